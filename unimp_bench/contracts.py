@@ -1,0 +1,166 @@
+"""What a task and a model must be, and the cards by which the registry knows them without importing them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from unimp_bench.corpus import Corpus, Items
+from unimp_bench.records import Example, Examples, FloatArray, IntArray, Part, Split
+
+Kind = Literal["ranking"]
+Reads = Literal["popularity", "order", "text", "pictures", "query", "truth"]
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """A task as lists and errors show it. ``factory`` is ``module:Class``, imported only when used."""
+
+    name: str
+    factory: str
+    kind: Kind
+    about: str
+    table: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model as lists, checks and tables show it.
+
+    Attributes:
+        name: what the user types; a family's members are typed ``name:Variant``.
+        factory: ``module:Class``, imported only when used.
+        tasks: names of the tasks it serves.
+        reads: what decides its scores.
+        about: one line for lists and tables; departures from the paper are named here.
+        source: the paper or program it comes from.
+        new_users: it scores users that were not in its training data.
+        new_items: it scores items that were not in its training data.
+        corpora: the only corpora it runs on; empty for any.
+        variant: for a family, the configuration field that the part after the colon sets.
+    """
+
+    name: str
+    factory: str
+    tasks: tuple[str, ...]
+    reads: tuple[Reads, ...]
+    about: str
+    source: str
+    new_users: bool
+    new_items: bool
+    corpora: tuple[str, ...] = ()
+    variant: str | None = None
+
+
+class Task(ABC):
+    """One kind of personal need: how its examples are drawn and how its instruction reads.
+
+    ``version`` goes up when drawing, rendering or scoring changes, so that results of two versions never mix.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    kind: ClassVar[Kind]
+    splits: ClassVar[tuple[Split, ...]]
+
+    @abstractmethod
+    def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
+        """All examples of a part, targets included.
+
+        Raises:
+            UsageError: the corpus has not what the task or split needs.
+        """
+
+    @abstractmethod
+    def render(self, corpus: Corpus, examples: Examples, number: int) -> Example:
+        """One example as a reader or an instruction dataset sees it."""
+
+
+@dataclass(frozen=True)
+class TaskExamples:
+    """The examples a model is fitted on; the targets of both parts are visible."""
+
+    train: Examples
+    validation: Examples
+
+
+@dataclass(frozen=True)
+class FitData:
+    """All that a model is given to learn from. The test targets are nowhere in it.
+
+    Attributes:
+        items: attributes and pictures of the whole catalogue.
+        catalogue: sorted numbers of the items that may be answers in training and validation.
+        examples: by task name, of split ``loo``.
+        seed: of every random choice in the fit.
+        work: a folder of this fit's own; what is there at the start is from an interrupted fit of the same
+            specification, so a model may go on from its checkpoint.
+        cache: a folder shared by all fits on this corpus, for what depends on the corpus alone.
+        validate: ``validate(model, task)`` is the validation NDCG@5 under protocol ``paper``; a model keeps its
+            best epoch by it.
+    """
+
+    items: Items
+    catalogue: IntArray
+    examples: Mapping[str, TaskExamples]
+    seed: int
+    work: Path
+    cache: Path
+    validate: Callable[[Ranker[Any], str], float]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers of parameters: those that training moved, and all."""
+
+    trained: int = 0
+    total: int = 0
+
+
+ConfigT = TypeVar("ConfigT")
+
+
+class Model(ABC, Generic[ConfigT]):
+    """A baseline or UniMP. Write ``fit``, ``save``, ``load`` and what its kind predicts.
+
+    Attributes:
+        Config: frozen dataclass with a default for every field.
+        presets: named configurations; the first is what runs when the user names none.
+    """
+
+    Config: ClassVar[type[Any]]
+    presets: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    @abstractmethod
+    def fit(self, data: FitData) -> None:
+        """Learn from the training part, choose on the validation part."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write all that ``load`` needs into an existing empty folder. No pickle."""
+
+    @abstractmethod
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        """Become the fitted model that ``save`` wrote; predictions are the same to the last bit on one machine."""
+
+    def parameters(self) -> Parameters:
+        """Counted after ``fit`` or ``load``."""
+        return Parameters()
+
+
+class Ranker(Model[ConfigT]):
+    """A model that scores a catalogue for each example."""
+
+    @abstractmethod
+    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
+        """Scores, higher is better, (examples, catalogue) float32 or float64; must be finite.
+
+        ``catalogue`` holds sorted item numbers; ``examples`` come without targets, in blocks small enough that the
+        answer fits the harness's byte budget. A row depends on its own example only. Ties count against the model.
+        """

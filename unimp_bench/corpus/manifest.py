@@ -1,0 +1,131 @@
+"""The manifest of a corpus: what it was built from, what is in it, and the hashes that say it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unimp_bench.errors import DataError
+
+MANIFEST_NAME = "manifest.json"
+FORMAT: Literal["unimp-bench-corpus"] = "unimp-bench-corpus"
+VERSION: Literal[1] = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Record):
+    """Size in bytes and SHA-256 of one file of the corpus."""
+
+    bytes: int
+    sha256: str
+
+
+class PictureEntry(_Record):
+    """All pictures as one entry: how many, their bytes, and a SHA-256 over their names and hashes."""
+
+    count: int
+    bytes: int
+    sha256: str
+
+
+class BadLines(_Record):
+    """Lines of the raw files that were skipped, by kind: how many, and where the first of them stand."""
+
+    count: int
+    first: tuple[str, ...]
+
+
+class Counts(_Record):
+    """How much is in the corpus; ``items`` and ``users`` include those held out."""
+
+    users: int
+    held_out_users: int
+    items: int
+    interactions: int
+    pictures: int
+    reviews: int
+
+
+class Manifest(_Record):
+    """Everything about a corpus but its data. ``fingerprint`` is the identity that results refer to.
+
+    Attributes:
+        name: name of the corpus, the folder's name when it was built.
+        source: the reader that read the raw files (``mcauley-2014``, ``atomic``...).
+        options: the options of the pipeline that built it, as plain JSON values.
+        inputs: SHA-256 of every raw file, by file name.
+        licence: one line on the terms of the source.
+        domains: names of the domains, in the order of their codes.
+        new_domains: domains held out whole (split ``new-domain``).
+        attributes: item columns that hold text, numbers or lists of text.
+        synthetic: true for the built-in sample, which no table may present as real data.
+    """
+
+    format: Literal["unimp-bench-corpus"] = FORMAT
+    version: Literal[1] = VERSION
+    name: str
+    source: str
+    licence: str
+    synthetic: bool
+    options: dict[str, Any]
+    inputs: dict[str, str]
+    domains: tuple[str, ...]
+    new_domains: tuple[str, ...]
+    attributes: tuple[str, ...]
+    counts: Counts
+    bad_lines: dict[str, BadLines]
+    files: dict[str, FileEntry]
+    pictures: PictureEntry
+    fingerprint: str
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Parse ``folder/manifest.json``.
+
+        Raises:
+            DataError: no such file, not JSON, or not a manifest of this version.
+        """
+        path = folder / MANIFEST_NAME
+        if not path.is_file():
+            raise DataError(f"{folder} is no corpus: it has no {MANIFEST_NAME}; build one with 'make data'")
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise DataError(
+                f"{path} is not a corpus manifest this version reads ({place}: {first['msg']}); build the corpus again"
+            ) from None
+
+
+def fingerprint(files: Mapping[str, FileEntry], pictures: PictureEntry) -> str:
+    """SHA-256 over the names and hashes of all files: equal for equal data, whatever built it."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name} {files[name].sha256}\n".encode())
+    digest.update(f"pictures {pictures.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Hash one file in bounded memory."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    return FileEntry(bytes=path.stat().st_size, sha256=digest.hexdigest())
+
+
+def picture_entry(folder: Path) -> PictureEntry:
+    """Hash a folder of pictures (which may be absent: no pictures)."""
+    digest, count, size = hashlib.sha256(), 0, 0
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        entry = file_entry(path)
+        digest.update(f"{path.name} {entry.sha256}\n".encode())
+        count, size = count + 1, size + entry.bytes
+    return PictureEntry(count=count, bytes=size, sha256=digest.hexdigest())

@@ -1,0 +1,208 @@
+"""Opens a corpus: users, items, interactions as memory maps; text and pictures when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unimp_bench.corpus.manifest import Manifest, file_entry, picture_entry
+from unimp_bench.corpus.writer import ARRAYS
+from unimp_bench.errors import DataError
+from unimp_bench.records import BoolArray, Histories, IntArray
+
+PATH_SEPARATOR = " > "
+
+
+@dataclass(frozen=True)
+class Users:
+    """Users in the order of their numbers.
+
+    Attributes:
+        names: (users,) source ids, made unique per domain.
+        domains: (users,) int16 codes into the manifest's ``domains``.
+        held_out: (users,) bool, true for the ``new-user`` split.
+    """
+
+    names: list[str]
+    domains: IntArray
+    held_out: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class Items:
+    """The catalogue: names, attributes and pictures of all items. Holds no interaction.
+
+    Attributes:
+        folder: the corpus folder.
+        fingerprint: of the corpus, the key for caches of what is computed from its items.
+        names: source ids in the order of the item numbers.
+        domains: (items,) int16 codes.
+        attributes: names of the attribute columns.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.fingerprint = manifest.fingerprint
+        self.domain_names = manifest.domains
+        self.attributes = manifest.attributes
+        self._path = folder / "items.parquet"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [str(name) for name in self.column("item").to_pylist()]
+
+    @cached_property
+    def domains(self) -> IntArray:
+        return _codes(self.column("domain"), self.domain_names, self._path)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column as stored."""
+        return _read(self._path, [name]).column(name)
+
+    def text(self, attribute: str) -> list[str]:
+        """An attribute as text, one string an item: lists joined as a path, numbers printed, missing empty."""
+        return [_as_text(value) for value in self.column(attribute).to_pylist()]
+
+    @cached_property
+    def has_picture(self) -> BoolArray:
+        """(items,) bool."""
+        present: BoolArray = np.array([name is not None for name in self._pictures], dtype=np.bool_)
+        return present
+
+    def picture(self, item: int) -> Path | None:
+        """The picture file of an item, or None where the source had none."""
+        name = self._pictures[item]
+        return None if name is None else self.folder / "pictures" / name
+
+    @cached_property
+    def _pictures(self) -> list[str | None]:
+        names: list[str | None] = self.column("picture").to_pylist()
+        return names
+
+
+class Reviews:
+    """Review text, row-aligned with the interactions; read from disk when asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take(self, rows: IntArray) -> tuple[list[str], list[str]]:
+        """(summaries, texts) of the given interaction rows."""
+        table = _read(self._path, None).take(pa.array(rows))
+        return table.column("summary").to_pylist(), table.column("text").to_pylist()
+
+
+class Corpus:
+    """A built corpus, opened for reading."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.items = Items(folder, manifest)
+
+    @classmethod
+    def open(cls, folder: Path) -> Corpus:
+        """Open a corpus folder after checking that every file is there with its recorded size.
+
+        Raises:
+            DataError: the folder is missing, half-written, damaged, or no corpus.
+        """
+        if not folder.is_dir():
+            raise DataError(f"there is no corpus at {folder}; build one with 'make data'")
+        manifest = Manifest.read(folder)
+        for name, entry in manifest.files.items():
+            path = folder / name
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise DataError(f"corpus {folder} is damaged: its manifest names {name}, outside its folder")
+            if not path.is_file():
+                raise DataError(f"corpus {folder} is damaged: {name} is missing; build it again")
+            if path.stat().st_size != entry.bytes:
+                raise DataError(
+                    f"corpus {folder} is damaged: {name} has {path.stat().st_size} bytes, "
+                    f"the manifest says {entry.bytes}; build it again"
+                )
+        return cls(folder, manifest)
+
+    def verify(self) -> None:
+        """Hash every file against the manifest (slow for large corpora).
+
+        Raises:
+            DataError: names the first file that differs.
+        """
+        for name, entry in self.manifest.files.items():
+            if file_entry(self.folder / name).sha256 != entry.sha256:
+                raise DataError(f"corpus {self.folder} is damaged: {name} differs from its hash; build it again")
+        if picture_entry(self.folder / "pictures") != self.manifest.pictures:
+            raise DataError(f"corpus {self.folder} is damaged: its pictures differ from their hash; build it again")
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.manifest.fingerprint
+
+    @cached_property
+    def users(self) -> Users:
+        path = self.folder / "users.parquet"
+        table = _read(path, None)
+        return Users(
+            [str(name) for name in table.column("user").to_pylist()],
+            _codes(table.column("domain"), self.manifest.domains, path),
+            np.asarray(table.column("held_out").to_numpy(), dtype=np.bool_),
+        )
+
+    @cached_property
+    def histories(self) -> Histories:
+        """All interactions, as memory maps."""
+        arrays = {}
+        for name in ARRAYS:
+            path = self.folder / "interactions" / f"{name}.npy"
+            try:
+                arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise DataError(f"corpus file {path} cannot be read ({error}); build the corpus again") from None
+        return Histories(**arrays)
+
+    @cached_property
+    def reviews(self) -> Reviews | None:
+        """The review texts, or None where the source has none."""
+        path = self.folder / "reviews.parquet"
+        return Reviews(path) if path.is_file() else None
+
+
+def _read(path: Path, columns: list[str] | None) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, memory_map=True)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"corpus file {path} cannot be read ({reason}); build the corpus again") from None
+
+
+def _codes(column: pa.ChunkedArray, names: tuple[str, ...], path: Path) -> IntArray:
+    numbers = {name: code for code, name in enumerate(names)}
+    try:
+        return np.array([numbers[value] for value in column.to_pylist()], dtype=np.int16)
+    except KeyError as error:
+        raise DataError(f"{path} names a domain that the manifest lacks: {error}; build the corpus again") from None
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return PATH_SEPARATOR.join(str(part) for part in value)
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return str(value)

@@ -1,0 +1,192 @@
+"""Writes a corpus so that it is there whole or not at all.
+
+Everything goes into a hidden folder beside the target; the manifest comes last and the folder is renamed into
+place. A build that is killed leaves only the hidden folder, which the next build of the same corpus removes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unimp_bench.corpus.manifest import (
+    MANIFEST_NAME,
+    BadLines,
+    Counts,
+    FileEntry,
+    Manifest,
+    file_entry,
+    fingerprint,
+    picture_entry,
+)
+from unimp_bench.errors import DataError
+from unimp_bench.records import Histories
+
+ARRAYS = ("offsets", "items", "ratings", "times")
+ARRAY_TYPES = {"offsets": np.int64, "items": np.int32, "ratings": np.float32, "times": np.int64}
+REVIEW_SCHEMA = pa.schema([("summary", pa.string()), ("text", pa.string())])
+PICTURE_SUFFIXES = (".jpg", ".png")
+
+
+class CorpusWriter:
+    """Context manager that builds one corpus folder.
+
+    Use: ``with CorpusWriter(folder) as writer:`` then ``users``, ``items``, ``histories``, optionally
+    ``reviews``, ``add_picture`` and ``extra_folder``, and last ``finish``. Leaving the block without ``finish``,
+    by an error or an interrupt, removes what was written and leaves an earlier corpus of that name untouched.
+
+    Raises:
+        DataError: the target exists and is not a corpus; nothing of it is touched.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if folder.exists() and not (folder / MANIFEST_NAME).is_file():
+            raise DataError(f"{folder} exists and is no corpus; name another folder or remove it yourself")
+        self._prefix = f".{folder.name}.building-"
+        self.work = folder.parent / f"{self._prefix}{os.getpid()}"
+        self._finished = False
+        self._counts: dict[str, int] = {"reviews": 0, "pictures": 0}
+
+    def __enter__(self) -> CorpusWriter:
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._remove_leftovers()
+        (self.work / "interactions").mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._finished:
+            shutil.rmtree(self.work, ignore_errors=True)
+
+    def users(self, names: list[str], domains: list[str], held_out: np.ndarray) -> None:
+        """Write the users, in the order of their numbers; ``held_out`` (users,) marks the new-user split."""
+        self._table({"user": pa.array(names), "domain": pa.array(domains), "held_out": pa.array(held_out)}, "users")
+        self._counts |= {"users": len(names), "held_out_users": int(np.sum(held_out))}
+
+    def items(self, names: list[str], domains: list[str], attributes: dict[str, pa.Array]) -> None:
+        """Write the items with their attribute columns (string, float64 or list of string)."""
+        picture = pa.array([self._picture_name(number) for number in range(len(names))], pa.string())
+        columns = {"item": pa.array(names), "domain": pa.array(domains), **attributes, "picture": picture}
+        self._table(columns, "items")
+        self._attributes = tuple(attributes)
+        self._counts |= {"items": len(names)}
+
+    def histories(self, histories: Histories) -> None:
+        """Write the interactions, users in order, each user's rows in time order."""
+        for name in ARRAYS:
+            array = np.ascontiguousarray(getattr(histories, name), dtype=ARRAY_TYPES[name])
+            np.save(self.work / "interactions" / f"{name}.npy", array, allow_pickle=False)
+        self._counts |= {"interactions": len(histories)}
+
+    def reviews(self, chunks: Iterable[tuple[list[str], list[str]]]) -> None:
+        """Write (summaries, texts) in the row order of the interactions, a chunk at a time."""
+        with pq.ParquetWriter(self.work / "reviews.parquet", REVIEW_SCHEMA, compression="zstd") as writer:
+            for summaries, texts in chunks:
+                writer.write_table(pa.table([pa.array(summaries), pa.array(texts)], schema=REVIEW_SCHEMA))
+                self._counts["reviews"] += len(texts)
+
+    def add_picture(self, item: int, source: Path) -> None:
+        """Copy one picture; call before ``items``. The name is the item's number: no outside name becomes a path."""
+        suffix = source.suffix.lower().replace(".jpeg", ".jpg")
+        if suffix not in PICTURE_SUFFIXES:
+            raise DataError(f"{source} is neither JPEG nor PNG")
+        (self.work / "pictures").mkdir(exist_ok=True)
+        shutil.copyfile(source, self.work / "pictures" / f"{item:07d}{suffix}")
+        self._counts["pictures"] += 1
+
+    def extra_folder(self, name: str) -> Path:
+        """A folder for what only some sources have (the sample's ``truth``)."""
+        folder = self.work / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def finish(
+        self,
+        *,
+        source: str,
+        licence: str,
+        synthetic: bool,
+        options: dict[str, Any],
+        inputs: dict[str, str],
+        domains: tuple[str, ...],
+        new_domains: tuple[str, ...],
+        bad_lines: dict[str, BadLines],
+    ) -> Manifest:
+        """Hash everything, write the manifest, and put the corpus in its place."""
+        files = self._hash_files()
+        pictures = picture_entry(self.work / "pictures")
+        manifest = Manifest(
+            name=self.folder.name,
+            source=source,
+            licence=licence,
+            synthetic=synthetic,
+            options=options,
+            inputs=inputs,
+            domains=domains,
+            new_domains=new_domains,
+            attributes=self._attributes,
+            counts=Counts(**self._counts),
+            bad_lines=bad_lines,
+            files=files,
+            pictures=pictures,
+            fingerprint=fingerprint(files, pictures),
+        )
+        (self.work / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        self._put_in_place()
+        self._finished = True
+        return manifest
+
+    def _table(self, columns: dict[str, pa.Array], name: str) -> None:
+        pq.write_table(pa.table(columns), self.work / f"{name}.parquet", compression="zstd")
+
+    def _picture_name(self, item: int) -> str | None:
+        for suffix in PICTURE_SUFFIXES:
+            if (self.work / "pictures" / f"{item:07d}{suffix}").is_file():
+                return f"{item:07d}{suffix}"
+        return None
+
+    def _hash_files(self) -> dict[str, FileEntry]:
+        pictures = self.work / "pictures"
+        paths = [path for path in sorted(self.work.rglob("*")) if path.is_file() and pictures not in path.parents]
+        return {path.relative_to(self.work).as_posix(): file_entry(path) for path in paths}
+
+    def _put_in_place(self) -> None:
+        if not self.folder.exists():
+            self.work.rename(self.folder)
+            return
+        old = self.folder.parent / f".{self.folder.name}.old-{os.getpid()}"
+        self.folder.rename(old)
+        self.work.rename(self.folder)
+        shutil.rmtree(old)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what dead builds left; a build that is alive in another process keeps its folder."""
+        for path in self.folder.parent.glob(f"{self._prefix}*"):
+            match = re.fullmatch(r"\d+", path.name.removeprefix(self._prefix))
+            if match and not _alive(int(match.group())):
+                shutil.rmtree(path, ignore_errors=True)
+        if self.work.exists():
+            shutil.rmtree(self.work)
+
+
+def _alive(process: int) -> bool:
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

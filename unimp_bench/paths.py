@@ -1,0 +1,38 @@
+"""Where things lie on disk: one root, four folders below it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that a user works in: ``UNIMP_BENCH_HOME``, or the current folder."""
+
+    root: Path
+
+    @classmethod
+    def here(cls) -> Workspace:
+        return cls(Path(os.environ.get("UNIMP_BENCH_HOME", ".")))
+
+    @property
+    def data(self) -> Path:
+        """Built corpora, a folder each."""
+        return self.root / "data"
+
+    @property
+    def runs(self) -> Path:
+        """Run folders, and the fitted models that they share."""
+        return self.root / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """What can be computed again: picture features, tokenised items."""
+        return self.root / "cache"
+
+    @property
+    def leaderboards(self) -> Path:
+        """Published results, the papers' numbers and the generated tables."""
+        return self.root / "leaderboards"

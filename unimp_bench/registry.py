@@ -1,0 +1,149 @@
+"""Finds tasks, models and corpora by name, without importing them before they are used.
+
+Ours are listed in ``tasks.CATALOGUE``, ``baselines.CATALOGUE``, ``unimp_bench.unimp.CATALOGUE`` and
+``data_prep.CATALOGUE``; those of third parties come through the entry point groups ``unimp_bench.tasks`` and
+``unimp_bench.models``, each naming a card.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
+from unimp_bench.errors import DependencyError, UsageError
+
+
+@cache
+def task_cards() -> dict[str, TaskCard]:
+    """All tasks by name."""
+    return _catalogue(("tasks",), "unimp_bench.tasks")
+
+
+@cache
+def model_cards() -> dict[str, ModelCard]:
+    """All models and families of models by name."""
+    return _catalogue(("baselines", "unimp_bench.unimp"), "unimp_bench.models")
+
+
+@cache
+def corpus_cards() -> dict[str, Any]:
+    """All corpora that can be built, by name (``data_prep.CorpusCard``)."""
+    return _catalogue(("data_prep",), "unimp_bench.corpora")
+
+
+def make_task(name: str) -> Task:
+    """An instance of the named task.
+
+    Raises:
+        UsageError: no such task; the message names the nearest one.
+    """
+    task: Task = _load(find(task_cards(), name, "task").factory)()
+    return task
+
+
+def model_card(name: str) -> ModelCard:
+    """The card of a model; ``family:Variant`` gives the family's card under the full name."""
+    family, _, variant = name.partition(":")
+    card: ModelCard = find(model_cards(), family, "model")
+    if variant and card.variant is None:
+        raise UsageError(f"model {family!r} has no variants: write it without ':{variant}'")
+    if card.variant is not None and not variant:
+        raise UsageError(f"{family!r} is a family: name one of its models, as in '{family}:SASRec'")
+    return dataclasses.replace(card, name=name) if variant else card
+
+
+def make_model(name: str, preset: str | None = None, settings: Mapping[str, Any] | None = None) -> Model[Any]:
+    """An unfitted instance of the named model.
+
+    Args:
+        name: a model, or ``family:Variant``.
+        preset: one of the model's presets; None for its first, or for the configuration's defaults.
+        settings: fields of its configuration that differ from the preset, as typed values or as text.
+
+    Raises:
+        UsageError: an unknown model, preset or field (the nearest name is given), or a value that does not fit.
+        DependencyError: the model needs a package that is not installed.
+    """
+    card = model_card(name)
+    model_class: type[Model[Any]] = _load(card.factory)
+    base = _preset(model_class, name, preset)
+    settings = dict(settings or {})
+    if card.variant is not None:
+        settings[card.variant] = name.partition(":")[2]
+    return model_class(configure(base, settings, name))
+
+
+def default_preset(name: str) -> str:
+    """What tables call the configuration that runs when none is named."""
+    presets = _load(model_card(name).factory).presets
+    return str(next(iter(presets), "default"))
+
+
+def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
+    """A copy of the dataclass ``base`` with ``settings`` applied, each checked against its field's type."""
+    from pydantic import TypeAdapter, ValidationError
+
+    fields = {field.name: field for field in dataclasses.fields(base)}
+    for key in settings:
+        find(fields, key, f"setting of {owner}")
+    values = {name: getattr(base, name) for name in fields} | dict(settings)
+    try:
+        return TypeAdapter(type(base)).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "its settings"
+        raise UsageError(f"{owner}: {place} = {first['input']!r}: {first['msg']}") from None
+    except ValueError as error:
+        raise UsageError(f"{owner}: {error}") from None
+
+
+def find(known: Mapping[str, Any], name: str, noun: str) -> Any:
+    """``known[name]``, or a UsageError with the nearest name."""
+    if name in known:
+        return known[name]
+    raise UsageError(f"no {noun} is called {name!r}{did_you_mean(name, known)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The tail of an error about a name: the nearest known one, or all of them when few."""
+    choices = sorted(known)
+    lowered = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {lowered[near[0]]!r}?"
+    return f"; there are: {', '.join(choices)}" if choices else "; there is none"
+
+
+def _preset(model_class: type[Model[Any]], name: str, preset: str | None) -> Any:
+    if preset is not None and preset != "default":
+        return find(model_class.presets, preset, f"preset of {name}")
+    return next(iter(model_class.presets.values()), None) or model_class.Config()
+
+
+def _catalogue(packages: tuple[str, ...], group: str) -> dict[str, Any]:
+    cards = [card for package in packages for card in importlib.import_module(package).CATALOGUE]
+    ours = {card.name for card in cards}
+    for point in metadata.entry_points(group=group):
+        card = point.load()
+        if card.name in ours:
+            raise UsageError(f"entry point {point.value} takes the name {card.name!r}, which unimp-bench has already")
+        cards.append(card)
+    return {card.name: card for card in cards}
+
+
+def _load(factory: str) -> Any:
+    module, _, name = factory.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and module.startswith(error.name):
+            raise
+        raise DependencyError(
+            f"{factory} needs the package {error.name!r}, which is not installed; run 'make install'"
+        ) from None
