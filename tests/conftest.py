@@ -1,0 +1,30 @@
+"""Fixtures that many rooms share: the place of the real data, and a small corpus with a planted order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.planted import write_planted_corpus
+from unimp_bench.corpus import Corpus
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The folder of real data; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("UNIMP_BENCH_REALDATA", ROOT / ".." / "shared" / "realdata"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; set UNIMP_BENCH_REALDATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """A corpus of 240 users and 72 items in which the next item follows from the last one."""
+    folder = tmp_path_factory.mktemp("corpora") / "planted"
+    write_planted_corpus(folder)
+    return Corpus.open(folder)
