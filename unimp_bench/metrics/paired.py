@@ -1,0 +1,89 @@
+"""Whether two runs differ on the same examples: a paired randomisation test, and Holm's correction for many.
+
+Under the null hypothesis each example's difference is as likely to have the other sign (Fisher, 1935; Smucker,
+Allan and Carterette, 2007). For 0/1 values such as HR this is McNemar's exact test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unimp_bench.records import FloatArray, IntArray
+
+_MOST_OUTCOMES = 1 << 16
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Outcome of a paired test.
+
+    Attributes:
+        difference: mean of the first run less mean of the second.
+        p_value: two-sided.
+        exact: true when all outcomes were enumerated, false when they were sampled.
+    """
+
+    difference: float
+    p_value: float
+    exact: bool
+
+
+def paired_test(first: FloatArray, second: FloatArray, *, seed: int, resamples: int = 100_000) -> PairedTest:
+    """Sign-flip test of the per-example values (n,) of two runs, row by row of the same examples.
+
+    Flipping the signs of the ``c`` differences of one magnitude ``v`` moves the total by ``v (2 B - c)`` with ``B``
+    binomial, so only magnitudes and their counts matter. The distribution of the total is enumerated where it has
+    few outcomes and sampled otherwise; a sampled p-value counts the observed outcome as one of the samples.
+
+    Raises:
+        ValueError: the runs are not aligned, empty, or not finite.
+    """
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise ValueError(f"paired runs need one value for each same example, not {first.shape} and {second.shape}")
+    differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    if not np.isfinite(differences).all():
+        raise ValueError("paired runs need finite values")
+    magnitudes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    # Outcomes equal to the observed one may differ from it in the last bits of their sums.
+    bar = abs(differences.sum()) - 1e-9 * float(magnitudes @ counts)
+    exact = float(np.sum(np.log2(counts + 1.0))) <= np.log2(_MOST_OUTCOMES)
+    if exact:
+        totals, chances = _all_totals(magnitudes, counts)
+        p_value = float(chances[np.abs(totals) >= bar].sum())
+    else:
+        reached = int((np.abs(_sampled_totals(magnitudes, counts, seed, resamples)) >= bar).sum())
+        p_value = (reached + 1) / (resamples + 1)
+    return PairedTest(float(differences.mean()), min(1.0, p_value), exact)
+
+
+def holm(p_values: Sequence[float] | FloatArray) -> FloatArray:
+    """P-values adjusted for a family of tests (Holm, 1979), in the order given."""
+    given = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(given, kind="stable")
+    raised = given[order] * np.arange(len(given), 0, -1)
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(raised))
+    return adjusted
+
+
+def _all_totals(magnitudes: FloatArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Every total of the differences that sign flips can give, and its probability."""
+    from scipy.stats import binom
+
+    totals, chances = np.zeros(1), np.ones(1)
+    for magnitude, count in zip(magnitudes, counts, strict=True):
+        positive = np.arange(count + 1)
+        totals = np.add.outer(totals, magnitude * (2.0 * positive - count)).ravel()
+        chances = np.multiply.outer(chances, binom.pmf(positive, count, 0.5)).ravel()
+    return totals, chances
+
+
+def _sampled_totals(magnitudes: FloatArray, counts: IntArray, seed: int, resamples: int) -> FloatArray:
+    generator = np.random.default_rng(seed)
+    totals = np.zeros(resamples)
+    for magnitude, count in zip(magnitudes, counts, strict=True):
+        totals += magnitude * (2.0 * generator.binomial(count, 0.5, resamples) - count)
+    return totals

@@ -1,0 +1,196 @@
+"""Turns a model's scores into the rank of each target, the one number that every ranking metric needs.
+
+The rank is ``1 + #(score > target) + #(other items with the target's score)``, less the seen items among them
+under protocol ``masked``: ties count against the model, so constant scores earn nothing. It takes one comparison
+a score, without sorting and without a mask over the catalogue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unimp_bench.contracts import Ranker
+from unimp_bench.errors import DataError, ModelError
+from unimp_bench.progress import progress
+from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Columns that protocol ``masked`` takes out of each row, as CSR; distinct within a row.
+
+    Attributes:
+        offsets: (rows + 1,) row ``r`` owns ``columns[offsets[r]:offsets[r + 1]]``.
+        columns: column numbers.
+    """
+
+    offsets: IntArray
+    columns: IntArray
+
+    def row(self, number: int) -> IntArray:
+        """Columns seen in one row."""
+        return self.columns[self.offsets[number] : self.offsets[number + 1]]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What one model made of one set of examples.
+
+    Attributes:
+        ranks: (n,) int64 rank of each target, 1 is best.
+        top: (n, k) int64 item numbers of the best items, best first; -1 where the catalogue has no more.
+    """
+
+    ranks: IntArray
+    top: IntArray
+
+
+def rank_targets(scores: FloatArray, targets: IntArray, seen: Seen | None = None) -> IntArray:
+    """Rank of the target in each row, (rows,) int64.
+
+    Args:
+        scores: (rows, columns), finite.
+        targets: (rows,) column of each target; it counts even where it is seen.
+        seen: columns that do not count as competitors.
+    """
+    rows = np.arange(len(scores))
+    bars = scores[rows, targets]
+    # The target reaches its own bar, which is the 1 of the formula. One row at a time stays in the cache.
+    ranks = np.array([np.count_nonzero(row >= bar) for row, bar in zip(scores, bars, strict=True)], dtype=np.int64)
+    if seen is not None:
+        owners = np.repeat(rows, np.diff(seen.offsets))
+        above = (scores[owners, seen.columns] >= bars[owners]) & (seen.columns != targets[owners])
+        ranks -= np.bincount(owners[above], minlength=len(scores))
+    return ranks
+
+
+def top_items(scores: FloatArray, k: int, seen: Seen | None = None) -> IntArray:
+    """Columns of the ``k`` best scores of each row, best first, equal scores by lower column.
+
+    Args:
+        scores: (rows, columns), finite.
+        k: length of the lists.
+        seen: columns to leave out.
+
+    Returns:
+        (rows, k) int64, -1 where fewer than ``k`` columns are left.
+    """
+    top = np.full((len(scores), k), -1, dtype=np.int64)
+    for number, row in enumerate(scores):
+        if seen is not None and len(columns := seen.row(number)):
+            row = row.copy()
+            row[columns] = -np.inf
+        best = _best_columns(row, k)
+        top[number, : len(best)] = best
+    return top
+
+
+def rank_examples(
+    model: Ranker[Any],
+    examples: Examples,
+    catalogue: IntArray,
+    protocol: Protocol,
+    *,
+    top: int = 10,
+    byte_budget: int = 256 << 20,
+    label: str,
+) -> Ranking:
+    """Let a fitted model score all examples, block by block, and rank their targets.
+
+    Args:
+        model: sees the examples without their targets.
+        examples: with targets.
+        catalogue: sorted item numbers, the competitors.
+        protocol: ``masked`` takes the items of an example's history out of the competition; ``paper`` keeps them.
+        top: length of the lists to keep; 0 for none.
+        byte_budget: bytes that one block of float64 scores may take.
+        label: the model's name, for errors and the progress bar.
+
+    Raises:
+        DataError: a target is not in the catalogue.
+        ModelError: the scores have a wrong shape or type, or are not all finite.
+    """
+    targets = _target_columns(examples, catalogue)
+    hidden = examples.hidden()
+    size = max(1, byte_budget // (8 * max(1, len(catalogue))))
+    ranks = np.empty(len(examples), dtype=np.int64)
+    lists = np.empty((len(examples), top), dtype=np.int64)
+    starts = range(0, len(examples), size)
+    for start in progress(starts, f"{label}: ranking", unit="block"):
+        rows = slice(start, min(start + size, len(examples)))
+        block = hidden.select(rows)
+        scores = model.score(block, catalogue)
+        _check(scores, (len(block), len(catalogue)), label)
+        seen = seen_columns(block, catalogue) if protocol == "masked" else None
+        ranks[rows] = rank_targets(scores, targets[rows], seen)
+        if top:
+            columns = top_items(scores, top, seen)
+            lists[rows] = np.where(columns >= 0, catalogue[columns], -1)
+    return Ranking(ranks, lists)
+
+
+def seen_columns(examples: Examples, catalogue: IntArray) -> Seen:
+    """The columns of ``catalogue`` that stand in each example's history, each once."""
+    lengths = examples.ends - examples.starts()
+    owners = np.repeat(np.arange(len(examples)), lengths)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    items = examples.histories.items[np.repeat(examples.starts(), lengths) + within]
+    columns, known = _columns(items, catalogue)
+    pairs = np.unique(owners[known] * len(catalogue) + columns[known])
+    owners, columns = np.divmod(pairs, len(catalogue))
+    return Seen(np.searchsorted(owners, np.arange(len(examples) + 1)), columns)
+
+
+def _best_columns(row: FloatArray, k: int) -> IntArray:
+    """At most ``k`` columns, best first, without those at minus infinity."""
+    groups = len(row) // 32
+    if groups > k:
+        # k groups have their maximum at or above the bar, so all of the best k columns do; few others can.
+        maxima = row[: groups * 32].reshape(32, groups).max(axis=0)
+        bar = np.partition(maxima, groups - k)[groups - k]
+        above, level = np.flatnonzero(row > bar), np.flatnonzero(row == bar)[:k]
+        columns = np.concatenate([above, level])
+    else:
+        columns = np.arange(len(row))
+    columns = columns[row[columns] > -np.inf]
+    best: IntArray = columns[np.lexsort((columns, -row[columns]))[:k]]
+    return best
+
+
+def _columns(items: IntArray, catalogue: IntArray) -> tuple[IntArray, IntArray]:
+    """Column of each item, and whether it has one."""
+    columns = np.minimum(np.searchsorted(catalogue, items), len(catalogue) - 1)
+    return columns, catalogue[columns] == items
+
+
+def _target_columns(examples: Examples, catalogue: IntArray) -> IntArray:
+    assert examples.targets is not None
+    if not len(catalogue):
+        raise DataError(f"the catalogue of split {examples.split} is empty: there is nothing to rank")
+    columns, known = _columns(examples.targets, catalogue)
+    if not known.all():
+        item = int(examples.targets[~known][0])
+        raise DataError(
+            f"{int((~known).sum())} targets are not in the catalogue of split {examples.split} "
+            f"(first: item {item}); build the corpus again"
+        )
+    return columns
+
+
+def _check(scores: FloatArray, shape: tuple[int, int], label: str) -> None:
+    if not isinstance(scores, np.ndarray) or scores.dtype not in (np.float32, np.float64):
+        kind = getattr(scores, "dtype", type(scores).__name__)
+        raise ModelError(f"{label} gave scores of type {kind}; a model gives a float32 or float64 array")
+    if scores.shape != shape:
+        raise ModelError(f"{label} gave scores of shape {scores.shape} for {shape[0]} examples and {shape[1]} items")
+    # A finite sum has only finite terms, and costs less than looking at each; a sum may overflow without harm.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspects = np.flatnonzero(~np.isfinite(scores.sum(axis=1)))
+    bad = [row for row in suspects if not np.isfinite(scores[row]).all()]
+    if bad:
+        raise ModelError(
+            f"{label} gave NaN or infinite scores for {len(bad)} of {shape[0]} examples; its training has diverged"
+        )
