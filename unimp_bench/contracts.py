@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from unimp_bench.corpus import Corpus, Items
-from unimp_bench.records import Example, Examples, FloatArray, IntArray, Part, Split
+if TYPE_CHECKING:  # lists and --help read the cards of this module, and load nothing for it
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from unimp_bench.corpus import Corpus, Items
+    from unimp_bench.records import Example, Examples, FloatArray, IntArray, Part, Split
 
 Kind = Literal["ranking"]
 Reads = Literal["popularity", "order", "text", "pictures", "query", "truth"]
@@ -152,6 +154,10 @@ class Model(ABC, Generic[ConfigT]):
     def parameters(self) -> Parameters:
         """Counted after ``fit`` or ``load``."""
         return Parameters()
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the result must know, such as a training that its budget cut short; kept by ``save``."""
+        return ()
 
 
 class Ranker(Model[ConfigT]):

@@ -24,8 +24,13 @@ class Workspace:
 
     @property
     def runs(self) -> Path:
-        """Run folders, and the fitted models that they share."""
+        """Run folders, named by the keys of their specifications."""
         return self.root / "runs"
+
+    @property
+    def fits(self) -> Path:
+        """Fitted models, shared by the runs that evaluate them."""
+        return self.runs / "fits"
 
     @property
     def cache(self) -> Path:

@@ -1,0 +1,112 @@
+"""Fits a model, or finds it fitted: one folder a fit specification, shared by all runs that evaluate it.
+
+A fit folder holds ``work`` (the model's own checkpoints) while the fit is under way; then ``model`` and, last,
+``fit.json``, which says that it is finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from unimp_bench import registry
+from unimp_bench.contracts import FitData, Model, Ranker, TaskExamples
+from unimp_bench.corpus import Corpus
+from unimp_bench.files import locked, write_atomically
+from unimp_bench.memory import peak_memory_mib
+from unimp_bench.metrics.ranking import RankMetric
+from unimp_bench.paths import Workspace
+from unimp_bench.ranking import rank_examples
+from unimp_bench.spec import FitSpec
+from unimp_bench.splits import catalogue
+
+SELECTION_METRIC = RankMetric("NDCG", 5)
+FIT_NAME = "fit.json"
+
+
+class FitCost(BaseModel):
+    """What a finished fit took: wall seconds over all its parts, and the largest resident memory in MiB."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seconds: float
+    peak_memory_mib: float
+
+
+def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Workspace, *, fresh: bool) -> FitCost:
+    """Make ``model`` the fitted model of ``spec``: loaded where a finished fit is there, else fitted and saved.
+
+    Args:
+        fresh: forget an earlier fit of the same specification.
+    """
+    folder = workspace.fits / spec.key
+    cache = workspace.cache / spec.fingerprint[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        if fresh:
+            _clear(folder)
+        record = folder / FIT_NAME
+        if record.is_file():
+            model.load(folder / "model", corpus.items, cache)
+            return FitCost.model_validate_json(record.read_bytes())
+        write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
+        work = folder / "work"
+        work.mkdir(exist_ok=True)
+        with _stopwatch(work / "seconds") as elapsed:
+            model.fit(_fit_data(spec, corpus, work, cache))
+            cost = FitCost(seconds=round(elapsed(), 3), peak_memory_mib=peak_memory_mib())
+        _save(model, folder / "model")
+        write_atomically(record, cost.model_dump_json() + "\n")
+        shutil.rmtree(work)
+    return cost
+
+
+def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path) -> FitData:
+    examples = {}
+    for name, _ in spec.tasks:
+        task = registry.make_task(name)
+        examples[name] = TaskExamples(
+            task.examples(corpus, "loo", "train"),
+            task.examples(corpus, "loo", "validation"),
+        )
+    items = catalogue(corpus, "loo")
+
+    def validate(model: Ranker[Any], task: str) -> float:
+        ranking = rank_examples(model, examples[task].validation, items, "paper", top=0, label=spec.model)
+        return float(SELECTION_METRIC.values(ranking.ranks).mean())
+
+    return FitData(corpus.items, items, examples, spec.seed, work, cache, validate)
+
+
+def _save(model: Model[Any], folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    model.save(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Empty a fit folder; ``fit.json`` goes first, so that a half-cleared folder is no finished fit."""
+    (folder / FIT_NAME).unlink(missing_ok=True)
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    shutil.rmtree(folder / "model", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _stopwatch(record: Path) -> Iterator[Callable[[], float]]:
+    """Wall seconds of a fit, those of its interrupted parts included (kept in ``record``)."""
+    before = float(record.read_text(encoding="utf-8")) if record.is_file() else 0.0
+    started = time.perf_counter()
+
+    def elapsed() -> float:
+        return before + time.perf_counter() - started
+
+    try:
+        yield elapsed
+    finally:
+        write_atomically(record, str(elapsed()))

@@ -1,0 +1,63 @@
+"""Collects where a result comes from: commit, versions, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from unimp_bench.results import Provenance
+
+PACKAGES = ("unimp-bench", "torch", "transformers", "open_clip_torch", "recbole", "numpy", "pandas", "pyarrow")
+CODE = ("unimp_bench", "tasks", "baselines", "data_prep")
+
+
+def provenance(command: str) -> Provenance:
+    """The provenance of a result written now by ``command``."""
+    commit, clean = _commit()
+    return Provenance(
+        command=command,
+        commit=commit,
+        clean=clean,
+        versions={"python": platform.python_version(), **_versions()},
+        machine=_machine(),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> tuple[str, bool]:
+    """Commit of the checkout this code runs from, and whether the packages' files are as committed."""
+    root = Path(__file__).resolve().parent.parent
+    commit = _git(root, "rev-parse", "HEAD")
+    return commit, bool(commit) and not _git(root, "status", "--porcelain", "--", *CODE)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        answer = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.stdout.strip()
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    text = f"{platform.system()} {platform.machine()}, {cores} cores"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        text += f", {torch.cuda.get_device_name(0)}"
+    return text
