@@ -8,15 +8,16 @@ Ours are listed in ``tasks.CATALOGUE``, ``baselines.CATALOGUE``, ``unimp_bench.u
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from typing import Any
 
 from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.errors import DependencyError, UsageError
+from unimp_bench.names import did_you_mean as did_you_mean
+from unimp_bench.names import find as find
 
 
 @cache
@@ -101,23 +102,6 @@ def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
         raise UsageError(f"{owner}: {place} = {first['input']!r}: {first['msg']}") from None
     except ValueError as error:
         raise UsageError(f"{owner}: {error}") from None
-
-
-def find(known: Mapping[str, Any], name: str, noun: str) -> Any:
-    """``known[name]``, or a UsageError with the nearest name."""
-    if name in known:
-        return known[name]
-    raise UsageError(f"no {noun} is called {name!r}{did_you_mean(name, known)}")
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The tail of an error about a name: the nearest known one, or all of them when few."""
-    choices = sorted(known)
-    lowered = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {lowered[near[0]]!r}?"
-    return f"; there are: {', '.join(choices)}" if choices else "; there is none"
 
 
 def _preset(model_class: type[Model[Any]], name: str, preset: str | None) -> Any:
