@@ -16,8 +16,7 @@ from typing import Any
 
 from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.errors import DependencyError, UsageError
-from unimp_bench.names import did_you_mean as did_you_mean
-from unimp_bench.names import find as find
+from unimp_bench.names import find
 
 
 @cache

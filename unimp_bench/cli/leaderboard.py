@@ -1,0 +1,27 @@
+"""``unimp-bench leaderboard``: the tables, from the published results and nothing else."""
+
+from __future__ import annotations
+
+import click
+
+from unimp_bench import registry
+from unimp_bench.names import find
+from unimp_bench.paths import Workspace
+
+
+@click.command("leaderboard")
+@click.argument("topic", required=False)
+@click.option("--corpus", help="Show only this corpus.")
+def command(topic: str | None, corpus: str | None) -> None:
+    """Write leaderboards/*.md from leaderboards/results; with TOPIC, also show that table."""
+    if topic is not None:
+        find(registry.task_cards(), topic, "leaderboard")
+
+    from unimp_bench.leaderboard.text import show
+    from unimp_bench.leaderboard.write import write_all
+
+    folder = Workspace.here().leaderboards
+    for path in write_all(folder):
+        click.echo(f"wrote {path}")
+    if topic is not None:
+        click.echo(show(folder, topic, corpus))

@@ -1,0 +1,48 @@
+"""``unimp-bench list``: what there is, in a moment, without loading any of it."""
+
+from __future__ import annotations
+
+import click
+
+from unimp_bench import registry
+from unimp_bench.cli.corpora import built
+from unimp_bench.names import find
+from unimp_bench.paths import Workspace
+
+KINDS = ("tasks", "models", "corpora")
+
+
+@click.command("list")
+@click.argument("kind", metavar="[tasks|models|corpora]")
+def command(kind: str) -> None:
+    """List tasks, models or corpora."""
+    find(dict.fromkeys(KINDS), kind, "list")
+    rows = {"tasks": _tasks, "models": _models, "corpora": _corpora}[kind]()
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        click.echo("  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[-1]]))
+
+
+def _tasks() -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("TASK", "KIND", "PAPER", "WHAT IT ASKS")]
+    return rows + [(card.name, card.kind, card.table, card.about) for card in registry.task_cards().values()]
+
+
+def _models() -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("MODEL", "TASKS", "READS", "NEW USERS", "NEW ITEMS", "WHAT IT IS")]
+    for card in registry.model_cards().values():
+        name = f"{card.name}:<Model>" if card.variant else card.name
+        answers = ("yes" if card.new_users else "no", "yes" if card.new_items else "no")
+        rows.append((name, ",".join(card.tasks), ",".join(card.reads), *answers, card.about))
+    return rows
+
+
+def _corpora() -> list[tuple[str, ...]]:
+    present = built(Workspace.here())
+    rows: list[tuple[str, ...]] = [("CORPUS", "STATE", "WHAT IT IS")]
+    for card in registry.corpus_cards().values():
+        how = "make data" if not card.needs_raw else f"make data CORPUS={card.name} RAW=<folder>"
+        rows.append((card.name, "built" if card.name in present else how, card.about))
+    known = registry.corpus_cards()
+    rows += [(name, "built", f"in {Workspace.here().data / name}") for name in present if name not in known]
+    return rows

@@ -1,0 +1,94 @@
+"""The command ``unimp-bench``: errors become one line and an exit code, commands are imported when used.
+
+Exit codes: 0 done; 2 a name or option is wrong; 3 a file or corpus is wrong; 4 a package is missing; 5 a model broke
+its contract; 130 interrupted. Anything else is a defect of unimp-bench and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from unimp_bench import __version__
+from unimp_bench.errors import BenchError
+from unimp_bench.names import did_you_mean
+
+COMMANDS = {
+    "data": "Build a corpus from raw files, or the built-in sample.",
+    "run": "Fit a model on a task and score it on the test part.",
+    "list": "List tasks, models or corpora.",
+    "describe": "Tell all about one task, model or corpus.",
+    "publish": "Copy results into leaderboards/ and write the tables.",
+    "leaderboard": "Write the tables from the published results, or show one.",
+}
+INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Subcommands by name; each lives in a module of its own that is imported when the command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"unimp_bench.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command is called {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="unimp-bench")
+def root() -> None:
+    """Benchmark models of multi-modal personalization, and write honest leaderboards."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the console script; always ends with ``sys.exit``."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        root.main(args=arguments, prog_name="unimp-bench", standalone_mode=False)
+    except BenchError as error:
+        _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _fail(" ".join(error.format_message().split()), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted; the same command goes on from what is finished", INTERRUPTED)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(f"{place}{error.strerror}", 3)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

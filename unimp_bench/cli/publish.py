@@ -1,0 +1,25 @@
+"""``unimp-bench publish``: results of runs into ``leaderboards/``."""
+
+from __future__ import annotations
+
+import click
+
+from unimp_bench.errors import UsageError
+from unimp_bench.paths import Workspace
+
+
+@click.command("publish")
+@click.argument("runs", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Publish every finished run in runs/.")
+def command(runs: tuple[str, ...], everything: bool) -> None:
+    """Copy the results of RUNS (their keys) into leaderboards/results and write the tables."""
+    if bool(runs) == everything:
+        raise UsageError("name the runs to publish by their keys, or say --all")
+
+    from unimp_bench.leaderboard.store import publish
+    from unimp_bench.leaderboard.write import write_all
+
+    workspace = Workspace.here()
+    paths = publish(workspace, runs if runs else None)
+    for path in (*paths, *write_all(workspace.leaderboards)):
+        click.echo(f"wrote {path}")

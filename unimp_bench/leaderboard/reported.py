@@ -1,0 +1,60 @@
+"""Numbers that papers print, kept apart from ours: ``leaderboards/reported/*.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from unimp_bench.errors import DataError
+
+REPORTED = "reported"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReportedRow(_Record):
+    """One printed row: the system as the paper names it, our model of that system (if any), and the cells."""
+
+    system: str
+    model: str
+    metrics: dict[str, float]
+
+
+class Reported(_Record):
+    """One printed table.
+
+    Attributes:
+        source: paper and table.
+        task: ours.
+        data: the data as the paper describes it.
+        corpus: our corpus on the same data, users and split, so that numbers compare; empty where we have none.
+        protocol: what the paper says of seen items, splits and candidates.
+        rows: in the order of the paper.
+    """
+
+    source: str
+    task: str
+    data: str
+    corpus: str
+    protocol: str
+    rows: tuple[ReportedRow, ...]
+
+
+def load_reported(folder: Path) -> list[Reported]:
+    """All printed tables below a leaderboards folder.
+
+    Raises:
+        DataError: a file is not of this form.
+    """
+    tables = []
+    for path in sorted((folder / REPORTED).glob("*.json")):
+        try:
+            tables.append(Reported.model_validate_json(path.read_bytes()))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"{path} is no table of reported numbers ({place}: {first['msg']})") from None
+    return tables
