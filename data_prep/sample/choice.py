@@ -1,0 +1,109 @@
+"""Who buys what, in which order: the choice model that ``docs/sample.md`` writes down.
+
+A shopper takes the next item from the domain's items not bought yet, with probability proportional to ``exp`` of
+
+    popularity + picture taste + theme taste - PRICE_WEIGHT (dearness - purse)^2 + order
+
+where order is ``follow`` from the last item's shelf, plus ``SERIES_BOOSTS`` for the successors of the last items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.sample.shoppers import Shoppers
+from data_prep.sample.store import DECIMALS, Items, Store
+from unimp_bench.records import FloatArray, IntArray
+
+PRICE_WEIGHT = 0.5
+SERIES_BOOSTS = (4.0, 2.0)
+"""Log boost of the successor of the last item, and of the last item but one."""
+
+CORE = 5
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """All purchases of one domain, shoppers in order, each one's in the order of buying; columns (purchases,).
+
+    Attributes:
+        shopper, item: numbers within the domain.
+        log_probability: of this choice, given what the shopper had bought before.
+        liking: the shopper's taste for the item (picture, theme, price), whatever its popularity and the order.
+    """
+
+    shopper: IntArray
+    item: IntArray
+    log_probability: FloatArray
+    liking: FloatArray
+
+
+def draw_purchases(store: Store, shoppers: Shoppers, rng: np.random.Generator) -> tuple[Items, Purchases]:
+    """Let all shoppers shop; the items on the shelves at the end, and what was bought.
+
+    An item that sells fewer than ``CORE`` times is taken off the shelves and the season is drawn anew, so that
+    the 5-core drops nothing of the last season and every recorded probability holds in the built corpus.
+    """
+    items = store.items
+    while True:
+        purchases = _season(items, store.follow, shoppers, rng)
+        sells = np.bincount(purchases.item, minlength=len(items)) >= CORE
+        if sells.all():
+            return items, purchases
+        items = items.take(sells)
+
+
+def liking(items: Items, shoppers: Shoppers) -> FloatArray:
+    """(shoppers, items) the part of the utility that is the shopper's own."""
+    return np.round(
+        shoppers.colour[:, items.colour]
+        + shoppers.shape[:, items.shape]
+        + shoppers.pattern[:, items.pattern]
+        + shoppers.theme[:, items.theme]
+        - PRICE_WEIGHT * (items.dearness[None, :] - shoppers.purse[:, None]) ** 2,
+        DECIMALS,
+    )
+
+
+def _season(items: Items, follow: FloatArray, shoppers: Shoppers, rng: np.random.Generator) -> Purchases:
+    own = liking(items, shoppers)
+    utilities = own + items.popularity
+    successors = items.successors()
+    longest = int(shoppers.purchases.max())
+    bought = np.zeros(own.shape, dtype=np.bool_)
+    chosen = np.zeros((len(shoppers), longest), dtype=np.int64)
+    log_probability = np.zeros(chosen.shape)
+    for step in range(longest):
+        shopping = np.flatnonzero(shoppers.purchases > step)
+        values = utilities[shopping] + _order(items, follow, successors, chosen[shopping, :step])
+        values = np.where(bought[shopping], -np.inf, np.round(values, DECIMALS))
+        # Gumbel's trick: the largest of value + noise is a draw from the softmax; rounded, it is the same everywhere.
+        noise = np.round(rng.gumbel(size=own.shape), 2 * DECIMALS)
+        picked = np.argmax(values + noise[shopping], axis=1)
+        rows = np.arange(len(shopping))
+        chosen[shopping, step] = picked
+        log_probability[shopping, step] = values[rows, picked] - _log_sum_exp(values)
+        bought[shopping, picked] = True
+    done = np.arange(longest)[None, :] < shoppers.purchases[:, None]
+    shopper = np.broadcast_to(np.arange(len(shoppers))[:, None], done.shape)[done]
+    return Purchases(shopper, chosen[done], log_probability[done], own[shopper, chosen[done]])
+
+
+def _order(items: Items, follow: FloatArray, successors: IntArray, history: IntArray) -> FloatArray:
+    """(shoppers, items) what the last items add; ``history`` is (shoppers, items bought so far)."""
+    order = np.zeros((len(history), len(items)))
+    rows = np.arange(len(history))
+    if history.shape[1]:
+        order += follow[items.shelf[history[:, -1]]][:, items.shelf]
+    for back, boost in enumerate(SERIES_BOOSTS[: history.shape[1]], start=1):
+        order[rows, successors[history[:, -back]]] += boost
+    return order
+
+
+def _log_sum_exp(values: FloatArray) -> FloatArray:
+    """(rows,) over the columns of ``values``."""
+    largest = values.max(axis=1)
+    total: FloatArray = largest + np.log(np.exp(values - largest[:, None]).sum(axis=1))
+    return total

@@ -1,0 +1,125 @@
+"""The items of one domain: what they are, what they look like, what they cost, how well known they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from data_prep.sample.words import BRAND_ENDS, BRAND_STARTS, BRAND_TAILS, THEMES, Department
+from unimp_bench.records import FloatArray, IntArray
+
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
+PATTERNS = ("plain", "stripes", "dots", "checks", "zigzag")
+
+ITEMS_PER_SHELF = 46
+BRANDS = 12
+POPULARITY_SPREAD = 0.65
+FOLLOW_BOOST = 1.0
+DECIMALS = 4
+"""Every drawn number is rounded to this, so that a last-bit difference between machines changes no choice."""
+
+_SYMBOLS = np.array(list("0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"))
+
+
+@dataclass(frozen=True)
+class Items:
+    """Columns over the items of one domain; all are (items,).
+
+    Attributes:
+        asins: ten-character ids.
+        shelf, noun, brand, theme: codes into the department's shelves, the shelf's nouns, the brands, ``THEMES``.
+        colour, shape, pattern: codes of what only the picture shows.
+        popularity: log weight that all shoppers share.
+        price: dollars.
+        dearness: log price against the shelf's usual one, standardised over the domain and cut at two deviations.
+        series: place in the hidden ring of successors; the item that follows has the next higher one.
+    """
+
+    asins: np.ndarray
+    shelf: IntArray
+    noun: IntArray
+    brand: IntArray
+    theme: IntArray
+    colour: IntArray
+    shape: IntArray
+    pattern: IntArray
+    popularity: FloatArray
+    price: FloatArray
+    dearness: FloatArray
+    series: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.asins)
+
+    def take(self, keep: np.ndarray) -> Items:
+        """The items where ``keep`` (items,) holds; the ring of successors closes over the gaps."""
+        return replace(self, **{field.name: getattr(self, field.name)[keep] for field in fields(self)})
+
+    def successors(self) -> IntArray:
+        """(items,) the item that each one draws after it; every item follows exactly one other."""
+        ring = np.argsort(self.series)
+        following = np.empty(len(ring), dtype=np.int64)
+        following[ring] = np.roll(ring, -1)
+        return following
+
+
+@dataclass(frozen=True)
+class Store:
+    """One domain's items, its brands' names, and ``follow`` (shelves, shelves): log boost of the second after the first."""
+
+    department: Department
+    brands: tuple[str, ...]
+    follow: FloatArray
+    items: Items
+
+
+def draw_store(department: Department, rng: np.random.Generator) -> Store:
+    """Draw a store of ``ITEMS_PER_SHELF`` items a shelf."""
+    shelves = len(department.shelves)
+    count = shelves * ITEMS_PER_SHELF
+    shelf = np.repeat(np.arange(shelves), ITEMS_PER_SHELF)
+    nouns = np.array([len(each.nouns) for each in department.shelves])[shelf]
+    brand = rng.integers(0, BRANDS, count)
+    relative = rng.normal(0.0, 0.35, BRANDS)[brand] + rng.normal(0.0, 0.3, count)
+    usual = np.array([each.price for each in department.shelves])[shelf]
+    items = Items(
+        asins=_codes(rng, count, "B0", 10),
+        shelf=shelf,
+        noun=rng.integers(0, nouns),
+        brand=brand,
+        theme=rng.integers(0, len(THEMES), count),
+        colour=rng.integers(0, len(COLOURS), count),
+        shape=rng.integers(0, len(SHAPES), count),
+        pattern=rng.integers(0, len(PATTERNS), count),
+        popularity=np.round(rng.exponential(POPULARITY_SPREAD, count), DECIMALS),
+        price=np.floor(usual * np.exp(relative)) + 0.99,
+        dearness=np.round(np.clip((relative - relative.mean()) / relative.std(), -2.0, 2.0), DECIMALS),
+        series=rng.permutation(count).astype(np.float64),
+    )
+    return Store(department, _brand_names(rng), _follow(rng, shelves), items)
+
+
+def _follow(rng: np.random.Generator, shelves: int) -> FloatArray:
+    """After a thing from one shelf, one other shelf is wanted: the shelves stand in a ring, too."""
+    ring = rng.permutation(shelves)
+    follow = np.zeros((shelves, shelves))
+    follow[ring, np.roll(ring, -1)] = FOLLOW_BOOST
+    return follow
+
+
+def _brand_names(rng: np.random.Generator) -> tuple[str, ...]:
+    numbers = rng.choice(len(BRAND_STARTS) * len(BRAND_ENDS), BRANDS, replace=False)
+    tails = rng.integers(0, len(BRAND_TAILS), BRANDS)
+    return tuple(
+        BRAND_STARTS[number // len(BRAND_ENDS)] + BRAND_ENDS[number % len(BRAND_ENDS)] + BRAND_TAILS[tail]
+        for number, tail in zip(numbers, tails, strict=True)
+    )
+
+
+def _codes(rng: np.random.Generator, count: int, prefix: str, length: int) -> np.ndarray:
+    """Distinct ids like those of the real store, sorted."""
+    letters = _SYMBOLS[rng.integers(0, len(_SYMBOLS), (2 * count, length - len(prefix)))]
+    distinct = np.unique([prefix + "".join(row) for row in letters])
+    return np.sort(rng.choice(distinct, count, replace=False))
