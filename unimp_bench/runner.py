@@ -28,7 +28,7 @@ from unimp_bench.paths import Workspace
 from unimp_bench.provenance import provenance
 from unimp_bench.ranking import Ranking, rank_examples
 from unimp_bench.records import Examples, IntArray, Protocol, Split
-from unimp_bench.results import RESULT_NAME, CorpusFacts, Cost, ModelFacts, Result, pack_ranks
+from unimp_bench.results import RESULT_NAME, CorpusFacts, Cost, Estimate, ModelFacts, Result, pack_ranks
 from unimp_bench.spec import FitSpec, RunSpec
 from unimp_bench.splits import catalogue
 
