@@ -17,6 +17,8 @@ from unimp_bench.errors import DataError, ModelError
 from unimp_bench.progress import progress
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
+_GROUP = 64
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -146,15 +148,15 @@ def seen_columns(examples: Examples, catalogue: IntArray) -> Seen:
 
 def _best_columns(row: FloatArray, k: int) -> IntArray:
     """At most ``k`` columns, best first, without those at minus infinity."""
-    groups = len(row) // 32
+    groups = len(row) // _GROUP
+    columns = np.arange(len(row))
     if groups > k:
         # k groups have their maximum at or above the bar, so all of the best k columns do; few others can.
-        maxima = row[: groups * 32].reshape(32, groups).max(axis=0)
+        maxima = row[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)
         bar = np.partition(maxima, groups - k)[groups - k]
-        above, level = np.flatnonzero(row > bar), np.flatnonzero(row == bar)[:k]
-        columns = np.concatenate([above, level])
-    else:
-        columns = np.arange(len(row))
+        columns = np.flatnonzero(row >= bar)
+        level = row[columns] == bar
+        columns = np.concatenate([columns[~level], columns[level][:k]])
     columns = columns[row[columns] > -np.inf]
     best: IntArray = columns[np.lexsort((columns, -row[columns]))[:k]]
     return best
