@@ -1,0 +1,64 @@
+"""Names: found, or answered with the nearest; settings checked against their types; no torch for a list."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from unimp_bench import registry
+from unimp_bench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class _Config:
+    layers: int = 2
+    rate: float = 0.1
+    mode: str = "a"
+    deep: bool = False
+
+
+def test_misspelt_names_answer_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'search'"):
+        registry.make_task("serch")
+    with pytest.raises(UsageError, match="did you mean 'popularity'"):
+        registry.make_model("popularty")
+
+
+def test_a_name_like_no_other_lists_what_there_is() -> None:
+    with pytest.raises(UsageError, match="there are: recommendation, search"):
+        registry.make_task("zzzz")
+
+
+def test_a_family_wants_a_variant_and_others_take_none() -> None:
+    with pytest.raises(UsageError, match="is a family"):
+        registry.model_card("recbole")
+    with pytest.raises(UsageError, match="has no variants"):
+        registry.model_card("popularity:x")
+    assert registry.model_card("recbole:BPR").name == "recbole:BPR"
+
+
+def test_settings_are_read_from_text_by_type() -> None:
+    config = registry.configure(_Config(), {"layers": "3", "rate": "1e-3", "deep": "true"}, "m")
+    assert config == _Config(3, 0.001, "a", True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"layer": 1}, "did you mean 'layers'"), ({"layers": "many"}, "layers = 'many'"), ({"rate": "x"}, "rate = 'x'")],
+)
+def test_wrong_settings_are_one_clear_line(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        registry.configure(_Config(), settings, "m")
+    assert "\n" not in str(caught.value)
+
+
+def test_lists_load_nothing_heavy() -> None:
+    script = (
+        "import sys; from unimp_bench import registry;"
+        "registry.model_cards(), registry.task_cards(), registry.corpus_cards();"
+        "heavy = {'torch', 'pandas', 'pyarrow', 'transformers', 'recbole'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
