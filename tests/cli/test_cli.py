@@ -1,0 +1,122 @@
+"""The command line: one line for every mistake, exit codes a script can rely on, answers in a moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from unimp_bench.cli.main import main
+from unimp_bench.corpus import Corpus
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of one call."""
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    output = capsys.readouterr()
+    return int(str(caught.value.code)), output.out, output.err
+
+
+MISTAKES = [
+    ("rnu", 2, "did you mean 'run'"),
+    ("run --tsk x", 2, "--task"),
+    ("run --model bm25", 2, "--task"),
+    ("run --task serch --model bm25", 2, "did you mean 'search'"),
+    ("run --task search --model bm26", 2, "did you mean 'bm25'"),
+    ("run --task search --model recbole:SASRek", 2, ""),
+    ("run --task search --model bm25", 2, "make data"),
+    ("run --task search --model bm25 --corpus smaple", 2, "no corpus is called 'smaple'"),
+    ("run --task search --model bm25 --corpus ./nowhere", 3, "there is no corpus at nowhere"),
+    ("run --task search --model bm25 --split lo", 2, "loo"),
+    ("run --task search --model bm25 --seed -1", 2, "seed"),
+    ("run --task search --model bm25 --set k1", 2, "KEY=VALUE"),
+    ("list modles", 2, "did you mean 'models'"),
+    ("describe task serch", 2, "did you mean 'search'"),
+    ("describe tsak search", 2, "did you mean 'task'"),
+    ("describe model bm26", 2, "did you mean 'bm25'"),
+    ("describe corpus nothing", 2, "no corpus is called 'nothing'"),
+    ("data --corpus amazon-2015", 2, "did you mean 'amazon-201"),
+    ("data --corpus atomic", 2, "--raw"),
+    ("data --corpus atomic --raw /nowhere", 2, "there is no folder /nowhere"),
+    ("data --corpus atomic --raw . --name ../x", 2, "letters, digits"),
+    ("data --held-out 3", 2, "held-out"),
+    ("publish", 2, "--all"),
+    ("publish --all", 2, "no finished run"),
+    ("publish ../x", 2, "no finished run"),
+    ("leaderboard serch", 2, "did you mean 'search'"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "message"), MISTAKES, ids=[line for line, *_ in MISTAKES])
+def test_a_mistake_gets_one_line_and_its_exit_code(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, line: str, code: int, message: str
+) -> None:
+    got, out, err = call(capsys, *line.split())
+    assert got == code, err
+    assert err.startswith("error: ") and err.count("\n") == 1 and message in err
+    assert out == "" and not any(tmp_path.iterdir())
+
+
+def test_help_and_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Fit a model on a task" in call(capsys, "--help")[1]
+    assert "recommendation" in call(capsys, "list", "tasks")[1]
+    assert "recbole:<Model>" in call(capsys, "list", "models")[1]
+    assert "make data CORPUS=atomic" in call(capsys, "list", "corpora")[1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "models"], ["list", "corpora"], ["run", "--help"]])
+def test_answers_load_no_torch(arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom unimp_bench.cli.main import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'pyarrow', 'scipy'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_a_run_a_publication_and_its_table(capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path) -> None:
+    run = ["run", "--task", "search", "--model", "bm25", "--corpus", str(planted.folder)]
+    code, out, err = call(capsys, *run)
+    assert code == 0, err
+    assert "HR@5" in out and "written" in out and err == ""
+    assert "was there already" in call(capsys, *run)[1]
+    assert call(capsys, "publish", "--all")[0] == 0
+    assert "| 1 | bm25 |" in (tmp_path / "leaderboards" / "search.md").read_text()
+    assert "bm25" in call(capsys, "leaderboard", "search")[1]
+
+
+def test_descriptions(capsys: pytest.CaptureFixture[str], planted: Corpus) -> None:
+    _, out, _ = call(capsys, "describe", "task", "search", "--example", "3", "--corpus", str(planted.folder))
+    assert "Can you retrieve the items that aligns with both the user's history and the given query?" in out
+    assert "k1" in call(capsys, "describe", "model", "bm25")[1]
+    code, out, _ = call(capsys, "describe", "corpus", str(planted.folder), "--verify")
+    assert code == 0 and planted.fingerprint in out and "agrees with its hash" in out
+    code, _, err = call(capsys, "describe", "task", "search", "--example", "9999", "--corpus", str(planted.folder))
+    assert code == 2 and "numbered from 0" in err
+
+
+def test_an_interrupt_leaves_one_line_and_no_result(planted: Corpus, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "unimp_bench.cli.main", "run", "--task", "search", "--model", "unimp"]
+    with subprocess.Popen(
+        [*command, "--corpus", str(planted.folder)], stderr=subprocess.PIPE, text=True, env={**os.environ}
+    ) as process:
+        fits = tmp_path / "runs" / "fits"
+        while process.poll() is None and not list(fits.glob("*/work")):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1].startswith("error: interrupted")
+    assert "Traceback" not in err and not list(tmp_path.rglob("result.json"))
