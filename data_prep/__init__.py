@@ -12,4 +12,10 @@ class CorpusCard:
     needs_raw: bool
 
 
-CATALOGUE: tuple[CorpusCard, ...] = ()
+CATALOGUE: tuple[CorpusCard, ...] = (
+    CorpusCard("sample", "a generated seven-domain store with pictures, reviews and known true probabilities", False),
+    CorpusCard("amazon-2014", "McAuley's Amazon reviews of 2014: reviews_<Domain>_5.json.gz, meta_<Domain>...", True),
+    CorpusCard("amazon-2018", "McAuley's Amazon reviews of 2018: <Domain>_5.json.gz, meta_<Domain>...", True),
+    CorpusCard("amazon-2023", "McAuley's Amazon reviews of 2023: <Domain>.jsonl.gz, meta_<Domain>...", True),
+    CorpusCard("atomic", "RecBole atomic files: a set of your own as *.inter and *.item, with images/", True),
+)

@@ -1,0 +1,52 @@
+"""Pictures of items from a folder, each opened once before it is taken."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from data_prep.bad_records import BROKEN_PICTURE, BadRecords
+from unimp_bench.corpus import CorpusWriter
+from unimp_bench.progress import progress
+
+MAX_PIXELS = 50_000_000
+SUFFIXES = (".jpeg", ".jpg", ".png")
+
+
+def add_pictures(writer: CorpusWriter, folder: Path, items: list[str], bad: BadRecords) -> None:
+    """Give the writer each item's ``<item>.jpg``, ``.jpeg`` or ``.png`` that Pillow can decode.
+
+    Files are looked up in the folder's list, so no item name becomes a path.
+    """
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in SUFFIXES:
+            files.setdefault(path.stem, path)
+    if not files:
+        return
+    for number, item in enumerate(progress(items, "pictures", len(items))):
+        picture = files.get(item)
+        if picture is None:
+            continue
+        if is_sound(picture):
+            writer.add_picture(number, picture)
+        else:
+            bad.add_file(BROKEN_PICTURE, picture)
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a file is a JPEG or PNG of at most 50 megapixels that decodes to its end."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("JPEG", "PNG")) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    return False
+                picture.draft(picture.mode, (64, 64))  # a JPEG decodes at an eighth of the size, all of its bytes read
+                picture.load()
+    # Pillow's plug-ins raise errors of many kinds on damaged files; SyntaxError is among them.
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""The one way from raw interactions to a corpus, whatever they were read from.
+
+Skip interactions with undescribed items, keep the earliest interaction of each user and item, take the k-core,
+order each user's rows by (time, place in the file), number users and items by name, draw the held-out users, and
+write. The result depends on the inputs and the options alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from data_prep.bad_records import NO_METADATA, BadRecords
+from data_prep.cleaning import draw_held_out, first_of_each_pair, k_core, number_by_name
+from data_prep.interactions import Interactions
+from data_prep.options import BuildOptions
+from data_prep.pictures import add_pictures
+from data_prep.source import Source
+from data_prep.spill import Spill, unpack_reviews
+from unimp_bench.corpus import CorpusWriter, Manifest
+from unimp_bench.corpus.manifest import file_entry
+from unimp_bench.errors import DataError
+from unimp_bench.records import BoolArray, Histories, IntArray
+
+Finishing = Callable[[CorpusWriter, list[str], list[str]], None]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What cleaning leaves: rows of the raw interactions in file order, and the attributes of their items by name."""
+
+    rows: IntArray
+    attributes: dict[str, pa.Array]
+    removed: dict[str, int]
+
+
+def run_pipeline(
+    source: Source, folder: Path, options: BuildOptions, synthetic: bool = False, finishing: Finishing | None = None
+) -> Manifest:
+    """Build the corpus ``folder`` from a source.
+
+    Args:
+        finishing: called with the writer and the names of users and items before the corpus is closed.
+
+    Raises:
+        DataError: the raw files are unreadable, too bad, or leave nothing.
+        UsageError: the options do not fit the source.
+    """
+    options = dataclasses.replace(options, new_domains=options.new_domains_among(source.domains))
+    bad = BadRecords()
+    with CorpusWriter(folder) as writer, Spill(writer.work) as reviews, Spill(writer.work) as records:
+        raw = source.interactions(reviews, bad)
+        kept = _clean(source, raw, records, options, bad)
+        users, items = _write_tables(writer, source, raw, kept, reviews, options, bad)
+        if finishing is not None:
+            finishing(writer, users, items)
+        return writer.finish(
+            source=source.name,
+            licence=source.licence,
+            synthetic=synthetic,
+            options=_report(options, source, kept),
+            inputs={path.name: file_entry(path).sha256 for path in source.inputs()},
+            domains=source.domains,
+            new_domains=options.new_domains or (),
+            bad_lines=bad.to_manifest(),
+        )
+
+
+def _clean(source: Source, raw: Interactions, records: Spill, options: BuildOptions, bad: BadRecords) -> _Kept:
+    described = source.described(raw.item_names, records, bad)
+    rows = _skip_undescribed(source, raw, np.arange(len(raw)), described, bad)
+    unique = rows[first_of_each_pair(raw.users[rows], raw.items[rows], raw.times[rows])]
+    removed = {"duplicates": len(rows) - len(unique)}
+    rows = unique
+    while True:
+        core = rows[k_core(raw.users[rows], raw.items[rows], options.user_core, options.item_core)]
+        if not len(core):
+            raise DataError(
+                f"nothing of {source.raw} is left in the core of {options.user_core} interactions a user and "
+                f"{options.item_core} an item; ask for a smaller core"
+            )
+        items, _ = number_by_name(raw.items[core], raw.item_names)
+        sound, attributes = source.attributes(items, bad)
+        if sound.all():
+            break
+        # Metadata are parsed for kept items only, so some turn out bad here; without them the core is smaller.
+        described[items] = sound
+        rows = _skip_undescribed(source, raw, rows, described, bad)
+    return _Kept(core, attributes, removed | {"outside the core": len(rows) - len(core)})
+
+
+def _skip_undescribed(
+    source: Source, raw: Interactions, rows: IntArray, described: BoolArray, bad: BadRecords
+) -> IntArray:
+    """The rows whose items have metadata; the others are counted as bad lines of their files."""
+    good = described[raw.items[rows]]
+    skipped = rows[~good]
+    domain_of = raw.user_domains[raw.users[skipped]]
+    for domain in np.unique(domain_of):
+        path = source.review_file(int(domain))
+        bad.add_all(NO_METADATA, path, raw.lines[skipped[domain_of == domain]].tolist())
+        bad.check(path)
+    return rows[good]
+
+
+def _write_tables(
+    writer: CorpusWriter,
+    source: Source,
+    raw: Interactions,
+    kept: _Kept,
+    reviews: Spill,
+    options: BuildOptions,
+    bad: BadRecords,
+) -> tuple[list[str], list[str]]:
+    """Write users, items with pictures, interactions and reviews; return the names of users and items."""
+    user_codes, users = number_by_name(raw.users[kept.rows], raw.user_names)
+    item_codes, items = number_by_name(raw.items[kept.rows], raw.item_names)
+    user_names = [raw.user_names[code] for code in user_codes]
+    item_names = [raw.item_names[code] for code in item_codes]
+    user_domains = raw.user_domains[user_codes]
+    item_domains = np.full(len(item_names), len(source.domains), dtype=np.int16)
+    np.minimum.at(item_domains, items, user_domains[users])
+
+    training = ~np.isin(user_domains, [source.domains.index(name) for name in options.new_domains or ()])
+    held_out = draw_held_out(user_names, training, options.held_out, options.seed)
+    writer.users(user_names, [source.domains[code] for code in user_domains], held_out)
+    add_pictures(writer, source.raw / "images", item_names, bad)
+    writer.items(item_names, [source.domains[code] for code in item_domains], kept.attributes)
+
+    order = np.lexsort((raw.times[kept.rows], users))  # stable: at equal times the place in the file decides
+    rows = kept.rows[order]
+    lengths = np.bincount(users, minlength=len(user_names))
+    writer.histories(
+        Histories(
+            offsets=np.concatenate([[0], np.cumsum(lengths)]),
+            items=items[order],
+            ratings=raw.ratings[rows],
+            times=np.floor(raw.times[rows]).astype(np.int64),
+        )
+    )
+    if len(reviews):
+        writer.reviews(unpack_reviews(reviews, rows))
+    return user_names, item_names
+
+
+def _report(options: BuildOptions, source: Source, kept: _Kept) -> dict[str, Any]:
+    """The manifest's account of the build: the options, what reading noted, and how many rows each rule removed."""
+    chosen = dataclasses.asdict(options) | {"new_domains": list(options.new_domains or ())}
+    return chosen | source.notes | {"removed": kept.removed}
