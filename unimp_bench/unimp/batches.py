@@ -1,0 +1,171 @@
+"""Sentences to tensors: padding, masks, labels, and which tokens speak of which picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unimp_bench.records import IntArray
+from unimp_bench.unimp.sentences import FIRST_ITEM_PIECE, Sentences
+from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.vision import PictureFeatures
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some sentences, ready for the model. B sentences of N tokens, U distinct pictures, M items with a picture.
+
+    Attributes:
+        tokens: (B, N) int64.
+        positions: (B, N) int64; a branch goes on where its trunk stands.
+        attends: (B, 1, N, N) bool, row attends to column.
+        pictures: (U, patches, encoder width) float32.
+        chunk_pictures: (M,) int64, the picture of each item of a sentence that has one.
+        chunk_rows: (M, T) int64, where that item's tokens stand in the flattened (B * N), padded with 0.
+        chunk_places: (B * N,) int64, where a token stands in the flattened (M * T), or M * T for none.
+        answer_rows: (labels,) int64, flattened positions whose next token is a label.
+        labels: (labels,) int64 token numbers, -1 where unknown.
+        weights: (labels,) float32, summed over the examples that read the label.
+        readers: (labels,) int64, how many examples read it.
+        is_task: (labels,) bool, false for labels of the context loss.
+        examples: (labels,) int64 example numbers, -1 for labels of the context loss.
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    attends: Tensor
+    pictures: Tensor
+    chunk_pictures: Tensor
+    chunk_rows: Tensor
+    chunk_places: Tensor
+    answer_rows: Tensor
+    labels: Tensor
+    weights: Tensor
+    readers: Tensor
+    is_task: Tensor
+    examples: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | None, vocabulary: Vocabulary) -> Batch:
+    """The chosen sentences as one batch, padded on the right.
+
+    Args:
+        source: all sentences.
+        chosen: (B,) sentence numbers.
+        features: of the items' pictures; None where the corpus has no pictures.
+    """
+    pieces = source.pieces
+    sentence, run = _slices(source.offsets[chosen], source.offsets[chosen + 1])
+    piece, branch = source.runs[run], source.branches[run]
+    owner, row = _slices(pieces.offsets[piece], pieces.offsets[piece + 1])
+    size = np.bincount(owner, minlength=len(piece))
+    start = np.cumsum(size) - size
+    sentence_length = np.bincount(sentence, weights=size, minlength=len(chosen)).astype(np.int64)
+    width = int(sentence_length.max())
+    first = np.cumsum(sentence_length) - sentence_length
+    flat = np.arange(len(row)) - first[sentence[owner]] + width * sentence[owner]
+
+    tokens = _padded(pieces.tokens[row], flat, (len(chosen), width), vocabulary.pad)
+    branches = _padded(branch[owner], flat, (len(chosen), width), -1)
+    trunk_size = np.where(branch == 0, size, 0)
+    trunk_before = np.cumsum(trunk_size) - trunk_size
+    sentence_first = np.searchsorted(sentence, np.arange(len(chosen)))
+    trunk_before = trunk_before - trunk_before[sentence_first][sentence]
+    positions = _padded(trunk_before[owner] + np.arange(len(row)) - start[owner], flat, (len(chosen), width), 0)
+
+    context = np.flatnonzero(pieces.labelled[row])
+    task = np.flatnonzero(branch > 0)
+    targets = source.targets[run][task]
+    labelled = np.concatenate([owner[context], task])
+    chunks = _chunks(piece, branch, size, flat[start], features, len(chosen) * width)
+    return Batch(
+        tokens=torch.from_numpy(tokens),
+        positions=torch.from_numpy(positions),
+        attends=_attends(torch.from_numpy(branches)),
+        pictures=chunks[0],
+        chunk_pictures=chunks[1],
+        chunk_rows=chunks[2],
+        chunk_places=chunks[3],
+        # A label is predicted one token before it; a target by the last token of its branch.
+        answer_rows=torch.from_numpy(np.concatenate([flat[context] - 1, flat[start[task] + size[task] - 1]])),
+        labels=torch.from_numpy(
+            np.concatenate([pieces.tokens[row][context], np.where(targets < 0, -1, vocabulary.words + targets)])
+        ),
+        weights=torch.from_numpy(source.weights[run][labelled]),
+        readers=torch.from_numpy(source.readers[run][labelled]),
+        is_task=torch.from_numpy(np.repeat([False, True], [len(context), len(task)])),
+        examples=torch.from_numpy(np.concatenate([np.full(len(context), -1), source.examples[run][task]])),
+    )
+
+
+def planned(source: Sentences, budget: int, seed: int | None) -> Iterator[IntArray]:
+    """Batches of sentence numbers of like length, at most ``budget`` tokens each, padding included.
+
+    Args:
+        seed: shuffles which sentences meet and the order of the batches; None keeps them sorted by length.
+    """
+    lengths = source.lengths()
+    draw = np.arange(len(lengths)) if seed is None else np.random.default_rng(seed).permutation(len(lengths))
+    order = draw[np.argsort(lengths[draw], kind="stable")]
+    cuts, begin = [], 0
+    for number, length in enumerate(lengths[order]):
+        if number > begin and (number + 1 - begin) * length > budget:
+            cuts.append(number)
+            begin = number
+    batches = np.split(order, cuts)
+    places = np.arange(len(batches)) if seed is None else np.random.default_rng(seed).permutation(len(batches))
+    return (batches[place] for place in places)
+
+
+def _slices(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
+    """For CSR slices: the slice of each row, and the rows themselves."""
+    lengths = stops - starts
+    owner = np.repeat(np.arange(len(starts)), lengths)
+    return owner, np.arange(len(owner)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+
+
+def _padded(values: IntArray, flat: IntArray, shape: tuple[int, int], pad: int) -> IntArray:
+    table = np.full(shape[0] * shape[1], pad, dtype=np.int64)
+    table[flat] = values
+    return table.reshape(shape)
+
+
+def _attends(branches: Tensor) -> Tensor:
+    """(B, 1, N, N): to the trunk and to one's own branch, never ahead."""
+    row, column = branches[:, :, None], branches[:, None, :]
+    allowed = (column == 0) | (column == row)
+    return allowed.tril()[:, None]
+
+
+def _chunks(
+    piece: IntArray, branch: IntArray, size: IntArray, begin: IntArray, features: PictureFeatures | None, cells: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The pictures of a batch, and the tokens that each is exclusive to (see ``Batch``)."""
+    item = piece - FIRST_ITEM_PIECE
+    of_item = (branch == 0) & (item >= 0)
+    chunk = np.flatnonzero(of_item) if features is not None else np.empty(0, dtype=np.int64)
+    if features is not None:
+        chunk = chunk[features.rows[item[chunk]] >= 0]
+    if features is None or not len(chunk):
+        empty = torch.empty(0, dtype=torch.int64)
+        return torch.empty(0, 1, 1), empty, empty.reshape(0, 1), torch.zeros(cells, dtype=torch.int64)
+    distinct, which = np.unique(item[chunk], return_inverse=True)
+    longest = int(size[chunk].max())
+    step = np.arange(longest)
+    inside = step < size[chunk][:, None]
+    rows = np.where(inside, begin[chunk][:, None] + step, 0)
+    places = np.full(cells, rows.size, dtype=np.int64)
+    places[rows[inside]] = np.flatnonzero(inside)
+    return (
+        torch.from_numpy(features.of(distinct)),
+        torch.from_numpy(which),
+        torch.from_numpy(rows),
+        torch.from_numpy(places),
+    )

@@ -1,0 +1,86 @@
+"""The settings of UniMP, and its presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Context = Literal["none", "item", "attributes", "both"]
+
+
+@dataclass(frozen=True)
+class UniMPConfig:
+    """All settings; the defaults are preset ``tiny``.
+
+    Attributes:
+        history: items of the user sentence, the last ones (paper: 5).
+        attributes: item attributes in the order of the sentence; those that the corpus lacks are left out.
+        attribute_words: words kept of each attribute value (authors' code: 20).
+        vocabulary: size of the subword vocabulary trained on the corpus, without the item tokens.
+        encoder: ``tiny``, or the name of an open_clip model (paper: ``ViT-L-14``).
+        pretrained: open_clip's tag of the encoder's weights (paper: ``openai``); empty for random weights.
+        latents: visual embeddings that the resampler makes of a picture, C of the paper (OpenFlamingo: 64).
+        resampler_layers: layers of the resampler (OpenFlamingo: 6).
+        width, layers, heads: of the GPT-NeoX decoder.
+        fusion_every: gated cross-attention stands in front of every n-th layer (paper: 2).
+        dropout: on the decoder's embeddings, attention and feed-forward outputs.
+        tie_embeddings: one matrix for input and output tokens. The paper's backbone has two; with few examples an
+            item, sharing what is learnt about an item as history and as target learns faster.
+        context: what the context loss reconstructs of each history item: its token from its picture and text (the
+            authors' code), its attribute values (the paper's text), both, or nothing.
+        context_weight: weight of the context loss beside the task loss (Eq. 7: 1).
+        gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).
+        epochs: passes over the training examples; the best by validation NDCG@5 is kept.
+        batch_tokens: tokens of a step, padding included.
+        learning_rate, warmup, weight_decay, clip: AdamW under a cosine schedule with ``warmup`` as a share of all
+            steps; decay acts on cross-attention matrices alone; gradients are clipped at norm ``clip``.
+        precision: ``no`` for float32, or ``bf16`` autocast.
+    """
+
+    history: int = 5
+    attributes: tuple[str, ...] = ("category", "price", "brand", "title")
+    attribute_words: int = 20
+    vocabulary: int = 4096
+    encoder: str = "tiny"
+    pretrained: str = ""
+    latents: int = 4
+    resampler_layers: int = 1
+    width: int = 64
+    layers: int = 4
+    heads: int = 2
+    fusion_every: int = 2
+    dropout: float = 0.1
+    tie_embeddings: bool = True
+    context: Context = "item"
+    context_weight: float = 1.0
+    gamma: float = 2.0
+    epochs: int = 12
+    batch_tokens: int = 4096
+    learning_rate: float = 3e-3
+    warmup: float = 0.05
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    precision: Literal["no", "bf16"] = "no"
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
+        for name in ("history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+
+
+TINY = UniMPConfig()
+BASE = UniMPConfig(
+    vocabulary=16384,
+    latents=16,
+    resampler_layers=2,
+    width=512,
+    layers=8,
+    heads=8,
+    batch_tokens=32768,
+    learning_rate=5e-4,
+    epochs=20,
+    precision="bf16",
+)
+PRESETS = {"tiny": TINY, "base": BASE}

@@ -1,0 +1,89 @@
+"""The network: a causal decoder whose every n-th layer sees each item's picture through gated cross-attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.unimp.batches import Batch
+from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.fusion import FusedLayer, GatedCrossAttention, Media
+from unimp_bench.unimp.resampler import PerceiverResampler
+from unimp_bench.unimp.sentences import FIRST_ITEM_PIECE, Pieces
+from unimp_bench.unimp.tokens import Vocabulary
+
+
+class UniMPModel(nn.Module):
+    """Decoder, resampler and gated cross-attention.
+
+    Args:
+        config: sizes.
+        vocabulary_size: tokens, items included.
+        picture_width: width of the picture features; None builds no vision at all.
+    """
+
+    def __init__(self, config: UniMPConfig, vocabulary_size: int, picture_width: int | None) -> None:
+        super().__init__()
+        self.decoder = _decoder(config, vocabulary_size)
+        self.resampler: PerceiverResampler | None = None
+        if picture_width is not None:
+            self.resampler = PerceiverResampler(picture_width, config.latents, config.resampler_layers, config.heads)
+            layers = self.decoder.base_model.layers
+            for number in range(config.fusion_every - 1, len(layers), config.fusion_every):
+                head_width = config.width // config.heads
+                fusion = GatedCrossAttention(config.width, picture_width, config.heads, head_width)
+                layers[number] = FusedLayer(fusion, layers[number])
+
+    def hidden(self, batch: Batch) -> Tensor:
+        """Last hidden states, (B, N, width)."""
+        media = None
+        if self.resampler is not None:
+            embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
+            media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
+        states: Tensor = self.decoder.base_model(
+            inputs_embeds=self.decoder.get_input_embeddings()(batch.tokens),
+            attention_mask=batch.attends,
+            position_ids=batch.positions,
+            media=media,
+        ).last_hidden_state
+        return states
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits over the whole vocabulary, at the answer positions alone, (labels, vocabulary)."""
+        logits: Tensor = self.decoder.get_output_embeddings()(self.hidden(batch).flatten(0, 1)[batch.answer_rows])
+        return logits
+
+    @torch.no_grad()
+    def describe_items(self, pieces: Pieces, vocabulary: Vocabulary) -> None:
+        """Begin each item's embeddings at the mean of its words', so that like items begin alike."""
+        tables = {self.decoder.get_input_embeddings().weight, self.decoder.get_output_embeddings().weight}
+        for item in range(vocabulary.items):
+            piece = FIRST_ITEM_PIECE + item
+            tokens = pieces.tokens[pieces.offsets[piece] : pieces.offsets[piece + 1]]
+            words = torch.from_numpy(tokens[tokens < vocabulary.words].astype(np.int64))
+            for table in tables:
+                table[vocabulary.words + item] = table[words].mean(dim=0)
+
+
+def _decoder(config: UniMPConfig, vocabulary_size: int) -> Any:
+    """A GPT-NeoX of the wanted size with random weights (the architecture of the paper's RedPajama-INCITE)."""
+    make_torchvision_importable()
+    from transformers import AutoModelForCausalLM, GPTNeoXConfig
+
+    return AutoModelForCausalLM.from_config(
+        GPTNeoXConfig(
+            vocab_size=vocabulary_size,
+            hidden_size=config.width,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            intermediate_size=4 * config.width,
+            hidden_dropout=config.dropout,
+            attention_dropout=config.dropout,
+            tie_word_embeddings=config.tie_embeddings,
+            use_cache=False,
+        )
+    )

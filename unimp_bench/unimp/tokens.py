@@ -1,0 +1,104 @@
+"""The vocabulary: subwords trained on the corpus, special tokens, and one token for every item.
+
+Token numbers: the subwords and special tokens of the tokenizer first, then item ``n`` as ``words + n``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from unimp_bench.errors import DataError
+from unimp_bench.unimp.prompt import ANSWER, CLS, EOC, IMG, INSTRUCTIONS, PAD, SPECIALS
+
+
+class Vocabulary:
+    """Text and item tokens as numbers.
+
+    Attributes:
+        words: tokens that are no items.
+        items: item tokens.
+    """
+
+    def __init__(self, tokenizer: Any, items: int) -> None:
+        # Text from outside that spells a special token stays text.
+        tokenizer.encode_special_tokens = True
+        self._tokenizer = tokenizer
+        self.words: int = tokenizer.get_vocab_size()
+        self.items = items
+        self.pad, self.cls, self.img, self.eoc, self.answer = (
+            int(tokenizer.token_to_id(token)) for token in (PAD, CLS, IMG, EOC, ANSWER)
+        )
+
+    def __len__(self) -> int:
+        return self.words + self.items
+
+    @classmethod
+    def train(cls, texts: Iterable[str], items: int, size: int) -> Vocabulary:
+        """Learn byte-pair merges within words from ``texts``; the same texts give the same vocabulary.
+
+        Frequent words become one token each, and any text can be written in bytes. A task's instruction is one token too: a decoder trained from scratch
+        has nothing to read in its words, and it stands in every sentence.
+        """
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        tokenizer = Tokenizer(models.BPE())
+        in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), in_bytes])
+        tokenizer.decoder = decoders.Sequence(
+            [decoders.ByteLevel(), decoders.Replace("▁", " "), decoders.Strip(" ", 1, 0)]
+        )
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=[*SPECIALS, *INSTRUCTIONS.values()],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+        return cls(tokenizer, items)
+
+    @classmethod
+    def load(cls, path: Path, items: int) -> Vocabulary:
+        """Read what ``save`` wrote.
+
+        Raises:
+            DataError: the file is missing or damaged.
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")), items)
+        except Exception as error:  # the library raises bare Exception
+            raise DataError(f"{path} holds no vocabulary ({error}); fit the model again") from None
+
+    def save(self, path: Path) -> None:
+        self._tokenizer.save(str(path))
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token numbers of each text, which may spell no special token."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def phrase(self, text: str) -> list[int]:
+        """Token numbers of a phrase of ours: one where the vocabulary has it whole."""
+        whole = self._tokenizer.token_to_id(text)
+        return self.encode([text])[0] if whole is None else [int(whole)]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of a sentence, items as ``item_<n>``, without padding."""
+        words: list[str] = []
+        for kind, group in groupby((int(token) for token in tokens), self._kind):
+            run = list(group)
+            if kind == "item":
+                words += [f"item_{token - self.words}" for token in run]
+            elif kind == "special":
+                words += [self._tokenizer.id_to_token(token) for token in run if token != self.pad]
+            else:
+                words.append(self._tokenizer.decode(run, skip_special_tokens=False))
+        return " ".join(words)
+
+    def _kind(self, token: int) -> str:
+        if token >= self.words:
+            return "item"
+        return "special" if token < len(SPECIALS) + len(INSTRUCTIONS) else "text"
