@@ -1,0 +1,1 @@
+"""RecBole's sequential and general models on our splits, under our validation."""

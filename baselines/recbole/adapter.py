@@ -1,0 +1,118 @@
+"""RecBole's models as rankers (Zhao et al., CIKM 2021; RecBole 1.2.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from baselines.recbole.compat import Config, get_trainer, init_seed, without_tensorboard
+from baselines.recbole.config import RecBoleConfig, SASRecConfig, Settings
+from baselines.recbole.dataset import TrainingPart, training_dataset, training_loader
+from baselines.recbole.features import Feature, feature_names, item_feature
+from baselines.recbole.scoring import score
+from baselines.recbole.settings import check_model, recbole_config
+from baselines.recbole.state import Snapshot, model_state, restore_model
+from baselines.recbole.training import train
+from unimp_bench.contracts import FitData, Parameters, Ranker
+from unimp_bench.corpus import Items
+from unimp_bench.errors import DependencyError
+from unimp_bench.records import Examples, FloatArray, IntArray
+
+TASK = "recommendation"
+WEIGHTS, INTERACTIONS = "model.safetensors", "interactions.safetensors"
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A RecBole model with what it was built on."""
+
+    config: Config
+    part: TrainingPart
+    dataset: Any
+    model: Any
+    seed: int
+
+
+class _RecBoleRanker(Ranker[SettingsT]):
+    """Trains one RecBole model on our training part, chooses its epoch by our validation, scores any history."""
+
+    def __init__(self, config: SettingsT) -> None:
+        super().__init__(config)
+        check_model(config.model)
+        self._built: _Built | None = None
+
+    def fit(self, data: FitData) -> None:
+        part = TrainingPart.of(data.examples[TASK].train, data.catalogue)
+        built = self._built = self._build(part, data.items, data.seed, data.work)
+        loader = training_loader(built.config, built.dataset)
+        with without_tensorboard():
+            trainer = get_trainer(built.config["MODEL_TYPE"], built.config["model"])(built.config, built.model)
+        if built.config["train_neg_sample_args"]["dynamic"]:
+            loader.get_model(built.model)
+        train(
+            trainer,
+            loader,
+            patience=self.config.patience,
+            validate=lambda: data.validate(self, TASK),
+            folder=data.work,
+            label=self.config.model,
+        )
+
+    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
+        built = self._fitted()
+        return score(built.model, built.config, built.part, examples, catalogue)
+
+    def save(self, folder: Path) -> None:
+        built = self._fitted()
+        built.part.write(folder / INTERACTIONS)
+        model_state(built.model, seed=built.seed).write(folder / WEIGHTS)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        weights = Snapshot.read(folder / WEIGHTS)
+        part = TrainingPart.read(folder / INTERACTIONS)
+        self._built = self._build(part, items, weights.notes["seed"], folder)
+        restore_model(self._built.model, weights)
+
+    def parameters(self) -> Parameters:
+        weights = list(self._fitted().model.parameters())
+        trained = sum(weight.numel() for weight in weights if weight.requires_grad)
+        return Parameters(trained, sum(weight.numel() for weight in weights))
+
+    def _build(self, part: TrainingPart, items: Items, seed: int, folder: Path) -> _Built:
+        config = recbole_config(self.config, seed, folder)
+        init_seed(seed, reproducibility=True)
+        features: tuple[Feature, ...] = ()
+        if config["selected_features"]:
+            chosen = self.config.model_options().get("selected_features")
+            config["selected_features"] = list(feature_names(items, chosen))
+            features = tuple(item_feature(items, part.catalogue, name) for name in config["selected_features"])
+        dataset = training_dataset(config, part, features)
+        try:
+            model = config.model_class(config, dataset).to(config["device"])
+        except ModuleNotFoundError as error:
+            raise DependencyError(f"recbole:{self.config.model} needs the package {error.name!r}") from None
+        return _Built(config, part, dataset, model, seed)
+
+    def _fitted(self) -> _Built:
+        assert self._built is not None, "fit or load comes first"
+        return self._built
+
+
+class RecBole(_RecBoleRanker[RecBoleConfig]):
+    """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``."""
+
+    Config = RecBoleConfig
+
+
+class SASRec(_RecBoleRanker[SASRecConfig]):
+    """Self-attentive sequential recommendation (Kang and McAuley, ICDM 2018) in RecBole's recipe.
+
+    It departs from the paper in post-norm blocks with an output projection, two heads, GELU, a layer norm on the
+    input, unscaled embeddings, padding behind the items, and a softmax over the whole catalogue at the last position
+    of each prefix, where the paper has one sampled negative at every position.
+    """
+
+    Config = SASRecConfig

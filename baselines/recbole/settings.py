@@ -1,0 +1,116 @@
+"""From a user's configuration to RecBole's, refusing by name what the adapter cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines.recbole.compat import PROPERTIES, Config, ModelType, model_rooms
+from baselines.recbole.config import Settings
+from unimp_bench.errors import UsageError
+from unimp_bench.names import did_you_mean, find
+
+ROOMS = ("sequential_recommender", "general_recommender")
+REFUSED = {
+    "S3Rec": "its pre-training hands its weights over in a pickled checkpoint",
+    "RaCT": "its three stages hand their weights over in pickled checkpoints",
+    "GRU4RecKG": "it needs embeddings of a knowledge graph, which a corpus has not",
+    "KSR": "it needs embeddings of a knowledge graph, which a corpus has not",
+}
+TRAINING_OPTIONS = ("learner", "weight_decay", "clip_grad_norm", "train_neg_sample_args", "enable_amp", "require_pow")
+PICKLED_OPTIONS = ("use_pretrain", "mf_pretrain_path", "mlp_pretrain_path", "pretrain_path", "pre_model_path")
+FIELDS = {
+    "epochs": "epochs",
+    "stopping_step": "patience",
+    "learning_rate": "learning_rate",
+    "train_batch_size": "batch_size",
+    "MAX_ITEM_LIST_LENGTH": "max_length",
+}
+DATASET = "corpus"
+
+
+class IsolatedConfig(Config):  # type: ignore[misc]
+    """RecBole's configuration without its reach into the process.
+
+    The original takes settings from the arguments of the running program, evaluates text as Python and sets
+    ``CUDA_VISIBLE_DEVICES``.
+    """
+
+    def _load_cmd_line(self) -> dict[str, Any]:
+        return {}
+
+    def _convert_config_dict(self, config_dict: dict[str, Any]) -> dict[str, Any]:
+        return config_dict
+
+    def _init_device(self) -> None:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.final_config_dict |= {"single_spec": True, "local_rank": 0, "device": device}
+
+    def _get_final_config_dict(self) -> dict[str, Any]:
+        final: dict[str, Any] = super()._get_final_config_dict()
+        if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and final.get("loss_type") == "CE":
+            final["train_neg_sample_args"] = None  # in a full softmax every other item is a negative already
+        return final
+
+    def own_options(self) -> set[str]:
+        """Names of the settings in the model's own file."""
+        path = PROPERTIES / "model" / f"{self.model}.yaml"
+        return set(self._load_config_files([path])) if path.is_file() else set()
+
+
+def check_model(name: str) -> None:
+    """Say whether the adapter runs a model.
+
+    Raises:
+        UsageError: RecBole has no such model (the nearest name is given), or it needs what a corpus has not.
+    """
+    room = find(model_rooms(), name, "model of RecBole")
+    if room not in ROOMS:
+        kind = room.removesuffix("_recommender").replace("exlib", "decision-tree").replace("_", "-")
+        raise UsageError(f"recbole:{name} is a {kind} model; only sequential and general models run here")
+    if name in REFUSED:
+        raise UsageError(f"recbole:{name} does not run here: {REFUSED[name]}")
+
+
+def recbole_config(settings: Settings, seed: int, folder: Path) -> IsolatedConfig:
+    """RecBole's configuration of one fit.
+
+    Args:
+        settings: what the user chose.
+        seed: of every random choice.
+        folder: an existing folder; RecBole looks for one, and writes nothing to it here.
+
+    Raises:
+        UsageError: a model or an option that RecBole has not or the adapter does not run.
+    """
+    check_model(settings.model)
+    options = settings.model_options()
+    ours = {
+        "epochs": settings.epochs,
+        "learning_rate": settings.learning_rate,
+        "train_batch_size": settings.batch_size,
+        "MAX_ITEM_LIST_LENGTH": settings.max_length,
+        "seed": seed,
+        "checkpoint_dir": str(folder),
+        "data_path": str(folder),
+    }
+    try:
+        config = IsolatedConfig(settings.model, DATASET, config_dict=options | ours)
+    except (ValueError, NotImplementedError) as error:
+        raise UsageError(f"recbole:{settings.model}: {error}") from None
+    _check_options(options, config)
+    return config
+
+
+def _check_options(options: Mapping[str, Any], config: IsolatedConfig) -> None:
+    known = {*config.own_options(), *TRAINING_OPTIONS}
+    for name in options:
+        if name in FIELDS:
+            raise UsageError(f"recbole:{config.model}: set {FIELDS[name]!r} instead of the option {name!r}")
+        if name in PICKLED_OPTIONS:
+            raise UsageError(f"recbole:{config.model}: option {name!r} reads a pickled checkpoint; it is not allowed")
+        if name not in known:
+            raise UsageError(f"recbole:{config.model} has no option {name!r}{did_you_mean(name, known)}")
