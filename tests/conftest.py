@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted import write_planted_corpus
+from unimp_bench.testing.planted import write_planted_corpus
+from data_prep.build import build_corpus
 from unimp_bench.corpus import Corpus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,4 +28,12 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """A corpus of 240 users and 72 items in which the next item follows from the last one."""
     folder = tmp_path_factory.mktemp("corpora") / "planted"
     write_planted_corpus(folder)
+    return Corpus.open(folder)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The built-in sample, built once a session as 'make data' builds it."""
+    folder = tmp_path_factory.mktemp("corpora") / "sample"
+    build_corpus("sample", folder, None)
     return Corpus.open(folder)

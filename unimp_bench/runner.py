@@ -72,7 +72,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
     model = registry.make_model(request.model, request.preset, request.settings)
-    spec = _specify(request, task, model, corpus)
+    spec = specify(request, task, model, corpus)
     folder = workspace.runs / spec.key
     with locked(folder):
         if (folder / RESULT_NAME).is_file() and not request.fresh:
@@ -100,7 +100,8 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
         raise UsageError(f"{card.name} cannot score items that were not in its training data (split new-domain)")
 
 
-def _specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
+def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
+    """The specification of a request."""
     tasks = {name: registry.make_task(name).version for name in request.fit_on or (task.name,)}
     return RunSpec(
         fit=FitSpec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import re
 from pathlib import Path
@@ -32,8 +33,11 @@ def command(corpus: str, raw: Path | None, name: str | None, held_out: float | N
     if name is not None and not NAME.fullmatch(name):
         raise UsageError(f"a corpus name has letters, digits, '.', '_' and '-'; {name!r} has others")
     folder = Workspace.here().data / (name or corpus)
-    build = importlib.import_module("data_prep.build")
-    manifest = build.build_corpus(corpus, folder, raw, build.options_for(corpus, held_out=held_out, core=core))
+    room = importlib.import_module("data_prep.build")
+    chosen = {"held_out": held_out, "user_core": core, "item_core": core}
+    given = {key: value for key, value in chosen.items() if value is not None}
+    options = dataclasses.replace(room.BuildOptions.of_kind(corpus), **given)
+    manifest = room.build_corpus(corpus, folder, raw, options)
     counts = manifest.counts
     click.echo(
         f"built {folder}: {counts.users:,} users, {counts.items:,} items, {counts.interactions:,} interactions, "

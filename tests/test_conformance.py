@@ -1,0 +1,53 @@
+"""Every registered model passes the conformance test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from unimp_bench import registry
+from unimp_bench.corpus import Corpus
+from unimp_bench.testing.conformance import ModelConformance
+
+SMALL: dict[str, Mapping[str, Any]] = {
+    "sasrec": {"epochs": 1},
+    "recbole:BPR": {"epochs": 1},
+    "recbole:GRU4Rec": {"epochs": 1},
+    "unimp": {"epochs": 1},
+}
+ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]
+
+
+def _names() -> list[str]:
+    """Every model; a family through the members named in ``SMALL``."""
+    names = []
+    for card in registry.model_cards().values():
+        members = [name for name in SMALL if name.startswith(f"{card.name}:")] if card.variant else [card.name]
+        assert members, f"name a member of the family {card.name} in SMALL"
+        names += members
+    return names
+
+
+def _conformance(name: str) -> type[ModelConformance]:
+    return type(f"Test_{name}", (ModelConformance,), {"model": name, "settings": SMALL.get(name, {})})
+
+
+for _name in _names():
+    if _name not in ONLY_ON_SAMPLE:
+        globals()[f"Test_{_name}"] = _conformance(_name)
+
+
+class TestOracle(ModelConformance):
+    """The oracle runs on the sample alone, whose truth it reads."""
+
+    model = "oracle"
+
+    @pytest.fixture(scope="class")
+    def corpus(self, sample: Corpus) -> Corpus:
+        return sample
+
+
+def test_every_model_is_tested() -> None:
+    assert ONLY_ON_SAMPLE == ["oracle"]
