@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
@@ -29,14 +25,7 @@ class Search(Task):
     def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
         if "category" not in corpus.items.attributes:
             raise UsageError(f"corpus {corpus.name!r} has no item categories, and search makes its queries of them")
-        examples = leave_one_out(corpus, split, part, self.name)
-        texts, query_of_item = np.unique(np.array(corpus.items.text("category"), dtype=object), return_inverse=True)
-        assert examples.targets is not None
-        return replace(
-            examples,
-            queries=query_of_item.astype(np.int32)[examples.targets],
-            query_texts=tuple(str(text) for text in texts),
-        )
+        return leave_one_out(corpus, split, part, self.name).asking(corpus.items.text("category"))
 
     def render(self, corpus: Corpus, examples: Examples, number: int) -> Example:
         return render_ranking(corpus, examples, number, self.instruction)

@@ -6,7 +6,7 @@ Users and items are numbered 0..n-1 in the order of the corpus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -100,6 +100,14 @@ class Examples:
     def hidden(self) -> Examples:
         """The same examples without their targets: what a model sees when it predicts."""
         return replace(self, targets=None)
+
+    def asking(self, texts: Sequence[str]) -> Examples:
+        """The same examples, each with the text of its target (``texts`` holds one for every item) as its query."""
+        if self.targets is None:
+            raise ValueError("hidden examples have no target to make a query of")
+        distinct, query_of_item = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        queries = query_of_item.astype(np.int32)[self.targets]
+        return replace(self, queries=queries, query_texts=tuple(str(text) for text in distinct))
 
     def select(self, rows: IntArray | slice) -> Examples:
         """A subset of the examples over the same histories."""
