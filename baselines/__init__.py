@@ -65,4 +65,15 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_items=False,
         variant="model",
     ),
+    ModelCard(
+        name="oracle",
+        factory="baselines.oracle:Oracle",
+        tasks=("recommendation", "search"),
+        reads=("truth",),
+        about="the true choice probabilities of the sample's generator: the ceiling of each task, no model",
+        source="docs/sample.md",
+        new_users=True,
+        new_items=True,
+        corpora=("sample",),
+    ),
 )

@@ -17,8 +17,8 @@ from data_prep.sample.shoppers import Shoppers
 from data_prep.sample.store import DECIMALS, Items, Store
 from unimp_bench.records import FloatArray, IntArray
 
-PRICE_WEIGHT = 0.5
-SERIES_BOOSTS = (4.0, 2.0)
+PRICE_WEIGHT = 0.4
+SERIES_BOOSTS = (4.5, 2.3)
 """Log boost of the successor of the last item, and of the last item but one."""
 
 CORE = 5
@@ -43,16 +43,18 @@ class Purchases:
 def draw_purchases(store: Store, shoppers: Shoppers, rng: np.random.Generator) -> tuple[Items, Purchases]:
     """Let all shoppers shop; the items on the shelves at the end, and what was bought.
 
-    An item that sells fewer than ``CORE`` times is taken off the shelves and the season is drawn anew, so that
-    the 5-core drops nothing of the last season and every recorded probability holds in the built corpus.
+    While some items sell fewer than ``CORE`` times, the worse half of them is taken off the shelves and the season
+    is drawn anew, so that the 5-core drops nothing of the last season and every recorded probability holds in the
+    built corpus.
     """
     items = store.items
     while True:
         purchases = _season(items, store.follow, shoppers, rng)
-        sells = np.bincount(purchases.item, minlength=len(items)) >= CORE
-        if sells.all():
+        sales = np.bincount(purchases.item, minlength=len(items))
+        slow = sales[sales < CORE]
+        if not len(slow):
             return items, purchases
-        items = items.take(sells)
+        items = items.take(sales > np.median(slow))
 
 
 def liking(items: Items, shoppers: Shoppers) -> FloatArray:

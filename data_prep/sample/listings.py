@@ -19,7 +19,7 @@ TITLES = (
     "{word} {noun} by {brand}",
     "{brand} {noun} - {word} Collection",
     "{brand} {word} & {other} {noun}, {extra}",
-    "{noun} \"{word}\" by {brand}, {extra}",
+    '{noun} "{word}" by {brand}, {extra}',
 )
 EXTRAS = ("Set of 2", "Set of 3", "Pack of 4", "Large", "Small", "Medium", "Gift Boxed", "Travel Size", "New Edition")
 OPENINGS = (
@@ -32,7 +32,7 @@ OPENINGS = (
 THEME_LINES = (
     "The design takes its mood from {word} and {other}.",
     "A little {word}, a little {other}, and a lot of care.",
-    "Part of our {word} series, with details that recall {other}.",
+    "Part of our {word} range, with details that recall {other}.",
     "For everyone who dreams of {word} and {other}.",
     "Inspired by {word}; the inside carries a {other} motif.",
 )

@@ -51,31 +51,27 @@ def draw_picture(colour: str, shape: str, pattern: str, whim: list[float]) -> Im
     shade = _mixed(_RGB[colour], (0, 0, 0) if whim[2] < 0.5 else (255, 255, 255), 0.14 * abs(whim[2] - 0.5) * 2)
     radius = canvas * (0.33 + 0.07 * whim[3])
     centre = (canvas * (0.5 + 0.06 * (whim[4] - 0.5)), canvas * (0.48 + 0.06 * (whim[5] - 0.5)))
-    mask = _silhouette(shape, canvas, centre, radius, (whim[6] - 0.5) * 0.35)
+    outline = _outline(shape, centre, radius, (whim[6] - 0.5) * 0.35)
+    mask = Image.new("L", (canvas, canvas), 0)
+    ImageDraw.Draw(mask).polygon(outline, fill=255)
 
     picture = Image.new("RGB", (canvas, canvas), ground)
     floor = [0, int(canvas * 0.78), canvas, canvas]
     ImageDraw.Draw(picture).rectangle(floor, fill=_mixed(ground, (0, 0, 0), 0.05))
     shadow = ImageChops.offset(mask, canvas // 40, canvas // 22).filter(ImageFilter.BoxBlur(canvas // 36))
     picture.paste(_mixed(ground, (40, 40, 60), 0.4), mask=shadow)
-    picture.paste(_mixed(shade, (0, 0, 0), 0.45), mask=mask)
-    inner = mask.filter(ImageFilter.MinFilter(2 * (canvas // 110) + 1))
-    picture.paste(_cloth(shade, pattern, canvas, whim[7]), mask=inner)
+    picture.paste(_cloth(shade, pattern, canvas, whim[7]), mask=mask)
+    ImageDraw.Draw(picture).line([*outline, outline[0]], fill=_mixed(shade, (0, 0, 0), 0.45), width=canvas // 100)
     return picture.reduce(OVERSAMPLING)
 
 
-def _silhouette(shape: str, canvas: int, centre: Point, radius: float, tilt: float) -> Image.Image:
-    """The shape in white on black."""
-    mask = Image.new("L", (canvas, canvas), 0)
-    outline = [
-        (
-            round(centre[0] + radius * (x * math.cos(tilt) - y * math.sin(tilt))),
-            round(centre[1] + radius * (x * math.sin(tilt) + y * math.cos(tilt))),
-        )
+def _outline(shape: str, centre: Point, radius: float, tilt: float) -> list[Point]:
+    """The corners of the shape on the canvas, in whole pixels."""
+    cosine, sine = radius * math.cos(tilt), radius * math.sin(tilt)
+    return [
+        (round(centre[0] + x * cosine - y * sine), round(centre[1] + x * sine + y * cosine))
         for x, y in _OUTLINES[shape]()
     ]
-    ImageDraw.Draw(mask).polygon(outline, fill=255)
-    return mask
 
 
 def _cloth(shade: Rgb, pattern: str, canvas: int, whim: float) -> Image.Image:

@@ -53,10 +53,10 @@ def draw_shoppers(rng: np.random.Generator) -> Shoppers:
     letters = _SYMBOLS[rng.integers(0, len(_SYMBOLS), (count, 13))]
     return Shoppers(
         names=np.array(["A" + "".join(row) for row in letters]),
-        colour=_tastes(rng, count, len(COLOURS), first=2.2, second=1.6, dislike=1.0),
-        shape=_tastes(rng, count, len(SHAPES), first=1.4, second=1.0, dislike=0.5),
-        pattern=_tastes(rng, count, len(PATTERNS), first=1.2, second=0.0, dislike=0.5),
-        theme=_tastes(rng, count, len(THEMES), first=2.6, second=2.0, dislike=1.0),
+        colour=_tastes(rng, count, len(COLOURS), first=2.0, second=1.4, dislike=1.0),
+        shape=_tastes(rng, count, len(SHAPES), first=1.2, second=0.8, dislike=0.5),
+        pattern=_tastes(rng, count, len(PATTERNS), first=1.0, second=0.0, dislike=0.5),
+        theme=_tastes(rng, count, len(THEMES), first=2.3, second=1.7, dislike=1.0),
         purse=np.round(rng.normal(0.0, 0.8, count), DECIMALS),
         purchases=MIN_PURCHASES + rng.binomial(spread, (MEAN_PURCHASES - MIN_PURCHASES) / spread, count),
         leniency=np.round(rng.normal(0.0, 0.5, count), DECIMALS),

@@ -13,10 +13,10 @@ COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"
 SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
 PATTERNS = ("plain", "stripes", "dots", "checks", "zigzag")
 
-ITEMS_PER_SHELF = 46
+ITEMS_PER_SHELF = 45
 BRANDS = 12
-POPULARITY_SPREAD = 0.65
-FOLLOW_BOOST = 1.0
+POPULARITY_SPREAD = 0.55
+FOLLOW_BOOST = 0.8
 DECIMALS = 4
 """Every drawn number is rounded to this, so that a last-bit difference between machines changes no choice."""
 
@@ -67,7 +67,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Store:
-    """One domain's items, its brands' names, and ``follow`` (shelves, shelves): log boost of the second after the first."""
+    """One domain's items and brands; ``follow`` (shelves, shelves) is the log boost of a shelf after another one."""
 
     department: Department
     brands: tuple[str, ...]
@@ -94,7 +94,7 @@ def draw_store(department: Department, rng: np.random.Generator) -> Store:
         shape=rng.integers(0, len(SHAPES), count),
         pattern=rng.integers(0, len(PATTERNS), count),
         popularity=np.round(rng.exponential(POPULARITY_SPREAD, count), DECIMALS),
-        price=np.floor(usual * np.exp(relative)) + 0.99,
+        price=np.floor(np.round(usual * np.exp(relative), DECIMALS)) + 0.99,
         dearness=np.round(np.clip((relative - relative.mean()) / relative.std(), -2.0, 2.0), DECIMALS),
         series=rng.permutation(count).astype(np.float64),
     )

@@ -136,7 +136,23 @@ THEMES = (
     ("Carnival", "Juggler", "Trapeze", "Fairground", "Carousel", "Ringmaster"),
 )
 
-BRAND_STARTS = ("Ald", "Bren", "Cor", "Dav", "El", "Fen", "Hal", "Kes", "Lum", "Mar", "Nor", "Pel", "Quil", "Sol", "Wen")
+BRAND_STARTS = (
+    "Ald",
+    "Bren",
+    "Cor",
+    "Dav",
+    "El",
+    "Fen",
+    "Hal",
+    "Kes",
+    "Lum",
+    "Mar",
+    "Nor",
+    "Pel",
+    "Quil",
+    "Sol",
+    "Wen",
+)
 BRAND_ENDS = ("bury", "by", "dale", "ico", "ine", "lark", "mont", "ova", "ster", "ton", "vane", "well", "wick", "yard")
 BRAND_TAILS = ("", "", "", " & Co", " Goods", " Supply", " House")
 
