@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from baselines.recbole.compat import Config, get_trainer, init_seed, without_tensorboard
+from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
 from baselines.recbole.config import RecBoleConfig, SASRecConfig, Settings
 from baselines.recbole.dataset import TrainingPart, training_dataset, training_loader
 from baselines.recbole.features import Feature, feature_names, item_feature
@@ -16,7 +16,6 @@ from baselines.recbole.state import Snapshot, model_state, restore_model
 from baselines.recbole.training import train
 from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DependencyError
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 TASK = "recommendation"
@@ -47,18 +46,19 @@ class _RecBoleRanker(Ranker[SettingsT]):
     def fit(self, data: FitData) -> None:
         part = TrainingPart.of(data.examples[TASK].train, data.catalogue)
         built = self._built = self._build(part, data.items, data.seed, data.work)
-        loader = training_loader(built.config, built.dataset)
-        with without_tensorboard():
-            trainer = get_trainer(built.config["MODEL_TYPE"], built.config["model"])(built.config, built.model)
-        if built.config["train_neg_sample_args"]["dynamic"]:
-            loader.get_model(built.model)
+        config, model = built.config, built.model
+        with quietly():
+            loader = training_loader(config, built.dataset)
+            trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+        if config["train_neg_sample_args"]["dynamic"]:
+            loader.get_model(model)
         train(
             trainer,
             loader,
             patience=self.config.patience,
             validate=lambda: data.validate(self, TASK),
             folder=data.work,
-            label=self.config.model,
+            label=f"recbole:{self.config.model}",
         )
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
@@ -83,17 +83,15 @@ class _RecBoleRanker(Ranker[SettingsT]):
 
     def _build(self, part: TrainingPart, items: Items, seed: int, folder: Path) -> _Built:
         config = recbole_config(self.config, seed, folder)
-        init_seed(seed, reproducibility=True)
         features: tuple[Feature, ...] = ()
         if config["selected_features"]:
-            chosen = self.config.model_options().get("selected_features")
-            config["selected_features"] = list(feature_names(items, chosen))
-            features = tuple(item_feature(items, part.catalogue, name) for name in config["selected_features"])
-        dataset = training_dataset(config, part, features)
-        try:
+            names = feature_names(items, self.config.model_options().get("selected_features"))
+            features = tuple(item_feature(items, part.catalogue, name) for name in names)
+            config["selected_features"] = list(names)
+        init_seed(seed, reproducibility=True)
+        with quietly():
+            dataset = training_dataset(config, part, features)
             model = config.model_class(config, dataset).to(config["device"])
-        except ModuleNotFoundError as error:
-            raise DependencyError(f"recbole:{self.config.model} needs the package {error.name!r}") from None
         return _Built(config, part, dataset, model, seed)
 
     def _fitted(self) -> _Built:

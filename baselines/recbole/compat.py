@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,15 +26,16 @@ def _update(matrix: Any, entries: dict[tuple[int, int], float]) -> None:
 
 
 scipy.sparse.dok_matrix._update = _update
-warnings.filterwarnings("ignore", category=FutureWarning, module=r"recbole\.")
+warnings.filterwarnings("ignore", module=r"recbole\.")
 
 import recbole.data.dataset as datasets  # noqa: E402
 import recbole.trainer.trainer as trainers  # noqa: E402
 from recbole.config import Config  # noqa: E402
 from recbole.data.interaction import Interaction  # noqa: E402
+from recbole.data.transform import construct_transform  # noqa: E402
 from recbole.data.utils import get_dataloader  # noqa: E402
 from recbole.sampler import RepeatableSampler, Sampler  # noqa: E402
-from recbole.utils import FeatureSource, FeatureType, ModelType, get_model, get_trainer, init_seed  # noqa: E402
+from recbole.utils import FeatureSource, FeatureType, ModelType, get_trainer, init_seed  # noqa: E402
 
 _PACKAGE = Path(trainers.__file__).parent.parent
 PROPERTIES = _PACKAGE / "properties"
@@ -46,13 +49,13 @@ __all__ = [
     "ModelType",
     "RepeatableSampler",
     "Sampler",
+    "construct_transform",
     "datasets",
     "get_dataloader",
-    "get_model",
     "get_trainer",
     "init_seed",
     "model_rooms",
-    "without_tensorboard",
+    "quietly",
 ]
 
 
@@ -60,16 +63,20 @@ def model_rooms() -> dict[str, str]:
     """Every model that RecBole configures, by name, with the subpackage of ``recbole.model`` it lives in."""
     rooms = {path.stem: path.parent.name for path in _PACKAGE.glob("model/*_recommender/*.py")}
     names = {path.stem for path in PROPERTIES.glob("model/*.yaml")}
-    names.add("Random")  # the one model without settings of its own
+    names.add("Random")  # the one model without a file of settings
     return {name: rooms[name.lower()] for name in sorted(names)}
 
 
 @contextlib.contextmanager
-def without_tensorboard() -> Iterator[None]:
-    """While a trainer is made: it opens a TensorBoard folder in the current directory, unless it is kept from it."""
-    original = trainers.get_tensorboard
+def quietly() -> Iterator[None]:
+    """While RecBole works: no prints, no log lines, and no TensorBoard folder in the current directory."""
+    logger, tensorboard = logging.getLogger(), trainers.get_tensorboard
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     trainers.get_tensorboard = lambda logger: None
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
-        trainers.get_tensorboard = original
+        logger.setLevel(level)
+        trainers.get_tensorboard = tensorboard

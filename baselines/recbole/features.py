@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ class Feature:
     many: bool
 
 
-def feature_names(items: Items, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+def feature_names(items: Items, chosen: Sequence[str] | None) -> tuple[str, ...]:
     """The attributes that a model reads: the chosen ones, else category and brand where the corpus has them.
 
     Raises:
@@ -42,7 +43,7 @@ def feature_names(items: Items, chosen: tuple[str, ...] | None) -> tuple[str, ..
         known = dict.fromkeys(items.attributes)
         for name in chosen:
             find(known, name, "item attribute")
-        return chosen
+        return tuple(chosen)
     names = tuple(name for name in DEFAULT if name in items.attributes)
     if not names:
         raise UsageError("this model reads item attributes, and the corpus has neither category nor brand")

@@ -42,26 +42,31 @@ def _interaction(config: Config, part: TrainingPart, examples: Examples) -> Any:
     if users.all():  # else the field is left out, and a model that asks for it cannot score these users
         fields[config["USER_ID_FIELD"]] = torch.from_numpy(users)
     if config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
-        sequences, lengths = _sequences(config, part, examples)
-        fields[config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]] = torch.from_numpy(sequences)
-        fields[config["ITEM_LIST_LENGTH_FIELD"]] = torch.from_numpy(lengths)
+        fields |= _sequences(config, part, examples)
     elif not users.all():
         raise _unknown_user(config)
     return Interaction(fields)
 
 
-def _sequences(config: Config, part: TrainingPart, examples: Examples) -> tuple[IntArray, IntArray]:
-    """Ids of the last items of each history, oldest first, padding behind: (n, max_length), and lengths (n,)."""
+def _sequences(config: Config, part: TrainingPart, examples: Examples) -> dict[str, torch.Tensor]:
+    """The last items of each history, (n, max_length) ids, oldest first, padding behind; their number, (n,)."""
     longest = config["MAX_ITEM_LIST_LENGTH"]
-    lengths = np.minimum(examples.ends - examples.starts(), longest).astype(np.int64)
+    right = examples.last_items(longest)
+    known = right >= 0
+    lengths = known.sum(axis=1)
     if not lengths.all():
         raise UsageError(f"recbole:{config['model']} reads histories, and an example has none")
-    places = np.arange(longest)
-    inside = places < lengths[:, None]
-    rows = (examples.ends - lengths)[:, None] + places
-    sequences = np.zeros(inside.shape, dtype=np.int64)
-    sequences[inside] = _ids(part, examples.histories.items[rows[inside]], "history", config["model"])
-    return sequences, lengths
+    right[known] = _ids(part, right[known], "history", config["model"])
+    right[~known] = 0
+    turned = (np.arange(longest) - lengths[:, None]) % longest
+    left = torch.from_numpy(np.take_along_axis(right, turned, axis=1))
+    name = config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]
+    fields = {name: left, config["ITEM_LIST_LENGTH_FIELD"]: torch.from_numpy(lengths)}
+    # DIEN asks for sampled negatives even where it only scores, and makes nothing of them there.
+    fields[config["NEG_PREFIX"] + name] = left
+    if config["INVERSE_ITEM_SEQ"]:  # SHAN
+        fields[config["INVERSE_ITEM_SEQ"]] = torch.from_numpy(right)
+    return fields
 
 
 def _ids(part: TrainingPart, items: IntArray, place: str, model: str) -> IntArray:
@@ -76,9 +81,10 @@ def _all_items(model: Any, config: Config, part: TrainingPart, interaction: Any)
     """Scores of every id, padding included, (rows, ids)."""
     interaction = interaction.to(config["device"])
     try:
-        scores: torch.Tensor = model.full_sort_predict(interaction)
-    except NotImplementedError:
-        scores = _pair_by_pair(model, config, len(part.items), interaction)
+        try:
+            scores: torch.Tensor = model.full_sort_predict(interaction)
+        except NotImplementedError:
+            scores = _pair_by_pair(model, config, len(part.items), interaction)
     except KeyError as error:
         if error.args != (config["USER_ID_FIELD"],):
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from baselines.recbole.compat import PROPERTIES, Config, ModelType, model_rooms
+from baselines.recbole.compat import PROPERTIES, Config, ModelType, construct_transform, model_rooms
 from baselines.recbole.config import Settings
 from unimp_bench.errors import UsageError
 from unimp_bench.names import did_you_mean, find
@@ -18,6 +18,8 @@ REFUSED = {
     "S3Rec": "its pre-training hands its weights over in a pickled checkpoint",
     "RaCT": "its three stages hand their weights over in pickled checkpoints",
     "GRU4RecKG": "it needs embeddings of a knowledge graph, which a corpus has not",
+    "NCL": "its clustering step needs faiss, which is none of our dependencies",
+    "Random": "it draws new scores at every call",
     "KSR": "it needs embeddings of a knowledge graph, which a corpus has not",
 }
 TRAINING_OPTIONS = ("learner", "weight_decay", "clip_grad_norm", "train_neg_sample_args", "enable_amp", "require_pow")
@@ -58,7 +60,7 @@ class IsolatedConfig(Config):  # type: ignore[misc]
     def own_options(self) -> set[str]:
         """Names of the settings in the model's own file."""
         path = PROPERTIES / "model" / f"{self.model}.yaml"
-        return set(self._load_config_files([path])) if path.is_file() else set()
+        return set(self._update_internal_config_dict(path) or ())
 
 
 def check_model(name: str) -> None:
@@ -102,6 +104,7 @@ def recbole_config(settings: Settings, seed: int, folder: Path) -> IsolatedConfi
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"recbole:{settings.model}: {error}") from None
     _check_options(options, config)
+    construct_transform(config)  # for its effect: it names the fields that BERT4Rec and SHAN look for
     return config
 
 

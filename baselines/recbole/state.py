@@ -19,6 +19,8 @@ from torch import Tensor
 from unimp_bench.errors import DataError
 
 SPARSE_PARTS = ("data", "indices", "indptr")
+# Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec; ADMMSLIM).
+UNLISTED = ("Lt_history", "Lt_count", "item_similarity")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def model_state(model: Any, **notes: Any) -> Snapshot:
     """Weights, and what RecBole's models learn outside their weights (counts, similarities, annealing steps)."""
     tensors = {f"weights.{name}": tensor for name, tensor in model.state_dict().items()}
     notes |= {"numbers": {name: value for name, value in vars(model).items() if _is_number(name, value)}, "kinds": {}}
-    for name, value in model.other_parameter().items():
+    unlisted = {name: getattr(model, name) for name in UNLISTED if hasattr(model, name)}
+    for name, value in (model.other_parameter() | unlisted).items():
         if isinstance(value, Tensor | np.ndarray):
             tensors[f"learned.{name}"] = torch.as_tensor(value)
             notes["kinds"][name] = "tensor" if isinstance(value, Tensor) else "array"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from baselines.recbole.compat import quietly
 from baselines.recbole.state import Snapshot, model_state, restore_model, restore_training, training_state
 from unimp_bench.errors import ModelError
 from unimp_bench.progress import progress
@@ -24,7 +25,7 @@ def train(trainer: Any, loader: Any, *, patience: int, validate: Callable[[], fl
         label: the model's name, for the progress bar and errors.
 
     Raises:
-        ModelError: the loss is no number.
+        ModelError: RecBole's training failed, as where the loss is no number.
     """
     best_path, latest_path = folder / "best.safetensors", folder / "latest.safetensors"
     epoch, waited, best = 0, 0, -math.inf
@@ -51,11 +52,10 @@ def train(trainer: Any, loader: Any, *, patience: int, validate: Callable[[], fl
 
 def _train_epoch(trainer: Any, loader: Any, epoch: int, label: str) -> None:
     try:
-        trainer._train_epoch(_Watched(loader, f"{label}: epoch {epoch + 1}"), epoch)
-    except ValueError as error:
-        if "nan" not in str(error):
-            raise
-        raise ModelError(f"{label}: the training loss is no number in epoch {epoch + 1}; lower learning_rate") from None
+        with quietly():
+            trainer._train_epoch(_Watched(loader, f"{label}: epoch {epoch + 1}"), epoch)
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{label} failed in epoch {epoch + 1}: {error}; try other settings") from error
 
 
 class _Watched:
