@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from unimp_bench.records import FloatArray, IntArray
+
+_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -39,31 +43,30 @@ class Interactions:
 
 
 class Collector:
-    """Collects interactions row by row, a domain after the other, in flat arrays."""
+    """Collects interactions row by row, a domain after the other, into flat arrays."""
 
     def __init__(self) -> None:
         self._users, self._items, self._lines = array("i"), array("i"), array("i")
         self._ratings, self._times = array("f"), array("d")
-        self._user_codes: list[dict[str, int]] = []
-        self._item_codes: dict[str, int] = {}
-        self._first_user = 0
+        self._next_user = count().__next__
+        self._user_codes: list[defaultdict[str, int]] = []
+        self._item_codes: defaultdict[str, int] = defaultdict(count().__next__)
+        self._pending: list[tuple[str, str, float, float, int]] = []
 
     def begin_domain(self) -> None:
         """From here on users are those of the next domain."""
-        self._first_user += len(self._user_codes[-1]) if self._user_codes else 0
-        self._user_codes.append({})
+        self._flush()
+        self._user_codes.append(defaultdict(self._next_user))
 
     def add(self, user: str, item: str, rating: float, time: float, line: int) -> None:
         """Append one interaction."""
-        users, items = self._user_codes[-1], self._item_codes
-        self._users.append(self._first_user + users.setdefault(user, len(users)))
-        self._items.append(items.setdefault(item, len(items)))
-        self._ratings.append(rating)
-        self._times.append(time)
-        self._lines.append(line)
+        self._pending.append((user, item, rating, time, line))
+        if len(self._pending) == _BATCH:
+            self._flush()
 
     def finish(self, domains: tuple[str, ...]) -> Interactions:
         """The columns, as views of the collected arrays."""
+        self._flush()
         several = len(domains) > 1
         names = [
             f"{user}_{domain}" if several else user
@@ -81,3 +84,15 @@ class Collector:
             user_domains=np.repeat(np.arange(len(sizes), dtype=np.int16), sizes),
             item_names=list(self._item_codes),
         )
+
+    def _flush(self) -> None:
+        """Move the pending rows into the arrays, a column at a time: a new name takes the next code."""
+        if not self._pending:
+            return
+        users, items, ratings, times, lines = zip(*self._pending, strict=True)
+        self._users.extend(map(self._user_codes[-1].__getitem__, users))
+        self._items.extend(map(self._item_codes.__getitem__, items))
+        self._ratings.extend(ratings)
+        self._times.extend(times)
+        self._lines.extend(lines)
+        self._pending.clear()

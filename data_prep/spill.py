@@ -24,7 +24,7 @@ class Spill:
 
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 20)  # noqa: SIM115 (closed by __exit__)
-        self._offsets = array("q", [0])
+        self._offsets, self._end = array("q", [0]), 0
 
     def __enter__(self) -> Spill:
         return self
@@ -40,7 +40,8 @@ class Spill:
     def add(self, record: bytes) -> int:
         """Append a record and return its number."""
         self._file.write(record)
-        self._offsets.append(self._offsets[-1] + len(record))
+        self._end += len(record)
+        self._offsets.append(self._end)
         return len(self._offsets) - 2
 
     def read(self, numbers: IntArray) -> Iterator[bytes]:

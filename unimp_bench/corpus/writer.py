@@ -55,7 +55,8 @@ class CorpusWriter:
         self._prefix = f".{folder.name}.building-"
         self.work = folder.parent / f"{self._prefix}{os.getpid()}"
         self._finished = False
-        self._counts: dict[str, int] = {"reviews": 0, "pictures": 0}
+        self._counts: dict[str, int] = {"reviews": 0}
+        self._pictures: dict[int, str] = {}
 
     def __enter__(self) -> CorpusWriter:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ class CorpusWriter:
 
     def items(self, names: list[str], domains: list[str], attributes: dict[str, pa.Array]) -> None:
         """Write the items with their attribute columns (string, float64 or list of string)."""
-        picture = pa.array([self._picture_name(number) for number in range(len(names))], pa.string())
+        picture = pa.array([self._pictures.get(number) for number in range(len(names))], pa.string())
         columns = {"item": pa.array(names), "domain": pa.array(domains), **attributes, "picture": picture}
         self._table(columns, "items")
         self._attributes = tuple(attributes)
@@ -102,8 +103,8 @@ class CorpusWriter:
         if suffix not in PICTURE_SUFFIXES:
             raise DataError(f"{source} is neither JPEG nor PNG")
         (self.work / "pictures").mkdir(exist_ok=True)
-        shutil.copyfile(source, self.work / "pictures" / f"{item:07d}{suffix}")
-        self._counts["pictures"] += 1
+        self._pictures[item] = f"{item:07d}{suffix}"
+        shutil.copyfile(source, self.work / "pictures" / self._pictures[item])
 
     def extra_folder(self, name: str) -> Path:
         """A folder for what only some sources have (the sample's ``truth``)."""
@@ -136,7 +137,7 @@ class CorpusWriter:
             domains=domains,
             new_domains=new_domains,
             attributes=self._attributes,
-            counts=Counts(**self._counts),
+            counts=Counts(**self._counts, pictures=len(self._pictures)),
             bad_lines=bad_lines,
             files=files,
             pictures=pictures,
@@ -149,12 +150,6 @@ class CorpusWriter:
 
     def _table(self, columns: dict[str, pa.Array], name: str) -> None:
         pq.write_table(pa.table(columns), self.work / f"{name}.parquet", compression="zstd")
-
-    def _picture_name(self, item: int) -> str | None:
-        for suffix in PICTURE_SUFFIXES:
-            if (self.work / "pictures" / f"{item:07d}{suffix}").is_file():
-                return f"{item:07d}{suffix}"
-        return None
 
     def _hash_files(self) -> dict[str, FileEntry]:
         pictures = self.work / "pictures"
