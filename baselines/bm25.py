@@ -1,0 +1,139 @@
+"""BM25: how well the words of an item fit the words of the query, without any user.
+
+The formula is Okapi's as the package rank_bm25 computes it (``BM25Okapi``; Trotman, Puurula and Burgess, 2014):
+
+    score(q, d) = sum_{t in q} idf(t) tf(t, d) (k1 + 1) / (tf(t, d) + k1 (1 - b + b |d| / avgdl))
+    idf(t) = ln((N - n(t) + 0.5) / (n(t) + 0.5)),  where negative replaced by epsilon times the mean idf
+
+A word that stands twice in the query counts twice. The statistics are those of the catalogue that is ranked.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+from unimp_bench.records import Examples, FloatArray, IntArray
+
+TextField = Literal["title", "brand", "category", "description"]
+
+_WORD = re.compile(r"[^\W_]+")
+_STOP_WORDS = frozenset(
+    _WORD.findall(
+        "a an and are as at be but by for from has have if in into is it its no not of on or our so such that the "
+        "their then there these they this to was we were which will with you your"
+    )
+)
+
+
+@dataclass(frozen=True)
+class BM25Config:
+    """Settings of BM25, with rank_bm25's defaults.
+
+    Attributes:
+        k1: how fast repetitions of a word saturate.
+        b: how much long documents are held back, from 0 to 1.
+        epsilon: share of the mean idf that a word of more than half of all documents gets.
+        fields: attributes that make up an item's document; those that a corpus lacks are left out.
+    """
+
+    k1: Annotated[float, Field(ge=0)] = 1.5
+    b: Annotated[float, Field(ge=0, le=1)] = 0.75
+    epsilon: Annotated[float, Field(ge=0)] = 0.25
+    fields: Annotated[tuple[TextField, ...], Field(min_length=1)] = ("title", "brand", "category", "description")
+
+
+class Tokeniser:
+    """Lower-cased runs of letters and digits, without stop words, cut to their Porter stems."""
+
+    def __init__(self) -> None:
+        from nltk.stem.porter import PorterStemmer
+
+        self._stem = PorterStemmer().stem
+        self._stems: dict[str, str] = {}
+
+    def __call__(self, text: str) -> list[str]:
+        words = (word for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS)
+        return [self._stemmed(word) for word in words]
+
+    def _stemmed(self, word: str) -> str:
+        if word not in self._stems:
+            self._stems[word] = self._stem(word)
+        return self._stems[word]
+
+
+class BM25Index:
+    """An inverted index over documents: the share that each word adds to each document's score, as a sparse matrix."""
+
+    def __init__(self, counts: sparse.csr_array, config: BM25Config) -> None:
+        documents, words = counts.shape
+        lengths = counts.sum(axis=1)
+        norms = config.k1 * (1 - config.b + config.b * lengths / (lengths.mean() or 1.0))
+        saturated = counts.data * (config.k1 + 1) / (counts.data + np.repeat(norms, np.diff(counts.indptr)))
+        frequencies = np.bincount(counts.indices, minlength=words)
+        known = frequencies > 0
+        idf = np.where(known, np.log(documents - frequencies + 0.5) - np.log(frequencies + 0.5), 0.0)
+        idf[idf < 0] = config.epsilon * idf[known].mean() if known.any() else 0.0
+        shares = sparse.csr_array((saturated * idf[counts.indices], counts.indices, counts.indptr), shape=counts.shape)
+        self._postings = shares.T.tocsr()
+
+    def scores(self, queries: sparse.csr_array) -> FloatArray:
+        """(queries, documents) float64, from word counts (queries, words)."""
+        found: FloatArray = (queries @ self._postings).toarray()
+        return found
+
+
+class BM25(Ranker[BM25Config]):
+    """Scores the items of a catalogue by their words; learns nothing and reads no history."""
+
+    Config = BM25Config
+
+    def fit(self, data: FitData) -> None:
+        self._read(data.items)
+
+    def save(self, folder: Path) -> None:
+        """Nothing is learned, so there is nothing to write."""
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        self._read(items)
+
+    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
+        assert examples.queries is not None
+        distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
+        words = [self._tokenise(examples.query_texts[query]) for query in distinct]
+        return self._index(catalogue).scores(self._counts(words))[query_of_example]
+
+    def _read(self, items: Items) -> None:
+        fields = [field for field in self.config.fields if field in items.attributes]
+        if not fields:
+            wanted = ", ".join(self.config.fields)
+            raise UsageError(f"bm25 finds none of its fields ({wanted}) in this corpus; choose others with 'fields'")
+        self._tokenise = Tokeniser()
+        documents = [self._tokenise(" ".join(texts)) for texts in zip(*map(items.text, fields), strict=True)]
+        self._words = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(documents)))}
+        self._documents = self._counts(documents)
+        self._indexed: tuple[IntArray, BM25Index] | None = None
+
+    def _counts(self, texts: list[list[str]]) -> sparse.csr_array:
+        """How often each known word stands in each text, (texts, words)."""
+        numbers = [[self._words[word] for word in text if word in self._words] for text in texts]
+        rows = np.repeat(np.arange(len(texts)), [len(text) for text in numbers])
+        columns = np.fromiter(chain.from_iterable(numbers), dtype=np.int64)
+        shape = (len(texts), len(self._words))
+        return sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
+
+    def _index(self, catalogue: IntArray) -> BM25Index:
+        """The index of a catalogue, kept until another one is asked for."""
+        if self._indexed is None or not np.array_equal(self._indexed[0], catalogue):
+            self._indexed = catalogue, BM25Index(self._documents[catalogue], self.config)
+        return self._indexed[1]
