@@ -51,6 +51,7 @@ def command(
     for name in fit_on:
         find(registry.task_cards(), name, "task")
     registry.model_card(model)
+    changed = _settings(settings)
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
@@ -65,7 +66,7 @@ def command(
         seed=seed,
         preset=preset,
         fit_on=fit_on,
-        settings=_settings(settings),
+        settings=changed,
         note=note,
         fresh=fresh,
     )
