@@ -19,8 +19,8 @@ from torch import Tensor
 from unimp_bench.errors import DataError
 
 SPARSE_PARTS = ("data", "indices", "indptr")
-# Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec; ADMMSLIM).
-UNLISTED = ("Lt_history", "Lt_count", "item_similarity")
+# Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec).
+UNLISTED = ("Lt_history", "Lt_count")
 
 
 @dataclass(frozen=True)
