@@ -23,6 +23,9 @@ SERIES_BOOSTS = (4.5, 2.3)
 
 CORE = 5
 
+FINE = 2 * DECIMALS
+"""Utilities are rounded to this: far finer than what matters, far coarser than the last bit of a sum."""
+
 
 @dataclass(frozen=True)
 class Purchases:
@@ -65,7 +68,7 @@ def liking(items: Items, shoppers: Shoppers) -> FloatArray:
         + shoppers.pattern[:, items.pattern]
         + shoppers.theme[:, items.theme]
         - PRICE_WEIGHT * (items.dearness[None, :] - shoppers.purse[:, None]) ** 2,
-        DECIMALS,
+        FINE,
     )
 
 
@@ -80,9 +83,9 @@ def _season(items: Items, follow: FloatArray, shoppers: Shoppers, rng: np.random
     for step in range(longest):
         shopping = np.flatnonzero(shoppers.purchases > step)
         values = utilities[shopping] + _order(items, follow, successors, chosen[shopping, :step])
-        values = np.where(bought[shopping], -np.inf, np.round(values, DECIMALS))
+        values = np.where(bought[shopping], -np.inf, np.round(values, FINE))
         # Gumbel's trick: the largest of value + noise is a draw from the softmax; rounded, it is the same everywhere.
-        noise = np.round(rng.gumbel(size=own.shape), 2 * DECIMALS)
+        noise = np.round(rng.gumbel(size=own.shape), FINE)
         picked = np.argmax(values + noise[shopping], axis=1)
         rows = np.arange(len(shopping))
         chosen[shopping, step] = picked

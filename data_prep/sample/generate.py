@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,18 @@ MEDIAN_GAP, GAP_SPREAD, LONGEST_GAP = 18.0, 1.1, 120
 """Days between two purchases of a shopper: log-normal, at least one, so that the order is never in doubt."""
 
 
-def generate(raw: Path, seed: int = SEED) -> None:
-    """Write review and metadata files, ``images/`` and ``truth/`` of all seven domains into the new folder ``raw``."""
+def generate(raw: Path, seed: int = SEED, departments: Sequence[Department] = DEPARTMENTS) -> None:
+    """Write review and metadata files, ``images/`` and ``truth/`` into ``raw``, which has none of them yet.
+
+    Args:
+        seed: the same seed gives the same bytes.
+        departments: the domains to write; each is the same whichever others are written.
+    """
     (raw / "images").mkdir(parents=True)
     # A domain's numbers come from generators of its own, so that no domain depends on another one's length.
     domains = [
-        _generate_domain(raw, department, np.random.SeedSequence([seed, number]))
-        for number, department in enumerate(progress(DEPARTMENTS, "sample store", unit="domain"))
+        _generate_domain(raw, department, np.random.SeedSequence([seed, DEPARTMENTS.index(department)]))
+        for department in progress(departments, "sample store", total=len(departments), unit="domain")
     ]
     write_truth(domains, raw / "truth")
 

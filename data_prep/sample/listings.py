@@ -38,7 +38,7 @@ THEME_LINES = (
 )
 CLOSINGS = (
     "A thoughtful present.",
-    "Ships in plain packaging.",
+    "Ships in paper packaging.",
     "Satisfaction guaranteed for one year.",
     "Designed in our own studio.",
     "Please read the enclosed care notes before first use.",

@@ -147,7 +147,7 @@ SHORT_LINES: dict[Tone, tuple[str, ...]] = {
 
 SUMMARIES: dict[Tone, tuple[str, ...]] = {
     "good": (
-        *("Five stars from me", "Lovely {noun}", "Just what I wanted", "Very pleased", "Great {noun}", "{brand} again"),
+        *("So glad I got this", "Lovely {noun}", "Just what I wanted", "Very pleased", "Great {noun}", "{brand} again"),
         *("My {person} loves it", "Better than expected", "A keeper", "Would buy again", "Happy customer"),
     ),
     "mixed": ("It's ok", "Not quite what I hoped", "Decent {noun}", "Good and bad", "Average", "Fine for now"),

@@ -48,7 +48,7 @@ class Items:
     popularity: FloatArray
     price: FloatArray
     dearness: FloatArray
-    series: FloatArray
+    series: IntArray
 
     def __len__(self) -> int:
         return len(self.asins)
@@ -96,7 +96,7 @@ def draw_store(department: Department, rng: np.random.Generator) -> Store:
         popularity=np.round(rng.exponential(POPULARITY_SPREAD, count), DECIMALS),
         price=np.floor(np.round(usual * np.exp(relative), DECIMALS)) + 0.99,
         dearness=np.round(np.clip((relative - relative.mean()) / relative.std(), -2.0, 2.0), DECIMALS),
-        series=rng.permutation(count).astype(np.float64),
+        series=rng.permutation(count),
     )
     return Store(department, _brand_names(rng), _follow(rng, shelves), items)
 
