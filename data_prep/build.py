@@ -12,7 +12,7 @@ from data_prep.options import BuildOptions
 from data_prep.pipeline import run_pipeline
 from data_prep.source import Source
 from unimp_bench.corpus import CorpusWriter, Manifest
-from unimp_bench.errors import UsageError
+from unimp_bench.errors import DataError, UsageError
 from unimp_bench.names import find
 
 __all__ = ["BuildOptions", "build_corpus"]
@@ -38,6 +38,8 @@ def build_corpus(kind: str, folder: Path, raw: Path | None, options: BuildOption
         return _build_sample(folder, options)
     if raw is None:
         raise UsageError(f"corpus {kind} is built from raw files; name their folder with RAW=<folder>")
+    if not raw.is_dir():
+        raise DataError(f"there is no folder {raw}; name the folder of the raw files")
     source: Source = Atomic(raw) if kind == "atomic" else McAuley(raw, kind.removeprefix("amazon-"))
     return run_pipeline(source, folder, options)
 

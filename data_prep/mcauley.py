@@ -90,7 +90,7 @@ class McAuley(Source):
     def __init__(self, raw: Path, year: str) -> None:
         self.name = f"mcauley-{year}"
         self.raw = raw
-        self.notes = {}
+        self.notes = {"order": "timestamp"}
         self._style = STYLES[year]
         self._reviews = self._find_reviews()
         self.domains = tuple(self._reviews)
@@ -116,8 +116,8 @@ class McAuley(Source):
             try:
                 record = parse_json(line)
                 user, item, rating, time = fields(record)
-                _check(user, item, rating, time / ticks)
-            except (KeyError, TypeError):
+                _check(user, item, rating, time, ticks)
+            except KeyError:
                 bad.add(MISSING_FIELD, path, number)
                 continue
             except BadRecord as problem:
@@ -182,7 +182,7 @@ class McAuley(Source):
 
     def _find_reviews(self) -> dict[str, Path]:
         found: dict[str, Path] = {}
-        for path in sorted(self.raw.iterdir()) if self.raw.is_dir() else ():
+        for path in sorted(self.raw.iterdir()):
             match = self._style.reviews.fullmatch(path.name)
             if match and path.is_file():
                 domain = match["domain"]
@@ -201,13 +201,15 @@ class McAuley(Source):
         raise DataError(f"{self.raw} has no metadata for {reviews.name}; put meta_{domain}{ending}.gz beside it")
 
 
-def _check(user: object, item: object, rating: object, time: float) -> None:
+def _check(user: object, item: object, rating: object, time: object, ticks: int) -> None:
     """Raise BadRecord unless the four fields of a review are what they should be."""
-    if type(user) is not str or type(item) is not str or type(rating) not in (int, float):
+    if type(user) is not str or type(item) is not str:
+        raise BadRecord(MISSING_FIELD)
+    if type(rating) not in (int, float) or type(time) not in (int, float):
         raise BadRecord(MISSING_FIELD)
     if not 0 < len(user) <= MAX_NAME or not 0 < len(item) <= MAX_NAME:
         raise BadRecord(MISSING_FIELD)
     if not 1 <= rating <= 5:  # type: ignore[operator]
         raise BadRecord(BAD_RATING)
-    if not 0 <= time <= LAST_TIME:
+    if not 0 <= time <= LAST_TIME * ticks:  # type: ignore[operator]
         raise BadRecord(BAD_TIME)

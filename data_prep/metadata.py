@@ -18,7 +18,7 @@ from data_prep.bad_records import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, 
 MAX_LITERAL = 1 << 18
 """Bytes of the longest literal that is parsed: a parser's tree takes a few hundred times as much memory."""
 
-_TAG = re.compile(r"<[^<>]*>")
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _PRICE = re.compile(r"(?:from )?\$? ?(\d[\d,]*(?:\.\d+)?)(?: ?- ?\$? ?\d[\d,]*(?:\.\d+)?)?")
 _SCRIPT = "getTime"  # some titles of 2018 hold a script of the page instead of a title
 
