@@ -5,7 +5,7 @@ The formula is Okapi's as the package rank_bm25 computes it (``BM25Okapi``; Trot
     score(q, d) = sum_{t in q} idf(t) tf(t, d) (k1 + 1) / (tf(t, d) + k1 (1 - b + b |d| / avgdl))
     idf(t) = ln((N - n(t) + 0.5) / (n(t) + 0.5)),  where negative replaced by epsilon times the mean idf
 
-A word that stands twice in the query counts twice. The statistics are those of the catalogue that is ranked.
+A word that stands twice in the query counts twice. The statistics are those of all items of the corpus.
 """
 
 from __future__ import annotations
@@ -73,7 +73,10 @@ class Tokeniser:
 
 
 class BM25Index:
-    """An inverted index over documents: the share that each word adds to each document's score, as a sparse matrix."""
+    """An inverted index: what each word adds to each document's score, as a sparse matrix.
+
+    Built from word counts (documents, words), in which every word stands in some document.
+    """
 
     def __init__(self, counts: sparse.csr_array, config: BM25Config) -> None:
         documents, words = counts.shape
@@ -81,15 +84,15 @@ class BM25Index:
         norms = config.k1 * (1 - config.b + config.b * lengths / (lengths.mean() or 1.0))
         saturated = counts.data * (config.k1 + 1) / (counts.data + np.repeat(norms, np.diff(counts.indptr)))
         frequencies = np.bincount(counts.indices, minlength=words)
-        known = frequencies > 0
-        idf = np.where(known, np.log(documents - frequencies + 0.5) - np.log(frequencies + 0.5), 0.0)
-        idf[idf < 0] = config.epsilon * idf[known].mean() if known.any() else 0.0
+        idf = np.log(documents - frequencies + 0.5) - np.log(frequencies + 0.5)
+        if (idf < 0).any():
+            idf[idf < 0] = config.epsilon * idf.mean()
         shares = sparse.csr_array((saturated * idf[counts.indices], counts.indices, counts.indptr), shape=counts.shape)
         self._postings = shares.T.tocsr()
 
-    def scores(self, queries: sparse.csr_array) -> FloatArray:
-        """(queries, documents) float64, from word counts (queries, words)."""
-        found: FloatArray = (queries @ self._postings).toarray()
+    def scores(self, queries: sparse.csr_array, documents: IntArray) -> FloatArray:
+        """(queries, documents) float64, from word counts (queries, words) and document numbers."""
+        found: FloatArray = (queries @ self._postings[:, documents]).toarray()
         return found
 
 
@@ -111,7 +114,7 @@ class BM25(Ranker[BM25Config]):
         assert examples.queries is not None
         distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
         words = [self._tokenise(examples.query_texts[query]) for query in distinct]
-        return self._index(catalogue).scores(self._counts(words))[query_of_example]
+        return self._index.scores(self._counts(words), catalogue)[query_of_example]
 
     def _read(self, items: Items) -> None:
         fields = [field for field in self.config.fields if field in items.attributes]
@@ -121,8 +124,7 @@ class BM25(Ranker[BM25Config]):
         self._tokenise = Tokeniser()
         documents = [self._tokenise(" ".join(texts)) for texts in zip(*map(items.text, fields), strict=True)]
         self._words = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(documents)))}
-        self._documents = self._counts(documents)
-        self._indexed: tuple[IntArray, BM25Index] | None = None
+        self._index = BM25Index(self._counts(documents), self.config)
 
     def _counts(self, texts: list[list[str]]) -> sparse.csr_array:
         """How often each known word stands in each text, (texts, words)."""
@@ -131,9 +133,3 @@ class BM25(Ranker[BM25Config]):
         columns = np.fromiter(chain.from_iterable(numbers), dtype=np.int64)
         shape = (len(texts), len(self._words))
         return sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
-
-    def _index(self, catalogue: IntArray) -> BM25Index:
-        """The index of a catalogue, kept until another one is asked for."""
-        if self._indexed is None or not np.array_equal(self._indexed[0], catalogue):
-            self._indexed = catalogue, BM25Index(self._documents[catalogue], self.config)
-        return self._indexed[1]

@@ -82,7 +82,7 @@ class TransitionGraph(Ranker[TransitionGraphConfig]):
         for feature in self._features:
             feature.add_similarities(votes, catalogue, _GRID / (2 * len(self._features)), scores)
         if examples.queries is not None:
-            above_all = scores.max(axis=1, keepdims=True) + 1
+            above_all = self._graph.max() * self.config.recent + 1
             np.add(scores, above_all, out=scores, where=self._matcher.matches(examples, catalogue))
         return scores
 

@@ -1,0 +1,118 @@
+"""The paired test against scipy's permutation and binomial tests; Holm's correction against its definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, permutation_test
+
+from unimp_bench.metrics.paired import holm, paired_test
+from unimp_bench.metrics.ranking import RankMetric
+from unimp_bench.records import FloatArray
+
+
+def _scipy(first: FloatArray, second: FloatArray, resamples: float) -> float:
+    outcome = permutation_test(
+        (first, second),
+        lambda a, b, axis: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        n_resamples=resamples,
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    )
+    return float(outcome.pvalue)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=9))
+def test_small_samples_equal_all_permutations_of_scipy(pairs: list[tuple[int, int]]) -> None:
+    # Quarters have no rounding errors, against which scipy does not guard its sums.
+    first, second = (np.array(values) / 4 for values in zip(*pairs, strict=True))
+    outcome = paired_test(first, second, seed=0)
+    assert outcome.exact
+    if np.allclose(first, second):
+        assert outcome.p_value == pytest.approx(1.0)
+    else:
+        assert outcome.p_value == pytest.approx(_scipy(first, second, np.inf))
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(0, 1), (3, 3), (12, 4), (300, 240), (2000, 1700)])
+def test_binary_values_give_mcnemars_exact_test(wins: int, losses: int) -> None:
+    ties = 37
+    first = np.concatenate([np.ones(wins), np.zeros(losses), np.ones(ties)])
+    second = np.concatenate([np.zeros(wins), np.ones(losses), np.ones(ties)])
+    outcome = paired_test(first, second, seed=0)
+    assert outcome.exact
+    assert outcome.p_value == pytest.approx(binomtest(wins, wins + losses).pvalue)
+    assert outcome.difference == pytest.approx((wins - losses) / (wins + losses + ties))
+
+
+def test_sampled_p_value_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(5)
+    metric = RankMetric("NDCG", 10)
+    first, second = metric.values(rng.geometric(0.12, 300)), metric.values(rng.geometric(0.10, 300))
+    outcome = paired_test(first, second, seed=1)
+    assert not outcome.exact
+    theirs = _scipy(first, second, 20_000)
+    assert 0.01 < theirs < 0.9
+    # Standard error of a p-value of 20,000 samples: below 0.0036.
+    assert outcome.p_value == pytest.approx(theirs, abs=0.011)
+    assert paired_test(second, first, seed=1).p_value == pytest.approx(outcome.p_value, abs=0.01)
+    assert paired_test(first, second, seed=1) == outcome
+
+
+def test_a_sampled_p_value_is_never_zero() -> None:
+    first = np.random.default_rng(0).random(500) + 1
+    outcome = paired_test(first, np.zeros(500), seed=0, resamples=999)
+    assert not outcome.exact
+    assert outcome.p_value == pytest.approx(1 / 1000)
+
+
+def test_equal_runs_do_not_differ() -> None:
+    values = np.random.default_rng(0).random(20)
+    outcome = paired_test(values, values, seed=0)
+    assert (outcome.difference, outcome.p_value) == (0.0, 1.0)
+
+
+def test_false_alarms_are_as_rare_as_the_level_says() -> None:
+    rng = np.random.default_rng(7)
+    metric = RankMetric("MRR", 5)
+    alarms = sum(
+        paired_test(
+            metric.values(rng.geometric(0.2, 80)), metric.values(rng.geometric(0.2, 80)), seed=trial, resamples=999
+        ).p_value
+        <= 0.1
+        for trial in range(300)
+    )
+    assert 0.05 <= alarms / 300 <= 0.15
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (np.zeros(3), np.zeros(4), r"not \(3,\) and \(4,\)"),
+        (np.zeros(0), np.zeros(0), "one value for each"),
+        (np.array([np.nan]), np.array([0.0]), "finite"),
+    ],
+)
+def test_refuses_runs_that_cannot_be_paired(first: FloatArray, second: FloatArray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        paired_test(first, second, seed=0)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([]).tolist() == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p_values: list[float], level: float) -> None:
+    rejected = set()
+    for step, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        if p_values[index] * (len(p_values) - step) > level:
+            break
+        rejected.add(index)
+    assert set(np.flatnonzero(holm(p_values) <= level)) == rejected
