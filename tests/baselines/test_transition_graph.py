@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from data_prep.build import build_corpus
 from unimp_bench import registry
 from unimp_bench.contracts import Ranker
 from unimp_bench.corpus import Corpus
@@ -115,29 +115,13 @@ def test_figures_measured_on_real_data(
     expected: dict[Any, tuple[float, float]],
     realdata: Path,
     fit: Fit,
-    make_corpus: Callable[..., Corpus],
+    tmp_path: Path,
 ) -> None:
-    corpus = _read_atomic(realdata / name, make_corpus)
+    build_corpus("atomic", tmp_path / name, realdata / name)
+    corpus = Corpus.open(tmp_path / name)
     model = fit("transition-graph", corpus, "recommendation")
     test = registry.make_task("recommendation").examples(corpus, "loo", "test")
     for protocol, figures in expected.items():
         ranking = rank_examples(model, test, catalogue(corpus, "loo"), protocol, top=0, label="transition-graph")
         means = rank_metric_means(ranking.ranks)
         assert (round(means["HR@5"], 4), round(means["NDCG@5"], 4)) == figures
-
-
-def _read_atomic(folder: Path, make_corpus: Callable[..., Corpus]) -> Corpus:
-    def rows(kind: str) -> list[list[str]]:
-        with gzip.open(folder / f"{folder.name}.{kind}.gz", "rt", encoding="utf-8") as lines:
-            return [line.rstrip("\n").split("\t") for line in lines][1:]
-
-    items = sorted(rows("item"))
-    numbers = {row[0]: number for number, row in enumerate(items)}
-    histories: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    for user, item, time in rows("inter"):
-        histories[user].append((float(time), numbers[item]))
-    attributes = {
-        "brand": pa.array([row[1] or None for row in items]),
-        "category": pa.array([[part for part in row[2].split("|") if part] for row in items]),
-    }
-    return make_corpus([[item for _, item in sorted(history)] for history in histories.values()], attributes)
