@@ -27,10 +27,11 @@ class RawSet:
 def reviews(users: int = 30, items: int = 12, each: int = 8, seed: int = 0) -> list[Fields]:
     """Reviews in 2014 fields: each user has ``each`` different items at different times."""
     rng = np.random.default_rng(seed)
-    records = []
-    for user in range(users):
-        for item in rng.choice(items, each, replace=False).tolist():
-            records.append(review(f"U{user:03d}", f"I{item:03d}", time=START + int(rng.integers(1, 10**6))))
+    records = [
+        review(f"U{user:03d}", f"I{item:03d}", time=START + int(rng.integers(1, 10**6)))
+        for user in range(users)
+        for item in rng.choice(items, each, replace=False).tolist()
+    ]
     order = rng.permutation(len(records))
     return [records[row] for row in order]
 
@@ -40,7 +41,7 @@ def review(user: str, item: str, time: int = START, rating: float = 4.0) -> Fiel
     return {
         "reviewerID": user,
         "asin": item,
-        "reviewText": f"{user} on {item}: fine – \"quoted\"",
+        "reviewText": f'{user} on {item}: fine \u00fc "quoted"',
         "overall": rating,
         "summary": f"summary {user} {item}",
         "unixReviewTime": time,
@@ -55,7 +56,7 @@ def product(item: str, domain: str = "Beauty") -> Fields:
         "price": 12.5,
         "imUrl": "http://pictures.invalid/x.jpg",
         "brand": "O'Brand",
-        "categories": [[domain, f"kind {int(item[1:]) % 3}"], ["other", "path"]],
+        "categories": [[domain, f"kind {int(item[-3:]) % 3}"], ["other", "path"]],
         "description": f'the "{item}" of all',
     }
 

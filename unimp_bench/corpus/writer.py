@@ -52,8 +52,7 @@ class CorpusWriter:
         self.folder = folder
         if folder.exists() and not (folder / MANIFEST_NAME).is_file():
             raise DataError(f"{folder} exists and is no corpus; name another folder or remove it yourself")
-        self._prefix = f".{folder.name}.building-"
-        self.work = folder.parent / f"{self._prefix}{os.getpid()}"
+        self.work = folder.parent / f".{folder.name}.building-{os.getpid()}"
         self._finished = False
         self._counts: dict[str, int] = {"reviews": 0}
         self._pictures: dict[int, str] = {}
@@ -162,14 +161,18 @@ class CorpusWriter:
             return
         old = self.folder.parent / f".{self.folder.name}.old-{os.getpid()}"
         self.folder.rename(old)
-        self.work.rename(self.folder)
+        try:
+            self.work.rename(self.folder)
+        except BaseException:
+            old.rename(self.folder)
+            raise
         shutil.rmtree(old)
 
     def _remove_leftovers(self) -> None:
         """Remove what dead builds left; a build that is alive in another process keeps its folder."""
-        for path in self.folder.parent.glob(f"{self._prefix}*"):
-            match = re.fullmatch(r"\d+", path.name.removeprefix(self._prefix))
-            if match and not _alive(int(match.group())):
+        for path in self.folder.parent.iterdir():
+            match = re.fullmatch(rf"\.{re.escape(self.folder.name)}\.(building|old)-(\d+)", path.name)
+            if match and not _alive(int(match[2])):
                 shutil.rmtree(path, ignore_errors=True)
         if self.work.exists():
             shutil.rmtree(self.work)

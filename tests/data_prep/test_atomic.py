@@ -1,0 +1,146 @@
+"""The reader of atomic files: types, separators, order, and what cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.bad_records import BAD_RATING, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS
+from data_prep.build import BuildOptions, build_corpus
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import DataError
+
+INTER = [
+    "user_id:token\titem_id:token\trating:float\ttimestamp:float",
+    "u2\ta\t5.0\t20",
+    "u1\tb\t3.5\t9.5",
+    "u1\ta\t\t7",
+    "u1\tb\t1.0\t8",
+    "u2\tc\t4\t10.25",
+]
+ITEM = [
+    "item_id:token\ttitle:token_seq\tgenres:token_seq\ttags:token_seq(|)\tprice:float\tvector:float_seq",
+    "b\tThe Second\tDrama War\tx y|z\t2.5\t0.1 0.2",
+    "a\t\t\t\t\t",
+    "unknown\tNobody\tNone\tq\t1\t0",
+]
+
+
+def _write(folder: Path, name: str, lines: list[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    content = "\n".join(lines).encode()
+    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+
+
+def _build(raw: Path, options: BuildOptions | None = None) -> Corpus:
+    folder = raw.parent / "corpus"
+    build_corpus("atomic", folder, raw, options)
+    return Corpus.open(folder)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return tmp_path / "raw"
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_interactions_in_time_order_and_typed_attributes(raw: Path, ending: str) -> None:
+    _write(raw, f"films.inter{ending}", INTER)
+    _write(raw, f"films.item{ending}", ITEM)
+    _write(raw, "films.user", ["user_id:token\tage:float", "u1\t30"])
+    corpus = _build(raw)
+    assert (corpus.users.names, corpus.items.names) == (["u1", "u2"], ["a", "b", "c"])
+    assert corpus.histories.offsets.tolist() == [0, 2, 4]
+    assert corpus.histories.items.tolist() == [0, 1, 2, 0]
+    assert corpus.histories.times.tolist() == [7, 8, 10, 20]
+    assert np.array_equal(corpus.histories.ratings, [np.nan, 1.0, 4.0, 5.0], equal_nan=True)
+    assert corpus.items.attributes == ("title", "category", "tags", "price")
+    assert corpus.items.column("title").to_pylist() == [None, "The Second", None]
+    assert corpus.items.column("category").to_pylist() == [None, ["Drama", "War"], None]
+    assert corpus.items.column("tags").to_pylist() == [None, ["x y", "z"], None]
+    assert corpus.items.column("price").to_pylist() == [None, 2.5, None]
+    manifest = corpus.manifest
+    assert (manifest.domains, manifest.new_domains) == (("films",), ())
+    assert (manifest.counts.held_out_users, manifest.counts.reviews, corpus.reviews) == (0, 0, None)
+    assert manifest.options["left_out"] == ["films.user", f"films.item{ending}: vector"]
+    assert manifest.options["order"] == "timestamp"
+    assert manifest.options["removed"] == {"duplicates": 1, "outside the core": 0}
+
+
+def test_without_timestamps_the_file_has_the_order(raw: Path) -> None:
+    _write(raw, "x.inter", ["item_id:token\tuser_id:token\tsplit:token", "z\tu\ttest", "a\tu\ttrain", "m\tu\ttrain"])
+    corpus = _build(raw)
+    assert [corpus.items.names[item] for item in corpus.histories.items] == ["z", "a", "m"]
+    assert np.isnan(corpus.histories.ratings).all()
+    assert corpus.manifest.options["order"] == "file"
+    assert corpus.manifest.options["left_out"] == ["x.inter: split"]
+    assert corpus.items.attributes == ()
+
+
+def test_a_single_token_is_a_category_of_one(raw: Path) -> None:
+    _write(raw, "x.inter", ["user_id:token\titem_id:token", "u\ta"])
+    _write(raw, "x.item", ["item_id:token\tclass:token\tcategory:token", "a\tmodel\ttwo words"])
+    corpus = _build(raw)
+    assert corpus.items.column("category").to_pylist() == [["two words"]]
+    assert corpus.items.column("class").to_pylist() == ["model"]
+
+
+def test_a_core_and_held_out_users_on_request(raw: Path) -> None:
+    lines = [f"u{user}\ti{item}" for user in range(20) for item in range(4)]
+    _write(raw, "x.inter", ["user_id:token\titem_id:token", *lines, "u0\tlone"])
+    counts = _build(raw, BuildOptions(user_core=2, item_core=2, held_out=0.25)).manifest.counts
+    assert (counts.users, counts.items, counts.held_out_users) == (20, 4, 5)
+
+
+BAD = {
+    WRONG_COLUMNS: "u1\ta\t3",
+    BAD_RATING: "u1\ta\tnan\t3",
+    BAD_TIME: "u1\ta\t3\t-1",
+    MISSING_FIELD: "\ta\t3\t3",
+    NOT_UTF8: "u1\ta\udcff\t3\t3",
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_lines_are_counted_and_skipped(raw: Path, kind: str) -> None:
+    lines = [INTER[0], *(f"u{number}\ti{number % 3}\t3\t{number}" for number in range(40)), BAD[kind]]
+    raw.mkdir()
+    (raw / "x.inter").write_bytes("\n".join(lines).encode(errors="surrogateescape"))
+    corpus = _build(raw)
+    assert len(corpus.histories) == 40
+    counted = corpus.manifest.bad_lines
+    assert {name: (bad.count, bad.first) for name, bad in counted.items()} == {kind: (1, ("x.inter:42",))}
+
+
+def test_a_bad_number_among_the_items_is_a_bad_line(raw: Path) -> None:
+    _write(raw, "x.inter", [INTER[0], "u\ti7\t1\t1", "u\ti8\t1\t2"])
+    prices = [f"i{number}\t{'cheap' if number == 7 else number}" for number in range(40)]
+    _write(raw, "x.item", ["item_id:token\tprice:float", *prices])
+    corpus = _build(raw)
+    assert corpus.items.column("price").to_pylist() == [None, 8.0]
+    assert corpus.manifest.bad_lines[MISSING_FIELD].first == ("x.item:9",)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, r"has no \.inter"),
+        ({"a.inter": INTER, "b.inter.gz": INTER}, r"several \.inter files \(a\.inter, b\.inter\.gz\)"),
+        ({"a.inter": ["user_id\titem_id", "u\ti"]}, "column 'user_id' of its first line is not name:type"),
+        ({"a.inter": []}, "column '' of its first line"),
+        ({"a.inter": ["user_id:token\titem:token", "u\ti"]}, "column 'item'|no column item_id"),
+        ({"a.inter": INTER, "a.item": ["item_id:token\tpicture:token", "a\tb"]}, "rename its column 'picture'"),
+        ({"a.inter": INTER, "a.item": ["item_id:token\tx:token\tx:token", "a\tb\tc"]}, "rename its column 'x'"),
+        ({"a.inter": INTER[:1]}, "nothing of"),
+    ],
+)
+def test_unusable_folders(raw: Path, files: dict[str, list[str]], message: str) -> None:
+    raw.mkdir()
+    for name, lines in files.items():
+        _write(raw, name, lines)
+    with pytest.raises(DataError, match=message):
+        _build(raw)
+    assert not (raw.parent / "corpus").exists()

@@ -1,0 +1,127 @@
+"""Real Amazon and MovieLens files: the counts that are known of them."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.bad_records import BadRecords
+from data_prep.build import BuildOptions, build_corpus
+from data_prep.lines import read_lines
+from data_prep.metadata import Attributes, parse_literal
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import DataError
+
+ALL = BuildOptions(user_core=0, item_core=0, held_out=0.0)
+
+
+def _counts(corpus: Corpus) -> tuple[int, int, int]:
+    counts = corpus.manifest.counts
+    return counts.users, counts.items, counts.interactions
+
+
+def _build(kind: str, raw: Path, folder: Path, options: BuildOptions | None = None) -> Corpus:
+    if not raw.is_dir():
+        pytest.skip(f"no {raw}")
+    build_corpus(kind, folder, raw, options)
+    return Corpus.open(folder)
+
+
+def test_gift_cards_of_2018(realdata: Path, tmp_path: Path) -> None:
+    """458 users, 148 items, 2,972 lines; seven of them review an item twice, so the published core opens up."""
+    raw = realdata / "gift_cards_raw_2018"
+    whole = _build("amazon-2018", raw, tmp_path / "whole", ALL)
+    assert _counts(whole) == (458, 148, 2_972 - 7)
+    assert whole.manifest.options["removed"] == {"duplicates": 7, "outside the core": 0}
+    core = _build("amazon-2018", raw, tmp_path / "core")
+    assert _counts(core) == (453, 147, 2_941)
+    assert core.manifest.counts.held_out_users == 45
+    assert core.manifest.bad_lines == {}
+    assert core.manifest.domains == ("Gift_Cards",)
+    prices = np.array(core.items.column("price").to_pylist(), dtype=np.float64)
+    assert np.nanmin(prices) > 0
+    assert np.isnan(prices).any()
+    assert not any("<" in text for text in core.items.text("title"))
+    assert core.items.text("category")[0].startswith("Gift Cards")
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("beauty", (22_363, 12_101, 198_502)), ("office", (4_892, 1_780, 35_513)), ("grocery", (14_681, 8_687, 121_892))],
+)
+def test_atomic_sets_stay_whole(realdata: Path, tmp_path: Path, name: str, counts: tuple[int, int, int]) -> None:
+    corpus = _build("atomic", realdata / name, tmp_path / name)
+    assert _counts(corpus) == counts
+    assert corpus.manifest.counts.held_out_users == 0
+    assert corpus.manifest.options["order"] == ("file" if name == "office" else "timestamp")
+    assert corpus.manifest.options["removed"] == {"duplicates": 0, "outside the core": 0}
+
+
+def test_beauty_keeps_order_and_categories(realdata: Path, tmp_path: Path) -> None:
+    corpus = _build("atomic", realdata / "beauty", tmp_path / "beauty")
+    user = corpus.users.names.index("A1YJEY40YUW4SE")
+    start = corpus.histories.offsets[user]
+    assert [corpus.items.names[item] for item in corpus.histories.items[start : start + 2]] == [
+        "B004756YJA",
+        "B004ZT0SSG",
+    ]
+    item = corpus.items.names.index("9759091062")
+    assert corpus.items.text("category")[item] == "Hair Care > Styling Products > Creams, Gels & Lotions"
+
+
+def test_movielens_with_posters(realdata: Path, tmp_path: Path) -> None:
+    raw = realdata / "movielens"
+    corpus = _build("atomic", raw, tmp_path / "movielens")
+    assert _counts(corpus) == (610, 9_724, 100_836)
+    assert corpus.manifest.counts.pictures == corpus.items.has_picture.sum() == 3_629
+    toy_story = corpus.items.names.index("1")
+    assert corpus.items.text("title")[toy_story] == "Toy Story"
+    assert corpus.items.text("category")[toy_story] == "Adventure > Animation > Children > Comedy > Fantasy"
+    picture = corpus.items.picture(toy_story)
+    assert picture is not None
+    assert picture.read_bytes() == (raw / "images" / "1.jpg").read_bytes()
+    assert np.diff(corpus.histories.times[:200]).min() >= 0
+
+
+def test_literals_of_2014(realdata: Path) -> None:
+    """Both ways of reading a literal agree on every real line, and nearly all take the fast one."""
+    path = realdata / "musical_instruments_raw_2014_sample" / "meta_Musical_Instruments.json.gz"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    lines = [line for _, line in read_lines(path, BadRecords())]
+    records = [parse_literal(line) for line in lines]
+    assert records == [ast.literal_eval(line.decode()) for line in lines]
+    first = Attributes.of(records[0])
+    assert (first.price, first.brand) == (17.95, None)
+    assert first.category == [
+        "Musical Instruments",
+        "Instrument Accessories",
+        "General Accessories",
+        "Sheet Music Folders",
+    ]
+
+
+def test_metadata_of_other_items_stop_the_build(realdata: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"95 of 100 lines are bad \(95 x item without metadata\)"):
+        _build("amazon-2014", realdata / "musical_instruments_raw_2014_sample", tmp_path / "music", ALL)
+
+
+def test_reviews_of_2014(realdata: Path, tmp_path: Path) -> None:
+    """Real review lines with metadata made for them."""
+    source = realdata / "grocery_raw_2014_sample" / "reviews_Grocery_and_Gourmet_Food_5.json.gz"
+    if not source.is_file():
+        pytest.skip(f"no {source}")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / source.name).symlink_to(source)
+    reviews = [parse_literal(line) for _, line in read_lines(source, BadRecords())]
+    metadata = "".join(f"{{'asin': '{item}'}}\n" for item in {review["asin"] for review in reviews})
+    (raw / "meta_Grocery_and_Gourmet_Food.json.gz").write_bytes(gzip.compress(metadata.encode()))
+    corpus = _build("amazon-2014", raw, tmp_path / "grocery", ALL)
+    assert corpus.manifest.counts.reviews == len({(review["reviewerID"], review["asin"]) for review in reviews})
+    assert corpus.manifest.domains == ("Grocery_and_Gourmet_Food",)
+    assert corpus.manifest.bad_lines == {}
