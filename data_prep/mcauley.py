@@ -8,7 +8,7 @@ without a picture URL, which we keep, without a picture). Where several files de
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -22,7 +22,7 @@ from data_prep.interactions import Collector, Interactions
 from data_prep.lines import read_lines
 from data_prep.metadata import Attributes, attribute_columns, parse_json, parse_literal
 from data_prep.source import Source
-from data_prep.spill import Spill, pack_review
+from data_prep.spill import CHUNK, Spill, pack_review
 from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, IntArray
 
@@ -164,31 +164,31 @@ class McAuley(Source):
         return wanted.get(name.encode())
 
     def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
+        sound = np.ones(len(items), dtype=np.bool_)
+        chunks: list[dict[str, pa.Array]] = []
+        for start in range(0, len(items), CHUNK):
+            parsed = list(self._parse(items[start : start + CHUNK], bad))
+            sound[start : start + CHUNK] = [item is not None for item in parsed]
+            chunks.append(attribute_columns([item or Attributes.of({}) for item in parsed]))
+        for path in self._metadata:
+            bad.check(path)
+        return sound, {name: pa.concat_arrays([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+    def _parse(self, items: IntArray, bad: BadRecords) -> Iterator[Attributes | None]:
+        """Attributes of each of the items; None, and a bad line, where its record is not what it was taken for."""
         rows = self._record_of[items]
-        good = np.ones(len(items), dtype=np.bool_)
-        parsed = []
-        for place, (code, row, line) in enumerate(zip(items, rows, self._records.read(rows), strict=True)):
+        for code, row, line in zip(items, rows, self._records.read(rows), strict=True):
             try:
                 record = self._style.parse_metadata(line)
                 if record.get(self._style.item) != self._items[code]:
                     raise BadRecord(MISSING_FIELD)
             except BadRecord as problem:
                 bad.add(str(problem), *self._places[row])
-                good[place], record = False, {}
-            parsed.append(Attributes.of(record))
-        for path in self._metadata:
-            bad.check(path)
-        return good, attribute_columns(parsed)
+                yield None
+            else:
+                yield Attributes.of(record)
 
-    def _find_reviews(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for path in sorted(self.raw.iterdir()):
-            match = self._style.reviews.fullmatch(path.name)
-            if match and path.is_file():
-                domain = match["domain"]
-                if domain in found:
-                    raise DataError(f"{found[domain]} and {path.name} are both reviews of {domain}; keep one of them")
-                found[domain] = path
+               found[domain] = path
         if not found:
             raise DataError(f"{self.raw} has no reviews of the kind amazon-{self.name[-4:]} ({self._style.expected})")
         return dict(sorted(found.items()))
