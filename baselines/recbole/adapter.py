@@ -16,6 +16,7 @@ from baselines.recbole.state import Snapshot, model_state, restore_model
 from baselines.recbole.training import train
 from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 TASK = "recommendation"
@@ -91,7 +92,10 @@ class _RecBoleRanker(Ranker[SettingsT]):
         init_seed(seed, reproducibility=True)
         with quietly():
             dataset = training_dataset(config, part, features)
-            model = config.model_class(config, dataset).to(config["device"])
+            try:
+                model = config.model_class(config, dataset).to(config["device"])
+            except (ValueError, NotImplementedError, AssertionError) as error:
+                raise UsageError(f"recbole:{self.config.model}: {error}") from error
         return _Built(config, part, dataset, model, seed)
 
     def _fitted(self) -> _Built:
@@ -100,7 +104,11 @@ class _RecBoleRanker(Ranker[SettingsT]):
 
 
 class RecBole(_RecBoleRanker[RecBoleConfig]):
-    """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``."""
+    """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``.
+
+    RecBole's ``Pop`` counts the batches that an item is in, sampled negatives included; the baseline ``popularity``
+    counts interactions, and so does ``Pop`` with ``batch_size`` 1 and ``train_neg_sample_args`` null.
+    """
 
     Config = RecBoleConfig
 

@@ -1,0 +1,375 @@
+"""RecBole's models on our splits: that they learn, that nothing leaks, and that a fit can be kept and gone on with."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("recbole", reason="RecBole is not installed")
+
+from baselines.recbole.adapter import RecBole, SASRec
+from baselines.recbole.compat import datasets, model_rooms
+from baselines.recbole.config import RecBoleConfig, SASRecConfig
+from baselines.recbole.dataset import Numbering, TrainingPart, training_dataset, training_loader
+from baselines.recbole.settings import REFUSED, ROOMS, recbole_config
+from unimp_bench.contracts import FitData, Ranker, TaskExamples
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.ranking import rank_examples
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Part, Split
+from unimp_bench.registry import make_model
+from unimp_bench.splits import catalogue, leave_one_out
+
+TASK = "recommendation"
+SMALL = SASRecConfig(epochs=4, batch_size=128, learning_rate=3e-3, max_length=12, hidden_size=32, dropout=0.1)
+FAST = ("BPR", "ItemKNN", "LightGCN", "NeuMF", "EASE", "MultiVAE", "GRU4Rec", "HGN", "STAMP", "FPMC", "SASRecF")
+SMALL_CATALOGUE_FAILS = ("GRU4RecCPR", "SASRecCPR")  # they rerank the best 100 items, and the corpus has 48
+
+
+def part_of(corpus: Corpus, part: Part, split: Split = "loo") -> Examples:
+    return leave_one_out(corpus, split, part, TASK)
+
+
+def ndcg(ranks: IntArray) -> float:
+    return float(np.where(ranks <= 5, 1 / np.log2(ranks + 1.0), 0.0).mean())
+
+
+def hits(model: Ranker[Any], corpus: Corpus) -> float:
+    ranks = rank_examples(model, part_of(corpus, "test"), catalogue(corpus, "loo"), "paper", top=0, label="test").ranks
+    return float((ranks <= 5).mean())
+
+
+def fit_data(
+    corpus: Corpus, work: Path, seed: int = 1, validate: Callable[[Ranker[Any], str], float] | None = None
+) -> FitData:
+    examples = TaskExamples(part_of(corpus, "train"), part_of(corpus, "validation"))
+    items = catalogue(corpus, "loo")
+
+    def quality(model: Ranker[Any], task: str) -> float:
+        return ndcg(rank_examples(model, examples.validation, items, "paper", top=0, label=task).ranks)
+
+    work.mkdir(exist_ok=True)
+    return FitData(corpus.items, items, {TASK: examples}, seed, work, work, validate or quality)
+
+
+def scores(model: Ranker[Any], corpus: Corpus, split: Split = "loo") -> FloatArray:
+    return model.score(part_of(corpus, "test", split).hidden(), catalogue(corpus, "loo"))
+
+
+def made_up(histories: list[list[int]]) -> Examples:
+    """Test examples with the given histories, of users 0, 1, ..."""
+    lengths = [len(history) for history in histories]
+    items = np.array([item for history in histories for item in history], dtype=np.int32)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    rows = Histories(offsets, items, np.ones(len(items), dtype=np.float32), np.zeros(len(items), dtype=np.int64))
+    return Examples(TASK, "loo", "test", rows, np.arange(len(histories), dtype=np.int32), offsets[1:], None)
+
+
+@pytest.fixture(scope="module")
+def sasrec(planted: Corpus, tmp_path_factory: pytest.TempPathFactory) -> SASRec:
+    model = SASRec(SMALL)
+    model.fit(fit_data(planted, tmp_path_factory.mktemp("work")))
+    return model
+
+
+def test_sasrec_learns_the_order_that_popularity_cannot_see(sasrec: SASRec, planted: Corpus) -> None:
+    popularity = np.bincount(part_of(planted, "train").histories.items, minlength=72)
+    favourites = np.argsort(-popularity)[:5]
+    assert np.isin(part_of(planted, "test").targets, favourites).mean() < 0.25
+    assert hits(sasrec, planted) > 0.6
+
+
+def test_the_order_of_the_history_decides(sasrec: SASRec, planted: Corpus) -> None:
+    forward, backward = sasrec.score(made_up([[3, 4, 5, 6], [6, 5, 4, 3]]), catalogue(planted, "loo"))
+    assert np.argmax(forward) == 7
+    assert np.argmax(backward) == 4
+
+
+def test_what_comes_later_leaves_earlier_states_alone(sasrec: SASRec, planted: Corpus) -> None:
+    """Causality: editing the item at position t + 1 leaves h_1 .. h_t as they were, and changes h_(t + 1)."""
+    captured = []
+    encoder = sasrec._fitted().model.trm_encoder
+    hook = encoder.register_forward_hook(lambda module, inputs, layers: captured.append(layers[-1].numpy()))
+    sasrec.score(made_up([[3, 4, 5, 6], [3, 4, 5, 20]]), catalogue(planted, "loo"))
+    hook.remove()
+    ((first, second),) = captured
+    np.testing.assert_allclose(first[:3], second[:3], atol=1e-6)
+    assert np.abs(first[3] - second[3]).max() > 1e-2
+
+
+def test_only_the_last_items_of_a_long_history_count(sasrec: SASRec, planted: Corpus) -> None:
+    recent = list(range(12))
+    short, long = sasrec.score(made_up([recent, [40, 41, *recent]]), catalogue(planted, "loo"))
+    np.testing.assert_allclose(short, long, atol=1e-6)
+
+
+def test_a_test_history_ends_with_the_validation_item(sasrec: SASRec, planted: Corpus) -> None:
+    test = part_of(planted, "test").select(slice(0, 5))
+    for row in range(5):
+        alone = sasrec.score(made_up([test.history(row).tolist()]), catalogue(planted, "loo"))
+        np.testing.assert_allclose(alone[0], scores(sasrec, planted)[row], rtol=1e-4, atol=1e-5)
+
+
+def test_new_users_are_scored_by_their_history_alone(sasrec: SASRec, planted: Corpus) -> None:
+    new = part_of(planted, "test", "new-user")
+    assert not np.isin(new.users, part_of(planted, "train").users).any()
+    known = made_up([new.history(0).tolist()])
+    items = catalogue(planted, "loo")
+    np.testing.assert_allclose(sasrec.score(new, items)[0], sasrec.score(known, items)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SASRec", "BPR"])
+def test_a_seed_decides_the_scores(name: str, planted: Corpus, tmp_path: Path) -> None:
+    config = RecBoleConfig(model=name, epochs=1, batch_size=256, max_length=12)
+    results = []
+    for number, seed in enumerate((1, 1, 2)):
+        model = RecBole(config)
+        model.fit(fit_data(planted, tmp_path / str(number), seed))
+        results.append(scores(model, planted))
+    assert np.array_equal(results[0], results[1])
+    assert not np.allclose(results[0], results[2])
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_model_of_the_family_scores_the_same_after_loading(name: str, planted: Corpus, tmp_path: Path) -> None:
+    check_round_trip(name, planted, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(name for name, room in model_rooms().items() if room in ROOMS))
+def test_every_sequential_and_general_model_runs_or_says_why_not(name: str, planted: Corpus, tmp_path: Path) -> None:
+    if name in REFUSED:
+        with pytest.raises(UsageError, match=f"recbole:{name} does not run here"):
+            RecBole(RecBoleConfig(model=name))
+    elif name in SMALL_CATALOGUE_FAILS:
+        with pytest.raises(ModelError, match="try other settings"):
+            check_round_trip(name, planted, tmp_path)
+    else:
+        check_round_trip(name, planted, tmp_path)
+
+
+def check_round_trip(name: str, planted: Corpus, tmp_path: Path) -> None:
+    """Fit an epoch, score, save and load."""
+    model = RecBole(RecBoleConfig(model=name, epochs=1, batch_size=128, max_length=12))
+    model.fit(fit_data(planted, tmp_path / "work"))
+    fitted = scores(model, planted)
+    assert fitted.shape == (len(part_of(planted, "test")), len(catalogue(planted, "loo")))
+    assert np.isfinite(fitted).all() and np.ptp(fitted) > 0
+    assert np.array_equal(fitted, scores(model, planted)), "scoring twice gives two answers"
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model.save(folder)
+    assert {path.suffix for path in folder.iterdir()} == {".safetensors"}
+    loaded = RecBole(model.config)
+    loaded.load(folder, planted.items, tmp_path)
+    assert np.array_equal(fitted, scores(loaded, planted))
+    assert loaded.parameters() == model.parameters()
+
+
+def test_popularity_of_recbole_counts_our_training_part(planted: Corpus, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"train_neg_sample_args": None}
+    model = RecBole(RecBoleConfig(model="Pop", batch_size=1, options=options))
+    model.fit(fit_data(planted, tmp_path / "work"))
+    counts = np.bincount(part_of(planted, "train").histories.items, minlength=72)[catalogue(planted, "loo")]
+    np.testing.assert_allclose(scores(model, planted)[0], counts / counts.max())
+
+
+@pytest.mark.parametrize("name", ["SASRec", "BPR", "MultiVAE", "RecVAE"])
+def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name: str, planted: Corpus, tmp_path: Path) -> None:
+    config = RecBoleConfig(model=name, epochs=3, batch_size=256, max_length=12)
+    whole = RecBole(config)
+    whole.fit(fit_data(planted, tmp_path / "whole"))
+
+    interrupted = fit_data(planted, tmp_path / "parts")
+    calls = iter([interrupted.validate])
+
+    def stops_in_the_second_epoch(model: Ranker[Any], task: str) -> float:
+        for validate in calls:
+            return validate(model, task)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        RecBole(config).fit(replace(interrupted, validate=stops_in_the_second_epoch))
+    np.random.seed(5)  # noqa: NPY002 - what else the process draws makes no difference
+    resumed = RecBole(config)
+    epochs = []
+    resumed.fit(replace(interrupted, validate=lambda *call: epochs.append(1) or interrupted.validate(*call)))
+    assert len(epochs) == 2
+    assert np.array_equal(scores(whole, planted), scores(resumed, planted))
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_training(planted: Corpus, tmp_path: Path) -> None:
+    quality = iter([0.1, 0.5, 0.2, 0.5, 0.3, 0.9])
+    after = []
+
+    def validate(model: Ranker[Any], task: str) -> float:
+        after.append(scores(model, planted))
+        return next(quality)
+
+    model = RecBole(RecBoleConfig(model="BPR", epochs=20, patience=3))
+    model.fit(fit_data(planted, tmp_path / "work", validate=validate))
+    assert len(after) == 5, "three epochs that are not better end it; an equal one is not better"
+    assert np.array_equal(scores(model, planted), after[1])
+    assert not np.array_equal(after[1], after[4])
+
+
+@pytest.fixture
+def by_hand(planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
+    """RecBole's own (dataset, training loader) of whole sequences under its leave-one-out."""
+    from recbole.config import Config
+    from recbole.data import create_dataset, data_preparation
+
+    histories = planted.histories
+    members = np.flatnonzero(part_of(planted, "train").histories.lengths())
+    lines = ["user_id:token\titem_id:token\ttimestamp:float"]
+    for user in members:
+        rows = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
+        lines += [f"{user}\t{item}\t{position}" for position, item in enumerate(rows)]
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "whole.inter").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(sys, "argv", ["test"])
+    monkeypatch.chdir(tmp_path)
+    config = Config(
+        "SASRec",
+        "whole",
+        config_dict={
+            "data_path": str(tmp_path),
+            "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+            "train_neg_sample_args": None,
+            "MAX_ITEM_LIST_LENGTH": 5,
+            "use_gpu": False,
+        },
+    )
+    dataset = create_dataset(config)
+    yield dataset, data_preparation(config, dataset)[0].dataset
+
+
+def samples(dataset: Any, names: Any) -> set[tuple[int, tuple[int, ...], int]]:
+    """(user, items before, target) of every training sample, in corpus numbers."""
+    table = dataset.inter_feat
+    users = names.field2id_token["user_id"][table["user_id"].numpy()]
+    targets = names.field2id_token["item_id"][table["item_id"].numpy()]
+    before = names.field2id_token["item_id"][table["item_id_list"].numpy()]
+    rows = zip(users, before, table["item_length"].tolist(), targets, strict=True)
+    return {(int(user), tuple(map(int, items[:length])), int(target)) for user, items, length, target in rows}
+
+
+def test_training_samples_are_those_that_recbole_would_make(
+    by_hand: tuple[Any, Any], planted: Corpus, tmp_path: Path
+) -> None:
+    part = TrainingPart.of(part_of(planted, "train"), catalogue(planted, "loo"))
+    config = recbole_config(RecBoleConfig(max_length=5), 1, tmp_path)
+    ours = training_dataset(config, part)
+    names, theirs = by_hand
+    assert isinstance(ours, datasets.SequentialDataset)
+    assert len(ours.inter_feat) == len(theirs.inter_feat) == len(part_of(planted, "train"))
+    assert samples(ours, ours) == samples(theirs, names)
+    batches = [batch["item_id"].tolist() for batch in training_loader(config, ours)]
+    assert sorted(itertools.chain(*batches)) == sorted(ours.inter_feat["item_id"].tolist())
+
+
+def test_numbering_is_explicit_and_covers_items_never_seen_in_training(planted: Corpus, tmp_path: Path) -> None:
+    numbering = Numbering(np.array([4, 7, 9]))
+    assert numbering.ids(np.array([9, 4, 7, 5, 10, 0])).tolist() == [3, 1, 2, 0, 0, 0]
+    assert len(numbering) == 4
+
+    data = fit_data(planted, tmp_path / "work")
+    train = data.examples[TASK].train
+    keep = train.histories.items != 30
+    cold = replace(train, histories=train.histories.take(keep), users=train.users[:0], ends=train.ends[:0])
+    model = RecBole(RecBoleConfig(model="GRU4Rec", epochs=1))
+    model.fit(replace(data, examples={TASK: replace(data.examples[TASK], train=cold)}))
+    built = model._fitted()
+    assert 30 not in built.part.item_numbers
+    assert built.model.n_items == len(data.catalogue) + 1
+    for item in (0, 30, 47):
+        assert built.dataset.field2token_id["item_id"][str(item)] == built.part.items.ids(np.array([item]))[0]
+    assert np.isfinite(scores(model, planted)[:, 30]).all()
+
+
+def test_columns_of_the_scores_are_the_items_asked_for(sasrec: SASRec, planted: Corpus) -> None:
+    whole = scores(sasrec, planted)
+    some = np.array([2, 11, 40])
+    np.testing.assert_allclose(sasrec.score(part_of(planted, "test"), some), whole[:, some], rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_is_left_behind_and_the_command_line_is_not_read(
+    planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "argv", ["unimp-bench", "--embedding_size=7", "--seed=__import__('os').getpid()"])
+    model = RecBole(RecBoleConfig(model="MultiVAE", epochs=1))
+    model.fit(fit_data(planted, tmp_path / "work"))
+    assert model._fitted().config["embedding_size"] is None or model._fitted().config["embedding_size"] != 7
+    assert model._fitted().config["seed"] == 1
+    assert not list((tmp_path / "here").iterdir())
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {"best.safetensors"}
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("SASrec", "no model of RecBole is called 'SASrec'; did you mean 'SASRec'?"),
+        ("LightGNC", "did you mean 'LightGCN'?"),
+        ("DeepFM", "recbole:DeepFM is a context-aware model; only sequential and general models run here"),
+        ("KGAT", "recbole:KGAT is a knowledge-aware model"),
+        ("xgboost", "recbole:xgboost is a decision-tree model"),
+        ("S3Rec", "recbole:S3Rec does not run here: its pre-training"),
+    ],
+)
+def test_models_that_do_not_run_are_refused_at_once(model: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        make_model(f"recbole:{model}")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden_sise": 8}, "recbole:SASRec has no option 'hidden_sise'; did you mean 'hidden_size'?"),
+        ({"epochs": 3}, "set 'epochs' instead of the option 'epochs'"),
+        ({"train_batch_size": 3}, "set 'batch_size' instead of the option 'train_batch_size'"),
+        ({"mf_pretrain_path": "x.pth"}, "option 'mf_pretrain_path' reads a pickled checkpoint"),
+        ({"loss_type": "HINGE"}, "recbole:SASRec: Make sure 'loss_type' in ['BPR', 'CE']"),
+    ],
+)
+def test_options_that_recbole_has_not_are_refused(
+    options: dict[str, Any], message: str, planted: Corpus, tmp_path: Path
+) -> None:
+    model = RecBole(RecBoleConfig(options=options))
+    with pytest.raises(UsageError) as error:
+        model.fit(fit_data(planted, tmp_path / "work"))
+    assert message in str(error.value)
+
+
+def test_options_reach_the_model_also_as_text(planted: Corpus, tmp_path: Path) -> None:
+    settings = {"epochs": "1", "options": '{"hidden_size": 16, "loss_type": "BPR"}'}
+    model = make_model("recbole:SASRec", settings=settings)
+    assert isinstance(model, RecBole)
+    model.fit(fit_data(planted, tmp_path / "work"))
+    assert model._fitted().model.item_embedding.weight.shape == (49, 16)
+    with pytest.raises(UsageError, match="options"):
+        make_model("recbole:SASRec", settings={"options": "{not json"})
+    with pytest.raises(UsageError, match="no multiple of heads"):
+        make_model("sasrec", settings={"hidden_size": 33})
+
+
+def test_unknown_users_and_items_are_refused_where_a_model_needs_them(
+    sasrec: SASRec, planted: Corpus, tmp_path: Path
+) -> None:
+    for name in ("BPR", "FPMC"):
+        model = RecBole(RecBoleConfig(model=name, epochs=1, max_length=12))
+        model.fit(fit_data(planted, tmp_path / name))
+        with pytest.raises(UsageError, match=f"recbole:{name} knows only the users of its training part"):
+            scores(model, planted, "new-user")
+    with pytest.raises(UsageError, match="recbole:SASRec cannot score new items"):
+        sasrec.score(part_of(planted, "test", "new-domain"), catalogue(planted, "new-domain"))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+from unimp_bench.torch_setup import make_torchvision_importable, seed_everything
+
+
+def test_torchvision_and_what_needs_it_can_be_imported() -> None:
+    first = make_torchvision_importable()
+    assert make_torchvision_importable() is first
+    from torchvision.transforms import functional
+
+    assert functional.resize(torch.zeros(3, 4, 4), [2, 2]).shape == (3, 2, 2)
+
+
+def test_a_seed_fixes_every_generator() -> None:
+    def draw() -> tuple[float, float, float]:
+        return random.random(), float(np.random.random()), float(torch.rand(1))  # noqa: NPY002
+
+    seed_everything(3)
+    first = draw()
+    seed_everything(3)
+    assert draw() == first
+    seed_everything(4)
+    assert draw() != first
