@@ -125,9 +125,8 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole by hand would read them too
     config = SASRecConfig(epochs=arguments.epochs, patience=arguments.epochs)
-    print(
-        f"{arguments.users} users, {arguments.items} items, {arguments.epochs} epochs, {torch.get_num_threads()} threads"
-    )
+    sizes = f"{arguments.users} users, {arguments.items} items, {arguments.epochs} epochs"
+    print(f"{sizes}, {torch.get_num_threads()} threads", flush=True)
     sides = {"adapter": through_the_adapter, "by hand": by_hand}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +138,10 @@ def main() -> None:
                 with quietly():
                     sides[name](corpus, config, Path(folder) / f"{name} {number}")
                 seconds[name].append(time.perf_counter() - started)
-            print(f"round {number + 1}: " + ", ".join(f"{name} {times[-1]:.2f} s" for name, times in seconds.items()))
+            print(
+                f"round {number + 1}: " + ", ".join(f"{name} {times[-1]:.2f} s" for name, times in seconds.items()),
+                flush=True,
+            )
     ratio = sum(seconds["adapter"]) / sum(seconds["by hand"])
     print(f"adapter / by hand: {ratio:.3f} (target: at most 1.1)")
 
