@@ -188,7 +188,15 @@ class McAuley(Source):
             else:
                 yield Attributes.of(record)
 
-               found[domain] = path
+    def _find_reviews(self) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for path in sorted(self.raw.iterdir()):
+            match = self._style.reviews.fullmatch(path.name)
+            if match and path.is_file():
+                domain = match["domain"]
+                if domain in found:
+                    raise DataError(f"{found[domain]} and {path.name} are both reviews of {domain}; keep one of them")
+                found[domain] = path
         if not found:
             raise DataError(f"{self.raw} has no reviews of the kind amazon-{self.name[-4:]} ({self._style.expected})")
         return dict(sorted(found.items()))
