@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,18 @@ _STATE = "progress"
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands: ``batches`` of epoch ``epoch`` are done; the best epoch so far and its score."""
+    """Where a training stands.
+
+    Attributes:
+        epoch: the epoch under way, counted from 0.
+        batches: batches of it that are done.
+        step: batches done in all.
+        best_score: of the best epoch so far.
+    """
 
     epoch: int = 0
     batches: int = 0
     step: int = 0
-    best_epoch: int = -1
     best_score: float = -1.0
 
 
@@ -45,7 +51,7 @@ def load_weights(model: UniMPModel, path: Path) -> None:
 
 def save_training(model: UniMPModel, optimizer: torch.optim.Optimizer, progress: Progress, path: Path) -> None:
     """Write all that an interrupted training needs to go on as if nothing had happened."""
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     tensors = {f"model/{name}": tensor for name, tensor in _tensors(model).items()}
     for parameter, state in optimizer.state.items():
         tensors |= {f"optimizer/{names[parameter]}/{key}": value for key, value in state.items()}

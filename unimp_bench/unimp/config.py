@@ -23,7 +23,7 @@ class UniMPConfig:
         resampler_layers: layers of the resampler (OpenFlamingo: 6).
         width, layers, heads: of the GPT-NeoX decoder.
         fusion_every: gated cross-attention stands in front of every n-th layer (paper: 2).
-        dropout: on the decoder's embeddings, attention and feed-forward outputs.
+        dropout: on the input embeddings.
         tie_embeddings: one matrix for input and output tokens. The paper's backbone has two; with few examples an
             item, sharing what is learnt about an item as history and as target learns faster.
         context: what the context loss reconstructs of each history item: its token from its picture and text (the
@@ -34,6 +34,7 @@ class UniMPConfig:
         batch_tokens: tokens of a step, padding included.
         learning_rate, warmup, weight_decay, clip: AdamW under a cosine schedule with ``warmup`` as a share of all
             steps; decay acts on cross-attention matrices alone; gradients are clipped at norm ``clip``.
+        checkpoint_steps: steps between checkpoints; there is one after every epoch too.
         precision: ``no`` for float32, or ``bf16`` autocast.
     """
 
@@ -60,12 +61,14 @@ class UniMPConfig:
     warmup: float = 0.05
     weight_decay: float = 0.1
     clip: float = 1.0
+    checkpoint_steps: int = 500
     precision: Literal["no", "bf16"] = "no"
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
-        for name in ("history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "epochs"):
+        counts = "history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "epochs"
+        for name in (*counts, "batch_tokens", "checkpoint_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
 

@@ -41,8 +41,8 @@ class Attention(nn.Module):
         keys, values = self.to_kv(media).chunk(2, dim=-1)
         if which is not None:
             keys, values = keys[which], values[which]
-        split = [tensor.unflatten(-1, (self.heads, -1)).transpose(1, 2) for tensor in (self.to_q(queries), keys, values)]
-        attended = functional.scaled_dot_product_attention(*split)
+        by_head = [each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (self.to_q(queries), keys, values)]
+        attended = functional.scaled_dot_product_attention(*by_head)
         out: Tensor = self.to_out(attended.transpose(1, 2).flatten(2))
         return out
 

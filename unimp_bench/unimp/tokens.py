@@ -39,8 +39,8 @@ class Vocabulary:
     def train(cls, texts: Iterable[str], items: int, size: int) -> Vocabulary:
         """Learn byte-pair merges within words from ``texts``; the same texts give the same vocabulary.
 
-        Frequent words become one token each, and any text can be written in bytes. A task's instruction is one token too: a decoder trained from scratch
-        has nothing to read in its words, and it stands in every sentence.
+        Frequent words become one token each, and any text can be written in bytes. A task's instruction is one token
+        too: a decoder trained from scratch has nothing to read in its words, and it stands in every sentence.
         """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 

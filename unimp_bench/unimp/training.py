@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import nn
 
 from unimp_bench.errors import ModelError
-from unimp_bench.progress import progress as drawn
+from unimp_bench.progress import progress as shown
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.batches import collate, planned
 from unimp_bench.unimp.checkpoint import Progress, load_training, load_weights, save_training, save_weights
@@ -43,54 +40,54 @@ class Course:
 def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], float]) -> None:
     """Train ``model`` in place and leave it at its best epoch.
 
-    Every step's randomness comes from the seed and the step's number alone, so a training that was killed and goes on
+    A step's randomness comes from the seed and the step's number alone, so a training that was killed and goes on
     from its last checkpoint ends with the same weights.
 
     Args:
         validate: scores the model as it stands; called after each epoch.
 
     Raises:
-        ModelError: the loss is no longer finite.
+        ModelError: the training diverged.
+        DataError: the checkpoint in the work folder is damaged.
     """
     from accelerate import Accelerator
 
     accelerator = Accelerator(mixed_precision=config.precision)
-    optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), betas=(0.9, 0.999))
     model.to(accelerator.device)
-    state = Progress()
+    optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay))
     checkpoint = course.work / _CHECKPOINT
-    if checkpoint.is_file():
-        state = load_training(model, optimizer, checkpoint)
-    wrapped, stepped = accelerator.prepare(model, optimizer)
-    lengths = [len(list(_plan(config, course, epoch))) for epoch in range(config.epochs)]
-    total = sum(lengths)
+    done = load_training(model, optimizer, checkpoint) if checkpoint.is_file() else Progress()
+    network, stepper = accelerator.prepare(model, optimizer)
+    plans = [list(planned(course.sentences, config.batch_tokens, _draw(course.seed, n))) for n in range(config.epochs)]
+    total = sum(len(plan) for plan in plans)
 
-    while state.epoch < config.epochs:
+    while done.epoch < config.epochs:
         model.train()
-        batches = islice(_plan(config, course, state.epoch), state.batches, None)
-        left = lengths[state.epoch] - state.batches
-        for chosen in drawn(batches, f"epoch {state.epoch + 1}/{config.epochs}", left, "step"):
-            seed_everything(course.seed * 1_000_003 + state.step)
+        steps = plans[done.epoch][done.batches :]
+        for chosen in shown(steps, f"unimp: epoch {done.epoch + 1} of {config.epochs}", unit="step"):
+            seed_everything(_draw(course.seed, done.step))
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * schedule(state.step, total, config.warmup)
+                group["lr"] = config.learning_rate * schedule(done.step, total, config.warmup)
             batch = collate(course.sentences, chosen, course.features, course.vocabulary).to(accelerator.device)
             with accelerator.autocast():
-                logits = wrapped(batch)
-            loss = objective(logits, batch, config.gamma, config.context_weight)
-            accelerator.backward(loss)
+                logits = network(batch)
+            accelerator.backward(objective(logits, batch, config.gamma, config.context_weight))
             norm = accelerator.clip_grad_norm_(model.parameters(), config.clip)
             if not torch.isfinite(norm):
-                raise ModelError(f"unimp: the training diverged at step {state.step}; lower 'learning_rate'")
-            stepped.step()
-            stepped.zero_grad()
-            state = replace(state, batches=state.batches + 1, step=state.step + 1)
+                raise ModelError(f"unimp: the training diverged at step {done.step}; lower learning_rate")
+            stepper.step()
+            stepper.zero_grad()
+            done = replace(done, batches=done.batches + 1, step=done.step + 1)
+            if done.step % config.checkpoint_steps == 0:
+                save_training(model, optimizer, done, checkpoint)
         model.eval()
         score = validate()
-        if score > state.best_score:
-            state = replace(state, best_epoch=state.epoch, best_score=score)
+        if score > done.best_score:
+            done = replace(done, best_score=score)
             save_weights(model, course.work / _BEST)
-        state = replace(state, epoch=state.epoch + 1, batches=0)
-        save_training(model, optimizer, state, checkpoint)
+        done = replace(done, epoch=done.epoch + 1, batches=0)
+        save_training(model, optimizer, done, checkpoint)
+    model.eval()
     load_weights(model, course.work / _BEST)
 
 
@@ -108,16 +105,15 @@ def parameter_groups(model: UniMPModel, weight_decay: float) -> list[dict[str, o
         parameter
         for module in model.modules()
         if isinstance(module, GatedCrossAttention)
-        for layer in module.modules()
-        if isinstance(layer, nn.Linear)
-        for parameter in layer.parameters()
+        for parameter in module.parameters()
+        if parameter.ndim == 2
     }
-    rest = [parameter for parameter in model.parameters() if parameter not in decayed]
     return [
-        {"params": rest, "weight_decay": 0.0},
+        {"params": [p for p in model.parameters() if p not in decayed], "weight_decay": 0.0},
         {"params": [p for p in model.parameters() if p in decayed], "weight_decay": weight_decay},
     ]
 
 
-def _plan(config: UniMPConfig, course: Course, epoch: int) -> "np.ndarray":
-    return planned(course.sentences, config.batch_tokens, course.seed * 1_000_003 + epoch)
+def _draw(seed: int, number: int) -> int:
+    """A seed for each epoch or step of a training, other than those of a training with the next seed."""
+    return seed * 1_000_003 + number

@@ -1,0 +1,133 @@
+"""The user sentence: its words, its labels, and sharing that changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.unimp.small import SMALL, TASKS, Parts
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.unimp.batches import Batch, collate, planned
+from unimp_bench.unimp.loss import objective
+from unimp_bench.unimp.prompt import attribute_values, instruction
+from unimp_bench.unimp.sentences import Sentences, item_pieces, sentences
+from unimp_bench.unimp.tokens import Vocabulary
+
+
+def collated(parts: Parts, source: Sentences, chosen: np.ndarray) -> Batch:
+    return collate(source, chosen, parts.features, parts.vocabulary)
+
+
+def test_a_sentence_reads_as_the_paper_says(parts: Parts) -> None:
+    examples = parts.examples("search").select(slice(1, 2))
+    alone = sentences([examples], parts.pieces, parts.vocabulary, 5, shared=False)
+    batch = collated(parts, alone, np.array([0]))
+    chunks = []
+    for item in examples.history(0):
+        values = [attribute_values(parts.corpus.items, name, 20)[item] for name in SMALL.attributes]
+        category, price, brand, title = values
+        seen = "[IMG] " if parts.corpus.items.has_picture[item] else ""
+        text = f"Category {category} Price {price} Brand {brand} Title {title}"
+        chunks.append(f"{seen}{text} <answer> item_{item} [EOC]")
+    assert len(chunks) == 2
+    assert examples.queries is not None and examples.targets is not None
+    query = examples.query_texts[examples.queries[0]].replace(" > ", " ")
+    expected = f"[CLS] {' '.join(chunks)} {query} {instruction('search')} <answer>"
+    assert parts.vocabulary.decode(batch.tokens[0]) == expected
+    assert batch.labels[batch.is_task].tolist() == [parts.vocabulary.words + examples.targets[0]]
+
+
+def test_instructions_are_those_of_the_tasks(parts: Parts) -> None:
+    for name, task in TASKS.items():
+        assert task.instruction.removeprefix("{query} ") == instruction(name)
+    with pytest.raises(UsageError, match="no instruction for task 'dancing'"):
+        instruction("dancing")
+
+
+def test_attributes_are_cut_and_missing_ones_unknown(parts: Parts) -> None:
+    items = parts.corpus.items
+    assert attribute_values(items, "brand", 20)[0] == "Unknown"
+    assert attribute_values(items, "title", 2)[1] == "blue square"
+    assert attribute_values(items, "category", 20)[1] == "Books blue square"
+
+
+def test_only_the_last_items_are_read(parts: Parts) -> None:
+    examples = parts.examples("recommendation", "test").select(slice(0, 8))
+    asked = sentences([examples], parts.pieces, parts.vocabulary, 3, shared=False)
+    for number in range(len(examples)):
+        runs = asked.runs[asked.offsets[number] : asked.offsets[number + 1]]
+        assert (runs[1:-1] - 1).tolist() == examples.history(number)[-3:].tolist()
+
+
+def test_text_that_spells_a_special_token_stays_text(parts: Parts) -> None:
+    vocabulary = parts.vocabulary
+    (tokens,) = vocabulary.encode(["see [CLS] <answer> item_3 naïve 漢字"])
+    assert not {vocabulary.cls, vocabulary.answer} & set(tokens) and max(tokens) < vocabulary.words
+    assert vocabulary.decode(tokens) == "see [CLS] <answer> item_3 naïve 漢字"
+
+
+def test_the_vocabulary_is_the_same_every_time_and_survives_saving(parts: Parts, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    texts = [f"word{number % 7} other{number % 11} {number}" for number in range(300)]
+    first, again = Vocabulary.train(texts, 5, 400), Vocabulary.train(texts, 5, 400)
+    first.save(path)
+    loaded = Vocabulary.load(path, 5)
+    assert first.encode(texts) == again.encode(texts) == loaded.encode(texts)
+    path.write_text("{}")
+    with pytest.raises(DataError, match="holds no vocabulary"):
+        Vocabulary.load(path, 5)
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ("none", []),
+        ("item", ["item_1"]),
+        ("attributes", [*["Books", "blue", "square", "1.50", "brand1", "blue", "square", "thing", "number1"]]),
+        ("both", [*["Books", "blue", "square", "1.50", "brand1", "blue", "square", "thing", "number1", "item_1"]]),
+    ],
+)
+def test_context_labels(parts: Parts, context: str, expected: list[str]) -> None:
+    vocabulary = parts.vocabulary
+    pieces = item_pieces(parts.corpus.items, vocabulary, replace(SMALL, context=context))
+    rows = slice(pieces.offsets[2], pieces.offsets[3])
+    labelled = pieces.tokens[rows][pieces.labelled[rows]]
+    assert vocabulary.decode(labelled).split() == expected
+
+
+def test_shared_sentences_give_the_loss_of_separate_ones(parts: Parts) -> None:
+    """A tree of examples is a way to compute, not another objective: same logits, same loss."""
+    tasks = [parts.examples("search").select(slice(0, 40)), parts.examples("recommendation").select(slice(0, 40))]
+    shared = sentences(tasks, parts.pieces, parts.vocabulary, 5)
+    apart = sentences(tasks, parts.pieces, parts.vocabulary, 5, shared=False)
+    assert len(shared) < len(apart) == 80
+    losses, answers = [], []
+    with torch.no_grad():
+        for source in (shared, apart):
+            batch = collated(parts, source, np.arange(len(source)))
+            logits = parts.model(batch)
+            losses.append(objective(logits, batch, gamma=2.0, context_weight=0.5))
+            order = batch.examples[batch.is_task].argsort()
+            answers.append(logits[batch.is_task][order])
+            assert (
+                batch.labels[batch.is_task][order].tolist()
+                == (
+                    parts.vocabulary.words + np.concatenate([part.targets for part in tasks])  # type: ignore[misc]
+                ).tolist()
+            )
+    torch.testing.assert_close(answers[0], answers[1])
+    torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_batches_hold_every_sentence_once_within_their_budget(parts: Parts) -> None:
+    source = sentences([parts.examples("search")], parts.pieces, parts.vocabulary, 5)
+    lengths = source.lengths()
+    plan = list(planned(source, 1024, seed=3))
+    assert np.array_equal(np.sort(np.concatenate(plan)), np.arange(len(source)))
+    assert all(len(chosen) * lengths[chosen].max() <= 1024 for chosen in plan)
+    assert [chosen.tolist() for chosen in plan] == [chosen.tolist() for chosen in planned(source, 1024, seed=3)]
+    assert [chosen.tolist() for chosen in plan] != [chosen.tolist() for chosen in planned(source, 1024, seed=4)]

@@ -1,0 +1,151 @@
+"""Training: it learns, it resumes exactly, it fails clearly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import DataError, ModelError
+from unimp_bench.torch_setup import seed_everything
+from unimp_bench.unimp import training
+from unimp_bench.unimp.checkpoint import Progress, load_training, load_weights, save_training, save_weights
+from unimp_bench.unimp.fusion import GatedCrossAttention
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.ranker import UniMP
+from unimp_bench.unimp.training import parameter_groups, schedule
+
+QUICK = replace(SMALL, epochs=2, dropout=0.1, batch_tokens=2048)
+
+
+class Killed(BaseException):
+    """What a signal would do."""
+
+
+class Steps:
+    """Stands for ``seed_everything``, which begins every step: notes the steps, and kills the process at one."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.killed_at = -1
+
+    def __call__(self, seed: int) -> None:
+        if seed == self.killed_at:
+            raise Killed
+        self.begun.append(seed)
+        seed_everything(seed)
+
+
+def steady(model: UniMP, task: str) -> float:
+    """A validation that plays no part."""
+    return 0.5
+
+
+def weights(model: UniMP) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model._model.state_dict().items()}
+
+
+@pytest.mark.parametrize("step", [3, 22])
+def test_a_killed_training_ends_where_an_undisturbed_one_does(
+    planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Killed before the first checkpoint, and in the second epoch between two checkpoints."""
+    config = replace(QUICK, checkpoint_steps=5)
+    whole, broken, resumed = UniMP(config), UniMP(config), UniMP(config)
+    steps = Steps()
+    monkeypatch.setattr(training, "seed_everything", steps)
+    whole.fit(fit_data(planted, tmp_path / "whole", cache, "search", validate=steady))
+    undisturbed = steps.begun
+    steps.begun, steps.killed_at = [], step
+    with pytest.raises(Killed):
+        broken.fit(fit_data(planted, tmp_path / "broken", cache, "search", validate=steady))
+    steps.begun, steps.killed_at = [], -1
+    resumed.fit(fit_data(planted, tmp_path / "broken", cache, "search", validate=steady))
+    assert steps.begun == undisturbed[step - step % 5 :], "it goes on from its last checkpoint"
+    expected = weights(whole)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed).items())
+
+
+def test_it_keeps_its_best_epoch(planted: Corpus, cache: Path, tmp_path: Path) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def validate(model: UniMP, task: str) -> float:
+        seen.append(weights(model))
+        return [0.1, 0.3, 0.2][len(seen) - 1]
+
+    model = UniMP(replace(SMALL, epochs=3))
+    model.fit(fit_data(planted, tmp_path / "work", cache, "recommendation", validate=validate))
+    assert len(seen) == 3
+    assert all(torch.equal(tensor, seen[1][name]) for name, tensor in weights(model).items())
+
+
+def test_a_diverging_training_is_one_clear_line(planted: Corpus, cache: Path, tmp_path: Path) -> None:
+    model = UniMP(replace(QUICK, learning_rate=1e30, clip=1e30))
+    with pytest.raises(ModelError, match="diverged at step"):
+        model.fit(fit_data(planted, tmp_path / "work", cache, "search"))
+
+
+def test_the_schedule_rises_and_falls() -> None:
+    shares = [schedule(step, 100, 0.1) for step in range(100)]
+    assert shares[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert shares[10] == 1.0 and 0 < shares[99] < 0.01
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+
+
+def test_decay_is_on_cross_attention_matrices_alone(parts: Parts) -> None:
+    plain, decayed = parameter_groups(parts.model, 0.1)
+    fusion = {
+        parameter
+        for module in parts.model.modules()
+        if isinstance(module, GatedCrossAttention)
+        for parameter in module.parameters()
+        if parameter.ndim == 2
+    }
+    assert set(decayed["params"]) == fusion and decayed["weight_decay"] == 0.1
+    assert plain["weight_decay"] == 0.0
+    assert len(plain["params"]) + len(decayed["params"]) == len(list(parts.model.parameters()))
+
+
+def test_a_damaged_or_foreign_checkpoint_is_one_clear_line(parts: Parts, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_weights(parts.model, path)
+    other = UniMPModel(replace(SMALL, width=32), len(parts.vocabulary), parts.features.width)
+    with pytest.raises(DataError, match="another model"):
+        load_weights(other, path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match="holds no weights"):
+        load_weights(parts.model, path)
+    with pytest.raises(DataError, match="holds no weights"):
+        load_weights(parts.model, tmp_path / "absent.safetensors")
+
+
+def test_training_state_survives_the_disk(parts: Parts, tmp_path: Path) -> None:
+    model = UniMPModel(SMALL, len(parts.vocabulary), parts.features.width)
+    optimizer = torch.optim.AdamW(parameter_groups(model, 0.1))
+    sum(parameter.square().sum() for parameter in model.parameters()).backward()  # type: ignore[union-attr]
+    optimizer.step()
+    state = Progress(epoch=1, batches=2, step=12, best_score=0.25)
+    save_training(model, optimizer, state, tmp_path / "state.safetensors")
+    again = UniMPModel(SMALL, len(parts.vocabulary), parts.features.width)
+    other = torch.optim.AdamW(parameter_groups(again, 0.1))
+    assert load_training(again, other, tmp_path / "state.safetensors") == state
+    for one, two in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            assert torch.equal(optimizer.state[one][key], other.state[two][key])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["recommendation", "search"])
+def test_it_learns_the_planted_order(planted: Corpus, cache: Path, tmp_path: Path, task: str) -> None:
+    """Popularity reaches an NDCG@5 of about 0.05 there; the next item follows from the last one."""
+    model = UniMP(replace(SMALL, width=32, epochs=12, learning_rate=5e-3))
+    data = fit_data(planted, tmp_path / "work", cache, task)
+    model.fit(data)
+    assert validator(planted)(model, task) > 0.5
+    assert np.isfinite(scores(model, planted, task)).all()
