@@ -161,7 +161,7 @@ class McAuley(Source):
         name = self._style.parse_metadata(line).get(self._style.item)
         if not isinstance(name, str):
             raise BadRecord(MISSING_FIELD)
-        return wanted.get(name.encode())
+        return wanted.get(name.encode(errors="surrogatepass"))
 
     def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
         sound = np.ones(len(items), dtype=np.bool_)
@@ -207,6 +207,21 @@ class McAuley(Source):
             if (self.raw / name).is_file():
                 return self.raw / name
         raise DataError(f"{self.raw} has no metadata for {reviews.name}; put meta_{domain}{ending}.gz beside it")
+
+
+def amazon_2014(raw: Path) -> McAuley:
+    """The reviews of 2014, whose metadata are Python literals."""
+    return McAuley(raw, "2014")
+
+
+def amazon_2018(raw: Path) -> McAuley:
+    """The reviews of 2018."""
+    return McAuley(raw, "2018")
+
+
+def amazon_2023(raw: Path) -> McAuley:
+    """The reviews of 2023, in JSON lines with times in milliseconds."""
+    return McAuley(raw, "2023")
 
 
 def _check(user: object, item: object, rating: object, time: object, ticks: int) -> None:

@@ -132,6 +132,8 @@ def _text(value: object) -> str | None:
         value = _TAG.sub(" ", value)
     if "&" in value:
         value = html.unescape(value)
+    if not value.isascii():
+        value = value.encode(errors="replace").decode()  # a literal can hold lone surrogates, a corpus cannot
     return " ".join(value.split()) or None
 
 

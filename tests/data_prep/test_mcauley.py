@@ -91,7 +91,13 @@ def test_equal_times_stay_in_file_order(raw: Path) -> None:
 
 
 def test_the_core_goes_to_its_fixed_point(raw: Path) -> None:
-    chain = [review("V0", "I000"), review("V0", "I001"), review("V0", "J000"), review("V1", "J000"), review("V2", "J000")]
+    chain = [
+        review("V0", "I000"),
+        review("V0", "I001"),
+        review("V0", "J000"),
+        review("V1", "J000"),
+        review("V2", "J000"),
+    ]
     write_style("amazon-2014", raw, records=reviews() + chain)
     corpus = _build(raw)
     assert "J000" not in corpus.items.names
@@ -174,6 +180,16 @@ def test_a_description_cannot_pass_for_the_key(raw: Path) -> None:
     corpus = _build(raw)
     assert corpus.items.text("title")[0] == "it's I000 & co"
     assert corpus.manifest.bad_lines == {}
+
+
+def test_lone_surrogates_reach_no_file(raw: Path) -> None:
+    sound = sound_2014()
+    sound.metadata[0] = rb"{'asin': 'I000', 'title': 'a\ud800b', 'categories': [['\udc00']]}"
+    sound.metadata.append(rb"{'title': 'x', 'asin': '\ud800'}")
+    write_2014(raw, sound)
+    corpus = _build(raw)
+    assert corpus.items.text("title")[0] == "a?b"
+    assert corpus.items.text("category")[0] == "?"
 
 
 def test_a_second_name_in_one_literal_is_a_bad_line(raw: Path) -> None:
