@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from data_prep import CorpusCard
 from unimp_bench.errors import UsageError
 from unimp_bench.names import find
 
@@ -37,9 +38,9 @@ class BuildOptions:
             raise UsageError(f"held-out share {self.held_out} is not in [0, 1); write 0.1 for a tenth of the users")
 
     @classmethod
-    def of_kind(cls, kind: str) -> BuildOptions:
-        """The defaults: atomic files are taken as filtered already, and published numbers are on all their users."""
-        return cls(user_core=0, item_core=0, held_out=0.0) if kind == "atomic" else cls()
+    def usual(cls, card: CorpusCard) -> BuildOptions:
+        """The defaults for a kind of corpora."""
+        return cls(user_core=0, item_core=0, held_out=0.0) if card.filtered else cls()
 
     def new_domains_among(self, domains: tuple[str, ...]) -> tuple[str, ...]:
         """The domains of a source that are held out whole, sorted.

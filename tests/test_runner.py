@@ -71,11 +71,11 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> None:
     cards: dict[str, Any] = {**registry.model_cards(), "ring": card}
     monkeypatch.setattr(registry, "model_cards", lambda: cards)
     # The registry imports the factory by name; give it this very class, under whatever name pytest loaded this file.
-    monkeypatch.setattr(registry, "_load", lambda factory: NextOnRing if "ring" in factory.lower() else _load(factory))
+    monkeypatch.setattr(registry, "load", lambda factory: NextOnRing if "ring" in factory.lower() else load(factory))
     NextOnRing.fits = 0
 
 
-_load = registry._load
+load = registry.load
 
 
 def _request(corpus: Corpus, **changes: Any) -> RunRequest:

@@ -33,7 +33,7 @@ def model_cards() -> dict[str, ModelCard]:
 
 @cache
 def corpus_cards() -> dict[str, Any]:
-    """All corpora that can be built, by name (``data_prep.CorpusCard``)."""
+    """All kinds of corpora that can be built, by name (``data_prep.CorpusCard``)."""
     return _catalogue(("data_prep",), "unimp_bench.corpora")
 
 
@@ -43,7 +43,7 @@ def make_task(name: str) -> Task:
     Raises:
         UsageError: no such task; the message names the nearest one.
     """
-    task: Task = _load(find(task_cards(), name, "task").factory)()
+    task: Task = load(find(task_cards(), name, "task").factory)()
     return task
 
 
@@ -71,7 +71,7 @@ def make_model(name: str, preset: str | None = None, settings: Mapping[str, Any]
         DependencyError: the model needs a package that is not installed.
     """
     card = model_card(name)
-    model_class: type[Model[Any]] = _load(card.factory)
+    model_class: type[Model[Any]] = load(card.factory)
     base = _preset(model_class, name, preset)
     settings = dict(settings or {})
     if card.variant is not None:
@@ -81,7 +81,7 @@ def make_model(name: str, preset: str | None = None, settings: Mapping[str, Any]
 
 def default_preset(name: str) -> str:
     """What tables call the configuration that runs when none is named."""
-    presets = _load(model_card(name).factory).presets
+    presets = load(model_card(name).factory).presets
     return str(next(iter(presets), "default"))
 
 
@@ -120,7 +120,12 @@ def _catalogue(packages: tuple[str, ...], group: str) -> dict[str, Any]:
     return {card.name: card for card in cards}
 
 
-def _load(factory: str) -> Any:
+def load(factory: str) -> Any:
+    """What ``module:name`` names.
+
+    Raises:
+        DependencyError: the module needs a package that is not installed.
+    """
     module, _, name = factory.partition(":")
     try:
         return getattr(importlib.import_module(module), name)

@@ -27,7 +27,7 @@ def command(corpus: str, raw: Path | None, name: str | None, held_out: float | N
     """Build a corpus into data/NAME."""
     card = find(registry.corpus_cards(), corpus, "corpus")
     if card.needs_raw and raw is None:
-        raise UsageError(f"{corpus} is built from raw files: give their folder, as in --raw <folder>")
+        raise UsageError(f"{corpus} is built from raw files: name their folder (RAW=<folder>, or --raw <folder>)")
     if raw is not None and not raw.is_dir():
         raise UsageError(f"there is no folder {raw}")
     if name is not None and not NAME.fullmatch(name):
@@ -36,7 +36,7 @@ def command(corpus: str, raw: Path | None, name: str | None, held_out: float | N
     room = importlib.import_module("data_prep.build")
     chosen = {"held_out": held_out, "user_core": core, "item_core": core}
     given = {key: value for key, value in chosen.items() if value is not None}
-    options = dataclasses.replace(room.BuildOptions.of_kind(corpus), **given)
+    options = dataclasses.replace(room.BuildOptions.usual(card), **given)
     manifest = room.build_corpus(corpus, folder, raw, options)
     counts = manifest.counts
     click.echo(
