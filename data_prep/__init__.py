@@ -1,5 +1,8 @@
 """Raw files to a corpus on disk: one reader a source, then one pipeline for all.
 
+A new source is one file and one card.
+"""
+
 from dataclasses import dataclass
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from unimp_bench.testing.planted import write_planted_corpus
 from data_prep.build import build_corpus
 from unimp_bench.corpus import Corpus
+from unimp_bench.testing.planted import write_planted_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 
