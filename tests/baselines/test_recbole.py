@@ -28,8 +28,17 @@ from unimp_bench.registry import make_model
 from unimp_bench.splits import catalogue, leave_one_out
 
 TASK = "recommendation"
-SMALL = SASRecConfig(epochs=4, batch_size=128, learning_rate=3e-3, max_length=12, hidden_size=32, dropout=0.1)
+SMALL = SASRecConfig(
+    epochs=4, batch_size=128, learning_rate=5e-3, max_length=12, hidden_size=32, inner_size=32, layers=1, dropout=0.1
+)
 FAST = ("BPR", "ItemKNN", "LightGCN", "NeuMF", "EASE", "MultiVAE", "GRU4Rec", "HGN", "STAMP", "FPMC", "SASRecF")
+TINY: dict[str, dict[str, Any]] = {
+    "SASRec": {"hidden_size": 16, "inner_size": 32},
+    "SASRecF": {"hidden_size": 16, "inner_size": 32},
+    "RecVAE": {"hidden_dimension": 32, "latent_dimension": 16},
+    "GRU4Rec": {"embedding_size": 16, "hidden_size": 16},
+    "NeuMF": {"mf_embedding_size": 16, "mlp_embedding_size": 16, "mlp_hidden_size": [32, 16]},
+}
 SMALL_CATALOGUE_FAILS = ("GRU4RecCPR", "SASRecCPR")  # they rerank the best 100 items, and the corpus has 48
 
 
@@ -127,7 +136,7 @@ def test_new_users_are_scored_by_their_history_alone(sasrec: SASRec, planted: Co
 
 @pytest.mark.parametrize("name", ["SASRec", "BPR"])
 def test_a_seed_decides_the_scores(name: str, planted: Corpus, tmp_path: Path) -> None:
-    config = RecBoleConfig(model=name, epochs=1, batch_size=256, max_length=12)
+    config = RecBoleConfig(model=name, epochs=1, batch_size=256, max_length=12, options=TINY.get(name, {}))
     results = []
     for number, seed in enumerate((1, 1, 2)):
         model = RecBole(config)
@@ -157,7 +166,7 @@ def test_every_sequential_and_general_model_runs_or_says_why_not(name: str, plan
 
 def check_round_trip(name: str, planted: Corpus, tmp_path: Path) -> None:
     """Fit an epoch, score, save and load."""
-    model = RecBole(RecBoleConfig(model=name, epochs=1, batch_size=128, max_length=12))
+    model = RecBole(RecBoleConfig(model=name, epochs=1, batch_size=128, max_length=12, options=TINY.get(name, {})))
     model.fit(fit_data(planted, tmp_path / "work"))
     fitted = scores(model, planted)
     assert fitted.shape == (len(part_of(planted, "test")), len(catalogue(planted, "loo")))
@@ -183,7 +192,7 @@ def test_popularity_of_recbole_counts_our_training_part(planted: Corpus, tmp_pat
 
 @pytest.mark.parametrize("name", ["SASRec", "BPR", "MultiVAE", "RecVAE"])
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name: str, planted: Corpus, tmp_path: Path) -> None:
-    config = RecBoleConfig(model=name, epochs=3, batch_size=256, max_length=12)
+    config = RecBoleConfig(model=name, epochs=3, batch_size=256, max_length=12, options=TINY.get(name, {}))
     whole = RecBole(config)
     whole.fit(fit_data(planted, tmp_path / "whole"))
 
@@ -352,7 +361,7 @@ def test_options_that_recbole_has_not_are_refused(
 
 
 def test_options_reach_the_model_also_as_text(planted: Corpus, tmp_path: Path) -> None:
-    settings = {"epochs": "1", "options": '{"hidden_size": 16, "loss_type": "BPR"}'}
+    settings = {"epochs": "1", "max_length": "12", "options": '{"hidden_size": 16, "loss_type": "BPR"}'}
     model = make_model("recbole:SASRec", settings=settings)
     assert isinstance(model, RecBole)
     model.fit(fit_data(planted, tmp_path / "work"))
