@@ -28,9 +28,15 @@ def users_of(corpus: Corpus, split: Split) -> BoolArray:
 
 
 def catalogue(corpus: Corpus, split: Split) -> IntArray:
-    """Sorted numbers of the items that may be an answer: those of the split's domains."""
-    in_new_domain = np.isin(corpus.items.domains, _new_domain_codes(corpus))
-    chosen: IntArray = np.flatnonzero(in_new_domain if split == "new-domain" else ~in_new_domain)
+    """Sorted numbers of the items that may be an answer: those that users of the split's domains interact with.
+
+    Stores sell some items in several domains, so such an item is in both catalogues.
+    """
+    in_new_domain = np.isin(corpus.users.domains, _new_domain_codes(corpus))
+    members = in_new_domain if split == "new-domain" else ~in_new_domain
+    sold = np.zeros(len(corpus.items), dtype=np.bool_)
+    sold[corpus.histories.items[np.repeat(members, corpus.histories.lengths())]] = True
+    chosen: IntArray = np.flatnonzero(sold)
     return chosen
 
 

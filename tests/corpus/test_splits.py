@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,17 @@ def test_catalogues_partition_the_items(planted: Corpus) -> None:
     assert np.array_equal(catalogue(planted, "loo"), np.arange(48))
     assert np.array_equal(catalogue(planted, "new-user"), np.arange(48))
     assert np.array_equal(catalogue(planted, "new-domain"), np.arange(48, 72))
+
+
+def test_an_item_sold_in_two_domains_is_in_both_catalogues(planted: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = planted.histories
+    items = histories.items.copy()
+    office = np.flatnonzero(planted.users.domains == 2)[0]
+    items[histories.offsets[office]] = 3
+    monkeypatch.setitem(planted.__dict__, "histories", dataclasses.replace(histories, items=items))
+    assert 3 in catalogue(planted, "loo") and 3 in catalogue(planted, "new-domain")
+    test = leave_one_out(planted, "new-domain", "test", "t")
+    assert np.isin(test.targets, catalogue(planted, "new-domain")).all()
 
 
 def test_only_loo_is_fitted_on(planted: Corpus) -> None:
