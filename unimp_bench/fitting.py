@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Model, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
@@ -25,15 +23,14 @@ from unimp_bench.paths import Workspace
 from unimp_bench.ranking import rank_examples
 from unimp_bench.spec import FitSpec
 from unimp_bench.splits import catalogue
+from unimp_bench.strict import Strict
 
 SELECTION_METRIC = RankMetric("NDCG", 5)
 FIT_NAME = "fit.json"
 
 
-class FitCost(BaseModel):
+class FitCost(Strict):
     """What a finished fit took: wall seconds over all its parts, and the largest resident memory in MiB."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seconds: float
     peak_memory_mib: float

@@ -12,22 +12,19 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.records import IntArray
 from unimp_bench.spec import RunSpec
+from unimp_bench.strict import Strict
 
 RANK_CEILING = 255
 RESULT_NAME = "result.json"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Estimate(_Record):
+class Estimate(Strict):
     """A mean over the examples with its 95% bootstrap interval."""
 
     value: float
@@ -35,7 +32,7 @@ class Estimate(_Record):
     high: float
 
 
-class Cost(_Record):
+class Cost(Strict):
     """What the run took on its machine.
 
     Attributes:
@@ -53,7 +50,7 @@ class Cost(_Record):
     parameters_total: int
 
 
-class Provenance(_Record):
+class Provenance(Strict):
     """Where a number comes from.
 
     Attributes:
@@ -72,7 +69,7 @@ class Provenance(_Record):
     time: str
 
 
-class CorpusFacts(_Record):
+class CorpusFacts(Strict):
     """What a table says of the corpus without opening it."""
 
     name: str
@@ -84,7 +81,7 @@ class CorpusFacts(_Record):
     catalogue: int
 
 
-class ModelFacts(_Record):
+class ModelFacts(Strict):
     """What a table says of the model without importing it."""
 
     name: str
@@ -95,7 +92,7 @@ class ModelFacts(_Record):
     reads: tuple[str, ...]
 
 
-class Result(_Record):
+class Result(Strict):
     """One run's outcome.
 
     Attributes:

@@ -10,14 +10,13 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from unimp_bench.records import Protocol, Split
+from unimp_bench.strict import Strict
 
 KEY_LENGTH = 16
 
 
-class FitSpec(BaseModel):
+class FitSpec(Strict):
     """What decides a fitted model: shared by all runs that only evaluate it elsewhere.
 
     Attributes:
@@ -27,8 +26,6 @@ class FitSpec(BaseModel):
         fingerprint: of the corpus.
         seed: of every random choice.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     tasks: tuple[tuple[str, int], ...]
     model: str
@@ -42,10 +39,8 @@ class FitSpec(BaseModel):
         return _hash(self.model_dump(mode="json"))
 
 
-class RunSpec(BaseModel):
+class RunSpec(Strict):
     """A fit, and what it is evaluated on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fit: FitSpec
     task: str

@@ -7,27 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from unimp_bench.errors import DataError
+from unimp_bench.strict import Strict
 
 MANIFEST_NAME = "manifest.json"
 FORMAT: Literal["unimp-bench-corpus"] = "unimp-bench-corpus"
 VERSION: Literal[1] = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileEntry(_Record):
+class FileEntry(Strict):
     """Size in bytes and SHA-256 of one file of the corpus."""
 
     bytes: int
     sha256: str
 
 
-class PictureEntry(_Record):
+class PictureEntry(Strict):
     """All pictures as one entry: how many, their bytes, and a SHA-256 over their names and hashes."""
 
     count: int
@@ -35,14 +32,14 @@ class PictureEntry(_Record):
     sha256: str
 
 
-class BadLines(_Record):
+class BadLines(Strict):
     """Lines of the raw files that were skipped, by kind: how many, and where the first of them stand."""
 
     count: int
     first: tuple[str, ...]
 
 
-class Counts(_Record):
+class Counts(Strict):
     """How much is in the corpus; ``items`` and ``users`` include those held out."""
 
     users: int
@@ -53,7 +50,7 @@ class Counts(_Record):
     reviews: int
 
 
-class Manifest(_Record):
+class Manifest(Strict):
     """Everything about a corpus but its data. ``fingerprint`` is the identity that results refer to.
 
     Attributes:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from unimp_bench.errors import DataError
+from unimp_bench.strict import Strict
 
 REPORTED = "reported"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ReportedRow(_Record):
+class ReportedRow(Strict):
     """One printed row: the system as the paper names it, our model of that system (if any), and the cells."""
 
     system: str
@@ -23,7 +20,7 @@ class ReportedRow(_Record):
     metrics: dict[str, float]
 
 
-class Reported(_Record):
+class Reported(Strict):
     """One printed table.
 
     Attributes:
