@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.planted import write_planted_corpus
 from unimp_bench.corpus import Corpus, CorpusWriter, Manifest
 from unimp_bench.corpus.manifest import MANIFEST_NAME
 from unimp_bench.errors import DataError
 from unimp_bench.records import Histories
+from unimp_bench.testing.planted import write_planted_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 
