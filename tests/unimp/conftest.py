@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.unimp.small import SMALL, Parts, open_gates
+from tests.unimp.small import SMALL, Parts
 from unimp_bench.corpus import Corpus
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.model import UniMPModel
@@ -29,7 +29,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def parts(planted: Corpus, cache: Path) -> Parts:
-    """A small model whose gates are open, so that pictures matter."""
     items = planted.items
     texts = [text for name in SMALL.attributes for text in attribute_values(items, name, 20)]
     vocabulary = Vocabulary.train([*texts, "Category Price Brand Title"], len(items), 512)
@@ -37,5 +36,4 @@ def parts(planted: Corpus, cache: Path) -> Parts:
     assert features is not None
     seed_everything(0)
     model = UniMPModel(SMALL, len(vocabulary), features.width).eval()
-    open_gates(model)
     return Parts(planted, vocabulary, item_pieces(items, vocabulary, SMALL), features, model)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from tasks.recommendation import Recommendation
 from tasks.search import Search
@@ -25,7 +24,7 @@ from unimp_bench.unimp.sentences import Pieces
 from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.vision import PictureFeatures
 
-SMALL = UniMPConfig(width=16, layers=2, heads=2, latents=2, dropout=0.0, batch_tokens=1024)
+SMALL = UniMPConfig(width=16, layers=2, heads=2, latents=2, gate=1.0, dropout=0.0, batch_tokens=1024)
 TASKS = {"recommendation": Recommendation(), "search": Search()}
 
 
@@ -41,13 +40,6 @@ class Parts:
 
     def examples(self, task: str, part: Any = "train") -> Examples:
         return TASKS[task].examples(self.corpus, "loo", part)
-
-
-def open_gates(model: UniMPModel) -> None:
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith("_gate"):
-                parameter.fill_(1.0)
 
 
 def validator(corpus: Corpus) -> Callable[[Any, str], float]:

@@ -20,7 +20,7 @@ from unimp_bench.unimp.batches import collate
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
 from unimp_bench.unimp.decoding import catalogue_scores
 from unimp_bench.unimp.ranker import UniMP
-from unimp_bench.unimp.sentences import sentences
+from unimp_bench.unimp.sentences import last_starts, sentences
 
 ONCE = replace(SMALL, epochs=1, learning_rate=5e-3)
 
@@ -37,7 +37,7 @@ def test_one_pass_scores_are_next_token_logits(parts: Parts) -> None:
     """The catalogue's scores order the items as the softmax over the whole vocabulary after <answer> does."""
     examples = parts.examples("search", "test")
     items = catalogue(parts.corpus, "loo")[::2]
-    asked = sentences([examples], parts.pieces, parts.vocabulary, 5, shared=False)
+    asked = sentences([examples], [last_starts(examples, 5)], parts.pieces, parts.vocabulary, shared=False)
     scored = catalogue_scores(parts.model, asked, parts.features, parts.vocabulary, items, 1024)
     for number in (0, 5, len(examples) - 1):
         batch = collate(asked, np.array([number]), parts.features, parts.vocabulary)
@@ -112,7 +112,7 @@ def bare(corpus: Corpus, folder: Path) -> Corpus:
     [
         ({"width": 30}, "width 30 must be a multiple"),
         ({"layers": 0}, "layers must be at least 1"),
-        ({"context": "everything"}, "context"),
+        ({"context": ("everything",)}, "context"),
         ({"widht": 64}, "did you mean 'width'"),
     ],
 )

@@ -12,9 +12,10 @@ import torch
 from tests.unimp.small import SMALL, TASKS, Parts
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.unimp.batches import Batch, collate, planned
+from unimp_bench.unimp.config import Context
 from unimp_bench.unimp.loss import objective
 from unimp_bench.unimp.prompt import attribute_values, instruction
-from unimp_bench.unimp.sentences import Sentences, item_pieces, sentences
+from unimp_bench.unimp.sentences import Sentences, drawn_starts, item_pieces, last_starts, sentences
 from unimp_bench.unimp.tokens import Vocabulary
 
 
@@ -24,7 +25,7 @@ def collated(parts: Parts, source: Sentences, chosen: np.ndarray) -> Batch:
 
 def test_a_sentence_reads_as_the_paper_says(parts: Parts) -> None:
     examples = parts.examples("search").select(slice(1, 2))
-    alone = sentences([examples], parts.pieces, parts.vocabulary, 5, shared=False)
+    alone = sentences([examples], [last_starts(examples, 5)], parts.pieces, parts.vocabulary, shared=False)
     batch = collated(parts, alone, np.array([0]))
     chunks = []
     for item in examples.history(0):
@@ -57,7 +58,7 @@ def test_attributes_are_cut_and_missing_ones_unknown(parts: Parts) -> None:
 
 def test_only_the_last_items_are_read(parts: Parts) -> None:
     examples = parts.examples("recommendation", "test").select(slice(0, 8))
-    asked = sentences([examples], parts.pieces, parts.vocabulary, 3, shared=False)
+    asked = sentences([examples], [last_starts(examples, 3)], parts.pieces, parts.vocabulary, shared=False)
     for number in range(len(examples)):
         runs = asked.runs[asked.offsets[number] : asked.offsets[number + 1]]
         assert (runs[1:-1] - 1).tolist() == examples.history(number)[-3:].tolist()
@@ -82,29 +83,37 @@ def test_the_vocabulary_is_the_same_every_time_and_survives_saving(parts: Parts,
         Vocabulary.load(path, 5)
 
 
+VALUES = "Books blue square 1.50 brand1 blue square thing number1"
+
+
 @pytest.mark.parametrize(
     ("context", "expected"),
     [
-        ("none", []),
-        ("item", ["item_1"]),
-        ("attributes", [*["Books", "blue", "square", "1.50", "brand1", "blue", "square", "thing", "number1"]]),
-        ("both", [*["Books", "blue", "square", "1.50", "brand1", "blue", "square", "thing", "number1", "item_1"]]),
+        ((), ""),
+        (("picture",), "item_1"),
+        (("item",), "item_1"),
+        (("attributes",), VALUES),
+        (("picture", "item", "attributes"), f"item_1 {VALUES} item_1"),
     ],
 )
-def test_context_labels(parts: Parts, context: str, expected: list[str]) -> None:
-    vocabulary = parts.vocabulary
-    pieces = item_pieces(parts.corpus.items, vocabulary, replace(SMALL, context=context))
+def test_context_labels(parts: Parts, context: tuple[Context, ...], expected: str) -> None:
+    pieces = item_pieces(parts.corpus.items, parts.vocabulary, replace(SMALL, context=context))
     rows = slice(pieces.offsets[2], pieces.offsets[3])
-    labelled = pieces.tokens[rows][pieces.labelled[rows]]
-    assert vocabulary.decode(labelled).split() == expected
+    tokens, labels = pieces.tokens[rows], pieces.labels[rows]
+    assert parts.vocabulary.decode(labels[labels >= 0]) == expected
+    for place in np.flatnonzero(labels >= 0):
+        assert labels[place] == tokens[place + 1] or (place == 0 and tokens[0] == parts.vocabulary.img)
+    without_picture = slice(pieces.offsets[10], pieces.offsets[11])
+    assert (pieces.labels[without_picture] >= 0).sum() == len(expected.split()) - ("picture" in context)
 
 
 def test_shared_sentences_give_the_loss_of_separate_ones(parts: Parts) -> None:
     """A tree of examples is a way to compute, not another objective: same logits, same loss."""
     tasks = [parts.examples("search").select(slice(0, 40)), parts.examples("recommendation").select(slice(0, 40))]
-    shared = sentences(tasks, parts.pieces, parts.vocabulary, 5)
-    apart = sentences(tasks, parts.pieces, parts.vocabulary, 5, shared=False)
-    assert len(shared) < len(apart) == 80
+    starts = [drawn_starts(part, 5, seed=1) for part in tasks]
+    shared = sentences(tasks, starts, parts.pieces, parts.vocabulary)
+    apart = sentences(tasks, starts, parts.pieces, parts.vocabulary, shared=False)
+    assert len(shared) < 30 < len(apart) == 80
     losses, answers = [], []
     with torch.no_grad():
         for source in (shared, apart):
@@ -123,8 +132,21 @@ def test_shared_sentences_give_the_loss_of_separate_ones(parts: Parts) -> None:
     torch.testing.assert_close(losses[0], losses[1])
 
 
+def test_drawn_windows_cut_each_history_somewhere_within_its_last_items(parts: Parts) -> None:
+    examples = parts.examples("search")
+    draws = np.stack([drawn_starts(examples, 5, seed) for seed in range(40)])
+    lengths = examples.ends - draws
+    assert lengths.min() == 1 and lengths.max() == 5
+    assert (draws >= examples.starts()).all()
+    deep = examples.ends - examples.starts() >= 5
+    shares = [np.mean(lengths[:, deep] == length) for length in range(1, 6)]
+    assert shares == pytest.approx([0.2] * 5, abs=0.05)
+    assert np.array_equal(draws[3], drawn_starts(examples, 5, 3))
+
+
 def test_batches_hold_every_sentence_once_within_their_budget(parts: Parts) -> None:
-    source = sentences([parts.examples("search")], parts.pieces, parts.vocabulary, 5)
+    examples = parts.examples("search")
+    source = sentences([examples], [drawn_starts(examples, 5, seed=0)], parts.pieces, parts.vocabulary)
     lengths = source.lengths()
     plan = list(planned(source, 1024, seed=3))
     assert np.array_equal(np.sort(np.concatenate(plan)), np.arange(len(source)))

@@ -27,7 +27,7 @@ class Batch:
         chunk_pictures: (M,) int64, the picture of each item of a sentence that has one.
         chunk_rows: (M, T) int64, where that item's tokens stand in the flattened (B * N), padded with 0.
         chunk_places: (B * N,) int64, where a token stands in the flattened (M * T), or M * T for none.
-        answer_rows: (labels,) int64, flattened positions whose next token is a label.
+        answer_rows: (labels,) int64, flattened positions that a label is asked for at.
         labels: (labels,) int64 token numbers, -1 where unknown.
         weights: (labels,) float32, summed over the examples that read the label.
         readers: (labels,) int64, how many examples read it.
@@ -80,7 +80,7 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
     trunk_before = trunk_before - trunk_before[sentence_first][sentence]
     positions = _padded(trunk_before[owner] + np.arange(len(row)) - start[owner], flat, (len(chosen), width), 0)
 
-    context = np.flatnonzero(pieces.labelled[row])
+    context = np.flatnonzero(pieces.labels[row] >= 0)
     task = np.flatnonzero(branch > 0)
     targets = source.targets[run][task]
     labelled = np.concatenate([owner[context], task])
@@ -93,10 +93,9 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
         chunk_pictures=chunks[1],
         chunk_rows=chunks[2],
         chunk_places=chunks[3],
-        # A label is predicted one token before it; a target by the last token of its branch.
-        answer_rows=torch.from_numpy(np.concatenate([flat[context] - 1, flat[start[task] + size[task] - 1]])),
+        answer_rows=torch.from_numpy(np.concatenate([flat[context], flat[start[task] + size[task] - 1]])),
         labels=torch.from_numpy(
-            np.concatenate([pieces.tokens[row][context], np.where(targets < 0, -1, vocabulary.words + targets)])
+            np.concatenate([pieces.labels[row][context], np.where(targets < 0, -1, vocabulary.words + targets)])
         ),
         weights=torch.from_numpy(source.weights[run][labelled]),
         readers=torch.from_numpy(source.readers[run][labelled]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Context = Literal["none", "item", "attributes", "both"]
+Context = Literal["picture", "item", "attributes"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,14 @@ class UniMPConfig:
         resampler_layers: layers of the resampler (OpenFlamingo: 6).
         width, layers, heads: of the GPT-NeoX decoder.
         fusion_every: gated cross-attention stands in front of every n-th layer (paper: 2).
+        gate: where the gates of the cross-attention begin. The paper's 0 protects what its backbone knows; a decoder
+            from scratch knows nothing yet, and shut gates would keep the pictures from it for the first epochs.
         dropout: on the input embeddings.
         tie_embeddings: one matrix for input and output tokens. The paper's backbone has two; with few examples an
             item, sharing what is learnt about an item as history and as target learns faster.
-        context: what the context loss reconstructs of each history item: its token from its picture and text (the
-            authors' code), its attribute values (the paper's text), both, or nothing.
+        context: what the context loss reconstructs of each history item: ``item`` its token from its picture and text
+            (the authors' code), ``attributes`` its attribute values from its picture and what stands before them,
+            ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).
         context_weight: weight of the context loss beside the task loss (Eq. 7: 1).
         gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).
         epochs: passes over the training examples; the best by validation NDCG@5 is kept.
@@ -50,9 +53,10 @@ class UniMPConfig:
     layers: int = 4
     heads: int = 2
     fusion_every: int = 2
+    gate: float = 0.5
     dropout: float = 0.1
     tie_embeddings: bool = True
-    context: Context = "item"
+    context: tuple[Context, ...] = ("picture", "item")
     context_weight: float = 1.0
     gamma: float = 2.0
     epochs: int = 12

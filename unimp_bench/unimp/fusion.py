@@ -32,18 +32,18 @@ class Media(NamedTuple):
 
 
 class GatedCrossAttention(nn.Module):
-    """``x + tanh(g) * attention``, then ``x + tanh(h) * feed-forward``; both gates begin at 0.
+    """``x + tanh(g) * attention``, then ``x + tanh(h) * feed-forward``.
 
-    At the start the layer is the identity, so a pre-trained decoder behind it gives what it gave before.
+    While the gates are 0 the layer is the identity, and a pre-trained decoder behind it gives what it gave before.
     """
 
-    def __init__(self, width: int, media_width: int, heads: int, head_width: int) -> None:
+    def __init__(self, width: int, media_width: int, heads: int, head_width: int, gate: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = Attention(width, media_width, heads, head_width)
-        self.attention_gate = nn.Parameter(torch.zeros(1))
+        self.attention_gate = nn.Parameter(torch.full((1,), gate))
         self.feed_forward = feed_forward(width)
-        self.feed_forward_gate = nn.Parameter(torch.zeros(1))
+        self.feed_forward_gate = nn.Parameter(torch.full((1,), gate))
 
     def forward(self, hidden: Tensor, media: Media) -> Tensor:
         """(B, N, width) to the same; tokens without a picture get nothing from the attention."""

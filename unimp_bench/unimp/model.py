@@ -36,7 +36,7 @@ class UniMPModel(nn.Module):
             layers = self.decoder.base_model.layers
             for number in range(config.fusion_every - 1, len(layers), config.fusion_every):
                 head_width = config.width // config.heads
-                fusion = GatedCrossAttention(config.width, picture_width, config.heads, head_width)
+                fusion = GatedCrossAttention(config.width, picture_width, config.heads, head_width, config.gate)
                 layers[number] = FusedLayer(fusion, layers[number])
 
     def hidden(self, batch: Batch) -> Tensor:
@@ -84,5 +84,7 @@ def _decoder(config: UniMPConfig, vocabulary_size: int) -> Any:
             intermediate_size=4 * config.width,
             tie_word_embeddings=config.tie_embeddings,
             use_cache=False,
+            # The usual 0.02 suits a width of thousands; a narrow decoder would start almost silent.
+            initializer_range=config.width**-0.5,
         )
     )

@@ -17,7 +17,7 @@ from unimp_bench.unimp.config import PRESETS, UniMPConfig
 from unimp_bench.unimp.decoding import catalogue_scores
 from unimp_bench.unimp.model import UniMPModel
 from unimp_bench.unimp.prompt import attribute_values, known_attributes, plain
-from unimp_bench.unimp.sentences import item_pieces, sentences
+from unimp_bench.unimp.sentences import Sentences, drawn_starts, item_pieces, last_starts, sentences
 from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.training import Course, train
 from unimp_bench.unimp.vision import picture_features
@@ -38,13 +38,12 @@ class UniMP(Ranker[UniMPConfig]):
         self._build(data.items, vocabulary, data.cache)
         self._model.describe_items(self._pieces, vocabulary)
         parts = [examples.train for examples in data.examples.values()]
-        course = Course(
-            sentences(parts, self._pieces, vocabulary, self.config.history),
-            self._features,
-            vocabulary,
-            data.seed,
-            data.work,
-        )
+
+        def draw(seed: int) -> Sentences:
+            starts = [drawn_starts(part, self.config.history, seed) for part in parts]
+            return sentences(parts, starts, self._pieces, vocabulary)
+
+        course = Course(draw, self._features, vocabulary, data.seed, data.work)
         train(
             self._model,
             self.config,
@@ -53,7 +52,8 @@ class UniMP(Ranker[UniMPConfig]):
         )
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        asked = sentences([examples], self._pieces, self._vocabulary, self.config.history, shared=False)
+        starts = last_starts(examples, self.config.history)
+        asked = sentences([examples], [starts], self._pieces, self._vocabulary, shared=False)
         budget = self.config.batch_tokens
         return catalogue_scores(self._model, asked, self._features, self._vocabulary, catalogue, budget)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from unimp_bench.corpus import Items
-from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
+from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.prompt import TASK_WEIGHTS, attribute_values, instruction, known_attributes, plain
 from unimp_bench.unimp.tokens import Vocabulary
@@ -27,12 +28,12 @@ class Pieces:
     Attributes:
         offsets: (pieces + 1,) int64.
         tokens: (rows,) int32 token numbers.
-        labelled: (rows,) bool, tokens that the context loss reconstructs.
+        labels: (rows,) int32, the token that the context loss asks for at a token, -1 for none.
     """
 
     offsets: IntArray
     tokens: IntArray
-    labelled: BoolArray
+    labels: IntArray
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -45,12 +46,13 @@ class Pieces:
         return Pieces(
             np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]]),
             np.concatenate([self.tokens, other.tokens]),
-            np.concatenate([self.labelled, other.labelled]),
+            np.concatenate([self.labels, other.labels]),
         )
 
 
 CLS_PIECE = 0
 FIRST_ITEM_PIECE = 1
+NONE = -1
 
 
 def item_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) -> Pieces:
@@ -59,25 +61,34 @@ def item_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) -> Pi
     for attribute in known_attributes(items, config.attributes):
         keys.append(vocabulary.phrase(attribute.capitalize()))
         values.append(vocabulary.encode(attribute_values(items, attribute, config.attribute_words)))
-    reads_item = config.context in ("item", "both")
-    reads_values = config.context in ("attributes", "both")
-    runs: list[list[tuple[list[int], bool]]] = [[([vocabulary.cls], False)]]
+    runs = [[vocabulary.cls]]
+    labels = [[NONE]]
     for item, has_picture in enumerate(items.has_picture):
-        run = [([vocabulary.img] if has_picture else [], False)]
+        token = vocabulary.words + item
+        run, asked = _Run(), config.context
+        if has_picture:
+            run.add([vocabulary.img], then=token if "picture" in asked else NONE)
         for key, texts in zip(keys, values, strict=True):
-            run += [(key, False), (texts[item], reads_values)]
-        run += [([vocabulary.answer], False), ([vocabulary.words + item], reads_item), ([vocabulary.eoc], False)]
-        runs.append(run)
-    return _pieces(runs)
+            run.add(key)
+            run.add(texts[item], labelled="attributes" in asked)
+        run.add([vocabulary.answer])
+        run.add([token], labelled="item" in asked)
+        run.add([vocabulary.eoc])
+        runs.append(run.tokens)
+        labels.append(run.labels)
+    return _pieces(runs, labels)
 
 
 def prompt_pieces(examples: Examples, vocabulary: Vocabulary) -> tuple[Pieces, IntArray]:
     """The distinct prompts of some examples, and the number of each example's among them, (n,) int64."""
     asked = [*vocabulary.phrase(instruction(examples.task)), vocabulary.answer]
-    if examples.queries is None:
-        return _pieces([[(asked, False)]]), np.zeros(len(examples), dtype=np.int64)
-    queries = vocabulary.encode([plain(text) for text in examples.query_texts])
-    return _pieces([[([*query, *asked], False)] for query in queries]), examples.queries.astype(np.int64)
+    queries: list[list[int]] = [[]]
+    numbers = np.zeros(len(examples), dtype=np.int64)
+    if examples.queries is not None:
+        queries = vocabulary.encode([plain(text) for text in examples.query_texts])
+        numbers = examples.queries.astype(np.int64)
+    prompts = [[*query, *asked] for query in queries]
+    return _pieces(prompts, [[NONE] * len(prompt) for prompt in prompts]), numbers
 
 
 @dataclass(frozen=True)
@@ -114,48 +125,63 @@ class Sentences:
         return np.diff(before[self.offsets])
 
 
+def last_starts(examples: Examples, history: int) -> IntArray:
+    """(n,) rows where the last ``history`` items of each example's history begin."""
+    return np.maximum(examples.starts(), examples.ends - history)
+
+
+def drawn_starts(examples: Examples, history: int, seed: int) -> IntArray:
+    """(n,) rows where the items that training reads of each history begin: at most ``history`` before its end.
+
+    A user's examples are cut into windows of ``history`` consecutive ones, the first cut drawn at random, and those of
+    one window begin at one item. So they share a sentence, and every epoch's draw shows an example another length of
+    its history. (The authors' code draws one window a user and epoch, and learns its last item alone.)
+    """
+    first = examples.starts()
+    shift = np.random.default_rng(seed).integers(history, size=examples.histories.users)[examples.users]
+    window = (examples.ends - 1 - first + shift) // history
+    return np.maximum(first, first + window * history - shift)
+
+
 def sentences(
-    parts: Sequence[Examples], items: Pieces, vocabulary: Vocabulary, history: int, shared: bool = True
+    parts: Sequence[Examples], starts: Sequence[IntArray], items: Pieces, vocabulary: Vocabulary, shared: bool = True
 ) -> Sentences:
     """The sentences of the examples of one or more tasks over the same histories.
 
     Args:
         parts: examples, a task each; example numbers count through them.
+        starts: for each task, (n,) rows where the items begin that are read of each history.
         items: from ``item_pieces``.
-        history: items of a history that are read, the last ones.
-        shared: let examples whose histories begin at the same item share a sentence; else each has its own.
+        shared: let a user's examples that begin at the same item share a sentence; else each has its own.
     """
-    pieces, prompts = items, []
+    pieces, asked = items, []
     for part in parts:
-        asked, numbers = prompt_pieces(part, vocabulary)
-        prompts.append(len(pieces) + numbers)
-        pieces = pieces.followed_by(asked)
+        prompts, numbers = prompt_pieces(part, vocabulary)
+        asked.append(len(pieces) + numbers)
+        pieces = pieces.followed_by(prompts)
     histories = parts[0].histories
-    prompt = np.concatenate(prompts)
+    prompt, start = np.concatenate(asked), np.concatenate(starts)
     ends = np.concatenate([part.ends for part in parts])
-    starts = np.maximum(np.concatenate([part.starts() for part in parts]), ends - history)
-    targets = np.concatenate([np.full(len(p), -1) if p.targets is None else p.targets for p in parts])
+    users = np.concatenate([part.users for part in parts])
+    targets = np.concatenate([np.full(len(part), -1) if part.targets is None else part.targets for part in parts])
     weights = np.concatenate([np.full(len(part), TASK_WEIGHTS.get(part.task, 1.0)) for part in parts])
 
-    # A user's window begins at one row, and rows belong to one user; an empty history begins where the next one does.
-    order = np.lexsort((ends, starts)) if shared else np.arange(len(ends))
+    order = np.lexsort((ends, start, users)) if shared else np.arange(len(ends))
     fresh = np.ones(len(order), dtype=np.bool_)
     if shared:
-        users = np.concatenate([part.users for part in parts])[order]
-        fresh[1:] = (np.diff(starts[order]) != 0) | (np.diff(users) != 0)
-    group = np.cumsum(fresh) - 1
-    first = np.flatnonzero(fresh)
-    begin, stop = starts[order][first], np.maximum.reduceat(ends[order], first)
+        fresh[1:] = (np.diff(start[order]) != 0) | (np.diff(users[order]) != 0)
+    group, first = np.cumsum(fresh) - 1, np.flatnonzero(fresh)
+    begin, longest = start[order][first], np.maximum.reduceat((ends - start)[order], first)
 
-    trunk_group = np.repeat(np.arange(len(first)), stop - begin)
-    trunk_step = np.arange(len(trunk_group)) - np.repeat(np.cumsum(stop - begin) - (stop - begin), stop - begin)
-    trunk_item = histories.items[begin[trunk_group] + trunk_step] if len(histories) else trunk_step
-    branch_step = ends[order] - begin[group]
+    trunk_group = np.repeat(np.arange(len(first)), longest)
+    trunk_step = np.arange(len(trunk_group)) - np.repeat(np.cumsum(longest) - longest, longest)
+    trunk_item = histories.items[begin[trunk_group] + trunk_step]
+    branch_step = (ends - start)[order]
     # An item is read by the examples of its group that end after it.
-    stride = history + 1
-    summed = np.concatenate([[0.0], np.cumsum(weights[order])])
+    stride = int(longest.max()) + 1
     readers_from = np.searchsorted(group * stride + branch_step, trunk_group * stride + trunk_step, side="right")
     readers_to = np.append(first[1:], len(order))[trunk_group]
+    summed = np.concatenate([[0.0], np.cumsum(weights[order])])
     trunk_weight = summed[readers_to] - summed[readers_from]
 
     heads = np.full(len(first), -1)
@@ -176,10 +202,24 @@ def sentences(
     )
 
 
-def _pieces(runs: Sequence[Sequence[tuple[list[int], bool]]]) -> Pieces:
-    lengths = [sum(len(tokens) for tokens, _ in run) for run in runs]
+class _Run:
+    """Tokens and labels of a piece as it grows."""
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.labels: list[int] = []
+
+    def add(self, tokens: list[int], labelled: bool = False, then: int = NONE) -> None:
+        """Append tokens; ``labelled`` ones are each asked for at the token before, ``then`` at the last of them."""
+        if labelled:
+            self.labels[-1:] = tokens[:1]
+        self.tokens += tokens
+        self.labels += [*(tokens[1:] if labelled else [NONE] * (len(tokens) - 1)), then]
+
+
+def _pieces(runs: Sequence[list[int]], labels: Sequence[list[int]]) -> Pieces:
     return Pieces(
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.array([token for run in runs for tokens, _ in run for token in tokens], dtype=np.int32),
-        np.array([labelled for run in runs for tokens, labelled in run for _ in tokens], dtype=np.bool_),
+        np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64),
+        np.fromiter(chain.from_iterable(runs), dtype=np.int32),
+        np.fromiter(chain.from_iterable(labels), dtype=np.int32),
     )

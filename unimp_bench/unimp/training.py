@@ -28,9 +28,9 @@ _BEST = "best.safetensors"
 
 @dataclass(frozen=True)
 class Course:
-    """What is learnt from, and where the state is kept."""
+    """What is learnt from, and where the state is kept; ``draw`` gives the sentences of an epoch for a seed."""
 
-    sentences: Sentences
+    draw: Callable[[int], Sentences]
     features: PictureFeatures | None
     vocabulary: Vocabulary
     seed: int
@@ -54,21 +54,22 @@ def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Call
 
     accelerator = Accelerator(mixed_precision=config.precision)
     model.to(accelerator.device)
-    optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay))
+    optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), betas=(0.9, 0.98))
     checkpoint = course.work / _CHECKPOINT
     done = load_training(model, optimizer, checkpoint) if checkpoint.is_file() else Progress()
     network, stepper = accelerator.prepare(model, optimizer)
-    plans = [list(planned(course.sentences, config.batch_tokens, _draw(course.seed, n))) for n in range(config.epochs)]
+    drawn = [course.draw(_mixed(course.seed, epoch)) for epoch in range(config.epochs)]
+    plans = [list(planned(each, config.batch_tokens, _mixed(course.seed, epoch))) for epoch, each in enumerate(drawn)]
     total = sum(len(plan) for plan in plans)
 
     while done.epoch < config.epochs:
         model.train()
         steps = plans[done.epoch][done.batches :]
         for chosen in shown(steps, f"unimp: epoch {done.epoch + 1} of {config.epochs}", unit="step"):
-            seed_everything(_draw(course.seed, done.step))
+            seed_everything(_mixed(course.seed, done.step))
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * schedule(done.step, total, config.warmup)
-            batch = collate(course.sentences, chosen, course.features, course.vocabulary).to(accelerator.device)
+            batch = collate(drawn[done.epoch], chosen, course.features, course.vocabulary).to(accelerator.device)
             with accelerator.autocast():
                 logits = network(batch)
             accelerator.backward(objective(logits, batch, config.gamma, config.context_weight))
@@ -114,6 +115,6 @@ def parameter_groups(model: UniMPModel, weight_decay: float) -> list[dict[str, o
     ]
 
 
-def _draw(seed: int, number: int) -> int:
+def _mixed(seed: int, number: int) -> int:
     """A seed for each epoch or step of a training, other than those of a training with the next seed."""
     return seed * 1_000_003 + number

@@ -26,6 +26,7 @@ _TINY_VISION = {"image_size": 64, "patch_size": 16, "width": 128, "head_width": 
 _TINY_TEXT = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 1, "layers": 1}
 _TINY_SEED = 0
 _BATCH = 128
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,24 @@ class PictureFeatures:
     Attributes:
         rows: (items,) int64 row of each item's picture in ``tokens``, -1 for items without one.
         tokens: (pictures, patches, width) float16, memory-mapped.
+        mean, spread: (width,) float32 over the pictures (a sample of them where they are many).
     """
 
     rows: IntArray
     tokens: npt.NDArray[np.float16]
+    mean: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32]
 
     @property
     def width(self) -> int:
         return int(self.tokens.shape[2])
 
     def of(self, items: IntArray) -> npt.NDArray[np.float32]:
-        """(items, patches, width) float32 of items that have a picture."""
-        return np.asarray(self.tokens[self.rows[items]], dtype=np.float32)
+        """(items, patches, width) float32 of items that have a picture, each channel standardised.
+
+        What all pictures have in common is most of what an encoder says of one, and tells nothing apart.
+        """
+        return (self.tokens[self.rows[items]].astype(np.float32) - self.mean) / self.spread
 
 
 def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -> PictureFeatures | None:
@@ -65,7 +72,9 @@ def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -
     if not path.is_file():
         _write(path, items, *_encoder(encoder, pretrained))
     rows = np.where(items.has_picture, np.cumsum(items.has_picture) - 1, -1)
-    return PictureFeatures(rows, np.load(path, mmap_mode="r", allow_pickle=False))
+    tokens = np.load(path, mmap_mode="r", allow_pickle=False)
+    seen = tokens[:: max(1, len(tokens) // _SAMPLE)].astype(np.float32)
+    return PictureFeatures(rows, tokens, seen.mean(axis=(0, 1)), seen.std(axis=(0, 1)) + 1e-6)
 
 
 def _encoder(name: str, pretrained: str) -> tuple[torch.nn.Module, Callable[[Image.Image], Tensor]]:
