@@ -114,18 +114,9 @@ def test_a_token_never_sees_ahead(parts: Parts, batch: Batch) -> None:
     assert not torch.equal(before[:, 30:], after[:, 30:])
 
 
-def test_tied_embeddings_are_one_matrix(parts: Parts) -> None:
-    def matrices(tied: bool) -> int:
-        model = UniMPModel(replace(SMALL, tie_embeddings=tied), len(parts.vocabulary), None)
-        return sum(p.shape[0] == len(parts.vocabulary) for p in model.parameters())
-
-    assert matrices(True) == 1
-    assert matrices(False) == 2
-
-
 @torch.no_grad()
 def test_items_begin_at_the_mean_of_their_words(parts: Parts) -> None:
-    model = UniMPModel(replace(SMALL, tie_embeddings=False), len(parts.vocabulary), None)
+    model = UniMPModel(SMALL, len(parts.vocabulary), None)
     model.describe_items(parts.pieces, parts.vocabulary)
     tables: list[Any] = [model.decoder.get_input_embeddings(), model.decoder.get_output_embeddings()]
     item = 7

@@ -26,8 +26,6 @@ class UniMPConfig:
         gate: where the gates of the cross-attention begin. The paper's 0 protects what its backbone knows; a decoder
             from scratch knows nothing yet, and shut gates would keep the pictures from it for the first epochs.
         dropout: on the input embeddings.
-        tie_embeddings: one matrix for input and output tokens. The paper's backbone has two; with few examples an
-            item, sharing what is learnt about an item as history and as target learns faster.
         context: what the context loss reconstructs of each history item: ``item`` its token from its picture and text
             (the authors' code), ``attributes`` its attribute values from its picture and what stands before them,
             ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).
@@ -50,17 +48,16 @@ class UniMPConfig:
     latents: int = 4
     resampler_layers: int = 1
     width: int = 64
-    layers: int = 4
+    layers: int = 2
     heads: int = 2
     fusion_every: int = 2
     gate: float = 0.5
     dropout: float = 0.1
-    tie_embeddings: bool = True
-    context: tuple[Context, ...] = ("picture", "item")
-    context_weight: float = 1.0
+    context: tuple[Context, ...] = ("item",)
+    context_weight: float = 0.3
     gamma: float = 2.0
     epochs: int = 12
-    batch_tokens: int = 4096
+    batch_tokens: int = 2048
     learning_rate: float = 3e-3
     warmup: float = 0.05
     weight_decay: float = 0.1

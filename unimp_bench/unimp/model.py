@@ -46,7 +46,7 @@ class UniMPModel(nn.Module):
             embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
             media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
         states: Tensor = self.decoder.base_model(
-            inputs_embeds=self.dropout(self.decoder.get_input_embeddings()(batch.tokens)),
+            inputs_embeds=self.decoder.get_input_embeddings()(batch.tokens) * self.dropout(torch.ones_like(batch.tokens, dtype=torch.float32))[..., None],
             attention_mask=batch.attends,
             position_ids=batch.positions,
             media=media,
@@ -61,7 +61,7 @@ class UniMPModel(nn.Module):
     @torch.no_grad()
     def describe_items(self, pieces: Pieces, vocabulary: Vocabulary) -> None:
         """Begin each item's embeddings at the mean of its words', so that like items begin alike."""
-        tables = {self.decoder.get_input_embeddings().weight, self.decoder.get_output_embeddings().weight}
+        tables = (self.decoder.get_input_embeddings().weight, self.decoder.get_output_embeddings().weight)
         for item in range(vocabulary.items):
             piece = FIRST_ITEM_PIECE + item
             tokens = pieces.tokens[pieces.offsets[piece] : pieces.offsets[piece + 1]]
@@ -82,7 +82,6 @@ def _decoder(config: UniMPConfig, vocabulary_size: int) -> Any:
             num_hidden_layers=config.layers,
             num_attention_heads=config.heads,
             intermediate_size=4 * config.width,
-            tie_word_embeddings=config.tie_embeddings,
             use_cache=False,
             # The usual 0.02 suits a width of thousands; a narrow decoder would start almost silent.
             initializer_range=config.width**-0.5,

@@ -25,6 +25,9 @@ from unimp_bench.unimp.vision import PictureFeatures
 _CHECKPOINT = "training.safetensors"
 _BEST = "best.safetensors"
 
+# The usual second 0.999 remembers a thousand steps; a training of few epochs on a small corpus has no more than that.
+_BETAS = (0.9, 0.98)
+
 
 @dataclass(frozen=True)
 class Course:
@@ -54,7 +57,7 @@ def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Call
 
     accelerator = Accelerator(mixed_precision=config.precision)
     model.to(accelerator.device)
-    optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), betas=_BETAS)
     checkpoint = course.work / _CHECKPOINT
     done = load_training(model, optimizer, checkpoint) if checkpoint.is_file() else Progress()
     network, stepper = accelerator.prepare(model, optimizer)
