@@ -29,8 +29,6 @@ class UniMPModel(nn.Module):
     def __init__(self, config: UniMPConfig, vocabulary_size: int, picture_width: int | None) -> None:
         super().__init__()
         self.decoder = _decoder(config, vocabulary_size)
-        self.share_items = True
-        self.words = vocabulary_size - 1488
         self.dropout = nn.Dropout(config.dropout)
         self.resampler: PerceiverResampler | None = None
         if picture_width is not None:
@@ -41,14 +39,6 @@ class UniMPModel(nn.Module):
                 fusion = GatedCrossAttention(config.width, picture_width, config.heads, head_width, config.gate)
                 layers[number] = FusedLayer(fusion, layers[number])
 
-    def embedded(self, tokens: Tensor) -> Tensor:
-        """Input embeddings, (B, N) to (B, N, width)."""
-        embeddings: Tensor = self.decoder.get_input_embeddings()(tokens)
-        if not self.share_items:
-            return embeddings
-        shared = nn.functional.embedding(tokens, self.decoder.get_output_embeddings().weight)
-        return embeddings + shared * (tokens >= self.words)[..., None]
-
     def hidden(self, batch: Batch) -> Tensor:
         """Last hidden states, (B, N, width)."""
         media = None
@@ -56,7 +46,7 @@ class UniMPModel(nn.Module):
             embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
             media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
         states: Tensor = self.decoder.base_model(
-            inputs_embeds=self.dropout(self.embedded(batch.tokens)),
+            inputs_embeds=self.decoder.get_input_embeddings()(batch.tokens) * self.dropout(torch.ones_like(batch.tokens, dtype=torch.float32))[..., None],
             attention_mask=batch.attends,
             position_ids=batch.positions,
             media=media,
@@ -78,7 +68,6 @@ class UniMPModel(nn.Module):
             words = torch.from_numpy(tokens[tokens < vocabulary.words].astype(np.int64))
             for table in tables:
                 table[vocabulary.words + item] = table[words].mean(dim=0)
-        if self.share_items: tables[0][vocabulary.words:] = 0
 
 
 def _decoder(config: UniMPConfig, vocabulary_size: int) -> Any:
