@@ -25,7 +25,7 @@ class UniMPConfig:
         fusion_every: gated cross-attention stands in front of every n-th layer (paper: 2).
         gate: where the gates of the cross-attention begin. The paper's 0 protects what its backbone knows; a decoder
             from scratch knows nothing yet, and shut gates would keep the pictures from it for the first epochs.
-        dropout: on the input embeddings.
+        dropout: share of the input tokens that a training step leaves blank.
         context: what the context loss reconstructs of each history item: ``item`` its token from its picture and text
             (the authors' code), ``attributes`` its attribute values from its picture and what stands before them,
             ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).

@@ -29,7 +29,7 @@ class UniMPModel(nn.Module):
     def __init__(self, config: UniMPConfig, vocabulary_size: int, picture_width: int | None) -> None:
         super().__init__()
         self.decoder = _decoder(config, vocabulary_size)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout1d(config.dropout)  # of (B, N, width): whole tokens
         self.resampler: PerceiverResampler | None = None
         if picture_width is not None:
             self.resampler = PerceiverResampler(picture_width, config.latents, config.resampler_layers, config.heads)
@@ -46,7 +46,7 @@ class UniMPModel(nn.Module):
             embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
             media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
         states: Tensor = self.decoder.base_model(
-            inputs_embeds=self.decoder.get_input_embeddings()(batch.tokens) * self.dropout(torch.ones_like(batch.tokens, dtype=torch.float32))[..., None],
+            inputs_embeds=self.dropout(self.decoder.get_input_embeddings()(batch.tokens)),
             attention_mask=batch.attends,
             position_ids=batch.positions,
             media=media,
