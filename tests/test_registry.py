@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -18,6 +19,7 @@ class _Config:
     rate: float = 0.1
     mode: str = "a"
     deep: bool = False
+    reads: tuple[Literal["text", "picture"], ...] = ("text",)
 
 
 def test_misspelt_names_answer_with_the_nearest() -> None:
@@ -41,13 +43,19 @@ def test_a_family_wants_a_variant_and_others_take_none() -> None:
 
 
 def test_settings_are_read_from_text_by_type() -> None:
-    config = registry.configure(_Config(), {"layers": "3", "rate": "1e-3", "deep": "true"}, "m")
-    assert config == _Config(3, 0.001, "a", True)
+    settings = {"layers": "3", "rate": "1e-3", "deep": "true", "reads": "text,picture"}
+    assert registry.configure(_Config(), settings, "m") == _Config(3, 0.001, "a", True, ("text", "picture"))
+    assert registry.configure(_Config(), {"reads": ""}, "m").reads == ()
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"layer": 1}, "did you mean 'layers'"), ({"layers": "many"}, "layers = 'many'"), ({"rate": "x"}, "rate = 'x'")],
+    [
+        ({"layer": 1}, "did you mean 'layers'"),
+        ({"reads": "text,touch"}, "reads.1 = 'touch'"),
+        ({"layers": "many"}, "layers = 'many'"),
+        ({"rate": "x"}, "rate = 'x'"),
+    ],
 )
 def test_wrong_settings_are_one_clear_line(settings: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:

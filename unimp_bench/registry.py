@@ -92,7 +92,8 @@ def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(base)}
     for key in settings:
         find(fields, key, f"setting of {owner}")
-    values = {name: getattr(base, name) for name in fields} | dict(settings)
+    values = {name: getattr(base, name) for name in fields}
+    values |= {key: _listed(value) if isinstance(values[key], tuple) else value for key, value in settings.items()}
     try:
         return TypeAdapter(type(base)).validate_python(values)
     except ValidationError as error:
@@ -101,6 +102,11 @@ def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
         raise UsageError(f"{owner}: {place} = {first['input']!r}: {first['msg']}") from None
     except ValueError as error:
         raise UsageError(f"{owner}: {error}") from None
+
+
+def _listed(value: Any) -> Any:
+    """A list typed on a command line, its parts between commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def _preset(model_class: type[Model[Any]], name: str, preset: str | None) -> Any:
