@@ -15,7 +15,7 @@ import numpy as np
 from unimp_bench.metrics.intervals import bootstrap_interval
 from unimp_bench.metrics.paired import holm, paired_test
 from unimp_bench.metrics.ranking import RANK_METRICS, RankMetric
-from unimp_bench.records import FloatArray
+from unimp_bench.records import PROTOCOLS, SPLITS, FloatArray
 from unimp_bench.results import CorpusFacts, Estimate, Result
 
 MAIN_METRIC = RankMetric("HR", 5)
@@ -54,13 +54,13 @@ class Section:
 
 
 def sections(results: Iterable[Result], task: str) -> list[Section]:
-    """The sections of one task: real corpora by name, then generated ones."""
-    groups: dict[tuple[bool, str, str, str, str], list[Result]] = defaultdict(list)
+    """The sections of one task: real corpora by name, then generated ones; splits and protocols in their order."""
+    groups: dict[tuple[bool, str, int, int, str], list[Result]] = defaultdict(list)
     for result in results:
         spec = result.spec
         if spec.task == task:
-            key = (result.corpus.synthetic, result.corpus.name, spec.split, spec.protocol, spec.fit.fingerprint)
-            groups[key].append(result)
+            place = (SPLITS.index(spec.split), PROTOCOLS.index(spec.protocol))
+            groups[result.corpus.synthetic, result.corpus.name, *place, spec.fit.fingerprint].append(result)
     return [_section(groups[key]) for key in sorted(groups)]
 
 
