@@ -37,8 +37,8 @@ def topic_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Repo
         "Rows are ordered by HR@5. Brackets hold 95% bootstrap intervals over examples. `p` is the paired test of HR@5 "
         "against the best row (Holm-corrected within the table); bold where below 0.05. *ceiling* rows know the truth "
         "of a generated corpus and take no place. *Reported* is what a paper prints: comparable where it is on the "
-        "same data, marked † where it is on other data. Costs are those of the machine that the result file names, beside "
-        "whatever else it ran.",
+        "same data, marked † where it is on other data. Costs are those of the machine that the result "
+        "file names, beside whatever else it ran.",
     ]
     if not found:
         lines += ["", "No result has been published yet."]
