@@ -132,5 +132,3 @@ class ModelConformance:
 
     def _scores(self, model: Ranker[Any], corpus: Corpus) -> FloatArray:
         return model.score(*self._examples(corpus))
-
-
