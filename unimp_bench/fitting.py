@@ -96,7 +96,7 @@ def _clear(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _stopwatch(record: Path) -> Iterator[Callable[[], float]]:
-    """Wall seconds of a fit, those of its interrupted parts included (kept in ``record``)."""
+    """Wall seconds of a fit, those of its interrupted parts included (kept in ``record``, unless it was killed)."""
     before = float(record.read_text(encoding="utf-8")) if record.is_file() else 0.0
     started = time.perf_counter()
 
