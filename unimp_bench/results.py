@@ -36,8 +36,8 @@ class Cost(Strict):
     """What the run took on its machine.
 
     Attributes:
-        fit_seconds, predict_seconds: wall time; fit includes validation, and the parts before an interrupt, though not what
-            a killed process did not live to write down.
+        fit_seconds, predict_seconds: wall time; fit includes validation, and the parts before an interrupt, though
+            not what a killed process did not live to write down.
         examples_per_second: of prediction and scoring.
         peak_memory_mib: largest resident memory of the process during fit or prediction.
         parameters_trained, parameters_total: numbers of parameters.
