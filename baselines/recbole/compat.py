@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+import torch
 
 for _removed, _current in (("float_", np.float64), ("complex_", np.complex128), ("unicode_", np.str_)):
     setattr(np, _removed, _current)
@@ -29,6 +30,7 @@ scipy.sparse.dok_matrix._update = _update
 warnings.filterwarnings("ignore", module=r"recbole\.")
 
 import recbole.data.dataset as datasets  # noqa: E402
+import recbole.model.sequential_recommender  # noqa: E402, F401
 import recbole.trainer.trainer as trainers  # noqa: E402
 from recbole.config import Config  # noqa: E402
 from recbole.data.interaction import Interaction  # noqa: E402
@@ -38,6 +40,7 @@ from recbole.model.general_recommender import admmslim  # noqa: E402
 from recbole.sampler import RepeatableSampler, Sampler  # noqa: E402
 from recbole.utils import FeatureSource, FeatureType, ModelType, get_trainer, init_seed  # noqa: E402
 
+torch.autograd.set_detect_anomaly(False)  # importing SINE turns it on for the whole process, and slows all training
 admmslim.add_noise = lambda scores, mag=0.0: scores  # against ties; a score must depend on its example alone
 
 _PACKAGE = Path(trainers.__file__).parent.parent

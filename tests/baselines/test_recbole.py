@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -381,3 +382,12 @@ def test_unknown_users_and_items_are_refused_where_a_model_needs_them(
             scores(model, planted, "new-user")
     with pytest.raises(UsageError, match="recbole:SASRec cannot score new items"):
         sasrec.score(part_of(planted, "test", "new-domain"), catalogue(planted, "new-domain"))
+
+
+def test_importing_recbole_leaves_torch_as_it_was() -> None:
+    script = (
+        "import torch, baselines.recbole.adapter\n"
+        "from recbole.model.sequential_recommender import SINE\n"
+        "assert not torch.is_anomaly_enabled()"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
