@@ -1,8 +1,8 @@
 """Finds tasks, models and corpora by name, without importing them before they are used.
 
 Ours are listed in ``tasks.CATALOGUE``, ``baselines.CATALOGUE``, ``unimp_bench.unimp.CATALOGUE`` and
-``data_prep.CATALOGUE``; those of third parties come through the entry point groups ``unimp_bench.tasks`` and
-``unimp_bench.models``, each naming a card.
+``data_prep.CATALOGUE``; those of third parties come through the entry point groups ``unimp_bench.tasks``,
+``unimp_bench.models`` and ``unimp_bench.corpora``, each naming a card.
 """
 
 from __future__ import annotations
