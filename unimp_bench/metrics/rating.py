@@ -1,0 +1,41 @@
+"""MAE and RMSE of predicted ratings, and the share that could not be parsed (UniMP, Table 2b).
+
+A model that writes its rating may write none. UniMP's code counts such an answer as 3.0, which on a 1-5 scale is a
+good guess that nobody made. Here it counts as the worst answer its example allows, the farther end of the scale, and
+its share is a metric of its own: it can be neither hidden nor gained from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unimp_bench.metrics.intervals import bootstrap_interval
+from unimp_bench.metrics.scores import Score, Scores, mean_score
+from unimp_bench.records import FloatArray
+
+
+def rating_scores(predicted: FloatArray, truth: FloatArray, scale: tuple[float, float, float]) -> Scores:
+    """``MAE``, ``RMSE`` and ``Unparsable`` of predicted ratings.
+
+    RMSE is not a mean over examples: its interval is the square root of that of the mean squared error, and its
+    ``values`` are None, since the absolute errors of MAE give it again.
+
+    Args:
+        predicted: (n,) ratings; NaN where the answer could not be parsed. One outside the scale counts as the end of
+            the scale that it is beyond.
+        truth: (n,) ratings on the scale.
+        scale: lowest rating, highest rating and step, in stars.
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    lowest, highest, _ = scale
+    truth = np.asarray(truth, dtype=np.float64)
+    predicted = np.asarray(predicted, dtype=np.float64)
+    unparsable = np.isnan(predicted)
+    largest = np.maximum(truth - lowest, highest - truth)
+    errors = np.where(unparsable, largest, np.abs(np.clip(predicted, lowest, highest) - truth))
+    squares = errors**2
+    interval = bootstrap_interval(squares, seed=0)
+    rmse = Score(float(np.sqrt(squares.mean())), float(np.sqrt(interval.low)), float(np.sqrt(interval.high)), None)
+    return {"MAE": mean_score(errors), "RMSE": rmse, "Unparsable": mean_score(unparsable.astype(np.float64))}
