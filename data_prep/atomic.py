@@ -3,7 +3,8 @@
 The first line names the columns, ``name:type``; types are token, float, and token_seq, whose separator may stand in
 parentheses (``categories:token_seq(|)``) and is a space otherwise. A sequence with a separator of its own is a list;
 one of words at spaces is a text. Column ``category``, or else ``categories``, ``class``, ``genre`` or ``genres``,
-becomes the list attribute ``category``. A set without ``timestamp`` is taken in file order. What has no place in a
+becomes the list attribute ``category``. A set without ``timestamp`` is taken in file order. Column ``split`` of the
+interactions (``train``, ``val`` or ``test``) is a public split, which the corpus keeps. What has no place in a
 corpus (``*.user``, other columns of the interactions, sequences of floats) is named in the manifest as left out.
 """
 
@@ -12,23 +13,34 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from data_prep.bad_records import BAD_RATING, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS, BadRecord, BadRecords
+from data_prep.bad_records import (
+    BAD_PART,
+    BAD_RATING,
+    BAD_TIME,
+    MISSING_FIELD,
+    NOT_UTF8,
+    WRONG_COLUMNS,
+    BadRecord,
+    BadRecords,
+)
 from data_prep.interactions import Collector, Interactions
 from data_prep.lines import read_lines
 from data_prep.source import Source
 from data_prep.spill import Spill
+from unimp_bench.corpus.writer import TEST, TRAINING, VALIDATION
 from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, IntArray
 
 CATEGORY_NAMES = ("category", "categories", "class", "genre", "genres")
 RESERVED = ("item", "domain", "picture")
-INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
+INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "split")
+PARTS = {"train": TRAINING, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "test": TEST}
 LAST_TIME = 2.0**53  # every whole number up to here is exact as a float
 
 _COLUMN = re.compile(r"(?P<name>[^:]+):(?P<type>token|float|token_seq|float_seq)(\((?P<separator>.+)\))?")
@@ -90,6 +102,8 @@ class Atomic(Source):
         user, item = names.index("user_id"), names.index("item_id")
         rating = names.index("rating") if "rating" in names else None
         time = names.index("timestamp") if "timestamp" in names else None
+        split = names.index("split") if "split" in names else None
+        parts = bytearray()
         self.notes["order"] = "file" if time is None else "timestamp"
         self._left_out += [f"{self._inter.name}: {name}" for name in names if name not in INTERACTION_COLUMNS]
         collector = Collector()
@@ -103,11 +117,16 @@ class Atomic(Source):
                 timed = number if time is None else _number(cells[time], BAD_TIME)
                 if not 0 <= timed <= LAST_TIME:
                     raise BadRecord(BAD_TIME)
+                part = TRAINING if split is None else PARTS.get(cells[split])
+                if part is None:
+                    raise BadRecord(BAD_PART)
             except BadRecord as problem:
                 bad.add(str(problem), self._inter, number)
                 continue
             collector.add(cells[user], cells[item], rated, timed, number)
-        return collector.finish(self.domains)
+            parts.append(part)
+        collected = collector.finish(self.domains)
+        return collected if split is None else replace(collected, parts=np.frombuffer(parts, np.uint8))
 
     def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
         """All are: a set may have no attributes at all, and an item none of its own."""

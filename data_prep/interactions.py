@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
+import numpy.typing as npt
 
 from unimp_bench.records import FloatArray, IntArray
 
@@ -27,6 +28,7 @@ class Interactions:
         user_names: unique names; a user of two domains is two users.
         user_domains: (users,) int16 codes.
         item_names: names in the order of first sight.
+        parts: (rows,) uint8, 0 training, 1 validation, 2 test, where the source has a split of its own.
     """
 
     users: IntArray
@@ -37,6 +39,7 @@ class Interactions:
     user_names: list[str]
     user_domains: IntArray
     item_names: list[str]
+    parts: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.users)

@@ -1,8 +1,9 @@
 """The one way from raw interactions to a corpus, whatever they were read from.
 
 Skip interactions with undescribed items, keep the earliest interaction of each user and item, take the k-core,
-order each user's rows by (time, place in the file), number users and items by name, draw the held-out users, and
-write. The result depends on the inputs and the options alone.
+order each user's rows by (time, place in the file), or by (part, time, place) where the source has a split of its
+own, number users and items by name, draw the held-out users, and write. The result depends on the inputs and the
+options alone.
 """
 
 from __future__ import annotations
@@ -133,7 +134,9 @@ def _write_tables(
     add_pictures(writer, source.raw / "images", item_names, bad)
     writer.items(item_names, [source.domains[code] for code in item_domains], kept.attributes)
 
-    order = np.lexsort((raw.times[kept.rows], users))  # stable: at equal times the place in the file decides
+    parts = None if raw.parts is None else raw.parts[kept.rows]
+    keys = (raw.times[kept.rows], users) if parts is None else (raw.times[kept.rows], parts, users)
+    order = np.lexsort(keys)  # stable: at equal times the place in the file decides
     rows = kept.rows[order]
     lengths = np.bincount(users, minlength=len(user_names))
     writer.histories(
@@ -144,6 +147,8 @@ def _write_tables(
             times=np.floor(raw.times[rows]).astype(np.int64),
         )
     )
+    if parts is not None:
+        writer.parts(parts[order])
     if len(reviews):
         writer.reviews(unpack_reviews(reviews, rows))
     return user_names, item_names

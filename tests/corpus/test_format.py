@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from unimp_bench.corpus import Corpus, CorpusWriter, Manifest
-from unimp_bench.corpus.manifest import MANIFEST_NAME
+from unimp_bench.corpus.manifest import MANIFEST_NAME, rating_scale
+from unimp_bench.corpus.texts import take_rows
 from unimp_bench.errors import DataError
 from unimp_bench.records import Histories
 from unimp_bench.testing.planted import write_planted_corpus
@@ -45,7 +47,9 @@ def _write(folder: Path, rating: float = 4.0) -> Manifest:
                 times=np.array([10, 20, 15]),
             )
         )
+        writer.parts(np.array([0, 2, 1], dtype=np.uint8))
         writer.reviews([(["s0", "s1"], ["t0", "t1"]), (["s2"], ["t2"])])
+        writer.explanations([(np.array([0]), ["e0"]), (np.array([], np.int64), []), (np.array([2]), ["e2"])])
         (writer.extra_folder("truth") / "extra.txt").write_text("known", encoding="utf-8")
         return writer.finish(
             source="test",
@@ -78,7 +82,15 @@ def test_what_is_written_is_read_back(corpus: Path) -> None:
     assert opened.histories.ratings.dtype == np.float32
     assert opened.reviews is not None
     assert opened.reviews.take(np.array([2, 0])) == (["s2", "s0"], ["t2", "t0"])
+    assert opened.explanations is not None
+    assert opened.explanations.rows.tolist() == [0, 2]
+    assert opened.explanations.take(np.array([1, 0, 1])) == ["e2", "e0", "e2"]
+    assert opened.explanations.take(np.array([], np.int64)) == []
+    assert opened.parts is not None and opened.parts.dtype == np.uint8
+    assert opened.parts.tolist() == [0, 2, 1]
+    assert opened.rating_scale == (4.0, 5.0, 1.0)
     counts = opened.manifest.counts
+    assert counts.explanations == 2
     assert (counts.users, counts.held_out_users, counts.items, counts.interactions, counts.reviews) == (2, 1, 2, 3, 3)
     assert (corpus / "truth" / "extra.txt").read_text(encoding="utf-8") == "known"
     assert "truth/extra.txt" in opened.manifest.files
@@ -89,6 +101,56 @@ def test_the_fingerprint_is_of_the_data_alone(tmp_path: Path) -> None:
     assert one.fingerprint == same.fingerprint
     assert one.fingerprint != other.fingerprint
     assert one.name == "a"
+
+
+def test_what_a_corpus_does_not_have_is_none(planted: Corpus) -> None:
+    assert (planted.parts, planted.reviews, planted.explanations) == (None, None, None)
+    assert planted.rating_scale == (1.0, 5.0, 1.0)
+
+
+def test_a_manifest_of_before_explanations_and_scales_is_read(corpus: Path) -> None:
+    path = corpus / MANIFEST_NAME
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    del manifest["rating_scale"], manifest["counts"]["explanations"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    opened = Corpus.open(corpus)
+    assert opened.manifest.counts.explanations == 0
+    assert opened.rating_scale == (4.0, 5.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "scale"),
+    [
+        ([5, 1, np.nan, 3, 4], (1.0, 5.0, 1.0)),
+        ([0.5, 5.0, 4.5, 2.0], (0.5, 5.0, 0.5)),
+        ([0.1, 0.3, 0.9], (0.1, 0.9, 0.2)),
+        ([4.0, 4.0, np.nan], None),
+        ([np.nan], None),
+        ([], None),
+    ],
+)
+def test_the_rating_scale_is_of_the_distinct_ratings(
+    ratings: list[float], scale: tuple[float, float, float] | None
+) -> None:
+    assert rating_scale(np.array(ratings, dtype=np.float32)) == scale
+
+
+def test_text_is_read_across_row_groups_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "texts.parquet"
+    with pq.ParquetWriter(path, pa.schema([("text", pa.string())])) as writer:
+        for rows in (range(3), range(3, 4), range(4, 9)):
+            writer.write_table(pa.table({"text": [f"t{row}" for row in rows]}))
+    for rows in ([8, 0, 8, 3], [3], [7, 5], list(range(9)), []):
+        taken = take_rows(path, np.array(rows, dtype=np.int64)).column("text").to_pylist()
+        assert taken == [f"t{row}" for row in rows]
+
+
+def test_explanations_out_of_order_and_parts_of_another_length_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="distinct rows"), CorpusWriter(tmp_path / "corpus") as writer:
+        writer.histories(Histories(np.array([0, 2]), np.array([0, 1]), np.array([1.0, 2.0]), np.array([0, 1])))
+        with pytest.raises(ValueError, match="one for each"):
+            writer.parts(np.array([0], dtype=np.uint8))
+        writer.explanations([(np.array([1]), ["late"]), (np.array([0]), ["early"])])
 
 
 def _cut(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.bad_records import BAD_RATING, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS
+from data_prep.bad_records import BAD_PART, BAD_RATING, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS
 from data_prep.build import BuildOptions, build_corpus
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
@@ -71,13 +71,26 @@ def test_interactions_in_time_order_and_typed_attributes(raw: Path, ending: str)
 
 
 def test_without_timestamps_the_file_has_the_order(raw: Path) -> None:
-    _write(raw, "x.inter", ["item_id:token\tuser_id:token\tsplit:token", "z\tu\ttest", "a\tu\ttrain", "m\tu\ttrain"])
+    _write(raw, "x.inter", ["item_id:token\tuser_id:token\tplace:token", "z\tu\there", "a\tu\tthere", "m\tu\tthere"])
     corpus = _build(raw)
     assert [corpus.items.names[item] for item in corpus.histories.items] == ["z", "a", "m"]
     assert np.isnan(corpus.histories.ratings).all()
     assert corpus.manifest.options["order"] == "file"
-    assert corpus.manifest.options["left_out"] == ["x.inter: split"]
+    assert corpus.manifest.options["left_out"] == ["x.inter: place"]
     assert corpus.items.attributes == ()
+
+
+def test_a_public_split_orders_a_users_rows_by_part_then_time(raw: Path) -> None:
+    lines = [
+        *("u\ta\t9\ttrain", "u\tb\t1\ttest", "u\tc\t5\tval", "v\ta\t3\ttest"),
+        *("u\td\t2\ttrain", "u\te\t0\ttest", "v\tb\t4\tvalidation"),
+    ]
+    _write(raw, "x.inter", ["user_id:token\titem_id:token\ttimestamp:float\tsplit:token", *lines])
+    corpus = _build(raw)
+    assert "".join(corpus.items.names[item] for item in corpus.histories.items) == "dacebba"
+    assert corpus.parts is not None
+    assert corpus.parts.tolist() == [0, 0, 1, 2, 2, 1, 2]
+    assert corpus.manifest.options["left_out"] == []
 
 
 def test_a_single_token_is_a_category_of_one(raw: Path) -> None:
@@ -122,6 +135,14 @@ def test_a_bad_number_among_the_items_is_a_bad_line(raw: Path) -> None:
     corpus = _build(raw)
     assert corpus.items.column("price").to_pylist() == [None, 8.0]
     assert corpus.manifest.bad_lines[MISSING_FIELD].first == ("x.item:9",)
+
+
+def test_an_unknown_part_is_a_bad_line(raw: Path) -> None:
+    lines = [f"u{number}\ti{number % 3}\t{'dev' if number == 7 else 'train'}" for number in range(40)]
+    _write(raw, "x.inter", ["user_id:token\titem_id:token\tsplit:token", *lines])
+    corpus = _build(raw)
+    assert corpus.manifest.bad_lines[BAD_PART].first == ("x.inter:9",)
+    assert corpus.parts is not None and len(corpus.parts) == len(corpus.histories) == 39
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,16 @@ def test_atomic_sets_stay_whole(realdata: Path, tmp_path: Path, name: str, count
     assert corpus.manifest.options["removed"] == {"duplicates": 0, "outside the core": 0}
 
 
+@pytest.mark.parametrize(("name", "parts"), [("baby", (83_416, 20_973, 34_432)), ("office", (21_196, 5_449, 8_868))])
+def test_public_splits_are_kept(realdata: Path, tmp_path: Path, name: str, parts: tuple[int, int, int]) -> None:
+    corpus = _build("atomic", realdata / name, tmp_path / name)
+    assert corpus.parts is not None
+    assert tuple(np.bincount(corpus.parts)) == parts
+    users = np.repeat(np.arange(corpus.histories.users), corpus.histories.lengths())
+    assert (np.diff(corpus.parts.astype(int))[users[1:] == users[:-1]] >= 0).all()
+    assert corpus.rating_scale == (1.0, 5.0, 1.0)
+
+
 def test_beauty_keeps_order_and_categories(realdata: Path, tmp_path: Path) -> None:
     corpus = _build("atomic", realdata / "beauty", tmp_path / "beauty")
     user = corpus.users.names.index("A1YJEY40YUW4SE")

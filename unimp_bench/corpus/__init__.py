@@ -1,7 +1,8 @@
 """A corpus on disk: Parquet, NumPy memory maps, picture files and a manifest with a fingerprint."""
 
 from unimp_bench.corpus.manifest import Manifest
-from unimp_bench.corpus.reader import Corpus, Items, Reviews, Users
+from unimp_bench.corpus.reader import Corpus, Items, Users
+from unimp_bench.corpus.texts import Explanations, Reviews
 from unimp_bench.corpus.writer import CorpusWriter
 
-__all__ = ["Corpus", "CorpusWriter", "Items", "Manifest", "Reviews", "Users"]
+__all__ = ["Corpus", "CorpusWriter", "Explanations", "Items", "Manifest", "Reviews", "Users"]

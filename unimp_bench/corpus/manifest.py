@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import ValidationError
 
 from unimp_bench.errors import DataError
+from unimp_bench.records import FloatArray
 from unimp_bench.strict import Strict
 
 MANIFEST_NAME = "manifest.json"
 FORMAT: Literal["unimp-bench-corpus"] = "unimp-bench-corpus"
 VERSION: Literal[1] = 1
+
+RatingScale = tuple[float, float, float]
 
 
 class FileEntry(Strict):
@@ -48,6 +52,7 @@ class Counts(Strict):
     interactions: int
     pictures: int
     reviews: int
+    explanations: int = 0
 
 
 class Manifest(Strict):
@@ -63,6 +68,7 @@ class Manifest(Strict):
         new_domains: domains held out whole (split ``new-domain``).
         attributes: item columns that hold text, numbers or lists of text.
         synthetic: true for the built-in sample, which no table may present as real data.
+        rating_scale: lowest rating, highest rating and the smallest step between two, None without ratings.
     """
 
     format: Literal["unimp-bench-corpus"] = FORMAT
@@ -81,6 +87,7 @@ class Manifest(Strict):
     files: dict[str, FileEntry]
     pictures: PictureEntry
     fingerprint: str
+    rating_scale: RatingScale | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -109,6 +116,19 @@ def fingerprint(files: Mapping[str, FileEntry], pictures: PictureEntry) -> str:
         digest.update(f"{name} {files[name].sha256}\n".encode())
     digest.update(f"pictures {pictures.sha256}\n".encode())
     return digest.hexdigest()
+
+
+def rating_scale(ratings: FloatArray) -> RatingScale | None:
+    """(lowest, highest, smallest difference) of the distinct ratings, None where there are fewer than two.
+
+    Five stars give (1, 5, 1), half stars (0.5, 5, 0.5).
+    """
+    distinct = np.unique(ratings[~np.isnan(ratings)])
+    if len(distinct) < 2:
+        return None
+    # The ratings are float32: rounding takes off what a step such as 0.1 gains in its last bits.
+    lowest, highest, step = (round(float(value), 4) for value in (*distinct[[0, -1]], np.diff(distinct).min()))
+    return lowest, highest, step
 
 
 def file_entry(path: Path) -> FileEntry:

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from unimp_bench.corpus.manifest import Manifest, file_entry, picture_entry
+from unimp_bench.corpus.manifest import Manifest, RatingScale, file_entry, picture_entry, rating_scale
+from unimp_bench.corpus.texts import Explanations, Reviews, read_table
 from unimp_bench.corpus.writer import ARRAYS
 from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, Histories, IntArray
@@ -67,7 +68,7 @@ class Items:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column as stored."""
-        return _read(self._path, [name]).column(name)
+        return read_table(self._path, [name]).column(name)
 
     def text(self, attribute: str) -> list[str]:
         """An attribute as text, one string an item: lists joined as a path, numbers printed, missing empty."""
@@ -88,18 +89,6 @@ class Items:
     def _pictures(self) -> list[str | None]:
         names: list[str | None] = self.column("picture").to_pylist()
         return names
-
-
-class Reviews:
-    """Review text, row-aligned with the interactions; read from disk when asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def take(self, rows: IntArray) -> tuple[list[str], list[str]]:
-        """(summaries, texts) of the given interaction rows."""
-        table = _read(self._path, None).take(pa.array(rows))
-        return table.column("summary").to_pylist(), table.column("text").to_pylist()
 
 
 class Corpus:
@@ -156,7 +145,7 @@ class Corpus:
     @cached_property
     def users(self) -> Users:
         path = self.folder / "users.parquet"
-        table = _read(path, None)
+        table = read_table(path)
         return Users(
             [str(name) for name in table.column("user").to_pylist()],
             _codes(table.column("domain"), self.manifest.domains, path),
@@ -166,14 +155,20 @@ class Corpus:
     @cached_property
     def histories(self) -> Histories:
         """All interactions, as memory maps."""
-        arrays = {}
-        for name in ARRAYS:
-            path = self.folder / "interactions" / f"{name}.npy"
-            try:
-                arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise DataError(f"corpus file {path} cannot be read ({error}); build the corpus again") from None
-        return Histories(**arrays)
+        return Histories(**{name: self._array(name) for name in ARRAYS})
+
+    @cached_property
+    def parts(self) -> npt.NDArray[np.uint8] | None:
+        """(rows,) 0 training, 1 validation or 2 test, where the source has a public split of its own; else None.
+
+        A user's rows are in the order of the parts, and in time order within each, so times may step back between.
+        """
+        return self._array("parts") if "interactions/parts.npy" in self.manifest.files else None
+
+    @cached_property
+    def rating_scale(self) -> RatingScale | None:
+        """(lowest, highest, smallest step) of the ratings, such as (1, 5, 1); None without ratings."""
+        return self.manifest.rating_scale or rating_scale(self.histories.ratings)  # early manifests lack it
 
     @cached_property
     def reviews(self) -> Reviews | None:
@@ -181,13 +176,20 @@ class Corpus:
         path = self.folder / "reviews.parquet"
         return Reviews(path) if path.is_file() else None
 
+    @cached_property
+    def explanations(self) -> Explanations | None:
+        """Why users say an item suits them or not, or None where the source has no reviews."""
+        path = self.folder / "explanations.parquet"
+        return Explanations(path) if path.is_file() else None
 
-def _read(path: Path, columns: list[str] | None) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=columns, memory_map=True)
-    except (OSError, pa.ArrowException, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"corpus file {path} cannot be read ({reason}); build the corpus again") from None
+    def _array(self, name: str) -> np.ndarray:
+        """One array of the interactions, as a memory map."""
+        path = self.folder / "interactions" / f"{name}.npy"
+        try:
+            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"corpus file {path} cannot be read ({error}); build the corpus again") from None
+        return array
 
 
 def _codes(column: pa.ChunkedArray, names: tuple[str, ...], path: Path) -> IntArray:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,25 +25,34 @@ from unimp_bench.corpus.manifest import (
     Counts,
     FileEntry,
     Manifest,
+    RatingScale,
     file_entry,
     fingerprint,
     picture_entry,
+    rating_scale,
 )
 from unimp_bench.errors import DataError
-from unimp_bench.records import Histories
+from unimp_bench.records import Histories, IntArray
 
 ARRAYS = ("offsets", "items", "ratings", "times")
 ARRAY_TYPES = {"offsets": np.int64, "items": np.int32, "ratings": np.float32, "times": np.int64}
+TRAINING, VALIDATION, TEST = PARTS = (0, 1, 2)
+"""What ``interactions/parts.npy`` says of each row of a corpus that has a public split of its own."""
+
 REVIEW_SCHEMA = pa.schema([("summary", pa.string()), ("text", pa.string())])
+EXPLANATION_SCHEMA = pa.schema(
+    [pa.field("row", pa.int64(), nullable=False), pa.field("sentence", pa.string(), nullable=False)]
+)
 PICTURE_SUFFIXES = (".jpg", ".png")
 
 
 class CorpusWriter:
     """Context manager that builds one corpus folder.
 
-    Use: ``with CorpusWriter(folder) as writer:`` then ``users``, ``items``, ``histories``, optionally
-    ``reviews``, ``add_picture`` and ``extra_folder``, and last ``finish``. Leaving the block without ``finish``,
-    by an error or an interrupt, removes what was written and leaves an earlier corpus of that name untouched.
+    Use: ``with CorpusWriter(folder) as writer:`` then ``users``, ``items``, ``histories``, optionally ``parts``,
+    ``reviews``, ``explanations``, ``add_picture`` and ``extra_folder``, and last ``finish``. Leaving the block
+    without ``finish``, by an error or an interrupt, removes what was written and leaves an earlier corpus of that
+    name untouched.
 
     Raises:
         DataError: the target exists and is not a corpus; nothing of it is touched.
@@ -54,7 +64,7 @@ class CorpusWriter:
             raise DataError(f"{folder} exists and is no corpus; name another folder or remove it yourself")
         self.work = folder.parent / f".{folder.name}.building-{os.getpid()}"
         self._finished = False
-        self._counts: dict[str, int] = {"reviews": 0}
+        self._counts: dict[str, int] = {"reviews": 0, "explanations": 0}
         self._pictures: dict[int, str] = {}
 
     def __enter__(self) -> CorpusWriter:
@@ -88,6 +98,13 @@ class CorpusWriter:
             array = np.ascontiguousarray(getattr(histories, name), dtype=ARRAY_TYPES[name])
             np.save(self.work / "interactions" / f"{name}.npy", array, allow_pickle=False)
         self._counts |= {"interactions": len(histories)}
+        self._rating_scale: RatingScale | None = rating_scale(histories.ratings)
+
+    def parts(self, parts: npt.NDArray[np.uint8]) -> None:
+        """Write the public split of a corpus that has one, (rows,) of ``PARTS``; call after ``histories``."""
+        if len(parts) != self._counts["interactions"] or not np.isin(parts, PARTS).all():
+            raise ValueError("parts are 0, 1 or 2, one for each interaction")
+        np.save(self.work / "interactions" / "parts.npy", np.ascontiguousarray(parts, np.uint8), allow_pickle=False)
 
     def reviews(self, chunks: Iterable[tuple[list[str], list[str]]]) -> None:
         """Write (summaries, texts) in the row order of the interactions, a chunk at a time."""
@@ -95,6 +112,19 @@ class CorpusWriter:
             for summaries, texts in chunks:
                 writer.write_table(pa.table([pa.array(summaries), pa.array(texts)], schema=REVIEW_SCHEMA))
                 self._counts["reviews"] += len(texts)
+
+    def explanations(self, chunks: Iterable[tuple[IntArray, list[str]]]) -> None:
+        """Write (rows, sentences), a chunk at a time; the rows of the interactions grow from chunk to chunk."""
+        last = -1
+        with pq.ParquetWriter(self.work / "explanations.parquet", EXPLANATION_SCHEMA, compression="zstd") as writer:
+            for rows, sentences in chunks:
+                if not len(rows):
+                    continue
+                if rows[0] <= last or (np.diff(rows) <= 0).any() or rows[-1] >= self._counts["interactions"]:
+                    raise ValueError("explanations are of distinct rows of the interactions, sorted")
+                writer.write_table(pa.table([pa.array(rows), pa.array(sentences)], schema=EXPLANATION_SCHEMA))
+                last = int(rows[-1])
+                self._counts["explanations"] += len(sentences)
 
     def add_picture(self, item: int, source: Path) -> None:
         """Copy one picture; call before ``items``. The name is the item's number: no outside name becomes a path."""
@@ -141,6 +171,7 @@ class CorpusWriter:
             files=files,
             pictures=pictures,
             fingerprint=fingerprint(files, pictures),
+            rating_scale=self._rating_scale,
         )
         (self.work / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         self._put_in_place()
