@@ -3,6 +3,7 @@
 from unimp_bench.corpus.manifest import Manifest
 from unimp_bench.corpus.reader import Corpus, Items, Users
 from unimp_bench.corpus.texts import Explanations, Reviews
+from unimp_bench.corpus.views import View, view_of
 from unimp_bench.corpus.writer import CorpusWriter
 
-__all__ = ["Corpus", "CorpusWriter", "Explanations", "Items", "Manifest", "Reviews", "Users"]
+__all__ = ["Corpus", "CorpusWriter", "Explanations", "Items", "Manifest", "Reviews", "Users", "View", "view_of"]

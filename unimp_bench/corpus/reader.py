@@ -92,12 +92,12 @@ class Items:
 
 
 class Corpus:
-    """A built corpus, opened for reading."""
+    """A built corpus, opened for reading; ``items`` are given where a view shows them otherwise than stored."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, items: Items | None = None) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.items = Items(folder, manifest)
+        self.items = items or Items(folder, manifest)
 
     @classmethod
     def open(cls, folder: Path) -> Corpus:

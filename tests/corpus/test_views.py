@@ -1,0 +1,159 @@
+"""Views of a corpus: exactly the share is changed, nothing else, and the same way every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.corpus.views import View, view_of
+from unimp_bench.errors import UsageError
+from unimp_bench.records import Histories
+
+VIEWS = st.builds(View, st.sampled_from(["NT", "NV"]), st.floats(0.001, 1.0), st.integers(0, 2**40))
+relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def cells(corpus: Corpus) -> np.ndarray:
+    """(attributes, items) values, None where missing."""
+    columns = [corpus.items.column(name).to_pylist() for name in corpus.items.attributes]
+    table = np.empty((len(columns), len(corpus.items)), dtype=object)
+    for row, column in enumerate(columns):
+        for item, value in enumerate(column):
+            table[row, item] = tuple(value) if isinstance(value, list) else value
+    return table
+
+
+def pictures(corpus: Corpus) -> list[Path | None]:
+    return [corpus.items.picture(item) for item in range(len(corpus.items))]
+
+
+@relaxed
+@given(share=st.floats(0.001, 1.0), seed=st.integers(0, 2**40))
+def test_nt_takes_exactly_its_share_of_the_values(planted: Corpus, share: float, seed: int) -> None:
+    before, after = cells(planted), cells(view_of(planted, View("NT", share, seed)))
+    present = np.not_equal(before, None)
+    missing = present & np.equal(after, None)
+    assert missing.sum() == round(share * present.sum())
+    assert np.array_equal(after[~missing], before[~missing])
+
+
+@relaxed
+@given(share=st.floats(0.001, 1.0), seed=st.integers(0, 2**40))
+def test_nv_shows_exactly_its_share_of_other_pictures(planted: Corpus, share: float, seed: int) -> None:
+    before, viewed = pictures(planted), view_of(planted, View("NV", share, seed))
+    after = pictures(viewed)
+    changed = sum(old != new for old, new in zip(before, after, strict=True))
+    assert changed == round(share * planted.items.has_picture.sum())
+    assert np.array_equal(viewed.items.has_picture, planted.items.has_picture)
+    assert set(after) <= set(before)
+    assert [None if name is None else planted.folder / "pictures" / name for name in
+            viewed.items.column("picture").to_pylist()] == after  # fmt: skip
+
+
+@relaxed
+@given(view=VIEWS)
+def test_a_view_changes_its_own_kind_alone(planted: Corpus, view: View) -> None:
+    viewed = view_of(planted, view)
+    assert viewed.items.names == planted.items.names
+    assert np.array_equal(viewed.items.domains, planted.items.domains)
+    assert viewed.users.names == planted.users.names
+    assert np.array_equal(viewed.histories.items, planted.histories.items)
+    if view.kind == "NT":
+        assert pictures(viewed) == pictures(planted)
+    else:
+        assert np.array_equal(cells(viewed), cells(planted))
+    viewed.verify()
+
+
+@relaxed
+@given(view=VIEWS, other=VIEWS)
+def test_a_view_is_determined_by_its_form(planted: Corpus, view: View, other: View) -> None:
+    once, again, different = (view_of(planted, each) for each in (view, View.parse(view.canonical), other))
+    assert np.array_equal(cells(once), cells(again)) and pictures(once) == pictures(again)
+    assert once.fingerprint == again.fingerprint == once.items.fingerprint != planted.fingerprint
+    assert (once.fingerprint == different.fingerprint) == (view == other) == (view.canonical == other.canonical)
+
+
+@pytest.mark.parametrize("kind", ["NT", "NV"])
+def test_a_larger_share_changes_all_that_a_smaller_one_does(planted: Corpus, kind: str) -> None:
+    small, large = (view_of(planted, View.parse(f"{kind}:{share}")) for share in ("0.2", "0.6"))
+    for of in (lambda corpus: cells(corpus).ravel().tolist(), pictures):
+        plain, few, many = (of(corpus) for corpus in (planted, small, large))
+        assert all(b == c for a, b, c in zip(plain, few, many, strict=True) if a != b)
+
+
+def test_nv_draws_donors_from_all_other_items(planted: Corpus) -> None:
+    """Over seeds, the donors of one item are spread over all others that have a picture."""
+    pictured = np.flatnonzero(planted.items.has_picture)
+    names = {path: item for item, path in enumerate(pictures(planted))}
+    donors = np.zeros(len(planted.items))
+    for seed in range(600):
+        donors[names[view_of(planted, View("NV", 1.0, seed)).items.picture(int(pictured[0]))]] += 1
+    assert donors[pictured[0]] == 0
+    counts = donors[pictured[1:]]
+    chi_square = ((counts - counts.mean()) ** 2 / counts.mean()).sum()
+    assert (counts > 0).mean() > 0.98
+    assert chi_square < len(counts) + 5 * np.sqrt(2 * len(counts))
+
+
+def test_lists_go_whole_and_text_follows(planted: Corpus) -> None:
+    viewed = view_of(planted, View("NT", 1.0))
+    assert viewed.items.column("category").type == planted.items.column("category").type
+    assert all(viewed.items.text(name) == [""] * len(planted.items) for name in planted.items.attributes)
+
+
+def test_views_compose(planted: Corpus) -> None:
+    text, vision = View("NT"), View("NV", 0.5, 3)
+    both, swapped = view_of(view_of(planted, text), vision), view_of(view_of(planted, vision), text)
+    assert both.name == f"{planted.name}+NT+NV-0.5-3"
+    assert np.array_equal(cells(both), cells(view_of(planted, text)))
+    assert pictures(both) == pictures(view_of(planted, vision)) == pictures(swapped)
+    assert len({planted.fingerprint, view_of(planted, text).fingerprint, both.fingerprint, swapped.fingerprint}) == 4
+    twice = view_of(view_of(planted, View("NT", 0.5)), View("NT", 0.5))
+    present = np.not_equal(cells(planted), None).sum()
+    assert np.not_equal(cells(twice), None).sum() == present - round(present / 2) - round(
+        (present - round(present / 2)) / 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "view", "name"),
+    [
+        ("NT", View("NT", 0.2, 0), "planted+NT"),
+        ("NV:0.2:0", View("NV"), "planted+NV"),
+        ("NT:0.4", View("NT", 0.4), "planted+NT-0.4"),
+        ("NV:.5", View("NV", 0.5), "planted+NV-0.5"),
+        ("NT:0.2:7", View("NT", 0.2, 7), "planted+NT-0.2-7"),
+    ],
+)
+def test_forms_and_names(planted: Corpus, text: str, view: View, name: str) -> None:
+    assert View.parse(text) == view == View.parse(str(view))
+    assert view_of(planted, view).name == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nt", "NX", "NT:", "NT:2", "NT:0", "NV:-1", "NV:nan", "NT:0.2:x", "NT:0.2:-1", "NT:1:2:3"]
+)
+def test_what_is_no_view(text: str) -> None:
+    with pytest.raises(UsageError, match="view"):
+        View.parse(text)
+
+
+def test_a_corpus_with_nothing_to_change_is_refused(tmp_path: Path) -> None:
+    with CorpusWriter(tmp_path / "bare") as writer:
+        writer.users(["u"], ["all"], np.array([False]))
+        writer.items(["a", "b"], ["all", "all"], {"title": pa.array([None, None], pa.string())})
+        writer.histories(Histories(np.array([0, 2]), np.array([0, 1]), np.full(2, np.nan), np.arange(2)))
+        writer.finish(source="made", licence="none", synthetic=True, options={}, inputs={}, domains=("all",),
+                      new_domains=(), bad_lines={})  # fmt: skip
+    corpus = Corpus.open(tmp_path / "bare")
+    with pytest.raises(UsageError, match="view NT changes nothing: the items of bare have no attributes"):
+        view_of(corpus, View("NT"))
+    with pytest.raises(UsageError, match="view NV changes nothing: bare has fewer than two pictures"):
+        view_of(corpus, View("NV"))

@@ -1,0 +1,149 @@
+"""Seeded views of a corpus with noise in its items, for the robustness of models (UniMP, section A.3 and Table 6).
+
+``NT`` takes a share of the attribute values away, ``NV`` gives a share of the items the picture of another item.
+A view is a corpus of its own name and fingerprint over the same files: nothing is built, no cache mixes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unimp_bench.corpus.manifest import Manifest
+from unimp_bench.corpus.reader import Corpus, Items
+from unimp_bench.errors import UsageError
+from unimp_bench.records import BoolArray, IntArray
+
+PAPER_SHARE = 0.2
+
+_FORM = re.compile(r"(?P<kind>NT|NV)(:(?P<share>[0-9]*\.?[0-9]+)(:(?P<seed>[0-9]{1,18}))?)?")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is changed, and how much of it.
+
+    Attributes:
+        kind: ``NT``, missing attribute values; ``NV``, pictures of other items.
+        share: of the values that are there, or of the items that have a picture, rounded to whole ones.
+        seed: of the draw; with the same seed a larger share changes all that a smaller one does.
+
+    Raises:
+        UsageError: the share or the seed makes no sense.
+    """
+
+    kind: Literal["NT", "NV"]
+    share: float = PAPER_SHARE
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise UsageError(f"share {self.share} of view {self.kind} is not in (0, 1]; write 0.2 for a fifth")
+        if self.seed < 0:
+            raise UsageError(f"seed {self.seed} of view {self.kind} is negative")
+
+    @classmethod
+    def parse(cls, text: str) -> View:
+        """Read ``NT``, ``NV:0.4`` or ``NT:0.2:7`` (kind, share, seed)."""
+        match = _FORM.fullmatch(text)
+        if match is None:
+            raise UsageError(f"view {text!r} is none: write NT or NV, and a share and a seed where wanted (NT:0.4:7)")
+        return cls(
+            kind="NT" if match["kind"] == "NT" else "NV",
+            share=float(match["share"] or PAPER_SHARE),
+            seed=int(match["seed"] or 0),
+        )
+
+    def __str__(self) -> str:
+        """The shortest form that ``parse`` reads back."""
+        values = {(True, True): "", (False, True): f":{self.share}"}
+        return self.kind + values.get((self.share == PAPER_SHARE, self.seed == 0), f":{self.share}:{self.seed}")
+
+    @property
+    def canonical(self) -> str:
+        """The form in full, one for each view."""
+        return f"{self.kind}:{self.share!r}:{self.seed}"
+
+
+def view_of(corpus: Corpus, view: View) -> Corpus:
+    """The same users and interactions over items with noise; views of views compose.
+
+    Names and domains of the items stay as they are, and so does which of them have a picture.
+
+    Raises:
+        UsageError: the corpus has nothing that the view could change.
+    """
+    digest = hashlib.sha256(f"{corpus.fingerprint} {view.canonical}".encode()).hexdigest()
+    name = f"{corpus.name}+{str(view).replace(':', '-')}"
+    manifest = corpus.manifest.model_copy(update={"name": name, "fingerprint": digest})
+    noisy = {"NT": MissingValues, "NV": OtherPictures}[view.kind]
+    return Corpus(corpus.folder, manifest, noisy(corpus.items, manifest, view))
+
+
+class MissingValues(Items):
+    """Items of which some attribute values, drawn uniformly over all that are there, are missing; lists go whole."""
+
+    def __init__(self, items: Items, manifest: Manifest, view: View) -> None:
+        super().__init__(items.folder, manifest)
+        self._items, self._view = items, view
+        if not any(values.any() for values in self._present().values()):
+            raise UsageError(f"view NT changes nothing: the items of {manifest.name.split('+')[0]} have no attributes")
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        values = self._items.column(name)
+        if name not in self._missing:
+            return values
+        nothing = pa.scalar(None, values.type)
+        kept = pa.array(~self._missing[name])
+        return pa.chunked_array([pc.if_else(kept, values.combine_chunks(), nothing)])
+
+    @cached_property
+    def _missing(self) -> dict[str, BoolArray]:
+        """By attribute, (items,) whether its value is taken away."""
+        present = np.stack(list(self._present().values()))
+        cells = np.flatnonzero(present)
+        chosen = cells[_draw(len(cells), self._view)]
+        missing = np.zeros(present.shape, dtype=np.bool_)
+        missing.flat[chosen] = True
+        return dict(zip(self.attributes, missing, strict=True))
+
+    def _present(self) -> dict[str, BoolArray]:
+        return {name: self._items.column(name).is_valid().to_numpy() for name in self.attributes}
+
+
+class OtherPictures(Items):
+    """Items of which some show the picture of another item, drawn uniformly from all others that have one."""
+
+    def __init__(self, items: Items, manifest: Manifest, view: View) -> None:
+        super().__init__(items.folder, manifest)
+        self._items, self._view = items, view
+        if items.has_picture.sum() < 2:
+            raise UsageError(f"view NV changes nothing: {manifest.name.split('+')[0]} has fewer than two pictures")
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        values = self._items.column(name)
+        return values.take(pa.array(self._shown)) if name == "picture" else values
+
+    @cached_property
+    def _shown(self) -> IntArray:
+        """(items,) the item whose picture each one shows."""
+        shown = np.arange(len(self))
+        pictured = np.flatnonzero(self._items.has_picture)
+        chosen = _draw(len(pictured), self._view)
+        # One draw for every item, so that the donor of an item does not depend on the share.
+        steps = np.random.default_rng([self._view.seed, 1]).integers(1, len(pictured), len(pictured))
+        shown[pictured[chosen]] = pictured[(chosen + steps[chosen]) % len(pictured)]
+        return shown
+
+
+def _draw(count: int, view: View) -> IntArray:
+    """The view's share of the numbers below ``count``, without repetition."""
+    chosen: IntArray = np.random.default_rng([view.seed, 0]).permutation(count)[: round(view.share * count)]
+    return chosen
