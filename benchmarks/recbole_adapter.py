@@ -28,7 +28,7 @@ from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.ranking import rank_examples
 from unimp_bench.records import FloatArray, Histories
-from unimp_bench.splits import catalogue, leave_one_out
+from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
 
@@ -63,7 +63,7 @@ def through_the_adapter(corpus: Corpus, config: SASRecConfig, work: Path) -> Non
     """The harness's way: our split, our validation."""
     work.mkdir()
     items = catalogue(corpus, "loo")
-    parts = TaskExamples(leave_one_out(corpus, "loo", "train", TASK), leave_one_out(corpus, "loo", "validation", TASK))
+    parts = TaskExamples(target_examples(corpus, "loo", "train", TASK), target_examples(corpus, "loo", "validation", TASK))
 
     def validate(model: Ranker[Any], task: str) -> float:
         ranks = rank_examples(model, parts.validation, items, "paper", top=0, label=task).ranks

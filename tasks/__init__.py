@@ -17,4 +17,32 @@ CATALOGUE = (
         about="the item a user means by a query, from history and query",
         table="Table 2d",
     ),
+    TaskCard(
+        name="preference",
+        factory="tasks.preference:Preference",
+        kind="rating",
+        about="the rating a user gives a shown item",
+        table="Table 2b",
+    ),
+    TaskCard(
+        name="explanation",
+        factory="tasks.explanation:Explanation",
+        kind="text",
+        about="a sentence on why a shown item may suit the user or not",
+        table="Table 2a",
+    ),
+    TaskCard(
+        name="selection",
+        factory="tasks.selection:Selection",
+        kind="selection",
+        about="all items that suit the user among some candidates",
+        table="Table 2c",
+    ),
+    TaskCard(
+        name="image_generation",
+        factory="tasks.image_generation:ImageGeneration",
+        kind="picture",
+        about="the picture of the item a user means, from query and two retrieved items",
+        table="Figure 3",
+    ),
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
-from unimp_bench.records import SPLITS, Example, Examples, Part, Split
-from unimp_bench.rendering import render_ranking
-from unimp_bench.splits import leave_one_out
+from unimp_bench.records import SPLITS, Examples, Part, Split
+from unimp_bench.splits import target_examples
 
 
 class Search(Task):
@@ -23,9 +22,15 @@ class Search(Task):
     instruction = "{query} Can you retrieve the items that aligns with both the user's history and the given query?"
 
     def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
-        if "category" not in corpus.items.attributes:
-            raise UsageError(f"corpus {corpus.name!r} has no item categories, and search makes its queries of them")
-        return leave_one_out(corpus, split, part, self.name).asking(corpus.items.text("category"))
+        return target_examples(corpus, split, part, self.name).asking(category_paths(corpus, self.name))
 
-    def render(self, corpus: Corpus, examples: Examples, number: int) -> Example:
-        return render_ranking(corpus, examples, number, self.instruction)
+
+def category_paths(corpus: Corpus, task: str) -> list[str]:
+    """The category path of every item, of which queries are made.
+
+    Raises:
+        UsageError: the corpus has none.
+    """
+    if "category" not in corpus.items.attributes:
+        raise UsageError(f"corpus {corpus.name!r} has no item categories, and {task} makes its queries of them")
+    return corpus.items.text("category")

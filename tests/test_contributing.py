@@ -18,6 +18,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import ModelCard, TaskCard
 from unimp_bench.corpus import Corpus
 from unimp_bench.paths import Workspace
+from unimp_bench.rendering import Renderer
 from unimp_bench.runner import RunRequest, run
 from unimp_bench.testing.conformance import ModelConformance
 
@@ -70,8 +71,7 @@ def test_the_baseline_scores_what_it_says(planted: Corpus, tmp_path: Path) -> No
 def test_the_task_draws_and_renders(planted: Corpus) -> None:
     task = registry.make_task("brand-search")
     examples = task.examples(planted, "loo", "test")
-    for number in range(20):
-        example = task.render(planted, examples, number)
+    for example in Renderer(planted, task.instruction).render(examples.select(slice(20))):
         assert example.query == planted.items.text("brand")[planted.items.names.index(example.target)]
         assert example.instruction.startswith(example.query)
 

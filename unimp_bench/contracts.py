@@ -11,9 +11,9 @@ if TYPE_CHECKING:  # lists and --help read the cards of this module, and load no
     from pathlib import Path
 
     from unimp_bench.corpus import Corpus, Items
-    from unimp_bench.records import Example, Examples, FloatArray, IntArray, Part, Split
+    from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Part, Split
 
-Kind = Literal["ranking"]
+Kind = Literal["ranking", "rating", "text", "selection", "picture"]
 Reads = Literal["popularity", "order", "text", "pictures", "query", "truth"]
 
 
@@ -35,7 +35,7 @@ class ModelCard:
     Attributes:
         name: what the user types; a family's members are typed ``name:Variant``.
         factory: ``module:Class``, imported only when used.
-        tasks: names of the tasks it serves.
+        tasks: names of the tasks it serves; it must be of each one's kind (``Ranker``, ``Rater``...).
         reads: what decides its scores.
         about: one line for lists and tables; departures from the paper are named here.
         source: the paper or program it comes from.
@@ -57,28 +57,41 @@ class ModelCard:
     variant: str | None = None
 
 
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a task that has none."""
+
+
+ConfigT = TypeVar("ConfigT")
+
+
 class Task(ABC):
-    """One kind of personal need: how its examples are drawn and how its instruction reads.
+    """One kind of personal need: how its examples are drawn and what its instruction says.
 
     ``version`` goes up when drawing, rendering or scoring changes, so that results of two versions never mix.
+
+    Attributes:
+        instruction: the words; ``{query}`` stands for the query, ``{items}`` for the shown items in words.
+        Config: frozen dataclass of options, with a default for every field.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     kind: ClassVar[Kind]
     splits: ClassVar[tuple[Split, ...]]
+    instruction: ClassVar[str]
+    Config: ClassVar[type[Any]] = NoOptions
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
 
     @abstractmethod
     def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
-        """All examples of a part, targets included.
+        """All examples of a part, answers included; the same ones at every call.
 
         Raises:
             UsageError: the corpus has not what the task or split needs.
         """
-
-    @abstractmethod
-    def render(self, corpus: Corpus, examples: Examples, number: int) -> Example:
-        """One example as a reader or an instruction dataset sees it."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +114,9 @@ class FitData:
         work: a folder of this fit's own; what is there at the start is from an interrupted fit of the same
             specification, so a model may go on from its checkpoint.
         cache: a folder shared by all fits on this corpus, for what depends on the corpus alone.
-        validate: ``validate(model, task)`` is the validation NDCG@5 under protocol ``paper``; a model keeps its
-            best epoch by it.
+        validate: ``validate(model, task)`` is the task's validation score between 0 and 1, higher better (ranking
+            NDCG@5 under protocol ``paper``; see ``unimp_bench.kinds`` for the others); a model keeps its best epoch
+            by it.
     """
 
     items: Items
@@ -111,7 +125,7 @@ class FitData:
     seed: int
     work: Path
     cache: Path
-    validate: Callable[[Ranker[Any], str], float]
+    validate: Callable[[Model[Any], str], float]
 
 
 @dataclass(frozen=True)
@@ -120,9 +134,6 @@ class Parameters:
 
     trained: int = 0
     total: int = 0
-
-
-ConfigT = TypeVar("ConfigT")
 
 
 class Model(ABC, Generic[ConfigT]):
@@ -170,3 +181,36 @@ class Ranker(Model[ConfigT]):
         ``catalogue`` holds sorted item numbers; ``examples`` come without targets, in blocks small enough that the
         answer fits the harness's byte budget. A row depends on its own example only. Ties count against the model.
         """
+
+
+class Rater(Model[ConfigT]):
+    """A model that foretells ratings."""
+
+    @abstractmethod
+    def rate(self, examples: Examples) -> FloatArray:
+        """The rating that each user gives the shown item, (n,) float on ``examples.scale``; NaN where the model's
+        answer is no rating. What lies beyond the scale counts as its end."""
+
+
+class Writer(Model[ConfigT]):
+    """A model that writes a sentence."""
+
+    @abstractmethod
+    def write(self, examples: Examples) -> list[str]:
+        """One text an example, about the shown item; may be empty."""
+
+
+class Selector(Model[ConfigT]):
+    """A model that picks some of the shown items."""
+
+    @abstractmethod
+    def choose(self, examples: Examples) -> BoolArray:
+        """(shown rows,) bool, true for the items it picks."""
+
+
+class Painter(Model[ConfigT]):
+    """A model that generates a picture as codes of the task's tokenizer."""
+
+    @abstractmethod
+    def paint(self, examples: Examples) -> IntArray:
+        """(n, ``examples.pictures.length``) codes, each below ``examples.pictures.size``."""

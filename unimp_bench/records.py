@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+from typing import Protocol as Interface
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,81 @@ class Histories:
         return Histories(kept_before[self.offsets], self.items[keep], self.ratings[keep], self.times[keep])
 
 
+class TextSource(Interface):
+    """Where sentences are read from when they are asked for."""
+
+    def take(self, numbers: IntArray) -> list[str]:
+        """The sentences of the given numbers."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One sentence an example, left on disk until it is read: (n,) numbers into ``source``."""
+
+    source: TextSource
+    numbers: IntArray
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def read(self) -> list[str]:
+        """All sentences, in the order of the examples."""
+        return self.source.take(self.numbers)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Items that an instruction itself names, as CSR over the examples: the one to judge, candidates, retrieved ones.
+
+    Attributes:
+        offsets: (n + 1,) int64.
+        items: (rows,) int32 item numbers.
+    """
+
+    offsets: IntArray
+    items: IntArray
+
+    @classmethod
+    def one_each(cls, items: IntArray) -> Shown:
+        """One item an example."""
+        return cls(np.arange(len(items) + 1), items)
+
+    def owners(self) -> IntArray:
+        """(rows,) the example of each row."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    def rows_of(self, examples: IntArray | slice) -> tuple[IntArray, IntArray]:
+        """Of some examples: the offsets of a CSR of their own, and their rows here."""
+        lengths = np.diff(self.offsets)[examples]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        first = self.offsets[:-1][examples]
+        return offsets, np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
+
+
+@dataclass(frozen=True)
+class PictureCodes:
+    """The pictures of the catalogue as tokens of one tokenizer.
+
+    Attributes:
+        size: number of different codes.
+        rows: (items,) int64 row of each item in ``codes``, -1 for an item without a picture.
+        codes: (pictures, length) integer codes, row-major over the picture.
+    """
+
+    size: int
+    rows: IntArray
+    codes: IntArray
+
+    @property
+    def length(self) -> int:
+        return int(self.codes.shape[1])
+
+    def of(self, items: IntArray) -> IntArray:
+        """(n, length) codes of items that have a picture."""
+        picked: IntArray = self.codes[self.rows[items]]
+        return picked
+
+
 @dataclass(frozen=True)
 class Examples:
     """Supervised examples of one task, as columns over shared histories.
@@ -68,12 +144,21 @@ class Examples:
 
     Attributes:
         task, split, part: what the examples are for.
+        instruction: the task's words, ``{query}`` and ``{items}`` standing for the query and the shown items.
         histories: see above.
         users: (n,) int32 user numbers.
         ends: (n,) int64 row where each history ends (exclusive).
-        targets: (n,) int32 item numbers, or None once hidden.
+        targets: (n,) int32 item numbers: the item to be found, judged or drawn; None once hidden.
+        rows: (n,) int64 rows of the targets in the histories of the corpus, by which its rating and review are
+            found; None once hidden.
         queries: (n,) int32 rows of ``query_texts``, or None for tasks without a query.
         query_texts: distinct query strings.
+        shown: the items that the instruction names, or None for tasks that name none.
+        pictures: the catalogue's pictures as tokens, for tasks that generate them.
+        ratings: (n,) float32 true ratings, for ``rating`` tasks; None once hidden.
+        scale: lowest and highest rating and the step between ratings, for ``rating`` tasks.
+        suits: (shown rows,) bool, true for the items to be chosen, for ``selection`` tasks; None once hidden.
+        texts: the sentences to be written, for ``text`` tasks; None once hidden.
     """
 
     task: str
@@ -83,8 +168,16 @@ class Examples:
     users: IntArray
     ends: IntArray
     targets: IntArray | None
+    instruction: str = ""
+    rows: IntArray | None = None
     queries: IntArray | None = None
     query_texts: tuple[str, ...] = ()
+    shown: Shown | None = None
+    pictures: PictureCodes | None = None
+    ratings: FloatArray | None = None
+    scale: tuple[float, float, float] | None = None
+    suits: BoolArray | None = None
+    texts: Texts | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -98,8 +191,8 @@ class Examples:
         return self.histories.items[self.histories.offsets[self.users[example]] : self.ends[example]]
 
     def hidden(self) -> Examples:
-        """The same examples without their targets: what a model sees when it predicts."""
-        return replace(self, targets=None)
+        """The same examples without their answers: what a model sees when it predicts."""
+        return replace(self, targets=None, rows=None, ratings=None, suits=None, texts=None)
 
     def asking(self, texts: Sequence[str]) -> Examples:
         """The same examples, each with the text of its target (``texts`` holds one for every item) as its query."""
@@ -109,14 +202,24 @@ class Examples:
         queries = query_of_item.astype(np.int32)[self.targets]
         return replace(self, queries=queries, query_texts=tuple(str(text) for text in distinct))
 
-    def select(self, rows: IntArray | slice) -> Examples:
-        """A subset of the examples over the same histories."""
+    def select(self, examples: IntArray | slice) -> Examples:
+        """A subset of the examples, by their numbers, over the same histories."""
+        shown, suits = self.shown, self.suits
+        if shown is not None:
+            offsets, rows = shown.rows_of(examples)
+            shown = Shown(offsets, shown.items[rows])
+            suits = None if suits is None else suits[rows]
         return replace(
             self,
-            users=self.users[rows],
-            ends=self.ends[rows],
-            targets=None if self.targets is None else self.targets[rows],
-            queries=None if self.queries is None else self.queries[rows],
+            users=self.users[examples],
+            ends=self.ends[examples],
+            targets=None if self.targets is None else self.targets[examples],
+            rows=None if self.rows is None else self.rows[examples],
+            queries=None if self.queries is None else self.queries[examples],
+            shown=shown,
+            ratings=None if self.ratings is None else self.ratings[examples],
+            suits=suits,
+            texts=None if self.texts is None else replace(self.texts, numbers=self.texts.numbers[examples]),
         )
 
     def blocks(self, size: int) -> Iterator[Examples]:
@@ -135,7 +238,19 @@ class Examples:
 
 @dataclass(frozen=True)
 class Example:
-    """One example, rendered for a reader or an instruction dataset."""
+    """One example, rendered for a reader or an instruction dataset.
+
+    Attributes:
+        id: ``task/split/part/user/place``, the place of the target in the user's sequence; unique.
+        domain, user: by name.
+        history, ratings, times: items before the target, oldest first, with their ratings (NaN for none) and times.
+        query: what the user asks for, or None.
+        shown: items that the instruction names.
+        instruction: the words of the task, items written as ``[IMG] key value ... [EOC]``.
+        target: the answer in words: an item, a rating, a sentence, the chosen items, or picture codes.
+        target_items: the items that are the answer, or that it is about.
+        target_rating: the true rating, for rating tasks.
+    """
 
     id: str
     task: str
@@ -147,5 +262,8 @@ class Example:
     ratings: tuple[float, ...]
     times: tuple[int, ...]
     query: str | None
+    shown: tuple[str, ...]
     instruction: str
     target: str
+    target_items: tuple[str, ...]
+    target_rating: float | None

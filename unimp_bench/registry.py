@@ -37,14 +37,17 @@ def corpus_cards() -> dict[str, Any]:
     return _catalogue(("data_prep",), "unimp_bench.corpora")
 
 
-def make_task(name: str) -> Task:
+def make_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     """An instance of the named task.
 
+    Args:
+        settings: options that differ from the task's own, as typed values or as text.
+
     Raises:
-        UsageError: no such task; the message names the nearest one.
+        UsageError: no such task or option (the nearest name is given), or a value that does not fit.
     """
-    task: Task = load(find(task_cards(), name, "task").factory)()
-    return task
+    task_class: type[Task] = load(find(task_cards(), name, "task").factory)
+    return task_class(configure(task_class.Config(), settings or {}, name))
 
 
 def model_card(name: str) -> ModelCard:

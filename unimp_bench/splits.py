@@ -1,8 +1,11 @@
-"""Who is in which split, and which interaction is the target: leave-one-out per user.
+"""Who is in which split, and which interaction is the target: leave-one-out per user, or the corpus's own parts.
 
 For a user with at least three interactions the last is the test target and the one before it the validation
 target; a user with fewer has none of them held out and gives everything to training. Users of ``new-user`` and
 ``new-domain`` are never trained on; their last interaction is their test target (UniMP, section 3.1).
+
+A corpus that comes with a public split has parts of its own (``Corpus.parts``): then the interactions marked
+validation and test are the targets, several a user, and a target's history is all that stands before its part.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, Histories, IntArray, Part, Split
 
 MIN_INTERACTIONS = 3
+HELD_BACK = {"validation": 2, "test": 1}
+PART_CODES = {"train": 0, "validation": 1, "test": 2}
 
 
 def users_of(corpus: Corpus, split: Split) -> BoolArray:
@@ -40,64 +45,99 @@ def catalogue(corpus: Corpus, split: Split) -> IntArray:
     return chosen
 
 
-def leave_one_out(corpus: Corpus, split: Split, part: Part, task: str) -> Examples:
+def target_examples(corpus: Corpus, split: Split, part: Part, task: str) -> Examples:
     """The examples of one part of a split, targets included, histories cut to what may be known.
 
     ``train``: every training interaction that has one before it is a target. ``validation`` and ``test``: one
-    example a user. Only ``loo`` has a training and a validation part.
+    example a user, or one for each interaction of the corpus's own part. Only ``loo`` has a training and a
+    validation part.
 
     Raises:
         UsageError: the corpus has no such users, or the part does not exist in this split.
     """
     if part != "test" and split != "loo":
         raise UsageError(f"split {split} has only a test part: models are fitted on loo")
+    if corpus.parts is not None:
+        return _own_part(corpus, corpus.parts, split, part, task)
+    lengths = corpus.histories.lengths()
     members = users_of(corpus, split)
-    histories = corpus.histories
-    lengths = histories.lengths()
-    evaluated = np.flatnonzero(members & (lengths >= MIN_INTERACTIONS)).astype(np.int32)
-    if not len(evaluated):
+    evaluated = members & (lengths >= MIN_INTERACTIONS)
+    if not evaluated.any():
         raise UsageError(f"corpus {corpus.name!r} has no users for split {split}; {_hint(split)}")
     if part == "train":
-        return _training(histories, members, lengths, task)
-    held_back = 1 if part == "test" else 2
-    known = _known(histories, members, held_back)
-    target_rows = histories.offsets[evaluated + 1] - held_back
+        return training_examples(corpus, cut_histories(corpus, members, np.where(evaluated, 2, 0)), task)
+    return last_examples(corpus, split, part, task, np.where(evaluated, HELD_BACK[part], 0))
+
+
+def last_examples(corpus: Corpus, split: Split, part: Part, task: str, held_back: IntArray) -> Examples:
+    """One example for each user of whom the last ``held_back`` (users,) interactions are unknown; 0 leaves a user out.
+
+    The target is the first unknown interaction.
+    """
+    users = np.flatnonzero(held_back).astype(np.int32)
+    chosen = held_back > 0
+    known = cut_histories(corpus, chosen, held_back)
+    rows = corpus.histories.offsets[users + 1] - held_back[users]
     return Examples(
         task=task,
         split=split,
         part=part,
         histories=known,
-        users=evaluated,
-        ends=known.offsets[evaluated + 1],
-        targets=np.asarray(histories.items[target_rows]),
+        users=users,
+        ends=known.offsets[users + 1],
+        targets=np.asarray(corpus.histories.items[rows]),
+        rows=rows,
     )
 
 
-def _training(histories: Histories, members: BoolArray, lengths: IntArray, task: str) -> Examples:
-    evaluated = lengths >= MIN_INTERACTIONS
-    held_back = np.where(evaluated, 2, 0)
-    known = _known(histories, members, held_back)
+def training_examples(corpus: Corpus, known: Histories, task: str) -> Examples:
+    """An example for every interaction of ``known`` that has one before it; ``known`` holds beginnings of histories."""
     rows = np.arange(len(known), dtype=np.int64)
     users = np.repeat(np.arange(known.users, dtype=np.int32), known.lengths())
     has_past = rows > known.offsets[users]
+    users, rows = users[has_past], rows[has_past]
     return Examples(
         task=task,
         split="loo",
         part="train",
         histories=known,
-        users=users[has_past],
-        ends=rows[has_past],
-        targets=known.items[has_past],
+        users=users,
+        ends=rows,
+        targets=known.items[rows],
+        rows=corpus.histories.offsets[users] + rows - known.offsets[users],
     )
 
 
-def _known(histories: Histories, members: BoolArray, held_back: IntArray | int) -> Histories:
-    """The members' histories without each one's last ``held_back`` rows; all others' are empty."""
-    lengths = histories.lengths()
-    users = np.repeat(np.arange(histories.users), lengths)
+def cut_histories(corpus: Corpus, members: BoolArray, held_back: IntArray) -> Histories:
+    """The members' histories without each one's last ``held_back`` (users,) rows; all others' are empty."""
+    histories = corpus.histories
+    users = np.repeat(np.arange(histories.users), histories.lengths())
     cut = histories.offsets[1:] - held_back
     keep: BoolArray = members[users] & (np.arange(len(histories)) < cut[users])
     return histories.take(keep)
+
+
+def _own_part(corpus: Corpus, parts: IntArray, split: Split, part: Part, task: str) -> Examples:
+    if split != "loo":
+        raise UsageError(f"corpus {corpus.name!r} comes with a split of its own and has no users for split {split}")
+    everybody = np.ones(corpus.histories.users, dtype=np.bool_)
+    users = np.repeat(np.arange(corpus.histories.users, dtype=np.int32), corpus.histories.lengths())
+    code = PART_CODES[part]
+    unknown = np.bincount(users[parts >= max(code, 1)], minlength=corpus.histories.users)
+    known = cut_histories(corpus, everybody, unknown)
+    if part == "train":
+        return training_examples(corpus, known, task)
+    rows = np.flatnonzero(parts == code)
+    return Examples(
+        task=task,
+        split=split,
+        part=part,
+        histories=known,
+        users=users[rows],
+        ends=known.offsets[users[rows] + 1],
+        targets=np.asarray(corpus.histories.items[rows]),
+        rows=rows,
+    )
 
 
 def _new_domain_codes(corpus: Corpus) -> IntArray:

@@ -26,7 +26,7 @@ from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.ranking import rank_examples
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Part, Split
 from unimp_bench.registry import make_model
-from unimp_bench.splits import catalogue, leave_one_out
+from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
 SMALL = SASRecConfig(
@@ -44,7 +44,7 @@ SMALL_CATALOGUE_FAILS = ("GRU4RecCPR", "SASRecCPR")  # they rerank the best 100 
 
 
 def part_of(corpus: Corpus, part: Part, split: Split = "loo") -> Examples:
-    return leave_one_out(corpus, split, part, TASK)
+    return target_examples(corpus, split, part, TASK)
 
 
 def ndcg(ranks: IntArray) -> float:

@@ -10,12 +10,13 @@ import pytest
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.registry import make_task
-from unimp_bench.splits import catalogue, leave_one_out
+from unimp_bench.rendering import Renderer
+from unimp_bench.splits import catalogue, target_examples
 
 
 def test_targets_are_the_last_and_the_one_before(planted: Corpus) -> None:
-    test = leave_one_out(planted, "loo", "test", "recommendation")
-    validation = leave_one_out(planted, "loo", "validation", "recommendation")
+    test = target_examples(planted, "loo", "test", "recommendation")
+    validation = target_examples(planted, "loo", "validation", "recommendation")
     everything = planted.histories
     ends = everything.offsets[test.users + 1]
     assert np.array_equal(test.targets, everything.items[ends - 1])
@@ -24,7 +25,7 @@ def test_targets_are_the_last_and_the_one_before(planted: Corpus) -> None:
 
 
 def test_training_holds_no_target_of_validation_or_test(planted: Corpus) -> None:
-    train = leave_one_out(planted, "loo", "train", "recommendation")
+    train = target_examples(planted, "loo", "train", "recommendation")
     kept = planted.users.held_out | (planted.users.domains == 2)
     expected = np.where(kept, 0, planted.histories.lengths() - 2)
     assert np.array_equal(train.histories.lengths(), expected)
@@ -34,7 +35,7 @@ def test_training_holds_no_target_of_validation_or_test(planted: Corpus) -> None
 
 
 def test_users_of_the_splits_partition_all_users(planted: Corpus) -> None:
-    users = [leave_one_out(planted, split, "test", "t").users for split in ("loo", "new-user", "new-domain")]
+    users = [target_examples(planted, split, "test", "t").users for split in ("loo", "new-user", "new-domain")]
     assert sorted(np.concatenate(users)) == list(range(240))
 
 
@@ -51,26 +52,26 @@ def test_an_item_sold_in_two_domains_is_in_both_catalogues(planted: Corpus, monk
     items[histories.offsets[office]] = 3
     monkeypatch.setitem(planted.__dict__, "histories", dataclasses.replace(histories, items=items))
     assert 3 in catalogue(planted, "loo") and 3 in catalogue(planted, "new-domain")
-    test = leave_one_out(planted, "new-domain", "test", "t")
+    test = target_examples(planted, "new-domain", "test", "t")
     assert np.isin(test.targets, catalogue(planted, "new-domain")).all()
 
 
 def test_only_loo_is_fitted_on(planted: Corpus) -> None:
     with pytest.raises(UsageError, match="only a test part"):
-        leave_one_out(planted, "new-user", "train", "t")
+        target_examples(planted, "new-user", "train", "t")
 
 
 def test_search_asks_for_the_category_of_the_target(planted: Corpus) -> None:
     task = make_task("search")
     examples = task.examples(planted, "loo", "test")
-    example = task.render(planted, examples, 3)
+    example = next(Renderer(planted, task.instruction).render(examples.select(slice(3, 4))))
     assert example.query == planted.items.text("category")[planted.items.names.index(example.target)]
     assert example.instruction.startswith(example.query)
     assert example.target not in example.history
 
 
 def test_last_items_are_right_aligned(planted: Corpus) -> None:
-    train = leave_one_out(planted, "loo", "train", "t")
+    train = target_examples(planted, "loo", "train", "t")
     window = train.last_items(5)
     for number in range(20):
         history = train.history(number)[-5:]

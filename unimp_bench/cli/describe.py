@@ -48,8 +48,11 @@ def _task(name: str, corpus_name: str, number: int | None) -> None:
     examples = task.examples(corpus, "loo", "test")
     if number >= len(examples):
         raise UsageError(f"there are {len(examples)} test examples, numbered from 0; {number} is none of them")
+    from unimp_bench.rendering import Renderer
+
+    rendered = next(Renderer(corpus, task.instruction).render(examples.select(slice(number, number + 1))))
     click.echo()
-    _facts({key: str(value) for key, value in dataclasses.asdict(task.render(corpus, examples, number)).items()})
+    _facts({key: str(value) for key, value in dataclasses.asdict(rendered).items()})
 
 
 def _model(name: str) -> None:

@@ -1,0 +1,46 @@
+"""Personalized explanation generation (UniMP, A.2): why may this item suit the user, or not?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from unimp_bench.contracts import Task
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import UsageError
+from unimp_bench.records import SPLITS, Examples, Part, Shown, Split, Texts
+from unimp_bench.splits import target_examples
+
+
+class Explanation(Task):
+    """The instruction shows the item; the answer is a sentence of the user's own review of it.
+
+    Interactions whose review explains nothing are no examples; which sentences count is decided when the corpus is
+    built, and its manifest says by which rule.
+    """
+
+    name = "explanation"
+    version = 1
+    kind = "text"
+    splits = SPLITS
+    instruction = "Given {items}, can you explain to the user why the product might be suitable or unsuitable?"
+
+    def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
+        explanations = corpus.explanations
+        if explanations is None:
+            raise UsageError(f"corpus {corpus.name!r} has no reviews, and {self.name} is learnt from them")
+        examples = target_examples(corpus, split, part, self.name)
+        assert examples.rows is not None
+        number_of = np.full(len(corpus.histories), -1, dtype=np.int64)
+        number_of[explanations.rows] = np.arange(len(explanations.rows))
+        explained = np.flatnonzero(number_of[examples.rows] >= 0)
+        if not len(explained):
+            raise UsageError(f"no review of corpus {corpus.name!r}, split {split}, {part} part, explains anything")
+        examples = examples.select(explained)
+        assert examples.rows is not None and examples.targets is not None
+        return replace(
+            examples,
+            shown=Shown.one_each(examples.targets),
+            texts=Texts(explanations, number_of[examples.rows]),
+        )

@@ -1,0 +1,138 @@
+"""Draws items that a user never had, as wrong candidates."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from unimp_bench.corpus import Corpus
+from unimp_bench.records import BoolArray, Examples, IntArray, Split
+from unimp_bench.splits import catalogue
+
+Negatives = Literal["uniform", "same-category"]
+
+_ROUNDS = 30
+"""Redraws of candidates that turned out to be the user's own or doubled; what is left after them is given up."""
+
+
+def draw_negatives(
+    corpus: Corpus,
+    split: Split,
+    examples: Examples,
+    wanted: IntArray,
+    among: Negatives,
+    rng: np.random.Generator,
+) -> tuple[IntArray, IntArray]:
+    """Distinct items for each example that its user never had, in no part of the history.
+
+    Args:
+        wanted: (n,) how many.
+        among: ``uniform``: over the split's items of the user's domain. ``same-category``: those of them with the
+            target's category; where they run out, as ``uniform``.
+
+    Returns:
+        (rows,) items and (rows,) the example of each, by example; a small pool may give an example fewer.
+    """
+    assert examples.targets is not None
+    owner = np.repeat(np.arange(len(examples)), wanted)
+    users = examples.users[owner]
+    domains = _Pools(*_domain_members(corpus, split))
+    drawn = np.full(len(owner), -1, dtype=np.int64)
+    open_slots: IntArray = np.arange(len(owner))
+    if among == "same-category":
+        categories = _category_codes(corpus)
+        shelves = _Pools(*_shelf_members(corpus, split, categories))
+        keys = corpus.users.domains[users].astype(np.int64) * (categories.max() + 1)
+        keys += categories[examples.targets[owner]]
+        open_slots = _fill(drawn, open_slots, owner, shelves, keys, corpus, users, rng)
+    open_slots = _fill(drawn, open_slots, owner, domains, corpus.users.domains[users], corpus, users, rng)
+    kept = drawn >= 0
+    return drawn[kept], owner[kept]
+
+
+class _Pools:
+    """Items by key, as CSR; ``members`` are (key, item) pairs."""
+
+    def __init__(self, keys: IntArray, items: IntArray) -> None:
+        order = np.lexsort((items, keys))
+        self.items = items[order]
+        self.offsets = np.searchsorted(keys[order], np.arange(int(keys.max(initial=-1)) + 2))
+
+    def draw(self, keys: IntArray, rng: np.random.Generator) -> IntArray:
+        """(n,) one item of each key's pool, -1 where the pool is empty."""
+        inside = keys < len(self.offsets) - 1
+        place = np.where(inside, keys, 0)
+        sizes = np.where(inside, self.offsets[place + 1] - self.offsets[place], 0)
+        chosen = self.offsets[place] + np.floor(rng.random(len(keys)) * sizes).astype(np.int64)
+        return np.where(sizes > 0, self.items[np.minimum(chosen, len(self.items) - 1)], -1)
+
+
+def _fill(
+    drawn: IntArray,
+    slots: IntArray,
+    owner: IntArray,
+    pools: _Pools,
+    keys: IntArray,
+    corpus: Corpus,
+    users: IntArray,
+    rng: np.random.Generator,
+) -> IntArray:
+    """Draw items into the open ``slots`` of ``drawn``; returns the slots that stay open."""
+    had = _Pairs(corpus)
+    for _ in range(_ROUNDS):
+        if not len(slots):
+            break
+        drawn[slots] = pools.draw(keys[slots], rng)
+        fresh = drawn[slots] >= 0
+        bad = ~fresh | had.hold(users[slots], np.maximum(drawn[slots], 0)) | _doubled(owner, drawn, len(had))[slots]
+        slots = slots[bad]
+        drawn[slots] = -1
+    return slots
+
+
+class _Pairs:
+    """All (user, item) pairs of a corpus, to look one up."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._items = len(corpus.items)
+        users = np.repeat(np.arange(corpus.histories.users), corpus.histories.lengths())
+        self._keys = np.sort(users * self._items + corpus.histories.items)
+
+    def __len__(self) -> int:
+        return self._items
+
+    def hold(self, users: IntArray, items: IntArray) -> BoolArray:
+        """(n,) whether the user ever had the item."""
+        keys = users.astype(np.int64) * self._items + items
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        found: BoolArray = self._keys[places] == keys
+        return found
+
+
+def _doubled(owner: IntArray, drawn: IntArray, items: int) -> BoolArray:
+    """(slots,) whether an earlier slot of the same example holds the same item."""
+    keys = owner * items + drawn
+    order = np.argsort(keys, kind="stable")
+    doubled = np.zeros(len(keys), dtype=np.bool_)
+    doubled[order[1:]] = keys[order[1:]] == keys[order[:-1]]
+    return doubled & (drawn >= 0)
+
+
+def _domain_members(corpus: Corpus, split: Split) -> tuple[IntArray, IntArray]:
+    """(domain, item) pairs: the items of the split's catalogue that users of a domain interact with."""
+    users = np.repeat(np.arange(corpus.histories.users), corpus.histories.lengths())
+    keys = np.unique(corpus.users.domains[users].astype(np.int64) * len(corpus.items) + corpus.histories.items)
+    domains, items = np.divmod(keys, len(corpus.items))
+    sold = np.isin(items, catalogue(corpus, split))
+    return domains[sold], items[sold]
+
+
+def _shelf_members(corpus: Corpus, split: Split, categories: IntArray) -> tuple[IntArray, IntArray]:
+    domains, items = _domain_members(corpus, split)
+    return domains * (categories.max() + 1) + categories[items], items
+
+
+def _category_codes(corpus: Corpus) -> IntArray:
+    _, codes = np.unique(np.array(corpus.items.text("category"), dtype=object), return_inverse=True)
+    return codes.astype(np.int64)

@@ -1,0 +1,96 @@
+"""Personalized multi-modal selection (UniMP, A.2): which of these items suit the user?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tasks.negatives import Negatives, draw_negatives
+from unimp_bench.contracts import Task
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import UsageError
+from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split
+from unimp_bench.splits import HELD_BACK, MIN_INTERACTIONS, last_examples, target_examples, users_of
+
+MOST_POSITIVES = 3
+_PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """How candidates are drawn.
+
+    Attributes:
+        negatives: ``uniform`` over the items of the user's domain, or of the ``same-category`` as the positives.
+        fewest, most: bounds of the number of negatives, which is uniform between them.
+    """
+
+    negatives: Negatives = "uniform"
+    fewest: int = 2
+    most: int = 7
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fewest <= self.most:
+            raise ValueError(f"between fewest = {self.fewest} and most = {self.most} there is no number of negatives")
+
+
+class Selection(Task):
+    """Candidates are the user's next items and items that the user never had, in random order.
+
+    A training example has one to three positives, and so has a test example of a new user or domain. In ``loo`` only
+    two interactions of a user are kept from training, one of them for validation, and an item that was trained on
+    cannot honestly be asked for: so a validation example has one positive, a test example one or two, and with two the
+    history ends before both. A public split has no order to take next items from, and is refused.
+    """
+
+    name = "selection"
+    version = 1
+    kind = "selection"
+    splits = SPLITS
+    instruction = "Given {items}, can you select all the appropriate items for the user?"
+    Config = SelectionConfig
+
+    def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
+        if corpus.parts is not None:
+            raise UsageError(f"corpus {corpus.name!r} comes with a split of its own, which has no order to select by")
+        if self.config.negatives == "same-category" and "category" not in corpus.items.attributes:
+            raise UsageError(f"corpus {corpus.name!r} has no item categories to draw hard negatives from")
+        rng = np.random.default_rng([SPLITS.index(split), _PARTS.index(part)])
+        examples, positives = self._positives(corpus, split, part, rng)
+        assert examples.rows is not None
+        wanted = rng.integers(self.config.fewest, self.config.most, endpoint=True, size=len(examples))
+        rows = _runs(examples.rows, positives)
+        liked, liked_owner = corpus.histories.items[rows], np.repeat(np.arange(len(examples)), positives)
+        others, others_owner = draw_negatives(corpus, split, examples, wanted, self.config.negatives, rng)
+        items, owner = np.concatenate([liked, others]), np.concatenate([liked_owner, others_owner])
+        order = np.lexsort((rng.random(len(items)), owner))
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(examples)))])
+        return replace(
+            examples,
+            shown=Shown(offsets, items[order].astype(np.int32)),
+            suits=(np.arange(len(items)) < len(liked))[order],
+        )
+
+    def _positives(
+        self, corpus: Corpus, split: Split, part: Part, rng: np.random.Generator
+    ) -> tuple[Examples, IntArray]:
+        """Examples whose histories end before all positives, and how many consecutive interactions are positive."""
+        examples = target_examples(corpus, split, part, self.name)
+        if part == "validation":
+            return examples, np.ones(len(examples), dtype=np.int64)
+        if part == "train":
+            left = examples.histories.offsets[examples.users + 1] - examples.ends
+            return examples, np.minimum(rng.integers(1, MOST_POSITIVES, endpoint=True, size=len(examples)), left)
+        lengths = corpus.histories.lengths()
+        most = np.minimum(HELD_BACK["validation"] if split == "loo" else MOST_POSITIVES, lengths - 1)
+        evaluated = users_of(corpus, split) & (lengths >= MIN_INTERACTIONS)
+        held_back = np.where(evaluated, rng.integers(1, np.maximum(most, 1), endpoint=True), 0)
+        return last_examples(corpus, split, part, self.name, held_back), held_back[evaluated]
+
+
+def _runs(starts: IntArray, lengths: IntArray) -> IntArray:
+    """Consecutive rows: ``lengths`` of them from each of ``starts``."""
+    before = np.cumsum(lengths) - lengths
+    rows: IntArray = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    return rows
