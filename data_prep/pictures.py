@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -15,13 +17,13 @@ MAX_PIXELS = 50_000_000
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
-def add_pictures(writer: CorpusWriter, folder: Path, items: list[str], bad: BadRecords) -> None:
+def add_pictures(writer: CorpusWriter, found: Iterable[Path], items: list[str], bad: BadRecords) -> None:
     """Give the writer each item's ``<item>.jpg``, ``.jpeg`` or ``.png`` that Pillow can decode.
 
-    Files are looked up in the folder's list, so no item name becomes a path.
+    Names of items are looked up among the files that were ``found``, so that none becomes a path.
     """
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for path in sorted(found):
         if path.suffix.lower() in SUFFIXES:
             files.setdefault(path.stem, path)
     if not files:
@@ -36,17 +38,22 @@ def add_pictures(writer: CorpusWriter, folder: Path, items: list[str], bad: BadR
             bad.add_file(BROKEN_PICTURE, picture)
 
 
-def is_sound(path: Path) -> bool:
-    """Whether a file is a JPEG or PNG of at most 50 megapixels that decodes to its end."""
+def is_sound(picture: Path | BytesIO) -> bool:
+    """Whether this is a JPEG or PNG of at most 50 megapixels that decodes to its end."""
+    return picture_format(picture) is not None
+
+
+def picture_format(content: Path | BytesIO) -> str | None:
+    """``JPEG`` or ``PNG`` where the content is one, of at most 50 megapixels, that decodes to its end."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("JPEG", "PNG")) as picture:
+            with Image.open(content, formats=("JPEG", "PNG")) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
-                    return False
+                    return None
                 picture.draft(picture.mode, (64, 64))  # a JPEG decodes at an eighth of the size, all of its bytes read
                 picture.load()
+                return picture.format
     # Pillow's plug-ins raise errors of many kinds on damaged files; SyntaxError is among them.
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return False
-    return True
+        return None

@@ -131,7 +131,7 @@ def _write_tables(
     training = ~np.isin(user_domains, [source.domains.index(name) for name in options.new_domains or ()])
     held_out = draw_held_out(user_names, training, options.held_out, options.seed)
     writer.users(user_names, [source.domains[code] for code in user_domains], held_out)
-    add_pictures(writer, source.raw / "images", item_names, bad)
+    add_pictures(writer, source.picture_files(item_names), item_names, bad)
     writer.items(item_names, [source.domains[code] for code in item_domains], kept.attributes)
 
     parts = None if raw.parts is None else raw.parts[kept.rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ class Source(ABC):
     Attributes:
         name: of the format, for the manifest.
         licence: one line on the terms of the data.
-        raw: the folder; pictures are in its folder ``images``.
+        raw: the folder.
         domains: names, in the order of their codes.
         notes: facts about the reading for the manifest.
     """
@@ -49,3 +50,7 @@ class Source(ABC):
     @abstractmethod
     def review_file(self, domain: int) -> Path:
         """The file that the lines of a domain's interactions number."""
+
+    def picture_files(self, items: list[str]) -> Iterable[Path]:
+        """The files whose stems name items; called once, after ``attributes``, with the items that stay."""
+        return self.raw.glob("images/*")
