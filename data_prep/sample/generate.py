@@ -54,23 +54,23 @@ def _generate_domain(raw: Path, department: Department, seeds: np.random.SeedSeq
     store = draw_store(department, shop)
     shoppers = draw_shoppers(shop)
     items, purchases = draw_purchases(store, shoppers, shop)
-    stars = draw_ratings(items, shoppers, purchases, shop)
+    ratings = draw_ratings(items, shoppers, purchases, shop)
     days = _days(shoppers.purchases, shop)
     draw_pictures(items, raw / "images", looks)
     listings = write_listings(store, items, texts)
     _write_gzip(raw / f"meta_{department.key}.json.gz", (repr(listing) for listing in listings))
     dice = Dice(people)
     names = [_reviewer_name(dice) for _ in shoppers.names]
-    reviews = write_reviews(store, items, shoppers, purchases, stars, texts)
+    reviews = write_reviews(store, items, shoppers, purchases, ratings.stars, texts)
     records = [
         _record(str(shoppers.names[who]), str(items.asins[what]), names[who], dice, review.summary, review.text, *given)
         for who, what, review, *given in zip(
-            purchases.shopper, purchases.item, reviews, stars.tolist(), days.tolist(), strict=True
+            purchases.shopper, purchases.item, reviews, ratings.stars.tolist(), days.tolist(), strict=True
         )
     ]
     records.sort(key=lambda record: (record["asin"], record["unixReviewTime"], record["reviewerID"]))
     _write_gzip(raw / f"reviews_{department.key}_5.json.gz", (json.dumps(record) for record in records))
-    return DomainTruth(store, items, shoppers, purchases)
+    return DomainTruth(store, items, shoppers, purchases, ratings)
 
 
 def _days(purchases: IntArray, rng: np.random.Generator) -> IntArray:

@@ -1,4 +1,4 @@
-"""What the generator knows and no model may see: enough to compute every choice probability again.
+"""What the generator knows and no model may see: enough to compute every probability of a choice and of a rating again.
 
 Arrays, in ``raw/truth`` over the generator's order of users and items, in a corpus's ``truth`` over its numbers:
 
@@ -11,6 +11,11 @@ Arrays, in ``raw/truth`` over the generator's order of users and items, in a cor
     follow (shelves, shelves)                    log boost of an item's shelf after the last item's shelf
     series_boost (2,)                            log boosts of the successors of the last item and the one before
     price_weight ()                              of the squared distance between dearness and purse
+    user_leniency (users,), item_quality (items,)   shifts of the satisfaction that a rating cuts into stars
+    user_liking_mean, user_liking_spread (users,)   of the liking over the purchases of the user's domain
+    liking_weight ()                             of the standardised liking in the satisfaction
+    noise_spread ()                              standard deviation of what else is in the satisfaction
+    star_cut (4,)                                a satisfaction above k of these is k + 1 stars
 """
 
 from __future__ import annotations
@@ -22,12 +27,13 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.sample.choice import PRICE_WEIGHT, SERIES_BOOSTS, Purchases
+from data_prep.sample.ratings import CUTS, LIKING_WEIGHT, NOISE_SPREAD, Ratings
 from data_prep.sample.shoppers import Shoppers
 from data_prep.sample.store import Items, Store
 from unimp_bench.errors import DataError
 from unimp_bench.records import IntArray
 
-SHARED = ("follow", "series_boost", "price_weight")
+SHARED = ("follow", "series_boost", "price_weight", "liking_weight", "noise_spread", "star_cut")
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class DomainTruth:
     items: Items
     shoppers: Shoppers
     purchases: Purchases
+    ratings: Ratings
 
     def users(self) -> list[str]:
         """Names that the users get in a corpus."""
@@ -60,6 +67,9 @@ def write_truth(domains: list[DomainTruth], folder: Path) -> None:
     arrays["follow"] = _block_diagonal([domain.store.follow for domain in domains])
     arrays["series_boost"] = np.array(SERIES_BOOSTS)
     arrays["price_weight"] = np.array(PRICE_WEIGHT)
+    arrays["liking_weight"] = np.array(LIKING_WEIGHT)
+    arrays["noise_spread"] = np.array(NOISE_SPREAD)
+    arrays["star_cut"] = np.array(CUTS)
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
 
@@ -104,6 +114,9 @@ def _columns(domain: DomainTruth, code: int, users: int, items: int, shelves: in
         "user_pattern": shoppers.pattern,
         "user_theme": shoppers.theme,
         "user_purse": shoppers.purse,
+        "user_leniency": shoppers.leniency,
+        "user_liking_mean": np.full(len(shoppers), domain.ratings.liking_mean),
+        "user_liking_spread": np.full(len(shoppers), domain.ratings.liking_spread),
         "item_domain": np.full(len(goods), code),
         "item_colour": goods.colour,
         "item_shape": goods.shape,
@@ -112,6 +125,7 @@ def _columns(domain: DomainTruth, code: int, users: int, items: int, shelves: in
         "item_shelf": goods.shelf + shelves,
         "item_popularity": goods.popularity,
         "item_dearness": goods.dearness,
+        "item_quality": domain.ratings.quality,
         "item_successor": goods.successors() + items,
         "choice_user": purchases.shopper + users,
         "choice_item": purchases.item + items,
