@@ -1,0 +1,163 @@
+"""What the McAuley lab's releases hold and where: files of one domain each, on more than one host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from data_prep.download.http import Patience
+from data_prep.download.transfer import fetch_file
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.files import locked
+from unimp_bench.names import find
+
+
+@dataclass(frozen=True)
+class Release:
+    """One year's files.
+
+    Attributes:
+        hosts: addresses below which the files lie, tried in this order.
+        reviews, metadata: paths of a domain's two files, with ``{domain}`` where it stands.
+        usual: the domains of the UniMP paper (Table 5), as far as the release has them.
+        others: the further domains.
+        sha256: of files, where it is known.
+    """
+
+    hosts: tuple[str, ...]
+    reviews: str
+    metadata: str
+    usual: tuple[str, ...]
+    others: tuple[str, ...]
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    def choose(self, domains: tuple[str, ...]) -> tuple[str, ...]:
+        """The domains to fetch; the usual ones where none is named.
+
+        Raises:
+            UsageError: the release has no such domain.
+        """
+        known = dict.fromkeys(self.usual + self.others)
+        for domain in domains:
+            find(known, domain, "domain of this release")
+        return domains or self.usual
+
+    def fetch(
+        self, domains: tuple[str, ...], folder: Path, mirror: str | None = None, patience: Patience | None = None
+    ) -> None:
+        """Bring both files of each domain into ``folder``; what is there stays, what is unfinished goes on.
+
+        Args:
+            mirror: an address that takes the place of every host; the paths stay.
+
+        Raises:
+            DataError: a file is to be had from no host.
+            UsageError: another process fetches into the folder, or the mirror is no address.
+        """
+        if mirror is not None and not mirror.startswith(("http://", "https://")):
+            raise UsageError(f"mirror {mirror!r} is no address; write it as in https://mirror.example")
+        with locked(folder):
+            for domain in domains:
+                for path in (self.reviews.format(domain=domain), self.metadata.format(domain=domain)):
+                    self._fetch_one(path, folder, mirror, patience)
+
+    def _fetch_one(self, path: str, folder: Path, mirror: str | None, patience: Patience | None) -> None:
+        name = path.rpartition("/")[2]
+        problems = []
+        for host in self.hosts:
+            base = host if mirror is None else mirror.rstrip("/") + urlsplit(host).path
+            try:
+                fetch_file(f"{base}/{path}", folder / name, self.sha256.get(name), patience)
+            except DataError as problem:
+                problems.append(str(problem))
+            else:
+                return
+        raise DataError(f"{name} is not to be had: {'; '.join(problems)}")
+
+
+AMAZON_2014 = Release(
+    hosts=(
+        "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles",
+        "https://mcauleylab.ucsd.edu/public_datasets/data/amazon/categoryFiles",
+    ),
+    reviews="reviews_{domain}_5.json.gz",
+    metadata="meta_{domain}.json.gz",
+    usual=(
+        "Baby",
+        "Beauty",
+        "Clothing_Shoes_and_Jewelry",
+        "Grocery_and_Gourmet_Food",
+        "Office_Products",
+        "Sports_and_Outdoors",
+        "Toys_and_Games",
+    ),
+    others=(
+        "Amazon_Instant_Video",
+        "Apps_for_Android",
+        "Automotive",
+        "Books",
+        "CDs_and_Vinyl",
+        "Cell_Phones_and_Accessories",
+        "Digital_Music",
+        "Electronics",
+        "Health_and_Personal_Care",
+        "Home_and_Kitchen",
+        "Kindle_Store",
+        "Movies_and_TV",
+        "Musical_Instruments",
+        "Patio_Lawn_and_Garden",
+        "Pet_Supplies",
+        "Tools_and_Home_Improvement",
+        "Video_Games",
+    ),
+    # The hosts publish none; these two are as the CaIRec authors (github.com/ShyJason/CaIRec) give them.
+    sha256={
+        "reviews_Beauty_5.json.gz": "e5925ec99023f1dc9c7d3dff7ef34cfeacd40d1b981b5525e1e4ba9c8abc18fe",
+        "meta_Beauty.json.gz": "c7977dc0e0ead14ac7df8c1c6de74da00e4bebfad87a0f0c5763d4c5bc9b53a0",
+    },
+)
+
+AMAZON_2018 = Release(
+    hosts=(
+        "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2",
+        "https://jmcauley.ucsd.edu/data/amazon_v2",
+    ),
+    reviews="categoryFilesSmall/{domain}_5.json.gz",
+    metadata="metaFiles2/meta_{domain}.json.gz",
+    # The release of 2018 has no Baby, and its Beauty is All_Beauty.
+    usual=(
+        "All_Beauty",
+        "Clothing_Shoes_and_Jewelry",
+        "Grocery_and_Gourmet_Food",
+        "Office_Products",
+        "Sports_and_Outdoors",
+        "Toys_and_Games",
+    ),
+    others=(
+        "AMAZON_FASHION",
+        "Appliances",
+        "Arts_Crafts_and_Sewing",
+        "Automotive",
+        "Books",
+        "CDs_and_Vinyl",
+        "Cell_Phones_and_Accessories",
+        "Digital_Music",
+        "Electronics",
+        "Gift_Cards",
+        "Home_and_Kitchen",
+        "Industrial_and_Scientific",
+        "Kindle_Store",
+        "Luxury_Beauty",
+        "Magazine_Subscriptions",
+        "Movies_and_TV",
+        "Musical_Instruments",
+        "Patio_Lawn_and_Garden",
+        "Pet_Supplies",
+        "Prime_Pantry",
+        "Software",
+        "Tools_and_Home_Improvement",
+        "Video_Games",
+    ),
+)
