@@ -25,6 +25,7 @@ COMMANDS = {
     "describe": "Tell all about one task, model or corpus.",
     "publish": "Copy results into leaderboards/ and write the tables.",
     "leaderboard": "Write the tables from the published results, or show one.",
+    "resources": "Show or get what text metrics need: WordNet, and an encoder for BERTScore.",
 }
 INTERRUPTED = 130
 

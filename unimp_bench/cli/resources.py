@@ -1,0 +1,59 @@
+"""``unimp-bench resources``: what text metrics need beyond packages, and one command to get each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from unimp_bench.errors import DependencyError
+from unimp_bench.paths import Workspace
+from unimp_bench.resources import DEFAULT_ENCODER, OVERRIDE, Resources
+
+EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group("resources", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Show what text metrics need, and whether it is here; without it their cells stay empty."""
+    if context.invoked_subcommand is None:
+        resources = Resources.of(Workspace.here())
+        _tell("METEOR", lambda: f"WordNet in {resources.wordnet()}")
+        _tell("BERTScore", lambda: f"the encoder {resources.encoder().name} in {resources.encoder().folder}")
+        click.echo(
+            f"{'':10} without a network: 'unimp-bench resources get --help'; {OVERRIDE}=<name or folder> overrides"
+        )
+
+
+def _tell(metric: str, here: Callable[[], str]) -> None:
+    try:
+        click.echo(f"{metric:10} ready: {here()}")
+    except DependencyError as error:
+        click.echo(f"{metric:10} empty: {error}")
+
+
+@command.group("get")
+def get() -> None:
+    """Get a resource: from the network, or from a folder where there is none."""
+
+
+@get.command("wordnet")
+@click.option("--from", "source", type=EXISTING, help="Folder of WordNet's files, as Debian's /usr/share/wordnet.")
+def wordnet(source: Path | None) -> None:
+    """WordNet 3.0, for METEOR: from nltk's index, else from Debian's wordnet-base, or from a folder."""
+    from unimp_bench.acquire import get_wordnet
+
+    click.echo(get_wordnet(Resources.of(Workspace.here()), source))
+
+
+@get.command("bertscore")
+@click.option(
+    "--encoder", default=DEFAULT_ENCODER, show_default=True, help="Name on the Hugging Face Hub, or a folder."
+)
+def bertscore(encoder: str) -> None:
+    """An encoder for BERTScore; it is named in the column, so two encoders never share one."""
+    from unimp_bench.acquire import get_encoder
+
+    click.echo(get_encoder(Resources.of(Workspace.here()), encoder))
