@@ -1,0 +1,115 @@
+"""The tokenizer of a corpus and the tokens of its catalogue: computed once, then found in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+from unimp_bench.files import locked
+from unimp_bench.picture_tokens.config import TokenizerConfig, tokenizer_config
+from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
+from unimp_bench.picture_tokens.taming import load_taming
+from unimp_bench.picture_tokens.tokenizer import FILE, PictureTokenizer
+from unimp_bench.picture_tokens.training import train_tokenizer
+from unimp_bench.progress import progress
+from unimp_bench.records import IntArray
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class CatalogueTokens:
+    """Codes of the pictures of a corpus.
+
+    Attributes:
+        rows: (items,) int64 row of each item's picture in ``codes``, -1 for items without one.
+        codes: (pictures, length) int16, memory-mapped.
+    """
+
+    rows: IntArray
+    codes: npt.NDArray[np.int16]
+
+
+def open_tokenizer(items: Items, preset: str, cache: Path, weights: str = "") -> PictureTokenizer:
+    """The tokenizer of a corpus: loaded from ``weights`` (``paper``), or trained on its pictures once.
+
+    Training reads the pictures of the whole catalogue and no interaction.
+
+    Args:
+        items: the catalogue.
+        preset: ``tiny``, ``base`` or ``paper``.
+        cache: folder for what can be computed again.
+        weights: for ``paper``, a VQGAN checkpoint file or its folder.
+
+    Raises:
+        UsageError: no such preset, no pictures, weights missing or not wanted, or another process is training.
+        DataError: a picture or the weights cannot be read.
+    """
+    config = tokenizer_config(preset)
+    if not items.has_picture.any():
+        raise UsageError("this corpus has no pictures, so there are none to make tokens of; choose another corpus")
+    if not config.steps:
+        if not weights:
+            raise UsageError(f"the picture tokenizer {preset!r} needs a VQGAN checkpoint; name its file as its weights")
+        return load_taming(Path(weights), config)
+    if weights:
+        raise UsageError(f"the picture tokenizer {preset!r} is trained on the corpus; give it no weights")
+    folder = cache / f"picture-tokenizer-{_key(config, items.fingerprint)}"
+    if not (folder / FILE).is_file():
+        with locked(folder):
+            train_tokenizer(config, _training_pictures(items, config)).save(folder)
+    return PictureTokenizer.load(folder)
+
+
+def catalogue_tokens(tokenizer: PictureTokenizer, items: Items, cache: Path) -> CatalogueTokens:
+    """Codes of all pictures, from ``cache`` where they were computed before.
+
+    Raises:
+        DataError: a picture file cannot be decoded.
+    """
+    path = cache / f"picture-tokens-{_key(tokenizer.fingerprint, items.fingerprint)}.npy"
+    if not path.is_file():
+        _write(path, tokenizer, items)
+    rows = np.where(items.has_picture, np.cumsum(items.has_picture) - 1, -1)
+    return CatalogueTokens(rows, np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def picture_paths(items: Items, numbers: IntArray) -> list[Path]:
+    """The picture files of items that have one."""
+    paths = [items.picture(int(number)) for number in numbers]
+    return [path for path in paths if path is not None]
+
+
+def _training_pictures(items: Items, config: TokenizerConfig) -> UInt8Array:
+    """At most ``most_pictures`` of the catalogue, drawn with the configuration's seed."""
+    pictured = np.flatnonzero(items.has_picture)
+    if len(pictured) > config.most_pictures:
+        drawn = np.random.default_rng(config.seed).choice(pictured, config.most_pictures, replace=False)
+        pictured = np.sort(drawn)
+    return read_pictures(picture_paths(items, pictured), config.side)
+
+
+def _write(path: Path, tokenizer: PictureTokenizer, items: Items) -> None:
+    """Encode all pictures, a batch at a time; the file is there whole or not at all."""
+    paths = picture_paths(items, np.flatnonzero(items.has_picture))
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        table = np.lib.format.open_memmap(partial, mode="w+", dtype=np.int16, shape=(len(paths), tokenizer.length))
+        for start in progress(range(0, len(paths), _BATCH), "tokenising pictures", unit="batch"):
+            table[start : start + _BATCH] = tokenizer.encode(paths[start : start + _BATCH])
+        table.flush()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256("/".join(str(part) for part in parts).encode()).hexdigest()[:16]

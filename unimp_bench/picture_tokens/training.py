@@ -1,0 +1,94 @@
+"""Training a tokenizer on pictures, with straight-through quantisation.
+
+The loss is ``|x - x^|`` plus VQ-VAE's two terms as VQGAN's paper states them (van den Oord et al., NeurIPS 2017;
+Esser et al., CVPR 2021): ``|sg(z) - e|^2 + beta |z - sg(e)|^2``. VQGAN adds LPIPS and a patch discriminator, which
+make large photographs crisp; both are left out here, the first needs pre-trained weights and neither pays at these
+sizes. So pictures come out softer than VQGAN's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unimp_bench.errors import ModelError
+from unimp_bench.picture_tokens.config import TokenizerConfig
+from unimp_bench.picture_tokens.files import UInt8Array
+from unimp_bench.picture_tokens.model import build, codes_to_latents, nearest_codes, to_signal
+from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
+from unimp_bench.progress import progress
+
+_REVIVE_EVERY = 25
+_REVIVE_UNTIL = 0.7
+"""A code that goes unused for so many steps moves onto an encoder output; the last share of training settles them."""
+
+
+def train_tokenizer(config: TokenizerConfig, pictures: UInt8Array) -> PictureTokenizer:
+    """Train on (n, side, side, 3) uint8 pictures; the same pictures give the same tokenizer on a CPU.
+
+    Raises:
+        ModelError: the loss is no longer finite.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = build(config).to(device).train()
+    batches = torch.Generator().manual_seed(config.seed)
+    source = torch.from_numpy(pictures).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / config.steps))
+    codebook: Tensor = model.quantize.embedding.weight
+    used = torch.zeros(config.codes, dtype=torch.bool, device=device)
+    for step in progress(range(config.steps), "training the picture tokenizer", unit="step"):
+        rows = torch.randint(len(pictures), (config.batch,), generator=batches)
+        loss, latents, codes = _loss(model, to_signal(source[rows.to(device)], config.patch), config.commitment)
+        if not torch.isfinite(loss):
+            raise ModelError(f"the picture tokenizer's loss is {loss.item()} at step {step}; lower its learning rate")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        used[codes.flatten()] = True
+        if step % _REVIVE_EVERY == 0 and step < _REVIVE_UNTIL * config.steps:
+            _revive(codebook, ~used, latents, batches)
+            used.zero_()
+    return PictureTokenizer(config, model)
+
+
+def _rate(done: float) -> float:
+    """Learning rate as a share of its peak: up over the first twentieth, then down a cosine."""
+    return min(1.0, done * 20 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _loss(model: Any, signal: Tensor, commitment: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(loss, encoder outputs (n, d, h, w), codes (n, h, w)) of one batch."""
+    codebook = model.quantize.embedding.weight
+    latents = model.encode(signal).latents
+    with torch.no_grad():
+        codes = nearest_codes(latents, codebook)
+    vectors = codes_to_latents(codes, codebook)
+    through = latents + (vectors - latents).detach()
+    drawn = model.decode(through, force_not_quantize=True).sample
+    codebook_term = (vectors - latents.detach()).square().mean()
+    commitment_term = (latents - vectors.detach()).square().mean()
+    loss = (drawn - signal).abs().mean() + codebook_term + commitment * commitment_term
+    return loss, latents.detach(), codes
+
+
+@torch.no_grad()
+def _revive(codebook: Tensor, dead: Tensor, latents: Tensor, generator: torch.Generator) -> None:
+    """Move every dead code onto an encoder output of this batch, drawn at random."""
+    outputs = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1])
+    rows = torch.randint(len(outputs), (int(dead.sum()),), generator=generator)
+    codebook[dead] = outputs[rows.to(outputs.device)]
+
+
+def perplexity(tokens: np.ndarray[Any, Any], codes: int) -> float:
+    """``exp`` of the entropy of code use: how many codes would be as spread out, were all used alike."""
+    shares = np.bincount(tokens.ravel(), minlength=codes) / tokens.size
+    shares = shares[shares > 0]
+    return float(np.exp(-(shares * np.log(shares)).sum()))
