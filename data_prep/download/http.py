@@ -51,6 +51,10 @@ class Patience:
         longest = min(self.longest_pause, self.first_pause * 2.0 ** (failures - 1))
         return max(asked or 0.0, longest * random.uniform(0.5, 1.0))  # noqa: S311 (spreads clients, guards nothing)
 
+    def gives_up(self, failures: int, pause: float) -> bool:
+        """Whether to try no more, or not to wait that long."""
+        return failures >= self.attempts or pause > max(self.longest_wait, self.longest_pause)
+
 
 class Final(Exception):  # noqa: N818 (says how a failure is to be taken; callers turn it into an error of the user's)
     """It will fail again in the same way; the argument says why."""

@@ -47,7 +47,7 @@ def fetch_file(url: str, target: Path, sha256: str | None = None, patience: Pati
             failures = 1 if part.size > farthest else failures + 1
             farthest = max(farthest, part.size)
             pause = patience.pause(failures, problem.asked)
-            if failures >= patience.attempts or pause > max(patience.longest_wait, patience.longest_pause):
+            if patience.gives_up(failures, pause):
                 raise DataError(f"{url}: {problem}; {_outlook(failures, pause, patience)}") from None
             time.sleep(pause)
 
