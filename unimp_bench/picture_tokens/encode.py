@@ -1,4 +1,7 @@
-"""The tokenizer of a corpus and the tokens of its catalogue: computed once, then found in a cache."""
+"""The tokenizer of a corpus and the tokens of its catalogue: computed once, then found in a cache.
+
+Nothing here loads torch before it is needed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +19,11 @@ from unimp_bench.errors import UsageError
 from unimp_bench.files import locked
 from unimp_bench.picture_tokens.config import TokenizerConfig, tokenizer_config
 from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
-from unimp_bench.picture_tokens.taming import load_taming
-from unimp_bench.picture_tokens.tokenizer import FILE, PictureTokenizer
-from unimp_bench.picture_tokens.training import train_tokenizer
 from unimp_bench.progress import progress
 from unimp_bench.records import IntArray
+
+if TYPE_CHECKING:
+    from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
 
 _BATCH = 256
 
@@ -52,6 +56,10 @@ def open_tokenizer(items: Items, preset: str, cache: Path, weights: str = "") ->
         UsageError: no such preset, no pictures, weights missing or not wanted, or another process is training.
         DataError: a picture or the weights cannot be read.
     """
+    from unimp_bench.picture_tokens.taming import load_taming
+    from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
+    from unimp_bench.picture_tokens.training import train_tokenizer
+
     config = tokenizer_config(preset)
     if not items.has_picture.any():
         raise UsageError("this corpus has no pictures, so there are none to make tokens of; choose another corpus")
@@ -62,7 +70,7 @@ def open_tokenizer(items: Items, preset: str, cache: Path, weights: str = "") ->
     if weights:
         raise UsageError(f"the picture tokenizer {preset!r} is trained on the corpus; give it no weights")
     folder = cache / f"picture-tokenizer-{_key(config, items.fingerprint)}"
-    if not (folder / FILE).is_file():
+    if not (folder / PictureTokenizer.FILE).is_file():
         with locked(folder):
             train_tokenizer(config, _training_pictures(items, config)).save(folder)
     return PictureTokenizer.load(folder)

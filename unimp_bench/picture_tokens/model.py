@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -36,6 +37,18 @@ def build(config: TokenizerConfig) -> Any:
         norm_num_groups=config.groups,
         sample_size=config.side,
     )
+
+
+def assemble(config: TokenizerConfig, tensors: Mapping[str, Tensor]) -> Any:
+    """The network with the given weights, without drawing random ones first.
+
+    Raises:
+        RuntimeError: names or shapes are not those of the configuration.
+    """
+    with torch.device("meta"):
+        model = build(config)
+    model.load_state_dict(tensors, assign=True)
+    return model
 
 
 def nearest_codes(latents: Tensor, codebook: Tensor) -> Tensor:

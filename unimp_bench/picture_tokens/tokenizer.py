@@ -18,10 +18,8 @@ from torch import Tensor
 from unimp_bench.errors import DataError
 from unimp_bench.picture_tokens.config import TokenizerConfig
 from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
-from unimp_bench.picture_tokens.model import build, codes_to_latents, nearest_codes, to_pictures, to_signal
+from unimp_bench.picture_tokens.model import assemble, codes_to_latents, nearest_codes, to_pictures, to_signal
 from unimp_bench.records import IntArray
-
-FILE = "picture_tokenizer.safetensors"
 
 _CONFIG = "config"
 _BATCH = 64
@@ -37,6 +35,9 @@ class PictureTokenizer:
         length: tokens a picture, row by row from the top left.
         side: height and width of a picture in pixels.
     """
+
+    FILE = "picture_tokenizer.safetensors"
+    """Name of the one file that a saved tokenizer is."""
 
     def __init__(self, config: TokenizerConfig, model: Any) -> None:
         self.config = config
@@ -105,11 +106,11 @@ class PictureTokenizer:
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".{FILE}.{os.getpid()}"
+        partial = folder / f".{self.FILE}.{os.getpid()}"
         tensors = {name: tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
         try:
             save_file(tensors, partial, {_CONFIG: _config_json(self.config)})
-            partial.replace(folder / FILE)
+            partial.replace(folder / self.FILE)
         finally:
             partial.unlink(missing_ok=True)
 
@@ -122,13 +123,12 @@ class PictureTokenizer:
         """
         from safetensors import SafetensorError, safe_open
 
-        path = folder / FILE
+        path = folder / cls.FILE
         try:
             with safe_open(path, "pt") as file:
                 config = TypeAdapter(TokenizerConfig).validate_json((file.metadata() or {}).get(_CONFIG, ""))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            model = build(config)
-            model.load_state_dict(tensors)
+            model = assemble(config, tensors)
         except (OSError, SafetensorError, ValidationError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{path} is no picture tokenizer ({reason}); remove it to train it again") from None
