@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # lists and --help read the cards of this module, and load no
     from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Part, Split
 
 Kind = Literal["ranking", "rating", "text", "selection", "picture"]
-Reads = Literal["popularity", "order", "text", "pictures", "query", "truth"]
+Reads = Literal["popularity", "ratings", "order", "text", "pictures", "query", "truth"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,181 @@
+"""Ratings from averages: the mean of all, of an item, and of an item and a user; floors of every preference table.
+
+With the global mean ``m`` of the training ratings, an item's offset ``b_i`` and a user's offset ``c_u``
+
+    global-mean  m                item-mean  m + b_i                bias  m + b_i + c_u
+
+Offsets are damped: with few ratings they stay close to 0. The damping is one of ``DAMPINGS``, the one with the least
+squared error on the validation part; an item or user without a rating has offset 0. Answers are cut to the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from scipy import sparse
+
+from unimp_bench.contracts import FitData, Rater
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray
+
+TASK = "preference"
+DAMPINGS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""So many ratings of exactly the mean are added to those of an item or user."""
+
+DampingT = TypeVar("DampingT")
+
+
+@dataclass(frozen=True)
+class MeanConfig:
+    """Means have no settings."""
+
+
+class GlobalMean(Rater[MeanConfig]):
+    """The mean of all training ratings, for everyone and everything."""
+
+    Config = MeanConfig
+
+    def fit(self, data: FitData) -> None:
+        ratings = Ratings.of(data.examples[TASK].train.histories)
+        if not len(ratings):
+            raise UsageError("the training part of this corpus has no rating to take a mean of; choose another corpus")
+        self._mean = float(ratings.values.mean())
+        self._offsets = np.zeros(len(data.items))
+        self._fit_offsets(ratings, data.examples[TASK].validation)
+
+    def save(self, folder: Path) -> None:
+        np.save(folder / "mean.npy", np.array(self._mean), allow_pickle=False)
+        np.save(folder / "offsets.npy", self._offsets, allow_pickle=False)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        self._mean = float(np.load(folder / "mean.npy", allow_pickle=False))
+        self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+
+    def rate(self, examples: Examples) -> FloatArray:
+        assert examples.shown is not None and examples.scale is not None
+        lowest, highest, _ = examples.scale
+        rated: FloatArray = np.clip(self._mean + self._offsets[examples.shown.items], lowest, highest)
+        return rated
+
+    def _fit_offsets(self, ratings: Ratings, validation: Examples) -> None:
+        """Learn the items' offsets; the global mean has none."""
+
+    def _squared_error(self, validation: Examples) -> float:
+        assert validation.ratings is not None
+        return float(((self.rate(validation) - validation.ratings) ** 2).sum())
+
+
+class ItemMean(GlobalMean):
+    """The mean of the item's training ratings, damped: ``b_i = sum(r - m) / (n_i + damping)``."""
+
+    def _fit_offsets(self, ratings: Ratings, validation: Examples) -> None:
+        above = np.bincount(ratings.items, ratings.values - self._mean, minlength=len(self._offsets))
+        counts = np.bincount(ratings.items, minlength=len(self._offsets))
+
+        def error(damping: float) -> float:
+            self._offsets = above / (counts + damping)
+            return self._squared_error(validation)
+
+        error(_best(DAMPINGS, error))
+
+
+class Bias(GlobalMean):
+    """Offsets of items and users that together minimise the damped squared error over the training ratings:
+
+        sum (r - m - b_i - c_u)^2 + item damping * sum b_i^2 + user damping * sum c_u^2
+
+    (Koren, Bell and Volinsky, 2009, Eq. 3 and 4, with a damping for each side.) The items' offsets are kept. A user's
+    is computed for each example from the ratings in its history, by the same equation: so users who were never
+    trained on have one too, and the validation rating counts in the history of a test example.
+    """
+
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        np.save(folder / "damping.npy", np.array(self._user_damping), allow_pickle=False)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        super().load(folder, items, cache)
+        self._user_damping = float(np.load(folder / "damping.npy", allow_pickle=False))
+
+    def rate(self, examples: Examples) -> FloatArray:
+        assert examples.shown is not None and examples.scale is not None
+        lowest, highest, _ = examples.scale
+        offsets: FloatArray = self._offsets[examples.shown.items] + self._user_offsets(examples)
+        rated: FloatArray = np.clip(self._mean + offsets, lowest, highest)
+        return rated
+
+    def _fit_offsets(self, ratings: Ratings, validation: Examples) -> None:
+        def error(dampings: tuple[float, float]) -> float:
+            self._user_damping, item_damping = dampings
+            self._offsets = item_offsets(
+                ratings, self._mean, len(self._offsets), user_damping=self._user_damping, item_damping=item_damping
+            )
+            return self._squared_error(validation)
+
+        error(_best(product(DAMPINGS, DAMPINGS), error))
+
+    def _user_offsets(self, examples: Examples) -> FloatArray:
+        """(n,) ``c_u = sum(r - m - b_i) / (n_u + damping)`` over the rated items of each history."""
+        owners, rows = _history_rows(examples)
+        ratings = examples.histories.ratings[rows].astype(np.float64)
+        above = ratings - self._mean - self._offsets[examples.histories.items[rows]]
+        rated = ~np.isnan(ratings)
+        sums = np.bincount(owners[rated], above[rated], minlength=len(examples))
+        counts = np.bincount(owners[rated], minlength=len(examples))
+        offsets: FloatArray = sums / (counts + self._user_damping)
+        return offsets
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """The rated interactions of some histories, as columns (ratings,)."""
+
+    users: IntArray
+    items: IntArray
+    values: FloatArray
+
+    @classmethod
+    def of(cls, histories: Histories) -> Ratings:
+        """All of them, a user's first interaction included."""
+        rated = np.flatnonzero(~np.isnan(histories.ratings))
+        users = np.repeat(np.arange(histories.users), histories.lengths())
+        return cls(users[rated], histories.items[rated], histories.ratings[rated].astype(np.float64))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def item_offsets(ratings: Ratings, mean: float, items: int, *, user_damping: float, item_damping: float) -> FloatArray:
+    """(items,) the items' part of the damped least-squares solution, by conjugate gradients on its normal equations."""
+    users = int(ratings.users.max()) + 1
+    rows = np.tile(np.arange(len(ratings)), 2)
+    columns = np.concatenate([ratings.items, items + ratings.users])
+    design = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(ratings), items + users))
+    damping = np.repeat([item_damping, user_damping], [items, users])
+    equations = (design.T @ design + sparse.diags_array(damping)).tocsr()
+    scale = sparse.diags_array(1 / equations.diagonal())
+    solution, unfinished = sparse.linalg.cg(equations, design.T @ (ratings.values - mean), rtol=1e-8, M=scale)
+    if unfinished:
+        raise ArithmeticError("the equations of the rating offsets were not solved")
+    offsets: FloatArray = solution[:items]
+    return offsets
+
+
+def _best(dampings: Iterable[DampingT], error: Callable[[DampingT], float]) -> DampingT:
+    """The first of the dampings with the least error."""
+    return min(dampings, key=error)
+
+
+def _history_rows(examples: Examples) -> tuple[IntArray, IntArray]:
+    """All rows of the examples' histories: the example of each, and the row."""
+    starts = examples.starts()
+    lengths = examples.ends - starts
+    owners = np.repeat(np.arange(len(examples)), lengths)
+    before = np.cumsum(lengths) - lengths
+    return owners, np.arange(len(owners)) + (starts - before)[owners]

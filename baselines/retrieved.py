@@ -1,0 +1,82 @@
+"""Pictures without a generator: that of a retrieved item, and the usual codes of a category."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unimp_bench.contracts import FitData, Painter
+from unimp_bench.corpus import Items
+from unimp_bench.records import Examples, IntArray
+
+TASK = "image_generation"
+
+
+@dataclass(frozen=True)
+class PictureConfig:
+    """These painters have no settings."""
+
+
+class RetrievedPicture(Painter[PictureConfig]):
+    """The picture of the first retrieved item, as it is."""
+
+    Config = PictureConfig
+
+    def fit(self, data: FitData) -> None:
+        """Nothing to learn."""
+
+    def save(self, folder: Path) -> None:
+        """Nothing to keep."""
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        """Nothing to read."""
+
+    def paint(self, examples: Examples) -> IntArray:
+        assert examples.shown is not None and examples.pictures is not None
+        return examples.pictures.of(examples.shown.items[examples.shown.offsets[:-1]])
+
+
+class CategoryPicture(Painter[PictureConfig]):
+    """At each position the most frequent code among the catalogue's pictures of the queried category; no user.
+
+    Of positions drawn independently none is likelier to be right: a floor for token accuracy, and no picture of
+    anything. Of equals the lower code is taken; a query that no pictured item has gets the codes of all pictures.
+    """
+
+    Config = PictureConfig
+
+    def fit(self, data: FitData) -> None:
+        pictures = data.examples[TASK].train.pictures
+        assert pictures is not None
+        pictured = np.flatnonzero(pictures.rows >= 0)
+        paths = np.array(data.items.text("category"), dtype=object)[pictured]
+        self._paths, owners = np.unique(paths, return_inverse=True)
+        codes = np.asarray(pictures.of(pictured))
+        groups = [codes, *(codes[owners == path] for path in range(len(self._paths)))]
+        self._codes = np.stack([_commonest(group, pictures.size) for group in groups])
+
+    def save(self, folder: Path) -> None:
+        (folder / "paths.json").write_text(json.dumps(self._paths.tolist()), encoding="utf-8")
+        np.save(folder / "codes.npy", self._codes, allow_pickle=False)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        self._paths = np.array(json.loads((folder / "paths.json").read_text(encoding="utf-8")), dtype=object)
+        self._codes = np.load(folder / "codes.npy", allow_pickle=False)
+
+    def paint(self, examples: Examples) -> IntArray:
+        assert examples.queries is not None
+        row_of = {path: row for row, path in enumerate(self._paths, start=1)}
+        rows = np.array([row_of.get(text, 0) for text in examples.query_texts])
+        codes: IntArray = self._codes[rows[examples.queries]]
+        return codes
+
+
+def _commonest(codes: IntArray, size: int) -> IntArray:
+    """(length,) the most frequent code of each column of ``codes`` (pictures, length)."""
+    cells = codes.astype(np.int64) + size * np.arange(codes.shape[1])
+    counts = np.bincount(cells.ravel(), minlength=size * codes.shape[1]).reshape(-1, size)
+    commonest: IntArray = counts.argmax(axis=1)
+    return commonest

@@ -1,0 +1,128 @@
+"""The most typical sentence: what most people say of an item, the same for every user who asks about it.
+
+The most typical of some sentences is their medoid: the one with the largest sum of cosines with all of them, each
+sentence a TF-IDF vector over its words. Of equals, the one that is more typical of the wider group is taken, then the
+first. The vectors are never multiplied pair by pair: the sum of cosines with a group is the cosine's product with the
+group's sum of vectors, so the cost grows with the words and not with the pairs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from unimp_bench.contracts import FitData, Writer
+from unimp_bench.corpus import Items
+from unimp_bench.records import Examples, FloatArray, IntArray
+
+TASK = "explanation"
+NONE = -1
+"""Group of what belongs to no group."""
+
+_WORD = re.compile(r"\w+")
+_DIGITS = 9  # sums are rounded to so many digits, so that the order of adding decides no tie
+
+
+@dataclass(frozen=True)
+class SentenceConfig:
+    """Typical sentences have no settings."""
+
+
+class TypicalSentence(Writer[SentenceConfig]):
+    """The most typical of the training sentences about the item.
+
+    An item without one gets that of its category path, a category without one that of the corpus.
+    """
+
+    Config = SentenceConfig
+
+    def fit(self, data: FitData) -> None:
+        train = data.examples[TASK].train
+        assert train.texts is not None and train.targets is not None
+        sentences = train.texts.read()
+        everything = np.zeros(len(data.items), dtype=np.int64)
+        chosen = typical_sentences(sentences, train.targets, [everything, *self._narrower(data.items)])
+        kept, self._numbers = np.unique(chosen, return_inverse=True)
+        self._sentences = [sentences[number] for number in kept]
+
+    def save(self, folder: Path) -> None:
+        (folder / "sentences.json").write_text(json.dumps(self._sentences), encoding="utf-8")
+        np.save(folder / "numbers.npy", self._numbers, allow_pickle=False)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        self._sentences = json.loads((folder / "sentences.json").read_text(encoding="utf-8"))
+        self._numbers = np.load(folder / "numbers.npy", allow_pickle=False)
+
+    def write(self, examples: Examples) -> list[str]:
+        assert examples.shown is not None
+        return [self._sentences[number] for number in self._numbers[examples.shown.items]]
+
+    def _narrower(self, items: Items) -> list[IntArray]:
+        """Groups of items below the whole corpus, (items,) each, wider ones first."""
+        categories = np.full(len(items), NONE)
+        if "category" in items.attributes:
+            paths, codes = np.unique(np.array(items.text("category"), dtype=object), return_inverse=True)
+            categories = np.where((paths == "")[codes], NONE, codes)
+        return [categories, np.arange(len(items))]
+
+
+class ConstantSentence(TypicalSentence):
+    """The most typical training sentence of the corpus, whatever the item."""
+
+    def _narrower(self, items: Items) -> list[IntArray]:
+        return []
+
+
+def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Sequence[IntArray]) -> IntArray:
+    """The number of the most typical sentence for each owner: that of the narrowest of its groups that has any.
+
+    Args:
+        sentences: n of them, at least one.
+        owners: (n,) whom or what each sentence is about, from 0.
+        groupings: wider ones first, the first without ``NONE``; each (owners,) the group of every owner.
+
+    Returns:
+        (owners,); ``NONE`` only for an owner none of whose groups has a sentence.
+    """
+    vectors = tf_idf(sentences)
+    chosen = np.full(len(groupings[0]), NONE)
+    scores: list[FloatArray] = []
+    for group_of_owner in groupings:
+        groups = group_of_owner[owners]
+        scores.append(np.round(_nearness(vectors, groups), _DIGITS))
+        ascending = np.lexsort([-np.arange(len(sentences)), *scores, groups])
+        ascending = ascending[groups[ascending] != NONE]
+        medoids = np.full(int(group_of_owner.max(initial=NONE)) + 2, NONE)  # the last place is that of NONE
+        medoids[groups[ascending]] = ascending  # of several in one place the last stays
+        chosen = np.where(medoids[group_of_owner] == NONE, chosen, medoids[group_of_owner])
+    return chosen
+
+
+def tf_idf(sentences: Sequence[str]) -> sparse.csr_array:
+    """(n, words) counts times ``1 + log((1 + n) / (1 + sentences with the word))``, each row of length 1 or empty."""
+    words = [_WORD.findall(sentence.lower()) for sentence in sentences]
+    flat = np.array([word for sentence in words for word in sentence], dtype=np.str_)
+    vocabulary, columns = np.unique(flat, return_inverse=True)
+    owners = np.repeat(np.arange(len(sentences)), [len(sentence) for sentence in words])
+    shape = (len(sentences), len(vocabulary))
+    counts = sparse.csr_array((np.ones(len(columns)), (owners, columns)), shape=shape)
+    counts.sum_duplicates()
+    frequencies = np.bincount(counts.indices, minlength=len(vocabulary))
+    weights = counts @ sparse.diags_array(1 + np.log((1 + len(sentences)) / (1 + frequencies)))
+    lengths = np.sqrt((weights**2).sum(axis=1))
+    return (sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ weights).tocsr()
+
+
+def _nearness(vectors: sparse.csr_array, groups: IntArray) -> FloatArray:
+    """(n,) the sum of the cosines of each sentence with those of its group, itself included."""
+    entries = vectors.tocoo()
+    cells = groups[entries.row].astype(np.int64) * vectors.shape[1] + entries.col
+    distinct, places = np.unique(cells, return_inverse=True)
+    sums = np.bincount(places, entries.data, minlength=len(distinct))
+    return np.asarray(np.bincount(entries.row, entries.data * sums[places], minlength=vectors.shape[0]), np.float64)
