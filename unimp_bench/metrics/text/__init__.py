@@ -41,10 +41,9 @@ def text_scores(predictions: Sequence[str], references: Sequence[str]) -> Scores
 
 def _meteor(predictions: Sequence[str], references: Sequence[str], resources: Resources) -> Score | Missing:
     try:
-        wordnet = resources.wordnet()
+        return mean_score(meteor_values(predictions, references, resources.wordnet()))
     except DependencyError as error:
         return Missing(str(error))
-    return mean_score(meteor_values(predictions, references, wordnet))
 
 
 def _bertscore(predictions: Sequence[str], references: Sequence[str], resources: Resources) -> Scores:
@@ -52,7 +51,14 @@ def _bertscore(predictions: Sequence[str], references: Sequence[str], resources:
     try:
         encoder = resources.encoder()
     except DependencyError as error:
-        return {f"BERTScore F1 ({DEFAULT_ENCODER})": Missing(str(error))}
-    from unimp_bench.metrics.text.bertscore import bertscore_values
+        return {_column(DEFAULT_ENCODER): Missing(str(error))}
+    from unimp_bench.metrics.text.bertscore import bertscore_values  # brings torch
 
-    return {f"BERTScore F1 ({encoder.name})": mean_score(bertscore_values(predictions, references, encoder))}
+    try:
+        return {_column(encoder.name): mean_score(bertscore_values(predictions, references, encoder))}
+    except DependencyError as error:
+        return {_column(encoder.name): Missing(str(error))}
+
+
+def _column(encoder: str) -> str:
+    return f"BERTScore F1 ({encoder})"

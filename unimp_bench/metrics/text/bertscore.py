@@ -7,6 +7,7 @@ the tokens, gives precision and recall; the start and end marks can be matched b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from unimp_bench.errors import DependencyError
 from unimp_bench.records import FloatArray
 from unimp_bench.resources import Encoder
 from unimp_bench.torch_setup import make_torchvision_importable
@@ -36,6 +38,9 @@ def bertscore_values(predictions: Sequence[str], references: Sequence[str], enco
 
     Pairs go in blocks sorted by prediction, so memory does not grow with n and a text that is predicted for many
     examples is embedded once; within a block every distinct text is.
+
+    Raises:
+        DependencyError: the encoder cannot be read.
     """
     embedder = _Embedder(encoder)
     texts = [(_clean(left), _clean(right)) for left, right in zip(predictions, references, strict=True)]
@@ -56,7 +61,7 @@ def _f1(prediction: Embedded, reference: Embedded) -> float:
     cosines = prediction.vectors @ reference.vectors.T
     precision = cosines.max(dim=1).values[prediction.counted].mean()
     recall = cosines.max(dim=0).values[reference.counted].mean()
-    return max(0.0, float(2 * precision * recall / (precision + recall)))
+    return float(2 * precision * recall / (precision + recall)) if precision + recall > 0 else 0.0
 
 
 def _clean(text: str) -> str:
@@ -68,51 +73,86 @@ class _Embedder:
     """An encoder cut off after the layer that is read, on the GPU where there is one."""
 
     def __init__(self, encoder: Encoder) -> None:
-        make_torchvision_importable()
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        verbosity = logging.get_verbosity()
-        logging.set_verbosity_error()  # the layers above the cut are left out on purpose
-        try:
-            layers = {} if encoder.layers is None else {"num_hidden_layers": encoder.layers}
-            self.model: Any = AutoModel.from_pretrained(
-                encoder.folder, local_files_only=True, use_safetensors=True, **layers
-            )
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(encoder.folder, local_files_only=True)
-        finally:
-            logging.set_verbosity(verbosity)
+        self.model, self.tokenizer = _load(encoder)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.eval().to(self.device)
-        positions = getattr(self.model.config, "max_position_embeddings", self.tokenizer.model_max_length)
-        # RoBERTa's tokenisers say how many tokens fit; where one says nothing, two positions may be spent on padding.
-        fits = self.tokenizer.model_max_length <= positions
-        self.longest = self.tokenizer.model_max_length if fits else positions - 2
+        # The first word of a text is to be the same token as that word later on, as bert-score has it (its own option
+        # for that is without effect from transformers 5 on).
+        byte_level = type(self.tokenizer).__name__ in ("RobertaTokenizer", "DebertaTokenizer")
+        self.before = " " if byte_level else ""
+        # A tokeniser says how many tokens fit. Where it does not, RoBERTa's two positions for padding are left out.
+        told = self.tokenizer.model_max_length
+        positions = getattr(self.model.config, "max_position_embeddings", told)
+        self.longest = told if told <= positions else positions - 2
 
     def embed(self, texts: set[str]) -> dict[str, Embedded]:
         """Each of ``texts`` embedded, in batches of like lengths."""
         ordered = sorted(texts)
-        encoded = self.tokenizer(ordered, truncation=True, max_length=self.longest)["input_ids"] if ordered else []
-        tokens = sorted(zip(encoded, ordered, strict=True), key=lambda pair: len(pair[0]))
+        spaced = [text and self.before + text for text in ordered]
+        encoded = self.tokenizer(spaced, truncation=True, max_length=self.longest)["input_ids"]
+        tokens = sorted(zip(encoded, ordered, strict=True), key=lambda pair: len(pair[0]), reverse=True)
         return {text: embedded for batch in _batches(tokens) for text, embedded in self._batch(batch)}
 
     @torch.inference_mode()
     def _batch(self, batch: list[tuple[list[int], str]]) -> Iterator[tuple[str, Embedded]]:
         ids = [torch.tensor(tokens) for tokens, _ in batch]
-        padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.tokenizer.pad_token_id or 0)
+        padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=self.tokenizer.pad_token_id)
         mask = torch.arange(padded.shape[1]) < torch.tensor([[len(tokens)] for tokens in ids])
         hidden = self.model(padded.to(self.device), attention_mask=mask.to(self.device)).last_hidden_state
         vectors = normalize(hidden.float(), dim=-1).cpu()
-        marks = torch.tensor(
-            [mark for mark in (self.tokenizer.cls_token_id, self.tokenizer.sep_token_id) if mark is not None]
-        )
+        marks = torch.tensor([self.tokenizer.cls_token_id, self.tokenizer.sep_token_id])
         for row, (tokens, (_, text)) in enumerate(zip(ids, batch, strict=True)):
             yield text, Embedded(vectors[row, : len(tokens)].clone(), ~torch.isin(tokens, marks))
 
 
+def _load(encoder: Encoder) -> tuple[Any, Any]:
+    """The model, cut after ``encoder.layers``, and its tokenizer.
+
+    Raises:
+        DependencyError: the folder is damaged, holds weights of another model, or has no marks at a text's ends.
+    """
+    make_torchvision_importable()
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    source = {"pretrained_model_name_or_path": encoder.folder, "local_files_only": True}
+    try:
+        with _quiet():  # it would report the layers above the cut as weights left over
+            config = AutoConfig.from_pretrained(**source)
+            config.num_hidden_layers = min(encoder.layers or config.num_hidden_layers, config.num_hidden_layers)
+            tokenizer = AutoTokenizer.from_pretrained(**source)
+            model, told = AutoModel.from_pretrained(
+                **source, config=config, use_safetensors=True, output_loading_info=True
+            )
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DependencyError(f"the encoder {encoder.name} cannot be read ({reason})") from None
+    absent = sorted(key for key in told["missing_keys"] if not key.startswith("pooler."))
+    if absent or told["mismatched_keys"]:
+        raise DependencyError(f"the weights of the encoder {encoder.name} are not those of its config.json")
+    if None in (tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id):
+        raise DependencyError(f"the tokenizer of the encoder {encoder.name} has no start, end or padding token")
+    return model, tokenizer
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Only errors of transformers, and no progress bars, meanwhile."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def _batches(tokens: list[tuple[list[int], str]]) -> Iterator[list[tuple[list[int], str]]]:
-    """Consecutive texts, shortest first, at most ``TOKENS_AT_ONCE`` padded tokens together (or one text)."""
-    remaining = iter(reversed(tokens))
+    """Consecutive texts of ``tokens``, longest first, of at most ``TOKENS_AT_ONCE`` padded tokens (or one text)."""
+    remaining = iter(tokens)
     while first := next(remaining, None):
-        width = max(len(first[0]), 1)
-        yield [first, *islice(remaining, max(0, TOKENS_AT_ONCE // width - 1))]
+        yield [first, *islice(remaining, max(0, TOKENS_AT_ONCE // len(first[0]) - 1))]

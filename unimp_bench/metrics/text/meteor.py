@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from unimp_bench.errors import DependencyError
 from unimp_bench.records import FloatArray
 
 _ALPHA, _BETA, _GAMMA = 0.9, 3.0, 0.5
@@ -27,6 +28,9 @@ def meteor_values(predictions: Sequence[str], references: Sequence[str], wordnet
     """METEOR of each prediction against its reference, (n,), with the WordNet in folder ``wordnet``.
 
     The folder lies as nltk wants it: ``<nltk data>/corpora/wordnet``.
+
+    Raises:
+        DependencyError: WordNet cannot be read.
     """
     from nltk.stem.porter import PorterStemmer
     from nltk.tokenize import NLTKWordTokenizer
@@ -81,7 +85,7 @@ def _align(left: Words, right: Words, forms: Forms) -> dict[int, int]:
 def _synonyms(folder: Path) -> Forms:
     """A word's own form and the one-word names in its synsets, from the WordNet in ``folder``; read once."""
     import nltk.data
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader, WordNetError
 
     class English(WordNetCorpusReader):  # type: ignore[misc]
         """WordNet without the map to other languages, which takes seconds to build."""
@@ -93,7 +97,10 @@ def _synonyms(folder: Path) -> Forms:
     if data not in nltk.data.path:
         nltk.data.path.append(data)  # nltk reads nothing that lies elsewhere
     no_other_languages: Any = object()
-    reader = English(str(folder), no_other_languages)
+    try:
+        reader = English(str(folder), no_other_languages)
+    except (OSError, ValueError, AssertionError, WordNetError) as error:
+        raise DependencyError(f"WordNet is damaged ({error}): run 'unimp-bench resources get wordnet'") from None
 
     @cache
     def synonyms(word: str) -> frozenset[str]:
