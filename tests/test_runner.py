@@ -96,7 +96,7 @@ def test_a_run_scores_the_test_part_and_keeps_everything(planted: Corpus, tmp_pa
     folder = tmp_path / "runs" / result.spec.key
     assert Result.read(folder / "result.json") == result
     predictions = pq.read_table(folder / "predictions.parquet").to_pylist()
-    assert np.mean([row["top"][0] == row["target"] for row in predictions]) == pytest.approx(hits.mean())
+    assert np.mean([row["items"][0] == row["target"] for row in predictions]) == pytest.approx(hits.mean())
     assert np.array_equal(result.target_ranks(), [min(row["rank"], 255) for row in predictions])
     assert not list((tmp_path / "runs" / "fits").glob("*/work"))
 

@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench import registry
-from unimp_bench.contracts import FitData, Model, Ranker, TaskExamples
+from unimp_bench.contracts import FitData, Model, TaskExamples
 from unimp_bench.corpus import Corpus
+from unimp_bench.drawing import draw_examples
 from unimp_bench.files import locked, write_atomically
+from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
-from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.paths import Workspace
-from unimp_bench.ranking import rank_examples
 from unimp_bench.spec import FitSpec
 from unimp_bench.splits import catalogue
 from unimp_bench.strict import Strict
 
-SELECTION_METRIC = RankMetric("NDCG", 5)
 FIT_NAME = "fit.json"
 
 
@@ -43,8 +42,7 @@ def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Wor
         fresh: forget an earlier fit of the same specification.
     """
     folder = workspace.fits / spec.key
-    cache = workspace.cache / spec.fingerprint[:16]
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = corpus_cache(corpus, workspace)
     with locked(folder):
         if fresh:
             _clear(folder)
@@ -65,20 +63,27 @@ def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Wor
 
 
 def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path) -> FitData:
-    examples = {}
-    for name, _ in spec.tasks:
-        task = registry.make_task(name)
-        examples[name] = TaskExamples(
-            task.examples(corpus, "loo", "train"),
-            task.examples(corpus, "loo", "validation"),
+    tasks = {name: registry.make_task(name, spec.options.get(name)) for name, _ in spec.tasks}
+    examples = {
+        name: TaskExamples(
+            draw_examples(task, corpus, "loo", "train", cache),
+            draw_examples(task, corpus, "loo", "validation", cache),
         )
-    items = catalogue(corpus, "loo")
+        for name, task in tasks.items()
+    }
 
-    def validate(model: Ranker[Any], task: str) -> float:
-        ranking = rank_examples(model, examples[task].validation, items, "paper", top=0, label=spec.model)
-        return float(SELECTION_METRIC.values(ranking.ranks).mean())
+    def validate(model: Model[Any], name: str) -> float:
+        setting = Setting(tasks[name], corpus, "paper", cache, label=spec.model)
+        return kind_of(tasks[name].kind).validation(model, examples[name].validation, setting)
 
-    return FitData(corpus.items, items, examples, spec.seed, work, cache, validate)
+    return FitData(corpus.items, catalogue(corpus, "loo"), examples, spec.seed, work, cache, validate)
+
+
+def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:
+    """The folder of what depends on a corpus alone, made where it is not there."""
+    cache = workspace.cache / corpus.fingerprint[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 def _save(model: Model[Any], folder: Path) -> None:

@@ -1,7 +1,8 @@
 """The result of a run, as it is written, published and read again.
 
-A result keeps the target rank of every example (clipped at ``RANK_CEILING``), so that each metric, interval and
-paired test in a table can be computed again from the file alone.
+A result keeps what each example gave: the target rank of a ranking (clipped at ``RANK_CEILING``), the values of every
+metric that is defined for one example of the other kinds (to three digits). So paired tests, and cells that are means,
+can be computed again from the file alone.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
-from unimp_bench.records import IntArray
+from unimp_bench.metrics.ranking import RANK_METRICS
+from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.spec import RunSpec
 from unimp_bench.strict import Strict
 
@@ -99,7 +101,9 @@ class Result(Strict):
     Attributes:
         metrics: by name, as ``HR@5``.
         examples: number of examples scored.
-        ranks: target ranks in example order: uint8, clipped at 255, zlib-packed, base64.
+        ranks: of rankings, target ranks in example order: uint8, clipped at 255, zlib-packed, base64.
+        values: of other kinds, by metric, values in example order: float16, zlib-packed, base64.
+        missing: metrics that could not be computed, with the reason.
         remarks: what a reader must know of this number, such as a training that was cut short.
     """
 
@@ -110,7 +114,9 @@ class Result(Strict):
     model: ModelFacts
     metrics: dict[str, Estimate]
     examples: int
-    ranks: str
+    ranks: str = ""
+    values: dict[str, str] = Field(default={})
+    missing: dict[str, str] = Field(default={})
     remarks: tuple[str, ...]
     cost: Cost
     provenance: Provenance
@@ -127,8 +133,9 @@ class Result(Strict):
         except (OSError, ValidationError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
             raise DataError(f"{path} is no result that this version reads ({reason}); run it again") from None
-        if len(result.target_ranks()) != result.examples:
-            raise DataError(f"{path} is damaged: it holds {len(result.target_ranks())} ranks of {result.examples}")
+        kept = [result.example_values(name) for name in result.metrics]
+        if {len(values) for values in kept if values is not None} != {result.examples}:
+            raise DataError(f"{path} is damaged: it does not hold the values of its {result.examples} examples")
         return result
 
     def write(self, path: Path) -> None:
@@ -136,15 +143,37 @@ class Result(Strict):
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
 
     def target_ranks(self) -> IntArray:
-        """(examples,) int64 ranks, those beyond ``RANK_CEILING`` given as the ceiling."""
-        try:
-            packed = zlib.decompress(base64.b64decode(self.ranks, validate=True))
-        except (ValueError, zlib.error):
-            return np.zeros(0, dtype=np.int64)
-        return np.frombuffer(packed, dtype=np.uint8).astype(np.int64)
+        """(examples,) int64 ranks of a ranking, those beyond ``RANK_CEILING`` given as the ceiling."""
+        return np.frombuffer(_unpacked(self.ranks), dtype=np.uint8).astype(np.int64)
+
+    def example_values(self, metric: str) -> FloatArray | None:
+        """(examples,) values of a metric, or None where it is not defined for one example."""
+        if self.ranks:
+            known = next((known for known in RANK_METRICS if known.name == metric), None)
+            return None if known is None else known.values(self.target_ranks())
+        if metric not in self.values:
+            return None
+        packed = _unpacked(self.values[metric])
+        return np.frombuffer(packed[: len(packed) // 2 * 2], dtype=np.float16).astype(np.float64)
 
 
 def pack_ranks(ranks: IntArray) -> str:
     """The text form of target ranks in a result."""
-    clipped = np.minimum(ranks, RANK_CEILING).astype(np.uint8)
-    return base64.b64encode(zlib.compress(clipped.tobytes(), 9)).decode("ascii")
+    return _packed(np.minimum(ranks, RANK_CEILING).astype(np.uint8).tobytes())
+
+
+def pack_values(values: FloatArray) -> str:
+    """The text form of a metric's values in a result."""
+    return _packed(values.astype(np.float16).tobytes())
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+
+
+def _unpacked(text: str) -> bytes:
+    """What ``_packed`` took; nothing where the text is damaged."""
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True))
+    except (ValueError, zlib.error):
+        return b""

@@ -1,4 +1,4 @@
-"""Runs one specification: fit or find the fitted model, score the test part once, write the result."""
+"""Runs one specification: fit or find the fitted model, let it answer the test part once, score, write the result."""
 
 from __future__ import annotations
 
@@ -11,26 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from unimp_bench import registry
-from unimp_bench.contracts import Model, ModelCard, Ranker, Task
+from unimp_bench.contracts import Model, ModelCard, Task
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.views import View, view_of
+from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import UsageError
 from unimp_bench.files import locked, write_atomically
-from unimp_bench.fitting import FitCost, fit_or_load
+from unimp_bench.fitting import FitCost, corpus_cache, fit_or_load
+from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
-from unimp_bench.metrics.intervals import bootstrap_interval
-from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.paths import Workspace
 from unimp_bench.provenance import provenance
-from unimp_bench.ranking import Ranking, rank_examples
-from unimp_bench.records import Examples, IntArray, Protocol, Split
-from unimp_bench.results import RESULT_NAME, CorpusFacts, Cost, Estimate, ModelFacts, Result, pack_ranks
+from unimp_bench.records import Protocol, Split
+from unimp_bench.results import RESULT_NAME, Cost, ModelFacts, Result
+from unimp_bench.scoring import Answers, scored, write_predictions
 from unimp_bench.spec import FitSpec, RunSpec
-from unimp_bench.splits import catalogue
 
 
 @dataclass(frozen=True)
@@ -40,6 +36,8 @@ class RunRequest:
     Attributes:
         fit_on: tasks the model is fitted on; empty for the evaluated task alone.
         settings: fields of the model's configuration that differ from the preset.
+        options: options of the task that differ from its own.
+        views: seeded changes of the corpus, one upon the other (``NT``, ``NV:0.4``).
         note: a remark to keep with the result.
         fresh: fit and score again even where a result is there.
     """
@@ -53,6 +51,8 @@ class RunRequest:
     preset: str | None = None
     fit_on: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    views: tuple[str, ...] = ()
     note: str = ""
     fresh: bool = False
 
@@ -67,8 +67,8 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         BenchError: anything the user can mend, as one line. Nothing half-written stays: an interrupted fit keeps its
             checkpoints, and the same request goes on from them.
     """
-    corpus = Corpus.open(request.corpus)
-    task = registry.make_task(request.task)
+    corpus = open_corpus(request.corpus, request.views)
+    task = registry.make_task(request.task, request.options)
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
     model = registry.make_model(request.model, request.preset, request.settings)
@@ -77,12 +77,32 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     with locked(folder):
         if (folder / RESULT_NAME).is_file() and not request.fresh:
             return Result.read(folder / RESULT_NAME), True
+        setting = Setting(task, corpus, request.protocol, corpus_cache(corpus, workspace), label=request.model)
+        examples = draw_examples(task, corpus, request.split, "test", setting.cache)
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
-        cost = fit_or_load(model, spec.fit, corpus, workspace, fresh=request.fresh)
-        ranking, seconds = _rank_test(model, spec, task, corpus, folder / "predictions.parquet")
-        result = _result(request, spec, corpus, card, model, ranking, _cost(model, cost, len(ranking.ranks), seconds))
+        fit = fit_or_load(model, spec.fit, corpus, workspace, fresh=request.fresh)
+        started = time.perf_counter()
+        prediction = kind_of(task.kind).predict(model, examples, setting)
+        cost = _cost(model, fit, len(examples), time.perf_counter() - started)
+        answers = Answers(prediction, examples, setting)
+        write_predictions(folder / "predictions.parquet", answers)
+        remarks = (*model.remarks(), *((request.note,) if request.note else ()))
+        result = scored(answers, spec, _facts(request, card), remarks, cost, provenance(command_of(request)))
         result.write(folder / RESULT_NAME)
     return result, False
+
+
+def open_corpus(folder: Path, views: tuple[str, ...]) -> Corpus:
+    """A corpus under some views of it.
+
+    Raises:
+        DataError: the folder holds none.
+        UsageError: there is no such view, or it would change nothing.
+    """
+    corpus = Corpus.open(folder)
+    for text in views:
+        corpus = view_of(corpus, View.parse(text))
+    return corpus
 
 
 def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
@@ -94,6 +114,8 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
         raise UsageError(f"{task.name} has no split {request.split}; it has {', '.join(task.splits)}")
     if card.corpora and corpus.manifest.source not in card.corpora:
         raise UsageError(f"{card.name} runs only on {', '.join(card.corpora)}: it needs what only that corpus knows")
+    if request.protocol != "paper" and not kind_of(task.kind).has_protocols:
+        raise UsageError(f"{task.name} ranks no catalogue, so protocol {request.protocol} says nothing; leave it out")
     if request.split == "new-user" and not card.new_users:
         raise UsageError(f"{card.name} cannot score users that were not in its training data (split new-user)")
     if request.split == "new-domain" and not card.new_items:
@@ -103,6 +125,7 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
 def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
     """The specification of a request."""
     tasks = {name: registry.make_task(name).version for name in request.fit_on or (task.name,)}
+    options = _differing(task)
     return RunSpec(
         fit=FitSpec(
             tasks=tuple(sorted(tasks.items())),
@@ -110,27 +133,20 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
             config=json.loads(json.dumps(dataclasses.asdict(model.config))),
             fingerprint=corpus.fingerprint,
             seed=request.seed,
+            options={task.name: options} if options and task.name in tasks else {},
         ),
         task=task.name,
         task_version=task.version,
         split=request.split,
         protocol=request.protocol,
+        options=options,
     )
 
 
-def _rank_test(
-    model: Model[Any], spec: RunSpec, task: Task, corpus: Corpus, predictions: Path
-) -> tuple[Ranking, float]:
-    """Score the test part, once; also the seconds it took."""
-    if not isinstance(model, Ranker):
-        raise UsageError(f"{spec.fit.model} gives no scores, and {task.name} ranks by scores")
-    examples = task.examples(corpus, spec.split, "test")
-    items = catalogue(corpus, spec.split)
-    started = time.perf_counter()
-    ranking = rank_examples(model, examples, items, spec.protocol, label=spec.fit.model)
-    seconds = time.perf_counter() - started
-    _write_predictions(predictions, corpus, examples, ranking)
-    return ranking, seconds
+def _differing(task: Task) -> dict[str, Any]:
+    """Options of a task that are not its own."""
+    usual = dataclasses.asdict(task.Config())
+    return {key: value for key, value in dataclasses.asdict(task.config).items() if value != usual[key]}
 
 
 def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float) -> Cost:
@@ -145,57 +161,25 @@ def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float) -> Cos
     )
 
 
-def _result(
-    request: RunRequest,
-    spec: RunSpec,
-    corpus: Corpus,
-    card: ModelCard,
-    model: Model[Any],
-    ranking: Ranking,
-    cost: Cost,
-) -> Result:
-    counts = corpus.manifest.counts
-    return Result(
-        spec=spec,
-        corpus=CorpusFacts(
-            name=corpus.name,
-            synthetic=corpus.manifest.synthetic,
-            users=counts.users,
-            items=counts.items,
-            interactions=counts.interactions,
-            pictures=counts.pictures,
-            catalogue=len(catalogue(corpus, spec.split)),
-        ),
-        model=ModelFacts(
-            name=request.model,
-            preset=request.preset or registry.default_preset(request.model),
-            settings={key: str(value) for key, value in sorted(request.settings.items())},
-            about=card.about,
-            source=card.source,
-            reads=card.reads,
-        ),
-        metrics=_metrics(ranking.ranks),
-        examples=len(ranking.ranks),
-        ranks=pack_ranks(ranking.ranks),
-        remarks=(*model.remarks(), *((request.note,) if request.note else ())),
-        cost=cost,
-        provenance=provenance(command_of(request)),
+def _facts(request: RunRequest, card: ModelCard) -> ModelFacts:
+    return ModelFacts(
+        name=request.model,
+        preset=request.preset or registry.default_preset(request.model),
+        settings={key: str(value) for key, value in sorted(request.settings.items())},
+        about=card.about,
+        source=card.source,
+        reads=card.reads,
     )
-
-
-def _metrics(ranks: IntArray) -> dict[str, Estimate]:
-    estimates = {}
-    for metric in RANK_METRICS:
-        values = metric.values(ranks)
-        interval = bootstrap_interval(values, seed=0)
-        estimates[metric.name] = Estimate(value=float(values.mean()), low=interval.low, high=interval.high)
-    return estimates
 
 
 def command_of(request: RunRequest) -> str:
     """The command that gives this run."""
     parts = ["unimp-bench", "run", "--task", request.task, "--model", request.model, "--corpus", request.corpus.name]
     parts += ["--split", request.split, "--protocol", request.protocol, "--seed", str(request.seed)]
+    for view in request.views:
+        parts += ["--view", view]
+    for key, value in sorted(request.options.items()):
+        parts += ["--option", f"{key}={value}"]
     if request.preset:
         parts += ["--preset", request.preset]
     for name in request.fit_on:
@@ -205,20 +189,3 @@ def command_of(request: RunRequest) -> str:
     if request.note:
         parts += ["--note", request.note]
     return shlex.join(parts)
-
-
-def _write_predictions(path: Path, corpus: Corpus, examples: Examples, ranking: Ranking) -> None:
-    """One row an example: user, target, its rank, and the best items, all by source name."""
-    items = np.array(corpus.items.names, dtype=object)
-    users = np.array(corpus.users.names, dtype=object)
-    table = pa.table(
-        {
-            "user": users[examples.users].tolist(),
-            "target": items[examples.targets].tolist(),
-            "rank": pa.array(ranking.ranks),
-            "top": items[ranking.top].tolist(),
-        }
-    )
-    partial = path.with_suffix(".partial")
-    pq.write_table(table, partial)
-    partial.replace(path)

@@ -10,6 +10,8 @@ import hashlib
 import json
 from typing import Any
 
+from pydantic import Field
+
 from unimp_bench.records import Protocol, Split
 from unimp_bench.strict import Strict
 
@@ -25,6 +27,7 @@ class FitSpec(Strict):
         config: every field of the model's configuration.
         fingerprint: of the corpus.
         seed: of every random choice.
+        options: of its tasks, by name, where they differ from the task's own.
     """
 
     tasks: tuple[tuple[str, int], ...]
@@ -32,28 +35,32 @@ class FitSpec(Strict):
     config: dict[str, Any]
     fingerprint: str
     seed: int
+    options: dict[str, dict[str, Any]] = Field(default={})
 
     @property
     def key(self) -> str:
         """Hexadecimal name of the fit."""
-        return _hash(self.model_dump(mode="json"))
+        return _hash(self)
 
 
 class RunSpec(Strict):
-    """A fit, and what it is evaluated on."""
+    """A fit, and what it is evaluated on; ``options`` are those of the task that differ from its own."""
 
     fit: FitSpec
     task: str
     task_version: int
     split: Split
     protocol: Protocol
+    options: dict[str, Any] = Field(default={})
 
     @property
     def key(self) -> str:
         """Hexadecimal name of the run."""
-        return _hash(self.model_dump(mode="json"))
+        return _hash(self)
 
 
-def _hash(record: dict[str, Any]) -> str:
-    canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _hash(record: Strict) -> str:
+    # What is at its default is left out, so that a field that comes later does not rename earlier runs.
+    content = record.model_dump(mode="json", exclude_defaults=True)
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_LENGTH]

@@ -14,8 +14,7 @@ from unimp_bench.paths import Workspace
 @click.option("--corpus", help="Show only this corpus.")
 def command(topic: str | None, corpus: str | None) -> None:
     """Write leaderboards/*.md from leaderboards/results; with TOPIC, also show that table."""
-    if topic is not None:
-        find(registry.task_cards(), topic, "leaderboard")
+    card = None if topic is None else find(registry.task_cards(), topic, "leaderboard")
 
     from unimp_bench.leaderboard.text import show
     from unimp_bench.leaderboard.write import write_all
@@ -23,5 +22,5 @@ def command(topic: str | None, corpus: str | None) -> None:
     folder = Workspace.here().leaderboards
     for path in write_all(folder):
         click.echo(f"wrote {path}")
-    if topic is not None:
-        click.echo(show(folder, topic, corpus))
+    if card is not None:
+        click.echo(show(folder, card, corpus))

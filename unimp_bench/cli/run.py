@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds import kind_of
+from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.records import PROTOCOLS, SPLITS, Protocol, Split
 
-SHOWN = ("HR@1", "HR@5", "HR@10", "NDCG@5", "MRR@5")
+if TYPE_CHECKING:
+    from unimp_bench.results import Result
 
 
 @click.command("run")
@@ -27,6 +33,8 @@ SHOWN = ("HR@1", "HR@5", "HR@10", "NDCG@5", "MRR@5")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option("--preset", help="A named configuration of the model; its first where none is named.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of the model.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task.")
+@click.option("--view", "views", multiple=True, help="Noise in the corpus: NT, NV, or with share and seed, NT:0.4:7.")
 @click.option("--fit-on", multiple=True, metavar="TASK", help="Fit on these tasks instead of the evaluated one.")
 @click.option("--note", default="", help="A remark to keep with the result.")
 @click.option("--fresh", is_flag=True, help="Fit and score again, even where a result is there.")
@@ -39,19 +47,18 @@ def command(
     seed: int,
     preset: str | None,
     settings: tuple[str, ...],
+    options: tuple[str, ...],
+    views: tuple[str, ...],
     fit_on: tuple[str, ...],
     note: str,
     fresh: bool,
 ) -> None:
     """Fit MODEL on TASK, score it on the test part, and keep the result in runs/."""
-    from unimp_bench import registry
-    from unimp_bench.names import find
-
     find(registry.task_cards(), task, "task")
     for name in fit_on:
         find(registry.task_cards(), name, "task")
     registry.model_card(model)
-    changed = _settings(settings)
+    changed, chosen = _pairs("--set", settings), _pairs("--option", options)
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
@@ -67,14 +74,14 @@ def command(
         preset=preset,
         fit_on=fit_on,
         settings=changed,
+        options=chosen,
+        views=views,
         note=note,
         fresh=fresh,
     )
     result, cached = run(request, workspace)
     click.echo(f"{model} on {task}, corpus {result.corpus.name}, split {split}, protocol {protocol}, seed {seed}")
-    for name in SHOWN:
-        estimate = result.metrics[name]
-        click.echo(f"  {name:<7} {estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]")
+    echo_metrics(result)
     for remark in result.remarks:
         click.echo(f"  note: {remark}")
     cost = result.cost
@@ -83,13 +90,26 @@ def command(
     click.echo(f"  result {workspace.runs / result.spec.key} {state}")
 
 
-def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
+def echo_metrics(result: Result) -> None:
+    """A line for each metric that the main table shows, with its interval or the reason why it is missing."""
+    kind = kind_of(registry.task_cards()[result.spec.task].kind)
+    names = [name for name in (*result.metrics, *result.missing) if (column := kind.column(name)) and column.brief]
+    width = max(len(name) for name in names)
+    for name in names:
+        if name in result.missing:
+            click.echo(f"  {name.ljust(width)}  none: {result.missing[name]}")
+        else:
+            estimate = result.metrics[name]
+            click.echo(f"  {name.ljust(width)}  {estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]")
+
+
+def _pairs(option: str, pairs: tuple[str, ...]) -> dict[str, str]:
     settings = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise UsageError(f"--set takes KEY=VALUE, not {pair!r}")
+            raise UsageError(f"{option} takes KEY=VALUE, not {pair!r}")
         if key in settings:
-            raise UsageError(f"--set gives {key} twice")
+            raise UsageError(f"{option} gives {key} twice")
         settings[key] = value
     return settings

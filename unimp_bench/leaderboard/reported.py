@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from unimp_bench.errors import DataError
+from unimp_bench.records import Split
 from unimp_bench.strict import Strict
 
 REPORTED = "reported"
@@ -29,6 +30,7 @@ class Reported(Strict):
         data: the data as the paper describes it.
         corpus: our corpus on the same data, users and split, so that numbers compare; empty where we have none.
         protocol: what the paper says of seen items, splits and candidates.
+        split: ours that the table is on.
         rows: in the order of the paper.
     """
 
@@ -37,6 +39,7 @@ class Reported(Strict):
     data: str
     corpus: str
     protocol: str
+    split: Split = "loo"
     rows: tuple[ReportedRow, ...]
 
 

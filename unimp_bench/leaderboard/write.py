@@ -15,7 +15,7 @@ from unimp_bench.leaderboard.tables import sections
 def pages(folder: Path) -> dict[str, str]:
     """File name to content of every page, from the results and reported numbers below ``folder``."""
     results, reported = load_results(folder), load_reported(folder)
-    topics = [(card, sections(results, card.name)) for card in registry.task_cards().values()]
+    topics = [(card, sections(results, card)) for card in registry.task_cards().values()]
     made = {
         f"{card.name}.md": topic_page(card, found, [table for table in reported if table.task == card.name])
         for card, found in topics

@@ -14,6 +14,16 @@ from unimp_bench.metrics.scores import Score, Scores, mean_score
 from unimp_bench.records import FloatArray
 
 
+def rating_errors(predicted: FloatArray, truth: FloatArray, scale: tuple[float, float, float]) -> FloatArray:
+    """(n,) absolute errors; see ``rating_scores``."""
+    lowest, highest, _ = scale
+    truth = np.asarray(truth, dtype=np.float64)
+    predicted = np.asarray(predicted, dtype=np.float64)
+    largest = np.maximum(truth - lowest, highest - truth)
+    errors: FloatArray = np.where(np.isnan(predicted), largest, np.abs(np.clip(predicted, lowest, highest) - truth))
+    return errors
+
+
 def rating_scores(predicted: FloatArray, truth: FloatArray, scale: tuple[float, float, float]) -> Scores:
     """``MAE``, ``RMSE`` and ``Unparsable`` of predicted ratings.
 
@@ -29,13 +39,8 @@ def rating_scores(predicted: FloatArray, truth: FloatArray, scale: tuple[float, 
     Raises:
         ValueError: there are no examples.
     """
-    lowest, highest, _ = scale
-    truth = np.asarray(truth, dtype=np.float64)
-    predicted = np.asarray(predicted, dtype=np.float64)
-    unparsable = np.isnan(predicted)
-    largest = np.maximum(truth - lowest, highest - truth)
-    errors = np.where(unparsable, largest, np.abs(np.clip(predicted, lowest, highest) - truth))
+    errors = rating_errors(predicted, truth, scale)
     squares = errors**2
     interval = bootstrap_interval(squares, seed=0)
     rmse = Score(float(np.sqrt(squares.mean())), float(np.sqrt(interval.low)), float(np.sqrt(interval.high)), None)
-    return {"MAE": mean_score(errors), "RMSE": rmse, "Unparsable": mean_score(unparsable.astype(np.float64))}
+    return {"MAE": mean_score(errors), "RMSE": rmse, "Unparsable": mean_score(np.isnan(predicted).astype(np.float64))}

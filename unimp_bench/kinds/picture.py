@@ -1,0 +1,86 @@
+"""Picture: codes of a tokenizer, decoded and compared with the picture of the item that the user meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+
+if TYPE_CHECKING:
+    from unimp_bench.contracts import Model
+    from unimp_bench.metrics.scores import Scores
+    from unimp_bench.records import Examples, IntArray
+
+VALIDATION_PICTURES = 500
+"""Pictures that are generated for one validation score."""
+
+
+class PictureKind(Kind):
+    """Predictions are (n, length) codes."""
+
+    name = "picture"
+    columns = (
+        Column("Token accuracy", interval=True),
+        Column("Colour similarity", interval=True),
+        Column("SSIM"),
+        Column("CLIP-I"),
+        Column("CLIP-T"),
+        Column("CMMD", higher_is_better=False),
+    )
+    main = "Token accuracy"
+    reported = ""
+
+    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> IntArray:
+        import numpy as np
+
+        from unimp_bench.contracts import Painter
+        from unimp_bench.errors import ModelError
+
+        must_be(model, Painter, setting.label, setting.task.name)
+        assert examples.pictures is not None
+        parts = []
+        for block in hidden_blocks(examples, setting.label, "generating"):
+            given = model.paint(block)  # type: ignore[attr-defined]
+            shape = (len(block), examples.pictures.length)
+            if not isinstance(given, np.ndarray) or given.dtype.kind not in "iu" or given.shape != shape:
+                raise ModelError(f"{setting.label} gave no integer codes of shape {shape}")
+            if given.size and not 0 <= given.min() <= given.max() < examples.pictures.size:
+                raise ModelError(f"{setting.label} gave codes outside 0..{examples.pictures.size - 1}")
+            parts.append(given.astype(np.int64))
+        return np.concatenate(parts)
+
+    def scores(self, prediction: IntArray, examples: Examples, setting: Setting) -> Scores:
+        from unimp_bench.metrics.pictures import picture_scores
+        from unimp_bench.picture_tokens import open_tokenizer
+
+        assert examples.targets is not None and examples.queries is not None and examples.pictures is not None
+        options = setting.task.config
+        tokenizer = open_tokenizer(setting.corpus.items, options.tokenizer, setting.cache, options.weights)
+        paths = [setting.corpus.items.picture(int(item)) for item in examples.targets]
+        queries = [examples.query_texts[int(query)] for query in examples.queries]
+        return picture_scores(
+            prediction,
+            examples.pictures.of(examples.targets),
+            tokenizer.decode(prediction),
+            [path for path in paths if path is not None],
+            queries,
+        )
+
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
+        """Token accuracy over at most ``VALIDATION_PICTURES`` examples, evenly spaced."""
+        import numpy as np
+
+        count = min(VALIDATION_PICTURES, len(examples))
+        some = examples.select(np.linspace(0, len(examples) - 1, count).astype(np.int64))
+        assert some.pictures is not None and some.targets is not None
+        return float(np.mean(self.predict(model, some, setting) == some.pictures.of(some.targets)))
+
+    def table(self, prediction: IntArray, examples: Examples, setting: Setting) -> dict[str, Any]:
+        import numpy as np
+
+        assert examples.targets is not None
+        items = np.array(setting.corpus.items.names, dtype=object)
+        return {"target": items[examples.targets].tolist(), "codes": prediction.tolist()}
+
+    def account(self, examples: int, catalogue: int, protocol: str) -> str:
+        return f"{examples:,} test pictures"

@@ -1,0 +1,69 @@
+"""Rating: a number on the corpus's own scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+
+if TYPE_CHECKING:
+    from unimp_bench.contracts import Model
+    from unimp_bench.metrics.scores import Scores
+    from unimp_bench.records import Examples, FloatArray
+
+
+class RatingKind(Kind):
+    """Predictions are (n,) ratings, NaN where the model's answer is none."""
+
+    name = "rating"
+    columns = (
+        Column("MAE", higher_is_better=False, interval=True),
+        Column("RMSE", higher_is_better=False, interval=True),
+        Column("Unparsable", higher_is_better=False),
+    )
+    main = "MAE"
+    reported = "MAE"
+
+    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> FloatArray:
+        import numpy as np
+
+        from unimp_bench.contracts import Rater
+        from unimp_bench.errors import ModelError
+
+        must_be(model, Rater, setting.label, setting.task.name)
+        parts = []
+        for block in hidden_blocks(examples, setting.label, "rating"):
+            given = model.rate(block)  # type: ignore[attr-defined]
+            if not isinstance(given, np.ndarray) or given.shape != (len(block),) or given.dtype.kind != "f":
+                raise ModelError(f"{setting.label} gave no array of {len(block)} floats for {len(block)} ratings")
+            if np.isinf(given).any():
+                raise ModelError(f"{setting.label} gave infinite ratings; an answer that is no rating is NaN")
+            parts.append(given.astype(np.float64))
+        return np.concatenate(parts)
+
+    def scores(self, prediction: FloatArray, examples: Examples, setting: Setting) -> Scores:
+        from unimp_bench.metrics.rating import rating_scores
+
+        assert examples.ratings is not None and examples.scale is not None
+        return rating_scores(prediction, examples.ratings, examples.scale)
+
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
+        """1 less the RMSE as a share of the scale."""
+        import numpy as np
+
+        from unimp_bench.metrics.rating import rating_errors
+
+        assert examples.ratings is not None and examples.scale is not None
+        low, high, _ = examples.scale
+        errors = rating_errors(self.predict(model, examples, setting), examples.ratings, examples.scale)
+        return float(1 - np.sqrt(np.mean(errors**2)) / (high - low))
+
+    def table(self, prediction: FloatArray, examples: Examples, setting: Setting) -> dict[str, Any]:
+        import numpy as np
+
+        assert examples.ratings is not None
+        given = [None if np.isnan(rating) else float(rating) for rating in prediction]
+        return {"truth": examples.ratings.tolist(), "rating": given}
+
+    def account(self, examples: int, catalogue: int, protocol: str) -> str:
+        return f"{examples:,} test ratings"

@@ -1,0 +1,74 @@
+"""Selection: a subset of the shown items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+
+if TYPE_CHECKING:
+    from unimp_bench.contracts import Model
+    from unimp_bench.metrics.scores import Scores
+    from unimp_bench.records import BoolArray, Examples
+
+
+class SelectionKind(Kind):
+    """Predictions are (shown rows,) bool."""
+
+    name = "selection"
+    columns = (
+        Column("F1", interval=True),
+        Column("Precision", interval=True),
+        Column("Recall", interval=True),
+        Column("Chosen"),
+    )
+    main = "F1"
+    reported = "F1"
+
+    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> BoolArray:
+        import numpy as np
+
+        from unimp_bench.contracts import Selector
+        from unimp_bench.errors import ModelError
+
+        must_be(model, Selector, setting.label, setting.task.name)
+        parts = []
+        for block in hidden_blocks(examples, setting.label, "selecting"):
+            assert block.shown is not None
+            given = model.choose(block)  # type: ignore[attr-defined]
+            shape = block.shown.items.shape
+            if not isinstance(given, np.ndarray) or given.dtype != np.bool_ or given.shape != shape:
+                raise ModelError(f"{setting.label} gave no array of {shape[0]} bools for {shape[0]} candidates")
+            parts.append(given)
+        return np.concatenate(parts)
+
+    def scores(self, prediction: BoolArray, examples: Examples, setting: Setting) -> Scores:
+        from unimp_bench.metrics.selection import selection_scores
+
+        assert examples.suits is not None and examples.shown is not None
+        return selection_scores(prediction, examples.suits, examples.shown.offsets)
+
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
+        """F1, averaged over users."""
+        from unimp_bench.metrics.scores import Score
+
+        found = self.scores(self.predict(model, examples, setting), examples, setting)["F1"]
+        assert isinstance(found, Score)
+        return found.value
+
+    def table(self, prediction: BoolArray, examples: Examples, setting: Setting) -> dict[str, Any]:
+        import numpy as np
+
+        assert examples.shown is not None and examples.suits is not None
+        names = np.array(setting.corpus.items.names, dtype=object)[examples.shown.items]
+        cuts = examples.shown.offsets[1:-1]
+        pairs = zip(np.split(names, cuts), np.split(prediction, cuts), np.split(examples.suits, cuts), strict=True)
+        rows = [(names.tolist(), names[chosen].tolist(), names[suits].tolist()) for names, chosen, suits in pairs]
+        return {
+            "candidates": [row[0] for row in rows],
+            "chosen": [row[1] for row in rows],
+            "truth": [row[2] for row in rows],
+        }
+
+    def account(self, examples: int, catalogue: int, protocol: str) -> str:
+        return f"{examples:,} test examples, each with candidates of its own"

@@ -1,0 +1,72 @@
+"""Text: a sentence that is compared with the user's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+
+if TYPE_CHECKING:
+    from unimp_bench.contracts import Model
+    from unimp_bench.metrics.scores import Scores
+    from unimp_bench.records import Examples
+
+VALIDATION_TEXTS = 300
+"""Sentences that are written for one validation score: writing is slow, and more would hardly move the choice."""
+
+
+class TextKind(Kind):
+    """Predictions are lists of n texts."""
+
+    name = "text"
+    columns = (
+        Column("BLEU-1", interval=True),
+        Column("BLEU-4"),
+        Column("ROUGE-1"),
+        Column("ROUGE-2", brief=False),
+        Column("ROUGE-L", interval=True),
+        Column("METEOR"),
+        Column("BERTScore F1"),
+    )
+    main = "ROUGE-L"
+    reported = "BLEU-1"
+
+    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> list[str]:
+        from unimp_bench.contracts import Writer
+        from unimp_bench.errors import ModelError
+
+        must_be(model, Writer, setting.label, setting.task.name)
+        texts: list[str] = []
+        for block in hidden_blocks(examples, setting.label, "writing"):
+            given = model.write(block)  # type: ignore[attr-defined]
+            if not isinstance(given, list) or len(given) != len(block) or not all(isinstance(t, str) for t in given):
+                raise ModelError(f"{setting.label} gave no list of {len(block)} texts for {len(block)} examples")
+            texts += given
+        return texts
+
+    def scores(self, prediction: list[str], examples: Examples, setting: Setting) -> Scores:
+        from unimp_bench.metrics.text import text_scores
+
+        assert examples.texts is not None
+        return text_scores(prediction, examples.texts.read())
+
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
+        """ROUGE-L over at most ``VALIDATION_TEXTS`` examples, evenly spaced."""
+        import numpy as np
+
+        from unimp_bench.metrics.scores import Score
+        from unimp_bench.metrics.text.rouge import rouge_scores
+
+        count = min(VALIDATION_TEXTS, len(examples))
+        some = examples.select(np.linspace(0, len(examples) - 1, count).astype(np.int64))
+        assert some.texts is not None
+        found = rouge_scores(self.predict(model, some, setting), some.texts.read())["ROUGE-L"]
+        assert isinstance(found, Score)
+        return found.value
+
+    def table(self, prediction: list[str], examples: Examples, setting: Setting) -> dict[str, Any]:
+        assert examples.texts is not None
+        return {"truth": examples.texts.read(), "text": prediction}
+
+    def account(self, examples: int, catalogue: int, protocol: str) -> str:
+        return f"{examples:,} test sentences"
