@@ -46,7 +46,7 @@ class GlobalMean(Rater[MeanConfig]):
         if not len(ratings):
             raise UsageError("the training part of this corpus has no rating to take a mean of; choose another corpus")
         self._mean = float(ratings.values.mean())
-        self._offsets = np.zeros(len(data.items))
+        self._offsets: FloatArray = np.zeros(len(data.items))
         self._fit_offsets(ratings, data.examples[TASK].validation)
 
     def save(self, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +12,40 @@ import pyarrow as pa
 import pytest
 
 from unimp_bench import registry
-from unimp_bench.contracts import FitData, Ranker, TaskExamples
+from unimp_bench.contracts import FitData, Model, TaskExamples
 from unimp_bench.corpus import Corpus, CorpusWriter
-from unimp_bench.records import Histories
+from unimp_bench.records import Histories, PictureCodes
 from unimp_bench.splits import catalogue
 
-Fit = Callable[..., Ranker[Any]]
-MakeCorpus = Callable[[list[list[int]], Mapping[str, pa.Array]], Corpus]
+Fit = Callable[..., Model[Any]]
+MakeCorpus = Callable[..., Corpus]
 
 
 @pytest.fixture
 def fit(tmp_path: Path) -> Fit:
-    """``fit(name, corpus, task, **settings)`` gives the fitted model."""
+    """``fit(name, corpus, task, seed=0, pictures=None, **settings)`` gives the fitted model."""
 
-    def fitted(name: str, corpus: Corpus, task: str, **settings: Any) -> Ranker[Any]:
+    def fitted(
+        name: str, corpus: Corpus, task: str, seed: int = 0, pictures: PictureCodes | None = None, **settings: Any
+    ) -> Model[Any]:
         model = registry.make_model(name, settings=settings)
-        assert isinstance(model, Ranker)
         drawn = registry.make_task(task)
-        examples = TaskExamples(drawn.examples(corpus, "loo", "train"), drawn.examples(corpus, "loo", "validation"))
+        train, validation = (
+            replace(drawn.examples(corpus, "loo", part), pictures=pictures) for part in ("train", "validation")
+        )
+        examples = TaskExamples(train, validation)
         items = catalogue(corpus, "loo")
-        model.fit(FitData(corpus.items, items, {task: examples}, 0, tmp_path, tmp_path, lambda *_: 0.0))
+        model.fit(FitData(corpus.items, items, {task: examples}, seed, tmp_path, tmp_path, lambda *_: 0.0))
         return model
 
     return fitted
 
 
 @pytest.fixture
-def reload(tmp_path: Path) -> Callable[[Ranker[Any], Corpus], Ranker[Any]]:
+def reload(tmp_path: Path) -> Callable[[Model[Any], Corpus], Model[Any]]:
     """``reload(model, corpus)`` gives a new instance that loaded what the model saved."""
 
-    def reloaded(model: Ranker[Any], corpus: Corpus) -> Ranker[Any]:
+    def reloaded(model: Model[Any], corpus: Corpus) -> Model[Any]:
         folder = tmp_path / "saved"
         folder.mkdir()
         model.save(folder)
@@ -53,9 +58,17 @@ def reload(tmp_path: Path) -> Callable[[Ranker[Any], Corpus], Ranker[Any]]:
 
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> MakeCorpus:
-    """``make_corpus(histories, attributes)`` gives a corpus of one domain with these item attributes."""
+    """``make_corpus(histories, attributes)`` gives a corpus of one domain with these item attributes.
 
-    def made(histories: list[list[int]], attributes: Mapping[str, pa.Array]) -> Corpus:
+    ``ratings`` are those of all interactions, ``sentences`` the explanations by the row of their interaction.
+    """
+
+    def made(
+        histories: list[list[int]],
+        attributes: Mapping[str, pa.Array],
+        ratings: list[float] | None = None,
+        sentences: Mapping[int, str] | None = None,
+    ) -> Corpus:
         items = len(next(iter(attributes.values())))
         rows = sum(map(len, histories))
         with CorpusWriter(tmp_path / "small") as writer:
@@ -67,10 +80,12 @@ def make_corpus(tmp_path: Path) -> MakeCorpus:
                 Histories(
                     offsets=np.cumsum([0, *map(len, histories)]),
                     items=np.array([item for history in histories for item in history]),
-                    ratings=np.full(rows, np.nan),
+                    ratings=np.full(rows, np.nan) if ratings is None else np.array(ratings, np.float32),
                     times=np.arange(rows),
                 )
             )
+            if sentences is not None:
+                writer.explanations([(np.array(list(sentences)), list(sentences.values()))])
             writer.finish(
                 source="made",
                 licence="none",
