@@ -84,9 +84,9 @@ def _fill(
         if not len(slots):
             break
         drawn[slots] = pools.draw(keys[slots], rng)
-        fresh = drawn[slots] >= 0
-        bad = ~fresh | had.hold(users[slots], np.maximum(drawn[slots], 0)) | _doubled(owner, drawn, len(had))[slots]
-        slots = slots[bad]
+        bad = _doubled(owner, drawn, len(had))  # a new draw may equal one that was kept before, in a later slot
+        bad[slots] |= (drawn[slots] < 0) | had.hold(users[slots], np.maximum(drawn[slots], 0))
+        slots = np.flatnonzero(bad)
         drawn[slots] = -1
     return slots
 
@@ -112,7 +112,7 @@ class _Pairs:
 
 def _doubled(owner: IntArray, drawn: IntArray, items: int) -> BoolArray:
     """(slots,) whether an earlier slot of the same example holds the same item."""
-    keys = owner * items + drawn
+    keys = owner * (items + 1) + drawn + 1
     order = np.argsort(keys, kind="stable")
     doubled = np.zeros(len(keys), dtype=np.bool_)
     doubled[order[1:]] = keys[order[1:]] == keys[order[:-1]]
