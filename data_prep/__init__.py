@@ -17,17 +17,24 @@ class CorpusCard:
             is generated.
         filtered: the raw files are filtered already and published numbers are on all their users, so that by default
             neither a core is taken nor users are held out.
+        download: ``module:object``, a ``data_prep.download.releases.Release``; None where only the user can get the
+            raw files.
+        obtain: for those, how to get them.
+        choices: what may be chosen about the reading: ``domains``, or ``pictures`` by their addresses.
     """
 
     name: str
     about: str
     source: str | None = None
     filtered: bool = False
+    download: str | None = None
+    obtain: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def needs_raw(self) -> bool:
-        """Whether it is built from files that the user brings."""
-        return self.source is not None
+        """Whether it is built from files that only the user can bring."""
+        return self.source is not None and self.download is None
 
 
 CATALOGUE: tuple[CorpusCard, ...] = (
@@ -36,21 +43,40 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "amazon-2014",
         "McAuley's Amazon reviews of 2014: reviews_<Domain>_5.json.gz and meta_<Domain>.json.gz",
         "data_prep.mcauley:amazon_2014",
+        download="data_prep.download.releases:AMAZON_2014",
+        choices=("domains", "pictures"),
     ),
     CorpusCard(
         "amazon-2018",
         "McAuley's Amazon reviews of 2018: <Domain>_5.json.gz and meta_<Domain>.json.gz",
         "data_prep.mcauley:amazon_2018",
+        download="data_prep.download.releases:AMAZON_2018",
+        choices=("domains", "pictures"),
     ),
     CorpusCard(
         "amazon-2023",
         "McAuley's Amazon reviews of 2023: <Domain>.jsonl.gz and meta_<Domain>.jsonl.gz",
         "data_prep.mcauley:amazon_2023",
+        obtain="get them from amazon-reviews-2023.github.io",
+        choices=("domains", "pictures"),
     ),
     CorpusCard(
         "atomic",
         "RecBole atomic files: a set of your own as *.inter and *.item, with images/",
         "data_prep.atomic:Atomic",
         filtered=True,
+    ),
+    CorpusCard(
+        "hm",
+        "H&M's purchases of Kaggle: articles.csv, transactions_train.csv and images/",
+        "data_prep.hm:HM",
+        obtain="unpack the Kaggle competition h-and-m-personalized-fashion-recommendations, which asks for a login",
+    ),
+    CorpusCard(
+        "netflix",
+        "the Netflix set of LLMRec: train.json, val.json, test.json, item_attribute.csv and posters",
+        "data_prep.netflix:Netflix",
+        filtered=True,
+        obtain="unpack LLMRec's Netflix archives from the Google Drive that github.com/HKUDS/LLMRec names",
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from data_prep.download.pictures import PictureLimits
 from data_prep.mcauley import amazon_2014
 from data_prep.options import BuildOptions
 from data_prep.pipeline import run_pipeline
@@ -14,32 +15,46 @@ from unimp_bench.corpus import CorpusWriter, Manifest
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.names import find
 
-__all__ = ["BuildOptions", "build_corpus"]
+__all__ = ["BuildOptions", "PictureLimits", "build_corpus"]
 
 
-def build_corpus(kind: str, folder: Path, raw: Path | None, options: BuildOptions | None = None) -> Manifest:
+def build_corpus(
+    kind: str,
+    folder: Path,
+    raw: Path | None,
+    options: BuildOptions | None = None,
+    *,
+    domains: tuple[str, ...] = (),
+    pictures: PictureLimits | None = None,
+) -> Manifest:
     """Build the corpus ``folder``, replacing an earlier one of that name once the new one is whole.
 
     Args:
         kind: a name of ``data_prep.CATALOGUE``.
         raw: the folder of raw files; None for a kind that needs none.
         options: None for the kind's defaults.
+        domains: the domains of the raw files to build from; all of them where none is named.
+        pictures: fetch the items' pictures by their addresses, within these limits.
 
     Raises:
-        UsageError: unknown kind, a raw folder missing or too many, options that do not fit the source.
+        UsageError: unknown kind, a raw folder missing or too many, options or choices that do not fit the source.
         DataError: raw files that are missing, unreadable or too bad; or ``folder`` is something else.
     """
     card = find(registry.corpus_cards(), kind, "corpus")
     options = options or BuildOptions.usual(card)
     if card.source is None:
-        if raw is not None:
-            raise UsageError(f"corpus {kind} is generated and takes no raw folder; leave RAW out")
+        if raw is not None or domains or pictures:
+            raise UsageError(f"corpus {kind} is generated and takes no raw folder, domains or pictures; leave them out")
         return _build_sample(folder, options)
     if raw is None:
         raise UsageError(f"corpus {kind} is built from raw files; name their folder with RAW=<folder>")
     if not raw.is_dir():
         raise DataError(f"there is no folder {raw}; name the folder of the raw files")
-    source: Source = registry.load(card.source)(raw)
+    choices = {key: value for key, value in (("domains", domains), ("pictures", pictures)) if value}
+    for choice in choices:
+        if choice not in card.choices:
+            raise UsageError(f"corpus {kind} offers no choice of {choice}; leave it out")
+    source: Source = registry.load(card.source)(raw, **choices)
     return run_pipeline(source, folder, options)
 
 

@@ -8,7 +8,7 @@ without a picture URL, which we keep, without a picture). Where several files de
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -18,12 +18,14 @@ import numpy as np
 import pyarrow as pa
 
 from data_prep.bad_records import BAD_RATING, BAD_TIME, MISSING_FIELD, BadRecord, BadRecords
+from data_prep.download.pictures import PictureLimits, fetch_pictures
 from data_prep.interactions import Collector, Interactions
 from data_prep.lines import read_lines
-from data_prep.metadata import Attributes, attribute_columns, parse_json, parse_literal
+from data_prep.metadata import Attributes, attribute_columns, parse_json, parse_literal, picture_url
 from data_prep.source import Source
 from data_prep.spill import CHUNK, Spill, pack_review
 from unimp_bench.errors import DataError
+from unimp_bench.names import find
 from unimp_bench.records import BoolArray, IntArray
 
 MAX_NAME = 128
@@ -79,22 +81,31 @@ STYLES: Mapping[str, Style] = {
 
 
 class McAuley(Source):
-    """All domains of one folder.
+    """The domains of one folder.
+
+    Args:
+        domains: those to read; all where none is named.
+        pictures: fetch the items' pictures into ``<raw>/images`` within these limits.
 
     Raises:
         DataError: no review file of the style, two of one domain, or one without its metadata.
+        UsageError: a domain is named that the folder has not.
     """
 
     licence = "Amazon review data of the McAuley lab, UC San Diego; for research, see the terms of its page"
 
-    def __init__(self, raw: Path, year: str) -> None:
+    def __init__(
+        self, raw: Path, year: str, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None
+    ) -> None:
         self.name = f"mcauley-{year}"
         self.raw = raw
         self.notes = {"order": "timestamp"}
         self._style = STYLES[year]
-        self._reviews = self._find_reviews()
+        self._reviews = self._find_reviews(domains)
         self.domains = tuple(self._reviews)
         self._metadata = [self._find_metadata(domain, path) for domain, path in self._reviews.items()]
+        self._picture_limits = pictures
+        self._picture_urls: dict[str, str | None] = {}
 
     def inputs(self) -> list[Path]:
         return [*self._reviews.values(), *self._metadata]
@@ -186,9 +197,17 @@ class McAuley(Source):
                 bad.add(str(problem), *self._places[row])
                 yield None
             else:
+                if self._picture_limits is not None:
+                    self._picture_urls[self._items[code]] = picture_url(record)
                 yield Attributes.of(record)
 
-    def _find_reviews(self) -> dict[str, Path]:
+    def picture_files(self, items: list[str]) -> Iterable[Path]:
+        if self._picture_limits is not None:
+            urls = {item: self._picture_urls[item] for item in items}
+            self.notes["pictures"] = fetch_pictures(urls, self.raw / "images", self._picture_limits)
+        return super().picture_files(items)
+
+    def _find_reviews(self, domains: tuple[str, ...]) -> dict[str, Path]:
         found: dict[str, Path] = {}
         for path in sorted(self.raw.iterdir()):
             match = self._style.reviews.fullmatch(path.name)
@@ -199,7 +218,9 @@ class McAuley(Source):
                 found[domain] = path
         if not found:
             raise DataError(f"{self.raw} has no reviews of the kind amazon-{self.name[-4:]} ({self._style.expected})")
-        return dict(sorted(found.items()))
+        for domain in domains:
+            find(found, domain, f"domain of {self.raw}")
+        return {domain: found[domain] for domain in sorted(set(domains) or found)}
 
     def _find_metadata(self, domain: str, reviews: Path) -> Path:
         ending = ".jsonl" if ".jsonl" in reviews.suffixes else ".json"
@@ -209,19 +230,19 @@ class McAuley(Source):
         raise DataError(f"{self.raw} has no metadata for {reviews.name}; put meta_{domain}{ending}.gz beside it")
 
 
-def amazon_2014(raw: Path) -> McAuley:
+def amazon_2014(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None) -> McAuley:
     """The reviews of 2014, whose metadata are Python literals."""
-    return McAuley(raw, "2014")
+    return McAuley(raw, "2014", domains, pictures)
 
 
-def amazon_2018(raw: Path) -> McAuley:
+def amazon_2018(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None) -> McAuley:
     """The reviews of 2018."""
-    return McAuley(raw, "2018")
+    return McAuley(raw, "2018", domains, pictures)
 
 
-def amazon_2023(raw: Path) -> McAuley:
+def amazon_2023(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None) -> McAuley:
     """The reviews of 2023, in JSON lines with times in milliseconds."""
-    return McAuley(raw, "2023")
+    return McAuley(raw, "2023", domains, pictures)
 
 
 def _check(user: object, item: object, rating: object, time: object, ticks: int) -> None:

@@ -48,6 +48,15 @@ class Attributes:
         )
 
 
+def picture_url(record: dict[str, Any]) -> str | None:
+    """The address of an item's first picture in a record of any of the three years, the largest where several are."""
+    candidates = [record.get("imUrl")]  # 2014
+    candidates += [_first(record.get(key)) for key in ("imageURLHighRes", "imageURL")]  # 2018
+    images = _first(record.get("images"))  # 2023
+    candidates += [images.get(size) for size in ("hi_res", "large", "thumb")] if isinstance(images, dict) else []
+    return next((url for url in candidates if isinstance(url, str) and url), None)
+
+
 def attribute_columns(items: list[Attributes]) -> dict[str, pa.Array]:
     """One column an attribute."""
     types = {"title": pa.string(), "brand": pa.string(), "category": pa.list_(pa.string())}
@@ -120,6 +129,10 @@ def parse_price(value: object) -> float | None:
         return None
     price = float(value)  # type: ignore[arg-type]
     return price if math.isfinite(price) and price >= 0 else None
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, list) and value else None
 
 
 def _text(value: object) -> str | None:

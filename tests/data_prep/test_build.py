@@ -140,10 +140,6 @@ def test_wrong_kinds_and_folders(raw: Path, tmp_path: Path) -> None:
 
 
 def test_the_catalogue_names_every_kind() -> None:
-    assert [card.name for card in CATALOGUE if card.needs_raw] == [
-        "amazon-2014",
-        "amazon-2018",
-        "amazon-2023",
-        "atomic",
-    ]
-    assert [card.name for card in CATALOGUE if not card.needs_raw] == ["sample"]
+    assert [card.name for card in CATALOGUE if card.needs_raw] == ["amazon-2023", "atomic", "hm", "netflix"]
+    assert [card.name for card in CATALOGUE if card.download] == ["amazon-2014", "amazon-2018"]
+    assert [card.name for card in CATALOGUE if card.source is None] == ["sample"]

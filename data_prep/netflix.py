@@ -1,0 +1,118 @@
+"""Reader of the Netflix set that LLMRec's authors released (WSDM 2024; Table 9 of the UniMP paper).
+
+``train.json``, ``val.json`` and ``test.json`` hold the interactions, ``{"<user>": [<item>, ...], ...}``, and are the
+set's public split; ``item_attribute.csv`` has lines ``id,year,title`` and no header; posters are ``<id>.jpg``. The
+files may lie in sub-folders, as the release's archives have them. Its pickles (``train_mat``, ``augmented_*``) are not
+read: the JSON files hold the same interactions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from data_prep.bad_records import MISSING_FIELD, WRONG_COLUMNS, BadRecords
+from data_prep.csv_rows import read_rows
+from data_prep.interactions import Collector, Interactions
+from data_prep.source import Source
+from data_prep.spill import Spill
+from unimp_bench.corpus.writer import TEST, TRAINING, VALIDATION
+from unimp_bench.errors import DataError
+from unimp_bench.records import BoolArray, IntArray
+
+PARTS = {"train.json": TRAINING, "val.json": VALIDATION, "test.json": TEST}
+ATTRIBUTES = "item_attribute.csv"
+
+
+class Netflix(Source):
+    """One domain; an interaction has neither time nor rating, so the order is that of the files.
+
+    Raises:
+        DataError: a file is missing, or there twice.
+    """
+
+    name = "netflix"
+    licence = "Netflix Prize data as released with LLMRec; for research, see github.com/HKUDS/LLMRec"
+    domains = ("Netflix",)
+
+    def __init__(self, raw: Path) -> None:
+        self.raw = raw
+        self._parts = {self._find(name): part for name, part in PARTS.items()}
+        self._attributes = self._find(ATTRIBUTES)
+        self.notes = {"order": "file"}
+
+    def inputs(self) -> list[Path]:
+        return [*self._parts, self._attributes]
+
+    def review_file(self, domain: int) -> Path:
+        return next(iter(self._parts))
+
+    def interactions(self, reviews: Spill, bad: BadRecords) -> Interactions:
+        collector, parts = Collector(), bytearray()
+        collector.begin_domain()
+        for path, part in self._parts.items():
+            for user, items in _read_lists(path).items():
+                for item in items:
+                    parts.append(part)
+                    collector.add(user, str(item), math.nan, len(parts), len(parts))
+        bad.end_of_file(self.review_file(0), len(parts))
+        return replace(collector.finish(self.domains), parts=np.frombuffer(parts, np.uint8))
+
+    def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
+        self._items, self._cells = items, dict[str, tuple[str, str]]()
+        for number, row in read_rows(self._attributes, bad):
+            if len(row) < 3:
+                bad.add(WRONG_COLUMNS, self._attributes, number)
+            elif not row[0].isdecimal():
+                bad.add(MISSING_FIELD, self._attributes, number)
+            else:  # the Netflix Prize does not quote a title that has commas
+                self._cells.setdefault(row[0], (row[1], ",".join(row[2:])))
+        return np.array([item in self._cells for item in items], dtype=np.bool_)
+
+    def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
+        cells = [self._cells[self._items[code]] for code in items]
+        columns = {
+            "title": pa.array([" ".join(title.split()) or None for _, title in cells], pa.string()),
+            "year": pa.array([_year(year) for year, _ in cells], pa.string()),
+        }
+        return np.ones(len(items), dtype=np.bool_), columns
+
+    def picture_files(self, items: list[str]) -> Iterable[Path]:
+        return self.raw.rglob("*")
+
+    def _find(self, name: str) -> Path:
+        found = sorted(self.raw.rglob(name))
+        if not found:
+            raise DataError(f"{self.raw} has no {name}; unpack the Netflix archives of LLMRec's release there")
+        if len(found) > 1:
+            raise DataError(f"{self.raw} has {name} twice ({found[0]}, {found[1]}); keep one")
+        return found[0]
+
+
+def _read_lists(path: Path) -> dict[str, list[int]]:
+    """The items of each user.
+
+    Raises:
+        DataError: not JSON, or of another form.
+    """
+    try:
+        lists = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise DataError(f"{path} is not JSON ({error}); get it again") from None
+    if not isinstance(lists, dict) or not all(
+        isinstance(items, list) and all(type(item) is int for item in items) for items in lists.values()
+    ):
+        raise DataError(f'{path} should hold {{"<user>": [<item>, ...], ...}}; get it again')
+    return lists
+
+
+def _year(cell: str) -> str | None:
+    """A year as words, for it is no amount; pandas writes 2003.0 where others are missing."""
+    digits = cell.strip().removesuffix(".0")
+    return digits if digits.isdecimal() else None
