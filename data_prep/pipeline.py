@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from data_prep.bad_records import NO_METADATA, BadRecords
 from data_prep.cleaning import draw_held_out, first_of_each_pair, k_core, number_by_name
+from data_prep.explanations.sentires import Extracted, extract, find_files
+from data_prep.explanations.writing import Rows, write_explanations
 from data_prep.interactions import Interactions
 from data_prep.options import BuildOptions
 from data_prep.pictures import add_pictures
@@ -42,11 +44,17 @@ class _Kept:
 
 
 def run_pipeline(
-    source: Source, folder: Path, options: BuildOptions, synthetic: bool = False, finishing: Finishing | None = None
+    source: Source,
+    folder: Path,
+    options: BuildOptions,
+    synthetic: bool = False,
+    finishing: Finishing | None = None,
+    sentires: Path | None = None,
 ) -> Manifest:
     """Build the corpus ``folder`` from a source.
 
     Args:
+        sentires: a folder of explanations that the Sentires toolkit extracted.
         finishing: called with the writer and the names of users and items before the corpus is closed.
 
     Raises:
@@ -55,18 +63,25 @@ def run_pipeline(
     """
     options = dataclasses.replace(options, new_domains=options.new_domains_among(source.domains))
     bad = BadRecords()
-    with CorpusWriter(folder) as writer, Spill(writer.work) as reviews, Spill(writer.work) as records:
+    files = {} if sentires is None else find_files(sentires, source.domains)
+    with (
+        CorpusWriter(folder) as writer,
+        Spill(writer.work) as reviews,
+        Spill(writer.work) as records,
+        Spill(writer.work) as sentences,
+    ):
         raw = source.interactions(reviews, bad)
+        extracted = extract(files, source.domains, raw, sentences) if files else None
         kept = _clean(source, raw, records, options, bad)
-        users, items = _write_tables(writer, source, raw, kept, reviews, options, bad)
+        users, items, explanations = _write_tables(writer, source, raw, kept, reviews, extracted, options, bad)
         if finishing is not None:
             finishing(writer, users, items)
         return writer.finish(
             source=source.name,
             licence=source.licence,
             synthetic=synthetic,
-            options=_report(options, source, kept),
-            inputs={path.name: file_entry(path).sha256 for path in source.inputs()},
+            options=_report(options, source, kept, explanations),
+            inputs={path.name: file_entry(path).sha256 for path in (*source.inputs(), *files.values())},
             domains=source.domains,
             new_domains=options.new_domains or (),
             bad_lines=bad.to_manifest(),
@@ -116,10 +131,14 @@ def _write_tables(
     raw: Interactions,
     kept: _Kept,
     reviews: Spill,
+    extracted: Extracted | None,
     options: BuildOptions,
     bad: BadRecords,
-) -> tuple[list[str], list[str]]:
-    """Write users, items with pictures, interactions and reviews; return the names of users and items."""
+) -> tuple[list[str], list[str], dict[str, object]]:
+    """Write users, items with pictures, interactions, reviews and explanations.
+
+    Returns the names of users and items, and where the explanations come from.
+    """
     user_codes, users = number_by_name(raw.users[kept.rows], raw.user_names)
     item_codes, items = number_by_name(raw.items[kept.rows], raw.item_names)
     user_names = [raw.user_names[code] for code in user_codes]
@@ -151,10 +170,18 @@ def _write_tables(
         writer.parts(parts[order])
     if len(reviews):
         writer.reviews(unpack_reviews(reviews, rows))
-    return user_names, item_names
+    explanations: dict[str, object] = {}
+    if len(reviews) or extracted:
+        titles = kept.attributes.get("title")
+        if titles is None or not pa.types.is_string(titles.type):
+            titles = pa.nulls(len(item_names), pa.string())
+        corpus_rows = Rows(rows, items[order], user_domains[users[order]])
+        explanations = write_explanations(writer, corpus_rows, titles, reviews, extracted, source.domains)
+    return user_names, item_names, explanations
 
 
-def _report(options: BuildOptions, source: Source, kept: _Kept) -> dict[str, Any]:
+def _report(options: BuildOptions, source: Source, kept: _Kept, explanations: dict[str, object]) -> dict[str, Any]:
     """The manifest's account of the build: the options, what reading noted, and how many rows each rule removed."""
     chosen = dataclasses.asdict(options) | {"new_domains": list(options.new_domains or ())}
-    return chosen | source.notes | {"removed": kept.removed}
+    explained = {"explanations": explanations} if explanations else {}
+    return chosen | source.notes | {"removed": kept.removed} | explained

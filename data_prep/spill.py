@@ -59,12 +59,18 @@ def pack_review(summary: str, text: str) -> bytes:
     return len(head).to_bytes(_LENGTH, "little") + head + text.encode()
 
 
+def unpack_review(record: bytes) -> tuple[str, str]:
+    """(summary, text) of a record."""
+    split = _LENGTH + int.from_bytes(record[:_LENGTH], "little")
+    return record[_LENGTH:split].decode(), record[split:].decode()
+
+
 def unpack_reviews(reviews: Spill, rows: IntArray) -> Iterator[tuple[list[str], list[str]]]:
     """(summaries, texts) of the given rows, a chunk at a time."""
     for start in range(0, len(rows), CHUNK):
         summaries, texts = [], []
         for record in reviews.read(rows[start : start + CHUNK]):
-            split = _LENGTH + int.from_bytes(record[:_LENGTH], "little")
-            summaries.append(record[_LENGTH:split].decode())
-            texts.append(record[split:].decode())
+            summary, text = unpack_review(record)
+            summaries.append(summary)
+            texts.append(text)
         yield summaries, texts

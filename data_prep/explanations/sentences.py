@@ -1,0 +1,58 @@
+"""Reviews as clean sentences: no markup, no entities, no control characters, one space between words."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+_TAG = re.compile(r"<[A-Za-z/!][^<>]{0,500}>|\[\[[A-Z]+:[^\[\]]{0,100}\]\]")
+"""HTML, and what the store puts in the place of a video (``[[VIDEOID:...]]``)."""
+
+_MARKS = re.compile(r"[.!?\r\n][.!?\r\n]*[\"')\]]*\s*")
+_TITLE = re.compile(r"(?:^|[\s(])(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|vs)$")
+_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[a-z]\.[a-z]|oz|lbs?|ft|in|no|approx|incl)$", re.IGNORECASE)
+_LONGEST_ABBREVIATION = 8
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a review in their order, cleaned.
+
+    A sentence ends at a full stop, a question or an exclamation mark with a space behind it, at several of them
+    before a capital, before a capitalised word even where the space was forgotten, and at the end of a line; but not
+    after an initial or a title (*Mr. Smith*), nor after an abbreviation where no capital follows (*16 oz. bottle*).
+    """
+    if "<" in text or "[[" in text:
+        text = _TAG.sub("\n", text)
+    if "&" in text:
+        text = html.unescape(text)
+    start = 0
+    for marks in _MARKS.finditer(text):
+        if _ends_sentence(text, start, marks):
+            if sentence := clean(text[start : marks.end()]):
+                yield sentence
+            start = marks.end()
+    if sentence := clean(text[start:]):
+        yield sentence
+
+
+def clean(text: str) -> str:
+    """One line of printable characters with single spaces."""
+    text = " ".join(text.split())
+    if text.isprintable():
+        return text
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _ends_sentence(text: str, start: int, marks: re.Match[str]) -> bool:
+    found, behind = marks[0], text[marks.end() : marks.end() + 2]
+    if "\n" in found or "\r" in found:
+        return True
+    if not found[-1].isspace():  # "great gift.Love it", but neither "4.5", "amazon.com" nor "e.g."
+        return text[marks.start() - 1 : marks.start()].islower() and behind.istitle() and len(behind) == 2
+    if len(found.rstrip("\"')] \t")) > 1:  # "so... good" goes on, "so good!!! Love it" does not
+        return behind[:1].isupper() or "." not in found
+    if found[0] != ".":
+        return True
+    window = text, max(start, marks.start() - _LONGEST_ABBREVIATION), marks.start()
+    return not _TITLE.search(*window) and (behind[:1].isupper() or not _ABBREVIATION.search(*window))
