@@ -26,6 +26,7 @@ def build_corpus(
     *,
     domains: tuple[str, ...] = (),
     pictures: PictureLimits | None = None,
+    sentires: Path | None = None,
 ) -> Manifest:
     """Build the corpus ``folder``, replacing an earlier one of that name once the new one is whole.
 
@@ -35,6 +36,7 @@ def build_corpus(
         options: None for the kind's defaults.
         domains: the domains of the raw files to build from; all of them where none is named.
         pictures: fetch the items' pictures by their addresses, within these limits.
+        sentires: the folder of explanations that the Sentires toolkit extracted, ``reviews_<Domain>.pickle``.
 
     Raises:
         UsageError: unknown kind, a raw folder missing or too many, options or choices that do not fit the source.
@@ -43,8 +45,8 @@ def build_corpus(
     card = find(registry.corpus_cards(), kind, "corpus")
     options = options or BuildOptions.usual(card)
     if card.source is None:
-        if raw is not None or domains or pictures:
-            raise UsageError(f"corpus {kind} is generated and takes no raw folder, domains or pictures; leave them out")
+        if raw is not None or domains or pictures or sentires:
+            raise UsageError(f"corpus {kind} is generated: it takes no raw folder, domains, pictures or explanations")
         return _build_sample(folder, options)
     if raw is None:
         raise UsageError(f"corpus {kind} is built from raw files; name their folder with RAW=<folder>")
@@ -55,7 +57,7 @@ def build_corpus(
         if choice not in card.choices:
             raise UsageError(f"corpus {kind} offers no choice of {choice}; leave it out")
     source: Source = registry.load(card.source)(raw, **choices)
-    return run_pipeline(source, folder, options)
+    return run_pipeline(source, folder, options, sentires=sentires)
 
 
 def _build_sample(folder: Path, options: BuildOptions) -> Manifest:

@@ -79,6 +79,7 @@ def test_the_manifest_names_options_and_inputs(raw: Path, tmp_path: Path) -> Non
         "seed": 0,
         "order": "timestamp",
         "removed": {"duplicates": 0, "outside the core": 0},
+        "explanations": {name: {"by": "rule", "count": 240} for name in ("Beauty", "Office_Products", "Toys")},
     }
     assert sorted(manifest.inputs) == sorted(path.name for path in raw.iterdir() if path.is_file())
     assert manifest.source == "mcauley-2014"

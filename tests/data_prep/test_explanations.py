@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,9 @@ from data_prep.explanations.sentences import sentences
 from data_prep.mcauley import amazon_2014
 from data_prep.pipeline import run_pipeline
 from tests.data_prep import raw_sets
+from unimp_bench.cli.data import command
 from unimp_bench.corpus import Corpus, Manifest
-from unimp_bench.errors import DataError
+from unimp_bench.errors import DataError, UsageError
 
 # --- sentences ---------------------------------------------------------------------------------------------------
 
@@ -251,6 +253,20 @@ def test_files_of_sentires_explain_their_domains_and_the_rule_the_others(tmp_pat
         "Toys": {"by": "rule", "count": len(toys)},
     }
     assert "reviews_Beauty.pickle" in manifest.inputs
+
+
+def test_the_command_line_takes_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = write_raw(tmp_path / "raw", "Beauty")
+    first = records[0]
+    write_pickle(tmp_path / "sentires", "Beauty", [{"user": first["reviewerID"], "item": first["asin"],
+                                                    "sentence": [quadruple("from the toolkit it came")]}])  # fmt: skip
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    options = ["--corpus", "amazon-2014", "--raw", f"{tmp_path}/raw", "--sentires", f"{tmp_path}/sentires"]
+    result = CliRunner().invoke(command, [*options, "--core", "0"])
+    assert result.exit_code == 0, result.output
+    assert "240 interactions, 0 pictures, 1 explanations" in result.output
+    with pytest.raises(UsageError, match="takes no raw folder, domains, pictures or explanations"):
+        CliRunner().invoke(command, ["--sentires", str(tmp_path / "sentires")], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

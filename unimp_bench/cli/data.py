@@ -27,6 +27,7 @@ RAW = "raw"
 @click.option("--mirror", envvar="UNIMP_BENCH_MIRROR", help="Download from this address instead of the usual hosts.")
 @click.option("--pictures", is_flag=True, help="Fetch the items' pictures by the addresses in their metadata.")
 @click.option("--allow-private", is_flag=True, help="Fetch pictures from private and local addresses as well.")
+@click.option("--sentires", type=click.Path(path_type=Path), help="Folder of Sentires' reviews_<Domain>.pickle files.")
 @click.option("--name", help="Name of the corpus in data/; the kind's own name where none is given.")
 @click.option("--held-out", type=click.FloatRange(0, 0.9), help="Share of users for the new-user split.")
 @click.option("--core", type=click.IntRange(min=0), help="Fewest interactions of a user and of an item.")
@@ -37,6 +38,7 @@ def command(
     mirror: str | None,
     pictures: bool,
     allow_private: bool,
+    sentires: Path | None,
     name: str | None,
     held_out: float | None,
     core: int | None,
@@ -54,6 +56,7 @@ def command(
     if raw is None and card.download is not None:
         release = registry.load(card.download)
         raw, domains = workspace.data / RAW / corpus, release.choose(domains)
+        click.echo(f"raw files of {', '.join(domains)} in {raw}; what is missing is fetched")
         release.fetch(domains, raw, mirror)
     room = importlib.import_module("data_prep.build")
     chosen = {"held_out": held_out, "user_core": core, "item_core": core}
@@ -65,6 +68,7 @@ def command(
         dataclasses.replace(room.BuildOptions.usual(card), **given),
         domains=domains,
         pictures=room.PictureLimits(allow_private=allow_private) if pictures else None,
+        sentires=sentires,
     )
     _tell(workspace.data / (name or corpus), manifest)
 
@@ -73,7 +77,7 @@ def _tell(folder: Path, manifest: Manifest) -> None:
     counts = manifest.counts
     click.echo(
         f"built {folder}: {counts.users:,} users, {counts.items:,} items, {counts.interactions:,} interactions, "
-        f"{counts.pictures:,} pictures"
+        f"{counts.pictures:,} pictures, {counts.explanations:,} explanations"
     )
     for kind, bad in manifest.bad_lines.items():
         click.echo(f"  skipped {bad.count:,} x {kind}, first at {', '.join(bad.first)}")
