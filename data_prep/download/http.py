@@ -7,6 +7,7 @@ address that was chosen beforehand (``addresses``).
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,4 +147,6 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
 
 
 def _reason(error: HTTPError) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    """The error's own words, without the connection that urllib3 puts before them."""
+    words = " ".join(str(error).split())
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", words)[:200] or type(error).__name__

@@ -189,7 +189,7 @@ def test_a_lasting_fault_is_given_up(server: Server, target: Path, broken: Answe
 def test_nobody_there(target: Path) -> None:
     with misbehaving_server() as gone:
         url = gone.url()
-    with pytest.raises(DataError, match="given up after 3 attempts"):
+    with pytest.raises(DataError, match=r"/file: Failed to establish a new connection: .*; given up after 3 attempts"):
         fetch_file(url, target, patience=HASTY)
 
 
