@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_prep.bad_records import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, NOT_UTF8, BadRecord
-from data_prep.metadata import MAX_LITERAL, Attributes, parse_json, parse_literal, parse_price
+from data_prep.metadata import MAX_LITERAL, Attributes, parse_json, parse_literal, parse_price, picture_url
 
 TEXTS = st.text(st.sampled_from("ab'\"\\{}[]:, #\tütrue"), max_size=12)
 VALUES = st.recursive(
@@ -165,3 +165,20 @@ def _without_big_integers(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value) if abs(value) < 1e300 else value
     return value
+
+
+@pytest.mark.parametrize(
+    ("record", "url"),
+    [
+        ({"imUrl": "http://a/x.jpg"}, "http://a/x.jpg"),
+        ({"imageURL": ["s", "t"], "imageURLHighRes": ["l", "m"]}, "l"),
+        ({"imageURL": ["s"], "imageURLHighRes": []}, "s"),
+        ({"images": [{"thumb": "t", "large": "l", "hi_res": None}, {"hi_res": "h"}]}, "l"),
+        ({"images": [{"thumb": "t", "large": "l", "hi_res": "h"}]}, "h"),
+        ({"imUrl": ""}, None),
+        ({"imUrl": 3, "imageURL": "x", "images": ["x"]}, None),
+        ({}, None),
+    ],
+)
+def test_addresses_of_pictures(record: dict[str, Any], url: str | None) -> None:
+    assert picture_url(record) == url
