@@ -1,18 +1,58 @@
-"""Turns columnar examples into the records that readers and instruction datasets get."""
+"""Turns columnar examples into the rows that readers and instruction datasets get.
+
+Rows are made a block at a time and column by column, so that long histories never become Python objects; one example
+for a reader is a row of the same table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.reader import PATH_SEPARATOR
-from unimp_bench.records import BoolArray, Example, Examples, IntArray
+from unimp_bench.errors import DataError
+from unimp_bench.records import Example, Examples, IntArray, Shown
 
 IMG, EOC, UNKNOWN = "[IMG]", "[EOC]", "Unknown"
 FIRST_ATTRIBUTES = ("category", "price", "brand", "title")
 MOST_WORDS = 20
+MOST_EXAMPLES, MOST_STEPS = 8192, 1 << 20
+"""Bounds of a block: examples, and steps of their histories together; one longer history is a block of its own."""
+
+PICTURES = "pictures"
+"""Folder of the pictures, in a corpus as in a dataset; paths of pictures are relative to the folder around it."""
+
+_NAMES = pa.list_(pa.dictionary(pa.int32(), pa.string()))
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("task", pa.string()),
+        ("split", pa.string()),
+        ("part", pa.string()),
+        ("domain", pa.string()),
+        ("user", pa.string()),
+        ("history", _NAMES),
+        ("history_ratings", pa.list_(pa.float32())),
+        ("history_times", pa.list_(pa.int64())),
+        ("query", pa.string()),
+        ("shown", _NAMES),
+        ("shown_pictures", pa.list_(pa.string())),
+        ("instruction", pa.string()),
+        ("target", pa.string()),
+        ("target_items", _NAMES),
+        ("target_pictures", pa.list_(pa.string())),
+        ("target_rating", pa.float32()),
+    ]
+)
+"""The columns of a table of examples; a column that the task does not have is null."""
+
+_SLOTS = re.compile(r"(\{query\}|\{items\})")
 
 
 class Renderer:
@@ -20,12 +60,14 @@ class Renderer:
 
     Args:
         instruction: the task's words, with ``{query}`` and ``{items}`` where they stand.
+        words: ``item_words`` of the corpus, where they are known already.
     """
 
-    def __init__(self, corpus: Corpus, instruction: str) -> None:
+    def __init__(self, corpus: Corpus, instruction: str, words: Sequence[str] | None = None) -> None:
         self._corpus = corpus
-        self._instruction = instruction
-        self._words = item_words(corpus) if "{items}" in instruction else []
+        # Split before anything is filled in: a query that reads "{items}" stays a query.
+        self._pieces = _SLOTS.split(instruction)
+        self._words = words if words is not None or "{items}" not in self._pieces else item_words(corpus)
 
     def render(self, examples: Examples) -> Iterator[Example]:
         """All of some examples, in their order.
@@ -33,38 +75,105 @@ class Renderer:
         Raises:
             ValueError: the examples are hidden.
         """
+        for batch in self.batches(examples):
+            yield from (_example(row) for row in batch.to_pylist())
+
+    def batches(self, examples: Examples) -> Iterator[pa.RecordBatch]:
+        """The same as tables of ``SCHEMA``, each small enough to hold whatever the length of the histories.
+
+        Raises:
+            ValueError: the examples are hidden.
+        """
+        steps = np.cumsum(examples.ends - examples.starts())
+        start = 0
+        while start < len(examples):
+            before = steps[start - 1] if start else 0
+            fitting = int(np.searchsorted(steps, before + MOST_STEPS, side="right"))
+            end = min(max(fitting, start + 1), start + MOST_EXAMPLES, len(examples))
+            yield self._batch(examples.select(slice(start, end)))
+            start = end
+
+    def _batch(self, examples: Examples) -> pa.RecordBatch:
         if examples.targets is None or examples.rows is None:
             raise ValueError("hidden examples have no answer to render")
-        texts = [] if examples.texts is None else examples.texts.read()
-        for number in range(len(examples)):
-            yield self._one(examples, number, int(examples.targets[number]), texts[number] if texts else None)
+        histories, users = examples.histories, self._corpus.users
+        offsets, steps = _slices(examples.starts(), examples.ends)
+        ratings = histories.ratings[steps]
+        queries = None if examples.queries is None else pa.array(examples.query_texts).take(pa.array(examples.queries))
+        shown, answers = examples.shown, _answers(examples, examples.targets)
+        values = {
+            "id": pa.array(example_ids(self._corpus, examples)),
+            **{name: pa.repeat(getattr(examples, name), len(examples)) for name in ("task", "split", "part")},
+            "domain": pa.array(self._corpus.manifest.domains).take(pa.array(users.domains[examples.users])),
+            "user": self._user_names.take(pa.array(examples.users)),
+            "history": self._named(Shown(offsets, histories.items[steps])),
+            "history_ratings": _lists(offsets, pa.array(ratings, mask=np.isnan(ratings))),
+            "history_times": _lists(offsets, pa.array(histories.times[steps])),
+            "query": queries,
+            "shown": None if shown is None else self._named(shown),
+            "shown_pictures": None if shown is None else self._pictured(shown),
+            "instruction": pa.array(self._instructions(examples, queries)),
+            "target": pa.array(self._targets(examples, answers)),
+            "target_items": self._named(answers),
+            "target_pictures": self._pictured(answers),
+            "target_rating": None if examples.ratings is None else pa.array(examples.ratings, pa.float32()),
+        }
+        columns = [
+            pa.nulls(len(examples), field.type) if values[field.name] is None else values[field.name]
+            for field in SCHEMA
+        ]
+        return pa.record_batch(columns, schema=SCHEMA)
 
-    def _one(self, examples: Examples, number: int, target: int, text: str | None) -> Example:
-        corpus, names = self._corpus, self._corpus.items.names
-        user = int(examples.users[number])
-        rows = slice(int(examples.histories.offsets[user]), int(examples.ends[number]))
-        query = None if examples.queries is None else examples.query_texts[int(examples.queries[number])]
-        shown, suits = _shown(examples, number)
-        rating = None if examples.ratings is None else float(examples.ratings[number])
-        answers = [names[target]] if suits is None else [names[item] for item in shown[suits]]
-        words = " ".join(self._words[item] for item in shown) if self._words else ""
-        return Example(
-            id=example_ids(corpus, examples.select(slice(number, number + 1)))[0],
-            task=examples.task,
-            split=examples.split,
-            part=examples.part,
-            domain=corpus.manifest.domains[int(corpus.users.domains[user])],
-            user=corpus.users.names[user],
-            history=tuple(names[item] for item in examples.histories.items[rows]),
-            ratings=tuple(float(rating) for rating in examples.histories.ratings[rows]),
-            times=tuple(int(time) for time in examples.histories.times[rows]),
-            query=query,
-            shown=tuple(names[item] for item in shown),
-            instruction=self._instruction.replace("{query}", query or "").replace("{items}", words).strip(),
-            target=_answer(examples, target, answers, rating, text),
-            target_items=tuple(answers),
-            target_rating=rating,
-        )
+    def _named(self, items: Shown) -> pa.ListArray:
+        """Items by name; the dictionary holds the names of these items alone."""
+        present = np.zeros(len(self._corpus.items), dtype=np.bool_)
+        present[items.items] = True
+        places = np.cumsum(present, dtype=np.int32) - 1
+        names = self._item_names.take(pa.array(np.flatnonzero(present)))
+        return _lists(items.offsets, pa.DictionaryArray.from_arrays(places[items.items], names))
+
+    def _pictured(self, items: Shown) -> pa.ListArray:
+        return _lists(items.offsets, self._item_pictures.take(pa.array(items.items)))
+
+    def _instructions(self, examples: Examples, queries: pa.Array | None) -> list[str]:
+        count, shown = len(examples), examples.shown
+        fillings: dict[str, list[str]] = {}
+        if "{query}" in self._pieces:
+            fillings["{query}"] = [""] * count if queries is None else queries.to_pylist()
+        if "{items}" in self._pieces:
+            if shown is None or self._words is None:
+                raise ValueError(f"the instruction of {examples.task} shows items, and its examples have none")
+            words = [self._words[item] for item in shown.items]
+            cuts = shown.offsets.tolist()
+            fillings["{items}"] = [" ".join(words[cuts[e] : cuts[e + 1]]) for e in range(count)]
+        columns = [fillings.get(piece, [piece] * count) for piece in self._pieces]
+        return ["".join(pieces).strip() for pieces in zip(*columns, strict=True)]
+
+    def _targets(self, examples: Examples, answers: Shown) -> list[str]:
+        """The answers in words."""
+        if examples.texts is not None:
+            return examples.texts.read()
+        if examples.ratings is not None:
+            return [rating_words(rating) for rating in examples.ratings.tolist()]
+        if examples.pictures is not None:
+            items, number_of = np.unique(answers.items, return_inverse=True)
+            codes = [" ".join(map(str, row)) for row in examples.pictures.of(items).tolist()]
+            return [codes[number] for number in number_of]
+        names = self._item_names.take(pa.array(answers.items)).to_pylist()
+        cuts = answers.offsets.tolist()
+        return [" ".join(names[cuts[e] : cuts[e + 1]]) for e in range(len(examples))]
+
+    @cached_property
+    def _item_names(self) -> pa.Array:
+        return pa.array(self._corpus.items.names, pa.string())
+
+    @cached_property
+    def _user_names(self) -> pa.Array:
+        return pa.array(self._corpus.users.names, pa.string())
+
+    @cached_property
+    def _item_pictures(self) -> pa.Array:
+        return pa.array(picture_paths(self._corpus), pa.string())
 
 
 def example_ids(corpus: Corpus, examples: Examples) -> list[str]:
@@ -98,23 +207,52 @@ def item_words(corpus: Corpus) -> list[str]:
     return [" ".join([*line, EOC]) for line in lines]
 
 
+def picture_paths(corpus: Corpus) -> list[str | None]:
+    """Every item's picture by its path relative to the corpus folder, None for an item without one.
+
+    Raises:
+        DataError: the corpus names a file outside its folder of pictures.
+    """
+    names: list[str | None] = corpus.items.column("picture").to_pylist()
+    for name in names:
+        if name is not None and (name in ("", ".", "..") or re.search(r"[/\\\0]", name)):
+            raise DataError(f"corpus {corpus.folder} names the picture {name!r}, which is no file name; build it again")
+    return [None if name is None else f"{PICTURES}/{name}" for name in names]
+
+
 def rating_words(rating: float) -> str:
     """A rating as an answer writes it: ``4``, ``3.5``."""
     return f"{rating:g}"
 
 
-def _shown(examples: Examples, number: int) -> tuple[IntArray, BoolArray | None]:
-    if examples.shown is None:
-        return np.zeros(0, dtype=np.int32), None
-    rows = slice(int(examples.shown.offsets[number]), int(examples.shown.offsets[number + 1]))
-    return examples.shown.items[rows], None if examples.suits is None else examples.suits[rows]
+def _answers(examples: Examples, targets: IntArray) -> Shown:
+    """The items that are the answer, or that it is about."""
+    if examples.shown is None or examples.suits is None:
+        return Shown.one_each(targets)
+    before = np.concatenate([[0], np.cumsum(examples.suits)])
+    return Shown(before[examples.shown.offsets], examples.shown.items[examples.suits])
 
 
-def _answer(examples: Examples, target: int, answers: list[str], rating: float | None, text: str | None) -> str:
-    if text is not None:
-        return text
-    if rating is not None:
-        return rating_words(rating)
-    if examples.pictures is not None:
-        return " ".join(str(code) for code in examples.pictures.codes[examples.pictures.rows[target]])
-    return " ".join(answers)
+def _slices(starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
+    """Offsets of a CSR over the rows ``starts[e]:ends[e]``, and these rows."""
+    offsets = np.concatenate([[0], np.cumsum(ends - starts)])
+    return offsets, np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)
+
+
+def _lists(offsets: IntArray, values: pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def _example(row: dict[str, Any]) -> Example:
+    """A row of ``SCHEMA`` as a record."""
+    words = {name: row[name] for name in ("id", "task", "split", "part", "domain", "user", "query", "instruction")}
+    return Example(
+        **words,
+        history=tuple(row["history"]),
+        ratings=tuple(float("nan") if rating is None else rating for rating in row["history_ratings"]),
+        times=tuple(row["history_times"]),
+        shown=tuple(row["shown"] or ()),
+        target=row["target"],
+        target_items=tuple(row["target_items"]),
+        target_rating=row["target_rating"],
+    )
