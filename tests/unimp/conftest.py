@@ -1,18 +1,20 @@
-"""A small, untrained UniMP on the planted corpus, shared by the tests of this room."""
+"""Small, untrained UniMPs on the planted corpus, shared by the tests of this room."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.unimp.small import SMALL, Parts
+from tests.unimp.small import SMALL, TASKS, Parts, examples_of
 from unimp_bench.corpus import Corpus
 from unimp_bench.torch_setup import seed_everything
+from unimp_bench.unimp.answers import answer_names
 from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.prompt import attribute_values
-from unimp_bench.unimp.sentences import item_pieces
+from unimp_bench.unimp.pieces import catalogue_pieces
+from unimp_bench.unimp.prompt import attribute_values, phrases
 from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.vision import picture_features
 
@@ -29,11 +31,24 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def parts(planted: Corpus, cache: Path) -> Parts:
-    items = planted.items
+    """For the two tasks that rank."""
+    return _parts(planted, cache, ("recommendation", "search"))
+
+
+@pytest.fixture(scope="session")
+def six(planted: Corpus, cache: Path) -> Parts:
+    """For all six tasks; its histories tell the ratings."""
+    return _parts(planted, cache, tuple(TASKS))
+
+
+def _parts(corpus: Corpus, cache: Path, tasks: Sequence[str]) -> Parts:
+    items = corpus.items
     texts = [text for name in SMALL.attributes for text in attribute_values(items, name, 20)]
-    vocabulary = Vocabulary.train([*texts, "Category Price Brand Title"], len(items), 512)
+    asked = [phrase for name in tasks for phrase in phrases(TASKS[name].instruction, name)]
+    answers = answer_names(examples_of(corpus, name) for name in tasks)
+    vocabulary = Vocabulary.train([*texts, "Category Price Brand Title"], len(items), 512, asked, answers)
     features = picture_features(items, "tiny", "", cache)
     assert features is not None
     seed_everything(0)
     model = UniMPModel(SMALL, len(vocabulary), features.width).eval()
-    return Parts(planted, vocabulary, item_pieces(items, vocabulary, SMALL), features, model)
+    return Parts(corpus, vocabulary, catalogue_pieces(items, vocabulary, SMALL), features, model)

@@ -1,36 +1,91 @@
-"""What the tests of UniMP share: tiny settings, and the parts of a small model on the planted corpus."""
+"""What the tests of UniMP share: tiny settings, six small tasks, and the parts of a model on the planted corpus."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tasks.image_generation import ImageGeneration
+from tasks.preference import Preference
 from tasks.recommendation import Recommendation
 from tasks.search import Search
-from unimp_bench.contracts import FitData, TaskExamples
+from tasks.selection import Selection
+from unimp_bench.contracts import FitData, Kind, Task, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.ranking import rank_examples
-from unimp_bench.records import Examples
-from unimp_bench.splits import catalogue
+from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Shown, Split, Texts
+from unimp_bench.splits import catalogue, target_examples
+from unimp_bench.unimp.branches import unanswered
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.ranker import UniMP
-from unimp_bench.unimp.sentences import Pieces
+from unimp_bench.unimp.pieces import Pieces
+from unimp_bench.unimp.sentences import Sentences, last_starts, sentences
 from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.unimp import UniMP
 from unimp_bench.unimp.vision import PictureFeatures
 
 SMALL = UniMPConfig(width=16, layers=2, heads=2, latents=2, gate=1.0, dropout=0.0, batch_tokens=1024)
-TASKS = {"recommendation": Recommendation(), "search": Search()}
+CODES = 6
+
+
+class PlantedSentences:
+    """A sentence about each item: what its category's number says, and something about its number."""
+
+    def take(self, numbers: IntArray) -> list[str]:
+        moods = ("lovely and warm", "too small", "broke after a day", "simply perfect")
+        return [f"This one is {moods[number % 4]} <answer>" for number in numbers]
+
+
+class PlantedExplanation(Task):
+    """What is said of an item follows from the item."""
+
+    name = "explanation"
+    version = 1
+    kind = "text"
+    splits = ("loo",)
+    instruction = "Given {items}, why?"
+
+    def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
+        examples = target_examples(corpus, split, part, self.name)
+        assert examples.targets is not None
+        texts = Texts(PlantedSentences(), examples.targets.astype(np.int64))
+        return replace(examples, shown=Shown.one_each(examples.targets), texts=texts)
+
+
+TASKS: Mapping[str, Task] = {
+    "recommendation": Recommendation(),
+    "search": Search(),
+    "preference": Preference(),
+    "explanation": PlantedExplanation(),
+    "selection": Selection(),
+    "image_generation": ImageGeneration(),
+}
+KINDS: Mapping[str, Kind] = {name: task.kind for name, task in TASKS.items()}
+
+
+def planted_codes(corpus: Corpus) -> PictureCodes:
+    """Three codes for each picture, of which the first two follow from the item's category."""
+    pictured = np.flatnonzero(corpus.items.has_picture)
+    rows = np.where(corpus.items.has_picture, np.cumsum(corpus.items.has_picture) - 1, -1)
+    codes = np.stack([pictured % 4, pictured % 4 + 1, pictured % CODES], axis=1)
+    return PictureCodes(CODES, rows, codes)
+
+
+def examples_of(corpus: Corpus, name: str, part: Part = "train") -> Examples:
+    """Examples as the harness draws them."""
+    task = TASKS[name]
+    examples = replace(task.examples(corpus, "loo", part), instruction=task.instruction)
+    return replace(examples, pictures=planted_codes(corpus)) if task.kind == "picture" else examples
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything below the ranker, untrained."""
+    """Everything below the model of the harness, untrained."""
 
     corpus: Corpus
     vocabulary: Vocabulary
@@ -38,18 +93,39 @@ class Parts:
     features: PictureFeatures
     model: UniMPModel
 
-    def examples(self, task: str, part: Any = "train") -> Examples:
-        return TASKS[task].examples(self.corpus, "loo", part)
+    def examples(self, task: str, part: Part = "train") -> Examples:
+        return examples_of(self.corpus, task, part)
+
+    def asked(self, examples: Examples, history: int = 5) -> Sentences:
+        """A sentence for each example, its answer left out."""
+        pieces, branches = unanswered(examples, KINDS[examples.task], self.pieces, self.vocabulary)
+        return sentences(pieces, branches, [last_starts(examples, history)], self.vocabulary, shared=False)
 
 
 def validator(corpus: Corpus) -> Callable[[Any, str], float]:
-    """Validation NDCG@5, as the harness computes it."""
+    """A validation score between 0 and 1 for each kind of task."""
     items = catalogue(corpus, "loo")
 
     def validate(model: Any, task: str) -> float:
-        examples = TASKS[task].examples(corpus, "loo", "validation")
-        ranks = rank_examples(model, examples, items, "paper", top=0, label="unimp").ranks
-        return float(RankMetric("NDCG", 5).values(ranks).mean())
+        examples = examples_of(corpus, task, "validation")
+        hidden = examples.hidden()
+        match KINDS[task]:
+            case "ranking":
+                ranks = rank_examples(model, examples, items, "paper", top=0, label="unimp").ranks
+                return float(RankMetric("NDCG", 5).values(ranks).mean())
+            case "rating":
+                assert examples.ratings is not None
+                return float(1 - np.mean(np.abs(model.rate(hidden) - examples.ratings)) / 4)
+            case "text":
+                assert examples.texts is not None
+                pairs = zip(model.write(hidden), examples.texts.read(), strict=True)
+                return float(np.mean([written == truth for written, truth in pairs]))
+            case "selection":
+                assert examples.suits is not None
+                return float(np.mean(model.choose(hidden)[examples.suits]))
+            case "picture":
+                assert examples.pictures is not None and examples.targets is not None
+                return float(np.mean(model.paint(hidden) == examples.pictures.of(examples.targets)))
 
     return validate
 
@@ -57,13 +133,27 @@ def validator(corpus: Corpus) -> Callable[[Any, str], float]:
 def fit_data(corpus: Corpus, work: Path, cache: Path, *tasks: str, validate: Any = None, seed: int = 0) -> FitData:
     work.mkdir(parents=True, exist_ok=True)
     examples = {
-        name: TaskExamples(
-            TASKS[name].examples(corpus, "loo", "train"), TASKS[name].examples(corpus, "loo", "validation")
-        )
+        name: TaskExamples(examples_of(corpus, name, "train"), examples_of(corpus, name, "validation"))
         for name in tasks
     }
     return FitData(corpus.items, catalogue(corpus, "loo"), examples, seed, work, cache, validate or validator(corpus))
 
 
+def answers(model: UniMP, examples: Examples, corpus: Corpus) -> np.ndarray:
+    """What a model answers to some examples, as an array with a row for each, or for each candidate."""
+    hidden = examples.hidden()
+    match KINDS[examples.task]:
+        case "ranking":
+            return model.score(hidden, catalogue(corpus, "loo"))
+        case "rating":
+            return model.rate(hidden)
+        case "text":
+            return np.array(model.write(hidden), dtype=object)
+        case "selection":
+            return model.choose(hidden)
+        case "picture":
+            return model.paint(hidden)
+
+
 def scores(model: UniMP, corpus: Corpus, task: str = "recommendation") -> np.ndarray:
-    return model.score(TASKS[task].examples(corpus, "loo", "test").hidden(), catalogue(corpus, "loo"))
+    return answers(model, examples_of(corpus, task, "test"), corpus)

@@ -15,14 +15,13 @@ from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.batches import Batch, collate
 from unimp_bench.unimp.fusion import FusedLayer, GatedCrossAttention, Media
 from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.sentences import FIRST_ITEM_PIECE, last_starts, sentences
+from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE
 
 
 @pytest.fixture
 def batch(parts: Parts) -> Batch:
     examples = parts.examples("search", "test").select(slice(0, 4))
-    source = sentences([examples], [last_starts(examples, 5)], parts.pieces, parts.vocabulary, shared=False)
-    return collate(source, np.arange(4), parts.features, parts.vocabulary)
+    return collate(parts.asked(examples), np.arange(4), parts.features, parts.vocabulary)
 
 
 def fused(model: UniMPModel, batch: Batch, hidden: Tensor) -> tuple[GatedCrossAttention, Media, Tensor]:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unimp.small import SMALL, TASKS, Parts
+from tests.unimp.small import SMALL, Parts
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.unimp.batches import Batch, collate, planned
+from unimp_bench.unimp.branches import answered
 from unimp_bench.unimp.config import Context
 from unimp_bench.unimp.loss import objective
-from unimp_bench.unimp.prompt import attribute_values, instruction
-from unimp_bench.unimp.sentences import Sentences, drawn_starts, item_pieces, last_starts, sentences
+from unimp_bench.unimp.pieces import catalogue_pieces
+from unimp_bench.unimp.prompt import attribute_values, phrases, segments
+from unimp_bench.unimp.sentences import Sentences, drawn_starts, last_starts, sentences
 from unimp_bench.unimp.tokens import Vocabulary
 
 
@@ -25,7 +27,8 @@ def collated(parts: Parts, source: Sentences, chosen: np.ndarray) -> Batch:
 
 def test_a_sentence_reads_as_the_paper_says(parts: Parts) -> None:
     examples = parts.examples("search").select(slice(1, 2))
-    alone = sentences([examples], [last_starts(examples, 5)], parts.pieces, parts.vocabulary, shared=False)
+    pieces, branches = answered([examples], parts.pieces, parts.vocabulary)
+    alone = sentences(pieces, branches, [last_starts(examples, 5)], parts.vocabulary, shared=False)
     batch = collated(parts, alone, np.array([0]))
     chunks = []
     for item in examples.history(0):
@@ -37,16 +40,16 @@ def test_a_sentence_reads_as_the_paper_says(parts: Parts) -> None:
     assert len(chunks) == 2
     assert examples.queries is not None and examples.targets is not None
     query = examples.query_texts[examples.queries[0]].replace(" > ", " ")
-    expected = f"[CLS] {' '.join(chunks)} {query} {instruction('search')} <answer>"
+    expected = f"[CLS] {' '.join(chunks)} {query} {phrases(examples.instruction, 'search')[0]} <answer>"
     assert parts.vocabulary.decode(batch.tokens[0]) == expected
     assert batch.labels[batch.is_task].tolist() == [parts.vocabulary.words + examples.targets[0]]
 
 
-def test_instructions_are_those_of_the_tasks(parts: Parts) -> None:
-    for name, task in TASKS.items():
-        assert task.instruction.removeprefix("{query} ") == instruction(name)
-    with pytest.raises(UsageError, match="no instruction for task 'dancing'"):
-        instruction("dancing")
+def test_an_instruction_is_read_in_its_order() -> None:
+    assert segments("Given {items}, why? {query}", "any") == ["Given", "{items}", ", why?", "{query}"]
+    assert phrases("Given {items}, why? {query}", "any") == ["Given", ", why?"]
+    with pytest.raises(UsageError, match="examples of 'dancing' have none"):
+        segments(" ", "dancing")
 
 
 def test_attributes_are_cut_and_missing_ones_unknown(parts: Parts) -> None:
@@ -58,10 +61,10 @@ def test_attributes_are_cut_and_missing_ones_unknown(parts: Parts) -> None:
 
 def test_only_the_last_items_are_read(parts: Parts) -> None:
     examples = parts.examples("recommendation", "test").select(slice(0, 8))
-    asked = sentences([examples], [last_starts(examples, 3)], parts.pieces, parts.vocabulary, shared=False)
+    asked = parts.asked(examples, history=3)
     for number in range(len(examples)):
         runs = asked.runs[asked.offsets[number] : asked.offsets[number + 1]]
-        assert (runs[1:-1] - 1).tolist() == examples.history(number)[-3:].tolist()
+        assert (runs[1:-2] - 1).tolist() == examples.history(number)[-3:].tolist()
 
 
 def test_text_that_spells_a_special_token_stays_text(parts: Parts) -> None:
@@ -97,7 +100,7 @@ VALUES = "Books blue square 1.50 brand1 blue square thing number1"
     ],
 )
 def test_context_labels(parts: Parts, context: tuple[Context, ...], expected: str) -> None:
-    pieces = item_pieces(parts.corpus.items, parts.vocabulary, replace(SMALL, context=context))
+    pieces = catalogue_pieces(parts.corpus.items, parts.vocabulary, replace(SMALL, context=context))
     rows = slice(pieces.offsets[2], pieces.offsets[3])
     tokens, labels = pieces.tokens[rows], pieces.labels[rows]
     assert parts.vocabulary.decode(labels[labels >= 0]) == expected
@@ -111,8 +114,9 @@ def test_shared_sentences_give_the_loss_of_separate_ones(parts: Parts) -> None:
     """A tree of examples is a way to compute, not another objective: same logits, same loss."""
     tasks = [parts.examples("search").select(slice(0, 40)), parts.examples("recommendation").select(slice(0, 40))]
     starts = [drawn_starts(part, 5, seed=1) for part in tasks]
-    shared = sentences(tasks, starts, parts.pieces, parts.vocabulary)
-    apart = sentences(tasks, starts, parts.pieces, parts.vocabulary, shared=False)
+    pieces, branches = answered(tasks, parts.pieces, parts.vocabulary)
+    shared = sentences(pieces, branches, starts, parts.vocabulary)
+    apart = sentences(pieces, branches, starts, parts.vocabulary, shared=False)
     assert len(shared) < 30 < len(apart) == 80
     losses, answers = [], []
     with torch.no_grad():
@@ -146,7 +150,8 @@ def test_drawn_windows_cut_each_history_somewhere_within_its_last_items(parts: P
 
 def test_batches_hold_every_sentence_once_within_their_budget(parts: Parts) -> None:
     examples = parts.examples("search")
-    source = sentences([examples], [drawn_starts(examples, 5, seed=0)], parts.pieces, parts.vocabulary)
+    pieces, branches = answered([examples], parts.pieces, parts.vocabulary)
+    source = sentences(pieces, branches, [drawn_starts(examples, 5, seed=0)], parts.vocabulary)
     lengths = source.lengths()
     plan = list(planned(source, 1024, seed=3))
     assert np.array_equal(np.sort(np.concatenate(plan)), np.arange(len(source)))

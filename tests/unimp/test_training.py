@@ -17,8 +17,8 @@ from unimp_bench.unimp import training
 from unimp_bench.unimp.checkpoint import Progress, load_training, load_weights, save_training, save_weights
 from unimp_bench.unimp.fusion import GatedCrossAttention
 from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.ranker import UniMP
 from unimp_bench.unimp.training import parameter_groups, schedule
+from unimp_bench.unimp.unimp import UniMP
 
 QUICK = replace(SMALL, epochs=2, dropout=0.1, batch_tokens=2048)
 

@@ -5,8 +5,8 @@ from unimp_bench.contracts import ModelCard
 CATALOGUE: tuple[ModelCard, ...] = (
     ModelCard(
         name="unimp",
-        factory="unimp_bench.unimp.ranker:UniMP",
-        tasks=("recommendation", "search"),
+        factory="unimp_bench.unimp.unimp:UniMP",
+        tasks=("recommendation", "search", "preference", "explanation", "selection", "image_generation"),
         reads=("order", "text", "pictures", "query"),
         about="user sentence, picture resampler, gated cross-attention, focal task and context loss",
         source="Wei et al., ICLR 2024",

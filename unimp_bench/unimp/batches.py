@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from unimp_bench.records import IntArray
-from unimp_bench.unimp.sentences import FIRST_ITEM_PIECE, Sentences
+from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE, slices
+from unimp_bench.unimp.sentences import Sentences
 from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.vision import PictureFeatures
 
@@ -21,14 +22,15 @@ class Batch:
 
     Attributes:
         tokens: (B, N) int64.
+        lengths: (B,) int64, tokens of each sentence without padding.
         positions: (B, N) int64; a branch goes on where its trunk stands.
         attends: (B, 1, N, N) bool, row attends to column.
         pictures: (U, patches, encoder width) float32.
-        chunk_pictures: (M,) int64, the picture of each item of a sentence that has one.
+        chunk_pictures: (M,) int64, the picture of each item of a sentence, in its history or a prompt, that has one.
         chunk_rows: (M, T) int64, where that item's tokens stand in the flattened (B * N), padded with 0.
         chunk_places: (B * N,) int64, where a token stands in the flattened (M * T), or M * T for none.
         answer_rows: (labels,) int64, flattened positions that a label is asked for at.
-        labels: (labels,) int64 token numbers, -1 where unknown.
+        labels: (labels,) int64 token numbers.
         weights: (labels,) float32, summed over the examples that read the label.
         readers: (labels,) int64, how many examples read it.
         is_task: (labels,) bool, false for labels of the context loss.
@@ -36,6 +38,7 @@ class Batch:
     """
 
     tokens: Tensor
+    lengths: Tensor
     positions: Tensor
     attends: Tensor
     pictures: Tensor
@@ -62,9 +65,9 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
         features: of the items' pictures; None where the corpus has no pictures.
     """
     pieces = source.pieces
-    sentence, run = _slices(source.offsets[chosen], source.offsets[chosen + 1])
+    sentence, run = slices(source.offsets[chosen], source.offsets[chosen + 1])
     piece, branch = source.runs[run], source.branches[run]
-    owner, row = _slices(pieces.offsets[piece], pieces.offsets[piece + 1])
+    owner, row = slices(pieces.offsets[piece], pieces.offsets[piece + 1])
     size = np.bincount(owner, minlength=len(piece))
     start = np.cumsum(size) - size
     sentence_length = np.bincount(sentence, weights=size, minlength=len(chosen)).astype(np.int64)
@@ -74,33 +77,30 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
 
     tokens = _padded(pieces.tokens[row], flat, (len(chosen), width), vocabulary.pad)
     branches = _padded(branch[owner], flat, (len(chosen), width), -1)
-    trunk_size = np.where(branch == 0, size, 0)
-    trunk_before = np.cumsum(trunk_size) - trunk_size
-    sentence_first = np.searchsorted(sentence, np.arange(len(chosen)))
-    trunk_before = trunk_before - trunk_before[sentence_first][sentence]
-    positions = _padded(trunk_before[owner] + np.arange(len(row)) - start[owner], flat, (len(chosen), width), 0)
+    begin = _first_positions(sentence, branch, size)
+    positions = _padded(begin[owner] + np.arange(len(row)) - start[owner], flat, (len(chosen), width), 0)
 
-    context = np.flatnonzero(pieces.labels[row] >= 0)
-    task = np.flatnonzero(branch > 0)
-    targets = source.targets[run][task]
-    labelled = np.concatenate([owner[context], task])
-    chunks = _chunks(piece, branch, size, flat[start], features, len(chosen) * width)
+    item = piece - FIRST_ITEM_PIECE
+    item[item >= vocabulary.items] = NONE
+    asked, in_trunk = pieces.labels[row] >= 0, branch[owner] == 0
+    context, task = np.flatnonzero(asked & in_trunk), np.flatnonzero(asked & ~in_trunk & (item[owner] < 0))
+    labelled = np.concatenate([context, task])
+    chunks = _chunks(item, size, flat[start], features, len(chosen) * width)
     return Batch(
         tokens=torch.from_numpy(tokens),
+        lengths=torch.from_numpy(sentence_length),
         positions=torch.from_numpy(positions),
         attends=_attends(torch.from_numpy(branches)),
         pictures=chunks[0],
         chunk_pictures=chunks[1],
         chunk_rows=chunks[2],
         chunk_places=chunks[3],
-        answer_rows=torch.from_numpy(np.concatenate([flat[context], flat[start[task] + size[task] - 1]])),
-        labels=torch.from_numpy(
-            np.concatenate([pieces.labels[row][context], np.where(targets < 0, -1, vocabulary.words + targets)])
-        ),
-        weights=torch.from_numpy(source.weights[run][labelled]),
-        readers=torch.from_numpy(source.readers[run][labelled]),
+        answer_rows=torch.from_numpy(flat[labelled]),
+        labels=torch.from_numpy(pieces.labels[row][labelled].astype(np.int64)),
+        weights=torch.from_numpy(source.weights[run][owner[labelled]]),
+        readers=torch.from_numpy(source.readers[run][owner[labelled]]),
         is_task=torch.from_numpy(np.repeat([False, True], [len(context), len(task)])),
-        examples=torch.from_numpy(np.concatenate([np.full(len(context), -1), source.examples[run][task]])),
+        examples=torch.from_numpy(source.examples[run][owner[labelled]]),
     )
 
 
@@ -123,13 +123,6 @@ def planned(source: Sentences, budget: int, seed: int | None) -> Iterator[IntArr
     return (batches[place] for place in places)
 
 
-def _slices(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
-    """For CSR slices: the slice of each row, and the rows themselves."""
-    lengths = stops - starts
-    owner = np.repeat(np.arange(len(starts)), lengths)
-    return owner, np.arange(len(owner)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-
-
 def _padded(values: IntArray, flat: IntArray, shape: tuple[int, int], pad: int) -> IntArray:
     table = np.full(shape[0] * shape[1], pad, dtype=np.int64)
     table[flat] = values
@@ -143,13 +136,29 @@ def _attends(branches: Tensor) -> Tensor:
     return allowed.tril()[:, None]
 
 
+def _first_positions(sentence: IntArray, branch: IntArray, size: IntArray) -> IntArray:
+    """(runs,) position of the first token of each run: after the trunk before it and after its own branch's runs."""
+    trunk = _running(np.where(branch == 0, size, 0), sentence)
+    fresh = np.ones(len(branch), dtype=np.bool_)
+    fresh[1:] = (np.diff(branch) != 0) | (np.diff(sentence) != 0)
+    own = _running(size, np.cumsum(fresh) - 1)
+    begin: IntArray = trunk + np.where(branch == 0, 0, own)
+    return begin
+
+
+def _running(values: IntArray, group: IntArray) -> IntArray:
+    """The sum of the values before each, within its group; groups are consecutive and numbered from 0."""
+    before = np.cumsum(values) - values
+    first = np.searchsorted(group, np.arange(group[-1] + 1))
+    running: IntArray = before - before[first][group]
+    return running
+
+
 def _chunks(
-    piece: IntArray, branch: IntArray, size: IntArray, begin: IntArray, features: PictureFeatures | None, cells: int
+    item: IntArray, size: IntArray, begin: IntArray, features: PictureFeatures | None, cells: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The pictures of a batch, and the tokens that each is exclusive to (see ``Batch``)."""
-    item = piece - FIRST_ITEM_PIECE
-    of_item = (branch == 0) & (item >= 0)
-    chunk = np.flatnonzero(of_item) if features is not None else np.empty(0, dtype=np.int64)
+    chunk = np.flatnonzero(item >= 0) if features is not None else np.empty(0, dtype=np.int64)
     if features is not None:
         chunk = chunk[features.rows[item[chunk]] >= 0]
     if features is None or not len(chunk):

@@ -35,6 +35,10 @@ class UniMPConfig:
         batch_tokens: tokens of a step, padding included.
         learning_rate, warmup, weight_decay, clip: AdamW under a cosine schedule with ``warmup`` as a share of all
             steps; decay acts on cross-attention matrices alone; gradients are clipped at norm ``clip``.
+        draws: examples of each user that an epoch draws where a prompt or an answer is long (selection, explanation and
+            image generation); of rankings and ratings it takes all. (The authors' code draws one of every task.)
+        rating: what a rating is: its ``expectation`` under the probabilities of the rating tokens, or the
+            ``likeliest`` of them (what the authors' code writes).
         checkpoint_steps: steps between checkpoints; there is one after every epoch too.
         precision: ``no`` for float32, or ``bf16`` autocast.
     """
@@ -57,6 +61,8 @@ class UniMPConfig:
     context_weight: float = 0.3
     gamma: float = 2.0
     epochs: int = 12
+    draws: int = 1
+    rating: Literal["expectation", "likeliest"] = "expectation"
     batch_tokens: int = 2048
     learning_rate: float = 3e-3
     warmup: float = 0.05
@@ -68,7 +74,7 @@ class UniMPConfig:
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
-        counts = "history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "epochs"
+        counts = "history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "epochs", "draws"
         for name in (*counts, "batch_tokens", "checkpoint_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")

@@ -12,8 +12,8 @@ from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.batches import Batch
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.fusion import FusedLayer, GatedCrossAttention, Media
+from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, Pieces
 from unimp_bench.unimp.resampler import PerceiverResampler
-from unimp_bench.unimp.sentences import FIRST_ITEM_PIECE, Pieces
 from unimp_bench.unimp.tokens import Vocabulary
 
 
@@ -39,8 +39,17 @@ class UniMPModel(nn.Module):
                 fusion = GatedCrossAttention(config.width, picture_width, config.heads, head_width, config.gate)
                 layers[number] = FusedLayer(fusion, layers[number])
 
-    def hidden(self, batch: Batch) -> Tensor:
-        """Last hidden states, (B, N, width)."""
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    def hidden(self, batch: Batch, cache: Any = None) -> Tensor:
+        """Last hidden states, (B, N, width).
+
+        Args:
+            cache: a transformers ``Cache`` that keeps keys and values for ``advance``.
+        """
         media = None
         if self.resampler is not None:
             embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
@@ -50,8 +59,29 @@ class UniMPModel(nn.Module):
             attention_mask=batch.attends,
             position_ids=batch.positions,
             media=media,
+            past_key_values=cache,
+            use_cache=cache is not None,
         ).last_hidden_state
         return states
+
+    def advance(self, tokens: Tensor, positions: Tensor, seen: Tensor, cache: Any) -> Tensor:
+        """Last hidden states of one more token of each sentence, (B, width); the tokens speak of no picture.
+
+        Args:
+            tokens, positions: (B,) int64.
+            seen: (B, S + 1) bool, which of the S tokens in the cache are attended to, and the new one.
+            cache: from ``hidden`` or an earlier step; grows.
+        """
+        nothing = torch.empty(0, 1, dtype=torch.int64, device=tokens.device)
+        states: Tensor = self.decoder.base_model(
+            inputs_embeds=self.decoder.get_input_embeddings()(tokens[:, None]),
+            attention_mask=seen[:, None, None],
+            position_ids=positions[:, None],
+            media=None if self.resampler is None else Media(nothing, nothing, nothing, nothing),
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        return states[:, 0]
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits over the whole vocabulary, at the answer positions alone, (labels, vocabulary)."""

@@ -1,12 +1,14 @@
 """The words of the user sentence: what is said of an item, and what each task asks.
 
 An item reads ``[IMG] Category <c> Price <p> Brand <b> Title <t> <answer> item_<n> [EOC]`` (Eq. 1 of the paper, with
-the item token in its place of the authors' code); a user sentence is ``[CLS]``, the items, the instruction and
-``<answer>`` (Eq. 2 and A.2). An item without a picture has no ``[IMG]``.
+the item token in its place of the authors' code); a user sentence is ``[CLS]``, the items, the task's instruction and
+``<answer>`` (Eq. 2 and A.2). An item without a picture has no ``[IMG]``. The instruction is the task's own, its
+``{query}`` and ``{items}`` filled in where they stand.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from unimp_bench.corpus import Items
@@ -15,27 +17,30 @@ from unimp_bench.errors import UsageError
 
 PAD, CLS, IMG, EOC, ANSWER = "[PAD]", "[CLS]", "[IMG]", "[EOC]", "<answer>"
 SPECIALS = (PAD, CLS, IMG, EOC, ANSWER)
+QUERY, ITEMS = "{query}", "{items}"
 UNKNOWN = "Unknown"
-
-# The part of each task's instruction after the query; tasks without a query have nothing before it.
-INSTRUCTIONS = {
-    "recommendation": "Can you recommend the next item to the user?",
-    "search": "Can you retrieve the items that aligns with both the user's history and the given query?",
-}
 
 # Weights of the tasks in the joint loss, as in the authors' code; 1 where none is named.
 TASK_WEIGHTS = {"recommendation": 2.0}
 
+_HOLES = re.compile(f"({re.escape(QUERY)}|{re.escape(ITEMS)})")
 
-def instruction(task: str) -> str:
-    """What a task asks of the model.
+
+def segments(instruction: str, task: str) -> list[str]:
+    """An instruction in its order: phrases, ``{query}`` and ``{items}``.
 
     Raises:
-        UsageError: UniMP has no words for this task.
+        UsageError: there is no instruction.
     """
-    if task not in INSTRUCTIONS:
-        raise UsageError(f"unimp has no instruction for task {task!r}; it serves: {', '.join(INSTRUCTIONS)}")
-    return INSTRUCTIONS[task]
+    parts = [part.strip() for part in _HOLES.split(instruction) if part.strip()]
+    if not parts:
+        raise UsageError(f"unimp reads a task by its instruction, and the examples of {task!r} have none")
+    return parts
+
+
+def phrases(instruction: str, task: str) -> list[str]:
+    """The words of an instruction between its holes."""
+    return [part for part in segments(instruction, task) if part not in (QUERY, ITEMS)]
 
 
 def plain(text: str) -> str:

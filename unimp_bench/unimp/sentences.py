@@ -1,94 +1,22 @@
-"""User sentences as arrays: items are tokenised once, sentences are joined from them without touching a string.
+"""User sentences as arrays of pieces: ``[CLS]``, the items of a history, and what follows it.
 
-A *piece* is a run of tokens that always stand together: ``[CLS]``, an item, or a prompt (query, instruction and
-``<answer>``). Examples whose histories begin at the same item share one sentence, a *trunk* of items with a *branch*
-for each prompt: a branch sees the items before it and itself, and nobody sees a branch, so every example reads
-exactly what it would read in a sentence of its own while shared items are computed once.
+Examples whose histories begin at the same item share one sentence, a *trunk* of items with a *branch* for each prompt
+and its answer: a branch sees the items before it and itself, and nobody sees a branch, so every example reads exactly
+what it would read in a sentence of its own while shared items are computed once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
-from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, FloatArray, IntArray
-from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.prompt import TASK_WEIGHTS, attribute_values, instruction, known_attributes, plain
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray
+from unimp_bench.unimp.branches import Branches
+from unimp_bench.unimp.pieces import CLS_PIECE, FIRST_ITEM_PIECE, Pieces, slices
+from unimp_bench.unimp.prompt import TASK_WEIGHTS
 from unimp_bench.unimp.tokens import Vocabulary
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """Runs of tokens as CSR.
-
-    Attributes:
-        offsets: (pieces + 1,) int64.
-        tokens: (rows,) int32 token numbers.
-        labels: (rows,) int32, the token that the context loss asks for at a token, -1 for none.
-    """
-
-    offsets: IntArray
-    tokens: IntArray
-    labels: IntArray
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def lengths(self) -> IntArray:
-        return np.diff(self.offsets)
-
-    def followed_by(self, other: Pieces) -> Pieces:
-        """These pieces, then those of ``other``."""
-        return Pieces(
-            np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]]),
-            np.concatenate([self.tokens, other.tokens]),
-            np.concatenate([self.labels, other.labels]),
-        )
-
-
-CLS_PIECE = 0
-FIRST_ITEM_PIECE = 1
-NONE = -1
-
-
-def item_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) -> Pieces:
-    """Piece 0 is ``[CLS]``, piece ``1 + n`` is item ``n``."""
-    keys, values = [], []
-    for attribute in known_attributes(items, config.attributes):
-        keys.append(vocabulary.phrase(attribute.capitalize()))
-        values.append(vocabulary.encode(attribute_values(items, attribute, config.attribute_words)))
-    runs = [[vocabulary.cls]]
-    labels = [[NONE]]
-    for item, has_picture in enumerate(items.has_picture):
-        token = vocabulary.words + item
-        run, asked = _Run(), config.context
-        if has_picture:
-            run.add([vocabulary.img], then=token if "picture" in asked else NONE)
-        for key, texts in zip(keys, values, strict=True):
-            run.add(key)
-            run.add(texts[item], labelled="attributes" in asked)
-        run.add([vocabulary.answer])
-        run.add([token], labelled="item" in asked)
-        run.add([vocabulary.eoc])
-        runs.append(run.tokens)
-        labels.append(run.labels)
-    return _pieces(runs, labels)
-
-
-def prompt_pieces(examples: Examples, vocabulary: Vocabulary) -> tuple[Pieces, IntArray]:
-    """The distinct prompts of some examples, and the number of each example's among them, (n,) int64."""
-    asked = [*vocabulary.phrase(instruction(examples.task)), vocabulary.answer]
-    queries: list[list[int]] = [[]]
-    numbers = np.zeros(len(examples), dtype=np.int64)
-    if examples.queries is not None:
-        queries = vocabulary.encode([plain(text) for text in examples.query_texts])
-        numbers = examples.queries.astype(np.int64)
-    prompts = [[*query, *asked] for query in queries]
-    return _pieces(prompts, [[NONE] * len(prompt) for prompt in prompts]), numbers
 
 
 @dataclass(frozen=True)
@@ -100,9 +28,8 @@ class Sentences:
         offsets: (sentences + 1,) int64.
         runs: (rows,) piece numbers.
         branches: (rows,) 0 for the trunk, 1, 2... for a sentence's branches.
-        targets: (rows,) item number that follows a branch, -1 where there is none.
-        weights: (rows,) float32 weight of the target of a branch, or of the labelled tokens of a trunk piece: the
-            sum of the weights of the examples that read it.
+        weights: (rows,) float32 weight of the labelled tokens of a piece: that of its branch's example, or in the
+            trunk the sum of those of the examples that read it.
         readers: (rows,) int64, how many examples read a piece.
         examples: (rows,) number of the example that a branch stands for, -1 in trunks.
     """
@@ -111,7 +38,6 @@ class Sentences:
     offsets: IntArray
     runs: IntArray
     branches: IntArray
-    targets: IntArray
     weights: FloatArray
     readers: IntArray
     examples: IntArray
@@ -143,28 +69,34 @@ def drawn_starts(examples: Examples, history: int, seed: int) -> IntArray:
     return np.maximum(first, first + window * history - shift)
 
 
+def drawn_examples(branches: Branches, most: int, seed: int) -> Branches:
+    """At most ``most`` examples of each user, drawn at random, in their order."""
+    users = branches.examples.users
+    order = np.lexsort((np.random.default_rng(seed).random(len(users)), users))
+    place = np.arange(len(order)) - np.searchsorted(users[order], users[order])
+    return branches.select(np.sort(order[place < most]))
+
+
 def sentences(
-    parts: Sequence[Examples], starts: Sequence[IntArray], items: Pieces, vocabulary: Vocabulary, shared: bool = True
+    pieces: Pieces,
+    parts: Sequence[Branches],
+    starts: Sequence[IntArray],
+    vocabulary: Vocabulary,
+    shared: bool = True,
 ) -> Sentences:
     """The sentences of the examples of one or more tasks over the same histories.
 
     Args:
-        parts: examples, a task each; example numbers count through them.
+        pieces: what the branches are made of.
+        parts: a task each; example numbers count through them.
         starts: for each task, (n,) rows where the items begin that are read of each history.
-        items: from ``item_pieces``.
         shared: let a user's examples that begin at the same item share a sentence; else each has its own.
     """
-    pieces, asked = items, []
-    for part in parts:
-        prompts, numbers = prompt_pieces(part, vocabulary)
-        asked.append(len(pieces) + numbers)
-        pieces = pieces.followed_by(prompts)
-    histories = parts[0].histories
-    prompt, start = np.concatenate(asked), np.concatenate(starts)
-    ends = np.concatenate([part.ends for part in parts])
-    users = np.concatenate([part.users for part in parts])
-    targets = np.concatenate([np.full(len(part), -1) if part.targets is None else part.targets for part in parts])
-    weights = np.concatenate([np.full(len(part), TASK_WEIGHTS.get(part.task, 1.0)) for part in parts])
+    histories = parts[0].examples.histories
+    start = np.concatenate(starts)
+    ends = np.concatenate([part.examples.ends for part in parts])
+    users = np.concatenate([part.examples.users for part in parts])
+    weights = np.concatenate([np.full(len(part), TASK_WEIGHTS.get(part.examples.task, 1.0)) for part in parts])
 
     order = np.lexsort((ends, start, users)) if shared else np.arange(len(ends))
     fresh = np.ones(len(order), dtype=np.bool_)
@@ -175,51 +107,48 @@ def sentences(
 
     trunk_group = np.repeat(np.arange(len(first)), longest)
     trunk_step = np.arange(len(trunk_group)) - np.repeat(np.cumsum(longest) - longest, longest)
-    trunk_item = histories.items[begin[trunk_group] + trunk_step]
     branch_step = (ends - start)[order]
     # An item is read by the examples of its group that end after it.
     stride = int(longest.max()) + 1
     readers_from = np.searchsorted(group * stride + branch_step, trunk_group * stride + trunk_step, side="right")
     readers_to = np.append(first[1:], len(order))[trunk_group]
     summed = np.concatenate([[0.0], np.cumsum(weights[order])])
-    trunk_weight = summed[readers_to] - summed[readers_from]
+    trunk_piece, trunk = _trunk(histories, begin[trunk_group] + trunk_step, vocabulary)
+
+    counts = np.concatenate([np.diff(part.offsets) for part in parts])
+    stops = np.cumsum(counts)[order]
+    branch, taken = slices(stops - counts[order], stops)
+    prompt = np.concatenate([part.runs for part in parts])[taken]
 
     heads = np.full(len(first), -1)
-    none = np.full(len(trunk_group), -1)
-    owner = np.concatenate([np.arange(len(first)), trunk_group, group])
-    place = np.concatenate([heads, 2 * trunk_step + 1, 2 * branch_step])
+    none = np.full(len(trunk), -1)
+    owner = np.concatenate([np.arange(len(first)), trunk_group[trunk], group[branch]])
+    place = np.concatenate([heads, 2 * trunk_step[trunk] + 1, 2 * branch_step[branch]])
     rows = np.lexsort((place, owner))
-    branch = np.arange(len(order)) - first[group] + 1
+    read = (readers_to - readers_from)[trunk]
+    weighed = (summed[readers_to] - summed[readers_from])[trunk]
     return Sentences(
         pieces=pieces,
         offsets=np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(first)))]),
-        runs=np.concatenate([heads + CLS_PIECE + 1, trunk_item + FIRST_ITEM_PIECE, prompt[order]])[rows],
-        branches=np.concatenate([heads + 1, none + 1, branch])[rows],
-        targets=np.concatenate([heads, none, targets[order]])[rows],
-        weights=np.concatenate([heads * 0.0, trunk_weight, weights[order]])[rows].astype(np.float32),
-        readers=np.concatenate([heads * 0, readers_to - readers_from, order * 0 + 1])[rows],
-        examples=np.concatenate([heads, none, order])[rows],
+        runs=np.concatenate([heads + CLS_PIECE + 1, trunk_piece, prompt])[rows],
+        branches=np.concatenate([heads + 1, none + 1, (np.arange(len(order)) - first[group] + 1)[branch]])[rows],
+        weights=np.concatenate([heads * 0.0, weighed, weights[order][branch]])[rows].astype(np.float32),
+        readers=np.concatenate([heads * 0, read, branch * 0 + 1])[rows],
+        examples=np.concatenate([heads, none, order[branch]])[rows],
     )
 
 
-class _Run:
-    """Tokens and labels of a piece as it grows."""
+def _trunk(histories: Histories, rows: IntArray, vocabulary: Vocabulary) -> tuple[IntArray, IntArray]:
+    """Pieces of some rows of the histories, and the place in ``rows`` that each belongs to.
 
-    def __init__(self) -> None:
-        self.tokens: list[int] = []
-        self.labels: list[int] = []
-
-    def add(self, tokens: list[int], labelled: bool = False, then: int = NONE) -> None:
-        """Append tokens; ``labelled`` ones are each asked for at the token before, ``then`` at the last of them."""
-        if labelled:
-            self.labels[-1:] = tokens[:1]
-        self.tokens += tokens
-        self.labels += [*(tokens[1:] if labelled else [NONE] * (len(tokens) - 1)), then]
-
-
-def _pieces(runs: Sequence[list[int]], labels: Sequence[list[int]]) -> Pieces:
-    return Pieces(
-        np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64),
-        np.fromiter(chain.from_iterable(runs), dtype=np.int32),
-        np.fromiter(chain.from_iterable(labels), dtype=np.int32),
-    )
+    An item is followed by its rating where the model knows ratings and the source has one.
+    """
+    items = FIRST_ITEM_PIECE + histories.items[rows].astype(np.int64)
+    if not vocabulary.ratings:
+        return items, np.arange(len(rows))
+    known = np.array(vocabulary.ratings)
+    given = histories.ratings[rows]
+    nearest = np.abs(np.where(np.isnan(given), known[0], given)[:, None] - known).argmin(axis=1)
+    pieces = np.stack([items, FIRST_ITEM_PIECE + vocabulary.items + nearest], axis=1).ravel()
+    there = np.stack([np.ones(len(rows), dtype=np.bool_), ~np.isnan(given)], axis=1).ravel()
+    return pieces[there], np.arange(len(rows)).repeat(2)[there]

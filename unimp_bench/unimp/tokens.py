@@ -1,33 +1,44 @@
-"""The vocabulary: subwords trained on the corpus, special tokens, and one token for every item.
+"""The vocabulary: special tokens, subwords trained on the corpus, and one token for every item.
 
-Token numbers: the subwords and special tokens of the tokenizer first, then item ``n`` as ``words + n``.
+Token numbers: the specials of the tokenizer first (marks, the phrases of the instructions, the tokens of answers that
+are no text), then its subwords, then item ``n`` as ``words + n``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from unimp_bench.errors import DataError
-from unimp_bench.unimp.prompt import ANSWER, CLS, EOC, IMG, INSTRUCTIONS, PAD, SPECIALS
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.unimp.prompt import ANSWER, CLS, EOC, IMG, PAD, SPECIALS
+
+RATING = "rate_"
+
+_RATING = re.compile(rf"{RATING}(-?\d+(?:\.\d+)?)")
 
 
 class Vocabulary:
-    """Text and item tokens as numbers.
+    """Text, answers and items as numbers.
 
     Attributes:
+        specials: tokens that are neither text nor items.
         words: tokens that are no items.
         items: item tokens.
+        ratings: the ratings that have a token, ascending.
     """
 
     def __init__(self, tokenizer: Any, items: int) -> None:
         # Text from outside that spells a special token stays text.
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
+        names = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+        self.specials = len(names)
         self.words: int = tokenizer.get_vocab_size()
         self.items = items
+        self.ratings = tuple(sorted(float(match[1]) for match in map(_RATING.fullmatch, names) if match))
         self.pad, self.cls, self.img, self.eoc, self.answer = (
             int(tokenizer.token_to_id(token)) for token in (PAD, CLS, IMG, EOC, ANSWER)
         )
@@ -36,11 +47,19 @@ class Vocabulary:
         return self.words + self.items
 
     @classmethod
-    def train(cls, texts: Iterable[str], items: int, size: int) -> Vocabulary:
+    def train(
+        cls, texts: Iterable[str], items: int, size: int, phrases: Sequence[str] = (), answers: Sequence[str] = ()
+    ) -> Vocabulary:
         """Learn byte-pair merges within words from ``texts``; the same texts give the same vocabulary.
 
-        Frequent words become one token each, and any text can be written in bytes. A task's instruction is one token
-        too: a decoder trained from scratch has nothing to read in its words, and it stands in every sentence.
+        Frequent words become one token each, and any text can be written in bytes.
+
+        Args:
+            items: number of items.
+            size: of the vocabulary without items and answers.
+            phrases: of the instructions, a token each: a decoder trained from scratch has nothing to read in their
+                words, and one of them stands in every sentence.
+            answers: names of the tokens of answers that are no text.
         """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -51,8 +70,8 @@ class Vocabulary:
             [decoders.ByteLevel(), decoders.Replace("▁", " "), decoders.Strip(" ", 1, 0)]
         )
         trainer = trainers.BpeTrainer(
-            vocab_size=size,
-            special_tokens=[*SPECIALS, *INSTRUCTIONS.values()],
+            vocab_size=size + len(answers),
+            special_tokens=list(dict.fromkeys([*SPECIALS, *phrases, *answers])),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
@@ -85,6 +104,23 @@ class Vocabulary:
         whole = self._tokenizer.token_to_id(text)
         return self.encode([text])[0] if whole is None else [int(whole)]
 
+    def named(self, names: Sequence[str]) -> list[int]:
+        """Token numbers of answer tokens.
+
+        Raises:
+            UsageError: the model was fitted on no task whose answers need them.
+        """
+        numbers = [self._tokenizer.token_to_id(name) for name in names]
+        missing = [name for name, number in zip(names, numbers, strict=True) if number is None]
+        if missing:
+            raise UsageError(f"unimp was fitted on no task whose answers have the token {missing[0]!r}; fit it on one")
+        return [int(number) for number in numbers]
+
+    def text(self, tokens: Iterable[int]) -> str:
+        """What text tokens say."""
+        said: str = self._tokenizer.decode([int(token) for token in tokens], skip_special_tokens=False)
+        return said
+
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of a sentence, items as ``item_<n>``, without padding."""
         words: list[str] = []
@@ -95,10 +131,10 @@ class Vocabulary:
             elif kind == "special":
                 words += [self._tokenizer.id_to_token(token) for token in run if token != self.pad]
             else:
-                words.append(self._tokenizer.decode(run, skip_special_tokens=False))
+                words.append(self.text(run))
         return " ".join(words)
 
     def _kind(self, token: int) -> str:
         if token >= self.words:
             return "item"
-        return "special" if token < len(SPECIALS) + len(INSTRUCTIONS) else "text"
+        return "special" if token < self.specials else "text"

@@ -11,16 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tests.unimp.small import SMALL, TASKS, Parts, fit_data, scores
+from tests.unimp.small import SMALL, TASKS, Parts, answers, examples_of, fit_data, scores
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import UsageError
 from unimp_bench.registry import make_model
 from unimp_bench.splits import catalogue
 from unimp_bench.unimp.batches import collate
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
-from unimp_bench.unimp.decoding import catalogue_scores
-from unimp_bench.unimp.ranker import UniMP
-from unimp_bench.unimp.sentences import last_starts, sentences
+from unimp_bench.unimp.scoring import Asked, catalogue_scores
+from unimp_bench.unimp.unimp import UniMP
 
 ONCE = replace(SMALL, epochs=1, learning_rate=5e-3)
 
@@ -28,7 +27,7 @@ ONCE = replace(SMALL, epochs=1, learning_rate=5e-3)
 @pytest.fixture(scope="module")
 def fitted(planted: Corpus, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> UniMP:
     model = UniMP(ONCE)
-    model.fit(fit_data(planted, tmp_path_factory.mktemp("work"), cache, "recommendation", "search"))
+    model.fit(fit_data(planted, tmp_path_factory.mktemp("work"), cache, *TASKS))
     return model
 
 
@@ -37,8 +36,8 @@ def test_one_pass_scores_are_next_token_logits(parts: Parts) -> None:
     """The catalogue's scores order the items as the softmax over the whole vocabulary after <answer> does."""
     examples = parts.examples("search", "test")
     items = catalogue(parts.corpus, "loo")[::2]
-    asked = sentences([examples], [last_starts(examples, 5)], parts.pieces, parts.vocabulary, shared=False)
-    scored = catalogue_scores(parts.model, asked, parts.features, parts.vocabulary, items, 1024)
+    asked = parts.asked(examples)
+    scored = catalogue_scores(parts.model, Asked(asked, parts.features, parts.vocabulary, 1024), items)
     for number in (0, 5, len(examples) - 1):
         batch = collate(asked, np.array([number]), parts.features, parts.vocabulary)
         last = parts.model.decoder.get_output_embeddings()(parts.model.hidden(batch))[0, -1]
@@ -48,14 +47,19 @@ def test_one_pass_scores_are_next_token_logits(parts: Parts) -> None:
         np.testing.assert_allclose(got, expected, rtol=1e-4)
 
 
-def test_scores_depend_on_neither_padding_nor_batch_mates(fitted: UniMP, planted: Corpus) -> None:
-    examples = TASKS["search"].examples(planted, "loo", "test").hidden()
-    items = catalogue(planted, "loo")
-    whole = fitted.score(examples, items)
-    lengths = examples.ends - examples.starts()
-    assert lengths.min() < 5 or len(np.unique(lengths)) > 1
+@pytest.mark.parametrize("task", TASKS)
+def test_an_answer_depends_on_neither_padding_nor_batch_mates(fitted: UniMP, planted: Corpus, task: str) -> None:
+    examples = examples_of(planted, task, "test")
+    whole = answers(fitted, examples, planted)
+    asked = fitted._asked(examples.hidden(), TASKS[task].kind)
+    assert len(np.unique(asked.sentences.lengths())) > 1, "there is padding to depend on"
     for rows in (np.array([3]), np.arange(10), np.arange(len(examples))[::-1]):
-        np.testing.assert_allclose(fitted.score(examples.select(rows), items), whole[rows], rtol=1e-4, atol=1e-5)
+        here = rows if task != "selection" else examples.shown.rows_of(rows)[1]  # type: ignore[union-attr]
+        got = answers(fitted, examples.select(rows), planted)
+        if got.dtype.kind == "f":
+            np.testing.assert_allclose(got, whole[here], rtol=1e-4, atol=1e-5)
+        else:
+            assert np.array_equal(got, whole[here])
 
 
 def test_saving_and_loading_keeps_every_bit(fitted: UniMP, planted: Corpus, cache: Path, tmp_path: Path) -> None:
@@ -79,7 +83,7 @@ def test_the_seed_decides(planted: Corpus, cache: Path, tmp_path: Path) -> None:
     assert not np.array_equal(first, fit(1, "c"))
 
 
-def test_two_tasks_answer_differently(fitted: UniMP, planted: Corpus) -> None:
+def test_two_instructions_give_two_answers(fitted: UniMP, planted: Corpus) -> None:
     assert not np.allclose(scores(fitted, planted, "search"), scores(fitted, planted, "recommendation"))
 
 

@@ -1,0 +1,94 @@
+"""Answers of many tokens: written greedily, one token after the other, under the grammar of their kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+
+from unimp_bench.records import BoolArray, IntArray
+from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.scoring import Asked, last_states
+
+
+class Grammar(ABC):
+    """What may be written.
+
+    Attributes:
+        tokens: (A,) int64, all tokens that may ever be written.
+        steps: tokens of the longest answer.
+        end: place in ``tokens`` of the one that ends an answer, -1 where all answers are of one length.
+    """
+
+    def __init__(self, tokens: IntArray, steps: int, end: int = -1) -> None:
+        self.tokens = tokens
+        self.steps = steps
+        self.end = end
+
+    @abstractmethod
+    def allowed(self, examples: IntArray, written: IntArray) -> BoolArray:
+        """Which tokens may come next, (b, A) or (1, A).
+
+        Args:
+            examples: (b,) example numbers.
+            written: (b, s) places in ``tokens`` of what was written so far.
+        """
+
+
+class Free(Grammar):
+    """Any of the tokens, at any time."""
+
+    def allowed(self, examples: IntArray, written: IntArray) -> BoolArray:
+        return np.ones((1, len(self.tokens)), dtype=np.bool_)
+
+
+class Increasing(Grammar):
+    """Candidates in increasing order, at least one of them, then the end.
+
+    Args:
+        tokens: of the places of candidates, then the end.
+        candidates: (n,) how many each example has.
+    """
+
+    def __init__(self, tokens: IntArray, candidates: IntArray) -> None:
+        super().__init__(tokens, len(tokens), len(tokens) - 1)
+        self.candidates = candidates
+
+    def allowed(self, examples: IntArray, written: IntArray) -> BoolArray:
+        place = np.arange(len(self.tokens))
+        last = written[:, -1:] if written.shape[1] else np.full((len(examples), 1), -1)
+        may: BoolArray = (place > last) & (place < self.candidates[examples][:, None])
+        may[:, self.end] = (last[:, 0] >= 0) | (self.candidates[examples] == 0)
+        return may
+
+
+@torch.inference_mode()
+def written(model: UniMPModel, asked: Asked, grammar: Grammar) -> IntArray:
+    """The likeliest next token that is allowed, again and again, (sentences, steps) places in the grammar's tokens.
+
+    Keys and values of what stands are kept, so a step costs one token. After the end stands the end.
+    """
+    make_torchvision_importable()
+    from transformers import DynamicCache
+
+    tokens = torch.from_numpy(grammar.tokens).to(model.device)
+    table = model.decoder.get_output_embeddings().weight[tokens]
+    answers = np.full((len(asked.sentences), grammar.steps), grammar.end, dtype=np.int64)
+    for chosen, batch in asked.batches(model.device):
+        cache = DynamicCache()
+        states = last_states(model.hidden(batch, cache), batch)
+        seen = torch.arange(batch.tokens.shape[1], device=model.device) < batch.lengths[:, None]
+        for step in range(grammar.steps):
+            may = torch.from_numpy(grammar.allowed(chosen, answers[chosen, :step])).to(model.device)
+            picked = (states @ table.T).masked_fill(~may, -torch.inf).argmax(dim=1)
+            places = picked.cpu().numpy()
+            if step and grammar.end >= 0:
+                places[answers[chosen, step - 1] == grammar.end] = grammar.end
+            answers[chosen, step] = places
+            if step + 1 == grammar.steps or (grammar.end >= 0 and (places == grammar.end).all()):
+                break
+            seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
+            states = model.advance(tokens[picked], batch.lengths + step, seen, cache)
+    return answers

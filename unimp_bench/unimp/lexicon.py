@@ -1,0 +1,34 @@
+"""What the vocabulary of a fit is made of: the words of items, queries and sentences, and the tasks' own tokens."""
+
+from __future__ import annotations
+
+from unimp_bench.contracts import FitData
+from unimp_bench.unimp.answers import answer_names, sentences_of
+from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.prompt import attribute_values, known_attributes, phrases, plain
+from unimp_bench.unimp.tokens import Vocabulary
+
+
+def vocabulary_of(data: FitData, config: UniMPConfig) -> Vocabulary:
+    """The vocabulary of the fitted tasks on a corpus."""
+    parts = [part for task in data.examples.values() for part in (task.train, task.validation)]
+    return Vocabulary.train(
+        _texts(data, config),
+        len(data.items),
+        config.vocabulary,
+        [phrase for part in parts for phrase in phrases(part.instruction, part.task)],
+        answer_names(parts),
+    )
+
+
+def _texts(data: FitData, config: UniMPConfig) -> list[str]:
+    """Attribute names, the values of all items, the queries and the sentences of the training part."""
+    names = known_attributes(data.items, config.attributes)
+    texts = [name.capitalize() for name in names]
+    for name in names:
+        texts += attribute_values(data.items, name, config.attribute_words)
+    for examples in data.examples.values():
+        texts += [plain(text) for text in examples.train.query_texts]
+        if examples.train.texts is not None:
+            texts += sentences_of(examples.train)
+    return texts

@@ -1,0 +1,135 @@
+"""UniMP as a model of the harness: fitted on the examples of one or more tasks, answering each in its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from unimp_bench.contracts import FitData, Kind, Painter, Parameters, Ranker, Rater, Selector, Writer
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
+from unimp_bench.torch_setup import seed_everything
+from unimp_bench.unimp.answers import END, code_names, place_names, places, rating_names, ratings_of
+from unimp_bench.unimp.branches import answered, unanswered
+from unimp_bench.unimp.checkpoint import load_weights, save_weights
+from unimp_bench.unimp.config import PRESETS, UniMPConfig
+from unimp_bench.unimp.generation import Free, Grammar, Increasing, written
+from unimp_bench.unimp.lexicon import vocabulary_of
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.pieces import catalogue_pieces
+from unimp_bench.unimp.scoring import Asked, catalogue_scores, posterior, probabilities
+from unimp_bench.unimp.sentences import Sentences, drawn_examples, drawn_starts, last_starts, sentences
+from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.training import Course, train
+from unimp_bench.unimp.vision import picture_features
+
+MOST_TOKENS = 40
+"""Tokens of the longest sentence that is written."""
+
+_WEIGHTS = "model.safetensors"
+_VOCABULARY = "tokenizer.json"
+
+# A step of writing handles one token a sentence, so more sentences fit a batch than in training.
+_WRITING = 8
+
+
+class UniMP(Ranker[UniMPConfig], Rater[UniMPConfig], Writer[UniMPConfig], Selector[UniMPConfig], Painter[UniMPConfig]):
+    """The model of Wei et al. (ICLR 2024)."""
+
+    Config: ClassVar[type[Any]] = UniMPConfig
+    presets: ClassVar[Mapping[str, Any]] = PRESETS
+
+    def fit(self, data: FitData) -> None:
+        vocabulary = vocabulary_of(data, self.config)
+        seed_everything(data.seed)
+        self._build(data.items, vocabulary, data.cache)
+        self._model.describe_items(self._pieces, vocabulary)
+        pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, vocabulary)
+
+        def draw(seed: int) -> Sentences:
+            drawn = [
+                each if each.kind in ("ranking", "rating") else drawn_examples(each, self.config.draws, seed)
+                for each in branches
+            ]
+            starts = [drawn_starts(each.examples, self.config.history, seed) for each in drawn]
+            return sentences(pieces, drawn, starts, vocabulary)
+
+        course = Course(draw, self._features, vocabulary, data.seed, data.work)
+        train(
+            self._model,
+            self.config,
+            course,
+            lambda: float(np.mean([data.validate(self, task) for task in data.examples])),
+        )
+
+    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
+        return catalogue_scores(self._model, self._asked(examples, "ranking"), catalogue)
+
+    def rate(self, examples: Examples) -> FloatArray:
+        if examples.scale is None:
+            raise UsageError(f"the examples of {examples.task!r} have no rating scale to rate on")
+        tokens = np.array(self._vocabulary.named(rating_names(examples.scale)))
+        chances = posterior(probabilities(self._model, self._asked(examples, "rating"), tokens), self.config.gamma)
+        ratings = np.array(ratings_of(examples.scale))
+        rated: FloatArray
+        rated = chances @ ratings if self.config.rating == "expectation" else ratings[chances.argmax(axis=1)]
+        return rated
+
+    def write(self, examples: Examples) -> list[str]:
+        vocabulary = self._vocabulary
+        tokens = np.array([*range(vocabulary.specials, vocabulary.words), *vocabulary.named([END])])
+        grammar = Free(tokens, MOST_TOKENS, end=len(tokens) - 1)
+        answers = self._written(examples, "text", grammar)
+        return [vocabulary.text(tokens[answer[answer != grammar.end]]) for answer in answers]
+
+    def choose(self, examples: Examples) -> BoolArray:
+        shown = examples.shown
+        if shown is None:
+            raise UsageError(f"the examples of {examples.task!r} show no candidates to choose from")
+        counts = np.diff(shown.offsets)
+        most = int(counts.max(initial=0))
+        tokens = np.array(self._vocabulary.named([*place_names(most), END]))
+        answers = self._written(examples, "selection", Increasing(tokens, counts))
+        chosen = np.zeros((len(examples), most + 1), dtype=np.bool_)
+        np.put_along_axis(chosen, answers, True, axis=1)
+        picked: BoolArray = chosen[shown.owners(), places(shown)]
+        return picked
+
+    def paint(self, examples: Examples) -> IntArray:
+        pictures = examples.pictures
+        if pictures is None:
+            raise UsageError(f"the examples of {examples.task!r} have no picture codes to paint with")
+        tokens = np.array(self._vocabulary.named(code_names(pictures.size)))
+        return self._written(examples, "picture", Free(tokens, pictures.length))
+
+    def save(self, folder: Path) -> None:
+        save_weights(self._model, folder / _WEIGHTS)
+        self._vocabulary.save(folder / _VOCABULARY)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        self._build(items, Vocabulary.load(folder / _VOCABULARY, len(items)), cache)
+        load_weights(self._model, folder / _WEIGHTS)
+
+    def parameters(self) -> Parameters:
+        counts = [(parameter.numel(), parameter.requires_grad) for parameter in self._model.parameters()]
+        return Parameters(sum(n for n, moved in counts if moved), sum(n for n, _ in counts))
+
+    def _build(self, items: Items, vocabulary: Vocabulary, cache: Path) -> None:
+        self._vocabulary = vocabulary
+        self._pieces = catalogue_pieces(items, vocabulary, self.config)
+        self._features = picture_features(items, self.config.encoder, self.config.pretrained, cache)
+        width = None if self._features is None else self._features.width
+        self._model = UniMPModel(self.config, len(vocabulary), width).eval()
+
+    def _asked(self, examples: Examples, kind: Kind, batches: int = 1) -> Asked:
+        pieces, branches = unanswered(examples, kind, self._pieces, self._vocabulary)
+        starts = [last_starts(examples, self.config.history)]
+        asked = sentences(pieces, branches, starts, self._vocabulary, shared=False)
+        return Asked(asked, self._features, self._vocabulary, batches * self.config.batch_tokens)
+
+    def _written(self, examples: Examples, kind: Kind, grammar: Grammar) -> IntArray:
+        return written(self._model, self._asked(examples, kind, _WRITING), grammar)
