@@ -168,9 +168,10 @@ CATALOGUE: tuple[ModelCard, ...] = (
     ModelCard(
         name="oracle",
         factory="baselines.oracle:Oracle",
-        tasks=("recommendation", "search"),
+        tasks=("recommendation", "search", "preference", "explanation", "selection", "image_generation"),
         reads=("truth",),
-        about="the true choice probabilities of the sample's generator: the ceiling of each task, no model",
+        about="the sample's true probabilities: the ceiling of each task (explanation: of what is said, not of the "
+        "words; image_generation: of the likeliest item's own picture), no model",
         source="docs/sample.md",
         new_users=True,
         new_items=True,
