@@ -183,6 +183,7 @@ def test_a_mirror_is_an_address(tmp_path: Path, mirror: str) -> None:
         ("--corpus hm --raw . --domain Baby", "offers no choice of domains"),
         ("--corpus amazon-2014 --domain Beaty", "did you mean 'Beauty'"),
         ("--corpus amazon-2014 --name raw", "is not 'raw'"),
+        ("--corpus amazon-2014 --raw . --allow-private", "add --pictures"),
     ],
 )
 def test_what_cannot_be(

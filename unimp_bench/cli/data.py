@@ -52,20 +52,23 @@ def command(
         raise UsageError(f"there is no folder {raw}")
     if name is not None and (not NAME.fullmatch(name) or name == RAW):
         raise UsageError(f"a corpus name has letters, digits, '.', '_' and '-', and is not {RAW!r}; {name!r} is none")
+    if allow_private and not pictures:
+        raise UsageError("--allow-private is about the addresses of pictures; add --pictures")
+    room = importlib.import_module("data_prep.build")
+    chosen = {"held_out": held_out, "user_core": core, "item_core": core}
+    given = {key: value for key, value in chosen.items() if value is not None}
+    options = dataclasses.replace(room.BuildOptions.usual(card), **given)
     workspace = Workspace.here()
     if raw is None and card.download is not None:
         release = registry.load(card.download)
         raw, domains = workspace.data / RAW / corpus, release.choose(domains)
         click.echo(f"raw files of {', '.join(domains)} in {raw}; what is missing is fetched")
         release.fetch(domains, raw, mirror)
-    room = importlib.import_module("data_prep.build")
-    chosen = {"held_out": held_out, "user_core": core, "item_core": core}
-    given = {key: value for key, value in chosen.items() if value is not None}
     manifest = room.build_corpus(
         corpus,
         workspace.data / (name or corpus),
         raw,
-        dataclasses.replace(room.BuildOptions.usual(card), **given),
+        options,
         domains=domains,
         pictures=room.PictureLimits(allow_private=allow_private) if pictures else None,
         sentires=sentires,
