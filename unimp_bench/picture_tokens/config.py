@@ -57,8 +57,19 @@ class TokenizerConfig:
 
 
 PRESETS = {
+    # Six by six codes keep colour, outline and most patterns of a small catalogue; with four by four the patterns go.
     "tiny": TokenizerConfig(
-        side=32, codes=128, patch=4, channels=(32, 64), blocks=1, latent=16, groups=8, attention=False, steps=1000
+        side=36,
+        codes=128,
+        patch=6,
+        channels=(48,),
+        blocks=1,
+        latent=16,
+        groups=8,
+        attention=False,
+        steps=1000,
+        batch=32,
+        learning_rate=2e-3,
     ),
     "base": TokenizerConfig(
         side=128,

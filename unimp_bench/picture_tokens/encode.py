@@ -70,7 +70,8 @@ def open_tokenizer(items: Items, preset: str, cache: Path, weights: str = "") ->
     if weights:
         raise UsageError(f"the picture tokenizer {preset!r} is trained on the corpus; give it no weights")
     folder = cache / f"picture-tokenizer-{_key(config, items.fingerprint)}"
-    if not (folder / PictureTokenizer.FILE).is_file():
+    file = folder / PictureTokenizer.FILE
+    if not file.is_file():
         with locked(folder):
             train_tokenizer(config, _training_pictures(items, config)).save(folder)
     return PictureTokenizer.load(folder)

@@ -45,7 +45,7 @@ def train_tokenizer(config: TokenizerConfig, pictures: UInt8Array) -> PictureTok
     used = torch.zeros(config.codes, dtype=torch.bool, device=device)
     for step in progress(range(config.steps), "training the picture tokenizer", unit="step"):
         rows = torch.randint(len(pictures), (config.batch,), generator=batches)
-        loss, latents, codes = _loss(model, to_signal(source[rows.to(device)], config.patch), config.commitment)
+        loss, latents, codes = vq_loss(model, to_signal(source[rows.to(device)], config.patch), config.commitment)
         if not torch.isfinite(loss):
             raise ModelError(f"the picture tokenizer's loss is {loss.item()} at step {step}; lower its learning rate")
         optimizer.zero_grad(set_to_none=True)
@@ -54,7 +54,7 @@ def train_tokenizer(config: TokenizerConfig, pictures: UInt8Array) -> PictureTok
         schedule.step()
         used[codes.flatten()] = True
         if step % _REVIVE_EVERY == 0 and step < _REVIVE_UNTIL * config.steps:
-            _revive(codebook, ~used, latents, batches)
+            revive(codebook, ~used, latents, batches)
             used.zero_()
     return PictureTokenizer(config, model)
 
@@ -64,7 +64,7 @@ def _rate(done: float) -> float:
     return min(1.0, done * 20 + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _loss(model: Any, signal: Tensor, commitment: float) -> tuple[Tensor, Tensor, Tensor]:
+def vq_loss(model: Any, signal: Tensor, commitment: float) -> tuple[Tensor, Tensor, Tensor]:
     """(loss, encoder outputs (n, d, h, w), codes (n, h, w)) of one batch."""
     codebook = model.quantize.embedding.weight
     latents = model.encode(signal).latents
@@ -80,7 +80,7 @@ def _loss(model: Any, signal: Tensor, commitment: float) -> tuple[Tensor, Tensor
 
 
 @torch.no_grad()
-def _revive(codebook: Tensor, dead: Tensor, latents: Tensor, generator: torch.Generator) -> None:
+def revive(codebook: Tensor, dead: Tensor, latents: Tensor, generator: torch.Generator) -> None:
     """Move every dead code onto an encoder output of this batch, drawn at random."""
     outputs = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1])
     rows = torch.randint(len(outputs), (int(dead.sum()),), generator=generator)
