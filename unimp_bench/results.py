@@ -105,6 +105,7 @@ class Result(Strict):
         values: of other kinds, by metric, values in example order: float16, zlib-packed, base64.
         missing: metrics that could not be computed, with the reason.
         remarks: what a reader must know of this number, such as a training that was cut short.
+        cost: None where the predictions came from elsewhere.
     """
 
     format: Literal["unimp-bench-result"] = "unimp-bench-result"
@@ -118,7 +119,7 @@ class Result(Strict):
     values: dict[str, str] = Field(default={})
     missing: dict[str, str] = Field(default={})
     remarks: tuple[str, ...]
-    cost: Cost
+    cost: Cost | None
     provenance: Provenance
 
     @classmethod

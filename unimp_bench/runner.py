@@ -69,6 +69,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     """
     corpus = open_corpus(request.corpus, request.views)
     task = registry.make_task(request.task, request.options)
+    check_askable(task, request.split, request.protocol)
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
     model = registry.make_model(request.model, request.preset, request.settings)
@@ -105,17 +106,21 @@ def open_corpus(folder: Path, views: tuple[str, ...]) -> Corpus:
     return corpus
 
 
+def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
+    """Refuse, with the reason, a split or protocol that says nothing of a task."""
+    if split not in task.splits:
+        raise UsageError(f"{task.name} has no split {split}; it has {', '.join(task.splits)}")
+    if protocol != "paper" and not kind_of(task.kind).has_protocols:
+        raise UsageError(f"{task.name} ranks no catalogue, so protocol {protocol} says nothing; leave it out")
+
+
 def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
     """Refuse, with the reason, what a model or task does not serve."""
     for name in (task.name, *request.fit_on):
         if name not in card.tasks:
             raise UsageError(f"{card.name} does not serve {name}; it serves {', '.join(card.tasks)}")
-    if request.split not in task.splits:
-        raise UsageError(f"{task.name} has no split {request.split}; it has {', '.join(task.splits)}")
     if card.corpora and corpus.manifest.source not in card.corpora:
         raise UsageError(f"{card.name} runs only on {', '.join(card.corpora)}: it needs what only that corpus knows")
-    if request.protocol != "paper" and not kind_of(task.kind).has_protocols:
-        raise UsageError(f"{task.name} ranks no catalogue, so protocol {request.protocol} says nothing; leave it out")
     if request.split == "new-user" and not card.new_users:
         raise UsageError(f"{card.name} cannot score users that were not in its training data (split new-user)")
     if request.split == "new-domain" and not card.new_items:
@@ -125,7 +130,7 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
 def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
     """The specification of a request."""
     tasks = {name: registry.make_task(name).version for name in request.fit_on or (task.name,)}
-    options = _differing(task)
+    options = differing_options(task)
     return RunSpec(
         fit=FitSpec(
             tasks=tuple(sorted(tasks.items())),
@@ -143,7 +148,7 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
     )
 
 
-def _differing(task: Task) -> dict[str, Any]:
+def differing_options(task: Task) -> dict[str, Any]:
     """Options of a task that are not its own."""
     usual = dataclasses.asdict(task.Config())
     return {key: value for key, value in dataclasses.asdict(task.config).items() if value != usual[key]}

@@ -42,7 +42,7 @@ def scored(
     spec: RunSpec,
     model: ModelFacts,
     remarks: tuple[str, ...],
-    cost: Cost,
+    cost: Cost | None,
     provenance: Provenance,
 ) -> Result:
     """The result of some answers: every metric that can be computed, and why the others cannot."""

@@ -21,8 +21,10 @@ from unimp_bench.names import did_you_mean
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",
     "run": "Fit a model on a task and score it on the test part.",
+    "score": "Score predictions that a system of your own wrote to a file.",
     "list": "List tasks, models or corpora.",
     "describe": "Tell all about one task, model or corpus.",
+    "export": "Write the examples of tasks as instruction datasets that others can train on.",
     "publish": "Copy results into leaderboards/ and write the tables.",
     "leaderboard": "Write the tables from the published results, or show one.",
     "resources": "Show or get what text metrics need: WordNet, and an encoder for BERTScore.",

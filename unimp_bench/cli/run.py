@@ -58,7 +58,7 @@ def command(
     for name in fit_on:
         find(registry.task_cards(), name, "task")
     registry.model_card(model)
-    changed, chosen = _pairs("--set", settings), _pairs("--option", options)
+    changed, chosen = pairs("--set", settings), pairs("--option", options)
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
@@ -85,6 +85,7 @@ def command(
     for remark in result.remarks:
         click.echo(f"  note: {remark}")
     cost = result.cost
+    assert cost is not None
     click.echo(f"  fit {cost.fit_seconds:.1f} s, {cost.examples_per_second:.0f} examples/s, {result.examples} examples")
     state = "was there already; --fresh runs it again" if cached else "written"
     click.echo(f"  result {workspace.runs / result.spec.key} {state}")
@@ -103,9 +104,10 @@ def echo_metrics(result: Result) -> None:
             click.echo(f"  {name.ljust(width)}  {estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]")
 
 
-def _pairs(option: str, pairs: tuple[str, ...]) -> dict[str, str]:
+def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    """What an option that takes KEY=VALUE was given, each key once."""
     settings = {}
-    for pair in pairs:
+    for pair in given:
         key, equals, value = pair.partition("=")
         if not key or not equals:
             raise UsageError(f"{option} takes KEY=VALUE, not {pair!r}")

@@ -9,6 +9,7 @@ from unimp_bench.metrics.ranking import RANK_METRICS, RankMetric
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
+    from unimp_bench.external.reader import AnswerReader
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.ranking import Ranking
     from unimp_bench.records import Examples
@@ -50,8 +51,15 @@ class RankingKind(Kind):
         import numpy as np
 
         items = np.array(setting.corpus.items.names, dtype=object)
-        top = [[items[item] for item in row if item >= 0] for row in prediction.top]
-        return {"target": items[examples.targets].tolist(), "rank": prediction.ranks.tolist(), "items": top}
+        columns = {"target": items[examples.targets].tolist(), "rank": prediction.ranks.tolist()}
+        if not prediction.top.shape[1]:
+            return columns
+        return {**columns, "items": [[items[item] for item in row if item >= 0] for row in prediction.top]}
+
+    def reader(self, examples: Examples, setting: Setting) -> AnswerReader:
+        from unimp_bench.external.ranking import RankingReader
+
+        return RankingReader(examples, setting)
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         seen = "stay in the ranking" if protocol == "paper" else "are left out of the ranking"

@@ -1,0 +1,74 @@
+"""``unimp-bench score``: predictions that somebody else made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from unimp_bench import registry
+from unimp_bench.cli.corpora import corpus_folder
+from unimp_bench.cli.run import echo_metrics, pairs
+from unimp_bench.names import find
+from unimp_bench.paths import Workspace
+from unimp_bench.records import PROTOCOLS, SPLITS, Protocol, Split
+
+
+@click.command("score")
+@click.option("--task", required=True, help="What was solved; see 'unimp-bench list tasks'.")
+@click.option("--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path.")
+@click.option("--predictions", type=Path, required=True, help="A Parquet or JSONL file; docs/external.md has its form.")
+@click.option("--name", "system", required=True, help="The system's name in tables.")
+@click.option("--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Whose last item is asked.")
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    default="paper",
+    show_default=True,
+    help="Whether items of the history stay in the ranking (paper) or not (masked).",
+)
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task.")
+@click.option("--view", "views", multiple=True, help="Noise in the corpus: NT, NV, or with share and seed, NT:0.4:7.")
+@click.option("--about", default="", help="One line on the system.")
+@click.option("--source", default="", help="The paper or program that it comes from.")
+@click.option("--reads", default="", help="What decides its answers, as in order,text,pictures.")
+def command(
+    task: str,
+    corpus: str,
+    predictions: Path,
+    system: str,
+    split: Split,
+    protocol: Protocol,
+    options: tuple[str, ...],
+    views: tuple[str, ...],
+    about: str,
+    source: str,
+    reads: str,
+) -> None:
+    """Score the PREDICTIONS of a system of your own, and keep the result in runs/."""
+    find(registry.task_cards(), task, "task")
+    chosen = pairs("--option", options)
+    workspace = Workspace.here()
+    folder = corpus_folder(corpus, workspace)
+
+    from unimp_bench.external.submission import Submission, score
+
+    submission = Submission(
+        task=task,
+        corpus=folder,
+        predictions=predictions,
+        system=system,
+        split=split,
+        protocol=protocol,
+        options=chosen,
+        views=views,
+        about=about,
+        source=source,
+        reads=tuple(name.strip() for name in reads.split(",") if name.strip()),
+    )
+    result = score(submission, workspace)
+    click.echo(f"{submission.model} on {task}, corpus {result.corpus.name}, split {split}, protocol {protocol}")
+    echo_metrics(result)
+    for remark in result.remarks:
+        click.echo(f"  note: {remark}")
+    click.echo(f"  result {workspace.runs / result.spec.key} written; 'unimp-bench publish {result.spec.key}' shows it")

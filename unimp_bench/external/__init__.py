@@ -1,0 +1,1 @@
+"""Scores predictions that somebody else made: a Parquet or JSONL file becomes a result like any other."""

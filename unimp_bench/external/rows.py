@@ -1,0 +1,166 @@
+"""Reads the rows of a predictions file, Parquet or JSONL, in bounded memory. The file is not trusted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from unimp_bench.errors import DataError
+from unimp_bench.external.reader import ID, AnswerReader, Fields, quoted
+
+MAX_LINE = 1 << 20
+MAX_LIST = 4096
+_ROWS_AT_ONCE = 256
+_BYTES_AT_ONCE = 256 << 20
+_BYTES_IN_GROUP = 2 << 30
+_PARQUET = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prediction: where it stands in the file, counted from 1, and its cells."""
+
+    place: str
+    fields: Fields
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """An open file of predictions.
+
+    Attributes:
+        name: without its folder.
+        sha256: of the content, hexadecimal.
+        stream: at its beginning.
+    """
+
+    name: str
+    sha256: str
+    stream: BinaryIO
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[PredictionFile]:
+        """Open a file for one reading.
+
+        Raises:
+            DataError: there is no such file, or its name does not fit on a line.
+        """
+        if not path.is_file():
+            raise DataError(f"there is no predictions file {quoted(str(path))}")
+        if not path.name.isprintable():
+            raise DataError(f"the file name {quoted(path.name)} holds characters that cannot be shown; rename it")
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            stream.seek(0)
+            yield cls(path.name, digest, stream)
+
+    def rows(self, reader: type[AnswerReader]) -> Iterator[Row]:
+        """All rows, with the columns that ``reader`` wants; those that it ignores are left out.
+
+        Raises:
+            DataError: the file is neither Parquet nor JSONL, is damaged, too large in a place, or has a column that
+                means nothing.
+        """
+        is_parquet = self.stream.read(len(_PARQUET)) == _PARQUET
+        self.stream.seek(0)
+        return self._parquet(reader) if is_parquet else self._jsonl(reader)
+
+    def _jsonl(self, reader: type[AnswerReader]) -> Iterator[Row]:
+        number = 0
+        while line := self.stream.readline(MAX_LINE + 1):
+            number += 1
+            place = f"line {number}"
+            if len(line) > MAX_LINE:
+                raise DataError(f"{self.name}, {place}: is longer than {MAX_LINE:,} bytes")
+            if not line.strip():
+                continue
+            try:
+                fields = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise DataError(
+                    f"{self.name}, {place}: is no JSON ({error.msg}); predictions are a Parquet file or one JSON "
+                    "object a line"
+                ) from None
+            if not isinstance(fields, dict):
+                raise DataError(f"{self.name}, {place}: is no JSON object but {quoted(fields)}")
+            self._check_columns(fields, reader, f", {place}")
+            yield Row(place, fields)
+
+    def _parquet(self, reader: type[AnswerReader]) -> Iterator[Row]:
+        try:
+            file = pq.ParquetFile(self.stream)
+            wanted = self._check_schema(file, reader)
+            number = 0
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
+                self._check_size(batch, number)
+                for fields in batch.to_pylist():
+                    number += 1
+                    yield Row(f"row {number}", fields)
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            reason = quoted(" ".join(str(error).split()))
+            raise DataError(f"{self.name} is damaged: its Parquet cannot be read ({reason})") from None
+
+    def _check_schema(self, file: pq.ParquetFile, reader: type[AnswerReader]) -> list[str]:
+        """The columns to read."""
+        names = list(file.schema_arrow.names)
+        self._check_columns(names, reader, "")
+        doubled = [name for name, count in Counter(names).items() if count > 1]
+        if doubled:
+            raise DataError(f"{self.name} has the column {quoted(doubled[0])} twice")
+        wanted = [name for name in names if name not in reader.ignored]
+        for name in wanted:
+            kind = file.schema_arrow.field(name).type
+            if not _is_plain(kind.value_type if _is_list(kind) else kind):
+                raise DataError(
+                    f"{self.name}: column {name} is of type {quoted(str(kind))}, which holds no predictions"
+                )
+        groups = (file.metadata.row_group(group) for group in range(file.metadata.num_row_groups))
+        if any(group.total_byte_size > _BYTES_IN_GROUP for group in groups):
+            raise DataError(f"{self.name} has a row group of more than 2 GiB; write it with smaller ones")
+        return wanted
+
+    def _check_columns(self, names: Iterable[str], reader: type[AnswerReader], place: str) -> None:
+        known = (ID, *reader.columns)
+        names = list(names)
+        for name in names:
+            if name not in known and name not in reader.ignored:
+                raise DataError(
+                    f"{self.name}{place}: column {quoted(name)} means nothing; predictions have {_all(known)}"
+                )
+        if ID not in names:
+            raise DataError(f"{self.name}{place}: has no column {ID}; predictions have {_all(known)}")
+
+    def _check_size(self, batch: pa.RecordBatch, number: int) -> None:
+        rows = f"{self.name}, rows {number + 1} to {number + len(batch)}"
+        if batch.nbytes > _BYTES_AT_ONCE:
+            raise DataError(f"{rows}: are larger than {_BYTES_AT_ONCE:,} bytes together")
+        for column in batch.columns:
+            if _is_list(column.type) and (pc.max(pc.list_value_length(column)).as_py() or 0) > MAX_LIST:
+                raise DataError(f"{rows}: a list has more than {MAX_LIST:,} values")
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Text, a number, or nothing at all: a column of empty lists or of nulls has that type."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+    return any(check(kind) for check in checks)
+
+
+def _all(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
