@@ -16,6 +16,7 @@ from data_prep.download.http import Patience
 from data_prep.download.transfer import fetch_file
 from tests.data_prep.misbehaving_server import (
     Answer,
+    Handler,
     Server,
     body,
     cut_off,
@@ -124,8 +125,9 @@ def test_without_a_validator_it_starts_again(server: Server, target: Path, heade
 
 
 def test_bytes_of_another_address_are_not_continued(server: Server, target: Path) -> None:
+    other = cut_off(b"x" * len(CONTENT), 9_000, ETag=TAG)
     with pytest.raises(DataError):
-        fetch_file(server.answer(cut_off(b"x" * 2_000_000, 9_000, ETag=TAG), status(404)), target, patience=HASTY)
+        fetch_file(server.answer(other, status(404)), target, patience=HASTY)
     fetch_file(server.answer(whole(CONTENT, ETag=TAG), path="/mirror"), target, patience=HASTY)
     assert target.read_bytes() == CONTENT
 
@@ -157,6 +159,21 @@ def test_a_wrong_continuation_is_thrown_away(server: Server, target: Path, start
     fetch_file(server.answer(*answers), target, patience=HASTY)
     assert target.read_bytes() == CONTENT
     assert "Range" not in server.asked()[2]
+
+
+def test_a_server_may_continue_in_slices(server: Server, target: Path) -> None:
+    def one_slice(start: int, end: int) -> Answer:
+        def answer(handler: Handler) -> None:
+            place = {"Content-Range": f"bytes {start}-{end - 1}/{len(CONTENT)}", "Content-Length": str(end - start)}
+            handler.start(206, place | {"ETag": TAG})
+            handler.wfile.write(CONTENT[start:end])
+
+        return answer
+
+    slices = [one_slice(start, start + 500_000) for start in range(1_000_000, len(CONTENT), 500_000)]
+    fetch_file(server.answer(cut_off(CONTENT, 1_000_000, ETag=TAG), *slices), target, patience=HASTY)
+    assert target.read_bytes() == CONTENT
+    assert len(server.requests) == 5
 
 
 def test_a_part_of_more_than_the_file_is_thrown_away(server: Server, target: Path) -> None:
