@@ -1,0 +1,70 @@
+"""``unimp-bench export``: the examples of tasks as instruction datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unimp_bench import registry
+from unimp_bench.cli.corpora import corpus_folder
+from unimp_bench.cli.run import pairs
+from unimp_bench.names import find
+from unimp_bench.paths import Workspace
+from unimp_bench.records import SPLITS, Split
+
+if TYPE_CHECKING:
+    from unimp_bench.export.dataset import Outcome
+
+ALL = "all"
+
+
+@click.command("export")
+@click.option("--task", "tasks", multiple=True, required=True, help="A task, or 'all'; may be given more than once.")
+@click.option("--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where <corpus>/<task> comes to lie; else exports/.")
+@click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Only this split; all if not named.")
+@click.option("--view", "views", multiple=True, help="Noise in the corpus: NT, NV, or with share and seed, NT:0.4:7.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the one task.")
+def command(
+    tasks: tuple[str, ...],
+    corpus: str,
+    out: Path | None,
+    splits: tuple[Split, ...],
+    views: tuple[str, ...],
+    options: tuple[str, ...],
+) -> None:
+    """Write the examples of TASK as a dataset of Parquet files with a card, its items and pictures."""
+    cards = registry.task_cards()
+    for name in tasks:
+        if name != ALL:
+            find({**cards, ALL: None}, name, "task")
+    chosen = tuple(cards) if ALL in tasks else tasks
+    changed = pairs("--option", options)
+    workspace = Workspace.here()
+    folder = corpus_folder(corpus, workspace)
+
+    from unimp_bench.export.dataset import ExportRequest, export_datasets
+
+    request = ExportRequest(
+        tasks=chosen,
+        corpus=folder,
+        out=workspace.root / "exports" if out is None else out,
+        splits=splits or SPLITS,
+        options=changed,
+        views=views,
+    )
+    for outcome in export_datasets(request, workspace):
+        _tell(outcome)
+
+
+def _tell(outcome: Outcome) -> None:
+    if outcome.export is None:
+        click.echo(f"{outcome.task}: left out: {outcome.reason}")
+        return
+    click.echo(f"{outcome.task}: {outcome.export.examples:,} examples in {outcome.folder}")
+    for name, part in outcome.export.parts.items():
+        click.echo(f"  {name.ljust(16)} {part.examples:>10,}")
+    for name, reason in outcome.export.skipped.items():
+        click.echo(f"  {name.ljust(16)}   left out: {reason}")
