@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from data_prep.explanations.lexicon import NO_FEATURES, OPINIONS
-from data_prep.explanations.sentences import sentences
+from data_prep.explanations.sentences import clean, sentences
 
 SHORTEST, LONGEST = 4, 30
 """Words of a sentence; 30 is also the limit of the UniMP authors' code."""
@@ -24,6 +24,8 @@ _LIKERS = """
 LIKERS = frozenset(_LIKERS.split())
 """Words after which *like* is an opinion; elsewhere it compares."""
 
+_OPINIONS = frozenset(word.encode() for word in OPINIONS)
+_SPACED = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 _TOKEN = re.compile(r"[a-z]+(?:['-][a-z]+)*|[0-9]+|[.,;:()!?]")
 
 
@@ -36,24 +38,31 @@ def explaining_sentence(text: str, title: str = "") -> str | None:
     """
     best, most = None, 0
     for sentence in sentences(text):
-        if SHORTEST - 1 <= sentence.count(" ") <= 2 * LONGEST:  # spares the tokens of what is far too short or long
-            tokens = tokenize(sentence)
-            pairs = count_pairs(tokens)
-            if pairs > most and is_fit(tokens, title):
-                best, most = sentence, pairs
-    return best
+        if _at_most_pairs(sentence) <= most:  # most sentences need not be looked at more closely
+            continue
+        tokens = tokenize(sentence)
+        pairs = count_pairs(tokens)
+        if pairs > most and _is_fit(tokens, title):
+            best, most = sentence, pairs
+    return best and clean(best)
+
+
+def _at_most_pairs(sentence: str) -> int:
+    """The opinion words of a sentence, counted fast and without regard to punctuation: it has no more pairs."""
+    words = sentence.encode("ascii", "replace").lower().translate(_SPACED).split()
+    return sum(map(_OPINIONS.__contains__, words)) if SHORTEST <= len(words) <= 3 * LONGEST else 0
+
+
+def _is_fit(tokens: list[str], title: str) -> bool:
+    """Whether a sentence has the right length and says more than the title."""
+    words = {token for token in tokens if token[0].isalnum()}
+    return SHORTEST <= sum(token[0].isalnum() for token in tokens) <= LONGEST and not words <= set(tokenize(title))
 
 
 def tokenize(text: str) -> list[str]:
     """Words, numbers and marks in lower case."""
     tokens: list[str] = _TOKEN.findall(text.lower().replace("\u2019", "'"))
     return tokens
-
-
-def is_fit(tokens: list[str], title: str) -> bool:
-    """Whether a sentence has the right length and says more than the title."""
-    words = [token for token in tokens if token[0].isalnum()]
-    return SHORTEST <= len(words) <= LONGEST and not set(words) <= set(tokenize(title))
 
 
 def count_pairs(tokens: list[str]) -> int:

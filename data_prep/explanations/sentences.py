@@ -1,4 +1,4 @@
-"""Reviews as clean sentences: no markup, no entities, no control characters, one space between words."""
+"""The sentences of a review, without markup and entities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_ABBREVIATION = 8
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The sentences of a review in their order, cleaned.
+    """The sentences of a review in their order, as they stand there; ``clean`` makes each one line.
 
     A sentence ends at a full stop, a question or an exclamation mark with a space behind it, at several of them
     before a capital, before a capitalised word even where the space was forgotten, and at the end of a line; but not
@@ -29,11 +29,10 @@ def sentences(text: str) -> Iterator[str]:
     start = 0
     for marks in _MARKS.finditer(text):
         if _ends_sentence(text, start, marks):
-            if sentence := clean(text[start : marks.end()]):
-                yield sentence
+            yield text[start : marks.end()]
             start = marks.end()
-    if sentence := clean(text[start:]):
-        yield sentence
+    if start < len(text):
+        yield text[start:]
 
 
 def clean(text: str) -> str:
