@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from unimp_bench import acquire
 from unimp_bench.acquire import get_encoder, get_wordnet
 from unimp_bench.cli.main import main
 from unimp_bench.errors import DataError, DependencyError, UsageError
+from unimp_bench.metrics.text.meteor import meteor_values
 from unimp_bench.resources import WORDNET_FILES, Resources
 
 
@@ -57,6 +59,15 @@ def test_wordnet_from_a_folder(resources: Resources, wordnet: Path) -> None:
     assert lexnames[29] == ["29", "verb.body", "2"]
     assert lexnames[44] == ["44", "adj.ppl", "3"]
     assert not any(path.is_symlink() for path in folder.iterdir())
+
+
+def test_wordnet_is_readable_whatever_the_umask(resources: Resources, wordnet: Path) -> None:
+    before = os.umask(0)
+    try:
+        get_wordnet(resources, wordnet)
+    finally:
+        os.umask(before)
+    assert meteor_values(["a hound"], ["a dog"], resources.wordnet())[0] > 0.9
 
 
 def test_nltk_itself_reads_the_folder(resources: Resources, wordnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def _download_wordnet(scratch: Path) -> Path:
 
 
 def _copy_wordnet(source: Path, target: Path) -> None:
-    """Copy WordNet's files and add what nltk wants and Debian leaves out: file names' list and sense index."""
+    """Copy WordNet's files and add what nltk wants and Debian leaves out: ``lexnames`` and a sense index."""
     absent = [name for name in WORDNET_FILES if name != "lexnames" and not (source / name).is_file()]
     if absent:
         raise DataError(f"{source} is no folder of WordNet's files: it lacks {', '.join(absent)}")
@@ -88,6 +88,9 @@ def _copy_wordnet(source: Path, target: Path) -> None:
     if not (target / "lexnames").exists():
         (target / "lexnames").write_text(_lexnames(), encoding="utf-8")
     (target / "index.sense").touch()
+    for path in target.iterdir():
+        path.chmod(0o644)  # nltk reads nothing that others may write, whatever the umask left open
+    target.chmod(0o755)
 
 
 def _lexnames() -> str:

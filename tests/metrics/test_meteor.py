@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from nltk.tokenize import word_tokenize
 from nltk.translate.meteor_score import single_meteor_score
 
 from unimp_bench.acquire import DEBIAN_WORDNET, get_wordnet
-from unimp_bench.metrics.text.meteor import meteor_values
+from unimp_bench.metrics.text.meteor import meteor_values, word_tokenizer
 from unimp_bench.resources import Resources
 
 VOCABULARY = (
@@ -62,6 +64,16 @@ def test_nltk_on_the_whole_wordnet(tmp_path: Path) -> None:
     get_wordnet(resources, DEBIAN_WORDNET)
     pairs = draw_pairs(500)
     assert score(pairs, resources.wordnet()) == pytest.approx(by_nltk(pairs, resources.wordnet()), abs=1e-9)
+
+
+VARIED = "a Z é 9 . , : ; ' ' \" ` ( ] > « ” - -- ... ? ! & $ * n't 's cannot gonna wanna 'tis d'ye U.S. \n \u2028 \x1c"
+PIECES = VARIED.split(" ")
+
+
+@settings(max_examples=1_000)
+@given(st.lists(st.sampled_from(PIECES) | st.just(" "), max_size=12).map("".join) | st.text(max_size=15))
+def test_tokens_of_nltk(text: str) -> None:
+    assert word_tokenizer()(text) == word_tokenize(text, preserve_line=True)
 
 
 def test_each_stage_finds_its_words(wordnet: Path) -> None:

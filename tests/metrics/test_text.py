@@ -95,7 +95,7 @@ def test_a_damaged_wordnet_leaves_its_cell_empty(whole: Resources) -> None:
     (whole.wordnet_folder / "index.noun").write_text("dog n none\n")
     score = text_scores(["a"], ["b"])["METEOR"]
     assert isinstance(score, Missing)
-    assert score.reason.startswith("WordNet is damaged")
+    assert score.reason.startswith("WordNet cannot be read (")
 
 
 @pytest.mark.parametrize("texts", [([], []), (["a"], []), (["a"], ["a", "b"])])

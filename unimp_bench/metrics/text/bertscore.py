@@ -125,7 +125,7 @@ def _load(encoder: Encoder) -> tuple[Any, Any]:
                 **source, config=config, use_safetensors=True, output_loading_info=True
             )
     except (OSError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].replace(str(encoder.folder), encoder.folder.name)
         raise DependencyError(f"the encoder {encoder.name} cannot be read ({reason})") from None
     absent = sorted(key for key in told["missing_keys"] if not key.startswith("pooler."))
     if absent or told["mismatched_keys"]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from unimp_bench.metrics.scores import Score, Scores
 from unimp_bench.metrics.text.grams import TokenPairs
-from unimp_bench.records import FloatArray, IntArray
+from unimp_bench.records import FloatArray
 
 ORDERS = 4
 RESAMPLES = 1000
@@ -51,10 +51,11 @@ def bleu_scores(predictions: Sequence[str], references: Sequence[str]) -> Scores
     """
     pairs = TokenPairs.of(tokenize_13a(predictions), tokenize_13a(references))
     totals = [pairs.totals(order)[0] for order in range(1, ORDERS + 1)]
-    counts = np.column_stack([pairs.matches(ORDERS), *totals, pairs.totals(1)[1]])
+    counts = np.column_stack([pairs.matches(ORDERS), *totals, pairs.totals(1)[1]]).astype(np.float64)
     generator = np.random.default_rng(0)
     size = len(counts)
-    drawn = np.stack([counts[generator.integers(size, size=size)].sum(axis=0) for _ in range(RESAMPLES)])
+    times = (np.bincount(generator.integers(size, size=size), minlength=size) for _ in range(RESAMPLES))
+    drawn = np.stack([drawn_times @ counts for drawn_times in times])
     scores = {}
     for name, score in {"BLEU-1": _unigram_precision, "BLEU-4": _bleu}.items():
         low, high = np.quantile(score(drawn), [0.025, 0.975])
@@ -62,11 +63,11 @@ def bleu_scores(predictions: Sequence[str], references: Sequence[str]) -> Scores
     return scores
 
 
-def _unigram_precision(counts: IntArray) -> FloatArray:
+def _unigram_precision(counts: FloatArray) -> FloatArray:
     return counts[..., 0] / np.maximum(counts[..., ORDERS], 1)
 
 
-def _bleu(counts: IntArray) -> FloatArray:
+def _bleu(counts: FloatArray) -> FloatArray:
     """BLEU of summed counts (..., 9): matches by order, n-grams of predictions by order, tokens of references."""
     matches, totals, reference = counts[..., :ORDERS], counts[..., ORDERS:-1], counts[..., -1]
     precisions = matches / np.maximum(totals, 1)
