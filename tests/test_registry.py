@@ -30,7 +30,9 @@ def test_misspelt_names_answer_with_the_nearest() -> None:
 
 
 def test_a_name_like_no_other_lists_what_there_is() -> None:
-    with pytest.raises(UsageError, match="there are: recommendation, search"):
+    with pytest.raises(
+        UsageError, match="there are: explanation, image_generation, preference, recommendation, search"
+    ):
         registry.make_task("zzzz")
 
 

@@ -9,7 +9,7 @@ It fits on the planted corpus of ``unimp_bench.testing.planted``, so keep ``sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -18,17 +18,21 @@ import numpy as np
 import pytest
 
 from unimp_bench import registry
-from unimp_bench.contracts import Model, ModelCard, Ranker
+from unimp_bench.contracts import Kind, Model, ModelCard
 from unimp_bench.corpus import Corpus
+from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import UsageError
-from unimp_bench.fitting import fit_or_load
+from unimp_bench.fitting import corpus_cache, fit_or_load
+from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.paths import Workspace
-from unimp_bench.records import SPLITS, Examples, FloatArray, IntArray, Split
+from unimp_bench.picture_tokens.config import PRESETS
+from unimp_bench.records import SPLITS, Examples, IntArray, Part, Split
 from unimp_bench.runner import RunRequest, run, specify
 from unimp_bench.splits import catalogue
 from unimp_bench.testing.planted import write_planted_corpus
 
 BLOCK = 24
+TOKENIZER_STEPS = 20
 
 
 class ModelConformance:
@@ -41,6 +45,13 @@ class ModelConformance:
 
     model: ClassVar[str]
     settings: ClassVar[Mapping[str, Any]] = {}
+
+    @pytest.fixture(scope="class", autouse=True)
+    def quick_tokenizer(self) -> Iterator[None]:
+        """Pictures become codes, good or bad, without a minute of training."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], steps=TOKENIZER_STEPS))
+            yield
 
     @pytest.fixture(scope="class")
     def workspace(self, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
@@ -58,45 +69,59 @@ class ModelConformance:
         return registry.model_card(self.model)
 
     def test_runs_every_task_it_serves(self, corpus: Corpus, workspace: Workspace) -> None:
-        """Every served task gives a result with one rank an example, within the catalogue."""
+        """Every served task gives a result with the main metric of its kind for every example."""
         for task in self.card.tasks:
             result, _ = run(self._request(corpus, task), workspace)
-            ranks = result.target_ranks()
-            assert len(ranks) == result.examples > 0
-            assert ranks.min() >= 1 and ranks.max() <= max(255, result.corpus.catalogue)
+            main = result.example_values(kind_of(registry.task_cards()[task].kind).main)
+            assert main is not None and len(main) == result.examples > 0
+            assert np.isfinite(main).all() and (main >= 0).all()
 
-    def test_the_same_seed_gives_the_same_scores(self, corpus: Corpus, workspace: Workspace) -> None:
-        """A second fit, elsewhere, scores the same to the last bit."""
-        first = self._scores(self._fitted(corpus, workspace), corpus)
-        again = self._scores(self._fitted(corpus, Workspace(workspace.root / "again")), corpus)
-        assert np.array_equal(first, again)
+    def test_validates_between_0_and_1(self, corpus: Corpus, workspace: Workspace) -> None:
+        """The score that a model keeps its best epoch by."""
+        model = self._fitted(corpus, workspace)
+        for name in self.card.tasks:
+            task = registry.make_task(name)
+            setting = Setting(task, corpus, "paper", corpus_cache(corpus, workspace), self.model)
+            examples = self._examples(corpus, workspace, name, "validation")
+            assert 0 <= kind_of(task.kind).validation(model, examples, setting) <= 1
 
-    def test_loading_gives_the_scores_that_were_saved(self, corpus: Corpus, workspace: Workspace) -> None:
+    def test_the_same_seed_gives_the_same_answers(self, corpus: Corpus, workspace: Workspace) -> None:
+        """A second fit, elsewhere, answers the same to the last bit."""
+        elsewhere = Workspace(workspace.root / "again")
+        first, again = self._fitted(corpus, workspace), self._fitted(corpus, elsewhere)
+        for task in self.card.tasks:
+            examples = self._examples(corpus, workspace, task)
+            assert identical(self._answers(first, corpus, examples), self._answers(again, corpus, examples))
+
+    def test_loading_gives_the_answers_that_were_saved(self, corpus: Corpus, workspace: Workspace) -> None:
         """Predictions of a loaded model are those of the fitted one to the last bit."""
         elsewhere = Workspace(workspace.root / "saved")
-        fitted = self._fitted(corpus, elsewhere)
-        loaded = self._fitted(corpus, elsewhere)
+        fitted, loaded = self._fitted(corpus, elsewhere), self._fitted(corpus, elsewhere)
         assert fitted is not loaded
-        assert np.array_equal(self._scores(fitted, corpus), self._scores(loaded, corpus))
+        for task in self.card.tasks:
+            examples = self._examples(corpus, workspace, task)
+            assert identical(self._answers(fitted, corpus, examples), self._answers(loaded, corpus, examples))
         assert fitted.parameters() == loaded.parameters()
+
+    def test_an_answer_depends_on_its_own_example_only(self, corpus: Corpus, workspace: Workspace) -> None:
+        """Examples alone, and in two halves, get the answers that they get together."""
+        model = self._fitted(corpus, workspace)
+        for task in self.card.tasks:
+            examples = self._examples(corpus, workspace, task)
+            whole = self._answers(model, corpus, examples)
+            assert len(whole) == len(examples)
+            for part in (slice(0, 1), slice(1, BLOCK // 2), slice(BLOCK // 2, BLOCK)):
+                assert alike(self._answers(model, corpus, examples.select(part)), whole[part])
 
     def test_scores_have_their_shape_and_are_finite(self, corpus: Corpus, workspace: Workspace) -> None:
         """(examples, catalogue), finite, for the whole catalogue and for a part of it."""
-        model = self._fitted(corpus, workspace)
-        examples, items = self._examples(corpus)
-        whole = self._scores(model, corpus)
-        assert whole.shape == (len(examples), len(items)) and np.isfinite(whole).all()
-        part = model.score(examples, items[::3])
-        np.testing.assert_allclose(part, whole[:, ::3], rtol=1e-4, atol=1e-5)
-
-    def test_a_row_depends_on_its_own_example_only(self, corpus: Corpus, workspace: Workspace) -> None:
-        """An example alone gets the scores that it gets among others."""
-        model = self._fitted(corpus, workspace)
-        examples, items = self._examples(corpus)
-        whole = self._scores(model, corpus)
-        for row in (0, len(examples) - 1):
-            alone = model.score(examples.select(slice(row, row + 1)), items)
-            np.testing.assert_allclose(alone[0], whole[row], rtol=1e-4, atol=1e-5)
+        model, items = self._fitted(corpus, workspace), catalogue(corpus, "loo")
+        for task in self.card.tasks:
+            if registry.task_cards()[task].kind == "ranking":
+                examples = self._examples(corpus, workspace, task)
+                whole = model.score(examples, items)
+                assert whole.shape == (len(examples), len(items)) and np.isfinite(whole).all()
+                np.testing.assert_allclose(model.score(examples, items[::3]), whole[:, ::3], rtol=1e-4, atol=1e-5)
 
     def test_refuses_tasks_it_does_not_serve(self, corpus: Corpus, workspace: Workspace) -> None:
         """A clear error, before anything is fitted or written."""
@@ -108,7 +133,7 @@ class ModelConformance:
         """New users and new items: scored where the card says so, refused with the reason where not."""
         able: dict[Split, bool] = {"loo": True, "new-user": self.card.new_users, "new-domain": self.card.new_items}
         for split in SPLITS:
-            request = replace(self._request(corpus, self.card.tasks[0]), split=split)
+            request = replace(self._request(corpus, self.card.tasks[0]), split=split, fit_on=())
             if able[split]:
                 assert run(request, workspace)[0].examples > 0
             else:
@@ -116,19 +141,53 @@ class ModelConformance:
                     run(request, workspace)
 
     def _request(self, corpus: Corpus, task: str) -> RunRequest:
-        return RunRequest(task=task, model=self.model, corpus=corpus.folder, settings=self.settings)
+        """Fitted on all tasks at once, so that one fit serves them all."""
+        return RunRequest(
+            task=task, model=self.model, corpus=corpus.folder, settings=self.settings, fit_on=self.card.tasks
+        )
 
-    def _fitted(self, corpus: Corpus, workspace: Workspace) -> Ranker[Any]:
+    def _fitted(self, corpus: Corpus, workspace: Workspace) -> Any:
         request = self._request(corpus, self.card.tasks[0])
         model: Model[Any] = registry.make_model(self.model, settings=self.settings)
         spec = specify(request, registry.make_task(request.task), model, corpus)
         fit_or_load(model, spec.fit, corpus, workspace, fresh=False)
-        assert isinstance(model, Ranker)
         return model
 
-    def _examples(self, corpus: Corpus) -> tuple[Examples, IntArray]:
-        examples = registry.make_task(self.card.tasks[0]).examples(corpus, "loo", "test").hidden()
-        return examples.select(slice(0, BLOCK)), catalogue(corpus, "loo")
+    def _examples(self, corpus: Corpus, workspace: Workspace, task: str, part: Part = "test") -> Examples:
+        """Some examples, answers included."""
+        cache = corpus_cache(corpus, workspace)
+        return draw_examples(registry.make_task(task), corpus, "loo", part, cache).select(slice(0, BLOCK))
 
-    def _scores(self, model: Ranker[Any], corpus: Corpus) -> FloatArray:
-        return model.score(*self._examples(corpus))
+    def _answers(self, model: Any, corpus: Corpus, examples: Examples) -> list[Any]:
+        kind = registry.task_cards()[examples.task].kind
+        return answers(model, kind, examples.hidden(), catalogue(corpus, "loo"))
+
+
+def answers(model: Any, kind: Kind, examples: Examples, items: IntArray) -> list[Any]:
+    """What a model says to each example: scores, a rating or None, a text, choices or codes."""
+    if kind == "ranking":
+        return list(model.score(examples, items))
+    if kind == "rating":
+        return [None if np.isnan(rating) else rating for rating in model.rate(examples)]
+    if kind == "text":
+        return list(model.write(examples))
+    if kind == "selection":
+        assert examples.shown is not None
+        return np.split(model.choose(examples), examples.shown.offsets[1:-1])
+    return list(model.paint(examples))
+
+
+def identical(first: list[Any], second: list[Any]) -> bool:
+    """Whether all answers are the same to the last bit."""
+    return len(first) == len(second) and all(map(np.array_equal, first, second))
+
+
+def alike(first: list[Any], second: list[Any]) -> bool:
+    """Whether scores and ratings are the same but for rounding, and all other answers the same."""
+    return len(first) == len(second) and all(map(_alike, first, second))
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if np.asarray(one).dtype.kind == np.asarray(other).dtype.kind == "f":
+        return np.allclose(one, other, rtol=1e-4, atol=1e-5)
+    return np.array_equal(one, other)
