@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from pathlib import Path
 
 import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
+from unimp_bench.cli.run import pairs
+from unimp_bench.contracts import Task, TaskCard
 from unimp_bench.errors import UsageError
+from unimp_bench.files import write_atomically
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
+from unimp_bench.records import SPLITS, Split
 
 KINDS = ("task", "model", "corpus")
 
@@ -19,40 +24,86 @@ KINDS = ("task", "model", "corpus")
 @click.command("describe")
 @click.argument("kind", metavar="[task|model|corpus]")
 @click.argument("name")
-@click.option("--corpus", default="sample", show_default=True, help="Where --example takes its example from.")
-@click.option("--example", type=click.IntRange(min=0), help="Of a task: print this test example as it is rendered.")
+@click.option("--corpus", default="sample", show_default=True, help="Where the examples of a task come from.")
+@click.option("--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="And from which split.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task.")
+@click.option("--example", type=click.IntRange(min=0), help="Of a task: print this test example.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Of a task: write examples as a page.")
+@click.option("--count", type=click.IntRange(1, 1000), default=12, show_default=True, help="Examples on the page.")
 @click.option("--verify", is_flag=True, help="Of a corpus: check every file against its hash.")
-def command(kind: str, name: str, corpus: str, example: int | None, verify: bool) -> None:
-    """Tell all about one task, model or corpus."""
+def command(
+    kind: str,
+    name: str,
+    corpus: str,
+    split: Split,
+    options: tuple[str, ...],
+    example: int | None,
+    html: Path | None,
+    count: int,
+    verify: bool,
+) -> None:
+    """Tell all about one task, model or corpus; show examples of a task."""
     find(dict.fromkeys(KINDS), kind, "kind of description")
     if kind == "task":
-        _task(name, corpus, example)
+        card = find(registry.task_cards(), name, "task")
+        task = registry.make_task(name, pairs("--option", options))
+        _task(card, task)
+        if example is not None or html is not None:
+            _examples(card, task, corpus, split, example, html, count)
     elif kind == "model":
         _model(name)
     else:
         _corpus(name, verify)
 
 
-def _task(name: str, corpus_name: str, number: int | None) -> None:
-    card = find(registry.task_cards(), name, "task")
-    task = registry.make_task(name)
-    _facts({"task": card.name, "asks": card.about, "kind": card.kind, "paper": card.table})
-    _facts({"version": str(task.version), "splits": ", ".join(task.splits)})
+def _task(card: TaskCard, task: Task) -> None:
+    settings = dataclasses.asdict(task.config)
+    _facts(
+        {
+            "task": card.name,
+            "asks": card.about,
+            "kind": card.kind,
+            "paper": card.table,
+            "version": str(task.version),
+            "splits": ", ".join(task.splits),
+            "instruction": task.instruction,
+            **{f"option {key}": repr(value) for key, value in settings.items()},
+        }
+    )
     click.echo(inspect.getdoc(type(task)))
-    if number is None:
-        return
+
+
+def _examples(
+    card: TaskCard, task: Task, corpus_name: str, split: Split, number: int | None, html: Path | None, count: int
+) -> None:
+    """Print one test example, write a page of some that are spread over all, or both."""
+    workspace = Workspace.here()
+    folder = corpus_folder(corpus_name, workspace)
+
+    import numpy as np
 
     from unimp_bench.corpus import Corpus
+    from unimp_bench.drawing import draw_examples
+    from unimp_bench.export.sheet import as_text, sheets
+    from unimp_bench.fitting import corpus_cache
 
-    corpus = Corpus.open(corpus_folder(corpus_name, Workspace.here()))
-    examples = task.examples(corpus, "loo", "test")
-    if number >= len(examples):
-        raise UsageError(f"there are {len(examples)} test examples, numbered from 0; {number} is none of them")
-    from unimp_bench.rendering import Renderer
+    corpus = Corpus.open(folder)
+    if split not in task.splits:
+        raise UsageError(f"{task.name} has no split {split}; it has {', '.join(task.splits)}")
+    examples = draw_examples(task, corpus, split, "test", corpus_cache(corpus, workspace))
+    if number is not None:
+        if number >= len(examples):
+            raise UsageError(f"there are {len(examples)} test examples, numbered from 0; {number} is none of them")
+        click.echo()
+        click.echo(as_text(next(sheets(corpus, examples.select(slice(number, number + 1))))))
+    if html is not None:
+        from unimp_bench.export.page import page
 
-    rendered = next(Renderer(corpus, task.instruction).render(examples.select(slice(number, number + 1))))
-    click.echo()
-    _facts({key: str(value) for key, value in dataclasses.asdict(rendered).items()})
+        spread = np.unique(np.linspace(0, len(examples) - 1, count).astype(np.int64))
+        heading = f"{card.name} on {corpus.name}: {len(spread)} of {len(examples):,} test examples, split {split}"
+        chosen = sheets(corpus, examples.select(spread))
+        write_atomically(html, page(heading, f"What is asked: {card.about}.", card.kind, chosen))
+        click.echo(f"\nwritten {html}")
 
 
 def _model(name: str) -> None:

@@ -159,7 +159,8 @@ def _write(
         pictures=place_pictures(corpus, folder, twin),
         files={path.relative_to(folder).as_posix(): file_entry(path) for path in files},
     )
-    (folder / "README.md").write_text(card_text(export, task, corpus.manifest), encoding="utf-8")
+    card = registry.task_cards()[task.name]
+    (folder / "README.md").write_text(card_text(export, card, task, corpus.manifest), encoding="utf-8")
     (folder / RECORD_NAME).write_text(export.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return export
 

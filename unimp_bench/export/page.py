@@ -1,0 +1,115 @@
+"""Examples with their pictures as one static page, which opens from disk and asks no network for anything."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from PIL import Image
+
+from unimp_bench.export.sheet import Sheet, one_line
+from unimp_bench.picture_tokens.files import open_picture
+
+SIDE = 160
+"""Pictures are scaled down to this many pixels a side, so that a page stays light."""
+
+_TEMPLATE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{{ heading }}</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1rem; }
+article { border-top: 2px solid; margin-top: 2rem; }
+h2, .name { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
+h2 { font-size: 1.1rem; }
+h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
+ul, ol { list-style: none; padding: 0; margin: 0; display: flex; flex-wrap: wrap; gap: .8rem; }
+li { width: 9rem; padding: .3rem; border: 1px solid #8888; border-radius: .3rem; }
+li.chosen { outline: 3px solid #2a7d2a; }
+img, .none { display: block; width: 100%; height: 8rem; object-fit: contain; background: #fff; }
+.none { color: #555; text-align: center; line-height: 8rem; }
+.name { font-size: .75rem; }
+.title { font-size: .85rem; overflow-wrap: anywhere; }
+blockquote, .target { margin: 0; padding: .5rem .8rem; border-left: 3px solid; overflow-wrap: anywhere; }
+</style>
+</head>
+<body>
+{%- macro gallery(entries, tag) %}
+<{{ tag }}>
+{%- for entry in entries %}
+<li{% if entry.chosen %} class="chosen"{% endif %}>
+{%- if entry.picture is none %}<span class="none">no picture</span>
+{%- else %}<img src="{{ picture(entry.picture) }}" alt="Picture of {{ entry.title }}">{% endif %}
+<div class="title">{{ entry.title }}</div>
+<div class="name">{{ line(entry.item) }}{% if entry.rating is not none %}, rated {{ "%g"|format(entry.rating) }}
+{%- endif %}</div>
+{%- if entry.chosen is not none %}<div>{{ "to be chosen" if entry.chosen else "not suitable" }}</div>{% endif %}
+</li>
+{%- endfor %}
+</{{ tag }}>
+{%- endmacro %}
+<main>
+<h1>{{ heading }}</h1>
+<p>{{ about }}</p>
+{%- for sheet in sheets %}
+<article aria-labelledby="example-{{ loop.index }}">
+<h2 id="example-{{ loop.index }}">{{ sheet.example.id }}</h2>
+<p>User {{ sheet.example.user }}, {{ sheet.example.domain }}.
+{%- if sheet.example.query is not none %} Query: <q>{{ sheet.example.query }}</q>{% endif %}</p>
+<h3>History{% if sheet.earlier %}, after {{ "{:,}".format(sheet.earlier) }} earlier{% endif %}</h3>
+{{- gallery(sheet.history, "ol") }}
+<h3>Instruction</h3>
+<blockquote>{{ sheet.example.instruction }}</blockquote>
+{%- if sheet.shown %}
+<h3>{{ shown }}</h3>
+{{- gallery(sheet.shown, "ul") }}
+{%- endif %}
+<h3>Answer</h3>
+<p class="target">{{ sheet.example.target }}</p>
+{%- if not sheet.told %}
+{{- gallery(sheet.answers, "ul") }}
+{%- endif %}
+</article>
+{%- endfor %}
+</main>
+</body>
+</html>
+"""
+_SHOWN = {"selection": "Candidates", "picture": "Retrieved items"}
+
+
+def page(heading: str, about: str, kind: str, sheets: Iterable[Sheet]) -> str:
+    """The page of some examples of one task; all text is escaped, pictures are part of the page.
+
+    Args:
+        kind: of the task.
+
+    Raises:
+        DataError: a picture cannot be decoded.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.from_string(_TEMPLATE).render(
+        heading=heading,
+        about=about,
+        sheets=sheets,
+        shown=_SHOWN.get(kind, "Shown item"),
+        line=one_line,
+        picture=_embedded,
+    )
+
+
+def _embedded(path: Path) -> str:
+    """A picture as a ``data:`` address, written anew: what else the file may hold stays behind."""
+    picture = open_picture(path)
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    picture.save(stream, format="JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
