@@ -233,14 +233,6 @@ def test_retry_after_may_be_a_date(server: Server, target: Path) -> None:
     assert len(server.requests) == 1
 
 
-def test_pauses_grow_with_jitter_up_to_a_bound() -> None:
-    patience = Patience(first_pause=1.0, longest_pause=8.0)
-    for failures, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (9, 8.0)):
-        pauses = {patience.pause(failures, None) for _ in range(50)}
-        assert longest / 2 <= min(pauses) < max(pauses) <= longest
-    assert patience.pause(1, 30.0) == 30.0
-
-
 def test_redirects_are_followed_within_a_bound(server: Server, target: Path) -> None:
     server.answer(whole(CONTENT), path="/there")
     server.answer(redirect("/there", 301), path="/b")

@@ -177,6 +177,7 @@ def test_many_come_at_once_but_no_more_than_allowed(server: Server, tmp_path: Pa
     together = threading.Barrier(4, timeout=5)
 
     def meet(handler: Handler) -> None:
+        time.sleep(0.1)  # time for one more, were it allowed
         together.wait()
         whole(JPEG)(handler)
 
