@@ -97,7 +97,7 @@ class RankingReader(AnswerReader):
         if "rank" in self._given:
             rank = whole(fields["rank"], "its rank")
             if not 1 <= rank <= worst:
-                raise AnswerError(f"has rank {rank}, outside 1..{worst}, the places of its ranking")
+                raise AnswerError(f"has rank {quoted(rank)}, outside 1..{worst}, the places of its ranking")
             if not allowed.best <= rank <= allowed.worst and not target_seen:
                 said = f"{allowed.best}" + ("" if allowed.best == allowed.worst else f" to {allowed.worst}")
                 raise AnswerError(f"has rank {rank}, and by its items the target's rank is {said}")

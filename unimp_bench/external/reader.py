@@ -16,6 +16,7 @@ Fields = Mapping[str, object]
 """The cells of one row by column; a cell without a value is None or absent."""
 
 ID = "id"
+MAX_LIST = 4096
 
 _quote = reprlib.Repr()
 _quote.maxstring = _quote.maxother = 100
@@ -76,9 +77,11 @@ def whole(value: object, what: str) -> int:
 
 
 def listed(value: object, what: str) -> list[object]:
-    """A list of anything."""
+    """A list of at most ``MAX_LIST`` values of any type."""
     if not isinstance(value, list):
         raise AnswerError(f"{what} is {quoted(value)}, no list")
+    if len(value) > MAX_LIST:
+        raise AnswerError(f"{what} has {len(value):,} values, more than {MAX_LIST:,}")
     return value
 
 

@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from unimp_bench.errors import DataError
-from unimp_bench.external.reader import ID, AnswerReader, Fields, quoted
+from unimp_bench.external.reader import ID, MAX_LIST, AnswerReader, Fields, quoted
 
 MAX_LINE = 1 << 20
-MAX_LIST = 4096
 _ROWS_AT_ONCE = 256
 _BYTES_AT_ONCE = 256 << 20
 _BYTES_IN_GROUP = 2 << 30
+_BUFFER = 1 << 16  # without one a column of a whole row group is read at once
 _PARQUET = b"PAR1"
 
 
@@ -99,7 +99,7 @@ class PredictionFile:
 
     def _parquet(self, reader: type[AnswerReader]) -> Iterator[Row]:
         try:
-            file = pq.ParquetFile(self.stream)
+            file = pq.ParquetFile(self.stream, buffer_size=_BUFFER)
             wanted = self._check_schema(file, reader)
             number = 0
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
@@ -136,10 +136,10 @@ class PredictionFile:
         for name in names:
             if name not in known and name not in reader.ignored:
                 raise DataError(
-                    f"{self.name}{place}: column {quoted(name)} means nothing; predictions have {_all(known)}"
+                    f"{self.name}{place}: column {quoted(name)} means nothing; predictions have {', '.join(known)}"
                 )
         if ID not in names:
-            raise DataError(f"{self.name}{place}: has no column {ID}; predictions have {_all(known)}")
+            raise DataError(f"{self.name}{place}: has no column {ID}; predictions have {', '.join(known)}")
 
     def _check_size(self, batch: pa.RecordBatch, number: int) -> None:
         rows = f"{self.name}, rows {number + 1} to {number + len(batch)}"
@@ -160,7 +160,3 @@ def _is_plain(kind: pa.DataType) -> bool:
         kind = kind.value_type
     checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
     return any(check(kind) for check in checks)
-
-
-def _all(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
