@@ -12,7 +12,8 @@ _TAG = re.compile(r"<[A-Za-z/!][^<>]{0,500}>|\[\[[A-Z]+:[^\[\]]{0,100}\]\]")
 _MARKS = re.compile(r"[.!?\r\n][.!?\r\n]*[\"')\]]*\s*")
 _TITLE = re.compile(r"(?:^|[\s(])(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|vs)$")
 _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[a-z]\.[a-z]|oz|lbs?|ft|in|no|approx|incl)$", re.IGNORECASE)
-_LONGEST_ABBREVIATION = 8
+_WINDOW = 8
+"""Characters before a full stop: more than an abbreviation has, so that none begins where they do inside a word."""
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -22,10 +23,10 @@ def sentences(text: str) -> Iterator[str]:
     before a capital, before a capitalised word even where the space was forgotten, and at the end of a line; but not
     after an initial or a title (*Mr. Smith*), nor after an abbreviation where no capital follows (*16 oz. bottle*).
     """
-    if "<" in text or "[[" in text:
-        text = _TAG.sub("\n", text)
     if "&" in text:
         text = html.unescape(text)
+    if "<" in text or "[[" in text:
+        text = _TAG.sub("\n", text)
     start = 0
     for marks in _MARKS.finditer(text):
         if _ends_sentence(text, start, marks):
@@ -53,5 +54,5 @@ def _ends_sentence(text: str, start: int, marks: re.Match[str]) -> bool:
         return behind[:1].isupper() or "." not in found
     if found[0] != ".":
         return True
-    window = text, max(start, marks.start() - _LONGEST_ABBREVIATION), marks.start()
-    return not _TITLE.search(*window) and (behind[:1].isupper() or not _ABBREVIATION.search(*window))
+    before = text[max(start, marks.start() - _WINDOW) : marks.start()]
+    return not _TITLE.search(before) and (behind[:1].isupper() or not _ABBREVIATION.search(before))

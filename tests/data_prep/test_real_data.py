@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import gzip
+import html
+import re
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,19 @@ def test_gift_cards_of_2018(realdata: Path, tmp_path: Path) -> None:
     assert np.isnan(prices).any()
     assert not any("<" in text for text in core.items.text("title"))
     assert core.items.text("category")[0].startswith("Gift Cards")
+
+
+def test_a_third_of_the_gift_cards_are_explained(realdata: Path, tmp_path: Path) -> None:
+    corpus = _build("amazon-2018", realdata / "gift_cards_raw_2018", tmp_path / "cards")
+    assert corpus.explanations is not None and corpus.reviews is not None
+    rows = corpus.explanations.rows
+    assert 0.33 < len(rows) / len(corpus.histories) < 0.40
+    assert corpus.manifest.options["explanations"] == {"Gift_Cards": {"by": "rule", "count": len(rows)}}
+    sentences = corpus.explanations.take(np.arange(len(rows)))
+    _, texts = corpus.reviews.take(rows)
+    for sentence, text in zip(sentences, texts, strict=True):
+        assert sentence in " ".join(html.unescape(text).split())
+        assert sentence.isprintable() and 4 <= len(re.findall(r"\w[\w']*", sentence)) <= 40
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from data_prep.sample import attach_truth, generate
-from data_prep.sample.phrases import FEATURE_LINES
+from data_prep.sample.phrases import FEATURE_LINES, STORY_LINES
 from data_prep.sample.pictures import _RGB, draw_picture
 from data_prep.sample.store import COLOURS, PATTERNS, SHAPES
 from data_prep.sample.words import DEPARTMENTS, THEMES
@@ -185,6 +186,24 @@ def test_opinions_agree_with_taste(sample: Corpus, feature: str) -> None:
         spoken = np.array([re.search("|".join(patterns), text) is not None for text in texts])
         assert spoken.sum() > 100
         assert ((taste[spoken] > 0) == liked).all() and (taste[spoken] != 0).all()
+
+
+def spoken_of(lines: Iterable[str]) -> Callable[[str], object]:
+    """Whether a sentence is one of these lines, filled in."""
+    return re.compile("|".join(re.sub(r"\\{\w+\\}", ".+", re.escape(line)) for line in lines)).fullmatch
+
+
+def test_explanations_are_of_the_review_and_of_the_taste(sample: Corpus) -> None:
+    assert sample.explanations is not None
+    rows = sample.explanations.rows
+    sentences = sample.explanations.take(np.arange(len(rows)))
+    _, texts = sample.reviews.take(rows)
+    assert 0.6 < len(rows) / len(sample.histories) < 0.85
+    assert all(sentence in text for sentence, text in zip(sentences, texts, strict=True))
+    opinions = spoken_of(line for lines in FEATURE_LINES.values() for line in lines)
+    stories = spoken_of(STORY_LINES)
+    assert sum(map(bool, map(opinions, sentences))) > 0.55 * len(rows)
+    assert sum(map(bool, map(stories, sentences))) < 0.15 * len(rows)
 
 
 @pytest.mark.parametrize("feature", ["colour", "shape", "pattern", "theme"])
