@@ -17,8 +17,10 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.picture_tokens.config import PRESETS, TokenizerConfig, tokenizer_config
 from unimp_bench.picture_tokens.files import read_pictures, to_png
 from unimp_bench.picture_tokens.model import build, nearest_codes
+from unimp_bench.picture_tokens.quality import perplexity, tokenizer_quality
 from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
-from unimp_bench.picture_tokens.training import perplexity, revive, train_tokenizer, vq_loss
+from unimp_bench.picture_tokens.training import revive, train_tokenizer, vq_loss
+from unimp_bench.torch_setup import make_torchvision_importable
 
 SMALL = TokenizerConfig(
     side=16,
@@ -58,7 +60,17 @@ def test_training_learns_the_pictures(trained: PictureTokenizer, pictures: np.nd
     error = np.abs(drawn.astype(float) - pictures).mean()
     error_of_the_mean_picture = np.abs(pictures - pictures.mean(axis=0)).mean()
     assert error < 0.25 * error_of_the_mean_picture
-    assert perplexity(tokens, 16) > 3
+    quality = tokenizer_quality(trained, pictures)
+    assert quality.l1 == pytest.approx(error, rel=1e-5) and quality.perplexity == perplexity(tokens, 16) > 3
+
+
+def test_psnr_agrees_with_torchmetrics(trained: PictureTokenizer, pictures: np.ndarray) -> None:
+    make_torchvision_importable()
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    drawn, true = (torch.from_numpy(p).double() for p in (trained.decode(trained.encode(pictures)), pictures))
+    expected = peak_signal_noise_ratio(drawn, true, data_range=255.0, reduction="elementwise_mean", dim=(1, 2, 3))
+    assert tokenizer_quality(trained, pictures).psnr == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_training_is_repeatable(pictures: np.ndarray) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,10 +84,3 @@ def revive(codebook: Tensor, dead: Tensor, latents: Tensor, generator: torch.Gen
     outputs = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1])
     rows = torch.randint(len(outputs), (int(dead.sum()),), generator=generator)
     codebook[dead] = outputs[rows.to(outputs.device)]
-
-
-def perplexity(tokens: np.ndarray[Any, Any], codes: int) -> float:
-    """``exp`` of the entropy of code use: how many codes would be as spread out, were all used alike."""
-    shares = np.bincount(tokens.ravel(), minlength=codes) / tokens.size
-    shares = shares[shares > 0]
-    return float(np.exp(-(shares * np.log(shares)).sum()))
