@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unimp_bench.metrics.scores import Score
@@ -28,6 +28,7 @@ def values(predictions: list[str], references: list[str]) -> tuple[float, float]
     return first.value, fourth.value
 
 
+@settings(deadline=None)
 @given(st.lists(odd | st.text(max_size=30), max_size=5))
 def test_tokens_of_sacrebleu(texts: list[str]) -> None:
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
@@ -42,6 +43,7 @@ def test_tokens_keep_entities_and_skipped_marks_as_mteval_does() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(sentence, sentence), min_size=1, max_size=8))
 def test_sacrebleu(pairs: list[tuple[str, str]]) -> None:
     predictions, references = map(list, zip(*pairs, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unimp_bench.metrics.text.grams import TokenPairs
@@ -18,6 +18,7 @@ def grams(tokens: list[str], order: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(tokens[start : start + order]) for start in range(len(tokens) - order + 1))
 
 
+@settings(deadline=None)
 @given(pairs)
 def test_matches_and_totals_of_plain_counters(texts: list[tuple[list[str], list[str]]]) -> None:
     predictions, references = zip(*texts, strict=True)
@@ -45,6 +46,7 @@ def table(first: list[int], second: list[int]) -> int:
 numbers = st.lists(st.integers(0, 4), max_size=90)
 
 
+@settings(deadline=None)
 @given(numbers, numbers)
 def test_subsequence_of_the_plain_table(first: list[int], second: list[int]) -> None:
     assert longest_common_subsequence(first, second) == table(first, second)

@@ -70,7 +70,7 @@ VARIED = "a Z é 9 . , : ; ' ' \" ` ( ] > « ” - -- ... ? ! & $ * n't 's canno
 PIECES = VARIED.split(" ")
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=1_000, deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.just(" "), max_size=12).map("".join) | st.text(max_size=15))
 def test_tokens_of_nltk(text: str) -> None:
     assert word_tokenizer()(text) == word_tokenize(text, preserve_line=True)

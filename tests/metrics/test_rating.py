@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
@@ -25,6 +25,7 @@ def value(scores: Scores, name: str) -> float:
     return score.value
 
 
+@settings(deadline=None)
 @given(rated)
 def test_scikit_learn(pairs: list[tuple[float, float]]) -> None:
     predicted, truth = np.array(pairs).T
@@ -43,6 +44,7 @@ def test_an_unparsable_rating_is_the_worst_of_its_example() -> None:
     assert value(scores, "Unparsable") == 0.75
 
 
+@settings(deadline=None)
 @given(rated, st.floats(allow_nan=False))
 def test_no_answer_is_never_better_than_an_answer(pairs: list[tuple[float, float]], other: float) -> None:
     predicted, truth = np.array(pairs).T

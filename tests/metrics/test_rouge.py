@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
@@ -28,6 +28,7 @@ def values(predictions: list[str], references: list[str]) -> dict[str, FloatArra
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(text, text), min_size=1, max_size=6))
 def test_rouge_score(pairs: list[tuple[str, str]]) -> None:
     predictions, references = map(list, zip(*pairs, strict=True))

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
@@ -31,6 +31,7 @@ def values(scores: Scores, name: str) -> FloatArray:
     return found.values
 
 
+@settings(deadline=None)
 @given(examples)
 def test_scikit_learn(lists: list[list[tuple[bool, bool]]]) -> None:
     scores = score(lists)

@@ -21,7 +21,7 @@ def command(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         resources = Resources.of(Workspace.here())
         _tell("METEOR", lambda: f"WordNet in {resources.wordnet()}")
-        _tell("BERTScore", lambda: f"the encoder {resources.encoder().name} in {resources.encoder().folder}")
+        _tell("BERTScore", lambda: "the encoder {0.name} in {0.folder}".format(resources.encoder()))
         click.echo(
             f"{'':10} without a network: 'unimp-bench resources get --help'; {OVERRIDE}=<name or folder> overrides"
         )
