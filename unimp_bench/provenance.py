@@ -12,7 +12,10 @@ from pathlib import Path
 
 from unimp_bench.results import Provenance
 
-PACKAGES = ("unimp-bench", "torch", "transformers", "open_clip_torch", "recbole", "numpy", "pandas", "pyarrow")
+PACKAGES = (
+    "unimp-bench", "torch", "transformers", "open_clip_torch", "diffusers", "recbole", "numpy", "pandas", "pyarrow",
+    "nltk", "bert-score", "rouge-score",
+)  # fmt: skip
 CODE = ("unimp_bench", "tasks", "baselines", "data_prep")
 
 
