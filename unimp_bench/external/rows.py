@@ -22,7 +22,6 @@ MAX_LINE = 1 << 20
 _ROWS_AT_ONCE = 256
 _BYTES_AT_ONCE = 256 << 20
 _BYTES_IN_GROUP = 2 << 30
-_BUFFER = 1 << 16  # without one a column of a whole row group is read at once
 _PARQUET = b"PAR1"
 
 
@@ -99,7 +98,7 @@ class PredictionFile:
 
     def _parquet(self, reader: type[AnswerReader]) -> Iterator[Row]:
         try:
-            file = pq.ParquetFile(self.stream, buffer_size=_BUFFER)
+            file = pq.ParquetFile(self.stream)
             wanted = self._check_schema(file, reader)
             number = 0
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
