@@ -86,7 +86,11 @@ def _branches(
 
 
 def _shown(examples: Examples, kind: Kind, pieces: Pieces, vocabulary: Vocabulary) -> tuple[Pieces, IntArray, IntArray]:
-    """The shown items: a candidate behind the token of its place, an item to draw from before its picture's codes."""
+    """The shown items: a candidate before the token of its place, an item to draw from before its picture's codes.
+
+    The token of a place stands behind its candidate, where a causal decoder can sum the candidate up in it; before the
+    candidate it would know nothing, and what is answered with it would have to be found some thirty tokens away.
+    """
     shown = examples.shown
     if shown is None:
         return pieces, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
@@ -94,7 +98,7 @@ def _shown(examples: Examples, kind: Kind, pieces: Pieces, vocabulary: Vocabular
     if kind == "selection":
         place = places(shown)
         names = vocabulary.named(place_names(int(place.max(initial=-1)) + 1))
-        runs = np.stack([len(pieces) + place, runs], axis=1).ravel()
+        runs = np.stack([runs, len(pieces) + place], axis=1).ravel()
         return pieces.followed_by(Pieces.of([[name] for name in names])), owner.repeat(2), runs
     if examples.pictures is not None:
         pictures = examples.pictures
