@@ -185,6 +185,33 @@ def test_a_folder_without_weights_gives_no_random_ones(clip_folder: Path, tmp_pa
         ClipEncoder(f"local-dir:{tmp_path}")
 
 
+def test_published_weights_are_found_in_the_cache_and_run_with_their_activation(
+    clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import open_clip
+
+    (tmp_path / "tiny-published.json").write_text(json.dumps(MODEL))
+    open_clip.add_model_config(tmp_path)
+    snapshot = tmp_path / "hub" / "models--org--tiny" / "snapshots" / "0"
+    snapshot.mkdir(parents=True)
+    (snapshot.parent.parent / "refs").mkdir()
+    (snapshot.parent.parent / "refs" / "main").write_text("0")
+    weights = snapshot / "open_clip_model.safetensors"
+    weights.write_bytes((clip_folder / weights.name).read_bytes())
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    published = {"hf_hub": "org/tiny/", "quick_gelu": True, "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    known = {("tiny-published", "tag"): published}
+    monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda name, tag: known.get((name, tag), {}))
+    picture = [lambda: Image.fromarray(disc((200, 30, 30)))]
+    folder, tag, file = (
+        ClipEncoder(choice).pictures(picture)
+        for choice in (f"local-dir:{clip_folder}", "tiny-published:tag", f"tiny-published:{weights}")
+    )
+    assert np.linalg.norm(tag) == pytest.approx(1, abs=1e-6)
+    assert 1e-4 < np.abs(folder - tag).max() < 0.2, "QuickGELU is near GELU, and not the same"
+    assert np.abs(folder - file).max() > 1e-4, "a file brings no normalisation of its own"
+
+
 def test_labels(tmp_path: Path) -> None:
     assert clip_label("ViT-L-14:openai") == "ViT-L-14 openai"
     assert clip_label(f"local-dir:{tmp_path / 'my clip'}") == "my clip"
