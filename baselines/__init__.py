@@ -170,8 +170,8 @@ CATALOGUE: tuple[ModelCard, ...] = (
         factory="baselines.oracle:Oracle",
         tasks=("recommendation", "search", "preference", "explanation", "selection", "image_generation"),
         reads=("truth",),
-        about="the sample's true probabilities: the ceiling of each task (explanation: of what is said, not of the "
-        "words; image_generation: of the likeliest item's own picture), no model",
+        about="the sample's true probabilities: the ceiling of each task (preference: of RMSE, preset median of MAE; "
+        "explanation: of what is said, not of the words; image_generation: the likeliest item's own picture), no model",
         source="docs/sample.md",
         new_users=True,
         new_items=True,
