@@ -1,9 +1,8 @@
 """Training a tokenizer on pictures, with straight-through quantisation.
 
 The loss is ``|x - x^|`` plus VQ-VAE's two terms as VQGAN's paper states them (van den Oord et al., NeurIPS 2017;
-Esser et al., CVPR 2021): ``|sg(z) - e|^2 + beta |z - sg(e)|^2``. VQGAN adds LPIPS and a patch discriminator, which
-make large photographs crisp; both are left out here, the first needs pre-trained weights and neither pays at these
-sizes. So pictures come out softer than VQGAN's.
+Esser et al., CVPR 2021): ``|sg(z) - e|^2 + beta |z - sg(e)|^2``. VQGAN adds LPIPS, which needs pre-trained weights,
+and a patch discriminator; both are left out, so pictures come out softer than VQGAN's.
 """
 
 from __future__ import annotations
