@@ -4,7 +4,8 @@
     python benchmarks/export.py --corpus data/movielens            # and corpora that are built already, by folder
 
 Each export is a process of its own that writes one dataset with its items and pictures into an empty folder. The
-picture tokenizer of image generation is trained before, since it is trained once for a corpus and kept. Seconds are
+picture tokenizer of image generation is trained before, since it is trained once for a corpus and kept (``--home``
+names a workspace that may have it already). Seconds are
 those of the export alone, without the imports; beside them the CPU seconds, for machines that are busy. The base
 memory is that of a process that has imported everything and opened the corpus.
 """
@@ -71,11 +72,14 @@ def main() -> None:
     """See the top of the file."""
     parser = argparse.ArgumentParser(description="Time and memory of exporting instruction datasets.")
     parser.add_argument("--corpus", type=Path, nargs="*", help="folders of built corpora; the sample where none")
-    corpora: list[Path] = parser.parse_args().corpus or []
+    parser.add_argument("--home", type=Path, help="workspace whose cache is used; an empty one where none is named")
+    arguments = parser.parse_args()
+    corpora: list[Path] = arguments.corpus or []
     print("| corpus | task | examples | s | CPU s | examples/CPU s | memory, MiB | Parquet, MiB |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
+        cached = arguments.home.resolve() if arguments.home else scratch
         if not corpora:
             corpora = [scratch / "data" / "sample"]
             build = [sys.executable, "-m", "unimp_bench.cli.main", "data"]
@@ -84,9 +88,9 @@ def main() -> None:
         for corpus in corpora:
             for task in TASKS:
                 if task == "image_generation":
-                    measure(corpus.resolve(), task, scratch, scratch / "trained")
+                    measure(corpus.resolve(), task, cached, scratch / "trained")
                 out = scratch / f"{corpus.name}-{task}"
-                print(row(corpus, task, measure(corpus.resolve(), task, scratch, out)), flush=True)
+                print(row(corpus, task, measure(corpus.resolve(), task, cached, out)), flush=True)
 
 
 if __name__ == "__main__":
