@@ -58,4 +58,4 @@ leaderboard: install
 	$(BIN)/unimp-bench leaderboard
 
 clean:
-	rm -rf data runs cache
+	rm -rf data exports runs cache
