@@ -63,7 +63,9 @@ def through_the_adapter(corpus: Corpus, config: SASRecConfig, work: Path) -> Non
     """The harness's way: our split, our validation."""
     work.mkdir()
     items = catalogue(corpus, "loo")
-    parts = TaskExamples(target_examples(corpus, "loo", "train", TASK), target_examples(corpus, "loo", "validation", TASK))
+    parts = TaskExamples(
+        target_examples(corpus, "loo", "train", TASK), target_examples(corpus, "loo", "validation", TASK)
+    )
 
     def validate(model: Ranker[Any], task: str) -> float:
         ranks = rank_examples(model, parts.validation, items, "paper", top=0, label=task).ranks

@@ -80,7 +80,8 @@ def command(
         fresh=fresh,
     )
     result, cached = run(request, workspace)
-    click.echo(f"{model} on {task}, corpus {result.corpus.name}, split {split}, protocol {protocol}, seed {seed}")
+    ranked = f", protocol {protocol}" if result.ranks else ""
+    click.echo(f"{model} on {task}, corpus {result.corpus.name}, split {split}{ranked}, seed {seed}")
     echo_metrics(result)
     for remark in result.remarks:
         click.echo(f"  note: {remark}")

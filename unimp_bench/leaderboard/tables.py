@@ -1,7 +1,8 @@
 """Groups published results into the sections and rows of a leaderboard, and compares the rows.
 
-A section holds one corpus, split, protocol and set of task options: numbers that compare. A row holds one model in one
-configuration, averaged over its seeds. Ceilings (models that read the truth of a generated corpus) stand apart and get no place.
+A section holds one corpus, split, protocol and set of task options: numbers that compare. A row holds one model in
+one configuration, averaged over its seeds. Ceilings (models that read the truth of a generated corpus) stand apart and
+get no place.
 """
 
 from __future__ import annotations
