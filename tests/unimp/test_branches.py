@@ -57,7 +57,7 @@ def expected(parts: Parts, examples: Examples) -> tuple[str, str]:
             said, items = f"{examples.texts.read()[0]} [END]", words(parts, target)
         case "selection":
             assert examples.suits is not None
-            items = " ".join(f"{words(parts, item)} s_{place}" for place, item in enumerate(shown))
+            items = " ".join(f"s_{place} {words(parts, item)}" for place, item in enumerate(shown))
             places = np.flatnonzero(examples.suits[: len(shown)])
             said = " ".join([*(f"s_{place}" for place in places), "[END]"])
         case "picture":

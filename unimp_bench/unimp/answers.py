@@ -21,6 +21,9 @@ END = "[END]"
 MOST_WORDS = 30
 """Words that are learnt of a sentence, as in the authors' code."""
 
+MOST_RATINGS = 20
+"""Different ratings of a source that get a token each."""
+
 
 def kind_of(examples: Examples) -> Kind:
     """The kind of a task, told by the answers that its examples carry."""
@@ -31,6 +34,13 @@ def kind_of(examples: Examples) -> Kind:
     if examples.pictures is not None:
         return "picture"
     return "ranking" if examples.ratings is None else "rating"
+
+
+def _given_ratings(examples: Examples) -> list[str]:
+    """Tokens of the ratings in the histories, which tell a writer the user's tone; none where they are no stars."""
+    given = examples.histories.ratings
+    distinct = np.unique(given[~np.isnan(given)])
+    return [f"{RATING}{rating:g}" for rating in distinct] if len(distinct) <= MOST_RATINGS else []
 
 
 def rating_names(scale: tuple[float, float, float]) -> list[str]:
@@ -61,6 +71,8 @@ def answer_names(parts: Iterable[Examples]) -> list[str]:
         kind = kind_of(part)
         if kind in ("text", "selection"):
             names[END] = None
+        if kind == "text":
+            names |= dict.fromkeys(_given_ratings(part))
         if part.scale is not None:
             names |= dict.fromkeys(rating_names(part.scale))
         if kind == "selection" and part.shown is not None:

@@ -22,6 +22,7 @@ class Batch:
 
     Attributes:
         tokens: (B, N) int64.
+        marks: (B, N) int64, a token whose embedding is added to a token's own, -1 for none.
         lengths: (B,) int64, tokens of each sentence without padding.
         positions: (B, N) int64; a branch goes on where its trunk stands.
         attends: (B, 1, N, N) bool, row attends to column.
@@ -38,6 +39,7 @@ class Batch:
     """
 
     tokens: Tensor
+    marks: Tensor
     lengths: Tensor
     positions: Tensor
     attends: Tensor
@@ -88,6 +90,7 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
     chunks = _chunks(item, size, flat[start], features, len(chosen) * width)
     return Batch(
         tokens=torch.from_numpy(tokens),
+        marks=torch.from_numpy(_padded(source.marks[run][owner], flat, (len(chosen), width), NONE)),
         lengths=torch.from_numpy(sentence_length),
         positions=torch.from_numpy(positions),
         attends=_attends(torch.from_numpy(branches)),

@@ -10,7 +10,7 @@ import numpy as np
 from unimp_bench.contracts import Kind
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.unimp.answers import answer_pieces, code_names, kind_of, open_answer, place_names, places
-from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, Pieces, slices
+from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE, Pieces, slices
 from unimp_bench.unimp.prompt import ITEMS, QUERY, plain, segments
 from unimp_bench.unimp.tokens import Vocabulary
 
@@ -24,12 +24,15 @@ class Branches:
         kind: of their task.
         offsets: (n + 1,) int64.
         runs: (rows,) int64 piece numbers.
+        marks: (rows,) int64 token whose embedding is added to every token of a candidate, the one of its place; -1
+            for other pieces.
     """
 
     examples: Examples
     kind: Kind
     offsets: IntArray
     runs: IntArray
+    marks: IntArray
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -38,7 +41,7 @@ class Branches:
         """Some of the examples, by their numbers."""
         owner, taken = slices(self.offsets[:-1][rows], self.offsets[1:][rows])
         offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(rows)))])
-        return Branches(self.examples.select(rows), self.kind, offsets, self.runs[taken])
+        return Branches(self.examples.select(rows), self.kind, offsets, self.runs[taken], self.marks[taken])
 
 
 def answered(parts: Sequence[Examples], catalogue: Pieces, vocabulary: Vocabulary) -> tuple[Pieces, list[Branches]]:
@@ -61,50 +64,60 @@ def unanswered(
 def _branches(
     examples: Examples, kind: Kind, pieces: Pieces, vocabulary: Vocabulary, answers: tuple[Pieces, IntArray]
 ) -> tuple[Pieces, Branches]:
-    everyone = np.arange(len(examples))
-    owners, runs = [], []
+    everyone, unmarked = np.arange(len(examples)), np.full(len(examples), NONE)
+    owners, runs, marks = [], [], []
     for part in segments(examples.instruction, examples.task):
         if part == ITEMS:
-            pieces, owner, run = _shown(examples, kind, pieces, vocabulary)
+            pieces, owner, run, mark = _shown(examples, kind, pieces, vocabulary)
             owners.append(owner)
             runs.append(run)
+            marks.append(mark)
         elif part == QUERY:
             if examples.queries is not None:
                 owners.append(everyone)
                 runs.append(len(pieces) + examples.queries.astype(np.int64))
+                marks.append(unmarked)
                 pieces = pieces.followed_by(Pieces.of(vocabulary.encode([plain(t) for t in examples.query_texts])))
         else:
             owners.append(everyone)
             runs.append(np.full(len(examples), len(pieces)))
+            marks.append(unmarked)
             pieces = pieces.followed_by(Pieces.of([vocabulary.phrase(part)]))
     owners.append(everyone)
     runs.append(len(pieces) + answers[1])
+    marks.append(unmarked)
     pieces = pieces.followed_by(answers[0])
     owner = np.concatenate(owners)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(examples)))])
-    return pieces, Branches(examples, kind, offsets, np.concatenate(runs)[np.argsort(owner, kind="stable")])
+    order = np.argsort(owner, kind="stable")
+    return pieces, Branches(examples, kind, offsets, np.concatenate(runs)[order], np.concatenate(marks)[order])
 
 
-def _shown(examples: Examples, kind: Kind, pieces: Pieces, vocabulary: Vocabulary) -> tuple[Pieces, IntArray, IntArray]:
-    """The shown items: a candidate before the token of its place, an item to draw from before its picture's codes.
+def _shown(
+    examples: Examples, kind: Kind, pieces: Pieces, vocabulary: Vocabulary
+) -> tuple[Pieces, IntArray, IntArray, IntArray]:
+    """The shown items: pieces, then the owner, the piece and the mark of each run.
 
-    The token of a place stands behind its candidate, where a causal decoder can sum the candidate up in it; before the
-    candidate it would know nothing, and what is answered with it would have to be found some thirty tokens away.
+    A candidate stands behind the token of its place and bears its mark, which a decoder of few layers could not look
+    up from thirty tokens away. An item to draw from stands before its picture's codes.
     """
     shown = examples.shown
     if shown is None:
-        return pieces, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        nothing = np.empty(0, dtype=np.int64)
+        return pieces, nothing, nothing, nothing
     owner, runs = shown.owners(), FIRST_ITEM_PIECE + shown.items.astype(np.int64)
+    unmarked = np.full(len(runs), NONE)
     if kind == "selection":
         place = places(shown)
-        names = vocabulary.named(place_names(int(place.max(initial=-1)) + 1))
-        runs = np.stack([runs, len(pieces) + place], axis=1).ravel()
-        return pieces.followed_by(Pieces.of([[name] for name in names])), owner.repeat(2), runs
+        names = np.array(vocabulary.named(place_names(int(place.max(initial=-1)) + 1)), dtype=np.int64)
+        runs = np.stack([len(pieces) + place, runs], axis=1).ravel()
+        marks = np.stack([unmarked, names[place]], axis=1).ravel()
+        return pieces.followed_by(Pieces.of([[name] for name in names])), owner.repeat(2), runs, marks
     if examples.pictures is not None:
         pictures = examples.pictures
         distinct, number = np.unique(shown.items, return_inverse=True)
         tokens = np.array(vocabulary.named(code_names(pictures.size)), dtype=np.int64)
         codes = [tokens[pictures.codes[row]].tolist() if row >= 0 else [] for row in pictures.rows[distinct]]
         runs = np.stack([runs, len(pieces) + number], axis=1).ravel()
-        return pieces.followed_by(Pieces.of(codes)), owner.repeat(2), runs
-    return pieces, owner, runs
+        return pieces.followed_by(Pieces.of(codes)), owner.repeat(2), runs, unmarked.repeat(2)
+    return pieces, owner, runs, unmarked

@@ -55,7 +55,7 @@ class UniMPModel(nn.Module):
             embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
             media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
         states: Tensor = self.decoder.base_model(
-            inputs_embeds=self.dropout(self.decoder.get_input_embeddings()(batch.tokens)),
+            inputs_embeds=self.dropout(self._embedded(batch)),
             attention_mask=batch.attends,
             position_ids=batch.positions,
             media=media,
@@ -87,6 +87,15 @@ class UniMPModel(nn.Module):
         """Logits over the whole vocabulary, at the answer positions alone, (labels, vocabulary)."""
         logits: Tensor = self.decoder.get_output_embeddings()(self.hidden(batch).flatten(0, 1)[batch.answer_rows])
         return logits
+
+    def _embedded(self, batch: Batch) -> Tensor:
+        """Input embeddings, (B, N, width); those of a candidate's tokens with that of its place added."""
+        table = self.decoder.get_input_embeddings()
+        embedded: Tensor = table(batch.tokens)
+        marked = batch.marks >= 0
+        if marked.any():
+            embedded = embedded + table(batch.marks.clamp(min=0)) * marked[..., None]
+        return embedded
 
     @torch.no_grad()
     def describe_items(self, pieces: Pieces, vocabulary: Vocabulary) -> None:

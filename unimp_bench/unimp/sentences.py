@@ -28,6 +28,7 @@ class Sentences:
         offsets: (sentences + 1,) int64.
         runs: (rows,) piece numbers.
         branches: (rows,) 0 for the trunk, 1, 2... for a sentence's branches.
+        marks: (rows,) token whose embedding is added to every token of a piece, -1 for none.
         weights: (rows,) float32 weight of the labelled tokens of a piece: that of its branch's example, or in the
             trunk the sum of those of the examples that read it.
         readers: (rows,) int64, how many examples read a piece.
@@ -38,6 +39,7 @@ class Sentences:
     offsets: IntArray
     runs: IntArray
     branches: IntArray
+    marks: IntArray
     weights: FloatArray
     readers: IntArray
     examples: IntArray
@@ -119,6 +121,7 @@ def sentences(
     stops = np.cumsum(counts)[order]
     branch, taken = slices(stops - counts[order], stops)
     prompt = np.concatenate([part.runs for part in parts])[taken]
+    marks = np.concatenate([part.marks for part in parts])[taken]
 
     heads = np.full(len(first), -1)
     none = np.full(len(trunk), -1)
@@ -132,6 +135,7 @@ def sentences(
         offsets=np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(first)))]),
         runs=np.concatenate([heads + CLS_PIECE + 1, trunk_piece, prompt])[rows],
         branches=np.concatenate([heads + 1, none + 1, (np.arange(len(order)) - first[group] + 1)[branch]])[rows],
+        marks=np.concatenate([heads, none, marks])[rows],
         weights=np.concatenate([heads * 0.0, weighed, weights[order][branch]])[rows].astype(np.float32),
         readers=np.concatenate([heads * 0, read, branch * 0 + 1])[rows],
         examples=np.concatenate([heads, none, order[branch]])[rows],
