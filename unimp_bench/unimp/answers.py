@@ -64,6 +64,11 @@ def code_names(size: int) -> list[str]:
     return [f"img_{code}" for code in range(size)]
 
 
+def spot_names(length: int) -> list[str]:
+    """Marks of the places in a picture."""
+    return [f"at_{place}" for place in range(length)]
+
+
 def answer_names(parts: Iterable[Examples]) -> list[str]:
     """The tokens that the answers of some examples need beside text and items."""
     names: dict[str, None] = {}
@@ -78,7 +83,7 @@ def answer_names(parts: Iterable[Examples]) -> list[str]:
         if kind == "selection" and part.shown is not None:
             names |= dict.fromkeys(place_names(int(np.diff(part.shown.offsets).max(initial=0))))
         if part.pictures is not None:
-            names |= dict.fromkeys(code_names(part.pictures.size))
+            names |= dict.fromkeys([*code_names(part.pictures.size), *spot_names(part.pictures.length)])
     return list(names)
 
 
@@ -91,12 +96,15 @@ def sentences_of(examples: Examples) -> list[str]:
 def answer_pieces(examples: Examples, vocabulary: Vocabulary) -> tuple[Pieces, IntArray]:
     """The distinct answers of some examples as pieces ``<answer> ...``, and each example's number among them, (n,)."""
     answers, numbers = _answers(examples, vocabulary)
-    return Pieces.of([[vocabulary.answer, *answer[:-1]] for answer in answers], answers), numbers
+    runs = [[vocabulary.answer, *answer[:-1]] for answer in answers]
+    marks = None if examples.pictures is None else [vocabulary.named(spot_names(examples.pictures.length))] * len(runs)
+    return Pieces.of(runs, answers, marks), numbers
 
 
 def open_answer(examples: Examples, vocabulary: Vocabulary) -> tuple[Pieces, IntArray]:
     """One piece, ``<answer>`` with nothing behind it, for all examples."""
-    return Pieces.of([[vocabulary.answer]], [[NONE]]), np.zeros(len(examples), dtype=np.int64)
+    marks = None if examples.pictures is None else [vocabulary.named(spot_names(1))]
+    return Pieces.of([[vocabulary.answer]], marks=marks), np.zeros(len(examples), dtype=np.int64)
 
 
 def _answers(examples: Examples, vocabulary: Vocabulary) -> tuple[list[list[int]], IntArray]:

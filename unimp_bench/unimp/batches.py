@@ -79,6 +79,7 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
 
     tokens = _padded(pieces.tokens[row], flat, (len(chosen), width), vocabulary.pad)
     branches = _padded(branch[owner], flat, (len(chosen), width), -1)
+    marks = np.maximum(source.marks[run][owner], pieces.marks[row])  # a run has its own, or its tokens have
     begin = _first_positions(sentence, branch, size)
     positions = _padded(begin[owner] + np.arange(len(row)) - start[owner], flat, (len(chosen), width), 0)
 
@@ -90,7 +91,7 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
     chunks = _chunks(item, size, flat[start], features, len(chosen) * width)
     return Batch(
         tokens=torch.from_numpy(tokens),
-        marks=torch.from_numpy(_padded(source.marks[run][owner], flat, (len(chosen), width), NONE)),
+        marks=torch.from_numpy(_padded(marks, flat, (len(chosen), width), NONE)),
         lengths=torch.from_numpy(sentence_length),
         positions=torch.from_numpy(positions),
         attends=_attends(torch.from_numpy(branches)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from unimp_bench.contracts import Kind
 from unimp_bench.records import Examples, IntArray
-from unimp_bench.unimp.answers import answer_pieces, code_names, kind_of, open_answer, place_names, places
+from unimp_bench.unimp.answers import answer_pieces, code_names, kind_of, open_answer, place_names, places, spot_names
 from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE, Pieces, slices
 from unimp_bench.unimp.prompt import ITEMS, QUERY, plain, segments
 from unimp_bench.unimp.tokens import Vocabulary
@@ -119,5 +119,7 @@ def _shown(
         tokens = np.array(vocabulary.named(code_names(pictures.size)), dtype=np.int64)
         codes = [tokens[pictures.codes[row]].tolist() if row >= 0 else [] for row in pictures.rows[distinct]]
         runs = np.stack([runs, len(pieces) + number], axis=1).ravel()
-        return pieces.followed_by(Pieces.of(codes)), owner.repeat(2), runs, unmarked.repeat(2)
+        spots = vocabulary.named(spot_names(pictures.length))
+        drawn = Pieces.of(codes, marks=[spots[: len(row)] for row in codes])
+        return pieces.followed_by(drawn), owner.repeat(2), runs, unmarked.repeat(2)
     return pieces, owner, runs, unmarked

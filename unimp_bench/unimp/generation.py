@@ -20,12 +20,14 @@ class Grammar(ABC):
         tokens: (A,) int64, all tokens that may ever be written.
         steps: tokens of the longest answer.
         end: place in ``tokens`` of the one that ends an answer, -1 where all answers are of one length.
+        marks: (steps,) int64, of the token before each step, -1 for none.
     """
 
-    def __init__(self, tokens: IntArray, steps: int, end: int = -1) -> None:
+    def __init__(self, tokens: IntArray, steps: int, end: int = -1, marks: IntArray | None = None) -> None:
         self.tokens = tokens
         self.steps = steps
         self.end = end
+        self.marks = np.full(steps, -1) if marks is None else marks
 
     @abstractmethod
     def allowed(self, examples: IntArray, written: IntArray) -> BoolArray:
@@ -90,5 +92,6 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar) -> IntArray:
             if step + 1 == grammar.steps or (grammar.end >= 0 and (places == grammar.end).all()):
                 break
             seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
-            states = model.advance(tokens[picked], batch.lengths + step, seen, cache)
+            marks = torch.full_like(picked, int(grammar.marks[step + 1]))
+            states = model.advance(tokens[picked], marks, batch.lengths + step, seen, cache)
     return answers

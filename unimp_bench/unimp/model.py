@@ -55,7 +55,7 @@ class UniMPModel(nn.Module):
             embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
             media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
         states: Tensor = self.decoder.base_model(
-            inputs_embeds=self.dropout(self._embedded(batch)),
+            inputs_embeds=self.dropout(self._embedded(batch.tokens, batch.marks)),
             attention_mask=batch.attends,
             position_ids=batch.positions,
             media=media,
@@ -64,17 +64,17 @@ class UniMPModel(nn.Module):
         ).last_hidden_state
         return states
 
-    def advance(self, tokens: Tensor, positions: Tensor, seen: Tensor, cache: Any) -> Tensor:
+    def advance(self, tokens: Tensor, marks: Tensor, positions: Tensor, seen: Tensor, cache: Any) -> Tensor:
         """Last hidden states of one more token of each sentence, (B, width); the tokens speak of no picture.
 
         Args:
-            tokens, positions: (B,) int64.
+            tokens, marks, positions: (B,) int64.
             seen: (B, S + 1) bool, which of the S tokens in the cache are attended to, and the new one.
             cache: from ``hidden`` or an earlier step; grows.
         """
         nothing = torch.empty(0, 1, dtype=torch.int64, device=tokens.device)
         states: Tensor = self.decoder.base_model(
-            inputs_embeds=self.decoder.get_input_embeddings()(tokens[:, None]),
+            inputs_embeds=self._embedded(tokens[:, None], marks[:, None]),
             attention_mask=seen[:, None, None],
             position_ids=positions[:, None],
             media=None if self.resampler is None else Media(nothing, nothing, nothing, nothing),
@@ -88,13 +88,13 @@ class UniMPModel(nn.Module):
         logits: Tensor = self.decoder.get_output_embeddings()(self.hidden(batch).flatten(0, 1)[batch.answer_rows])
         return logits
 
-    def _embedded(self, batch: Batch) -> Tensor:
-        """Input embeddings, (B, N, width); those of a candidate's tokens with that of its place added."""
+    def _embedded(self, tokens: Tensor, marks: Tensor) -> Tensor:
+        """Input embeddings, (B, N, width), each with that of its mark added where it has one."""
         table = self.decoder.get_input_embeddings()
-        embedded: Tensor = table(batch.tokens)
-        marked = batch.marks >= 0
+        embedded: Tensor = table(tokens)
+        marked = marks >= 0
         if marked.any():
-            embedded = embedded + table(batch.marks.clamp(min=0)) * marked[..., None]
+            embedded = embedded + table(marks.clamp(min=0)) * marked[..., None]
         return embedded
 
     @torch.no_grad()

@@ -30,24 +30,32 @@ class Pieces:
         offsets: (pieces + 1,) int64.
         tokens: (rows,) int32 token numbers.
         labels: (rows,) int32, the token that is asked for at a token, -1 for none.
+        marks: (rows,) int32, a token whose embedding is added to a token's own, -1 for none.
     """
 
     offsets: IntArray
     tokens: IntArray
     labels: IntArray
+    marks: IntArray
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @classmethod
-    def of(cls, runs: Sequence[Sequence[int]], labels: Sequence[Sequence[int]] | None = None) -> Pieces:
-        """A piece for each run, and what is asked for at its tokens; nothing where ``labels`` is None."""
+    def of(
+        cls,
+        runs: Sequence[Sequence[int]],
+        labels: Sequence[Sequence[int]] | None = None,
+        marks: Sequence[Sequence[int]] | None = None,
+    ) -> Pieces:
+        """A piece for each run, with what is asked for at its tokens and their marks; nothing where None."""
         offsets = np.concatenate([[0], np.cumsum([len(run) for run in runs])]).astype(np.int64)
         tokens = np.fromiter(chain.from_iterable(runs), dtype=np.int32)
-        asked = np.full(len(tokens), NONE, dtype=np.int32)
-        if labels is not None:
-            asked = np.fromiter(chain.from_iterable(labels), dtype=np.int32)
-        return cls(offsets, tokens, asked)
+        nothing = np.full(len(tokens), NONE, dtype=np.int32)
+        beside = (
+            nothing if each is None else np.fromiter(chain.from_iterable(each), np.int32) for each in (labels, marks)
+        )
+        return cls(offsets, tokens, *beside)
 
     def lengths(self) -> IntArray:
         return np.diff(self.offsets)
@@ -58,6 +66,7 @@ class Pieces:
             np.concatenate([self.offsets, self.offsets[-1] + other.offsets[1:]]),
             np.concatenate([self.tokens, other.tokens]),
             np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.marks, other.marks]),
         )
 
 

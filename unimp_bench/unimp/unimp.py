@@ -13,7 +13,7 @@ from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.answers import END, code_names, place_names, places, rating_names, ratings_of
+from unimp_bench.unimp.answers import END, code_names, place_names, places, rating_names, ratings_of, spot_names
 from unimp_bench.unimp.branches import answered, unanswered
 from unimp_bench.unimp.checkpoint import load_weights, save_weights
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
@@ -104,7 +104,8 @@ class UniMP(Ranker[UniMPConfig], Rater[UniMPConfig], Writer[UniMPConfig], Select
         if pictures is None:
             raise UsageError(f"the examples of {examples.task!r} have no picture codes to paint with")
         tokens = np.array(self._vocabulary.named(code_names(pictures.size)))
-        return self._written(examples, "picture", Free(tokens, pictures.length))
+        marks = np.array(self._vocabulary.named(spot_names(pictures.length)))
+        return self._written(examples, "picture", Free(tokens, pictures.length, marks=marks))
 
     def save(self, folder: Path) -> None:
         save_weights(self._model, folder / _WEIGHTS)
