@@ -61,7 +61,7 @@ class UniMPConfig:
     context_weight: float = 0.3
     gamma: float = 2.0
     epochs: int = 12
-    draws: int = 1
+    draws: int = 2
     rating: Literal["expectation", "likeliest"] = "expectation"
     batch_tokens: int = 2048
     learning_rate: float = 3e-3
