@@ -135,6 +135,24 @@ def test_sharing_all_six_tasks_changes_no_logit(six: Parts) -> None:
 
 
 @torch.no_grad()
+def test_the_token_of_a_place_names_its_candidate(six: Parts) -> None:
+    """Its logit is that of its own output row and of its candidate's; no other logit is touched."""
+    examples = six.examples("selection").select(slice(40, 42))
+    batch = collated(six, learnt(six, examples))
+    rows = six.model.decoder.get_output_embeddings().weight
+    states = six.model.hidden(batch).flatten(0, 1)[batch.answer_rows]
+    expected = states @ rows.T
+    assert examples.shown is not None
+    for label, example in enumerate(batch.examples.tolist()):
+        if example >= 0:
+            shown = examples.shown.items[examples.shown.offsets[example] : examples.shown.offsets[example + 1]]
+            for place, item in enumerate(shown.tolist()):
+                (token,) = six.vocabulary.named([f"s_{place}"])
+                expected[label, token] += rows[six.vocabulary.words + item] @ states[label]
+    torch.testing.assert_close(six.model(batch), expected)
+
+
+@torch.no_grad()
 def test_a_shown_picture_moves_its_own_item_alone(six: Parts) -> None:
     """In the cross-attention a candidate's words see its picture; the others and the history do not."""
     examples = six.examples("selection").select(slice(40, 41))

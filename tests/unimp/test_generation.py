@@ -14,7 +14,7 @@ from tests.unimp.small import CODES, SMALL, TASKS, Parts, answers, examples_of, 
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
-from unimp_bench.unimp.answers import END, code_names, place_names, spot_names
+from unimp_bench.unimp.answers import END, code_names, place_names, places, spot_names
 from unimp_bench.unimp.batches import collate
 from unimp_bench.unimp.generation import Free, Grammar, Increasing, written
 from unimp_bench.unimp.model import UniMPModel
@@ -31,8 +31,10 @@ def grammar_of(parts: Parts, examples: Examples) -> Grammar:
             return Free(tokens, 6, end=len(tokens) - 1)
         case "selection":
             assert examples.shown is not None
-            counts = np.diff(examples.shown.offsets)
-            return Increasing(np.array(vocabulary.named([*place_names(int(counts.max())), END])), counts)
+            owner, place = examples.shown.owners(), places(examples.shown)
+            named = np.full((len(examples), int(place.max()) + 2), -1)
+            named[owner, place] = vocabulary.words + examples.shown.items
+            return Increasing(np.array(vocabulary.named([*place_names(int(place.max()) + 1), END])), named)
     marks = np.array(vocabulary.named(spot_names(3)))
     return Free(np.array(vocabulary.named(code_names(CODES))), 3, marks=marks)
 
@@ -62,7 +64,12 @@ def test_writing_with_a_cache_equals_reading_everything_anew(six: Parts, task: s
             sentence = replace(asked, pieces=asked.pieces.followed_by(so_far), runs=asked.runs.copy())
             sentence.runs[sentence.offsets[number + 1] - 1] = len(asked.pieces)
             batch = collate(sentence, np.array([number]), six.features, six.vocabulary)
-            logits = model.decoder.get_output_embeddings()(model.hidden(batch))[0, -1]
+            state, rows = model.hidden(batch)[0, -1], model.decoder.get_output_embeddings().weight
+            logits = rows @ state
+            if grammar.named is not None:
+                names = [(int(t), int(i)) for t, i in zip(grammar.tokens, grammar.named[number], strict=True) if i >= 0]
+                for token, item in names:
+                    logits[token] += rows[item] @ state
             may = grammar.allowed(np.array([number]), np.array([answer], dtype=np.int64))[0]
             best = logits[torch.from_numpy(grammar.tokens)].masked_fill(torch.from_numpy(~may), -torch.inf)
             answer.append(int(best.argmax()))
@@ -71,7 +78,7 @@ def test_writing_with_a_cache_equals_reading_everything_anew(six: Parts, task: s
 
 
 def test_candidates_come_in_increasing_order_and_at_least_one() -> None:
-    grammar = Increasing(np.arange(5), np.array([3, 4, 0]))
+    grammar = Increasing(np.arange(5), np.array([[9, 9, 9, -1, -1], [9, 9, 9, 9, -1], [-1] * 5]))
     first = grammar.allowed(np.array([0, 1, 2]), np.empty((3, 0), dtype=np.int64))
     assert first.tolist() == [[True, True, True, False, False], [True] * 4 + [False], [False] * 4 + [True]]
     then = grammar.allowed(np.array([0, 1]), np.array([[1], [3]]))

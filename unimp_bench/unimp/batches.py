@@ -32,6 +32,8 @@ class Batch:
         chunk_places: (B * N,) int64, where a token stands in the flattened (M * T), or M * T for none.
         answer_rows: (labels,) int64, flattened positions that a label is asked for at.
         labels: (labels,) int64 token numbers.
+        naming: (3, K) int64: a label, the token of a candidate's place, and the token of the candidate that it names
+            there (see ``UniMPModel.forward``).
         weights: (labels,) float32, summed over the examples that read the label.
         readers: (labels,) int64, how many examples read it.
         is_task: (labels,) bool, false for labels of the context loss.
@@ -49,6 +51,7 @@ class Batch:
     chunk_places: Tensor
     answer_rows: Tensor
     labels: Tensor
+    naming: Tensor
     weights: Tensor
     readers: Tensor
     is_task: Tensor
@@ -101,6 +104,7 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
         chunk_places=chunks[3],
         answer_rows=torch.from_numpy(flat[labelled]),
         labels=torch.from_numpy(pieces.labels[row][labelled].astype(np.int64)),
+        naming=torch.from_numpy(_naming(source, run, item, owner[labelled], vocabulary)),
         weights=torch.from_numpy(source.weights[run][owner[labelled]]),
         readers=torch.from_numpy(source.readers[run][owner[labelled]]),
         is_task=torch.from_numpy(np.repeat([False, True], [len(context), len(task)])),
@@ -138,6 +142,16 @@ def _attends(branches: Tensor) -> Tensor:
     row, column = branches[:, :, None], branches[:, None, :]
     allowed = (column == 0) | (column == row)
     return allowed.tril()[:, None]
+
+
+def _naming(source: Sentences, run: IntArray, item: IntArray, labelled: IntArray, vocabulary: Vocabulary) -> IntArray:
+    """What the tokens of places name at each label (see ``Batch``): the candidates of the label's own example."""
+    examples, marks = source.examples[run], source.marks[run]
+    candidates = np.flatnonzero((item >= 0) & (marks >= 0))
+    candidates = candidates[np.argsort(examples[candidates], kind="stable")]
+    bounds = (np.searchsorted(examples[candidates], examples[labelled], side) for side in ("left", "right"))
+    label, which = slices(*bounds)
+    return np.stack([label, marks[candidates][which], vocabulary.words + item[candidates][which]])
 
 
 def _first_positions(sentence: IntArray, branch: IntArray, size: IntArray) -> IntArray:

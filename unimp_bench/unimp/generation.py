@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from unimp_bench.records import BoolArray, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
@@ -21,7 +22,10 @@ class Grammar(ABC):
         steps: tokens of the longest answer.
         end: place in ``tokens`` of the one that ends an answer, -1 where all answers are of one length.
         marks: (steps,) int64, of the token before each step, -1 for none.
+        named: (n, A) int64, the item that each token names in an example, -1 for none; None where no token does.
     """
+
+    named: IntArray | None = None
 
     def __init__(self, tokens: IntArray, steps: int, end: int = -1, marks: IntArray | None = None) -> None:
         self.tokens = tokens
@@ -51,12 +55,13 @@ class Increasing(Grammar):
 
     Args:
         tokens: of the places of candidates, then the end.
-        candidates: (n,) how many each example has.
+        named: (n, A) item tokens of the candidates of each example, -1 behind them.
     """
 
-    def __init__(self, tokens: IntArray, candidates: IntArray) -> None:
+    def __init__(self, tokens: IntArray, named: IntArray) -> None:
         super().__init__(tokens, len(tokens), len(tokens) - 1)
-        self.candidates = candidates
+        self.named = named
+        self.candidates = (named >= 0).sum(axis=1)
 
     def allowed(self, examples: IntArray, written: IntArray) -> BoolArray:
         place = np.arange(len(self.tokens))
@@ -81,10 +86,11 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar) -> IntArray:
     for chosen, batch in asked.batches(model.device):
         cache = DynamicCache()
         states = last_states(model.hidden(batch, cache), batch)
+        naming = None if grammar.named is None else torch.from_numpy(grammar.named[chosen]).to(model.device)
         seen = torch.arange(batch.tokens.shape[1], device=model.device) < batch.lengths[:, None]
         for step in range(grammar.steps):
             may = torch.from_numpy(grammar.allowed(chosen, answers[chosen, :step])).to(model.device)
-            picked = (states @ table.T).masked_fill(~may, -torch.inf).argmax(dim=1)
+            picked = _logits(model, states, table, naming).masked_fill(~may, -torch.inf).argmax(dim=1)
             places = picked.cpu().numpy()
             if step and grammar.end >= 0:
                 places[answers[chosen, step - 1] == grammar.end] = grammar.end
@@ -95,3 +101,12 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar) -> IntArray:
             marks = torch.full_like(picked, int(grammar.marks[step + 1]))
             states = model.advance(tokens[picked], marks, batch.lengths + step, seen, cache)
     return answers
+
+
+def _logits(model: UniMPModel, states: Tensor, table: Tensor, naming: Tensor | None) -> Tensor:
+    """(B, A), those of tokens that name an item as ``UniMPModel.forward`` has them."""
+    logits = states @ table.T
+    if naming is not None:
+        rows = model.decoder.get_output_embeddings().weight[naming.clamp(min=0)]
+        logits = logits + torch.einsum("bw,baw->ba", states, rows) * (naming >= 0)
+    return logits

@@ -84,8 +84,17 @@ class UniMPModel(nn.Module):
         return states[:, 0]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits over the whole vocabulary, at the answer positions alone, (labels, vocabulary)."""
-        logits: Tensor = self.decoder.get_output_embeddings()(self.hidden(batch).flatten(0, 1)[batch.answer_rows])
+        """Logits over the whole vocabulary, at the answer positions alone, (labels, vocabulary).
+
+        The token of a place names a candidate, so its output row is its own and that of the candidate's item: what is
+        learnt of an item as an answer to one task is known of it in another.
+        """
+        states = self.hidden(batch).flatten(0, 1)[batch.answer_rows]
+        logits: Tensor = self.decoder.get_output_embeddings()(states)
+        if batch.naming.shape[1]:
+            label, place, item = batch.naming
+            named = (states[label] * self.decoder.get_output_embeddings().weight[item]).sum(dim=-1)
+            logits = logits.index_put((label, place), named.to(logits.dtype), accumulate=True)
         return logits
 
     def _embedded(self, tokens: Tensor, marks: Tensor) -> Tensor:

@@ -90,13 +90,15 @@ class UniMP(Ranker[UniMPConfig], Rater[UniMPConfig], Writer[UniMPConfig], Select
         shown = examples.shown
         if shown is None:
             raise UsageError(f"the examples of {examples.task!r} show no candidates to choose from")
-        counts = np.diff(shown.offsets)
-        most = int(counts.max(initial=0))
+        owner, place = shown.owners(), places(shown)
+        most = int(place.max(initial=-1)) + 1
+        named = np.full((len(examples), most + 1), -1)
+        named[owner, place] = self._vocabulary.words + shown.items
         tokens = np.array(self._vocabulary.named([*place_names(most), END]))
-        answers = self._written(examples, "selection", Increasing(tokens, counts))
+        answers = self._written(examples, "selection", Increasing(tokens, named))
         chosen = np.zeros((len(examples), most + 1), dtype=np.bool_)
         np.put_along_axis(chosen, answers, True, axis=1)
-        picked: BoolArray = chosen[shown.owners(), places(shown)]
+        picked: BoolArray = chosen[owner, place]
         return picked
 
     def paint(self, examples: Examples) -> IntArray:
