@@ -91,7 +91,11 @@ def _encoder(name: str, pretrained: str) -> tuple[torch.nn.Module, Callable[[Ima
         prepare = open_clip.image_transform(model.visual.image_size, is_train=False)
     else:
         try:
-            model, _, prepare = open_clip.create_model_and_transforms(name, pretrained=pretrained or None)
+            # Weights that were trained with another activation say so; open_clip itself only warns of it.
+            known = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
+            model, _, prepare = open_clip.create_model_and_transforms(
+                name, pretrained=pretrained or None, force_quick_gelu=known.get("quick_gelu", False)
+            )
         except (RuntimeError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UsageError(f"open_clip gives no encoder {name!r} with weights {pretrained!r}: {reason}") from None
