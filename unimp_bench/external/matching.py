@@ -7,12 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from unimp_bench.contracts import Kind
 from unimp_bench.errors import DataError
-from unimp_bench.external.reader import ID, AnswerError, quoted
+from unimp_bench.external.picture import PictureReader
+from unimp_bench.external.ranking import RankingReader
+from unimp_bench.external.rating import RatingReader
+from unimp_bench.external.reader import ID, AnswerError, AnswerReader, quoted
 from unimp_bench.external.rows import PredictionFile
-from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.external.selection import SelectionReader
+from unimp_bench.external.text import TextReader
+from unimp_bench.kinds import Setting
 from unimp_bench.records import Examples
 from unimp_bench.rendering import example_ids
+
+READERS: dict[Kind, type[AnswerReader]] = {
+    "ranking": RankingReader,
+    "rating": RatingReader,
+    "text": TextReader,
+    "selection": SelectionReader,
+    "picture": PictureReader,
+}
+"""What reads a prediction of each kind from the rows of a file: ``Kind.table`` the other way round."""
 
 NAMED = 3
 
@@ -41,7 +56,7 @@ def read_predictions(file: PredictionFile, examples: Examples, setting: Setting)
     Raises:
         DataError: an id is missing, doubled or unknown, or an answer is none.
     """
-    reader = kind_of(setting.task.kind).reader(examples, setting)
+    reader = READERS[setting.task.kind](examples, setting)
     ids = example_ids(setting.corpus, examples)
     example_of = {name: example for example, name in enumerate(ids)}
     answered = np.zeros(len(ids), dtype=np.bool_)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:  # tables read the columns of a kind, and load nothing else fo
 
     from unimp_bench.contracts import Model, Task
     from unimp_bench.corpus import Corpus
-    from unimp_bench.external.reader import AnswerReader
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, Protocol
 
@@ -100,10 +99,6 @@ class Kind(ABC):
     @abstractmethod
     def table(self, prediction: Any, examples: Examples, setting: Setting) -> dict[str, pa.Array | list[Any]]:
         """Columns of the predictions file beside ``id``, by source names."""
-
-    @abstractmethod
-    def reader(self, examples: Examples, setting: Setting) -> AnswerReader:
-        """What reads a prediction from the rows of a file: ``table`` the other way round."""
 
     @abstractmethod
     def account(self, examples: int, catalogue: int, protocol: str) -> str:

@@ -8,7 +8,6 @@ from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
-    from unimp_bench.external.reader import AnswerReader
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, IntArray
 
@@ -82,11 +81,6 @@ class PictureKind(Kind):
         assert examples.targets is not None
         items = np.array(setting.corpus.items.names, dtype=object)
         return {"target": items[examples.targets].tolist(), "codes": prediction.tolist()}
-
-    def reader(self, examples: Examples, setting: Setting) -> AnswerReader:
-        from unimp_bench.external.picture import PictureReader
-
-        return PictureReader(examples, setting)
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test pictures"

@@ -9,7 +9,6 @@ from unimp_bench.metrics.ranking import RANK_METRICS, RankMetric
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
-    from unimp_bench.external.reader import AnswerReader
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.ranking import Ranking
     from unimp_bench.records import Examples
@@ -55,11 +54,6 @@ class RankingKind(Kind):
         if not prediction.top.shape[1]:
             return columns
         return {**columns, "items": [[items[item] for item in row if item >= 0] for row in prediction.top]}
-
-    def reader(self, examples: Examples, setting: Setting) -> AnswerReader:
-        from unimp_bench.external.ranking import RankingReader
-
-        return RankingReader(examples, setting)
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         seen = "stay in the ranking" if protocol == "paper" else "are left out of the ranking"

@@ -8,7 +8,6 @@ from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
-    from unimp_bench.external.reader import AnswerReader
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, FloatArray
 
@@ -65,11 +64,6 @@ class RatingKind(Kind):
         assert examples.ratings is not None
         given = [None if np.isnan(rating) else float(rating) for rating in prediction]
         return {"truth": examples.ratings.tolist(), "rating": given}
-
-    def reader(self, examples: Examples, setting: Setting) -> AnswerReader:
-        from unimp_bench.external.rating import RatingReader
-
-        return RatingReader(examples, setting)
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test ratings"

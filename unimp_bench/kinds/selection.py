@@ -8,7 +8,6 @@ from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
-    from unimp_bench.external.reader import AnswerReader
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import BoolArray, Examples
 
@@ -70,11 +69,6 @@ class SelectionKind(Kind):
             "chosen": [row[1] for row in rows],
             "truth": [row[2] for row in rows],
         }
-
-    def reader(self, examples: Examples, setting: Setting) -> AnswerReader:
-        from unimp_bench.external.selection import SelectionReader
-
-        return SelectionReader(examples, setting)
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test examples, each with candidates of its own"

@@ -8,7 +8,6 @@ from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
-    from unimp_bench.external.reader import AnswerReader
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples
 
@@ -68,11 +67,6 @@ class TextKind(Kind):
     def table(self, prediction: list[str], examples: Examples, setting: Setting) -> dict[str, Any]:
         assert examples.texts is not None
         return {"truth": examples.texts.read(), "text": prediction}
-
-    def reader(self, examples: Examples, setting: Setting) -> AnswerReader:
-        from unimp_bench.external.text import TextReader
-
-        return TextReader(examples, setting)
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test sentences"
