@@ -41,7 +41,7 @@ def _corpora() -> list[tuple[str, ...]]:
     present = built(Workspace.here())
     rows: list[tuple[str, ...]] = [("CORPUS", "STATE", "WHAT IT IS")]
     for card in registry.corpus_cards().values():
-        how = "make data" if not card.needs_raw else f"make data CORPUS={card.name} RAW=<folder>"
+        how = f"make data CORPUS={card.name}" + (" RAW=<folder>" if card.needs_raw else "")
         rows.append((card.name, "built" if card.name in present else how, card.about))
     known = registry.corpus_cards()
     rows += [(name, "built", f"in {Workspace.here().data / name}") for name in present if name not in known]
