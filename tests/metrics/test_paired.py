@@ -116,3 +116,12 @@ def test_holm_rejects_what_the_step_down_procedure_rejects(p_values: list[float]
             break
         rejected.add(index)
     assert set(np.flatnonzero(holm(p_values) <= level)) == rejected
+
+
+def test_values_that_all_differ_agree_with_scipy() -> None:
+    rng = np.random.default_rng(3)
+    first = rng.normal(0.05, 1.0, 700)
+    second = rng.normal(0.0, 1.0, 700)
+    outcome = paired_test(first, second, seed=0)
+    assert not outcome.exact
+    assert outcome.p_value == pytest.approx(_scipy(first, second, 20_000), abs=0.02)
