@@ -92,7 +92,8 @@ def _sampled_totals(magnitudes: FloatArray, counts: IntArray, seed: int, resampl
         step = max(1, _CELLS_AT_ONCE // len(values))
         starts = range(0, min(resamples, _BIT_RESAMPLES), step)
         sizes = [min(step, min(resamples, _BIT_RESAMPLES) - start) for start in starts]
-        return np.concatenate([2 * (_bits(generator, size, len(values)) @ values) for size in sizes]) - values.sum()
+        flipped: FloatArray = np.concatenate([_bits(generator, size, len(values)) @ values for size in sizes])
+        return 2 * flipped - values.sum()
     totals = np.zeros(resamples)
     for magnitude, count in zip(magnitudes, counts, strict=True):
         totals += magnitude * (2.0 * generator.binomial(count, 0.5, resamples) - count)
