@@ -92,8 +92,9 @@ def _sampled_totals(magnitudes: FloatArray, counts: IntArray, seed: int, resampl
         step = max(1, _CELLS_AT_ONCE // len(values))
         starts = range(0, min(resamples, _BIT_RESAMPLES), step)
         sizes = [min(step, min(resamples, _BIT_RESAMPLES) - start) for start in starts]
-        flipped: FloatArray = np.concatenate([_bits(generator, size, len(values)) @ values for size in sizes])
-        return 2 * flipped - values.sum()
+        drawn = np.concatenate([_bits(generator, size, len(values)) @ values for size in sizes])
+        signed: FloatArray = 2 * drawn - values.sum()
+        return signed
     totals = np.zeros(resamples)
     for magnitude, count in zip(magnitudes, counts, strict=True):
         totals += magnitude * (2.0 * generator.binomial(count, 0.5, resamples) - count)
