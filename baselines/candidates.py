@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, Selector
+from unimp_bench.contracts import FitData, NoOptions, Selector
 from unimp_bench.corpus import Items
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Shown
 
@@ -17,15 +16,10 @@ SHARES = tuple(step / 20 for step in range(21))
 """Thresholds that are tried: shares of the highest score among an example's candidates."""
 
 
-@dataclass(frozen=True)
-class SelectionConfig:
-    """These selections have no settings."""
-
-
-class PickOne(Selector[SelectionConfig]):
+class PickOne(Selector[NoOptions]):
     """One candidate, drawn uniformly by a generator that is seeded with the fit's seed, the user and the candidates."""
 
-    Config = SelectionConfig
+    Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         self._seed = data.seed
@@ -47,10 +41,10 @@ class PickOne(Selector[SelectionConfig]):
         return chosen
 
 
-class SelectAll(Selector[SelectionConfig]):
+class SelectAll(Selector[NoOptions]):
     """Every candidate."""
 
-    Config = SelectionConfig
+    Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         """Nothing to learn."""
@@ -66,13 +60,13 @@ class SelectAll(Selector[SelectionConfig]):
         return np.ones(len(examples.shown.items), dtype=np.bool_)
 
 
-class PopularCandidates(Selector[SelectionConfig]):
+class PopularCandidates(Selector[NoOptions]):
     """The candidates with at least a share of the training interactions of the most popular one among them.
 
     The share has the best F1 on the validation part, whose examples have one positive each.
     """
 
-    Config = SelectionConfig
+    Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         part = data.examples[TASK]

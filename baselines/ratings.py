@@ -19,10 +19,10 @@ from typing import TypeVar
 import numpy as np
 from scipy import sparse
 
-from unimp_bench.contracts import FitData, Rater
+from unimp_bench.contracts import FitData, NoOptions, Rater
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
-from unimp_bench.records import Examples, FloatArray, Histories, IntArray
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray, slices
 
 TASK = "preference"
 DAMPINGS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -31,15 +31,10 @@ DAMPINGS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 DampingT = TypeVar("DampingT")
 
 
-@dataclass(frozen=True)
-class MeanConfig:
-    """Means have no settings."""
-
-
-class GlobalMean(Rater[MeanConfig]):
+class GlobalMean(Rater[NoOptions]):
     """The mean of all training ratings, for everyone and everything."""
 
-    Config = MeanConfig
+    Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         ratings = Ratings.of(data.examples[TASK].train.histories)
@@ -122,7 +117,7 @@ class Bias(GlobalMean):
 
     def _user_offsets(self, examples: Examples) -> FloatArray:
         """(n,) ``c_u = sum(r - m - b_i) / (n_u + damping)`` over the rated items of each history."""
-        owners, rows = _history_rows(examples)
+        owners, rows = slices(examples.starts(), examples.ends)
         ratings = examples.histories.ratings[rows].astype(np.float64)
         above = ratings - self._mean - self._offsets[examples.histories.items[rows]]
         rated = ~np.isnan(ratings)
@@ -170,12 +165,3 @@ def item_offsets(ratings: Ratings, mean: float, items: int, *, user_damping: flo
 def _best(dampings: Iterable[DampingT], error: Callable[[DampingT], float]) -> DampingT:
     """The first of the dampings with the least error."""
     return min(dampings, key=error)
-
-
-def _history_rows(examples: Examples) -> tuple[IntArray, IntArray]:
-    """All rows of the examples' histories: the example of each, and the row."""
-    starts = examples.starts()
-    lengths = examples.ends - starts
-    owners = np.repeat(np.arange(len(examples)), lengths)
-    before = np.cumsum(lengths) - lengths
-    return owners, np.arange(len(owners)) + (starts - before)[owners]

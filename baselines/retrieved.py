@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, Painter
+from unimp_bench.contracts import FitData, NoOptions, Painter
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, IntArray
 
 TASK = "image_generation"
 
 
-@dataclass(frozen=True)
-class PictureConfig:
-    """These painters have no settings."""
-
-
-class RetrievedPicture(Painter[PictureConfig]):
+class RetrievedPicture(Painter[NoOptions]):
     """The picture of the first retrieved item, as it is."""
 
-    Config = PictureConfig
+    Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         """Nothing to learn."""
@@ -39,14 +33,14 @@ class RetrievedPicture(Painter[PictureConfig]):
         return examples.pictures.of(examples.shown.items[examples.shown.offsets[:-1]])
 
 
-class CategoryPicture(Painter[PictureConfig]):
+class CategoryPicture(Painter[NoOptions]):
     """At each position the most frequent code among the catalogue's pictures of the queried category; no user.
 
     Of positions drawn independently none is likelier to be right: a floor for token accuracy, and no picture of
     anything. Of equals the lower code is taken; a query that no pictured item has gets the codes of all pictures.
     """
 
-    Config = PictureConfig
+    Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         pictures = data.examples[TASK].train.pictures

@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-from unimp_bench.contracts import FitData, Writer
+from unimp_bench.contracts import FitData, NoOptions, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
 
@@ -29,18 +28,13 @@ _WORD = re.compile(r"\w+")
 _DIGITS = 9  # sums are rounded to so many digits, so that the order of adding decides no tie
 
 
-@dataclass(frozen=True)
-class SentenceConfig:
-    """Typical sentences have no settings."""
-
-
-class TypicalSentence(Writer[SentenceConfig]):
+class TypicalSentence(Writer[NoOptions]):
     """The most typical of the training sentences about the item.
 
     An item without one gets that of its category path, a category without one that of the corpus.
     """
 
-    Config = SentenceConfig
+    Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         train = data.examples[TASK].train

@@ -6,10 +6,11 @@ same pictures to draw from.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.reader import PATH_SEPARATOR
@@ -34,15 +35,17 @@ class Retriever:
     def __init__(self, corpus: Corpus, split: Split, paths: Sequence[str]) -> None:
         train = target_examples(corpus, "loo", "train", "retrieval")
         assert train.targets is not None
-        before = train.histories.items[train.ends - 1]
-        shape = (len(corpus.items), len(corpus.items))
-        pairs = (np.ones(len(before), dtype=np.float32), (before, train.targets))
-        self._transitions = csr_array(pairs, shape=shape)
-        self._popularity = np.bincount(train.histories.items, minlength=shape[0]).astype(np.float32)
-        self._by_target = self._transitions.tocsc()
+        pairs = (np.ones(len(train), dtype=np.float32), (train.histories.items[train.ends - 1], train.targets))
+        self._transitions = csc_array(pairs, shape=(len(corpus.items), len(corpus.items)))
+        self._popularity = np.bincount(train.histories.items, minlength=len(corpus.items)).astype(np.float32)
         items = catalogue(corpus, split)
         self._items = items[corpus.items.has_picture[items]]
-        self._paths = [paths[item] for item in self._items]
+        self._with_path: dict[str, list[int]] = defaultdict(list)
+        self._below: dict[str, list[int]] = defaultdict(list)
+        for item in self._items.tolist():
+            self._with_path[paths[item]].append(item)
+            for prefix in _prefixes(paths[item]):
+                self._below[prefix].append(item)
 
     def retrieve(self, examples: Examples, count: int) -> IntArray:
         """(n, count) item numbers, best first; an item stands twice only where the catalogue has fewer pictures."""
@@ -76,7 +79,7 @@ class Retriever:
         rows, columns = np.nonzero(history >= 0)
         shape = (len(examples), self._transitions.shape[0])
         last = csr_array((np.ones(len(rows), dtype=np.float32), (rows, history[rows, columns])), shape=shape)
-        scores: FloatArray = (last @ self._by_target[:, shelf]).toarray().astype(np.float64)
+        scores: FloatArray = (last @ self._transitions[:, shelf]).toarray().astype(np.float64)
         popularity = np.broadcast_to(self._popularity[shelf].astype(np.float64), scores.shape).copy()
         if examples.part == "train":
             assert examples.targets is not None
@@ -89,13 +92,15 @@ class Retriever:
 
     def _shelf(self, query: str, count: int) -> IntArray:
         """Sorted items whose category path is the query, or begins with so much of it that there are enough."""
-        parts = query.split(PATH_SEPARATOR)
-        exact = self._items[[path == query for path in self._paths]]
+        exact = self._with_path.get(query, [])
         if len(exact) >= count:
-            return exact
-        for kept in range(len(parts) - 1, 0, -1):
-            begin = PATH_SEPARATOR.join(parts[:kept])
-            inside = [path == begin or path.startswith(begin + PATH_SEPARATOR) for path in self._paths]
-            if sum(inside) >= count:
-                return self._items[inside]
-        return self._items
+            return np.array(exact)
+        wider = (self._below.get(prefix, []) for prefix in reversed(_prefixes(query)[:-1]))
+        enough = next((shelf for shelf in wider if len(shelf) >= count), None)
+        return self._items if enough is None else np.array(enough)
+
+
+def _prefixes(path: str) -> list[str]:
+    """A category path and all above it, the widest first."""
+    parts = path.split(PATH_SEPARATOR)
+    return [PATH_SEPARATOR.join(parts[:kept]) for kept in range(1, len(parts) + 1)]

@@ -10,7 +10,7 @@ from tasks.negatives import Negatives, draw_negatives
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
-from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split
+from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split, slices
 from unimp_bench.splits import HELD_BACK, MIN_INTERACTIONS, last_examples, target_examples, users_of
 
 MOST_POSITIVES = 3
@@ -60,8 +60,8 @@ class Selection(Task):
         examples, positives = self._positives(corpus, split, part, rng)
         assert examples.rows is not None
         wanted = rng.integers(self.config.fewest, self.config.most, endpoint=True, size=len(examples))
-        rows = _runs(examples.rows, positives)
-        liked, liked_owner = corpus.histories.items[rows], np.repeat(np.arange(len(examples)), positives)
+        liked_owner, rows = slices(examples.rows, examples.rows + positives)
+        liked = corpus.histories.items[rows]
         others, others_owner = draw_negatives(corpus, split, examples, wanted, self.config.negatives, rng)
         items, owner = np.concatenate([liked, others]), np.concatenate([liked_owner, others_owner])
         order = np.lexsort((rng.random(len(items)), owner))
@@ -87,10 +87,3 @@ class Selection(Task):
         evaluated = users_of(corpus, split) & (lengths >= MIN_INTERACTIONS)
         held_back = np.where(evaluated, rng.integers(1, np.maximum(most, 1), endpoint=True), 0)
         return last_examples(corpus, split, part, self.name, held_back), held_back[evaluated]
-
-
-def _runs(starts: IntArray, lengths: IntArray) -> IntArray:
-    """Consecutive rows: ``lengths`` of them from each of ``starts``."""
-    before = np.cumsum(lengths) - lengths
-    rows: IntArray = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
-    return rows

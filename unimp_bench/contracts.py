@@ -59,7 +59,7 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class NoOptions:
-    """The options of a task that has none."""
+    """The configuration of a task or model that has nothing to configure."""
 
 
 ConfigT = TypeVar("ConfigT")

@@ -15,7 +15,7 @@ import numpy as np
 from unimp_bench.contracts import Ranker
 from unimp_bench.errors import DataError, ModelError
 from unimp_bench.progress import progress
-from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
+from unimp_bench.records import Examples, FloatArray, IntArray, Protocol, slices
 
 _GROUP = 64
 
@@ -136,11 +136,8 @@ def rank_examples(
 
 def seen_columns(examples: Examples, catalogue: IntArray) -> Seen:
     """The columns of ``catalogue`` that stand in each example's history, each once."""
-    lengths = examples.ends - examples.starts()
-    owners = np.repeat(np.arange(len(examples)), lengths)
-    within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    items = examples.histories.items[np.repeat(examples.starts(), lengths) + within]
-    columns, known = _columns(items, catalogue)
+    owners, rows = slices(examples.starts(), examples.ends)
+    columns, known = _columns(examples.histories.items[rows], catalogue)
     pairs = np.unique(owners[known] * len(catalogue) + columns[known])
     owners, columns = np.divmod(pairs, len(catalogue))
     return Seen(np.searchsorted(owners, np.arange(len(examples) + 1)), columns)

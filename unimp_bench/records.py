@@ -26,6 +26,13 @@ SPLITS: tuple[Split, ...] = ("loo", "new-user", "new-domain")
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "masked")
 
 
+def slices(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
+    """The rows ``starts[i]:stops[i]`` of all slices, one slice after the other: the slice of each row, and the rows."""
+    lengths = stops - starts
+    owners = np.repeat(np.arange(len(starts)), lengths)
+    return owners, np.arange(len(owners)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+
+
 @dataclass(frozen=True)
 class Histories:
     """Interactions of all users in time order, as CSR.
@@ -104,10 +111,8 @@ class Shown:
 
     def rows_of(self, examples: IntArray | slice) -> tuple[IntArray, IntArray]:
         """Of some examples: the offsets of a CSR of their own, and their rows here."""
-        lengths = np.diff(self.offsets)[examples]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        first = self.offsets[:-1][examples]
-        return offsets, np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
+        starts, stops = self.offsets[:-1][examples], self.offsets[1:][examples]
+        return np.concatenate([[0], np.cumsum(stops - starts)]), slices(starts, stops)[1]
 
 
 @dataclass(frozen=True)

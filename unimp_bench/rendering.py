@@ -17,7 +17,7 @@ import pyarrow as pa
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.reader import PATH_SEPARATOR
 from unimp_bench.errors import DataError
-from unimp_bench.records import Example, Examples, IntArray, Shown
+from unimp_bench.records import Example, Examples, IntArray, Shown, slices
 
 IMG, EOC, UNKNOWN = "[IMG]", "[EOC]", "Unknown"
 FIRST_ATTRIBUTES = ("category", "price", "brand", "title")
@@ -97,7 +97,8 @@ class Renderer:
         if examples.targets is None or examples.rows is None:
             raise ValueError("hidden examples have no answer to render")
         histories, users = examples.histories, self._corpus.users
-        offsets, steps = _slices(examples.starts(), examples.ends)
+        starts = examples.starts()
+        offsets, (_, steps) = np.concatenate([[0], np.cumsum(examples.ends - starts)]), slices(starts, examples.ends)
         ratings = histories.ratings[steps]
         queries = None if examples.queries is None else pa.array(examples.query_texts).take(pa.array(examples.queries))
         shown, answers = examples.shown, _answers(examples, examples.targets)
@@ -231,12 +232,6 @@ def _answers(examples: Examples, targets: IntArray) -> Shown:
         return Shown.one_each(targets)
     before = np.concatenate([[0], np.cumsum(examples.suits)])
     return Shown(before[examples.shown.offsets], examples.shown.items[examples.suits])
-
-
-def _slices(starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
-    """Offsets of a CSR over the rows ``starts[e]:ends[e]``, and these rows."""
-    offsets = np.concatenate([[0], np.cumsum(ends - starts)])
-    return offsets, np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)
 
 
 def _lists(offsets: IntArray, values: pa.Array) -> pa.ListArray:

@@ -115,6 +115,14 @@ def must_be(model: Model[Any], kind: type[Any], label: str, task: str) -> None:
         raise UsageError(f"{label} is no {kind.__name__.lower()}, and {task} needs one")
 
 
+def evenly(examples: Examples, most: int) -> Examples:
+    """At most so many of the examples, evenly spaced."""
+    import numpy as np
+
+    chosen = np.linspace(0, len(examples) - 1, min(most, len(examples)))
+    return examples.select(chosen.astype(np.int64))
+
+
 def hidden_blocks(examples: Examples, label: str, doing: str, size: int = BLOCK) -> Iterator[Examples]:
     """The examples without their answers, in blocks, under a progress bar."""
     from unimp_bench.progress import progress

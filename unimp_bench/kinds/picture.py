@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+from unimp_bench.kinds.base import Column, Kind, Setting, evenly, hidden_blocks, must_be
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
@@ -70,8 +70,7 @@ class PictureKind(Kind):
         """Token accuracy over at most ``VALIDATION_PICTURES`` examples, evenly spaced."""
         import numpy as np
 
-        count = min(VALIDATION_PICTURES, len(examples))
-        some = examples.select(np.linspace(0, len(examples) - 1, count).astype(np.int64))
+        some = evenly(examples, VALIDATION_PICTURES)
         assert some.pictures is not None and some.targets is not None
         return float(np.mean(self.predict(model, some, setting) == some.pictures.of(some.targets)))
 

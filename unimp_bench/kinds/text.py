@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+from unimp_bench.kinds.base import Column, Kind, Setting, evenly, hidden_blocks, must_be
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
@@ -52,13 +52,10 @@ class TextKind(Kind):
 
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
         """ROUGE-L over at most ``VALIDATION_TEXTS`` examples, evenly spaced."""
-        import numpy as np
-
         from unimp_bench.metrics.scores import Score
         from unimp_bench.metrics.text.rouge import rouge_scores
 
-        count = min(VALIDATION_TEXTS, len(examples))
-        some = examples.select(np.linspace(0, len(examples) - 1, count).astype(np.int64))
+        some = evenly(examples, VALIDATION_TEXTS)
         assert some.texts is not None
         found = rouge_scores(self.predict(model, some, setting), some.texts.read())["ROUGE-L"]
         assert isinstance(found, Score)

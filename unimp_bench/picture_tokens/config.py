@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
-from unimp_bench.errors import UsageError
+from unimp_bench.names import find
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,5 @@ def tokenizer_config(preset: str) -> TokenizerConfig:
     Raises:
         UsageError: there is no such preset.
     """
-    if preset in PRESETS:
-        return PRESETS[preset]
-    close = difflib.get_close_matches(preset, PRESETS, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(PRESETS)}"
-    raise UsageError(f"no picture tokenizer {preset!r}; {hint}")
+    config: TokenizerConfig = find(PRESETS, preset, "picture tokenizer")
+    return config

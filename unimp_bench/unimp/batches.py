@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unimp_bench.records import IntArray
-from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE, slices
+from unimp_bench.records import IntArray, slices
+from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE
 from unimp_bench.unimp.sentences import Sentences
 from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.vision import PictureFeatures

@@ -100,13 +100,6 @@ def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) 
     return Pieces.of(runs, labels)
 
 
-def slices(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
-    """For CSR slices: the slice of each row, and the rows themselves."""
-    lengths = stops - starts
-    owner = np.repeat(np.arange(len(starts)), lengths)
-    return owner, np.arange(len(owner)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-
-
 class _Run:
     """Tokens and labels of a piece as it grows."""
 

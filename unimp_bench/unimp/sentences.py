@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unimp_bench.records import Examples, FloatArray, Histories, IntArray
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray, slices
 from unimp_bench.unimp.branches import Branches
-from unimp_bench.unimp.pieces import CLS_PIECE, FIRST_ITEM_PIECE, Pieces, slices
+from unimp_bench.unimp.pieces import CLS_PIECE, FIRST_ITEM_PIECE, Pieces
 from unimp_bench.unimp.prompt import TASK_WEIGHTS
 from unimp_bench.unimp.tokens import Vocabulary
 
