@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unimp_bench.contracts import Task
-from unimp_bench.corpus import Corpus
+from unimp_bench.corpus import Corpus, Items
 from unimp_bench.records import Examples, Part, PictureCodes, Split
+
+if TYPE_CHECKING:
+    from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
 
 
 def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: Path) -> Examples:
@@ -27,8 +32,16 @@ def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: P
 
 def picture_codes(task: Task, corpus: Corpus, cache: Path) -> PictureCodes:
     """The catalogue's pictures as codes of the tokenizer that the task's options name."""
-    from unimp_bench.picture_tokens import catalogue_tokens, open_tokenizer
+    from unimp_bench.picture_tokens import catalogue_tokens
 
-    tokenizer = open_tokenizer(corpus.items, task.config.tokenizer, cache, task.config.weights)
+    tokenizer = task_tokenizer(corpus.items, task.config.tokenizer, task.config.weights, cache)
     tokens = catalogue_tokens(tokenizer, corpus.items, cache)
     return PictureCodes(tokenizer.codes, tokens.rows, tokens.codes)
+
+
+@lru_cache(maxsize=1)
+def task_tokenizer(items: Items, preset: str, weights: str, cache: Path) -> PictureTokenizer:
+    """``open_tokenizer``, once for all parts of a task and its metrics."""
+    from unimp_bench.picture_tokens import open_tokenizer
+
+    return open_tokenizer(items, preset, cache, weights)

@@ -10,7 +10,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.run import pairs
+from unimp_bench.cli.question import pairs, task_option
 from unimp_bench.contracts import Task, TaskCard
 from unimp_bench.errors import UsageError
 from unimp_bench.files import write_atomically
@@ -26,7 +26,7 @@ KINDS = ("task", "model", "corpus")
 @click.argument("name")
 @click.option("--corpus", default="sample", show_default=True, help="Where the examples of a task come from.")
 @click.option("--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="And from which split.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task.")
+@task_option
 @click.option("--example", type=click.IntRange(min=0), help="Of a task: print this test example.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Of a task: write examples as a page.")
 @click.option("--count", type=click.IntRange(1, 1000), default=12, show_default=True, help="Examples on the page.")

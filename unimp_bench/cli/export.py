@@ -9,7 +9,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.run import pairs
+from unimp_bench.cli.question import corpus_option, pairs, view_option
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.records import SPLITS, Split
@@ -22,10 +22,10 @@ ALL = "all"
 
 @click.command("export")
 @click.option("--task", "tasks", multiple=True, required=True, help="A task, or 'all'; may be given more than once.")
-@click.option("--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path.")
+@corpus_option
 @click.option("--out", type=click.Path(path_type=Path), help="Where <corpus>/<task> comes to lie; else exports/.")
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Only this split; all if not named.")
-@click.option("--view", "views", multiple=True, help="Noise in the corpus: NT, NV, or with share and seed, NT:0.4:7.")
+@view_option
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the one task.")
 def command(
     tasks: tuple[str, ...],

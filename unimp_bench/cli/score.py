@@ -8,27 +8,29 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.run import echo_metrics, pairs
+from unimp_bench.cli.question import (
+    corpus_option,
+    echo_result,
+    pairs,
+    protocol_option,
+    split_option,
+    task_option,
+    view_option,
+)
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
-from unimp_bench.records import PROTOCOLS, SPLITS, Protocol, Split
+from unimp_bench.records import Protocol, Split
 
 
 @click.command("score")
 @click.option("--task", required=True, help="What was solved; see 'unimp-bench list tasks'.")
-@click.option("--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path.")
+@corpus_option
 @click.option("--predictions", type=Path, required=True, help="A Parquet or JSONL file; docs/external.md has its form.")
 @click.option("--name", "system", required=True, help="The system's name in tables.")
-@click.option("--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Whose last item is asked.")
-@click.option(
-    "--protocol",
-    type=click.Choice(PROTOCOLS),
-    default="paper",
-    show_default=True,
-    help="Whether items of the history stay in the ranking (paper) or not (masked).",
-)
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task.")
-@click.option("--view", "views", multiple=True, help="Noise in the corpus: NT, NV, or with share and seed, NT:0.4:7.")
+@split_option
+@protocol_option
+@task_option
+@view_option
 @click.option("--about", default="", help="One line on the system.")
 @click.option("--source", default="", help="The paper or program that it comes from.")
 @click.option("--reads", default="", help="What decides its answers, as in order,text,pictures.")
@@ -67,8 +69,5 @@ def command(
         reads=tuple(name.strip() for name in reads.split(",") if name.strip()),
     )
     result = score(submission, workspace)
-    click.echo(f"{submission.model} on {task}, corpus {result.corpus.name}, split {split}, protocol {protocol}")
-    echo_metrics(result)
-    for remark in result.remarks:
-        click.echo(f"  note: {remark}")
+    echo_result(result, "")
     click.echo(f"  result {workspace.runs / result.spec.key} written; 'unimp-bench publish {result.spec.key}' shows it")

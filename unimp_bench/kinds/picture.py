@@ -50,12 +50,12 @@ class PictureKind(Kind):
         return np.concatenate(parts)
 
     def scores(self, prediction: IntArray, examples: Examples, setting: Setting) -> Scores:
+        from unimp_bench.drawing import task_tokenizer
         from unimp_bench.metrics.pictures import picture_scores
-        from unimp_bench.picture_tokens import open_tokenizer
 
         assert examples.targets is not None and examples.queries is not None and examples.pictures is not None
         options = setting.task.config
-        tokenizer = open_tokenizer(setting.corpus.items, options.tokenizer, setting.cache, options.weights)
+        tokenizer = task_tokenizer(setting.corpus.items, options.tokenizer, options.weights, setting.cache)
         paths = [setting.corpus.items.picture(int(item)) for item in examples.targets]
         queries = [examples.query_texts[int(query)] for query in examples.queries]
         return picture_scores(

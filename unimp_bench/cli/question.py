@@ -1,0 +1,73 @@
+"""What ``run``, ``score`` and ``export`` share: the options that name a question, and how a result is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from unimp_bench import registry
+from unimp_bench.errors import UsageError
+from unimp_bench.kinds import kind_of
+from unimp_bench.records import PROTOCOLS, SPLITS
+
+if TYPE_CHECKING:
+    from unimp_bench.results import Result
+
+corpus_option = click.option(
+    "--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path."
+)
+split_option = click.option(
+    "--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Whose last item is asked."
+)
+protocol_option = click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    default="paper",
+    show_default=True,
+    help="Whether items of the history stay in the ranking (paper) or not (masked).",
+)
+task_option = click.option(
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task."
+)
+view_option = click.option(
+    "--view", "views", multiple=True, help="Noise in the corpus: NT, NV, or with share and seed, NT:0.4:7."
+)
+
+
+def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    """What an option that takes KEY=VALUE was given, each key once.
+
+    Raises:
+        UsageError: one has no key or value, or comes twice.
+    """
+    settings = {}
+    for pair in given:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"{option} takes KEY=VALUE, not {pair!r}")
+        if key in settings:
+            raise UsageError(f"{option} gives {key} twice")
+        settings[key] = value
+    return settings
+
+
+def echo_result(result: Result, ending: str) -> None:
+    """The question with ``ending`` behind it; then the metrics of the main table and the remarks, a line each.
+
+    A metric has its interval, or the reason why it is missing.
+    """
+    spec = result.spec
+    ranked = f", protocol {spec.protocol}" if result.ranks else ""
+    click.echo(f"{result.model.name} on {spec.task}, corpus {result.corpus.name}, split {spec.split}{ranked}{ending}")
+    kind = kind_of(registry.task_cards()[spec.task].kind)
+    names = [name for name in (*result.metrics, *result.missing) if (column := kind.column(name)) and column.brief]
+    width = max(len(name) for name in names)
+    for name in names:
+        if name in result.missing:
+            click.echo(f"  {name.ljust(width)}  none: {result.missing[name]}")
+        else:
+            estimate = result.metrics[name]
+            click.echo(f"  {name.ljust(width)}  {estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]")
+    for remark in result.remarks:
+        click.echo(f"  note: {remark}")
