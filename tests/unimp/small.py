@@ -20,14 +20,14 @@ from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.ranking import rank_examples
 from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Shown, Split, Texts
 from unimp_bench.splits import catalogue, target_examples
-from unimp_bench.unimp.branches import unanswered
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.pieces import Pieces
-from unimp_bench.unimp.sentences import Sentences, last_starts, sentences
-from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.vision import PictureFeatures
+from unimp_bench.unimp.sentence.branches import unanswered
+from unimp_bench.unimp.sentence.pieces import Pieces
+from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
-from unimp_bench.unimp.vision import PictureFeatures
 
 SMALL = UniMPConfig(width=16, layers=2, heads=2, latents=2, gate=1.0, dropout=0.0, batch_tokens=1024)
 CODES = 6

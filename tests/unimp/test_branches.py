@@ -11,14 +11,14 @@ import torch
 from tests.unimp.small import CODES, SMALL, TASKS, Parts
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
-from unimp_bench.unimp.answers import answer_names, kind_of, ratings_of
-from unimp_bench.unimp.batches import Batch, collate
-from unimp_bench.unimp.branches import answered
-from unimp_bench.unimp.fusion import Media
-from unimp_bench.unimp.loss import objective
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.prompt import attribute_values
-from unimp_bench.unimp.sentences import Sentences, drawn_examples, drawn_starts, last_starts, sentences
+from unimp_bench.unimp.learning.loss import objective
+from unimp_bench.unimp.network.fusion import Media
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.sentence.answers import answer_names, kind_of, ratings_of
+from unimp_bench.unimp.sentence.batches import Batch, collate
+from unimp_bench.unimp.sentence.branches import answered
+from unimp_bench.unimp.sentence.prompt import attribute_values
+from unimp_bench.unimp.sentence.sentences import Sentences, drawn_examples, drawn_starts, last_starts, sentences
 
 
 def learnt(parts: Parts, *tasks: Examples, seed: int | None = None, shared: bool = False) -> Sentences:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from tests.unimp.small import SMALL, Parts
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.batches import Batch, collate
-from unimp_bench.unimp.fusion import FusedLayer, GatedCrossAttention, Media
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE
+from unimp_bench.unimp.network.fusion import FusedLayer, GatedCrossAttention, Media
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.sentence.batches import Batch, collate
+from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from tests.unimp.small import CODES, SMALL, TASKS, Parts, answers, examples_of, 
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
-from unimp_bench.unimp.answers import END, code_names, place_names, places, spot_names
-from unimp_bench.unimp.batches import collate
-from unimp_bench.unimp.generation import Free, Grammar, Increasing, written
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.pieces import Pieces
-from unimp_bench.unimp.scoring import Asked, posterior, probabilities
+from unimp_bench.unimp.answering.generation import Free, Grammar, Increasing, written
+from unimp_bench.unimp.answering.scoring import Asked, posterior, probabilities
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.sentence.answers import END, code_names, place_names, places, spot_names
+from unimp_bench.unimp.sentence.batches import collate
+from unimp_bench.unimp.sentence.pieces import Pieces
 from unimp_bench.unimp.unimp import UniMP
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from unimp_bench.unimp.loss import focal_losses
+from unimp_bench.unimp.learning.loss import focal_losses
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0])

@@ -11,14 +11,14 @@ import torch
 
 from tests.unimp.small import SMALL, Parts
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.unimp.batches import Batch, collate, planned
-from unimp_bench.unimp.branches import answered
 from unimp_bench.unimp.config import Context
-from unimp_bench.unimp.loss import objective
-from unimp_bench.unimp.pieces import catalogue_pieces
-from unimp_bench.unimp.prompt import attribute_values, phrases, segments
-from unimp_bench.unimp.sentences import Sentences, drawn_starts, last_starts, sentences
-from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.learning.loss import objective
+from unimp_bench.unimp.sentence.batches import Batch, collate, planned
+from unimp_bench.unimp.sentence.branches import answered
+from unimp_bench.unimp.sentence.pieces import catalogue_pieces
+from unimp_bench.unimp.sentence.prompt import attribute_values, phrases, segments
+from unimp_bench.unimp.sentence.sentences import Sentences, drawn_starts, last_starts, sentences
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
 def collated(parts: Parts, source: Sentences, chosen: np.ndarray) -> Batch:

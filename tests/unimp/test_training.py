@@ -13,11 +13,11 @@ from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, ModelError
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp import training
-from unimp_bench.unimp.checkpoint import Progress, load_training, load_weights, save_training, save_weights
-from unimp_bench.unimp.fusion import GatedCrossAttention
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.training import parameter_groups, schedule
+from unimp_bench.unimp.learning import training
+from unimp_bench.unimp.learning.checkpoint import Progress, load_training, load_weights, save_training, save_weights
+from unimp_bench.unimp.learning.training import parameter_groups, schedule
+from unimp_bench.unimp.network.fusion import GatedCrossAttention
+from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.unimp import UniMP
 
 QUICK = replace(SMALL, epochs=2, dropout=0.1, batch_tokens=2048)

@@ -16,9 +16,9 @@ from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import UsageError
 from unimp_bench.registry import make_model
 from unimp_bench.splits import catalogue
-from unimp_bench.unimp.batches import collate
+from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
-from unimp_bench.unimp.scoring import Asked, catalogue_scores
+from unimp_bench.unimp.sentence.batches import collate
 from unimp_bench.unimp.unimp import UniMP
 
 ONCE = replace(SMALL, epochs=1, learning_rate=5e-3)

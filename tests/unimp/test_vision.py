@@ -11,8 +11,8 @@ from tests.unimp.small import Parts
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.testing.planted import write_planted_corpus
-from unimp_bench.unimp import vision
-from unimp_bench.unimp.vision import picture_features
+from unimp_bench.unimp.network import vision
+from unimp_bench.unimp.network.vision import picture_features
 
 
 def test_features_are_computed_once(parts: Parts, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,19 +13,27 @@ from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.answers import END, code_names, place_names, places, rating_names, ratings_of, spot_names
-from unimp_bench.unimp.branches import answered, unanswered
-from unimp_bench.unimp.checkpoint import load_weights, save_weights
+from unimp_bench.unimp.answering.generation import Free, Grammar, Increasing, written
+from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores, posterior, probabilities
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
-from unimp_bench.unimp.generation import Free, Grammar, Increasing, written
-from unimp_bench.unimp.lexicon import vocabulary_of
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.pieces import catalogue_pieces
-from unimp_bench.unimp.scoring import Asked, catalogue_scores, posterior, probabilities
-from unimp_bench.unimp.sentences import Sentences, drawn_examples, drawn_starts, last_starts, sentences
-from unimp_bench.unimp.tokens import Vocabulary
-from unimp_bench.unimp.training import Course, train
-from unimp_bench.unimp.vision import picture_features
+from unimp_bench.unimp.learning.checkpoint import load_weights, save_weights
+from unimp_bench.unimp.learning.training import Course, train
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.vision import picture_features
+from unimp_bench.unimp.sentence.answers import (
+    END,
+    code_names,
+    place_names,
+    places,
+    rating_names,
+    ratings_of,
+    spot_names,
+)
+from unimp_bench.unimp.sentence.branches import answered, unanswered
+from unimp_bench.unimp.sentence.lexicon import vocabulary_of
+from unimp_bench.unimp.sentence.pieces import catalogue_pieces
+from unimp_bench.unimp.sentence.sentences import Sentences, drawn_examples, drawn_starts, last_starts, sentences
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 MOST_TOKENS = 40
 """Tokens of the longest sentence that is written."""

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from unimp_bench.errors import DataError
-from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.network.model import UniMPModel
 
 _STATE = "progress"
 

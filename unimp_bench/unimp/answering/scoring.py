@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from unimp_bench.records import FloatArray, IntArray
-from unimp_bench.unimp.batches import Batch, collate, planned
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.sentences import Sentences
-from unimp_bench.unimp.tokens import Vocabulary
-from unimp_bench.unimp.vision import PictureFeatures
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.vision import PictureFeatures
+from unimp_bench.unimp.sentence.batches import Batch, collate, planned
+from unimp_bench.unimp.sentence.sentences import Sentences
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
 @dataclass(frozen=True)

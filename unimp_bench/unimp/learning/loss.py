@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from unimp_bench.unimp.batches import Batch
+from unimp_bench.unimp.sentence.batches import Batch
 
 
 def focal_losses(logits: Tensor, labels: Tensor, gamma: float) -> Tensor:

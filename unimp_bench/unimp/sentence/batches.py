@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from unimp_bench.records import IntArray, slices
-from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE
-from unimp_bench.unimp.sentences import Sentences
-from unimp_bench.unimp.tokens import Vocabulary
-from unimp_bench.unimp.vision import PictureFeatures
+from unimp_bench.unimp.network.vision import PictureFeatures
+from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, NONE
+from unimp_bench.unimp.sentence.sentences import Sentences
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 from unimp_bench.corpus import Items
 from unimp_bench.records import IntArray
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.prompt import attribute_values, known_attributes
-from unimp_bench.unimp.tokens import RATING, Vocabulary
+from unimp_bench.unimp.sentence.prompt import attribute_values, known_attributes
+from unimp_bench.unimp.sentence.tokens import RATING, Vocabulary
 
 CLS_PIECE = 0
 FIRST_ITEM_PIECE = 1

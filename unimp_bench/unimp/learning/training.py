@@ -12,15 +12,15 @@ import torch
 from unimp_bench.errors import ModelError
 from unimp_bench.progress import progress as shown
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.batches import collate, planned
-from unimp_bench.unimp.checkpoint import Progress, load_training, load_weights, save_training, save_weights
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.fusion import GatedCrossAttention
-from unimp_bench.unimp.loss import objective
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.sentences import Sentences
-from unimp_bench.unimp.tokens import Vocabulary
-from unimp_bench.unimp.vision import PictureFeatures
+from unimp_bench.unimp.learning.checkpoint import Progress, load_training, load_weights, save_training, save_weights
+from unimp_bench.unimp.learning.loss import objective
+from unimp_bench.unimp.network.fusion import GatedCrossAttention
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.vision import PictureFeatures
+from unimp_bench.unimp.sentence.batches import collate, planned
+from unimp_bench.unimp.sentence.sentences import Sentences
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 _CHECKPOINT = "training.safetensors"
 _BEST = "best.safetensors"

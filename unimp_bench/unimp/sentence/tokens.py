@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.unimp.prompt import ANSWER, CLS, EOC, IMG, PAD, SPECIALS
+from unimp_bench.unimp.sentence.prompt import ANSWER, CLS, EOC, IMG, PAD, SPECIALS
 
 RATING = "rate_"
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from unimp_bench.contracts import Kind
 from unimp_bench.records import Examples, IntArray, Shown
-from unimp_bench.unimp.pieces import NONE, Pieces
-from unimp_bench.unimp.prompt import plain
-from unimp_bench.unimp.tokens import RATING, Vocabulary
+from unimp_bench.unimp.sentence.pieces import NONE, Pieces
+from unimp_bench.unimp.sentence.prompt import plain
+from unimp_bench.unimp.sentence.tokens import RATING, Vocabulary
 
 END = "[END]"
 MOST_WORDS = 30

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from unimp_bench.records import BoolArray, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
-from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.scoring import Asked, last_states
+from unimp_bench.unimp.answering.scoring import Asked, last_states
+from unimp_bench.unimp.network.model import UniMPModel
 
 
 class Grammar(ABC):

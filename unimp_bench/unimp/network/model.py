@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from unimp_bench.torch_setup import make_torchvision_importable
-from unimp_bench.unimp.batches import Batch
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.fusion import FusedLayer, GatedCrossAttention, Media
-from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, Pieces
-from unimp_bench.unimp.resampler import PerceiverResampler
-from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.network.fusion import FusedLayer, GatedCrossAttention, Media
+from unimp_bench.unimp.network.resampler import PerceiverResampler
+from unimp_bench.unimp.sentence.batches import Batch
+from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, Pieces
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
 class UniMPModel(nn.Module):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from unimp_bench.contracts import FitData
-from unimp_bench.unimp.answers import answer_names, sentences_of
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.prompt import attribute_values, known_attributes, phrases, plain
-from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.sentence.answers import answer_names, sentences_of
+from unimp_bench.unimp.sentence.prompt import attribute_values, known_attributes, phrases, plain
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
 def vocabulary_of(data: FitData, config: UniMPConfig) -> Vocabulary:

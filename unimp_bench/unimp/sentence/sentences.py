@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, slices
-from unimp_bench.unimp.branches import Branches
-from unimp_bench.unimp.pieces import CLS_PIECE, FIRST_ITEM_PIECE, Pieces
-from unimp_bench.unimp.prompt import TASK_WEIGHTS
-from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.sentence.branches import Branches
+from unimp_bench.unimp.sentence.pieces import CLS_PIECE, FIRST_ITEM_PIECE, Pieces
+from unimp_bench.unimp.sentence.prompt import TASK_WEIGHTS
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
 @dataclass(frozen=True)

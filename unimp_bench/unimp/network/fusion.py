@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from unimp_bench.unimp.resampler import Attention, feed_forward
+from unimp_bench.unimp.network.resampler import Attention, feed_forward
 
 
 class Media(NamedTuple):

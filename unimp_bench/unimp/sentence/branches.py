@@ -9,10 +9,18 @@ import numpy as np
 
 from unimp_bench.contracts import Kind
 from unimp_bench.records import Examples, IntArray, slices
-from unimp_bench.unimp.answers import answer_pieces, code_names, kind_of, open_answer, place_names, places, spot_names
-from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE, Pieces
-from unimp_bench.unimp.prompt import ITEMS, QUERY, plain, segments
-from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.sentence.answers import (
+    answer_pieces,
+    code_names,
+    kind_of,
+    open_answer,
+    place_names,
+    places,
+    spot_names,
+)
+from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, NONE, Pieces
+from unimp_bench.unimp.sentence.prompt import ITEMS, QUERY, plain, segments
+from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
 @dataclass(frozen=True)
