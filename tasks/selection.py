@@ -56,6 +56,11 @@ class Selection(Task):
             raise UsageError(f"corpus {corpus.name!r} comes with a split of its own, which has no order to select by")
         if self.config.negatives == "same-category" and "category" not in corpus.items.attributes:
             raise UsageError(f"corpus {corpus.name!r} has no item categories to draw hard negatives from")
+        if split == "new-domain" and part != "test":
+            raise UsageError(
+                "selection asks users of a new domain for up to three items, on which a model that was adapted to it "
+                "would have been trained; leave out --fit-split new-domain"
+            )
         rng = np.random.default_rng([SPLITS.index(split), _PARTS.index(part)])
         examples, positives = self._positives(corpus, split, part, rng)
         assert examples.rows is not None

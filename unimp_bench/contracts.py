@@ -43,6 +43,7 @@ class ModelCard:
         new_items: it scores items that were not in its training data.
         corpora: the only corpora it runs on; empty for any.
         variant: for a family, the configuration field that the part after the colon sets.
+        goes_on: it can go on from an earlier fit of its own (``FitData.start``).
     """
 
     name: str
@@ -55,6 +56,7 @@ class ModelCard:
     new_items: bool
     corpora: tuple[str, ...] = ()
     variant: str | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,28 @@ class TaskExamples:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A fitted model of the same class and catalogue that a fit goes on from.
+
+    Attributes:
+        folder: what ``Model.save`` wrote.
+        tasks: names of all tasks that it was fitted on, in whatever stage.
+        catalogue: sorted numbers of the items that were answers there.
+    """
+
+    folder: Path
+    tasks: tuple[str, ...]
+    catalogue: IntArray
+
+
+@dataclass(frozen=True)
 class FitData:
     """All that a model is given to learn from. The test targets are nowhere in it.
 
     Attributes:
         items: attributes and pictures of the whole catalogue.
         catalogue: sorted numbers of the items that may be answers in training and validation.
-        examples: by task name, of split ``loo``.
+        examples: by task name, of split ``loo``, or of ``new-domain`` where a fitted model is adapted to it.
         seed: of every random choice in the fit.
         work: a folder of this fit's own; what is there at the start is from an interrupted fit of the same
             specification, so a model may go on from its checkpoint.
@@ -117,6 +134,7 @@ class FitData:
         validate: ``validate(model, task)`` is the task's validation score between 0 and 1, higher better (ranking
             NDCG@5 under protocol ``paper``; see ``unimp_bench.kinds`` for the others); a model keeps its best epoch
             by it.
+        start: what the fit goes on from; None for a fit that begins anew.
     """
 
     items: Items
@@ -126,6 +144,7 @@ class FitData:
     work: Path
     cache: Path
     validate: Callable[[Model[Any], str], float]
+    start: Start | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench import registry
-from unimp_bench.contracts import FitData, Model, TaskExamples
+from unimp_bench.contracts import FitData, Model, Start, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.drawing import draw_examples
 from unimp_bench.files import locked, write_atomically
@@ -29,7 +29,7 @@ FIT_NAME = "fit.json"
 
 
 class FitCost(Strict):
-    """What a finished fit took: wall seconds over all its parts, and the largest resident memory in MiB."""
+    """What a finished fit took, the fits that it goes on from included: wall seconds, and the most memory in MiB."""
 
     seconds: float
     peak_memory_mib: float
@@ -50,24 +50,39 @@ def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Wor
         if record.is_file():
             model.load(folder / "model", corpus.items, cache)
             return FitCost.model_validate_json(record.read_bytes())
+        before, start = _start(spec, corpus, workspace)
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
         work = folder / "work"
         work.mkdir(exist_ok=True)
         with _stopwatch(work / "seconds") as elapsed:
-            model.fit(_fit_data(spec, corpus, work, cache))
-            cost = FitCost(seconds=round(elapsed(), 3), peak_memory_mib=peak_memory_mib())
+            model.fit(_fit_data(spec, corpus, work, cache, start))
+            cost = FitCost(
+                seconds=round(before.seconds + elapsed(), 3),
+                peak_memory_mib=max(before.peak_memory_mib, peak_memory_mib()),
+            )
         _save(model, folder / "model")
         write_atomically(record, cost.model_dump_json() + "\n")
         shutil.rmtree(work)
     return cost
 
 
-def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path) -> FitData:
+def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace) -> tuple[FitCost, Start | None]:
+    """The fitted model that a fit goes on from, fitted now where it is not there yet, and what it took."""
+    start = spec.start
+    if start is None:
+        return FitCost(seconds=0.0, peak_memory_mib=0.0), None
+    model = registry.make_model(start.model, None, start.config)
+    cost = fit_or_load(model, start, corpus, workspace, fresh=False)
+    tasks = dict.fromkeys(name for stage in start.stages for name, _ in stage.tasks)
+    return cost, Start(workspace.fits / start.key / "model", tuple(tasks), catalogue(corpus, start.split))
+
+
+def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Start | None) -> FitData:
     tasks = {name: registry.make_task(name, spec.options.get(name)) for name, _ in spec.tasks}
     examples = {
         name: TaskExamples(
-            draw_examples(task, corpus, "loo", "train", cache),
-            draw_examples(task, corpus, "loo", "validation", cache),
+            draw_examples(task, corpus, spec.split, "train", cache),
+            draw_examples(task, corpus, spec.split, "validation", cache),
         )
         for name, task in tasks.items()
     }
@@ -76,7 +91,8 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path) -> FitData
         setting = Setting(tasks[name], corpus, "paper", cache, label=spec.model)
         return kind_of(tasks[name].kind).validation(model, examples[name].validation, setting)
 
-    return FitData(corpus.items, catalogue(corpus, "loo"), examples, spec.seed, work, cache, validate)
+    answers = catalogue(corpus, spec.split)
+    return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start)
 
 
 def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:

@@ -85,11 +85,12 @@ class CorpusFacts(Strict):
 
 
 class ModelFacts(Strict):
-    """What a table says of the model without importing it."""
+    """What a table says of the model without importing it; ``tune`` are the settings of the last of several fits."""
 
     name: str
     preset: str
     settings: dict[str, str]
+    tune: dict[str, str] = Field(default={})
     about: str
     source: str
     reads: tuple[str, ...]

@@ -8,6 +8,7 @@ import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ class RunRequest:
 
     Attributes:
         fit_on: tasks the model is fitted on; empty for the evaluated task alone.
-        settings: fields of the model's configuration that differ from the preset.
+        fit_split: whose training part it learns from: ``loo``, or ``new-domain`` to learn the new domain itself.
+        after: the tasks of each earlier fit that the fit goes on from, in their order; those learn from ``loo``.
+        settings: fields of the model's configuration that differ from the preset, in all fits.
+        tune: fields that differ in the last fit alone.
         options: options of the task that differ from its own.
         views: seeded changes of the corpus, one upon the other (``NT``, ``NV:0.4``).
         note: a remark to keep with the result.
@@ -50,7 +54,10 @@ class RunRequest:
     seed: int = 0
     preset: str | None = None
     fit_on: tuple[str, ...] = ()
+    fit_split: Split = "loo"
+    after: tuple[tuple[str, ...], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    tune: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[str, ...] = ()
     note: str = ""
@@ -72,7 +79,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     check_askable(task, request.split, request.protocol)
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
-    model = registry.make_model(request.model, request.preset, request.settings)
+    model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
     spec = specify(request, task, model, corpus)
     folder = workspace.runs / spec.key
     with locked(folder):
@@ -116,30 +123,47 @@ def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
 
 def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
     """Refuse, with the reason, what a model or task does not serve."""
-    for name in (task.name, *request.fit_on):
+    for name in (task.name, *request.fit_on, *chain.from_iterable(request.after)):
         if name not in card.tasks:
             raise UsageError(f"{card.name} does not serve {name}; it serves {', '.join(card.tasks)}")
+    if request.after and not card.goes_on:
+        raise UsageError(f"{card.name} cannot go on from an earlier fit; leave out --after")
+    if request.tune and not request.after:
+        raise UsageError("what the last fit alone has differs from nothing without an earlier one; use --set")
     if card.corpora and corpus.manifest.source not in card.corpora:
         raise UsageError(f"{card.name} runs only on {', '.join(card.corpora)}: it needs what only that corpus knows")
     if request.split == "new-user" and not card.new_users:
         raise UsageError(f"{card.name} cannot score users that were not in its training data (split new-user)")
-    if request.split == "new-domain" and not card.new_items:
-        raise UsageError(f"{card.name} cannot score items that were not in its training data (split new-domain)")
+    if request.split == "new-domain" and not card.new_items and request.fit_split != "new-domain":
+        raise UsageError(
+            f"{card.name} cannot score items that were not in its training data (split new-domain); "
+            "--fit-split new-domain fits it there"
+        )
+    if request.fit_split != "loo" and request.split != request.fit_split:
+        raise UsageError(f"a model that was fitted on {request.fit_split} is asked about it: add --split new-domain")
 
 
 def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
-    """The specification of a request."""
-    tasks = {name: registry.make_task(name).version for name in request.fit_on or (task.name,)}
+    """The specification of a request; ``model`` has the settings of the last fit."""
     options = differing_options(task)
-    return RunSpec(
-        fit=FitSpec(
-            tasks=tuple(sorted(tasks.items())),
+    earlier = registry.make_model(request.model, request.preset, request.settings) if request.after else model
+    stages = [(tasks, earlier, "loo") for tasks in request.after]
+    stages.append((request.fit_on or (task.name,), model, request.fit_split))
+    fit: FitSpec | None = None
+    for tasks, fitted, split in stages:
+        fit = FitSpec(
+            tasks=tuple(sorted((name, registry.make_task(name).version) for name in set(tasks))),
             model=request.model,
-            config=json.loads(json.dumps(dataclasses.asdict(model.config))),
+            config=json.loads(json.dumps(dataclasses.asdict(fitted.config))),
             fingerprint=corpus.fingerprint,
             seed=request.seed,
             options={task.name: options} if options and task.name in tasks else {},
-        ),
+            split=split,
+            start=fit,
+        )
+    assert fit is not None
+    return RunSpec(
+        fit=fit,
         task=task.name,
         task_version=task.version,
         split=request.split,
@@ -171,6 +195,7 @@ def _facts(request: RunRequest, card: ModelCard) -> ModelFacts:
         name=request.model,
         preset=request.preset or registry.default_preset(request.model),
         settings={key: str(value) for key, value in sorted(request.settings.items())},
+        tune={key: str(value) for key, value in sorted(request.tune.items())},
         about=card.about,
         source=card.source,
         reads=card.reads,
@@ -189,8 +214,14 @@ def command_of(request: RunRequest) -> str:
         parts += ["--preset", request.preset]
     for name in request.fit_on:
         parts += ["--fit-on", name]
+    for tasks in request.after:
+        parts += ["--after", ",".join(tasks)]
+    if request.fit_split != "loo":
+        parts += ["--fit-split", request.fit_split]
     for key, value in sorted(request.settings.items()):
         parts += ["--set", f"{key}={value}"]
+    for key, value in sorted(request.tune.items()):
+        parts += ["--tune", f"{key}={value}"]
     if request.note:
         parts += ["--note", request.note]
     return shlex.join(parts)

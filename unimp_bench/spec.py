@@ -28,6 +28,8 @@ class FitSpec(Strict):
         fingerprint: of the corpus.
         seed: of every random choice.
         options: of its tasks, by name, where they differ from the task's own.
+        split: whose training part it learns from.
+        start: the fitted model that this one goes on from; None for one that begins anew.
     """
 
     tasks: tuple[tuple[str, int], ...]
@@ -36,11 +38,18 @@ class FitSpec(Strict):
     fingerprint: str
     seed: int
     options: dict[str, dict[str, Any]] = Field(default={})
+    split: Split = "loo"
+    start: FitSpec | None = None
 
     @property
     def key(self) -> str:
         """Hexadecimal name of the fit."""
         return _hash(self)
+
+    @property
+    def stages(self) -> tuple[FitSpec, ...]:
+        """The fits that lead to this one, and itself, in their order."""
+        return (*(self.start.stages if self.start else ()), self)
 
 
 class RunSpec(Strict):

@@ -1,8 +1,9 @@
 """Who is in which split, and which interaction is the target: leave-one-out per user, or the corpus's own parts.
 
 For a user with at least three interactions the last is the test target and the one before it the validation
-target; a user with fewer has none of them held out and gives everything to training. Users of ``new-user`` and
-``new-domain`` are never trained on; their last interaction is their test target (UniMP, section 3.1).
+target; a user with fewer has none of them held out and gives everything to training. Users of ``new-user`` are
+never trained on, and those of ``new-domain`` only where a model is adapted to that domain; their last interaction is
+their test target (UniMP, section 3.1).
 
 A corpus that comes with a public split has parts of its own (``Corpus.parts``): then the interactions marked
 validation and test are the targets, several a user, and a target's history is all that stands before its part.
@@ -49,14 +50,13 @@ def target_examples(corpus: Corpus, split: Split, part: Part, task: str) -> Exam
     """The examples of one part of a split, targets included, histories cut to what may be known.
 
     ``train``: every training interaction that has one before it is a target. ``validation`` and ``test``: one
-    example a user, or one for each interaction of the corpus's own part. Only ``loo`` has a training and a
-    validation part.
+    example a user, or one for each interaction of the corpus's own part. ``new-user`` has only a test part.
 
     Raises:
         UsageError: the corpus has no such users, or the part does not exist in this split.
     """
-    if part != "test" and split != "loo":
-        raise UsageError(f"split {split} has only a test part: models are fitted on loo")
+    if part != "test" and split == "new-user":
+        raise UsageError("split new-user has only a test part: models are fitted on loo, or adapted to new-domain")
     if corpus.parts is not None:
         return _own_part(corpus, corpus.parts, split, part, task)
     lengths = corpus.histories.lengths()
@@ -65,7 +65,7 @@ def target_examples(corpus: Corpus, split: Split, part: Part, task: str) -> Exam
     if not evaluated.any():
         raise UsageError(f"corpus {corpus.name!r} has no users for split {split}; {_hint(split)}")
     if part == "train":
-        return training_examples(corpus, cut_histories(corpus, members, np.where(evaluated, 2, 0)), task)
+        return training_examples(corpus, cut_histories(corpus, members, np.where(evaluated, 2, 0)), split, task)
     return last_examples(corpus, split, part, task, np.where(evaluated, HELD_BACK[part], 0))
 
 
@@ -90,7 +90,7 @@ def last_examples(corpus: Corpus, split: Split, part: Part, task: str, held_back
     )
 
 
-def training_examples(corpus: Corpus, known: Histories, task: str) -> Examples:
+def training_examples(corpus: Corpus, known: Histories, split: Split, task: str) -> Examples:
     """An example for every interaction of ``known`` that has one before it; ``known`` holds beginnings of histories."""
     rows = np.arange(len(known), dtype=np.int64)
     users = np.repeat(np.arange(known.users, dtype=np.int32), known.lengths())
@@ -98,7 +98,7 @@ def training_examples(corpus: Corpus, known: Histories, task: str) -> Examples:
     users, rows = users[has_past], rows[has_past]
     return Examples(
         task=task,
-        split="loo",
+        split=split,
         part="train",
         histories=known,
         users=users,
@@ -126,7 +126,7 @@ def _own_part(corpus: Corpus, parts: IntArray, split: Split, part: Part, task: s
     unknown = np.bincount(users[parts >= max(code, 1)], minlength=corpus.histories.users)
     known = cut_histories(corpus, everybody, unknown)
     if part == "train":
-        return training_examples(corpus, known, task)
+        return training_examples(corpus, known, split, task)
     rows = np.flatnonzero(parts == code)
     return Examples(
         task=task,

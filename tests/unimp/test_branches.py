@@ -11,7 +11,7 @@ import torch
 from tests.unimp.small import CODES, SMALL, TASKS, Parts
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
-from unimp_bench.unimp.learning.loss import objective
+from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.network.fusion import Media
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.answers import answer_names, kind_of, ratings_of
@@ -125,8 +125,8 @@ def test_sharing_all_six_tasks_changes_no_logit(six: Parts) -> None:
     with torch.no_grad():
         for source in (shared, apart):
             batch = collated(six, source)
-            logits = six.model(batch)
-            losses.append(objective(logits, batch, gamma=2.0, context_weight=0.5))
+            logits = six.model.logits(six.model(batch), batch.naming)
+            losses.append(Objective(six.model, replace(SMALL, gamma=2.0, context_weight=0.5))(batch))
             order = batch.examples[batch.is_task].argsort(stable=True)
             answers.append((logits[batch.is_task][order], batch.labels[batch.is_task][order]))
     assert torch.equal(answers[0][1], answers[1][1])
@@ -134,12 +134,29 @@ def test_sharing_all_six_tasks_changes_no_logit(six: Parts) -> None:
     torch.testing.assert_close(losses[0], losses[1])
 
 
+def test_logits_by_chunks_give_the_same_loss_and_gradients(six: Parts) -> None:
+    """With fewer rows at a time than there are labels, those that name candidates among them."""
+    batch = collated(six, learnt(six, *(six.examples(name).select(slice(0, 12)) for name in TASKS)))
+    assert batch.naming.shape[1]
+    losses, gradients = [], []
+    for rows in (10_000, 7):
+        six.model.zero_grad()
+        loss = Objective(six.model, replace(SMALL, logit_rows=rows))(batch)
+        loss.backward()
+        losses.append(loss.detach())
+        gradients.append([p.grad.clone() for p in six.model.parameters() if p.grad is not None])
+    six.model.zero_grad()
+    torch.testing.assert_close(losses[0], losses[1])
+    for one, two in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
 @torch.no_grad()
 def test_the_token_of_a_place_names_its_candidate(six: Parts) -> None:
     """Its logit is that of its own output row and of its candidate's; no other logit is touched."""
     examples = six.examples("selection").select(slice(40, 42))
     batch = collated(six, learnt(six, examples))
-    rows = six.model.decoder.get_output_embeddings().weight
+    rows = six.model.decoder.model.get_output_embeddings().weight
     states = six.model.hidden(batch).flatten(0, 1)[batch.answer_rows]
     expected = states @ rows.T
     assert examples.shown is not None
@@ -149,7 +166,7 @@ def test_the_token_of_a_place_names_its_candidate(six: Parts) -> None:
             for place, item in enumerate(shown.tolist()):
                 (token,) = six.vocabulary.named([f"s_{place}"])
                 expected[label, token] += rows[six.vocabulary.words + item] @ states[label]
-    torch.testing.assert_close(six.model(batch), expected)
+    torch.testing.assert_close(six.model.logits(six.model(batch), batch.naming), expected)
 
 
 @torch.no_grad()
@@ -164,7 +181,7 @@ def test_a_shown_picture_moves_its_own_item_alone(six: Parts) -> None:
     distinct = sorted({item for item in items if six.corpus.items.has_picture[item]})
     pictures = batch.pictures.clone()
     pictures[distinct.index(candidate)] += 1.0
-    layer = six.model.decoder.base_model.layers[1].fusion
+    layer = six.model.decoder.layers[1].fusion
     moved = _fused(six.model, layer, batch, hidden) != _fused(
         six.model, layer, replace(batch, pictures=pictures), hidden
     )

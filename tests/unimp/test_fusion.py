@@ -26,7 +26,7 @@ def batch(parts: Parts) -> Batch:
 
 def fused(model: UniMPModel, batch: Batch, hidden: Tensor) -> tuple[GatedCrossAttention, Media, Tensor]:
     assert model.resampler is not None
-    layer = model.decoder.base_model.layers[1]
+    layer = model.decoder.layers[1]
     assert isinstance(layer, FusedLayer)
     media = Media(model.resampler(batch.pictures), batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
     return layer.fusion, media, layer.fusion(hidden, media)
@@ -98,8 +98,8 @@ def test_shut_gates_give_the_plain_language_model_bit_for_bit(parts: Parts, batc
 
 @torch.no_grad()
 def test_logits_at_labels_equal_full_logits(parts: Parts, batch: Batch) -> None:
-    full = parts.model.decoder.get_output_embeddings()(parts.model.hidden(batch))
-    labelled = parts.model(batch)
+    full = parts.model.decoder.model.get_output_embeddings()(parts.model.hidden(batch))
+    labelled = parts.model.logits(parts.model(batch), batch.naming)
     assert labelled.shape == (len(batch.labels), len(parts.vocabulary))
     torch.testing.assert_close(labelled, full.flatten(0, 1)[batch.answer_rows])
 
@@ -116,8 +116,8 @@ def test_a_token_never_sees_ahead(parts: Parts, batch: Batch) -> None:
 @torch.no_grad()
 def test_items_begin_at_the_mean_of_their_words(parts: Parts) -> None:
     model = UniMPModel(SMALL, len(parts.vocabulary), None)
-    model.describe_items(parts.pieces, parts.vocabulary)
-    tables: list[Any] = [model.decoder.get_input_embeddings(), model.decoder.get_output_embeddings()]
+    model.describe_items(parts.pieces, parts.vocabulary, np.arange(parts.vocabulary.items))
+    tables: list[Any] = [model.decoder.model.get_input_embeddings(), model.decoder.model.get_output_embeddings()]
     item = 7
     row = slice(parts.pieces.offsets[FIRST_ITEM_PIECE + item], parts.pieces.offsets[FIRST_ITEM_PIECE + item + 1])
     words = [int(token) for token in parts.pieces.tokens[row] if token < parts.vocabulary.words]

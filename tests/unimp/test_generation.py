@@ -42,7 +42,7 @@ def grammar_of(parts: Parts, examples: Examples) -> Grammar:
 def restless(model: UniMPModel) -> UniMPModel:
     """A copy with weights so large that its answers follow from what it reads."""
     copy = deepcopy(model)
-    for parameter in copy.decoder.base_model.layers.parameters():
+    for parameter in copy.decoder.layers.parameters():
         parameter.mul_(4.0)
     return copy
 
@@ -64,7 +64,7 @@ def test_writing_with_a_cache_equals_reading_everything_anew(six: Parts, task: s
             sentence = replace(asked, pieces=asked.pieces.followed_by(so_far), runs=asked.runs.copy())
             sentence.runs[sentence.offsets[number + 1] - 1] = len(asked.pieces)
             batch = collate(sentence, np.array([number]), six.features, six.vocabulary)
-            state, rows = model.hidden(batch)[0, -1], model.decoder.get_output_embeddings().weight
+            state, rows = model.hidden(batch)[0, -1], model.decoder.model.get_output_embeddings().weight
             logits = rows @ state
             if grammar.named is not None:
                 names = [(int(t), int(i)) for t, i in zip(grammar.tokens, grammar.named[number], strict=True) if i >= 0]
@@ -122,7 +122,7 @@ def test_probabilities_are_those_of_the_next_token(six: Parts) -> None:
     got = probabilities(six.model, Asked(asked, six.features, six.vocabulary, 1024), tokens)
     for number in range(len(examples)):
         batch = collate(asked, np.array([number]), six.features, six.vocabulary)
-        logits = six.model.decoder.get_output_embeddings()(six.model.hidden(batch))[0, -1]
+        logits = six.model.decoder.model.get_output_embeddings()(six.model.hidden(batch))[0, -1]
         np.testing.assert_allclose(got[number], logits.softmax(dim=0)[torch.from_numpy(tokens)].numpy(), rtol=1e-4)
 
 

@@ -12,7 +12,7 @@ import torch
 from tests.unimp.small import SMALL, Parts
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.unimp.config import Context
-from unimp_bench.unimp.learning.loss import objective
+from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.sentence.batches import Batch, collate, planned
 from unimp_bench.unimp.sentence.branches import answered
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
@@ -122,8 +122,8 @@ def test_shared_sentences_give_the_loss_of_separate_ones(parts: Parts) -> None:
     with torch.no_grad():
         for source in (shared, apart):
             batch = collated(parts, source, np.arange(len(source)))
-            logits = parts.model(batch)
-            losses.append(objective(logits, batch, gamma=2.0, context_weight=0.5))
+            logits = parts.model.logits(parts.model(batch), batch.naming)
+            losses.append(Objective(parts.model, replace(SMALL, gamma=2.0, context_weight=0.5))(batch))
             order = batch.examples[batch.is_task].argsort()
             answers.append(logits[batch.is_task][order])
             assert (

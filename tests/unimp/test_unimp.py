@@ -40,7 +40,7 @@ def test_one_pass_scores_are_next_token_logits(parts: Parts) -> None:
     scored = catalogue_scores(parts.model, Asked(asked, parts.features, parts.vocabulary, 1024), items)
     for number in (0, 5, len(examples) - 1):
         batch = collate(asked, np.array([number]), parts.features, parts.vocabulary)
-        last = parts.model.decoder.get_output_embeddings()(parts.model.hidden(batch))[0, -1]
+        last = parts.model.decoder.model.get_output_embeddings()(parts.model.hidden(batch))[0, -1]
         probabilities = last.softmax(dim=-1)[torch.from_numpy(parts.vocabulary.words + items)]
         expected = (probabilities / probabilities.sum()).numpy()
         got = torch.from_numpy(scored[number]).softmax(dim=-1).numpy()

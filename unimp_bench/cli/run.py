@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import click
 
 from unimp_bench import registry
@@ -19,6 +21,8 @@ from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.records import Protocol, Split
 
+FIT_SPLITS = ("loo", "new-domain")
+
 
 @click.command("run")
 @click.option("--task", required=True, help="What to solve; see 'unimp-bench list tasks'.")
@@ -32,6 +36,11 @@ from unimp_bench.records import Protocol, Split
 @task_option
 @view_option
 @click.option("--fit-on", multiple=True, metavar="TASK", help="Fit on these tasks instead of the evaluated one.")
+@click.option(
+    "--fit-split", type=click.Choice(FIT_SPLITS), default="loo", show_default=True, help="Whose training part."
+)
+@click.option("--after", multiple=True, metavar="TASK,TASK", help="Go on from a fit on these tasks; again for more.")
+@click.option("--tune", multiple=True, metavar="KEY=VALUE", help="Change one setting in the last fit alone.")
 @click.option("--note", default="", help="A remark to keep with the result.")
 @click.option("--fresh", is_flag=True, help="Fit and score again, even where a result is there.")
 def command(
@@ -46,12 +55,16 @@ def command(
     options: tuple[str, ...],
     views: tuple[str, ...],
     fit_on: tuple[str, ...],
+    fit_split: Split,
+    after: tuple[str, ...],
+    tune: tuple[str, ...],
     note: str,
     fresh: bool,
 ) -> None:
     """Fit MODEL on TASK, score it on the test part, and keep the result in runs/."""
     find(registry.task_cards(), task, "task")
-    for name in fit_on:
+    earlier = tuple(tuple(part for part in tasks.split(",") if part) for tasks in after)
+    for name in (*fit_on, *chain.from_iterable(earlier)):
         find(registry.task_cards(), name, "task")
     registry.model_card(model)
     changed, chosen = pairs("--set", settings), pairs("--option", options)
@@ -69,6 +82,9 @@ def command(
         seed=seed,
         preset=preset,
         fit_on=fit_on,
+        fit_split=fit_split,
+        after=earlier,
+        tune=pairs("--tune", tune),
         settings=changed,
         options=chosen,
         views=views,

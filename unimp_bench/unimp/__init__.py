@@ -12,5 +12,6 @@ CATALOGUE: tuple[ModelCard, ...] = (
         source="Wei et al., ICLR 2024",
         new_users=True,
         new_items=False,
+        goes_on=True,
     ),
 )

@@ -6,6 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Context = Literal["picture", "item", "attributes"]
+Fusion = Literal["exclusive", "inclusive", "sum", "early", "late", "none"]
+Trained = Literal["all", "fusion", "output", "lora", "prompt"]
+Pretraining = Literal["none", "reconstructive", "contrastive", "autoregressive"]
+
+
+_COUNTS = (
+    *("history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "lora_rank", "prompt_tokens"),
+    *("id_levels", "id_codes", "pretraining_epochs", "epochs", "draws"),
+    *("batch_tokens", "accumulation", "logit_rows", "checkpoint_steps"),
+)
 
 
 @dataclass(frozen=True)
@@ -16,12 +26,29 @@ class UniMPConfig:
         history: items of the user sentence, the last ones (paper: 5).
         attributes: item attributes in the order of the sentence; those that the corpus lacks are left out.
         attribute_words: words kept of each attribute value (authors' code: 20).
-        vocabulary: size of the subword vocabulary trained on the corpus, without the item tokens.
+        vocabulary: size of the subword vocabulary trained on the corpus, without the item tokens; a pre-trained
+            backbone brings its own.
+        ids: how an item is written: ``atomic``, a token of its own, or ``semantic``, a short code of its content
+            (TIGER, Rajput et al., 2023).
+        id_levels, id_codes: codes of a semantic id before the one that resolves collisions, and values of each.
         encoder: ``tiny``, or the name of an open_clip model (paper: ``ViT-L-14``).
         pretrained: open_clip's tag of the encoder's weights (paper: ``openai``); empty for random weights.
         latents: visual embeddings that the resampler makes of a picture, C of the paper (OpenFlamingo: 64).
         resampler_layers: layers of the resampler (OpenFlamingo: 6).
-        width, layers, heads: of the GPT-NeoX decoder.
+        backbone: the decoder: ``gpt_neox``, ``llama`` or ``mpt`` from scratch in the sizes below, or the name or folder
+            of pre-trained weights that transformers reads (paper: RedPajama-INCITE-Instruct-3B).
+        flamingo: an OpenFlamingo checkpoint to begin resampler and cross-attention with; empty for none.
+        width, layers, heads: of a decoder from scratch.
+        tied: let the output layer of a decoder from scratch be its input embeddings.
+        trained: what moves. ``all``; ``fusion``: resampler, cross-attention and the new rows of input and output
+            embeddings, the backbone as it is (the paper; the survey's representation transfer); ``output``: the output
+            layer alone (the paper's efficient tuning); ``lora`` and ``prompt``: as ``fusion``, with low-rank updates of
+            the backbone's attention, or with trained tokens in front of each sentence.
+        lora_rank, prompt_tokens: sizes of the two.
+        fusion: how pictures reach the decoder. ``exclusive``: gated cross-attention, each token to its own item's
+            picture (Eq. 3-4). ``inclusive``: to all pictures up to its own. ``sum``: no cross-attention, a picture is
+            added to its ``[IMG]`` token. ``early``: pictures are tokens of the sentence (VIP5). ``late``: they meet the
+            text after the last layer. ``none``: no pictures.
         fusion_every: gated cross-attention stands in front of every n-th layer (paper: 2).
         gate: where the gates of the cross-attention begin. The paper's 0 protects what its backbone knows; a decoder
             from scratch knows nothing yet, and shut gates would keep the pictures from it for the first epochs.
@@ -31,8 +58,15 @@ class UniMPConfig:
             ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).
         context_weight: weight of the context loss beside the task loss (Eq. 7: 1).
         gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).
+        pretraining: of resampler, cross-attention and decoder on the items alone, before the training: ``none``,
+            ``reconstructive``, ``contrastive`` or ``autoregressive`` (section 2 of the survey).
+        pretraining_epochs: passes of it over the items.
+        rehearsal: share of the training examples that a fit which goes on from another one keeps of tasks that the
+            other was fitted on, beside new ones (the authors' continual training: 0.25).
         epochs: passes over the training examples; the best by validation NDCG@5 is kept.
-        batch_tokens: tokens of a step, padding included.
+        batch_tokens: tokens of a batch, padding included.
+        accumulation: batches of a step.
+        logit_rows: labels whose logits over the vocabulary are held at once; bounds the memory of a step.
         learning_rate, warmup, weight_decay, clip: AdamW under a cosine schedule with ``warmup`` as a share of all
             steps; decay acts on cross-attention matrices alone; gradients are clipped at norm ``clip``.
         draws: examples of each user that an epoch draws where a prompt or an answer is long (selection, explanation and
@@ -47,16 +81,29 @@ class UniMPConfig:
     attributes: tuple[str, ...] = ("category", "price", "brand", "title")
     attribute_words: int = 20
     vocabulary: int = 4096
+    ids: Literal["atomic", "semantic"] = "atomic"
+    id_levels: int = 3
+    id_codes: int = 64
     encoder: str = "tiny"
     pretrained: str = ""
     latents: int = 4
     resampler_layers: int = 1
+    fusion: Fusion = "exclusive"
+    fusion_every: int = 2
+    gate: float = 0.5
+    backbone: str = "gpt_neox"
+    flamingo: str = ""
     width: int = 64
     layers: int = 2
     heads: int = 2
-    fusion_every: int = 2
-    gate: float = 0.5
+    tied: bool = False
     dropout: float = 0.1
+    trained: Trained = "all"
+    lora_rank: int = 8
+    prompt_tokens: int = 8
+    pretraining: Pretraining = "none"
+    pretraining_epochs: int = 5
+    rehearsal: float = 0.25
     context: tuple[Context, ...] = ("item",)
     context_weight: float = 0.3
     gamma: float = 2.0
@@ -64,6 +111,8 @@ class UniMPConfig:
     draws: int = 2
     rating: Literal["expectation", "likeliest"] = "expectation"
     batch_tokens: int = 2048
+    accumulation: int = 1
+    logit_rows: int = 4096
     learning_rate: float = 3e-3
     warmup: float = 0.05
     weight_decay: float = 0.1
@@ -74,8 +123,7 @@ class UniMPConfig:
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
-        counts = "history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "epochs", "draws"
-        for name in (*counts, "batch_tokens", "checkpoint_steps"):
+        for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
 

@@ -55,7 +55,7 @@ class UniMP(Ranker[UniMPConfig], Rater[UniMPConfig], Writer[UniMPConfig], Select
         vocabulary = vocabulary_of(data, self.config)
         seed_everything(data.seed)
         self._build(data.items, vocabulary, data.cache)
-        self._model.describe_items(self._pieces, vocabulary)
+        self._model.describe_items(self._pieces, vocabulary, np.arange(len(data.items)))
         pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, vocabulary)
 
         def draw(seed: int) -> Sentences:

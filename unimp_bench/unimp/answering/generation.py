@@ -81,7 +81,7 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar) -> IntArray:
     from transformers import DynamicCache
 
     tokens = torch.from_numpy(grammar.tokens).to(model.device)
-    table = model.decoder.get_output_embeddings().weight[tokens]
+    table = model.decoder.output_rows(tokens)
     answers = np.full((len(asked.sentences), grammar.steps), grammar.end, dtype=np.int64)
     for chosen, batch in asked.batches(model.device):
         cache = DynamicCache()
@@ -107,6 +107,6 @@ def _logits(model: UniMPModel, states: Tensor, table: Tensor, naming: Tensor | N
     """(B, A), those of tokens that name an item as ``UniMPModel.forward`` has them."""
     logits = states @ table.T
     if naming is not None:
-        rows = model.decoder.get_output_embeddings().weight[naming.clamp(min=0)]
+        rows = model.decoder.output_rows(naming.clamp(min=0))
         logits = logits + torch.einsum("bw,baw->ba", states, rows) * (naming >= 0)
     return logits

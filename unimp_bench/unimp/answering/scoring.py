@@ -39,7 +39,7 @@ def catalogue_scores(model: UniMPModel, asked: Asked, catalogue: IntArray) -> Fl
     They order the items as their next-token probabilities do, which is how the paper's beam search orders them.
     """
     rows = torch.from_numpy(asked.vocabulary.words + np.asarray(catalogue, dtype=np.int64)).to(model.device)
-    table = model.decoder.get_output_embeddings().weight[rows]
+    table = model.decoder.output_rows(rows)
     scores = np.empty((len(asked.sentences), len(catalogue)), dtype=np.float32)
     for chosen, batch in asked.batches(model.device):
         scores[chosen] = (last_states(model.hidden(batch), batch) @ table.T).float().cpu().numpy()
@@ -51,7 +51,7 @@ def probabilities(model: UniMPModel, asked: Asked, tokens: IntArray) -> FloatArr
     """Of some tokens after each sentence's ``<answer>``, among the whole vocabulary, (sentences, tokens) float64."""
     found = np.empty((len(asked.sentences), len(tokens)))
     for chosen, batch in asked.batches(model.device):
-        logits = model.decoder.get_output_embeddings()(last_states(model.hidden(batch), batch))
+        logits = model.logits(last_states(model.hidden(batch), batch))
         found[chosen] = logits.double().softmax(dim=-1)[:, torch.from_numpy(tokens).to(model.device)].cpu().numpy()
     return found
 

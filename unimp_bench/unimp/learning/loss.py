@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
+from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.batches import Batch
 
 
@@ -23,10 +26,37 @@ def focal_losses(logits: Tensor, labels: Tensor, gamma: float) -> Tensor:
     return -((1 - log_p.exp()) ** gamma) * log_p
 
 
-def objective(logits: Tensor, batch: Batch, gamma: float, context_weight: float) -> Tensor:
+class Objective(nn.Module):
     """Task loss and context loss of a batch over the number of its labelled tokens, a scalar.
 
-    A token of a shared sentence counts once for every example that reads it.
+    A token of a shared sentence counts once for every example that reads it. Logits are computed for ``logit_rows``
+    labels at a time, and again on the way back where there are more, so that a step holds no more of them at once.
+    A module of its own, so that what distributes a model sees one forward pass from batch to loss.
     """
-    weights = torch.where(batch.is_task, batch.weights, context_weight * batch.weights)
-    return (weights * focal_losses(logits, batch.labels, gamma)).sum() / batch.readers.sum()
+
+    def __init__(self, model: UniMPModel, config: UniMPConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.gamma, self.context_weight, self.rows = config.gamma, config.context_weight, config.logit_rows
+
+    def forward(self, batch: Batch) -> Tensor:
+        states = self.model(batch)
+        weights = torch.where(batch.is_task, batch.weights, self.context_weight * batch.weights)
+        losses = []
+        for begin in range(0, len(states), self.rows):
+            end = begin + self.rows
+            chunk = states[begin:end], batch.labels[begin:end], _within(batch.naming, begin, end)
+            whole = len(states) <= self.rows
+            found = self._losses(*chunk) if whole else checkpoint(self._losses, *chunk, use_reentrant=False)
+            losses.append((weights[begin:end] * found).sum())
+        return torch.stack(losses).sum() / batch.readers.sum()
+
+    def _losses(self, states: Tensor, labels: Tensor, naming: Tensor) -> Tensor:
+        return focal_losses(self.model.logits(states, naming), labels, self.gamma)
+
+
+def _within(naming: Tensor, begin: int, end: int) -> Tensor:
+    """What is named at some of the labels, these counted from ``begin``."""
+    inside = (naming[0] >= begin) & (naming[0] < end)
+    label, place, item = naming[:, inside]
+    return torch.stack([label - begin, place, item])

@@ -14,7 +14,7 @@ from unimp_bench.progress import progress as shown
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.checkpoint import Progress, load_training, load_weights, save_training, save_weights
-from unimp_bench.unimp.learning.loss import objective
+from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.network.fusion import GatedCrossAttention
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.vision import PictureFeatures
@@ -60,7 +60,7 @@ def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Call
     optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), betas=_BETAS)
     checkpoint = course.work / _CHECKPOINT
     done = load_training(model, optimizer, checkpoint) if checkpoint.is_file() else Progress()
-    network, stepper = accelerator.prepare(model, optimizer)
+    objective, stepper = accelerator.prepare(Objective(model, config), optimizer)
     drawn = [course.draw(_mixed(course.seed, epoch)) for epoch in range(config.epochs)]
     plans = [list(planned(each, config.batch_tokens, _mixed(course.seed, epoch))) for epoch, each in enumerate(drawn)]
     total = sum(len(plan) for plan in plans)
@@ -74,8 +74,8 @@ def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Call
                 group["lr"] = config.learning_rate * schedule(done.step, total, config.warmup)
             batch = collate(drawn[done.epoch], chosen, course.features, course.vocabulary).to(accelerator.device)
             with accelerator.autocast():
-                logits = network(batch)
-            accelerator.backward(objective(logits, batch, config.gamma, config.context_weight))
+                loss = objective(batch)
+            accelerator.backward(loss)
             norm = accelerator.clip_grad_norm_(model.parameters(), config.clip)
             if not torch.isfinite(norm):
                 raise ModelError(f"unimp: the training diverged at step {done.step}; lower learning_rate")

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.records import IntArray
 from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.network.backbone import Backbone
 from unimp_bench.unimp.network.fusion import FusedLayer, GatedCrossAttention, Media
 from unimp_bench.unimp.network.resampler import PerceiverResampler
 from unimp_bench.unimp.sentence.batches import Batch
@@ -28,12 +29,12 @@ class UniMPModel(nn.Module):
 
     def __init__(self, config: UniMPConfig, vocabulary_size: int, picture_width: int | None) -> None:
         super().__init__()
-        self.decoder = _decoder(config, vocabulary_size)
+        self.decoder = Backbone(config, vocabulary_size)
         self.dropout = nn.Dropout1d(config.dropout)  # of (B, N, width): whole tokens
         self.resampler: PerceiverResampler | None = None
         if picture_width is not None:
             self.resampler = PerceiverResampler(picture_width, config.latents, config.resampler_layers, config.heads)
-            layers = self.decoder.base_model.layers
+            layers = self.decoder.layers
             for number in range(config.fusion_every - 1, len(layers), config.fusion_every):
                 head_width = config.width // config.heads
                 fusion = GatedCrossAttention(config.width, picture_width, config.heads, head_width, config.gate)
@@ -54,14 +55,8 @@ class UniMPModel(nn.Module):
         if self.resampler is not None:
             embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
             media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
-        states: Tensor = self.decoder.base_model(
-            inputs_embeds=self.dropout(self._embedded(batch.tokens, batch.marks)),
-            attention_mask=batch.attends,
-            position_ids=batch.positions,
-            media=media,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        ).last_hidden_state
+        embedded = self.dropout(self._embedded(batch.tokens, batch.marks))
+        states: Tensor = self.decoder(embedded, batch.attends, batch.positions, media, cache)
         return states
 
     def advance(self, tokens: Tensor, marks: Tensor, positions: Tensor, seen: Tensor, cache: Any) -> Tensor:
@@ -73,65 +68,46 @@ class UniMPModel(nn.Module):
             cache: from ``hidden`` or an earlier step; grows.
         """
         nothing = torch.empty(0, 1, dtype=torch.int64, device=tokens.device)
-        states: Tensor = self.decoder.base_model(
-            inputs_embeds=self._embedded(tokens[:, None], marks[:, None]),
-            attention_mask=seen[:, None, None],
-            position_ids=positions[:, None],
-            media=None if self.resampler is None else Media(nothing, nothing, nothing, nothing),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
+        embedded = self._embedded(tokens[:, None], marks[:, None])
+        media = None if self.resampler is None else Media(nothing, nothing, nothing, nothing)
+        states: Tensor = self.decoder(embedded, seen[:, None, None], positions[:, None], media, cache)
         return states[:, 0]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits over the whole vocabulary, at the answer positions alone, (labels, vocabulary).
+        """Hidden states at the positions that a label is asked for at, (labels, width)."""
+        return self.hidden(batch).flatten(0, 1)[batch.answer_rows]
+
+    def logits(self, states: Tensor, naming: Tensor | None = None) -> Tensor:
+        """Over the whole vocabulary, (n, vocabulary), of states (n, width).
 
         The token of a place names a candidate, so its output row is its own and that of the candidate's item: what is
         learnt of an item as an answer to one task is known of it in another.
+
+        Args:
+            naming: (3, K) as in ``Batch``, its labels counted in ``states``.
         """
-        states = self.hidden(batch).flatten(0, 1)[batch.answer_rows]
-        logits: Tensor = self.decoder.get_output_embeddings()(states)
-        if batch.naming.shape[1]:
-            label, place, item = batch.naming
-            named = (states[label] * self.decoder.get_output_embeddings().weight[item]).sum(dim=-1)
+        logits: Tensor = self.decoder.logits(states)
+        if naming is not None and naming.shape[1]:
+            label, place, item = naming
+            named = (states[label] * self.decoder.output_rows(item)).sum(dim=-1)
             logits = logits.index_put((label, place), named.to(logits.dtype), accumulate=True)
         return logits
 
     def _embedded(self, tokens: Tensor, marks: Tensor) -> Tensor:
         """Input embeddings, (B, N, width), each with that of its mark added where it has one."""
-        table = self.decoder.get_input_embeddings()
-        embedded: Tensor = table(tokens)
+        embedded = self.decoder.input_rows(tokens)
         marked = marks >= 0
         if marked.any():
-            embedded = embedded + table(marks.clamp(min=0)) * marked[..., None]
+            embedded = embedded + self.decoder.input_rows(marks.clamp(min=0)) * marked[..., None]
         return embedded
 
     @torch.no_grad()
-    def describe_items(self, pieces: Pieces, vocabulary: Vocabulary) -> None:
-        """Begin each item's embeddings at the mean of its words', so that like items begin alike."""
-        tables = (self.decoder.get_input_embeddings().weight, self.decoder.get_output_embeddings().weight)
-        for item in range(vocabulary.items):
+    def describe_items(self, pieces: Pieces, vocabulary: Vocabulary, items: IntArray) -> None:
+        """Begin the embeddings of some items at the mean of their words', so that like items begin alike."""
+        for item in items:
             piece = FIRST_ITEM_PIECE + item
             tokens = pieces.tokens[pieces.offsets[piece] : pieces.offsets[piece + 1]]
-            words = torch.from_numpy(tokens[tokens < vocabulary.words].astype(np.int64))
-            for table in tables:
-                table[vocabulary.words + item] = table[words].mean(dim=0)
-
-
-def _decoder(config: UniMPConfig, vocabulary_size: int) -> Any:
-    """A GPT-NeoX of the wanted size with random weights (the architecture of the paper's RedPajama-INCITE)."""
-    make_torchvision_importable()
-    from transformers import AutoModelForCausalLM, GPTNeoXConfig
-
-    return AutoModelForCausalLM.from_config(
-        GPTNeoXConfig(
-            vocab_size=vocabulary_size,
-            hidden_size=config.width,
-            num_hidden_layers=config.layers,
-            num_attention_heads=config.heads,
-            intermediate_size=4 * config.width,
-            use_cache=False,
-            # The usual 0.02 suits a width of thousands; a narrow decoder would start almost silent.
-            initializer_range=config.width**-0.5,
-        )
-    )
+            words = torch.from_numpy(tokens[tokens < vocabulary.words].astype(np.int64)).to(self.device)
+            token = torch.tensor([vocabulary.words + int(item)], device=self.device)
+            self.decoder.set_input_rows(token, self.decoder.input_rows(words).mean(dim=0, keepdim=True))
+            self.decoder.set_output_rows(token, self.decoder.output_rows(words).mean(dim=0, keepdim=True))
