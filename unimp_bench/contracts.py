@@ -233,3 +233,26 @@ class Painter(Model[ConfigT]):
     @abstractmethod
     def paint(self, examples: Examples) -> IntArray:
         """(n, ``examples.pictures.length``) codes, each below ``examples.pictures.size``."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How codes are drawn by chance, where the likeliest are not wanted.
+
+    Attributes:
+        temperature: logits are divided by it: 1 draws from the model's own probabilities, near 0 the likeliest code.
+        top_k: only so many of the likeliest codes can be drawn; None for all.
+        seed: the same one gives the same pictures.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    seed: int = 0
+
+
+class SamplingPainter(Painter[ConfigT]):
+    """A painter that can draw by chance as well: several pictures for one wish."""
+
+    @abstractmethod
+    def sample(self, examples: Examples, sampling: Sampling) -> IntArray:
+        """As ``paint``, each code drawn from its probabilities. A row depends on its own example and number only."""

@@ -125,7 +125,7 @@ def rank_examples(
         rows = slice(start, min(start + size, len(examples)))
         block = hidden.select(rows)
         scores = model.score(block, catalogue)
-        _check(scores, (len(block), len(catalogue)), label)
+        check_scores(scores, (len(block), len(catalogue)), label)
         seen = seen_columns(block, catalogue) if protocol == "masked" else None
         ranks[rows] = rank_targets(scores, targets[rows], seen)
         if top:
@@ -179,7 +179,12 @@ def _target_columns(examples: Examples, catalogue: IntArray) -> IntArray:
     return columns
 
 
-def _check(scores: FloatArray, shape: tuple[int, int], label: str) -> None:
+def check_scores(scores: FloatArray, shape: tuple[int, int], label: str) -> None:
+    """Hold what a model gave to what ``Ranker.score`` promises.
+
+    Raises:
+        ModelError: it has a wrong shape or type, or is not all finite.
+    """
     if not isinstance(scores, np.ndarray) or scores.dtype not in (np.float32, np.float64):
         kind = getattr(scores, "dtype", type(scores).__name__)
         raise ModelError(f"{label} gave scores of type {kind}; a model gives a float32 or float64 array")

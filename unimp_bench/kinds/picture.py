@@ -15,6 +15,25 @@ VALIDATION_PICTURES = 500
 """Pictures that are generated for one validation score."""
 
 
+def checked_codes(given: IntArray, examples: Examples, label: str) -> IntArray:
+    """What a model painted, (n, length) int64, held to what ``Painter.paint`` promises.
+
+    Raises:
+        ModelError: it has a wrong shape or type, or a number that is no code.
+    """
+    import numpy as np
+
+    from unimp_bench.errors import ModelError
+
+    assert examples.pictures is not None
+    shape, size = (len(examples), examples.pictures.length), examples.pictures.size
+    if not isinstance(given, np.ndarray) or given.dtype.kind not in "iu" or given.shape != shape:
+        raise ModelError(f"{label} gave no integer codes of shape {shape}")
+    if given.size and not 0 <= given.min() <= given.max() < size:
+        raise ModelError(f"{label} gave codes outside 0..{size - 1}")
+    return given.astype(np.int64)
+
+
 class PictureKind(Kind):
     """Predictions are (n, length) codes."""
 
@@ -34,19 +53,13 @@ class PictureKind(Kind):
         import numpy as np
 
         from unimp_bench.contracts import Painter
-        from unimp_bench.errors import ModelError
 
         must_be(model, Painter, setting.label, setting.task.name)
         assert examples.pictures is not None
         parts = []
         for block in hidden_blocks(examples, setting.label, "generating"):
             given = model.paint(block)  # type: ignore[attr-defined]
-            shape = (len(block), examples.pictures.length)
-            if not isinstance(given, np.ndarray) or given.dtype.kind not in "iu" or given.shape != shape:
-                raise ModelError(f"{setting.label} gave no integer codes of shape {shape}")
-            if given.size and not 0 <= given.min() <= given.max() < examples.pictures.size:
-                raise ModelError(f"{setting.label} gave codes outside 0..{examples.pictures.size - 1}")
-            parts.append(given.astype(np.int64))
+            parts.append(checked_codes(given, block, setting.label))
         return np.concatenate(parts)
 
     def scores(self, prediction: IntArray, examples: Examples, setting: Setting) -> Scores:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, Kind, Painter, Parameters, Ranker, Rater, Selector, Writer
+from unimp_bench.contracts import FitData, Kind, Parameters, Ranker, Rater, Sampling, SamplingPainter, Selector, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
@@ -45,7 +45,13 @@ _VOCABULARY = "tokenizer.json"
 _WRITING = 8
 
 
-class UniMP(Ranker[UniMPConfig], Rater[UniMPConfig], Writer[UniMPConfig], Selector[UniMPConfig], Painter[UniMPConfig]):
+class UniMP(
+    Ranker[UniMPConfig],
+    Rater[UniMPConfig],
+    Writer[UniMPConfig],
+    Selector[UniMPConfig],
+    SamplingPainter[UniMPConfig],
+):
     """The model of Wei et al. (ICLR 2024)."""
 
     Config: ClassVar[type[Any]] = UniMPConfig
@@ -110,12 +116,18 @@ class UniMP(Ranker[UniMPConfig], Rater[UniMPConfig], Writer[UniMPConfig], Select
         return picked
 
     def paint(self, examples: Examples) -> IntArray:
+        return self._painted(examples)
+
+    def sample(self, examples: Examples, sampling: Sampling) -> IntArray:
+        return self._painted(examples, sampling)
+
+    def _painted(self, examples: Examples, sampling: Sampling | None = None) -> IntArray:
         pictures = examples.pictures
         if pictures is None:
             raise UsageError(f"the examples of {examples.task!r} have no picture codes to paint with")
         tokens = np.array(self._vocabulary.named(code_names(pictures.size)))
         marks = np.array(self._vocabulary.named(spot_names(pictures.length)))
-        return self._written(examples, "picture", Free(tokens, pictures.length, marks=marks))
+        return self._written(examples, "picture", Free(tokens, pictures.length, marks=marks), sampling)
 
     def save(self, folder: Path) -> None:
         save_weights(self._model, folder / _WEIGHTS)
@@ -142,5 +154,5 @@ class UniMP(Ranker[UniMPConfig], Rater[UniMPConfig], Writer[UniMPConfig], Select
         asked = sentences(pieces, branches, starts, self._vocabulary, shared=False)
         return Asked(asked, self._features, self._vocabulary, batches * self.config.batch_tokens)
 
-    def _written(self, examples: Examples, kind: Kind, grammar: Grammar) -> IntArray:
-        return written(self._model, self._asked(examples, kind, _WRITING), grammar)
+    def _written(self, examples: Examples, kind: Kind, grammar: Grammar, sampling: Sampling | None = None) -> IntArray:
+        return written(self._model, self._asked(examples, kind, _WRITING), grammar, sampling)

@@ -1,4 +1,4 @@
-"""Answers of many tokens: written greedily, one token after the other, under the grammar of their kind."""
+"""Answers of many tokens: one after the other, the likeliest or by chance, under the grammar of their kind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unimp_bench.contracts import Sampling
 from unimp_bench.records import BoolArray, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.answering.scoring import Asked, last_states
@@ -71,11 +72,37 @@ class Increasing(Grammar):
         return may
 
 
+class Dice:
+    """Draws tokens by chance; each example has a die of its own, so a batch does not change what it gets.
+
+    Args:
+        examples: (b,) example numbers, a die each.
+    """
+
+    def __init__(self, sampling: Sampling, examples: IntArray) -> None:
+        self._sampling = sampling
+        self._dice = [np.random.default_rng((sampling.seed, int(example))) for example in examples]
+
+    def throw(self, logits: Tensor) -> Tensor:
+        """(b,) places drawn from ``softmax(logits / temperature)`` over the ``top_k`` highest of logits (b, A).
+
+        The largest of the logits with Gumbel noise upon them is such a draw (Gumbel, 1954).
+        """
+        count = min(self._sampling.top_k or logits.shape[1], logits.shape[1])
+        best, places = logits.double().topk(count, dim=1)
+        noise = torch.from_numpy(np.stack([die.gumbel(size=count) for die in self._dice])).to(logits.device)
+        drawn = (best / self._sampling.temperature + noise).argmax(dim=1, keepdim=True)
+        return places.gather(1, drawn).squeeze(1)
+
+
 @torch.inference_mode()
-def written(model: UniMPModel, asked: Asked, grammar: Grammar) -> IntArray:
+def written(model: UniMPModel, asked: Asked, grammar: Grammar, sampling: Sampling | None = None) -> IntArray:
     """The likeliest next token that is allowed, again and again, (sentences, steps) places in the grammar's tokens.
 
     Keys and values of what stands are kept, so a step costs one token. After the end stands the end.
+
+    Args:
+        sampling: draw each token by chance instead.
     """
     make_torchvision_importable()
     from transformers import DynamicCache
@@ -87,10 +114,12 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar) -> IntArray:
         cache = DynamicCache()
         states = last_states(model.hidden(batch, cache), batch)
         naming = None if grammar.named is None else torch.from_numpy(grammar.named[chosen]).to(model.device)
+        dice = None if sampling is None else Dice(sampling, chosen)
         seen = torch.arange(batch.tokens.shape[1], device=model.device) < batch.lengths[:, None]
         for step in range(grammar.steps):
             may = torch.from_numpy(grammar.allowed(chosen, answers[chosen, :step])).to(model.device)
-            picked = _logits(model, states, table, naming).masked_fill(~may, -torch.inf).argmax(dim=1)
+            logits = _logits(model, states, table, naming).masked_fill(~may, -torch.inf)
+            picked = logits.argmax(dim=1) if dice is None else dice.throw(logits)
             places = picked.cpu().numpy()
             if step and grammar.end >= 0:
                 places[answers[chosen, step - 1] == grammar.end] = grammar.end
