@@ -14,6 +14,7 @@ from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.vision import picture_features
 from unimp_bench.unimp.sentence.answers import answer_names
+from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.prompt import attribute_values, phrases
 from unimp_bench.unimp.sentence.tokens import Vocabulary
@@ -46,7 +47,7 @@ def _parts(corpus: Corpus, cache: Path, tasks: Sequence[str]) -> Parts:
     texts = [text for name in SMALL.attributes for text in attribute_values(items, name, 20)]
     asked = [phrase for name in tasks for phrase in phrases(TASKS[name].instruction, name)]
     answers = answer_names(examples_of(corpus, name) for name in tasks)
-    vocabulary = Vocabulary.train([*texts, "Category Price Brand Title"], len(items), 512, asked, answers)
+    vocabulary = Vocabulary.train([*texts, "Category Price Brand Title"], ItemIds.atomic(len(items)), 512, asked, answers)
     features = picture_features(items, "tiny", "", cache)
     assert features is not None
     seed_everything(0)

@@ -15,6 +15,7 @@ from unimp_bench.unimp.config import Context
 from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.sentence.batches import Batch, collate, planned
 from unimp_bench.unimp.sentence.branches import answered
+from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.prompt import attribute_values, phrases, segments
 from unimp_bench.unimp.sentence.sentences import Sentences, drawn_starts, last_starts, sentences
@@ -77,13 +78,13 @@ def test_text_that_spells_a_special_token_stays_text(parts: Parts) -> None:
 def test_the_vocabulary_is_the_same_every_time_and_survives_saving(parts: Parts, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     texts = [f"word{number % 7} other{number % 11} {number}" for number in range(300)]
-    first, again = Vocabulary.train(texts, 5, 400), Vocabulary.train(texts, 5, 400)
+    first, again = (Vocabulary.train(texts, ItemIds.atomic(5), 400) for _ in range(2))
     first.save(path)
-    loaded = Vocabulary.load(path, 5)
+    loaded = Vocabulary.load(path, ItemIds.atomic(5))
     assert first.encode(texts) == again.encode(texts) == loaded.encode(texts)
     path.write_text("{}")
     with pytest.raises(DataError, match="holds no vocabulary"):
-        Vocabulary.load(path, 5)
+        Vocabulary.load(path, ItemIds.atomic(5))
 
 
 VALUES = "Books blue square 1.50 brand1 blue square thing number1"

@@ -24,6 +24,8 @@ class UniMPConfig:
 
     Attributes:
         history: items of the user sentence, the last ones (paper: 5).
+        items: how a history tells an item: in ``words`` (Eq. 1), or by its ``token`` alone, which then begins at the
+            mean of its words (not in the paper; for long histories on small machines).
         attributes: item attributes in the order of the sentence; those that the corpus lacks are left out.
         attribute_words: words kept of each attribute value (authors' code: 20).
         vocabulary: size of the subword vocabulary trained on the corpus, without the item tokens; a pre-trained
@@ -56,6 +58,8 @@ class UniMPConfig:
         context: what the context loss reconstructs of each history item: ``item`` its token from its picture and text
             (the authors' code), ``attributes`` its attribute values from its picture and what stands before them,
             ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).
+        next_item: at every item of a history, the next one is asked for too, as SASRec does (not in the paper); a
+            window of a history then has one prompt for recommendation, at its end.
         context_weight: weight of the context loss beside the task loss (Eq. 7: 1).
         gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).
         pretraining: of resampler, cross-attention and decoder on the items alone, before the training: ``none``,
@@ -78,6 +82,7 @@ class UniMPConfig:
     """
 
     history: int = 5
+    items: Literal["words", "token"] = "words"
     attributes: tuple[str, ...] = ("category", "price", "brand", "title")
     attribute_words: int = 20
     vocabulary: int = 4096
@@ -105,6 +110,7 @@ class UniMPConfig:
     pretraining_epochs: int = 5
     rehearsal: float = 0.25
     context: tuple[Context, ...] = ("item",)
+    next_item: bool = False
     context_weight: float = 0.3
     gamma: float = 2.0
     epochs: int = 12
@@ -126,6 +132,10 @@ class UniMPConfig:
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if self.items == "token" and self.context:
+            raise ValueError(
+                "an item told by its token alone has no context to reconstruct; leave context empty"
+            )
 
 
 TINY = UniMPConfig()

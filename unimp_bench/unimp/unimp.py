@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,10 +30,17 @@ from unimp_bench.unimp.sentence.answers import (
     ratings_of,
     spot_names,
 )
-from unimp_bench.unimp.sentence.branches import answered, unanswered
+from unimp_bench.unimp.sentence.branches import Branches, answered, unanswered
 from unimp_bench.unimp.sentence.lexicon import vocabulary_of
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
-from unimp_bench.unimp.sentence.sentences import Sentences, drawn_examples, drawn_starts, last_starts, sentences
+from unimp_bench.unimp.sentence.sentences import (
+    Sentences,
+    drawn_examples,
+    drawn_starts,
+    last_starts,
+    sentences,
+    window_ends,
+)
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 MOST_TOKENS = 40
@@ -61,7 +69,8 @@ class UniMP(
         vocabulary = vocabulary_of(data, self.config)
         seed_everything(data.seed)
         self._build(data.items, vocabulary, data.cache)
-        self._model.describe_items(self._pieces, vocabulary, np.arange(len(data.items)))
+        in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words"))
+        self._model.describe_items(in_words, vocabulary, np.arange(len(data.items)))
         pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, vocabulary)
 
         def draw(seed: int) -> Sentences:
@@ -70,7 +79,9 @@ class UniMP(
                 for each in branches
             ]
             starts = [drawn_starts(each.examples, self.config.history, seed) for each in drawn]
-            return sentences(pieces, drawn, starts, vocabulary)
+            if self.config.next_item:
+                drawn, starts = _ends_alone(drawn, starts)
+            return sentences(pieces, drawn, starts, vocabulary, next_item=self.config.next_item)
 
         course = Course(draw, self._features, vocabulary, data.seed, data.work)
         train(
@@ -156,3 +167,17 @@ class UniMP(
 
     def _written(self, examples: Examples, kind: Kind, grammar: Grammar, sampling: Sampling | None = None) -> IntArray:
         return written(self._model, self._asked(examples, kind, _WRITING), grammar, sampling)
+
+
+def _ends_alone(parts: list[Branches], starts: list[IntArray]) -> tuple[list[Branches], list[IntArray]]:
+    """Of a task that ranks without a query the last example of each window: the items before it ask for the others."""
+    kept = [
+        window_ends(start, part.examples.users, part.examples.ends)
+        if part.kind == "ranking" and part.examples.queries is None
+        else np.arange(len(part))
+        for part, start in zip(parts, starts, strict=True)
+    ]
+    return (
+        [part.select(rows) for part, rows in zip(parts, kept, strict=True)],
+        [start[rows] for start, rows in zip(starts, kept, strict=True)],
+    )

@@ -1,6 +1,6 @@
 """How an answer of each kind is written in tokens.
 
-A ranking is the item's token, a rating ``rate_<r>``, a sentence its subwords and ``[END]``, a selection the tokens
+A ranking is the item's id, a rating ``rate_<r>``, a sentence its subwords and ``[END]``, a selection the tokens
 ``s_<place>`` of the suitable candidates in their order and ``[END]``, a picture its codes ``img_<c>``. The tokens stand
 behind ``<answer>``, and each is asked for at the token before it.
 """
@@ -128,7 +128,7 @@ def _answers(examples: Examples, vocabulary: Vocabulary) -> tuple[list[list[int]
     assert examples.targets is not None
     distinct, numbers = np.unique(examples.targets, return_inverse=True)
     if examples.pictures is None:
-        return [[vocabulary.words + int(item)] for item in distinct], numbers
+        return vocabulary.item_tokens(distinct).tolist(), numbers
     names = np.array(vocabulary.named(code_names(examples.pictures.size)), dtype=np.int64)
     return [names[codes].tolist() for codes in examples.pictures.of(distinct)], numbers
 

@@ -32,8 +32,8 @@ class Batch:
         chunk_places: (B * N,) int64, where a token stands in the flattened (M * T), or M * T for none.
         answer_rows: (labels,) int64, flattened positions that a label is asked for at.
         labels: (labels,) int64 token numbers.
-        naming: (3, K) int64: a label, the token of a candidate's place, and the token of the candidate that it names
-            there (see ``UniMPModel.forward``).
+        naming: (3, K) int64: a label, the token of a candidate's place, and a token of the id of the candidate that it
+            names there (see ``UniMPModel.logits``).
         weights: (labels,) float32, summed over the examples that read the label.
         readers: (labels,) int64, how many examples read it.
         is_task: (labels,) bool, false for labels of the context loss.
@@ -91,6 +91,8 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
     asked, in_trunk = pieces.labels[row] >= 0, branch[owner] == 0
     context, task = np.flatnonzero(asked & in_trunk), np.flatnonzero(asked & ~in_trunk & (item[owner] < 0))
     labelled = np.concatenate([context, task])
+    runs_with_next = np.flatnonzero(source.nexts[run] >= 0)
+    last = (start + size - 1)[runs_with_next]
     chunks = _chunks(item, size, flat[start], features, len(chosen) * width)
     return Batch(
         tokens=torch.from_numpy(tokens),
@@ -102,13 +104,15 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
         chunk_pictures=chunks[1],
         chunk_rows=chunks[2],
         chunk_places=chunks[3],
-        answer_rows=torch.from_numpy(flat[labelled]),
-        labels=torch.from_numpy(pieces.labels[row][labelled].astype(np.int64)),
+        answer_rows=torch.from_numpy(np.concatenate([flat[labelled], flat[last]])),
+        labels=torch.from_numpy(
+            np.concatenate([pieces.labels[row][labelled].astype(np.int64), source.nexts[run][runs_with_next]])
+        ),
         naming=torch.from_numpy(_naming(source, run, item, owner[labelled], vocabulary)),
-        weights=torch.from_numpy(source.weights[run][owner[labelled]]),
-        readers=torch.from_numpy(source.readers[run][owner[labelled]]),
-        is_task=torch.from_numpy(np.repeat([False, True], [len(context), len(task)])),
-        examples=torch.from_numpy(source.examples[run][owner[labelled]]),
+        weights=torch.from_numpy(source.weights[run][np.concatenate([owner[labelled], runs_with_next])]),
+        readers=torch.from_numpy(source.readers[run][np.concatenate([owner[labelled], runs_with_next])]),
+        is_task=torch.from_numpy(np.repeat([False, True], [len(context), len(task) + len(last)])),
+        examples=torch.from_numpy(source.examples[run][np.concatenate([owner[labelled], runs_with_next])]),
     )
 
 
@@ -151,7 +155,9 @@ def _naming(source: Sentences, run: IntArray, item: IntArray, labelled: IntArray
     candidates = candidates[np.argsort(examples[candidates], kind="stable")]
     bounds = (np.searchsorted(examples[candidates], examples[labelled], side) for side in ("left", "right"))
     label, which = slices(*bounds)
-    return np.stack([label, marks[candidates][which], vocabulary.words + item[candidates][which]])
+    named = vocabulary.item_tokens(item[candidates][which])
+    beside = np.stack([label, marks[candidates][which]]).repeat(named.shape[1], axis=1)
+    return np.concatenate([beside, named.reshape(1, -1)])
 
 
 def _first_positions(sentence: IntArray, branch: IntArray, size: IntArray) -> IntArray:

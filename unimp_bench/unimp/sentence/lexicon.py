@@ -5,16 +5,17 @@ from __future__ import annotations
 from unimp_bench.contracts import FitData
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.sentence.answers import answer_names, sentences_of
+from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.prompt import attribute_values, known_attributes, phrases, plain
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
-def vocabulary_of(data: FitData, config: UniMPConfig) -> Vocabulary:
-    """The vocabulary of the fitted tasks on a corpus."""
+def vocabulary_of(data: FitData, config: UniMPConfig, ids: ItemIds) -> Vocabulary:
+    """The vocabulary of the fitted tasks on a corpus whose items have the given ids."""
     parts = [part for task in data.examples.values() for part in (task.train, task.validation)]
     return Vocabulary.train(
         _texts(data, config),
-        len(data.items),
+        ids,
         config.vocabulary,
         [phrase for part in parts for phrase in phrases(part.instruction, part.task)],
         answer_names(parts),

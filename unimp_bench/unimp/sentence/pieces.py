@@ -86,6 +86,11 @@ def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) 
         run, asked = _Run(), config.context
         if has_picture:
             run.add([vocabulary.img], then=token if "picture" in asked else NONE)
+        if config.items == "token":
+            run.add([token])
+            runs.append(run.tokens)
+            labels.append(run.labels)
+            continue
         for key, texts in zip(keys, values, strict=True):
             run.add(key)
             run.add(texts[item], labelled="attributes" in asked)

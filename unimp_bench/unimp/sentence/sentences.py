@@ -33,6 +33,7 @@ class Sentences:
             trunk the sum of those of the examples that read it.
         readers: (rows,) int64, how many examples read a piece.
         examples: (rows,) number of the example that a branch stands for, -1 in trunks.
+        nexts: (rows,) token that is asked for at the last token of a piece beside its own labels; -1 for none.
     """
 
     pieces: Pieces
@@ -43,6 +44,7 @@ class Sentences:
     weights: FloatArray
     readers: IntArray
     examples: IntArray
+    nexts: IntArray
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -71,6 +73,14 @@ def drawn_starts(examples: Examples, history: int, seed: int) -> IntArray:
     return np.maximum(first, first + window * history - shift)
 
 
+def window_ends(starts: IntArray, users: IntArray, ends: IntArray) -> IntArray:
+    """Numbers of the examples with the longest history of all that begin at their item, ascending."""
+    order = np.lexsort((ends, starts, users))
+    last = np.ones(len(order), dtype=np.bool_)
+    last[:-1] = (np.diff(starts[order]) != 0) | (np.diff(users[order]) != 0)
+    return np.sort(order[last])
+
+
 def drawn_examples(branches: Branches, most: int, seed: int) -> Branches:
     """At most ``most`` examples of each user, drawn at random, in their order."""
     users = branches.examples.users
@@ -85,6 +95,7 @@ def sentences(
     starts: Sequence[IntArray],
     vocabulary: Vocabulary,
     shared: bool = True,
+    next_item: bool = False,
 ) -> Sentences:
     """The sentences of the examples of one or more tasks over the same histories.
 
@@ -93,6 +104,7 @@ def sentences(
         parts: a task each; example numbers count through them.
         starts: for each task, (n,) rows where the items begin that are read of each history.
         shared: let a user's examples that begin at the same item share a sentence; else each has its own.
+        next_item: ask for the next item of the history at each item of a trunk but the last.
     """
     histories = parts[0].examples.histories
     start = np.concatenate(starts)
@@ -115,7 +127,12 @@ def sentences(
     readers_from = np.searchsorted(group * stride + branch_step, trunk_group * stride + trunk_step, side="right")
     readers_to = np.append(first[1:], len(order))[trunk_group]
     summed = np.concatenate([[0.0], np.cumsum(weights[order])])
-    trunk_piece, trunk = _trunk(histories, begin[trunk_group] + trunk_step, vocabulary)
+    trunk_row = begin[trunk_group] + trunk_step
+    trunk_piece, trunk = _trunk(histories, trunk_row, vocabulary)
+    trunk_next = np.full(len(trunk), -1)
+    if next_item:
+        has_next = (trunk_step + 1 < longest[trunk_group])[trunk] & (trunk_piece < FIRST_ITEM_PIECE + vocabulary.items)
+        trunk_next[has_next] = vocabulary.words + histories.items[trunk_row[trunk[has_next]] + 1]
 
     counts = np.concatenate([np.diff(part.offsets) for part in parts])
     stops = np.cumsum(counts)[order]
@@ -139,6 +156,7 @@ def sentences(
         weights=np.concatenate([heads * 0.0, weighed, weights[order][branch]])[rows].astype(np.float32),
         readers=np.concatenate([heads * 0, read, branch * 0 + 1])[rows],
         examples=np.concatenate([heads, none, order[branch]])[rows],
+        nexts=np.concatenate([heads, trunk_next, branch * 0 - 1])[rows],
     )
 
 

@@ -1,7 +1,7 @@
-"""The vocabulary: special tokens, subwords trained on the corpus, and one token for every item.
+"""The vocabulary: special tokens, subwords trained on the corpus, and the tokens of the items' ids.
 
 Token numbers: the specials of the tokenizer first (marks, the phrases of the instructions, the tokens of answers that
-are no text), then its subwords, then item ``n`` as ``words + n``.
+are no text), then its subwords, then those of ids: item ``n`` is ``words + n`` where ids are atomic.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.records import IntArray
+from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.prompt import ANSWER, CLS, EOC, IMG, PAD, SPECIALS
 
 RATING = "rate_"
@@ -25,38 +27,47 @@ class Vocabulary:
 
     Attributes:
         specials: tokens that are neither text nor items.
-        words: tokens that are no items.
-        items: item tokens.
+        words: tokens that are of no id.
+        ids: of the items.
         ratings: the ratings that have a token, ascending.
     """
 
-    def __init__(self, tokenizer: Any, items: int) -> None:
+    def __init__(self, tokenizer: Any, ids: ItemIds) -> None:
         # Text from outside that spells a special token stays text.
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         names = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
         self.specials = len(names)
         self.words: int = tokenizer.get_vocab_size()
-        self.items = items
+        self.ids = ids
         self.ratings = tuple(sorted(float(match[1]) for match in map(_RATING.fullmatch, names) if match))
         self.pad, self.cls, self.img, self.eoc, self.answer = (
             int(tokenizer.token_to_id(token)) for token in (PAD, CLS, IMG, EOC, ANSWER)
         )
 
     def __len__(self) -> int:
-        return self.words + self.items
+        return self.words + self.ids.size
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self.ids)
+
+    def item_tokens(self, items: IntArray) -> IntArray:
+        """Token numbers of the ids of some items, (..., levels) int64."""
+        return self.words + self.ids.tokens(items)
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], items: int, size: int, phrases: Sequence[str] = (), answers: Sequence[str] = ()
+        cls, texts: Iterable[str], ids: ItemIds, size: int, phrases: Sequence[str] = (), answers: Sequence[str] = ()
     ) -> Vocabulary:
         """Learn byte-pair merges within words from ``texts``; the same texts give the same vocabulary.
 
         Frequent words become one token each, and any text can be written in bytes.
 
         Args:
-            items: number of items.
-            size: of the vocabulary without items and answers.
+            ids: of the items.
+            size: of the vocabulary without ids and answers.
             phrases: of the instructions, a token each: a decoder trained from scratch has nothing to read in their
                 words, and one of them stands in every sentence.
             answers: names of the tokens of answers that are no text.
@@ -76,10 +87,10 @@ class Vocabulary:
             show_progress=False,
         )
         tokenizer.train_from_iterator(texts, trainer)
-        return cls(tokenizer, items)
+        return cls(tokenizer, ids)
 
     @classmethod
-    def load(cls, path: Path, items: int) -> Vocabulary:
+    def load(cls, path: Path, ids: ItemIds) -> Vocabulary:
         """Read what ``save`` wrote.
 
         Raises:
@@ -88,7 +99,7 @@ class Vocabulary:
         from tokenizers import Tokenizer
 
         try:
-            return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")), items)
+            return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")), ids)
         except Exception as error:  # the library raises bare Exception
             raise DataError(f"{path} holds no vocabulary ({error}); fit the model again") from None
 
@@ -127,7 +138,7 @@ class Vocabulary:
         for kind, group in groupby((int(token) for token in tokens), self._kind):
             run = list(group)
             if kind == "item":
-                words += [f"item_{token - self.words}" for token in run]
+                words += [self.ids.name(token - self.words) for token in run]
             elif kind == "special":
                 words += [self._tokenizer.id_to_token(token) for token in run if token != self.pad]
             else:
