@@ -47,7 +47,9 @@ def _parts(corpus: Corpus, cache: Path, tasks: Sequence[str]) -> Parts:
     texts = [text for name in SMALL.attributes for text in attribute_values(items, name, 20)]
     asked = [phrase for name in tasks for phrase in phrases(TASKS[name].instruction, name)]
     answers = answer_names(examples_of(corpus, name) for name in tasks)
-    vocabulary = Vocabulary.train([*texts, "Category Price Brand Title"], ItemIds.atomic(len(items)), 512, asked, answers)
+    vocabulary = Vocabulary.train(
+        [*texts, "Category Price Brand Title"], ItemIds.atomic(len(items)), 512, asked, answers
+    )
     features = picture_features(items, "tiny", "", cache)
     assert features is not None
     seed_everything(0)

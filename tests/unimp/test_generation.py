@@ -32,8 +32,8 @@ def grammar_of(parts: Parts, examples: Examples) -> Grammar:
         case "selection":
             assert examples.shown is not None
             owner, place = examples.shown.owners(), places(examples.shown)
-            named = np.full((len(examples), int(place.max()) + 2), -1)
-            named[owner, place] = vocabulary.words + examples.shown.items
+            named = np.full((len(examples), int(place.max()) + 2, vocabulary.ids.levels), -1)
+            named[owner, place] = vocabulary.item_tokens(examples.shown.items)
             return Increasing(np.array(vocabulary.named([*place_names(int(place.max()) + 1), END])), named)
     marks = np.array(vocabulary.named(spot_names(3)))
     return Free(np.array(vocabulary.named(code_names(CODES))), 3, marks=marks)
@@ -67,9 +67,9 @@ def test_writing_with_a_cache_equals_reading_everything_anew(six: Parts, task: s
             state, rows = model.hidden(batch)[0, -1], model.decoder.model.get_output_embeddings().weight
             logits = rows @ state
             if grammar.named is not None:
-                names = [(int(t), int(i)) for t, i in zip(grammar.tokens, grammar.named[number], strict=True) if i >= 0]
-                for token, item in names:
-                    logits[token] += rows[item] @ state
+                for token, name in zip(grammar.tokens, grammar.named[number], strict=True):
+                    for part in name[name >= 0]:
+                        logits[token] += rows[part] @ state
             may = grammar.allowed(np.array([number]), np.array([answer], dtype=np.int64))[0]
             best = logits[torch.from_numpy(grammar.tokens)].masked_fill(torch.from_numpy(~may), -torch.inf)
             answer.append(int(best.argmax()))
@@ -78,7 +78,7 @@ def test_writing_with_a_cache_equals_reading_everything_anew(six: Parts, task: s
 
 
 def test_candidates_come_in_increasing_order_and_at_least_one() -> None:
-    grammar = Increasing(np.arange(5), np.array([[9, 9, 9, -1, -1], [9, 9, 9, 9, -1], [-1] * 5]))
+    grammar = Increasing(np.arange(5), np.array([[9, 9, 9, -1, -1], [9, 9, 9, 9, -1], [-1] * 5])[..., None])
     first = grammar.allowed(np.array([0, 1, 2]), np.empty((3, 0), dtype=np.int64))
     assert first.tolist() == [[True, True, True, False, False], [True] * 4 + [False], [False] * 4 + [True]]
     then = grammar.allowed(np.array([0, 1]), np.array([[1], [3]]))

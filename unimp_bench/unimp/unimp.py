@@ -31,6 +31,7 @@ from unimp_bench.unimp.sentence.answers import (
     spot_names,
 )
 from unimp_bench.unimp.sentence.branches import Branches, answered, unanswered
+from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.lexicon import vocabulary_of
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import (
@@ -66,7 +67,7 @@ class UniMP(
     presets: ClassVar[Mapping[str, Any]] = PRESETS
 
     def fit(self, data: FitData) -> None:
-        vocabulary = vocabulary_of(data, self.config)
+        vocabulary = vocabulary_of(data, self.config, ItemIds.atomic(len(data.items)))
         seed_everything(data.seed)
         self._build(data.items, vocabulary, data.cache)
         in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words"))
@@ -117,8 +118,8 @@ class UniMP(
             raise UsageError(f"the examples of {examples.task!r} show no candidates to choose from")
         owner, place = shown.owners(), places(shown)
         most = int(place.max(initial=-1)) + 1
-        named = np.full((len(examples), most + 1), -1)
-        named[owner, place] = self._vocabulary.words + shown.items
+        named = np.full((len(examples), most + 1, self._vocabulary.ids.levels), -1)
+        named[owner, place] = self._vocabulary.item_tokens(shown.items)
         tokens = np.array(self._vocabulary.named([*place_names(most), END]))
         answers = self._written(examples, "selection", Increasing(tokens, named))
         chosen = np.zeros((len(examples), most + 1), dtype=np.bool_)
@@ -145,7 +146,7 @@ class UniMP(
         self._vocabulary.save(folder / _VOCABULARY)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        self._build(items, Vocabulary.load(folder / _VOCABULARY, len(items)), cache)
+        self._build(items, Vocabulary.load(folder / _VOCABULARY, ItemIds.atomic(len(items))), cache)
         load_weights(self._model, folder / _WEIGHTS)
 
     def parameters(self) -> Parameters:

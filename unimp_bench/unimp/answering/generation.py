@@ -23,7 +23,7 @@ class Grammar(ABC):
         steps: tokens of the longest answer.
         end: place in ``tokens`` of the one that ends an answer, -1 where all answers are of one length.
         marks: (steps,) int64, of the token before each step, -1 for none.
-        named: (n, A) int64, the item that each token names in an example, -1 for none; None where no token does.
+        named: (n, A, levels) int64, the id that each token names in an example, -1 for none; None where no token does.
     """
 
     named: IntArray | None = None
@@ -56,13 +56,13 @@ class Increasing(Grammar):
 
     Args:
         tokens: of the places of candidates, then the end.
-        named: (n, A) item tokens of the candidates of each example, -1 behind them.
+        named: (n, A, levels) tokens of the candidates' ids of each example, -1 behind them.
     """
 
     def __init__(self, tokens: IntArray, named: IntArray) -> None:
         super().__init__(tokens, len(tokens), len(tokens) - 1)
         self.named = named
-        self.candidates = (named >= 0).sum(axis=1)
+        self.candidates = (named[..., 0] >= 0).sum(axis=1)
 
     def allowed(self, examples: IntArray, written: IntArray) -> BoolArray:
         place = np.arange(len(self.tokens))
@@ -127,15 +127,16 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar, sampling: Samplin
             if step + 1 == grammar.steps or (grammar.end >= 0 and (places == grammar.end).all()):
                 break
             seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
-            marks = torch.full_like(picked, int(grammar.marks[step + 1]))
-            states = model.advance(tokens[picked], marks, batch.lengths + step, seen, cache)
+            new, positions = tokens[picked][:, None], (batch.lengths + step)[:, None]
+            marks = torch.full_like(new, int(grammar.marks[step + 1]))
+            states = model.advance(new, marks, positions, seen[:, None], cache)[:, 0]
     return answers
 
 
 def _logits(model: UniMPModel, states: Tensor, table: Tensor, naming: Tensor | None) -> Tensor:
-    """(B, A), those of tokens that name an item as ``UniMPModel.forward`` has them."""
+    """(B, A), those of tokens that name an item as ``UniMPModel.logits`` has them."""
     logits = states @ table.T
     if naming is not None:
-        rows = model.decoder.output_rows(naming.clamp(min=0))
-        logits = logits + torch.einsum("bw,baw->ba", states, rows) * (naming >= 0)
+        rows = model.decoder.output_rows(naming.clamp(min=0)).sum(dim=2)
+        logits = logits + torch.einsum("bw,baw->ba", states, rows) * (naming[..., 0] >= 0)
     return logits

@@ -34,11 +34,11 @@ class Asked:
 
 @torch.inference_mode()
 def catalogue_scores(model: UniMPModel, asked: Asked, catalogue: IntArray) -> FloatArray:
-    """Logits of the catalogue's item tokens after each sentence's ``<answer>``, (sentences, catalogue) float32.
+    """Logits of the catalogue's atomic ids after each sentence's ``<answer>``, (sentences, catalogue) float32.
 
     They order the items as their next-token probabilities do, which is how the paper's beam search orders them.
     """
-    rows = torch.from_numpy(asked.vocabulary.words + np.asarray(catalogue, dtype=np.int64)).to(model.device)
+    rows = torch.from_numpy(asked.vocabulary.item_tokens(catalogue)[:, 0]).to(model.device)
     table = model.decoder.output_rows(rows)
     scores = np.empty((len(asked.sentences), len(catalogue)), dtype=np.float32)
     for chosen, batch in asked.batches(model.device):

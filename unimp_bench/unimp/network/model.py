@@ -60,18 +60,18 @@ class UniMPModel(nn.Module):
         return states
 
     def advance(self, tokens: Tensor, marks: Tensor, positions: Tensor, seen: Tensor, cache: Any) -> Tensor:
-        """Last hidden states of one more token of each sentence, (B, width); the tokens speak of no picture.
+        """Last hidden states of K more tokens of each sentence, (B, K, width); the tokens speak of no picture.
 
         Args:
-            tokens, marks, positions: (B,) int64.
-            seen: (B, S + 1) bool, which of the S tokens in the cache are attended to, and the new one.
+            tokens, marks, positions: (B, K) int64.
+            seen: (B, K, S + K) bool, which of the S tokens in the cache and of the new ones each attends to.
             cache: from ``hidden`` or an earlier step; grows.
         """
         nothing = torch.empty(0, 1, dtype=torch.int64, device=tokens.device)
-        embedded = self._embedded(tokens[:, None], marks[:, None])
+        embedded = self._embedded(tokens, marks)
         media = None if self.resampler is None else Media(nothing, nothing, nothing, nothing)
-        states: Tensor = self.decoder(embedded, seen[:, None, None], positions[:, None], media, cache)
-        return states[:, 0]
+        states: Tensor = self.decoder(embedded, seen[:, None], positions, media, cache)
+        return states
 
     def forward(self, batch: Batch) -> Tensor:
         """Hidden states at the positions that a label is asked for at, (labels, width)."""
@@ -80,7 +80,7 @@ class UniMPModel(nn.Module):
     def logits(self, states: Tensor, naming: Tensor | None = None) -> Tensor:
         """Over the whole vocabulary, (n, vocabulary), of states (n, width).
 
-        The token of a place names a candidate, so its output row is its own and that of the candidate's item: what is
+        The token of a place names a candidate, so its output row is its own and those of the candidate's id: what is
         learnt of an item as an answer to one task is known of it in another.
 
         Args:
@@ -103,11 +103,26 @@ class UniMPModel(nn.Module):
 
     @torch.no_grad()
     def describe_items(self, pieces: Pieces, vocabulary: Vocabulary, items: IntArray) -> None:
-        """Begin the embeddings of some items at the mean of their words', so that like items begin alike."""
+        """Begin the embeddings of some items' ids at the mean of their words', so that like items begin alike.
+
+        A token that ids share begins at the mean over their items.
+        """
+        ids = torch.from_numpy(vocabulary.item_tokens(items)).to(self.device)
+        tokens, bearer = ids.unique(return_inverse=True)
+        inputs, outputs = [], []
         for item in items:
             piece = FIRST_ITEM_PIECE + item
-            tokens = pieces.tokens[pieces.offsets[piece] : pieces.offsets[piece + 1]]
-            words = torch.from_numpy(tokens[tokens < vocabulary.words].astype(np.int64)).to(self.device)
-            token = torch.tensor([vocabulary.words + int(item)], device=self.device)
-            self.decoder.set_input_rows(token, self.decoder.input_rows(words).mean(dim=0, keepdim=True))
-            self.decoder.set_output_rows(token, self.decoder.output_rows(words).mean(dim=0, keepdim=True))
+            run = pieces.tokens[pieces.offsets[piece] : pieces.offsets[piece + 1]]
+            words = torch.from_numpy(run[run < vocabulary.words].astype(np.int64)).to(self.device)
+            inputs.append(self.decoder.input_rows(words).mean(dim=0))
+            outputs.append(self.decoder.output_rows(words).mean(dim=0))
+        self.decoder.set_input_rows(tokens, _shared(torch.stack(inputs), bearer, len(tokens)))
+        self.decoder.set_output_rows(tokens, _shared(torch.stack(outputs), bearer, len(tokens)))
+
+
+def _shared(rows: Tensor, bearer: Tensor, count: int) -> Tensor:
+    """(count, width): the mean of the rows (items, width) of the items that bear each token (items, levels)."""
+    total = rows.new_zeros(count, rows.shape[1]).index_add_(
+        0, bearer.flatten(), rows.repeat_interleave(bearer.shape[1], 0)
+    )
+    return total / bearer.flatten().bincount(minlength=count)[:, None]

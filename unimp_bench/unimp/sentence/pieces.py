@@ -73,7 +73,8 @@ class Pieces:
 def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) -> Pieces:
     """What histories are made of: piece 0 is ``[CLS]``, piece ``1 + n`` item ``n``, then one for each rating.
 
-    A rating reads ``<answer> rate_<r>`` behind its item, as in the authors' code, and is asked for as context.
+    A rating reads ``<answer> rate_<r>`` behind its item, as in the authors' code, and is asked for as context. Of an id
+    of several tokens a picture alone is asked for the first.
     """
     keys, values = [], []
     for attribute in known_attributes(items, config.attributes):
@@ -81,13 +82,13 @@ def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) 
         values.append(vocabulary.encode(attribute_values(items, attribute, config.attribute_words)))
     runs = [[vocabulary.cls]]
     labels = [[NONE]]
+    ids = vocabulary.item_tokens(np.arange(len(items))).tolist()
     for item, has_picture in enumerate(items.has_picture):
-        token = vocabulary.words + item
         run, asked = _Run(), config.context
         if has_picture:
-            run.add([vocabulary.img], then=token if "picture" in asked else NONE)
+            run.add([vocabulary.img], then=ids[item][0] if "picture" in asked else NONE)
         if config.items == "token":
-            run.add([token])
+            run.add(ids[item])
             runs.append(run.tokens)
             labels.append(run.labels)
             continue
@@ -95,7 +96,7 @@ def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) 
             run.add(key)
             run.add(texts[item], labelled="attributes" in asked)
         run.add([vocabulary.answer])
-        run.add([token], labelled="item" in asked)
+        run.add(ids[item], labelled="item" in asked)
         run.add([vocabulary.eoc])
         runs.append(run.tokens)
         labels.append(run.labels)

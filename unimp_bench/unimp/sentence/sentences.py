@@ -132,7 +132,7 @@ def sentences(
     trunk_next = np.full(len(trunk), -1)
     if next_item:
         has_next = (trunk_step + 1 < longest[trunk_group])[trunk] & (trunk_piece < FIRST_ITEM_PIECE + vocabulary.items)
-        trunk_next[has_next] = vocabulary.words + histories.items[trunk_row[trunk[has_next]] + 1]
+        trunk_next[has_next] = vocabulary.item_tokens(histories.items[trunk_row[trunk[has_next]] + 1])[:, 0]
 
     counts = np.concatenate([np.diff(part.offsets) for part in parts])
     stops = np.cumsum(counts)[order]
