@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.network.adaptation import SoftPrompt
 from unimp_bench.unimp.network.fusion import Media
 
 
@@ -22,6 +23,9 @@ class Backbone(nn.Module):
     Attributes:
         layers: its decoder layers, which may be wrapped.
         width: of its hidden states.
+        vocabulary_size: tokens, items included.
+        prompt: trained vectors in front of every sentence, which ``attends``, ``positions`` and what a cache holds
+            below do not count; None for none.
         packs: it takes any mask and any positions, so sentences may share a trunk (see ``sentences``).
     """
 
@@ -31,6 +35,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.model = _from_scratch(config, vocabulary_size)
         self.width = int(config.width)
+        self.vocabulary_size = vocabulary_size
+        self.prompt: SoftPrompt | None = None
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -49,6 +55,12 @@ class Backbone(nn.Module):
             media: handed to the layers that are fused with pictures.
             cache: a transformers ``Cache``; grows.
         """
+        if self.prompt is None:
+            return self._read(embedded, attends, positions, media, cache)
+        states: Tensor = self.prompt(self._read, embedded, attends, positions, media, cache)
+        return states
+
+    def _read(self, embedded: Tensor, attends: Tensor, positions: Tensor, media: Media | None, cache: Any) -> Tensor:
         states: Tensor = self.model.base_model(
             inputs_embeds=embedded,
             attention_mask=attends,
@@ -73,6 +85,16 @@ class Backbone(nn.Module):
         """Over the whole vocabulary, (..., vocabulary)."""
         logits: Tensor = self.model.get_output_embeddings()(states)
         return logits
+
+    def tables(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Parameters of the input embeddings and of the output layer; the same ones where they are tied."""
+        model = self.model
+        return list(model.get_input_embeddings().parameters()), list(model.get_output_embeddings().parameters())
+
+    def new_rows(self) -> list[nn.Parameter]:
+        """Those of them that hold rows which no pre-training knew: all, from scratch."""
+        inputs, outputs = self.tables()
+        return inputs + outputs
 
     @torch.no_grad()
     def set_input_rows(self, tokens: Tensor, rows: Tensor) -> None:

@@ -1,0 +1,129 @@
+"""What is added to a backbone so that it need not move itself: low-rank updates and trained tokens, both of peft.
+
+LoRA: Hu et al. (ICLR 2022). Prompt tuning: Lester et al. (EMNLP 2021).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from unimp_bench.errors import UsageError
+from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.network.fusion import Media
+
+if TYPE_CHECKING:
+    from unimp_bench.unimp.network.model import UniMPModel
+
+LORA = ".lora_"
+"""What the names of all parameters of low-rank updates have in common."""
+
+_ADAPTED = ".base_layer."
+_PROMPT = "decoder.prompt."
+
+
+class Reader(Protocol):
+    """``Backbone.forward`` without what stands in front of the sentences."""
+
+    def __call__(
+        self, embedded: Tensor, attends: Tensor, positions: Tensor, media: Media | None, cache: Any
+    ) -> Tensor: ...
+
+
+class SoftPrompt(nn.Module):
+    """Trained vectors in front of every sentence, which all of its tokens attend to.
+
+    Nothing stands before them, so what a causal decoder makes of them is the same for all sentences: they are read
+    once a batch, and the sentences go on from their keys and values.
+
+    Args:
+        rows: (size, width) where the vectors begin.
+    """
+
+    def __init__(self, rows: Tensor) -> None:
+        super().__init__()
+        make_torchvision_importable()
+        from peft import PromptEmbedding, PromptTuningConfig
+
+        self.size, width = rows.shape
+        config = PromptTuningConfig(num_virtual_tokens=self.size, token_dim=width, num_transformer_submodules=1)
+        self.vectors = PromptEmbedding(config, None)  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            self.vectors.embedding.weight.copy_(rows)
+
+    def forward(
+        self, read: Reader, embedded: Tensor, attends: Tensor, positions: Tensor, media: Media | None, cache: Any
+    ) -> Tensor:
+        """What ``read`` makes of the sentences behind the prompt; other arguments as in ``Backbone.forward``."""
+        from transformers import DynamicCache
+
+        cache = DynamicCache() if cache is None else cache
+        if not cache.get_seq_length():
+            place = torch.arange(self.size, device=embedded.device)
+            ahead = (place[:, None] >= place)[None, None]
+            nothing = place.new_empty(0, 1)
+            pictures = None if media is None else Media(media.embeddings[:0], nothing, nothing, nothing)
+            read(self.vectors(place)[None], ahead, place[None], pictures, cache)
+            cache.batch_repeat_interleave(len(embedded))
+        seen = torch.cat([attends.new_ones(*attends.shape[:3], self.size), attends], dim=-1)
+        return read(embedded, seen, positions + self.size, media, cache)
+
+
+def adapt(model: UniMPModel, config: UniMPConfig) -> None:
+    """Add what ``config.trained`` names to the decoder; before weights are loaded into it, which name all of it.
+
+    Low-rank updates begin at zero, so the model gives what it gave. Trained tokens begin as tokens of the vocabulary.
+
+    Raises:
+        UsageError: peft does not know where a backbone of this kind has its attention projections.
+    """
+    if config.trained == "lora":
+        _inject(model.decoder.model, config.lora_rank)
+    elif config.trained == "prompt":
+        drawn = torch.randint(model.decoder.vocabulary_size, (config.prompt_tokens,))
+        model.decoder.prompt = SoftPrompt(model.decoder.input_rows(drawn).detach())
+
+
+def _inject(decoder: Any, rank: int) -> None:
+    """``W x + (alpha / rank) B A x``, alpha twice the rank, B = 0, for the attention projections W."""
+    make_torchvision_importable()
+    from peft import LoraConfig, inject_adapter_in_model
+    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as TARGETS
+
+    kind = decoder.config.model_type
+    if kind not in TARGETS:
+        known = ", ".join(sorted(TARGETS))
+        raise UsageError(f"trained=lora: no attention projections are known of a {kind!r} backbone, only of {known}")
+    targets: str | list[str] = TARGETS[kind] if isinstance(TARGETS[kind], str) else list(TARGETS[kind])
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets), decoder)
+
+
+def base_name(name: str) -> str | None:
+    """What a parameter is called in a model without adaptation; None for those that adaptation added."""
+    if LORA in name or name.startswith(_PROMPT):
+        return None
+    return name.replace(_ADAPTED, ".")
+
+
+@torch.no_grad()
+def base_weights(model: UniMPModel) -> dict[str, Tensor]:
+    """The parameters that a model without adaptation has, by its names, low-rank updates merged into them.
+
+    Trained tokens have no place in such a model and are left out.
+    """
+    from peft.tuners.lora import Linear
+
+    updates = {
+        f"{name}{_ADAPTED}weight": module.get_delta_weight("default")
+        for name, module in model.named_modules()
+        if isinstance(module, Linear)
+    }
+    weights = {}
+    for name, parameter in model.named_parameters():
+        base = base_name(name)
+        if base is not None:
+            weights[base] = parameter + updates[name] if name in updates else parameter.detach()
+    return weights
