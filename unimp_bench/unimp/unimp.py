@@ -19,7 +19,9 @@ from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores, posteri
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
 from unimp_bench.unimp.learning.checkpoint import load_weights, save_weights
 from unimp_bench.unimp.learning.training import Course, train
+from unimp_bench.unimp.network.adaptation import adapt
 from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.trained import set_trained
 from unimp_bench.unimp.network.vision import picture_features
 from unimp_bench.unimp.sentence.answers import (
     END,
@@ -159,6 +161,8 @@ class UniMP(
         self._features = picture_features(items, self.config.encoder, self.config.pretrained, cache)
         width = None if self._features is None else self._features.width
         self._model = UniMPModel(self.config, len(vocabulary), width).eval()
+        adapt(self._model, self.config)
+        set_trained(self._model, self.config.trained)
 
     def _asked(self, examples: Examples, kind: Kind, batches: int = 1) -> Asked:
         pieces, branches = unanswered(examples, kind, self._pieces, self._vocabulary)

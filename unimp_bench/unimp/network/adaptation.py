@@ -97,7 +97,7 @@ def _inject(decoder: Any, rank: int) -> None:
     if kind not in TARGETS:
         known = ", ".join(sorted(TARGETS))
         raise UsageError(f"trained=lora: no attention projections are known of a {kind!r} backbone, only of {known}")
-    targets: str | list[str] = TARGETS[kind] if isinstance(TARGETS[kind], str) else list(TARGETS[kind])
+    targets: Any = TARGETS[kind]
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets), decoder)
 
 
