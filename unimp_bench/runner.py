@@ -64,6 +64,32 @@ class RunRequest:
     fresh: bool = False
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A request that was checked: what runs on what, and the specification that names it."""
+
+    corpus: Corpus
+    task: Task
+    card: ModelCard
+    model: Model[Any]
+    spec: RunSpec
+
+
+def planned(request: RunRequest) -> Planned:
+    """Check a request, and do nothing of it yet.
+
+    Raises:
+        BenchError: the request cannot be run, with the reason in one line.
+    """
+    corpus = open_corpus(request.corpus, request.views)
+    task = registry.make_task(request.task, request.options)
+    check_askable(task, request.split, request.protocol)
+    card = registry.model_card(request.model)
+    _check_serves(card, task, corpus, request)
+    model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
+    return Planned(corpus, task, card, model, specify(request, task, model, corpus))
+
+
 def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     """Do what is asked, or find that it was done.
 
@@ -78,7 +104,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     task = registry.make_task(request.task, request.options)
     check_askable(task, request.split, request.protocol)
     card = registry.model_card(request.model)
-    _check_serves(card, task, corpus, request)
+    check_serves(card, task, corpus, request)
     model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
     spec = specify(request, task, model, corpus)
     folder = workspace.runs / spec.key
@@ -95,7 +121,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)
         remarks = (*model.remarks(), *((request.note,) if request.note else ()))
-        result = scored(answers, spec, _facts(request, card), remarks, cost, provenance(command_of(request)))
+        result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result.write(folder / RESULT_NAME)
     return result, False
 
@@ -121,7 +147,7 @@ def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
         raise UsageError(f"{task.name} ranks no catalogue, so protocol {protocol} says nothing; leave it out")
 
 
-def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
+def check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
     """Refuse, with the reason, what a model or task does not serve."""
     for name in (task.name, *request.fit_on, *chain.from_iterable(request.after)):
         if name not in card.tasks:
@@ -204,7 +230,12 @@ def _facts(request: RunRequest, card: ModelCard) -> ModelFacts:
 
 def command_of(request: RunRequest) -> str:
     """The command that gives this run."""
-    parts = ["unimp-bench", "run", "--task", request.task, "--model", request.model, "--corpus", request.corpus.name]
+    return shlex.join(["unimp-bench", *arguments_of(request, request.corpus.name)])
+
+
+def arguments_of(request: RunRequest, corpus: str) -> list[str]:
+    """What the command line is given for this run, with the corpus by a name or path."""
+    parts = ["run", "--task", request.task, "--model", request.model, "--corpus", corpus]
     parts += ["--split", request.split, "--protocol", request.protocol, "--seed", str(request.seed)]
     for view in request.views:
         parts += ["--view", view]
@@ -224,4 +255,4 @@ def command_of(request: RunRequest) -> str:
         parts += ["--tune", f"{key}={value}"]
     if request.note:
         parts += ["--note", request.note]
-    return shlex.join(parts)
+    return parts
