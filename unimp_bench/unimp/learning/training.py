@@ -104,7 +104,7 @@ def schedule(step: int, total: int, warmup: float) -> float:
 
 
 def parameter_groups(model: UniMPModel, weight_decay: float) -> list[dict[str, object]]:
-    """All parameters; decay for the matrices of the cross-attention alone (Alayrac et al., 2022)."""
+    """All parameters that move; decay for the matrices of the cross-attention alone (Alayrac et al., 2022)."""
     decayed = {
         parameter
         for module in model.modules()
@@ -112,9 +112,10 @@ def parameter_groups(model: UniMPModel, weight_decay: float) -> list[dict[str, o
         for parameter in module.parameters()
         if parameter.ndim == 2
     }
+    moved = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
-        {"params": [p for p in model.parameters() if p not in decayed], "weight_decay": 0.0},
-        {"params": [p for p in model.parameters() if p in decayed], "weight_decay": weight_decay},
+        {"params": [p for p in moved if p not in decayed], "weight_decay": 0.0},
+        {"params": [p for p in moved if p in decayed], "weight_decay": weight_decay},
     ]
 
 
