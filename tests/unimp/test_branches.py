@@ -12,7 +12,7 @@ from tests.unimp.small import CODES, SMALL, TASKS, Parts
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
 from unimp_bench.unimp.learning.loss import Objective
-from unimp_bench.unimp.network.fusion import Media
+from unimp_bench.unimp.network.fusion import OwnMedia
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.answers import answer_names, kind_of, ratings_of
 from unimp_bench.unimp.sentence.batches import Batch, collate
@@ -192,7 +192,7 @@ def test_a_shown_picture_moves_its_own_item_alone(six: Parts) -> None:
 
 def _fused(model: UniMPModel, layer: torch.nn.Module, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
     assert model.resampler is not None
-    media = Media(model.resampler(batch.pictures), batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
+    media = OwnMedia.of(model.resampler(batch.pictures), batch)
     fused: torch.Tensor = layer(hidden, media)
     return fused
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tests.unimp.small import SMALL, Parts
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.network.fusion import FusedLayer, GatedCrossAttention, Media
+from unimp_bench.unimp.network.fusion import FusedLayer, GatedCrossAttention, Media, OwnMedia
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.batches import Batch, collate
 from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE
@@ -28,7 +28,7 @@ def fused(model: UniMPModel, batch: Batch, hidden: Tensor) -> tuple[GatedCrossAt
     assert model.resampler is not None
     layer = model.decoder.layers[1]
     assert isinstance(layer, FusedLayer)
-    media = Media(model.resampler(batch.pictures), batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
+    media = OwnMedia.of(model.resampler(batch.pictures), batch)
     return layer.fusion, media, layer.fusion(hidden, media)
 
 

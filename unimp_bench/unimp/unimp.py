@@ -158,7 +158,9 @@ class UniMP(
     def _build(self, items: Items, vocabulary: Vocabulary, cache: Path) -> None:
         self._vocabulary = vocabulary
         self._pieces = catalogue_pieces(items, vocabulary, self.config)
-        self._features = picture_features(items, self.config.encoder, self.config.pretrained, cache)
+        self._features = None
+        if self.config.fusion != "none":
+            self._features = picture_features(items, self.config.encoder, self.config.pretrained, cache)
         width = None if self._features is None else self._features.width
         self._model = UniMPModel(self.config, len(vocabulary), width).eval()
         adapt(self._model, self.config)

@@ -12,7 +12,7 @@ from unimp_bench.contracts import Sampling
 from unimp_bench.records import BoolArray, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.answering.scoring import Asked, last_states
-from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.model import Memory, UniMPModel
 
 
 class Grammar(ABC):
@@ -111,8 +111,8 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar, sampling: Samplin
     table = model.decoder.output_rows(tokens)
     answers = np.full((len(asked.sentences), grammar.steps), grammar.end, dtype=np.int64)
     for chosen, batch in asked.batches(model.device):
-        cache = DynamicCache()
-        states = last_states(model.hidden(batch, cache), batch)
+        memory = Memory(DynamicCache())
+        states = last_states(model.hidden(batch, memory), batch)
         naming = None if grammar.named is None else torch.from_numpy(grammar.named[chosen]).to(model.device)
         dice = None if sampling is None else Dice(sampling, chosen)
         seen = torch.arange(batch.tokens.shape[1], device=model.device) < batch.lengths[:, None]
@@ -129,7 +129,7 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar, sampling: Samplin
             seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
             new, positions = tokens[picked][:, None], (batch.lengths + step)[:, None]
             marks = torch.full_like(new, int(grammar.marks[step + 1]))
-            states = model.advance(new, marks, positions, seen[:, None], cache)[:, 0]
+            states = model.advance(new, marks, positions, seen[:, None], memory)[:, 0]
     return answers
 
 

@@ -64,9 +64,7 @@ class SoftPrompt(nn.Module):
         if not cache.get_seq_length():
             place = torch.arange(self.size, device=embedded.device)
             ahead = (place[:, None] >= place)[None, None]
-            nothing = place.new_empty(0, 1)
-            pictures = None if media is None else Media(media.embeddings[:0], nothing, nothing, nothing)
-            read(self.vectors(place)[None], ahead, place[None], pictures, cache)
+            read(self.vectors(place)[None], ahead, place[None], Media.none(media), cache)
             cache.batch_repeat_interleave(len(embedded))
         seen = torch.cat([attends.new_ones(*attends.shape[:3], self.size), attends], dim=-1)
         return read(embedded, seen, positions + self.size, media, cache)

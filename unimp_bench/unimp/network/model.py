@@ -1,7 +1,8 @@
-"""The network: a causal decoder whose every n-th layer sees each item's picture through gated cross-attention."""
+"""The network: a causal decoder, a resampler of pictures, and a way for them to reach the decoder."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,29 @@ from torch import Tensor, nn
 from unimp_bench.records import IntArray
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.backbone import Backbone
-from unimp_bench.unimp.network.fusion import FusedLayer, GatedCrossAttention, Media
+from unimp_bench.unimp.network.fusion import Media
+from unimp_bench.unimp.network.pictures import Pictures, add_pictures
 from unimp_bench.unimp.network.resampler import PerceiverResampler
 from unimp_bench.unimp.sentence.batches import Batch
 from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, Pieces
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
+@dataclass
+class Memory:
+    """What is kept of the sentences of a batch while answers to them are written.
+
+    Attributes:
+        cache: a transformers ``Cache`` of keys and values; grows.
+        media: the pictures of the sentences, None before ``UniMPModel.hidden`` and where there is no vision.
+    """
+
+    cache: Any
+    media: Media | None = None
+
+
 class UniMPModel(nn.Module):
-    """Decoder, resampler and gated cross-attention.
+    """Decoder, resampler and what fuses them.
 
     Args:
         config: sizes.
@@ -32,46 +47,43 @@ class UniMPModel(nn.Module):
         self.decoder = Backbone(config, vocabulary_size)
         self.dropout = nn.Dropout1d(config.dropout)  # of (B, N, width): whole tokens
         self.resampler: PerceiverResampler | None = None
-        if picture_width is not None:
-            self.resampler = PerceiverResampler(picture_width, config.latents, config.resampler_layers, config.heads)
-            layers = self.decoder.layers
-            for number in range(config.fusion_every - 1, len(layers), config.fusion_every):
-                head_width = config.width // config.heads
-                fusion = GatedCrossAttention(config.width, picture_width, config.heads, head_width, config.gate)
-                layers[number] = FusedLayer(fusion, layers[number])
+        self.pictures: Pictures | None = None
+        if picture_width is not None and config.fusion != "none":
+            heads = config.media_heads(picture_width)
+            self.resampler = PerceiverResampler(picture_width, config.latents, config.resampler_layers, *heads)
+            self.pictures = add_pictures(config, self.decoder.layers, self.decoder.width, picture_width)
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
         return next(self.parameters()).device
 
-    def hidden(self, batch: Batch, cache: Any = None) -> Tensor:
+    def hidden(self, batch: Batch, memory: Memory | None = None) -> Tensor:
         """Last hidden states, (B, N, width).
 
         Args:
-            cache: a transformers ``Cache`` that keeps keys and values for ``advance``.
+            memory: an empty one, which keeps what ``advance`` needs.
         """
-        media = None
-        if self.resampler is not None:
-            embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
-            media = Media(embeddings, batch.chunk_pictures, batch.chunk_rows, batch.chunk_places)
-        embedded = self.dropout(self._embedded(batch.tokens, batch.marks))
+        media = self._media(batch)
+        embedded = self.dropout(self._embedded(batch.tokens, batch.marks, media))
+        cache = None if memory is None else memory.cache
         states: Tensor = self.decoder(embedded, batch.attends, batch.positions, media, cache)
-        return states
+        if memory is not None:
+            memory.media = media
+        return self._left(states, media)
 
-    def advance(self, tokens: Tensor, marks: Tensor, positions: Tensor, seen: Tensor, cache: Any) -> Tensor:
-        """Last hidden states of K more tokens of each sentence, (B, K, width); the tokens speak of no picture.
+    def advance(self, tokens: Tensor, marks: Tensor, positions: Tensor, seen: Tensor, memory: Memory) -> Tensor:
+        """Last hidden states of K more tokens of each sentence, (B, K, width); the tokens belong to no item.
 
         Args:
             tokens, marks, positions: (B, K) int64.
-            seen: (B, K, S + K) bool, which of the S tokens in the cache and of the new ones each attends to.
-            cache: from ``hidden`` or an earlier step; grows.
+            seen: (B, K, S + K) bool, which of the S tokens before and of the new ones each attends to.
+            memory: from ``hidden`` or an earlier step; grows.
         """
-        nothing = torch.empty(0, 1, dtype=torch.int64, device=tokens.device)
+        media = None if memory.media is None else memory.media.later(seen)
         embedded = self._embedded(tokens, marks)
-        media = None if self.resampler is None else Media(nothing, nothing, nothing, nothing)
-        states: Tensor = self.decoder(embedded, seen[:, None], positions, media, cache)
-        return states
+        states: Tensor = self.decoder(embedded, seen[:, None], positions, media, memory.cache)
+        return self._left(states, media)
 
     def forward(self, batch: Batch) -> Tensor:
         """Hidden states at the positions that a label is asked for at, (labels, width)."""
@@ -93,13 +105,24 @@ class UniMPModel(nn.Module):
             logits = logits.index_put((label, place), named.to(logits.dtype), accumulate=True)
         return logits
 
-    def _embedded(self, tokens: Tensor, marks: Tensor) -> Tensor:
+    def _media(self, batch: Batch) -> Media | None:
+        if self.resampler is None or self.pictures is None:
+            return None
+        embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
+        return self.pictures.media(embeddings, batch)
+
+    def _embedded(self, tokens: Tensor, marks: Tensor, media: Media | None = None) -> Tensor:
         """Input embeddings, (B, N, width), each with that of its mark added where it has one."""
         embedded = self.decoder.input_rows(tokens)
+        if self.pictures is not None and media is not None:
+            embedded = self.pictures.enter(embedded, media)
         marked = marks >= 0
         if marked.any():
             embedded = embedded + self.decoder.input_rows(marks.clamp(min=0)) * marked[..., None]
         return embedded
+
+    def _left(self, states: Tensor, media: Media | None) -> Tensor:
+        return states if self.pictures is None or media is None else self.pictures.leave(states, media)
 
     @torch.no_grad()
     def describe_items(self, pieces: Pieces, vocabulary: Vocabulary, items: IntArray) -> None:

@@ -18,7 +18,7 @@ def feed_forward(width: int) -> nn.Sequential:
 
 
 class Attention(nn.Module):
-    """Multi-head attention of ``queries`` over ``media``, without biases and without a mask."""
+    """Multi-head attention of ``queries`` over ``media``, without biases."""
 
     def __init__(self, width: int, media_width: int, heads: int, head_width: int) -> None:
         super().__init__()
@@ -27,22 +27,25 @@ class Attention(nn.Module):
         self.to_kv = nn.Linear(media_width, 2 * heads * head_width, bias=False)
         self.to_out = nn.Linear(heads * head_width, width, bias=False)
 
-    def forward(self, queries: Tensor, media: Tensor, which: Tensor | None = None) -> Tensor:
+    def forward(
+        self, queries: Tensor, media: Tensor, which: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         """Attend.
 
         Args:
             queries: (M, T, width).
             media: (U, S, media_width); U = M unless ``which`` is given.
-            which: (M,) row of ``media`` that each group of queries attends to.
+            which: (M,) row of ``media`` that each group of queries attends to, or (M, P) for P rows each.
+            mask: (M, T, S) or (M, T, P * S) bool, what each query attends to: something; None for everything.
 
         Returns:
             (M, T, width).
         """
         keys, values = self.to_kv(media).chunk(2, dim=-1)
         if which is not None:
-            keys, values = keys[which], values[which]
-        by_head = [each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (self.to_q(queries), keys, values)]
-        attended = functional.scaled_dot_product_attention(*by_head)
+            keys, values = (each[which].flatten(1, -2) for each in (keys, values))
+        q, k, v = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (self.to_q(queries), keys, values))
+        attended = functional.scaled_dot_product_attention(q, k, v, None if mask is None else mask[:, None])
         out: Tensor = self.to_out(attended.transpose(1, 2).flatten(2))
         return out
 
@@ -53,10 +56,10 @@ class PerceiverResampler(nn.Module):
     Each layer: latents += attention(latents; patches and latents), latents += feed-forward(latents).
     """
 
-    def __init__(self, width: int, latents: int, layers: int, heads: int) -> None:
+    def __init__(self, width: int, latents: int, layers: int, heads: int, head_width: int) -> None:
         super().__init__()
         self.latents = nn.Parameter(torch.randn(latents, width))
-        self.layers = nn.ModuleList(_Layer(width, heads) for _ in range(layers))
+        self.layers = nn.ModuleList(_Layer(width, heads, head_width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -69,11 +72,11 @@ class PerceiverResampler(nn.Module):
 
 
 class _Layer(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, head_width: int) -> None:
         super().__init__()
         self.norm_patches = nn.LayerNorm(width)
         self.norm_latents = nn.LayerNorm(width)
-        self.attention = Attention(width, width, heads, width // heads)
+        self.attention = Attention(width, width, heads, head_width)
         self.feed_forward = feed_forward(width)
 
     def forward(self, latents: Tensor, patches: Tensor) -> Tensor:

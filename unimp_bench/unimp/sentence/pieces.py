@@ -80,13 +80,14 @@ def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) 
     for attribute in known_attributes(items, config.attributes):
         keys.append(vocabulary.phrase(attribute.capitalize()))
         values.append(vocabulary.encode(attribute_values(items, attribute, config.attribute_words)))
+    images = {"early": config.latents, "none": 0}.get(config.fusion, 1)
     runs = [[vocabulary.cls]]
     labels = [[NONE]]
     ids = vocabulary.item_tokens(np.arange(len(items))).tolist()
     for item, has_picture in enumerate(items.has_picture):
         run, asked = _Run(), config.context
-        if has_picture:
-            run.add([vocabulary.img], then=ids[item][0] if "picture" in asked else NONE)
+        if has_picture and images:
+            run.add([vocabulary.img] * images, then=ids[item][0] if "picture" in asked else NONE)
         if config.items == "token":
             run.add(ids[item])
             runs.append(run.tokens)
