@@ -17,6 +17,9 @@ _COUNTS = (
     *("batch_tokens", "accumulation", "logit_rows", "checkpoint_steps"),
 )
 
+FROM_SCRATCH = ("gpt_neox", "llama", "mpt")
+"""Backbones that are built with random weights; any other is a name or folder of pre-trained ones."""
+
 
 @dataclass(frozen=True)
 class UniMPConfig:
@@ -136,6 +139,18 @@ class UniMPConfig:
             raise ValueError(
                 "an item told by its token alone has no context to reconstruct; leave context empty"
             )
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the decoder begins with random weights."""
+        return self.backbone in FROM_SCRATCH
+
+    def media_heads(self, width: int) -> tuple[int, int]:
+        """Heads, and the width of each, of an attention to pictures over states of a width.
+
+        The decoder's own from scratch; OpenFlamingo's beside a pre-trained one.
+        """
+        return (self.heads, width // self.heads) if self.from_scratch and not self.flamingo else (8, 64)
 
 
 TINY = UniMPConfig()

@@ -1,0 +1,107 @@
+"""Pre-trained decoders and their tokenizers, by name or from a folder, without pickle and without code of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.unimp.config import FROM_SCRATCH
+
+
+def read_tokenizer(name: str) -> Any:
+    """The ``tokenizers.Tokenizer`` of a backbone.
+
+    Raises:
+        UsageError: it cannot be read, or has no fast tokenizer.
+    """
+    make_torchvision_importable()
+    from transformers import AutoTokenizer
+
+    tokenizer = _read(AutoTokenizer.from_pretrained, name)
+    if not tokenizer.is_fast:
+        raise UsageError(f"backbone {name!r} has no fast tokenizer (tokenizer.json); convert it with transformers")
+    return tokenizer.backend_tokenizer
+
+
+def read_decoder(name: str) -> tuple[Any, int]:
+    """The causal language model of transformers, float32, and how many tokens its tokenizer has.
+
+    Weights are safetensors, or a state dict that torch reads without unpickling objects.
+
+    Raises:
+        UsageError: it cannot be read, or UniMP has no use for its tables.
+        DataError: weights are missing.
+    """
+    make_torchvision_importable()
+    from transformers import AutoModelForCausalLM
+
+    model, report = _read(
+        AutoModelForCausalLM.from_pretrained, name, dtype=torch.float32, weights_only=True, output_loading_info=True
+    )
+    absent = sorted(report["missing_keys"]) + sorted(str(each) for each in report["mismatched_keys"])
+    if absent:
+        raise DataError(f"the weights of backbone {name!r} do not fit its config.json, first at {absent[0]}")
+    brought = max(read_tokenizer(name).get_vocab().values()) + 1
+    _check_tables(model, brought, name)
+    return model, brought
+
+
+@torch.no_grad()
+def check_reading(model: Any, read: Callable[..., Tensor], name: str) -> None:
+    """Make sure that a decoder heeds masks and positions, which some families make for themselves.
+
+    Two branches behind one trunk are read at once, and the second also in a plain sentence of its own.
+
+    Args:
+        read: ``Backbone.forward`` without pictures.
+
+    Raises:
+        UsageError: the two differ.
+    """
+    trunk, first, second = [1, 2, 3], [4, 5], [6, 7]
+    tokens = torch.tensor([[*trunk, *first, *second]]) % len(model.get_input_embeddings().old)
+    positions = torch.tensor([[0, 1, 2, 3, 4, 3, 4]])
+    branch = torch.tensor([0, 0, 0, 1, 1, 2, 2])
+    attends = ((branch == 0) | (branch == branch[:, None])).tril()[None, None]
+    try:
+        together = read(model.get_input_embeddings()(tokens), attends, positions, None, None)[:, -2:]
+        alone = model.base_model(input_ids=tokens[:, [0, 1, 2, 5, 6]]).last_hidden_state[:, -2:]
+        heeded = bool(torch.allclose(together, alone, rtol=1e-3, atol=1e-3))
+    except (TypeError, ValueError, RuntimeError, IndexError):
+        heeded = False
+    if not heeded:
+        raise UsageError(
+            f"backbone {name!r} ({model.config.model_type}) reads masks or positions in a way of its own, and UniMP's "
+            "sentences would be misread; take a decoder such as GPT-NeoX, Llama or MPT"
+        )
+
+
+def _read(reader: Callable[..., Any], name: str, **settings: Any) -> Any:
+    folder = Path(name).is_dir()
+    try:
+        return reader(name, trust_remote_code=False, local_files_only=folder, **settings)
+    except Exception as error:  # the libraries below raise of every kind: OSError, ValueError, KeyError, bare Exception
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"backbone {name!r} cannot be read ({reason}); give one of {', '.join(FROM_SCRATCH)}, a folder that "
+            "save_pretrained wrote, or the name of one on Hugging Face that is in the cache or that a network reaches"
+        ) from None
+
+
+def _check_tables(model: Any, brought: int, name: str) -> None:
+    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
+    if outputs is None or getattr(outputs, "bias", None) is not None:
+        raise UsageError(f"backbone {name!r} has no output layer without bias, which UniMP gives new rows to")
+    for table in (inputs, outputs):
+        rows, width = table.weight.shape
+        if rows < brought or width != model.config.hidden_size:
+            raise UsageError(
+                f"backbone {name!r} has a table of {rows} x {width}, which does not fit its {brought} tokens and its "
+                f"width of {model.config.hidden_size}"
+            )
