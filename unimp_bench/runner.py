@@ -85,7 +85,7 @@ def planned(request: RunRequest) -> Planned:
     task = registry.make_task(request.task, request.options)
     check_askable(task, request.split, request.protocol)
     card = registry.model_card(request.model)
-    _check_serves(card, task, corpus, request)
+    check_serves(card, task, corpus, request)
     model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
     return Planned(corpus, task, card, model, specify(request, task, model, corpus))
 
@@ -100,13 +100,8 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         BenchError: anything the user can mend, as one line. Nothing half-written stays: an interrupted fit keeps its
             checkpoints, and the same request goes on from them.
     """
-    corpus = open_corpus(request.corpus, request.views)
-    task = registry.make_task(request.task, request.options)
-    check_askable(task, request.split, request.protocol)
-    card = registry.model_card(request.model)
-    check_serves(card, task, corpus, request)
-    model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
-    spec = specify(request, task, model, corpus)
+    plan = planned(request)
+    corpus, task, model, spec = plan.corpus, plan.task, plan.model, plan.spec
     folder = workspace.runs / spec.key
     with locked(folder):
         if (folder / RESULT_NAME).is_file() and not request.fresh:
