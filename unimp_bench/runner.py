@@ -85,7 +85,7 @@ def planned(request: RunRequest) -> Planned:
     task = registry.make_task(request.task, request.options)
     check_askable(task, request.split, request.protocol)
     card = registry.model_card(request.model)
-    check_serves(card, task, corpus, request)
+    _check_serves(card, task, corpus, request)
     model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
     return Planned(corpus, task, card, model, specify(request, task, model, corpus))
 
@@ -142,7 +142,7 @@ def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
         raise UsageError(f"{task.name} ranks no catalogue, so protocol {protocol} says nothing; leave it out")
 
 
-def check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
+def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
     """Refuse, with the reason, what a model or task does not serve."""
     for name in (task.name, *request.fit_on, *chain.from_iterable(request.after)):
         if name not in card.tasks:

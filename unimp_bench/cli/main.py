@@ -1,7 +1,8 @@
 """The command ``unimp-bench``: errors become one line and an exit code, commands are imported when used.
 
-Exit codes: 0 done; 2 a name or option is wrong; 3 a file or corpus is wrong; 4 a package is missing; 5 a model broke
-its contract; 130 interrupted. Anything else is a defect of unimp-bench and shows its traceback.
+Exit codes: 0 done; 1 some runs of a suite failed; 2 a name or option is wrong; 3 a file or corpus is wrong; 4 a package
+is missing; 5 a model broke its contract; 130 interrupted. Anything else is a defect of unimp-bench and shows its
+traceback.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from unimp_bench.names import did_you_mean
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",
     "run": "Fit a model on a task and score it on the test part.",
+    "suite": "Run all rows of one topic's table, such as the ablations.",
     "score": "Score predictions that a system of your own wrote to a file.",
-    "list": "List tasks, models or corpora.",
+    "draw": "Generate the pictures that users may mean by a query, on a page with what they have.",
+    "list": "List tasks, models, corpora or suites.",
     "describe": "Tell all about one task, model or corpus.",
     "export": "Write the examples of tasks as instruction datasets that others can train on.",
     "publish": "Copy results into leaderboards/ and write the tables.",

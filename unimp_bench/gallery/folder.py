@@ -56,7 +56,9 @@ def check_free(folder: Path) -> None:
     there = {path.name for path in folder.iterdir()}
     strange = sorted(there - _ours(folder))
     if strange:
-        raise DataError(f"{folder} holds {strange[0]!r}, which is not of a gallery of ours; name another folder by --out")
+        raise DataError(
+            f"{folder} holds {strange[0]!r}, which is not of a gallery of ours; name another folder by --out"
+        )
 
 
 @contextmanager

@@ -73,11 +73,12 @@ class Artist:
         shown = Shown(np.arange(len(wishes) + 1) * RETRIEVED, retrieved.ravel().astype(np.int32))
         name, words = self.painting.name, self.painting.instruction
         asked = replace(wishes, task=name, instruction=words, shown=shown, pictures=pictures)
+        return Drawings(retrieved, checked_codes(self._painted(asked), asked, self.label))
+
+    def _painted(self, asked: Examples) -> IntArray:
         if self.sampling is None:
-            codes = self.model.paint(asked)  # type: ignore[attr-defined]
-        else:
-            codes = self.model.sample(asked, self.sampling)  # type: ignore[attr-defined]
-        return Drawings(retrieved, checked_codes(codes, asked, self.label))
+            return self.model.paint(asked)  # type: ignore[attr-defined, no-any-return]
+        return self.model.sample(asked, self.sampling)  # type: ignore[attr-defined, no-any-return]
 
     def _retrieved(self, wishes: Examples, pictured: IntArray) -> IntArray:
         """(n, RETRIEVED) best items of ``pictured`` that the user does not have yet; equal scores by lower number."""

@@ -58,7 +58,7 @@ def most_different_users(corpus: Corpus, searches: Examples, query: str) -> tupl
         UsageError: fewer than two users mean the query; the nearest one is given.
     """
     assert searches.queries is not None and searches.targets is not None
-    find({text: None for text in searches.query_texts}, query, "query of a test user")
+    find(dict.fromkeys(searches.query_texts), query, "query of a test user")
     asks = searches.queries == searches.query_texts.index(query)
     asking = evenly(searches.select(np.flatnonzero(asks & corpus.items.has_picture[searches.targets])), _MOST)
     _, firsts = np.unique(asking.users, return_index=True)
