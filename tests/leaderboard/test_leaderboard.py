@@ -149,7 +149,7 @@ def test_only_finished_runs_are_published(tmp_path: Path) -> None:
         publish(workspace, ["abc"])
     result = make_result("a", np.array([1]))
     result.write(workspace.runs / result.spec.key / "result.json")
-    (path,) = publish(workspace, [result.spec.key])
+    (path,) = publish(workspace, [result.spec.key]).written
     assert Result.read(path) == result
 
 

@@ -8,16 +8,17 @@ from unimp_bench import registry
 from unimp_bench.cli.corpora import built
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
+from unimp_bench.suites import CATALOGUE
 
-KINDS = ("tasks", "models", "corpora")
+KINDS = ("tasks", "models", "corpora", "suites")
 
 
 @click.command("list")
-@click.argument("kind", metavar="[tasks|models|corpora]")
+@click.argument("kind", metavar="[tasks|models|corpora|suites]")
 def command(kind: str) -> None:
-    """List tasks, models or corpora."""
+    """List tasks, models, corpora or suites."""
     find(dict.fromkeys(KINDS), kind, "list")
-    rows = {"tasks": _tasks, "models": _models, "corpora": _corpora}[kind]()
+    rows = {"tasks": _tasks, "models": _models, "corpora": _corpora, "suites": _suites}[kind]()
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
         click.echo("  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[-1]]))
@@ -46,3 +47,10 @@ def _corpora() -> list[tuple[str, ...]]:
     known = registry.corpus_cards()
     rows += [(name, "built", f"in {Workspace.here().data / name}") for name in present if name not in known]
     return rows
+
+
+def _suites() -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("SUITE", "PAPER", "TASKS", "ROWS", "WHAT IT COMPARES")]
+    return rows + [
+        (suite.name, suite.table, ",".join(suite.tasks), str(len(suite.rows)), suite.about) for suite in CATALOGUE
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from unimp_bench.errors import DataError, UsageError
@@ -27,8 +28,19 @@ def load_results(folder: Path) -> list[Result]:
     return results
 
 
-def publish(workspace: Workspace, keys: Sequence[str] | None) -> list[Path]:
-    """Copy results of finished runs to the leaderboards.
+@dataclass(frozen=True)
+class Published:
+    """The files that were written, and the earlier ones that they replace, which are gone."""
+
+    written: tuple[Path, ...]
+    replaced: tuple[Path, ...]
+
+
+def publish(workspace: Workspace, keys: Sequence[str] | None) -> Published:
+    """Copy results of finished runs to the leaderboards, each in place of an earlier one of the same identity.
+
+    A configuration that gained a field gives the same row another key, and both files would count as two seeds. Among
+    several of the same identity the latest stays.
 
     Args:
         keys: of the runs; None for all finished ones.
@@ -36,13 +48,33 @@ def publish(workspace: Workspace, keys: Sequence[str] | None) -> list[Path]:
     Raises:
         UsageError: a key names no finished run.
     """
-    paths = []
-    for path in _finished(workspace, keys):
-        result = Result.read(path)
-        target = _place(workspace.leaderboards, result)
+    folder = workspace.leaderboards
+    places = {_identity(result): _place(folder, result) for result in load_results(folder)}
+    written: dict[Path, None] = {}
+    replaced: dict[Path, None] = {}
+    for result in sorted(map(Result.read, _finished(workspace, keys)), key=lambda result: result.provenance.time):
+        target = _place(folder, result)
         result.write(target)
-        paths.append(target)
-    return paths
+        earlier = places.get(_identity(result), target)
+        if earlier != target:
+            earlier.unlink()
+            written.pop(earlier, None)
+            replaced[earlier] = None
+        places[_identity(result)] = target
+        written[target] = None
+    return Published(tuple(written), tuple(replaced))
+
+
+def _identity(result: Result) -> tuple[object, ...]:
+    """What must not be there twice: a row of a table, the question, the data and the seed; versions are left out."""
+    spec, model = result.spec, result.model
+    stages = tuple((tuple(name for name, _ in stage.tasks), stage.split) for stage in spec.fit.stages)
+    words = (model.settings, model.tune, spec.options)
+    return (
+        *(spec.task, spec.split, spec.protocol, result.corpus.name, spec.fit.fingerprint, spec.fit.seed),
+        *(model.name, model.preset, stages),
+        *(tuple(sorted((key, str(value)) for key, value in each.items())) for each in words),
+    )
 
 
 def _finished(workspace: Workspace, keys: Sequence[str] | None) -> list[Path]:

@@ -1,0 +1,34 @@
+"""The suites, one file a topic. A new one is one file and one name here."""
+
+from unimp_bench.suites import (
+    ablation,
+    adaptation,
+    backbones,
+    fusion,
+    image_generation,
+    learning_strategy,
+    new_domain,
+    new_user,
+    pretraining,
+    robustness,
+)
+from unimp_bench.suites.record import SUBJECT, Suite, SuiteRow
+
+CATALOGUE = (
+    ablation.SUITE,
+    new_user.SUITE,
+    new_domain.SUITE,
+    robustness.SUITE,
+    learning_strategy.SUITE,
+    fusion.SUITE,
+    backbones.SUITE,
+    image_generation.SUITE,
+    adaptation.SUITE,
+    pretraining.SUITE,
+)
+SUITES: dict[str, Suite] = {suite.name: suite for suite in CATALOGUE}
+
+VARIED = frozenset(key for suite in CATALOGUE for row in suite.rows if row.model == SUBJECT for key in row.settings)
+"""Settings of the subject that some suite compares; what else a user sets is a budget, the same for all rows."""
+
+__all__ = ["CATALOGUE", "SUBJECT", "SUITES", "VARIED", "Suite", "SuiteRow"]

@@ -1,0 +1,20 @@
+"""Table 8: how pictures reach the decoder."""
+
+from unimp_bench.suites.record import Suite, SuiteRow, not_here
+
+SUITE = Suite(
+    name="fusion",
+    title="Fusion",
+    table="Table 8",
+    about="how and where pictures and text meet",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        not_here("VIP5"),
+        SuiteRow("w/o Exclusive Attention", settings={"fusion": "inclusive"}, system="UniMP w/o Exclusive Attention"),
+        SuiteRow("w/o Cross-attention", settings={"fusion": "sum"}, system="UniMP w/o Cross-attention"),
+        SuiteRow("Early Fusion", settings={"fusion": "early"}, system="UniMP with Early Fusion"),
+        SuiteRow("Late Fusion", settings={"fusion": "late"}, system="UniMP with Late Fusion"),
+    ),
+    variants=True,
+)

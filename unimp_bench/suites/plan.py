@@ -1,0 +1,102 @@
+"""The cells of a suite on one corpus: every row, task and seed, as a run with a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unimp_bench import registry
+from unimp_bench.errors import BenchError, UsageError
+from unimp_bench.runner import RunRequest, planned
+from unimp_bench.suites import SUBJECT, VARIED, Suite, SuiteRow
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a user chooses for all rows of a suite that are about the subject."""
+
+    preset: str | None = None
+    settings: Mapping[str, str] | None = None
+
+    def check(self) -> None:
+        """Refuse a setting that the suites compare, or that the subject does not have.
+
+        Raises:
+            UsageError: with the reason.
+        """
+        for key in self.settings or {}:
+            if key in VARIED:
+                raise UsageError(f"{key} is what suites compare, so it cannot be set for all rows; use --preset")
+        registry.make_model(SUBJECT, self.preset, self.settings)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row, task and seed.
+
+    Attributes:
+        row: of the suite.
+        request: what is run.
+        key: of the run; empty where it is refused.
+        fits: keys of all fits that the run needs, in their order.
+        refused: why it cannot be run.
+    """
+
+    row: SuiteRow
+    request: RunRequest
+    key: str = ""
+    fits: tuple[str, ...] = ()
+    refused: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells the cell from the others of its suite."""
+        return f"{self.row.label}, {self.request.task}, seed {self.request.seed}"
+
+
+def cells(suite: Suite, corpus: Path, tasks: Iterable[str], seeds: int, budget: Budget) -> list[Cell]:
+    """All cells of the rows that a suite runs.
+
+    One seed after the other, so that the table has all its rows early; within a seed, fits that others go on from
+    come first.
+
+    Args:
+        corpus: folder of a built corpus.
+        seeds: how many, from 0.
+    """
+    found = [
+        _cell(row, _request(suite, row, task, corpus, seed, budget))
+        for row in suite.rows
+        if not row.lacks
+        for task in tasks
+        for seed in range(seeds if row.seeded else 1)
+    ]
+    return sorted(found, key=lambda cell: (cell.request.seed, len(cell.fits)))
+
+
+def _request(suite: Suite, row: SuiteRow, task: str, corpus: Path, seed: int, budget: Budget) -> RunRequest:
+    chosen = budget if row.budgeted else Budget(row.preset)
+    return RunRequest(
+        task=task,
+        model=row.model,
+        corpus=corpus,
+        split=suite.split,
+        protocol=suite.protocol,
+        seed=seed,
+        preset=chosen.preset,
+        fit_on=row.fit_on,
+        fit_split=row.fit_split,
+        after=row.after,
+        settings={**(chosen.settings or {}), **row.settings},
+        tune=row.tune,
+        views=row.views,
+    )
+
+
+def _cell(row: SuiteRow, request: RunRequest) -> Cell:
+    try:
+        spec = planned(request).spec
+    except BenchError as error:
+        return Cell(row, request, refused=str(error))
+    return Cell(row, request, spec.key, tuple(stage.key for stage in spec.fit.stages))

@@ -1,0 +1,20 @@
+"""Table 6: noise in texts and pictures."""
+
+from unimp_bench.suites.record import Suite, SuiteRow, not_here
+
+SUITE = Suite(
+    name="robustness",
+    title="Robustness",
+    table="Table 6",
+    about="a fifth of the attribute values missing (NT), a fifth of the items with the picture of another one (NV)",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        not_here("S³-Rec with NT"),
+        not_here("S³-Rec"),
+        not_here("MMSSL with NV"),
+        not_here("MMSSL"),
+        SuiteRow("UniMP with NT", views=("NT",), system="UniMP with NT"),
+        SuiteRow("UniMP with NV", views=("NV",), system="UniMP with NV"),
+    ),
+)
