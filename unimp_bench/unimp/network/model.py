@@ -128,10 +128,13 @@ class UniMPModel(nn.Module):
     def describe_items(self, pieces: Pieces, vocabulary: Vocabulary, items: IntArray) -> None:
         """Begin the embeddings of some items' ids at the mean of their words', so that like items begin alike.
 
-        A token that ids share begins at the mean over their items.
+        A token that ids share begins at the mean over their items; what other items share stays as it is.
         """
-        ids = torch.from_numpy(vocabulary.item_tokens(items)).to(self.device)
-        tokens, bearer = ids.unique(return_inverse=True)
+        ids = vocabulary.item_tokens(items)
+        others = np.setdiff1d(np.arange(vocabulary.items), items)
+        tokens = np.setdiff1d(ids, vocabulary.item_tokens(others))
+        if not len(tokens):
+            return
         inputs, outputs = [], []
         for item in items:
             piece = FIRST_ITEM_PIECE + item
@@ -139,13 +142,14 @@ class UniMPModel(nn.Module):
             words = torch.from_numpy(run[run < vocabulary.words].astype(np.int64)).to(self.device)
             inputs.append(self.decoder.input_rows(words).mean(dim=0))
             outputs.append(self.decoder.output_rows(words).mean(dim=0))
-        self.decoder.set_input_rows(tokens, _shared(torch.stack(inputs), bearer, len(tokens)))
-        self.decoder.set_output_rows(tokens, _shared(torch.stack(outputs), bearer, len(tokens)))
+        bearer, level = np.nonzero(np.isin(ids, tokens))
+        token = torch.from_numpy(np.searchsorted(tokens, ids[bearer, level])).to(self.device)
+        chosen = torch.from_numpy(tokens).to(self.device)
+        self.decoder.set_input_rows(chosen, _means(torch.stack(inputs)[bearer], token, len(tokens)))
+        self.decoder.set_output_rows(chosen, _means(torch.stack(outputs)[bearer], token, len(tokens)))
 
 
-def _shared(rows: Tensor, bearer: Tensor, count: int) -> Tensor:
-    """(count, width): the mean of the rows (items, width) of the items that bear each token (items, levels)."""
-    total = rows.new_zeros(count, rows.shape[1]).index_add_(
-        0, bearer.flatten(), rows.repeat_interleave(bearer.shape[1], 0)
-    )
-    return total / bearer.flatten().bincount(minlength=count)[:, None]
+def _means(rows: Tensor, group: Tensor, groups: int) -> Tensor:
+    """(groups, width), the mean of the rows (n, width) of each group (n,)."""
+    total = rows.new_zeros(groups, rows.shape[1]).index_add_(0, group, rows)
+    return total / group.bincount(minlength=groups)[:, None]
