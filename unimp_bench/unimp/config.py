@@ -36,6 +36,8 @@ class UniMPConfig:
         ids: how an item is written: ``atomic``, a token of its own, or ``semantic``, a short code of its content
             (TIGER, Rajput et al., 2023).
         id_levels, id_codes: codes of a semantic id before the one that resolves collisions, and values of each.
+        beams: beginnings of semantic ids that are followed at each of their tokens (paper: 10); an item that none
+            reaches stands below all others. 0 follows all of them.
         encoder: ``tiny``, or the name of an open_clip model (paper: ``ViT-L-14``).
         pretrained: open_clip's tag of the encoder's weights (paper: ``openai``); empty for random weights.
         latents: visual embeddings that the resampler makes of a picture, C of the paper (OpenFlamingo: 64).
@@ -92,6 +94,7 @@ class UniMPConfig:
     ids: Literal["atomic", "semantic"] = "atomic"
     id_levels: int = 3
     id_codes: int = 64
+    beams: int = 10
     encoder: str = "tiny"
     pretrained: str = ""
     latents: int = 4
@@ -135,6 +138,10 @@ class UniMPConfig:
         for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if self.beams < 0:
+            raise ValueError("beams must be at least 0")
+        if self.next_item and self.ids == "semantic":
+            raise ValueError("next_item asks for an item in one token; set ids to atomic")
         if self.items == "token" and self.context:
             raise ValueError(
                 "an item told by its token alone has no context to reconstruct; leave context empty"

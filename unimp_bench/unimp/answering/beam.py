@@ -75,11 +75,6 @@ def _searched(
     states = states[:, None]
     seen = (torch.arange(batch.tokens.shape[1], device=device) < batch.lengths[:, None])[:, None]
     for depth, level in enumerate(trie.levels):
-        if depth:
-            itself = torch.eye(nodes.shape[1], dtype=torch.bool, device=device).expand(len(rows), -1, -1)
-            seen = torch.cat([seen, itself], dim=2)
-            positions = (batch.lengths + depth - 1)[:, None].expand_as(tokens)
-            states = model.advance(tokens, torch.full_like(tokens, -1), positions, seen, memory)
         children = level.first[nodes][..., None] + torch.arange(level.most, device=device)
         real = children < level.first[nodes + 1][..., None]
         children = children.clamp(max=len(level) - 1)
@@ -87,7 +82,11 @@ def _searched(
         grown = (scores[..., None] + _log_probabilities(model, states, tokens)).masked_fill(~real, -torch.inf)
         scores, picked = grown.flatten(1).topk(min(beams, len(level), grown[0].numel()))
         nodes, tokens = (each.flatten(1).gather(1, picked) for each in (children, tokens))
-        seen = seen[rows, picked // level.most]
+        if level is not trie.levels[-1]:
+            itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=device).expand(len(rows), -1, -1)
+            seen = torch.cat([seen[rows, picked // level.most], itself], dim=2)
+            positions = (batch.lengths + depth)[:, None].expand_as(tokens)
+            states = model.advance(tokens, torch.full_like(tokens, -1), positions, seen, memory)
     return nodes, scores
 
 

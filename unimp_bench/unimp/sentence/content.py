@@ -1,9 +1,9 @@
-"""Semantic ids: the content of items as short codes, like items sharing their first codes (TIGER, Rajput et al., 2023).
+"""Semantic ids: the content of items as short codes, like items sharing their first ones (TIGER, Rajput et al., 2023).
 
-TIGER quantises by an RQ-VAE, whose encoder learns a space in which residuals cluster well. Here the space is that of the
-leading singular vectors already, the catalogue is fixed, and each level is k-means on what the levels before left over:
-the same residual quantisation with the least reconstruction error each level can have, no weight to train, and codes
-that hardly ever go unused, where an RQ-VAE needs k-means to begin and restarts against dead codes.
+TIGER quantises by an RQ-VAE, whose encoder learns a space in which residuals cluster well. Here that space is given by
+the leading singular vectors, the catalogue is fixed, and each level is k-means on what the levels before left over: the
+same residual quantisation, fitted level by level, without weights to train and without dead codes, against which an
+RQ-VAE needs a beginning by k-means and restarts.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from scipy import sparse
 from scipy.cluster.vq import kmeans2, vq
 from scipy.sparse.linalg import svds
 
+from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.records import FloatArray, IntArray
-from unimp_bench.unimp.network.vision import PictureFeatures
+from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.network.vision import PictureFeatures, picture_features
 from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.prompt import plain
 
@@ -25,6 +27,16 @@ WIDTH = 64
 _ROUNDS = 30
 _SAMPLE = 16384
 _BLOCK = 1024
+
+
+def item_ids(data: FitData, config: UniMPConfig) -> ItemIds:
+    """Of a fit's items, as its settings want them; a model without pictures has none in its ids either."""
+    if config.ids == "atomic":
+        return ItemIds.atomic(len(data.items))
+    features = None
+    if config.fusion != "none":
+        features = picture_features(data.items, config.encoder, config.pretrained, data.cache)
+    return semantic_ids(data.items, features, config.id_levels, config.id_codes, data.seed)
 
 
 def semantic_ids(items: Items, features: PictureFeatures | None, levels: int, codes: int, seed: int) -> ItemIds:
@@ -42,7 +54,7 @@ def semantic_ids(items: Items, features: PictureFeatures | None, levels: int, co
 
 
 def text_content(items: Items, rng: np.random.Generator) -> FloatArray:
-    """TF-IDF of the words of all attributes in their leading singular directions, (items, at most ``WIDTH``) unit rows."""
+    """TF-IDF of the words of all attributes in its leading directions, (items, ``WIDTH`` or fewer) unit or zero rows."""
     texts = (" ".join(parts) for parts in zip(*(items.text(name) for name in items.attributes), strict=True))
     words = [plain(text).lower().split() for text in texts] or [[] for _ in range(len(items))]
     numbers: dict[str, int] = {}
@@ -57,7 +69,7 @@ def text_content(items: Items, rng: np.random.Generator) -> FloatArray:
 
 
 def picture_content(features: PictureFeatures, rng: np.random.Generator) -> FloatArray:
-    """The mean of each picture's features in their leading directions, (items, at most ``WIDTH``) unit or empty rows."""
+    """The mean of each picture's features in its leading directions, (items, ``WIDTH`` or fewer) unit or zero rows."""
     means = np.zeros((len(features.rows), features.width))
     pictured = np.flatnonzero(features.rows >= 0)
     for begin in range(0, len(pictured), _BLOCK):
