@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.unimp.small import CODES, SMALL, TASKS, Parts, answers, examples_of, fit_data, validator
+from tests.unimp.small import CODES, SMALL, TASKS, Parts, answers, examples_of, fit_data, fused, validator
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
 from unimp_bench.unimp.answering.generation import Free, Grammar, Increasing, written
 from unimp_bench.unimp.answering.scoring import Asked, posterior, probabilities
+from unimp_bench.unimp.config import Fusion
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.answers import END, code_names, place_names, places, spot_names
 from unimp_bench.unimp.sentence.batches import collate
@@ -27,7 +29,7 @@ def grammar_of(parts: Parts, examples: Examples) -> Grammar:
     vocabulary = parts.vocabulary
     match TASKS[examples.task].kind:
         case "text":
-            tokens = np.array([*range(vocabulary.specials, vocabulary.words), *vocabulary.named([END])])
+            tokens = np.array([*vocabulary.texts, *vocabulary.named([END])])
             return Free(tokens, 6, end=len(tokens) - 1)
         case "selection":
             assert examples.shown is not None
@@ -47,10 +49,17 @@ def restless(model: UniMPModel) -> UniMPModel:
     return copy
 
 
-@pytest.mark.parametrize("task", ["explanation", "selection", "image_generation"])
+@pytest.mark.parametrize(
+    ("task", "fusion"),
+    [
+        *product(["explanation", "selection", "image_generation"], ["exclusive"]),
+        *product(["explanation"], ["inclusive", "sum", "early", "late", "none"]),
+    ],
+)
 @torch.no_grad()
-def test_writing_with_a_cache_equals_reading_everything_anew(six: Parts, task: str) -> None:
+def test_writing_with_a_cache_equals_reading_everything_anew(six: Parts, task: str, fusion: Fusion) -> None:
     """Token for token: each is the likeliest allowed one after the whole sentence with all that was written."""
+    six = six if fusion == "exclusive" else fused(six, fusion)
     examples = six.examples(task, "test").select(slice(0, 8))
     grammar = grammar_of(six, examples)
     asked = six.asked(examples)

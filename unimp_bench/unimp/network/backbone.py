@@ -32,11 +32,14 @@ class Backbone(nn.Module):
         vocabulary_size: tokens, items included.
         prompt: trained vectors in front of every sentence, which ``attends``, ``positions`` and what a cache holds
             below do not count; None for none.
+        packs: it takes any mask and any positions, so sentences may share a trunk (see ``sentences``).
 
     Raises:
         UsageError: a pre-trained backbone cannot be read, or not as UniMP's sentences need it.
         DataError: its weights are damaged or incomplete.
     """
+
+    packs = True
 
     def __init__(self, config: UniMPConfig, vocabulary_size: int) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unimp_bench.contracts import FitData
 from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.network.pretrained import read_tokenizer
 from unimp_bench.unimp.sentence.answers import answer_names, sentences_of
 from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.prompt import attribute_values, known_attributes, phrases, plain
@@ -13,6 +14,8 @@ from unimp_bench.unimp.sentence.tokens import Vocabulary
 def vocabulary_of(data: FitData, config: UniMPConfig, ids: ItemIds) -> Vocabulary:
     """The vocabulary of the fitted tasks on a corpus whose items have the given ids."""
     parts = [part for task in data.examples.values() for part in (task.train, task.validation)]
+    if not config.from_scratch:
+        return Vocabulary.pretrained(read_tokenizer(config.backbone), ids, answer_names(parts))
     return Vocabulary.train(
         _texts(data, config),
         ids,

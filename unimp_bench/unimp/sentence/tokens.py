@@ -1,7 +1,8 @@
-"""The vocabulary: special tokens, subwords trained on the corpus, and the tokens of the items' ids.
+"""The vocabulary: subwords, special tokens, and the tokens of the items' ids.
 
-Token numbers: the specials of the tokenizer first (marks, the phrases of the instructions, the tokens of answers that
-are no text), then its subwords, then those of ids: item ``n`` is ``words + n`` where ids are atomic.
+Token numbers: those of a tokenizer first, its subwords and its special tokens (marks, the phrases of the instructions,
+the tokens of answers that are no text), then those of ids: item ``n`` is ``words + n`` where ids are atomic. The
+tokenizer is trained on the corpus, specials before subwords, or comes with a pre-trained backbone, ours behind its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.records import IntArray
@@ -26,7 +29,7 @@ class Vocabulary:
     """Text, answers and items as numbers.
 
     Attributes:
-        specials: tokens that are neither text nor items.
+        texts: (subwords,) tokens that are text, ascending.
         words: tokens that are of no id.
         ids: of the items.
         ratings: the ratings that have a token, ascending.
@@ -36,14 +39,21 @@ class Vocabulary:
         # Text from outside that spells a special token stays text.
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
-        names = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-        self.specials = len(names)
-        self.words: int = tokenizer.get_vocab_size()
+        numbers = tokenizer.get_vocab().values()
+        specials = {number: token.content for number, token in _specials(tokenizer).items()}
+        names = specials.values()
+        self.texts: IntArray = np.array(sorted(set(numbers) - specials.keys()), dtype=np.int64)
+        self.words = max(numbers) + 1  # there may be numbers that no token has
         self.ids = ids
         self.ratings = tuple(sorted(float(match[1]) for match in map(_RATING.fullmatch, names) if match))
         self.pad, self.cls, self.img, self.eoc, self.answer = (
             int(tokenizer.token_to_id(token)) for token in (PAD, CLS, IMG, EOC, ANSWER)
         )
+        self._specials = frozenset(specials)
+        self._pretrained = self.pad > 0  # else our specials come first
+        # Some tokenizers write the space before a word into its token only where the text has one.
+        joined = tokenizer.decode(2 * tokenizer.encode("a", add_special_tokens=False).ids)
+        self._lead = "" if joined == "a a" else " "
 
     def __len__(self) -> int:
         return self.words + self.ids.size
@@ -90,6 +100,16 @@ class Vocabulary:
         return cls(tokenizer, ids)
 
     @classmethod
+    def pretrained(cls, tokenizer: Any, ids: ItemIds, answers: Sequence[str] = ()) -> Vocabulary:
+        """That of a backbone's ``tokenizers.Tokenizer``, with our marks and the tokens of answers behind its own.
+
+        The words of instructions are text that its decoder knows how to read.
+        """
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return cls(_appended(tokenizer, [*SPECIALS, *answers]), ids)
+
+    @classmethod
     def load(cls, path: Path, ids: ItemIds) -> Vocabulary:
         """Read what ``save`` wrote.
 
@@ -103,16 +123,24 @@ class Vocabulary:
         except Exception as error:  # the library raises bare Exception
             raise DataError(f"{path} holds no vocabulary ({error}); fit the model again") from None
 
+    def with_words(self, names: Sequence[str]) -> Vocabulary:
+        """This vocabulary with more special tokens behind its words, where it lacks them; the ids move up."""
+        from tokenizers import Tokenizer
+
+        missing = [name for name in names if self._tokenizer.token_to_id(name) is None]
+        return Vocabulary(_appended(Tokenizer.from_str(self._tokenizer.to_str()), missing), self.ids)
+
     def save(self, path: Path) -> None:
         self._tokenizer.save(str(path))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token numbers of each text, which may spell no special token."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        led = [self._lead + text if text else text for text in texts]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(led, add_special_tokens=False)]
 
     def phrase(self, text: str) -> list[int]:
-        """Token numbers of a phrase of ours: one where the vocabulary has it whole."""
-        whole = self._tokenizer.token_to_id(text)
+        """Token numbers of a phrase of ours: one where a vocabulary trained on the corpus has it whole."""
+        whole = None if self._pretrained else self._tokenizer.token_to_id(text)
         return self.encode([text])[0] if whole is None else [int(whole)]
 
     def named(self, names: Sequence[str]) -> list[int]:
@@ -130,7 +158,7 @@ class Vocabulary:
     def text(self, tokens: Iterable[int]) -> str:
         """What text tokens say."""
         said: str = self._tokenizer.decode([int(token) for token in tokens], skip_special_tokens=False)
-        return said
+        return said.removeprefix(self._lead)
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of a sentence, items as ``item_<n>``, without padding."""
@@ -148,4 +176,18 @@ class Vocabulary:
     def _kind(self, token: int) -> str:
         if token >= self.words:
             return "item"
-        return "special" if token < self.specials else "text"
+        return "special" if token in self._specials else "text"
+
+
+def _specials(tokenizer: Any) -> dict[int, Any]:
+    """Tokens that no text is read as, by their numbers."""
+    added: dict[int, Any] = tokenizer.get_added_tokens_decoder()
+    return {number: token for number, token in added.items() if token.special}
+
+
+def _appended(tokenizer: Any, names: Iterable[str]) -> Any:
+    """The tokenizer with more special tokens behind its own."""
+    from tokenizers import AddedToken
+
+    tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in dict.fromkeys(names)])
+    return tokenizer
