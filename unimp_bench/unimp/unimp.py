@@ -14,10 +14,13 @@ from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 from unimp_bench.torch_setup import seed_everything
+from unimp_bench.unimp.answering.beam import id_scores
 from unimp_bench.unimp.answering.generation import Free, Grammar, Increasing, written
 from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores, posterior, probabilities
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
 from unimp_bench.unimp.learning.checkpoint import load_weights, save_weights
+from unimp_bench.unimp.learning.lessons import Lessons
+from unimp_bench.unimp.learning.stages import grown, inherit
 from unimp_bench.unimp.learning.training import Course, train
 from unimp_bench.unimp.network.adaptation import adapt
 from unimp_bench.unimp.network.model import UniMPModel
@@ -32,17 +35,14 @@ from unimp_bench.unimp.sentence.answers import (
     ratings_of,
     spot_names,
 )
-from unimp_bench.unimp.sentence.branches import Branches, answered, unanswered
+from unimp_bench.unimp.sentence.branches import answered, unanswered
+from unimp_bench.unimp.sentence.content import item_ids
 from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.lexicon import vocabulary_of
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import (
-    Sentences,
-    drawn_examples,
-    drawn_starts,
     last_starts,
     sentences,
-    window_ends,
 )
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
@@ -51,6 +51,7 @@ MOST_TOKENS = 40
 
 _WEIGHTS = "model.safetensors"
 _VOCABULARY = "tokenizer.json"
+_IDS = "ids.npy"
 
 # A step of writing handles one token a sentence, so more sentences fit a batch than in training.
 _WRITING = 8
@@ -69,33 +70,32 @@ class UniMP(
     presets: ClassVar[Mapping[str, Any]] = PRESETS
 
     def fit(self, data: FitData) -> None:
-        vocabulary = vocabulary_of(data, self.config, ItemIds.atomic(len(data.items)))
+        start = data.start
+        if start is None:
+            vocabulary = vocabulary_of(data, self.config, item_ids(data, self.config))
+        else:
+            vocabulary = grown(self._saved_vocabulary(start.folder, data.items), data, self.config)
         seed_everything(data.seed)
         self._build(data.items, vocabulary, data.cache)
-        in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words"))
-        self._model.describe_items(in_words, vocabulary, np.arange(len(data.items)))
-        pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, vocabulary)
-
-        def draw(seed: int) -> Sentences:
-            drawn = [
-                each if each.kind in ("ranking", "rating") else drawn_examples(each, self.config.draws, seed)
-                for each in branches
-            ]
-            starts = [drawn_starts(each.examples, self.config.history, seed) for each in drawn]
-            if self.config.next_item:
-                drawn, starts = _ends_alone(drawn, starts)
-            return sentences(pieces, drawn, starts, vocabulary, next_item=self.config.next_item)
-
-        course = Course(draw, self._features, vocabulary, data.seed, data.work)
+        in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words", latents=1))
+        known: IntArray = np.empty(0, dtype=np.int64)
+        if start is not None:
+            inherit(self._model, start.folder / _WEIGHTS, vocabulary.words)
+            # What was no answer there was only ever pushed away: its tokens begin afresh, as in the authors' code.
+            known = np.setdiff1d(np.arange(len(data.items)), np.setdiff1d(data.catalogue, start.catalogue))
+        self._model.describe_items(in_words, vocabulary, np.setdiff1d(np.arange(len(data.items)), known))
         train(
             self._model,
             self.config,
-            course,
+            Course(self._lessons(data).draw, self._features, vocabulary, data.seed, data.work),
             lambda: float(np.mean([data.validate(self, task) for task in data.examples])),
         )
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        return catalogue_scores(self._model, self._asked(examples, "ranking"), catalogue)
+        asked = self._asked(examples, "ranking")
+        if self.config.ids == "atomic":
+            return catalogue_scores(self._model, asked, catalogue)
+        return id_scores(self._model, asked, catalogue, self.config.beams)
 
     def rate(self, examples: Examples) -> FloatArray:
         if examples.scale is None:
@@ -109,7 +109,7 @@ class UniMP(
 
     def write(self, examples: Examples) -> list[str]:
         vocabulary = self._vocabulary
-        tokens = np.array([*range(vocabulary.specials, vocabulary.words), *vocabulary.named([END])])
+        tokens = np.array([*vocabulary.texts, *vocabulary.named([END])])
         grammar = Free(tokens, MOST_TOKENS, end=len(tokens) - 1)
         answers = self._written(examples, "text", grammar)
         return [vocabulary.text(tokens[answer[answer != grammar.end]]) for answer in answers]
@@ -146,10 +146,17 @@ class UniMP(
     def save(self, folder: Path) -> None:
         save_weights(self._model, folder / _WEIGHTS)
         self._vocabulary.save(folder / _VOCABULARY)
+        if self.config.ids == "semantic":
+            self._vocabulary.ids.save(folder / _IDS)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        self._build(items, Vocabulary.load(folder / _VOCABULARY, ItemIds.atomic(len(items))), cache)
+        self._build(items, self._saved_vocabulary(folder, items), cache)
         load_weights(self._model, folder / _WEIGHTS)
+
+    def _saved_vocabulary(self, folder: Path, items: Items) -> Vocabulary:
+        atomic = self.config.ids == "atomic"
+        ids = ItemIds.atomic(len(items)) if atomic else ItemIds.load(folder / _IDS, len(items))
+        return Vocabulary.load(folder / _VOCABULARY, ids)
 
     def parameters(self) -> Parameters:
         counts = [(parameter.numel(), parameter.requires_grad) for parameter in self._model.parameters()]
@@ -166,6 +173,13 @@ class UniMP(
         adapt(self._model, self.config)
         set_trained(self._model, self.config.trained)
 
+    def _lessons(self, data: FitData) -> Lessons:
+        pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, self._vocabulary)
+        old = () if data.start is None else tuple(name for name in data.examples if name in data.start.tasks)
+        rehearsed = () if len(old) == len(data.examples) else old
+        packs = self._model.decoder.packs
+        return Lessons(pieces, branches, self._vocabulary, self.config, rehearsed, packs)
+
     def _asked(self, examples: Examples, kind: Kind, batches: int = 1) -> Asked:
         pieces, branches = unanswered(examples, kind, self._pieces, self._vocabulary)
         starts = [last_starts(examples, self.config.history)]
@@ -174,17 +188,3 @@ class UniMP(
 
     def _written(self, examples: Examples, kind: Kind, grammar: Grammar, sampling: Sampling | None = None) -> IntArray:
         return written(self._model, self._asked(examples, kind, _WRITING), grammar, sampling)
-
-
-def _ends_alone(parts: list[Branches], starts: list[IntArray]) -> tuple[list[Branches], list[IntArray]]:
-    """Of a task that ranks without a query the last example of each window: the items before it ask for the others."""
-    kept = [
-        window_ends(start, part.examples.users, part.examples.ends)
-        if part.kind == "ranking" and part.examples.queries is None
-        else np.arange(len(part))
-        for part, start in zip(parts, starts, strict=True)
-    ]
-    return (
-        [part.select(rows) for part, rows in zip(parts, kept, strict=True)],
-        [start[rows] for start, rows in zip(starts, kept, strict=True)],
-    )

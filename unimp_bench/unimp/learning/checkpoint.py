@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from unimp_bench.errors import DataError
+from unimp_bench.processes import helping
+from unimp_bench.unimp.learning.devices import like, whole
 from unimp_bench.unimp.network.model import UniMPModel
 
 _STATE = "progress"
@@ -24,7 +26,7 @@ class Progress:
     Attributes:
         epoch: the epoch under way, counted from 0.
         batches: batches of it that are done.
-        step: batches done in all.
+        step: steps done in all.
         best_score: of the best epoch so far.
     """
 
@@ -35,8 +37,8 @@ class Progress:
 
 
 def save_weights(model: UniMPModel, path: Path) -> None:
-    """Write the model's tensors to ``path``, shared ones once."""
-    _write(path, _tensors(model), {})
+    """Write the model's parameters to ``path``, shared ones once."""
+    _write(path, _parameters(model), {})
 
 
 def load_weights(model: UniMPModel, path: Path) -> None:
@@ -46,13 +48,40 @@ def load_weights(model: UniMPModel, path: Path) -> None:
         DataError: the file is missing or damaged, or of a model of another shape.
     """
     tensors, _ = _read(path)
-    _restore(model, tensors, path)
+    _restore(_parameters(model), tensors, path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors that ``save_weights`` wrote, by their names.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    return _read(path)[0]
+
+
+def save_moving(model: UniMPModel, path: Path) -> None:
+    """As ``save_weights``, without the parameters that training leaves alone."""
+    _write(path, _moving(model), {})
+
+
+def load_moving(model: UniMPModel, path: Path) -> None:
+    """Read what ``save_moving`` wrote; the other parameters stay as they are.
+
+    Raises:
+        DataError: as ``load_weights``.
+    """
+    tensors, _ = _read(path)
+    _restore(_moving(model), tensors, path)
 
 
 def save_training(model: UniMPModel, optimizer: torch.optim.Optimizer, progress: Progress, path: Path) -> None:
-    """Write all that an interrupted training needs to go on as if nothing had happened."""
+    """Write all that an interrupted training needs to go on as if nothing had happened, beside what it begins from.
+
+    Parameters that training leaves alone are what it begins from. All processes of a training must call this.
+    """
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-    tensors = {f"model/{name}": tensor for name, tensor in _tensors(model).items()}
+    tensors = {f"model/{name}": tensor for name, tensor in _moving(model).items()}
     for parameter, state in optimizer.state.items():
         tensors |= {f"optimizer/{names[parameter]}/{key}": value for key, value in state.items()}
     _write(path, tensors, {_STATE: TypeAdapter(Progress).dump_json(progress).decode()})
@@ -65,38 +94,47 @@ def load_training(model: UniMPModel, optimizer: torch.optim.Optimizer, path: Pat
         DataError: the file is damaged, or of another model.
     """
     tensors, metadata = _read(path)
-    _restore(model, {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model/")}, path)
+    weights = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model/")}
+    _restore(_moving(model), weights, path)
     names = dict(model.named_parameters())
     for key, tensor in tensors.items():
         kind, _, rest = key.partition("/")
         if kind == "optimizer":
             name, _, field = rest.rpartition("/")
-            optimizer.state[names[name]][field] = tensor.to(names[name].device) if tensor.ndim else tensor
+            optimizer.state[names[name]][field] = like(names[name], tensor) if tensor.ndim else tensor
     try:
         return TypeAdapter(Progress).validate_json(metadata.get(_STATE, ""))
     except ValidationError:
         raise DataError(f"{path} is no training checkpoint; remove it to begin again") from None
 
 
-def _tensors(model: UniMPModel) -> dict[str, Tensor]:
+def _parameters(model: UniMPModel) -> dict[str, Tensor]:
     """The parameters by name, a shared one under its first name."""
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
-def _restore(model: UniMPModel, tensors: dict[str, Tensor], path: Path) -> None:
-    own = _tensors(model)
+def _moving(model: UniMPModel) -> dict[str, Tensor]:
+    """Those that training moves."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def _restore(own: dict[str, Tensor], tensors: dict[str, Tensor], path: Path) -> None:
     if own.keys() != tensors.keys() or any(own[name].shape != tensors[name].shape for name in own):
         raise DataError(f"{path} holds weights of another model than its configuration describes; fit it again")
     for name, tensor in tensors.items():
-        own[name].copy_(tensor)
+        own[name].copy_(like(own[name], tensor))
 
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write the file in the main process; every process hands over its parts of the tensors."""
     from safetensors.torch import save_file
 
+    gathered = {name: whole(tensor).contiguous().cpu() for name, tensor in tensors.items()}
+    if helping():
+        return
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial, metadata)
+        save_file(gathered, partial, metadata)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
