@@ -143,9 +143,7 @@ class UniMPConfig:
         if self.next_item and self.ids == "semantic":
             raise ValueError("next_item asks for an item in one token; set ids to atomic")
         if self.items == "token" and self.context:
-            raise ValueError(
-                "an item told by its token alone has no context to reconstruct; leave context empty"
-            )
+            raise ValueError("an item told by its token alone has no context to reconstruct; leave context empty")
 
     @property
     def from_scratch(self) -> bool:

@@ -38,7 +38,8 @@ def id_scores(model: UniMPModel, asked: Asked, catalogue: IntArray, beams: int) 
         sentence = memory.cache.get_seq_length()
         for trie in tries:
             leaves, found = _searched(model, batch, states, memory, trie, beams or len(trie.items))
-            memory.cache.crop(sentence)
+            if behind := memory.cache.get_seq_length() - sentence:
+                memory.cache.crop(-behind)
             reached = found > -torch.inf
             row, _ = torch.where(reached)
             places = trie.items[leaves[reached].cpu().numpy()]

@@ -54,7 +54,7 @@ def semantic_ids(items: Items, features: PictureFeatures | None, levels: int, co
 
 
 def text_content(items: Items, rng: np.random.Generator) -> FloatArray:
-    """TF-IDF of the words of all attributes in its leading directions, (items, ``WIDTH`` or fewer) unit or zero rows."""
+    """TF-IDF of the words of all attributes in its leading directions, (items, at most ``WIDTH``) unit rows."""
     texts = (" ".join(parts) for parts in zip(*(items.text(name) for name in items.attributes), strict=True))
     words = [plain(text).lower().split() for text in texts] or [[] for _ in range(len(items))]
     numbers: dict[str, int] = {}
