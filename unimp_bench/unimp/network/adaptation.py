@@ -5,6 +5,7 @@ LoRA: Hu et al. (ICLR 2022). Prompt tuning: Lester et al. (EMNLP 2021).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -22,7 +23,10 @@ LORA = ".lora_"
 """What the names of all parameters of low-rank updates have in common."""
 
 _ADAPTED = ".base_layer."
+_DOWN, _UP = ".lora_A.default.", ".lora_B.default."
 _PROMPT = "decoder.prompt."
+
+_SCALE = 2  # alpha over rank
 
 
 class Reader(Protocol):
@@ -86,7 +90,7 @@ def adapt(model: UniMPModel, config: UniMPConfig) -> None:
 
 
 def _inject(decoder: Any, rank: int) -> None:
-    """``W x + (alpha / rank) B A x``, alpha twice the rank, B = 0, for the attention projections W."""
+    """``W x + (alpha / rank) B A x``, B = 0, for the attention projections W."""
     make_torchvision_importable()
     from peft import LoraConfig, inject_adapter_in_model
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as TARGETS
@@ -96,7 +100,7 @@ def _inject(decoder: Any, rank: int) -> None:
         known = ", ".join(sorted(TARGETS))
         raise UsageError(f"trained=lora: no attention projections are known of a {kind!r} backbone, only of {known}")
     targets: Any = TARGETS[kind]
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets), decoder)
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=_SCALE * rank, target_modules=targets), decoder)
 
 
 def base_name(name: str) -> str | None:
@@ -106,22 +110,11 @@ def base_name(name: str) -> str | None:
     return name.replace(_ADAPTED, ".")
 
 
-@torch.no_grad()
-def base_weights(model: UniMPModel) -> dict[str, Tensor]:
-    """The parameters that a model without adaptation has, by its names, low-rank updates merged into them.
-
-    Trained tokens have no place in such a model and are left out.
-    """
-    from peft.tuners.lora import Linear
-
-    updates = {
-        f"{name}{_ADAPTED}weight": module.get_delta_weight("default")
-        for name, module in model.named_modules()
-        if isinstance(module, Linear)
-    }
-    weights = {}
-    for name, parameter in model.named_parameters():
-        base = base_name(name)
-        if base is not None:
-            weights[base] = parameter + updates[name] if name in updates else parameter.detach()
+def merged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters of a model, by its names, with each low-rank update added to what it updates."""
+    weights = {name.replace(_ADAPTED, "."): tensor for name, tensor in tensors.items() if LORA not in name}
+    for name, down in tensors.items():
+        if _DOWN in name:
+            up, updated = tensors[name.replace(_DOWN, _UP)], name.replace(_DOWN, ".")
+            weights[updated] = weights[updated] + _SCALE * up @ down
     return weights
