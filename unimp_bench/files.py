@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unimp_bench.errors import UsageError
+from unimp_bench.processes import helping
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -24,12 +25,15 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` (made when missing) for this process; the lock dies with the process.
+    """Hold ``folder`` (made when missing) for this process and those that help it; the lock dies with the process.
 
     Raises:
         UsageError: another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if helping():
+        yield
+        return
     with (folder / ".lock").open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

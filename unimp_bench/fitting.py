@@ -1,7 +1,7 @@
 """Fits a model, or finds it fitted: one folder a fit specification, shared by all runs that evaluate it.
 
-A fit folder holds ``work`` (the model's own checkpoints) while the fit is under way; then ``model`` and, last,
-``fit.json``, which says that it is finished.
+A fit folder holds ``work`` (the model's own checkpoints) while the fit is under way; then ``model``, ``log`` where the
+model kept one, and, last, ``fit.json``, which says that it is finished.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from unimp_bench.files import locked, write_atomically
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
 from unimp_bench.paths import Workspace
+from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.spec import FitSpec
 from unimp_bench.splits import catalogue
 from unimp_bench.strict import Strict
 
 FIT_NAME = "fit.json"
+
+LOG_NAME = "log"
+"""The folder in ``work`` that is kept when a fit has ended."""
 
 
 class FitCost(Strict):
@@ -44,13 +48,17 @@ def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Wor
     folder = workspace.fits / spec.key
     cache = corpus_cache(corpus, workspace)
     with locked(folder):
-        if fresh:
+        if fresh and not helping():
             _clear(folder)
         record = folder / FIT_NAME
-        if record.is_file():
+        if main_says(record.is_file):
             model.load(folder / "model", corpus.items, cache)
             return FitCost.model_validate_json(record.read_bytes())
         before, start = _start(spec, corpus, workspace)
+        if helping():
+            model.fit(_fit_data(spec, corpus, folder / "work", cache, start))
+            wait()  # until it is saved
+            return before
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
         work = folder / "work"
         work.mkdir(exist_ok=True)
@@ -61,8 +69,10 @@ def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Wor
                 peak_memory_mib=max(before.peak_memory_mib, peak_memory_mib()),
             )
         _save(model, folder / "model")
+        _keep_log(work, folder)
         write_atomically(record, cost.model_dump_json() + "\n")
         shutil.rmtree(work)
+        wait()
     return cost
 
 
@@ -79,13 +89,14 @@ def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace) -> tuple[FitCost
 
 def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Start | None) -> FitData:
     tasks = {name: registry.make_task(name, spec.options.get(name)) for name, _ in spec.tasks}
-    examples = {
-        name: TaskExamples(
-            draw_examples(task, corpus, spec.split, "train", cache),
-            draw_examples(task, corpus, spec.split, "validation", cache),
-        )
-        for name, task in tasks.items()
-    }
+    with main_first():
+        examples = {
+            name: TaskExamples(
+                draw_examples(task, corpus, spec.split, "train", cache),
+                draw_examples(task, corpus, spec.split, "validation", cache),
+            )
+            for name, task in tasks.items()
+        }
 
     def validate(model: Model[Any], name: str) -> float:
         setting = Setting(tasks[name], corpus, "paper", cache, label=spec.model)
@@ -106,6 +117,12 @@ def _save(model: Model[Any], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     model.save(folder)
+
+
+def _keep_log(work: Path, folder: Path) -> None:
+    if (work / LOG_NAME).is_dir():
+        shutil.rmtree(folder / LOG_NAME, ignore_errors=True)
+        (work / LOG_NAME).replace(folder / LOG_NAME)
 
 
 def _clear(folder: Path) -> None:

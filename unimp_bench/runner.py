@@ -23,6 +23,7 @@ from unimp_bench.fitting import FitCost, corpus_cache, fit_or_load
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
 from unimp_bench.paths import Workspace
+from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.provenance import provenance
 from unimp_bench.records import Protocol, Split
 from unimp_bench.results import RESULT_NAME, Cost, ModelFacts, Result
@@ -104,12 +105,16 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     corpus, task, model, spec = plan.corpus, plan.task, plan.model, plan.spec
     folder = workspace.runs / spec.key
     with locked(folder):
-        if (folder / RESULT_NAME).is_file() and not request.fresh:
+        if main_says(lambda: (folder / RESULT_NAME).is_file() and not request.fresh):
             return Result.read(folder / RESULT_NAME), True
         setting = Setting(task, corpus, request.protocol, corpus_cache(corpus, workspace), label=request.model)
-        examples = draw_examples(task, corpus, request.split, "test", setting.cache)
+        with main_first():
+            examples = draw_examples(task, corpus, request.split, "test", setting.cache)
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
         fit = fit_or_load(model, spec.fit, corpus, workspace, fresh=request.fresh)
+        if helping():
+            wait()  # until the result is there
+            return Result.read(folder / RESULT_NAME), False
         started = time.perf_counter()
         prediction = kind_of(task.kind).predict(model, examples, setting)
         cost = _cost(model, fit, len(examples), time.perf_counter() - started)
@@ -118,6 +123,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         remarks = (*model.remarks(), *((request.note,) if request.note else ()))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result.write(folder / RESULT_NAME)
+        wait()
     return result, False
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from tests.unimp.small import CODES, SMALL, TASKS, Parts
+from tests.unimp.small import CODES, SMALL, TASKS, Parts, fused
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
+from unimp_bench.unimp.config import Fusion
 from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.network.fusion import OwnMedia
 from unimp_bench.unimp.network.model import UniMPModel
@@ -116,8 +118,10 @@ def test_shown_items_are_no_context(six: Parts) -> None:
     assert last < prompt
 
 
-def test_sharing_all_six_tasks_changes_no_logit(six: Parts) -> None:
+@pytest.mark.parametrize("fusion", get_args(Fusion))
+def test_sharing_all_six_tasks_changes_no_logit(six: Parts, fusion: Fusion) -> None:
     """Branches are independent: among those of other tasks each reads what it reads alone."""
+    six = six if fusion == "exclusive" else fused(six, fusion)
     tasks = [six.examples(name).select(slice(0, 12)) for name in TASKS]
     shared, apart = (learnt(six, *tasks, seed=1, shared=shared) for shared in (True, False))
     assert len(shared) < len(apart) / 6
@@ -126,7 +130,7 @@ def test_sharing_all_six_tasks_changes_no_logit(six: Parts) -> None:
         for source in (shared, apart):
             batch = collated(six, source)
             logits = six.model.logits(six.model(batch), batch.naming)
-            losses.append(Objective(six.model, replace(SMALL, gamma=2.0, context_weight=0.5))(batch))
+            losses.append(Objective(six.model, replace(SMALL, gamma=2.0, context_weight=0.5))(batch).whole)
             order = batch.examples[batch.is_task].argsort(stable=True)
             answers.append((logits[batch.is_task][order], batch.labels[batch.is_task][order]))
     assert torch.equal(answers[0][1], answers[1][1])
@@ -141,7 +145,7 @@ def test_logits_by_chunks_give_the_same_loss_and_gradients(six: Parts) -> None:
     losses, gradients = [], []
     for rows in (10_000, 7):
         six.model.zero_grad()
-        loss = Objective(six.model, replace(SMALL, logit_rows=rows))(batch)
+        loss = Objective(six.model, replace(SMALL, logit_rows=rows))(batch).whole
         loss.backward()
         losses.append(loss.detach())
         gradients.append([p.grad.clone() for p in six.model.parameters() if p.grad is not None])

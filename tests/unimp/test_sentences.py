@@ -124,7 +124,7 @@ def test_shared_sentences_give_the_loss_of_separate_ones(parts: Parts) -> None:
         for source in (shared, apart):
             batch = collated(parts, source, np.arange(len(source)))
             logits = parts.model.logits(parts.model(batch), batch.naming)
-            losses.append(Objective(parts.model, replace(SMALL, gamma=2.0, context_weight=0.5))(batch))
+            losses.append(Objective(parts.model, replace(SMALL, gamma=2.0, context_weight=0.5))(batch).whole)
             order = batch.examples[batch.is_task].argsort()
             answers.append(logits[batch.is_task][order])
             assert (

@@ -8,6 +8,7 @@ traceback.
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import click
 from unimp_bench import __version__
 from unimp_bench.errors import BenchError
 from unimp_bench.names import did_you_mean
+from unimp_bench.processes import helping
 
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",
@@ -68,6 +70,8 @@ def root() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script; always ends with ``sys.exit``."""
     signal.signal(signal.SIGTERM, _terminated)
+    if helping():
+        sys.stdout = io.StringIO()  # the main process says the same
     try:
         root.main(args=arguments, prog_name="unimp-bench", standalone_mode=False)
     except BenchError as error:

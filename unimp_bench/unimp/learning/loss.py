@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,8 +28,15 @@ def focal_losses(logits: Tensor, labels: Tensor, gamma: float) -> Tensor:
     return -((1 - log_p.exp()) ** gamma) * log_p
 
 
+class Losses(NamedTuple):
+    """Of a batch: ``whole``, a scalar to descend on, and ``task``, its share without the context loss (no gradient)."""
+
+    whole: Tensor
+    task: Tensor
+
+
 class Objective(nn.Module):
-    """Task loss and context loss of a batch over the number of its labelled tokens, a scalar.
+    """Task loss and context loss of a batch over the number of labelled tokens.
 
     A token of a shared sentence counts once for every example that reads it. Logits are computed for ``logit_rows``
     labels at a time, and again on the way back where there are more, so that a step holds no more of them at once.
@@ -38,18 +47,30 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
         self.gamma, self.context_weight, self.rows = config.gamma, config.context_weight, config.logit_rows
+        # What FSDP gathers at a time, by class (accelerate looks here where its configuration names none).
+        self._no_split_modules = sorted({type(layer).__name__ for layer in model.decoder.layers})
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, labelled: Tensor | None = None) -> Losses:
+        """The losses of a batch.
+
+        Args:
+            batch: of examples with their answers.
+            labelled: what to divide by, a scalar: the labelled tokens of all batches of a step; None for those of this
+                batch.
+        """
         states = self.model(batch)
         weights = torch.where(batch.is_task, batch.weights, self.context_weight * batch.weights)
-        losses = []
+        losses, task = [], []
         for begin in range(0, len(states), self.rows):
             end = begin + self.rows
             chunk = states[begin:end], batch.labels[begin:end], _within(batch.naming, begin, end)
             whole = len(states) <= self.rows
             found = self._losses(*chunk) if whole else checkpoint(self._losses, *chunk, use_reentrant=False)
-            losses.append((weights[begin:end] * found).sum())
-        return torch.stack(losses).sum() / batch.readers.sum()
+            weighted = weights[begin:end] * found
+            losses.append(weighted.sum())
+            task.append((weighted.detach() * batch.is_task[begin:end]).sum())
+        count = batch.readers.sum() if labelled is None else labelled
+        return Losses(torch.stack(losses).sum() / count, torch.stack(task).sum() / count)
 
     def _losses(self, states: Tensor, labels: Tensor, naming: Tensor) -> Tensor:
         return focal_losses(self.model.logits(states, naming), labels, self.gamma)

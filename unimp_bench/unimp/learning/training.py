@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from unimp_bench.errors import ModelError
-from unimp_bench.progress import progress as shown
+from unimp_bench.processes import main_says, wait
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.learning.checkpoint import Progress, load_training, load_weights, save_training, save_weights
+from unimp_bench.unimp.learning.checkpoint import Progress, load_moving, load_training, save_moving, save_training
+from unimp_bench.unimp.learning.devices import accelerator_for, gathered, is_sharded, share, whole
+from unimp_bench.unimp.learning.log import TrainingLog
 from unimp_bench.unimp.learning.loss import Objective
+from unimp_bench.unimp.learning.memory import memory_answered
 from unimp_bench.unimp.network.fusion import GatedCrossAttention
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.vision import PictureFeatures
@@ -41,58 +46,79 @@ class Course:
 
 
 def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], float]) -> None:
-    """Train ``model`` in place and leave it at its best epoch.
+    """Train what requires gradients of ``model``, in place, and leave it at its best epoch.
 
-    A step's randomness comes from the seed and the step's number alone, so a training that was killed and goes on
-    from its last checkpoint ends with the same weights.
+    A step is ``config.accumulation`` batches, shared by all processes; its gradient is that of their mean loss over all
+    their labelled tokens. A batch's randomness comes from the seed and the batch's number alone, so a training that was
+    killed and goes on from its last checkpoint ends with the same weights, and so does, but for the order of sums, one
+    with another number of processes.
 
     Args:
-        validate: scores the model as it stands; called after each epoch.
+        validate: scores the model as it stands; called after each epoch, by the main process.
 
     Raises:
-        ModelError: the training diverged.
+        ModelError: the training diverged, or memory did not suffice.
         DataError: the checkpoint in the work folder is damaged.
+        UsageError: the processes cannot share the batches of a step.
     """
-    from accelerate import Accelerator
+    with memory_answered(config):
+        _train(model, config, course, validate)
 
-    accelerator = Accelerator(mixed_precision=config.precision)
-    model.to(accelerator.device)
-    optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), betas=_BETAS)
-    checkpoint = course.work / _CHECKPOINT
-    done = load_training(model, optimizer, checkpoint) if checkpoint.is_file() else Progress()
-    objective, stepper = accelerator.prepare(Objective(model, config), optimizer)
+
+def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], float]) -> None:
+    accelerator = accelerator_for(config)
+    moving = copy.deepcopy(model) if is_sharded(accelerator) else model.to(accelerator.device)
+    optimizer = torch.optim.AdamW(parameter_groups(moving, config.weight_decay), betas=_BETAS)
+    objective, stepper = accelerator.prepare(Objective(moving, config), optimizer)
+    checkpoint, best = course.work / _CHECKPOINT, course.work / _BEST
+    done = load_training(moving, optimizer, checkpoint) if checkpoint.is_file() else Progress()
     drawn = [course.draw(_mixed(course.seed, epoch)) for epoch in range(config.epochs)]
     plans = [list(planned(each, config.batch_tokens, _mixed(course.seed, epoch))) for epoch, each in enumerate(drawn)]
-    total = sum(len(plan) for plan in plans)
+    total = sum(math.ceil(len(plan) / config.accumulation) for plan in plans)
+    log = TrainingLog(course.work / "log", done, accelerator.device, lambda counts: accelerator.reduce(counts, "sum"))
 
     while done.epoch < config.epochs:
-        model.train()
-        steps = plans[done.epoch][done.batches :]
-        for chosen in shown(steps, f"unimp: epoch {done.epoch + 1} of {config.epochs}", unit="step"):
-            seed_everything(_mixed(course.seed, done.step))
+        moving.train()
+        plan, earlier = plans[done.epoch], sum(len(plan) for plan in plans[: done.epoch])
+        starts = range(done.batches, len(plan), config.accumulation)
+        for begin in log.epoch(starts, f"unimp: epoch {done.epoch + 1} of {config.epochs}"):
+            rate = config.learning_rate * schedule(done.step, total, config.warmup)
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * schedule(done.step, total, config.warmup)
-            batch = collate(drawn[done.epoch], chosen, course.features, course.vocabulary).to(accelerator.device)
-            with accelerator.autocast():
-                loss = objective(batch)
-            accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(model.parameters(), config.clip)
+                group["lr"] = rate
+            step = plan[begin : begin + config.accumulation]
+            shares = share(step, accelerator.process_index, accelerator.num_processes)
+            batches = [collate(drawn[done.epoch], each.chosen, course.features, course.vocabulary) for each in shares]
+            labelled = sum(batch.readers.sum() for each, batch in zip(shares, batches, strict=True) if each.counts)
+            labelled = accelerator.reduce(torch.as_tensor(labelled, device=accelerator.device), "sum")
+            for each, batch in zip(shares, batches, strict=True):
+                seed_everything(_mixed(course.seed, earlier + begin + each.place))
+                with nullcontext() if each is shares[-1] else accelerator.no_sync(objective):
+                    with accelerator.autocast():
+                        losses = objective(batch.to(accelerator.device), labelled)
+                    # Processes are averaged, but the labelled tokens are those of all.
+                    accelerator.backward(losses.whole * (accelerator.num_processes if each.counts else 0))
+                if each.counts:
+                    log.batch(batch, losses)
+            norm = whole(accelerator.clip_grad_norm_(objective.parameters(), config.clip))
             if not torch.isfinite(norm):
                 raise ModelError(f"unimp: the training diverged at step {done.step}; lower learning_rate")
             stepper.step()
             stepper.zero_grad()
-            done = replace(done, batches=done.batches + 1, step=done.step + 1)
+            done = replace(done, batches=begin + len(step), step=done.step + 1)
+            log.step(done, rate, norm, last=done.batches == len(plan))
             if done.step % config.checkpoint_steps == 0:
-                save_training(model, optimizer, done, checkpoint)
-        model.eval()
-        score = validate()
-        if score > done.best_score:
-            done = replace(done, best_score=score)
-            save_weights(model, course.work / _BEST)
+                save_training(moving, optimizer, done, checkpoint)
+        with gathered(moving, model, accelerator.device):
+            score = main_says(validate)
+            log.validated(done, score, best=score > done.best_score)
+            if score > done.best_score:
+                done = replace(done, best_score=score)
+                save_moving(model, best)
         done = replace(done, epoch=done.epoch + 1, batches=0)
-        save_training(model, optimizer, done, checkpoint)
-    model.eval()
-    load_weights(model, course.work / _BEST)
+        save_training(moving, optimizer, done, checkpoint)
+    log.close()
+    wait()  # for the best epoch on disk
+    load_moving(model.to(accelerator.device).eval(), best)
 
 
 def schedule(step: int, total: int, warmup: float) -> float:
@@ -112,13 +138,13 @@ def parameter_groups(model: UniMPModel, weight_decay: float) -> list[dict[str, o
         for parameter in module.parameters()
         if parameter.ndim == 2
     }
-    moved = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
-        {"params": [p for p in moved if p not in decayed], "weight_decay": 0.0},
-        {"params": [p for p in moved if p in decayed], "weight_decay": weight_decay},
+        {"params": [p for p in moving if p not in decayed], "weight_decay": 0.0},
+        {"params": [p for p in moving if p in decayed], "weight_decay": weight_decay},
     ]
 
 
 def _mixed(seed: int, number: int) -> int:
-    """A seed for each epoch or step of a training, other than those of a training with the next seed."""
+    """A seed for each epoch or batch of a training, other than those of a training with the next seed."""
     return seed * 1_000_003 + number

@@ -1,0 +1,173 @@
+"""The log of a training: one JSON object a line, and event files for TensorBoard where the user asks for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unimp_bench.errors import DependencyError
+from unimp_bench.files import write_atomically
+from unimp_bench.processes import helping
+from unimp_bench.progress import bar
+from unimp_bench.unimp.learning.checkpoint import Progress
+from unimp_bench.unimp.learning.loss import Losses
+from unimp_bench.unimp.learning.memory import peak_mib
+from unimp_bench.unimp.sentence.batches import Batch
+
+T = TypeVar("T")
+
+LOG_NAME = "training.jsonl"
+EVERY = 20
+"""Steps between two lines."""
+
+EVENTS = "UNIMP_BENCH_TENSORBOARD"
+"""The environment variable that asks for event files."""
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """The steps since the line before; losses, rates and learning rate as in ``Objective`` and ``train``.
+
+    Attributes:
+        step, epoch: steps done in all, and the epoch they belong to, counted from 1.
+        loss, task_loss, context_loss: means over the steps; the first is the sum of the others.
+        learning_rate, gradient_norm: of the last step, the norm before it was clipped.
+        examples_per_second, tokens_per_second: of all processes, padding left out.
+        peak_memory_mib: the most so far, of this process or its graphics card.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    task_loss: float
+    context_loss: float
+    learning_rate: float
+    gradient_norm: float
+    examples_per_second: float
+    tokens_per_second: float
+    peak_memory_mib: float
+
+
+@dataclass(frozen=True)
+class EpochLine:
+    """A finished epoch: its validation score, and whether it is the best so far."""
+
+    step: int
+    epoch: int
+    validation: float
+    best: bool
+
+
+class TrainingLog:
+    """Writes the lines, and shows loss and examples a second behind the bar; silent in a helping process.
+
+    Args:
+        folder: of the log. Lines that an interrupted training wrote after its last checkpoint are dropped.
+        done: where the training stands.
+        device: of the model.
+        summed: adds a tensor up over all processes.
+
+    Raises:
+        DependencyError: event files are asked for, and tensorboard is not installed.
+    """
+
+    def __init__(self, folder: Path, done: Progress, device: torch.device, summed: Callable[[Tensor], Tensor]) -> None:
+        self._device, self._summed = device, summed
+        self._path = folder / LOG_NAME
+        self._bar: Any = None
+        self._events = None
+        if not helping():
+            write_atomically(self._path, "".join(_kept(self._path, done)))
+            self._events = _events(folder, done) if os.environ.get(EVENTS) else None
+        self._begin()
+
+    def epoch(self, steps: Iterable[T], label: str) -> Iterator[T]:
+        """Pass the steps of an epoch through, behind a bar."""
+        self._begin()
+        self._bar = bar(steps, label, unit="step")
+        passed: Iterator[T] = iter(self._bar)
+        return passed
+
+    def batch(self, batch: Batch, losses: Losses) -> None:
+        """Note a batch of the step under way; the losses are over the labelled tokens of the step."""
+        found = torch.stack([losses.whole.detach(), losses.task])
+        counts = torch.tensor([len(np.unique(batch.examples[batch.is_task])), batch.lengths.sum()])
+        self._totals += torch.cat([found.double(), counts.to(found.device).double()])
+
+    def step(self, done: Progress, rate: float, norm: Tensor, *, last: bool) -> None:
+        """Note the end of a step; every ``EVERY`` steps, and at the ``last`` of an epoch, a line is written."""
+        self._steps += 1
+        if done.step % EVERY and not last:
+            return
+        loss, task, examples, tokens = self._summed(self._totals).tolist()
+        seconds = time.perf_counter() - self._started
+        line = StepLine(
+            step=done.step,
+            epoch=done.epoch + 1,
+            loss=loss / self._steps,
+            task_loss=task / self._steps,
+            context_loss=(loss - task) / self._steps,
+            learning_rate=rate,
+            gradient_norm=float(norm),
+            examples_per_second=round(examples / seconds, 1),
+            tokens_per_second=round(tokens / seconds, 1),
+            peak_memory_mib=peak_mib(self._device),
+        )
+        self._write(line)
+        self._bar.set_postfix_str(f"loss {line.loss:.4f}, {line.examples_per_second:.0f} examples/s")
+        self._begin()
+
+    def validated(self, done: Progress, score: float, *, best: bool) -> None:
+        """Note the end of an epoch."""
+        self._write(EpochLine(step=done.step, epoch=done.epoch + 1, validation=score, best=best))
+
+    def close(self) -> None:
+        """Write what TensorBoard's writer still holds."""
+        if self._events is not None:
+            self._events.close()
+
+    def _begin(self) -> None:
+        self._steps, self._started = 0, time.perf_counter()
+        self._totals = torch.zeros(4, dtype=torch.float64, device=self._device)
+
+    def _write(self, line: StepLine | EpochLine) -> None:
+        if helping():
+            return
+        values = asdict(line)
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(values) + "\n")
+        if self._events is not None:
+            for name, value in values.items():
+                if name != "step":
+                    self._events.add_scalar(name, value, line.step)
+
+
+def _kept(path: Path, done: Progress) -> Iterator[str]:
+    """The lines that the steps up to the checkpoint wrote; a line that was cut off is none."""
+    if not path.is_file():
+        return
+    for text in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            return
+        # An epoch ends after its last step, and a checkpoint may lie between.
+        if line["step"] <= done.step and ("validation" not in line or line["epoch"] <= done.epoch):
+            yield text
+
+
+def _events(folder: Path, done: Progress) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise DependencyError(f"{EVENTS} asks for TensorBoard; install the package tensorboard") from None
+    return SummaryWriter(str(folder), purge_step=done.step + 1)
