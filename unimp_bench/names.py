@@ -8,6 +8,9 @@ from typing import Any
 
 from unimp_bench.errors import UsageError
 
+_LONGEST_LIST = 700
+"""Letters of all names together that one line of an error can hold."""
+
 
 def find(known: Mapping[str, Any], name: str, noun: str) -> Any:
     """``known[name]``, or a UsageError with the nearest name."""
@@ -16,16 +19,22 @@ def find(known: Mapping[str, Any], name: str, noun: str) -> Any:
     raise UsageError(f"no {noun} is called {name!r}{did_you_mean(name, known)}")
 
 
-_FEW = 60
-
-
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The tail of an error about a name: the nearest known one, or all of them when few."""
     choices = sorted(known)
-    lowered = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {lowered[near[0]]!r}?"
-    if len(choices) > _FEW:
+    near = nearest(name, choices)
+    if near is not None:
+        return f"; did you mean {near!r}?"
+    if not choices:
+        return "; there is none"
+    listed = ", ".join(choices)
+    if len(listed) > _LONGEST_LIST:
         return f"; there are {len(choices):,}, such as {choices[0]!r}"
-    return f"; there are: {', '.join(choices)}" if choices else "; there is none"
+    return f"; there are: {listed}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like another, None where none is much like it."""
+    lowered = {choice.lower(): choice for choice in known}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return lowered[near[0]] if near else None

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.base import evenly
-from unimp_bench.names import did_you_mean, find
+from unimp_bench.names import find, nearest
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.rendering import item_words
 
@@ -92,5 +92,6 @@ def unknown_query(searches: Examples, query: str) -> str | None:
     """A remark on a query that no test example has, None for one that some have."""
     if query in searches.query_texts:
         return None
-    near = did_you_mean(query, searches.query_texts)
-    return f"no test user means {query!r}, so there is no truth to show{near}"
+    near = nearest(query, searches.query_texts)
+    hint = "" if near is None else f"; did you mean {near!r}?"
+    return f"no test user means {query!r}, so there is no truth to show{hint}"
