@@ -20,6 +20,7 @@ from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores, posteri
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
 from unimp_bench.unimp.learning.checkpoint import load_weights, save_weights
 from unimp_bench.unimp.learning.lessons import Lessons
+from unimp_bench.unimp.learning.pretraining import pretrain
 from unimp_bench.unimp.learning.stages import grown, inherit
 from unimp_bench.unimp.learning.training import Course, train
 from unimp_bench.unimp.network.adaptation import adapt
@@ -84,6 +85,9 @@ class UniMP(
             # What was no answer there was only ever pushed away: its tokens begin afresh, as in the authors' code.
             known = np.setdiff1d(np.arange(len(data.items)), np.setdiff1d(data.catalogue, start.catalogue))
         self._model.describe_items(in_words, vocabulary, np.setdiff1d(np.arange(len(data.items)), known))
+        if start is None and self.config.pretraining != "none":
+            told = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words"))
+            pretrain(self._model, told, self._features, vocabulary, self.config, data.seed, data.work)
         train(
             self._model,
             self.config,

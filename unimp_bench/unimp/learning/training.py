@@ -31,7 +31,7 @@ _CHECKPOINT = "training.safetensors"
 _BEST = "best.safetensors"
 
 # The usual second 0.999 remembers a thousand steps; a training of few epochs on a small corpus has no more than that.
-_BETAS = (0.9, 0.98)
+BETAS = (0.9, 0.98)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Call
 def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], float]) -> None:
     accelerator = accelerator_for(config)
     moving = copy.deepcopy(model) if is_sharded(accelerator) else model.to(accelerator.device)
-    optimizer = torch.optim.AdamW(parameter_groups(moving, config.weight_decay), betas=_BETAS)
+    optimizer = torch.optim.AdamW(parameter_groups(moving, config.weight_decay), betas=BETAS)
     objective, stepper = accelerator.prepare(Objective(moving, config), optimizer)
     checkpoint, best = course.work / _CHECKPOINT, course.work / _BEST
     done = load_training(moving, optimizer, checkpoint) if checkpoint.is_file() else Progress()
