@@ -249,6 +249,10 @@ class Sampling:
     top_k: int | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or (self.top_k is not None and self.top_k < 1):
+            raise ValueError("a temperature is above 0, and top_k at least 1")
+
 
 class SamplingPainter(Painter[ConfigT]):
     """A painter that can draw by chance as well: several pictures for one wish."""

@@ -11,10 +11,9 @@ from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import corpus_option, pairs
 from unimp_bench.contracts import Sampling
 from unimp_bench.errors import UsageError
+from unimp_bench.gallery import PAINTING, SEARCH
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
-
-BOTH = ("search", "image_generation")
 
 
 @click.command("draw")
@@ -27,7 +26,12 @@ BOTH = ("search", "image_generation")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of the model.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of image_generation.")
 @click.option(
-    "--fit-on", multiple=True, metavar="TASK", default=BOTH, show_default=True, help="The tasks of the model's fit."
+    "--fit-on",
+    multiple=True,
+    metavar="TASK",
+    default=(SEARCH, PAINTING),
+    show_default=True,
+    help="The tasks of the model's fit.",
 )
 @click.option("--temperature", type=click.FloatRange(0, min_open=True), help="Draw codes by chance, not the likeliest.")
 @click.option("--top-k", type=click.IntRange(1), help="Draw from so many of the likeliest codes; else from all.")

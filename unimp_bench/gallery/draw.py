@@ -15,6 +15,7 @@ from unimp_bench.errors import UsageError
 from unimp_bench.export.sheet import one_line
 from unimp_bench.files import write_atomically
 from unimp_bench.fitting import corpus_cache, fit_or_load
+from unimp_bench.gallery import PAINTING, SEARCH
 from unimp_bench.gallery.folder import RECORD_NAME, Record, check_free, filling
 from unimp_bench.gallery.page import HTML_NAME, MARKDOWN_NAME, Sheet, html_page, markdown_page
 from unimp_bench.gallery.panels import Hanging
@@ -23,9 +24,6 @@ from unimp_bench.gallery.wishes import most_different_users, unknown_query, wish
 from unimp_bench.paths import Workspace
 from unimp_bench.runner import RunRequest, planned
 from unimp_bench.splits import catalogue
-
-SEARCH, PAINTING = "search", "image_generation"
-BOTH = (SEARCH, PAINTING)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class DrawRequest:
     users: tuple[str, ...] = ()
     seed: int = 0
     preset: str | None = None
-    fit_on: tuple[str, ...] = BOTH
+    fit_on: tuple[str, ...] = (SEARCH, PAINTING)
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     sampling: Sampling | None = None
@@ -125,7 +123,7 @@ def command_of(request: DrawRequest, users: Sequence[str]) -> str:
 
 def _fit_request(request: DrawRequest) -> RunRequest:
     """The run whose fitted model is drawn with."""
-    missing = [name for name in BOTH if name not in request.fit_on]
+    missing = [name for name in (SEARCH, PAINTING) if name not in request.fit_on]
     if missing:
         raise UsageError(f"the model searches and draws: add --fit-on {missing[0]}")
     return RunRequest(

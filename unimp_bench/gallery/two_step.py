@@ -13,6 +13,7 @@ import numpy as np
 
 from unimp_bench.contracts import Model, Painter, Ranker, Sampling, SamplingPainter, Task
 from unimp_bench.errors import UsageError
+from unimp_bench.gallery import SEARCH
 from unimp_bench.kinds.base import must_be
 from unimp_bench.kinds.picture import checked_codes
 from unimp_bench.ranking import check_scores, seen_columns, top_items
@@ -52,7 +53,7 @@ class Artist:
     sampling: Sampling | None = None
 
     def __post_init__(self) -> None:
-        must_be(self.model, Ranker, self.label, "search")
+        must_be(self.model, Ranker, self.label, SEARCH)
         must_be(self.model, Painter, self.label, self.painting.name)
         if self.sampling is not None and not isinstance(self.model, SamplingPainter):
             raise UsageError(f"{self.label} always draws the same picture; leave out --temperature")
