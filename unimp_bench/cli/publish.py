@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from unimp_bench.errors import UsageError
 from unimp_bench.paths import Workspace
+
+if TYPE_CHECKING:
+    from unimp_bench.leaderboard.store import Published
 
 
 @click.command("publish")
@@ -18,16 +21,17 @@ def command(runs: tuple[str, ...], everything: bool) -> None:
     if bool(runs) == everything:
         raise UsageError("name the runs to publish by their keys, or say --all")
 
-    publish_and_tell(Workspace.here(), runs or None)
-
-
-def publish_and_tell(workspace: Workspace, keys: Sequence[str] | None) -> None:
-    """Publish the runs of some keys, or all, write every page, and say what was written and what was replaced."""
     from unimp_bench.leaderboard.store import publish
     from unimp_bench.leaderboard.write import write_all
 
-    published = publish(workspace, keys)
-    for path in published.replaced:
-        click.echo(f"removed {path}: an earlier result of the same row, question and seed")
+    workspace = Workspace.here()
+    published = publish(workspace, runs or None)
+    echo_replaced(published)
     for path in (*published.written, *write_all(workspace.leaderboards)):
         click.echo(f"wrote {path}")
+
+
+def echo_replaced(published: Published) -> None:
+    """Say which earlier results are gone."""
+    for path in published.replaced:
+        click.echo(f"removed {path}: an earlier result of the same row, question and seed")

@@ -8,11 +8,12 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
+from unimp_bench.cli.publish import echo_replaced
 from unimp_bench.cli.question import corpus_option, pairs
 from unimp_bench.errors import BenchError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
-from unimp_bench.suites import SUITES
+from unimp_bench.suites import SUITES, Suite
 
 if TYPE_CHECKING:
     from unimp_bench.suites.plan import Cell
@@ -82,7 +83,7 @@ def command(
             there.append(event.cell)
             _tell("done", event.cell, f"{_main_metric(event.cell, workspace)}  ({seconds})")
     if there and not no_publish:
-        _publish([cell.key for cell in there], workspace)
+        _publish([cell.key for cell in there], suite, folder.name, workspace)
     if failed:
         raise BenchError(f"{len(failed)} of {len(asked)} runs failed; the same command runs them again")
 
@@ -100,7 +101,16 @@ def _main_metric(cell: Cell, workspace: Workspace) -> str:
     return f"{main} {result.metrics[main].value:.4f}"
 
 
-def _publish(keys: list[str], workspace: Workspace) -> None:
-    from unimp_bench.cli.publish import publish_and_tell
+def _publish(keys: list[str], suite: Suite, corpus: str, workspace: Workspace) -> None:
+    """Publish the runs, write every page, and show what the suite's page says of the corpus."""
+    from unimp_bench.leaderboard.store import publish
+    from unimp_bench.leaderboard.text import show, show_topic
+    from unimp_bench.leaderboard.write import write_all
 
-    publish_and_tell(workspace, keys)
+    published = publish(workspace, keys)
+    echo_replaced(published)
+    folder = workspace.leaderboards
+    write_all(folder)
+    click.echo(f"published {len(published.written)} results; wrote the pages of {folder}, {suite.name}.md among them")
+    card = registry.task_cards().get(suite.name)
+    click.echo(show(folder, card, corpus) if card else show_topic(folder, suite, corpus))

@@ -80,11 +80,16 @@ def view_of(corpus: Corpus, view: View) -> Corpus:
     Raises:
         UsageError: the corpus has nothing that the view could change.
     """
-    digest = hashlib.sha256(f"{corpus.fingerprint} {view.canonical}".encode()).hexdigest()
-    name = f"{corpus.name}+{str(view).replace(':', '-')}"
-    manifest = corpus.manifest.model_copy(update={"name": name, "fingerprint": digest})
+    name, fingerprint = viewed(corpus.name, corpus.fingerprint, view)
+    manifest = corpus.manifest.model_copy(update={"name": name, "fingerprint": fingerprint})
     noisy = {"NT": MissingValues, "NV": OtherPictures}[view.kind]
     return Corpus(corpus.folder, manifest, noisy(corpus.items, manifest, view))
+
+
+def viewed(name: str, fingerprint: str, view: View) -> tuple[str, str]:
+    """Name and fingerprint of a view of a corpus that has these."""
+    digest = hashlib.sha256(f"{fingerprint} {view.canonical}".encode()).hexdigest()
+    return f"{name}+{str(view).replace(':', '-')}", digest
 
 
 class MissingValues(Items):

@@ -31,6 +31,7 @@ class Reported(Strict):
         corpus: our corpus on the same data, users and split, so that numbers compare; empty where we have none.
         protocol: what the paper says of seen items, splits and candidates.
         split: ours that the table is on.
+        topic: the suite whose rows it prints; empty for the tables of tasks.
         rows: in the order of the paper.
     """
 
@@ -40,6 +41,7 @@ class Reported(Strict):
     corpus: str
     protocol: str
     split: Split = "loo"
+    topic: str = ""
     rows: tuple[ReportedRow, ...]
 
 

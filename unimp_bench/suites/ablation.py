@@ -5,7 +5,7 @@ from unimp_bench.suites.record import Suite, SuiteRow
 SUITE = Suite(
     name="ablation",
     title="Ablation",
-    table="Table 3",
+    table="Table 3 of the UniMP paper",
     about="UniMP without one of its components: pictures, layer-wise fusion, context loss, token weights",
     tasks=("recommendation",),
     rows=(

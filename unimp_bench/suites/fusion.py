@@ -5,7 +5,7 @@ from unimp_bench.suites.record import Suite, SuiteRow, not_here
 SUITE = Suite(
     name="fusion",
     title="Fusion",
-    table="Table 8",
+    table="Table 8 of the UniMP paper",
     about="how and where pictures and text meet",
     tasks=("recommendation",),
     rows=(

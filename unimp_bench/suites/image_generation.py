@@ -5,7 +5,7 @@ from unimp_bench.suites.record import Suite, SuiteRow
 SUITE = Suite(
     name="image_generation",
     title="Image generation",
-    table="Figure 3",
+    table="Figure 3 of the UniMP paper",
     about="the picture of the item a user means, painted token by token, or taken from the catalogue",
     tasks=("image_generation",),
     rows=(

@@ -5,7 +5,7 @@ from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity
 SUITE = Suite(
     name="new_domain",
     title="New domain",
-    table="Table 4b",
+    table="Table 4b of the UniMP paper",
     about="a domain held out whole: fitted on the others and adapted to it, fitted on it alone, or not adapted at all",
     tasks=("recommendation",),
     split="new-domain",

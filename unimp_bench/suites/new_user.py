@@ -5,7 +5,7 @@ from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity
 SUITE = Suite(
     name="new_user",
     title="New users",
-    table="Table 4a",
+    table="Table 4a of the UniMP paper",
     about="users held out whole; a model knows them by the history it is shown",
     tasks=("recommendation",),
     split="new-user",

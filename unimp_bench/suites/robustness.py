@@ -5,7 +5,7 @@ from unimp_bench.suites.record import Suite, SuiteRow, not_here
 SUITE = Suite(
     name="robustness",
     title="Robustness",
-    table="Table 6",
+    table="Table 6 of the UniMP paper",
     about="a fifth of the attribute values missing (NT), a fifth of the items with the picture of another one (NV)",
     tasks=("recommendation",),
     rows=(

@@ -1,0 +1,109 @@
+"""The page of a topic as markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unimp_bench.leaderboard.cells import (
+    COSTS,
+    GENERATED,
+    brief,
+    corpus_facts,
+    cost_cells,
+    details,
+    main_cells,
+    p_cell,
+    remarks,
+    reported_cell,
+    reported_table,
+    table_head,
+    table_row,
+)
+from unimp_bench.leaderboard.labels import row_words
+from unimp_bench.leaderboard.reported import Reported
+from unimp_bench.leaderboard.topics import TopicRow, TopicSection
+from unimp_bench.suites import Suite
+
+
+def topic_page(suite: Suite, found: Sequence[TopicSection], reported: Sequence[Reported]) -> str:
+    """The page of one suite.
+
+    Args:
+        suite: whose rows are shown.
+        found: its sections.
+        reported: the printed tables of this topic.
+    """
+    base = suite.rows[0].label
+    lines = [
+        GENERATED,
+        f"# {suite.title} ({suite.table})",
+        "",
+        f"What is compared: {suite.about}.",
+        "",
+        "Rows stand in the order of the paper. Brackets hold 95% bootstrap intervals over examples, of the mean over "
+        f"seeds. *Difference* is to the first row, {base}, on the same examples, and `p` its paired test "
+        "(Holm-corrected within the table); bold where below 0.05. *Reported* is what the paper prints, marked † where "
+        "it is on other data. A heading names preset and settings of all rows of UniMP, the column *Change* what a row "
+        "has beside them. Empty rows have their reason below the table. Costs are those of the machine that the result "
+        "file names, beside whatever else it ran, and hold those of all earlier fits.",
+    ]
+    if not found:
+        lines += ["", f"No result has been published yet: `unimp-bench suite {suite.name}`."]
+    for section in found:
+        lines += ["", *_section(section, [table for table in reported if table.task == section.task])]
+    lines += ["", "## What the paper reports", ""] if reported else []
+    for table in reported:
+        lines += [*reported_table(table), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(section: TopicSection, reported: Sequence[Reported]) -> list[str]:
+    kind = section.kind
+    reported_name = (f"Reported {kind.reported}",) if reported and kind.reported else ()
+    columns = ("Row", "Change", "Seeds", *brief(section.names, kind), "Difference", "p", *reported_name, *COSTS)
+    filled = [row for row in section.rows if row.results]
+    return [
+        f"## {section.title}",
+        "",
+        *corpus_facts(section.corpus, kind, section.examples, section.suite.protocol, section.fingerprint),
+        "",
+        *table_head(columns),
+        *(table_row(_cells(row, section, reported, bool(reported_name))) for row in section.rows),
+        *_empty(section.rows),
+        *remarks(filled),
+        *details(filled, section.names, "Row"),
+    ]
+
+
+def _cells(row: TopicRow, section: TopicSection, reported: Sequence[Reported], has_reported: bool) -> list[str]:
+    kind = section.kind
+    test = row.test
+    return [
+        row.label,
+        row_words(row.row),
+        str(len(row.results)) if row.results else "",
+        *main_cells(row, section.names, kind),
+        "" if test is None else f"{test.difference:+.4f}",
+        p_cell(test.p_value if test else None),
+        *([_reported(row, section, reported)] if has_reported else []),
+        *cost_cells(row.results[0].cost if row.results else None),
+    ]
+
+
+def _reported(row: TopicRow, section: TopicSection, reported: Sequence[Reported]) -> str:
+    """What the paper prints for the row's system."""
+    metric = section.kind.reported
+    for table in reported:
+        for printed in table.rows:
+            if row.row.system and printed.system == row.row.system and metric in printed.metrics:
+                return reported_cell(printed, metric, table.corpus == section.corpus.name)
+    return ""
+
+
+def _empty(rows: Sequence[TopicRow]) -> list[str]:
+    """Why rows are empty, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row.reason:
+            reasons.setdefault(row.reason, []).append(row.label)
+    return ["", *(f"* {', '.join(labels)}: {reason}" for reason, labels in reasons.items())] if reasons else []
