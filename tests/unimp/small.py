@@ -20,11 +20,12 @@ from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.ranking import rank_examples
 from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Shown, Split, Texts
 from unimp_bench.splits import catalogue, target_examples
-from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.torch_setup import seed_everything
+from unimp_bench.unimp.config import Fusion, UniMPConfig
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.vision import PictureFeatures
 from unimp_bench.unimp.sentence.branches import unanswered
-from unimp_bench.unimp.sentence.pieces import Pieces
+from unimp_bench.unimp.sentence.pieces import Pieces, catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
@@ -100,6 +101,14 @@ class Parts:
         """A sentence for each example, its answer left out."""
         pieces, branches = unanswered(examples, KINDS[examples.task], self.pieces, self.vocabulary)
         return sentences(pieces, branches, [last_starts(examples, history)], self.vocabulary, shared=False)
+
+
+def fused(parts: Parts, fusion: Fusion, **settings: Any) -> Parts:
+    """The same, with pictures that reach the decoder in another way."""
+    config = replace(SMALL, fusion=fusion, **settings)
+    seed_everything(0)
+    model = UniMPModel(config, len(parts.vocabulary), parts.features.width).eval()
+    return replace(parts, pieces=catalogue_pieces(parts.corpus.items, parts.vocabulary, config), model=model)
 
 
 def validator(corpus: Corpus) -> Callable[[Any, str], float]:

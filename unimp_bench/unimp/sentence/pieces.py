@@ -74,7 +74,8 @@ def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) 
     """What histories are made of: piece 0 is ``[CLS]``, piece ``1 + n`` item ``n``, then one for each rating.
 
     A rating reads ``<answer> rate_<r>`` behind its item, as in the authors' code, and is asked for as context. Of an id
-    of several tokens a picture alone is asked for the first.
+    of several tokens a picture alone is asked for the first. Where the embeddings of a picture are tokens of the
+    sentence, each has an ``[IMG]``.
     """
     keys, values = [], []
     for attribute in known_attributes(items, config.attributes):
