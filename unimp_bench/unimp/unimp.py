@@ -25,6 +25,7 @@ from unimp_bench.unimp.learning.stages import grown, inherit
 from unimp_bench.unimp.learning.training import Course, train
 from unimp_bench.unimp.network.adaptation import adapt
 from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.openflamingo import begin_with_flamingo
 from unimp_bench.unimp.network.trained import set_trained
 from unimp_bench.unimp.network.vision import picture_features
 from unimp_bench.unimp.sentence.answers import (
@@ -78,6 +79,8 @@ class UniMP(
             vocabulary = grown(self._saved_vocabulary(start.folder, data.items), data, self.config)
         seed_everything(data.seed)
         self._build(data.items, vocabulary, data.cache)
+        if start is None and self.config.flamingo:
+            begin_with_flamingo(self._model, self.config.flamingo, vocabulary)
         in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words", latents=1))
         known: IntArray = np.empty(0, dtype=np.int64)
         if start is not None:

@@ -30,6 +30,7 @@ class Backbone(nn.Module):
         layers: its decoder layers, which may be wrapped.
         width: of its hidden states.
         vocabulary_size: tokens, items included.
+        brought: tokens that a pre-trained backbone brought.
         prompt: trained vectors in front of every sentence, which ``attends``, ``positions`` and what a cache holds
             below do not count; None for none.
         packs: it takes any mask and any positions, so sentences may share a trunk (see ``sentences``).
@@ -43,11 +44,12 @@ class Backbone(nn.Module):
 
     def __init__(self, config: UniMPConfig, vocabulary_size: int) -> None:
         super().__init__()
+        self.brought = 0
         if config.from_scratch:
             self.model = from_scratch(config, vocabulary_size)
         else:
-            self.model, brought = read_decoder(config.backbone)
-            extend(self.model, brought, vocabulary_size - brought)
+            self.model, self.brought = read_decoder(config.backbone)
+            extend(self.model, self.brought, vocabulary_size - self.brought)
         self.width = int(self.model.config.hidden_size)
         self.vocabulary_size = vocabulary_size
         self.prompt: SoftPrompt | None = None

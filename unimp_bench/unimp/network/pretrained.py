@@ -11,22 +11,18 @@ from torch import Tensor
 
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.torch_setup import make_torchvision_importable
-from unimp_bench.unimp.config import FROM_SCRATCH
+from unimp_bench.unimp.network.sources import find_file, read
 
 
 def read_tokenizer(name: str) -> Any:
-    """The ``tokenizers.Tokenizer`` of a backbone.
+    """The ``tokenizers.Tokenizer`` of a backbone, from its tokenizer.json.
 
     Raises:
-        UsageError: it cannot be read, or has no fast tokenizer.
+        UsageError: it cannot be read.
     """
-    make_torchvision_importable()
-    from transformers import AutoTokenizer
+    from tokenizers import Tokenizer
 
-    tokenizer = _read(AutoTokenizer.from_pretrained, name)
-    if not tokenizer.is_fast:
-        raise UsageError(f"backbone {name!r} has no fast tokenizer (tokenizer.json); convert it with transformers")
-    return tokenizer.backend_tokenizer
+    return read(lambda: Tokenizer.from_file(str(find_file(name, "tokenizer.json"))), "backbone", name)
 
 
 def read_decoder(name: str) -> tuple[Any, int]:
@@ -41,9 +37,9 @@ def read_decoder(name: str) -> tuple[Any, int]:
     make_torchvision_importable()
     from transformers import AutoModelForCausalLM
 
-    model, report = _read(
-        AutoModelForCausalLM.from_pretrained, name, dtype=torch.float32, weights_only=True, output_loading_info=True
-    )
+    settings = {"dtype": torch.float32, "weights_only": True, "output_loading_info": True}
+    safe = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
+    model, report = read(lambda: AutoModelForCausalLM.from_pretrained(name, **settings, **safe), "backbone", name)
     absent = sorted(report["missing_keys"]) + sorted(str(each) for each in report["mismatched_keys"])
     if absent:
         raise DataError(f"the weights of backbone {name!r} do not fit its config.json, first at {absent[0]}")
@@ -53,13 +49,13 @@ def read_decoder(name: str) -> tuple[Any, int]:
 
 
 @torch.no_grad()
-def check_reading(model: Any, read: Callable[..., Tensor], name: str) -> None:
+def check_reading(model: Any, forward: Callable[..., Tensor], name: str) -> None:
     """Make sure that a decoder heeds masks and positions, which some families make for themselves.
 
     Two branches behind one trunk are read at once, and the second also in a plain sentence of its own.
 
     Args:
-        read: ``Backbone.forward`` without pictures.
+        forward: ``Backbone.forward`` without pictures.
 
     Raises:
         UsageError: the two differ.
@@ -70,7 +66,7 @@ def check_reading(model: Any, read: Callable[..., Tensor], name: str) -> None:
     branch = torch.tensor([0, 0, 0, 1, 1, 2, 2])
     attends = ((branch == 0) | (branch == branch[:, None])).tril()[None, None]
     try:
-        together = read(model.get_input_embeddings()(tokens), attends, positions, None, None)[:, -2:]
+        together = forward(model.get_input_embeddings()(tokens), attends, positions, None, None)[:, -2:]
         alone = model.base_model(input_ids=tokens[:, [0, 1, 2, 5, 6]]).last_hidden_state[:, -2:]
         heeded = bool(torch.allclose(together, alone, rtol=1e-3, atol=1e-3))
     except (TypeError, ValueError, RuntimeError, IndexError):
@@ -80,18 +76,6 @@ def check_reading(model: Any, read: Callable[..., Tensor], name: str) -> None:
             f"backbone {name!r} ({model.config.model_type}) reads masks or positions in a way of its own, and UniMP's "
             "sentences would be misread; take a decoder such as GPT-NeoX, Llama or MPT"
         )
-
-
-def _read(reader: Callable[..., Any], name: str, **settings: Any) -> Any:
-    folder = Path(name).is_dir()
-    try:
-        return reader(name, trust_remote_code=False, local_files_only=folder, **settings)
-    except Exception as error:  # the libraries below raise of every kind: OSError, ValueError, KeyError, bare Exception
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"backbone {name!r} cannot be read ({reason}); give one of {', '.join(FROM_SCRATCH)}, a folder that "
-            "save_pretrained wrote, or the name of one on Hugging Face that is in the cache or that a network reaches"
-        ) from None
 
 
 def _check_tables(model: Any, brought: int, name: str) -> None:

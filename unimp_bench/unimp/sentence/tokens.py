@@ -43,7 +43,7 @@ class Vocabulary:
         specials = {number: token.content for number, token in _specials(tokenizer).items()}
         names = specials.values()
         self.texts: IntArray = np.array(sorted(set(numbers) - specials.keys()), dtype=np.int64)
-        self.words = max(numbers) + 1  # there may be numbers that no token has
+        self.words = int(max(numbers)) + 1  # there may be numbers that no token has
         self.ids = ids
         self.ratings = tuple(sorted(float(match[1]) for match in map(_RATING.fullmatch, names) if match))
         self.pad, self.cls, self.img, self.eoc, self.answer = (

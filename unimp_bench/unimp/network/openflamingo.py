@@ -1,0 +1,120 @@
+"""Checkpoints of OpenFlamingo 2 (Awadalla et al., 2023): where resampler and gated cross-attention begin.
+
+They hold what OpenFlamingo trained: the resampler, the cross-attention in front of every n-th decoder layer, and the
+input embeddings, rows for ``<|endofchunk|>`` and ``<image>`` in this order behind those of the backbone's tokenizer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.unimp.network.fusion import FusedLayer
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.sources import find_file, read, read_state
+from unimp_bench.unimp.sentence.tokens import Vocabulary
+
+_RESAMPLER = {
+    "norm_patches": "0.norm_media",
+    "norm_latents": "0.norm_latents",
+    "attention": "0",
+    "feed_forward": "1",
+}
+_CROSS_ATTENTION = {
+    "norm": "attn.norm",
+    "attention": "attn",
+    "attention_gate": "attn_gate",
+    "feed_forward": "ff",
+    "feed_forward_gate": "ff_gate",
+}
+_NEW_ROWS = 2
+
+# A cross-attention layer has one name in the list of all, and another in front of its decoder layer.
+_GATED = re.compile(r"lang_encoder\.(?:gated_cross_attn_layers\.(\d+)|.+\.(\d+)\.gated_cross_attn_layer)\.(.+)")
+_DECODER = re.compile(r"lang_encoder\.(?:old_decoder_blocks\.|.+\.decoder_layer\.)|vision_encoder\.")
+
+
+@torch.no_grad()
+def begin_with_flamingo(model: UniMPModel, name: str, vocabulary: Vocabulary) -> None:
+    """Overwrite resampler, cross-attention and the input rows of ``[IMG]`` and ``[EOC]`` by those of a checkpoint.
+
+    Args:
+        name: a file, or a repository of Hugging Face with a ``checkpoint.pt``.
+
+    Raises:
+        UsageError: there is none, or the model has no such parts.
+        DataError: tensors are missing, of another shape, or unknown.
+    """
+    fused = [(number, layer) for number, layer in enumerate(model.decoder.layers) if isinstance(layer, FusedLayer)]
+    if model.resampler is None or not fused:
+        raise UsageError(
+            "flamingo begins resampler and cross-attention, which this corpus and fusion leave no place for"
+        )
+    targets = dict(_renamed(model.resampler, "perceiver.", _RESAMPLER))
+    for number, layer in fused:
+        targets |= _renamed(layer.fusion, f"{number}.", _CROSS_ATTENTION)
+    held = read(lambda: read_state(_file(name)), "OpenFlamingo checkpoint", name)
+
+    table = _table_name(model)
+    found: dict[str, Tensor] = {}
+    for key, tensor in held.items():
+        gated = _GATED.fullmatch(key)
+        ours = f"{gated[1] or gated[2]}.{gated[3]}" if gated else key
+        if ours in targets:
+            found[ours] = tensor
+        elif key != table and not _is_the_backbones(key, model):
+            raise DataError(
+                f"{name}: there is no place for {key}; set fusion_every and resampler_layers as it has them"
+            )
+    for ours, parameter in targets.items():
+        if ours not in found:
+            raise DataError(f"{name} lacks {ours}; set fusion_every and resampler_layers as it has them")
+        if found[ours].shape != parameter.shape:
+            shapes = f"{tuple(found[ours].shape)}, not {tuple(parameter.shape)}"
+            raise DataError(f"{name}: {ours} is {shapes}; set backbone, encoder and latents as it has them")
+        parameter.copy_(found[ours])
+    if table in held:
+        _set_marks(model, held[table], vocabulary, name)
+
+
+def _file(name: str) -> Path:
+    return Path(name) if Path(name).is_file() else find_file(name, "checkpoint.pt")
+
+
+def _renamed(module: nn.Module, prefix: str, names: dict[str, str]) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters of a module of ours under OpenFlamingo's names."""
+    for name, parameter in module.named_parameters():
+        yield prefix + ".".join(names.get(part, part) for part in name.split(".")), parameter
+
+
+def _table_name(model: UniMPModel) -> str:
+    """What the checkpoint calls the decoder's input embeddings."""
+    decoder = model.decoder.model
+    inputs = decoder.get_input_embeddings()
+    return next(f"lang_encoder.{name}.weight" for name, module in decoder.named_modules() if module is inputs)
+
+
+def _is_the_backbones(key: str, model: UniMPModel) -> bool:
+    """Whether a tensor is one that backbone and picture encoder bring themselves: layers, last norm, output layer."""
+    decoder = model.decoder.model
+    outputs = decoder.get_output_embeddings()
+    own = {f"lang_encoder.{name}" for name in decoder.state_dict()}
+    layer = {f"lang_encoder.{name}.weight" for name, module in decoder.named_modules() if module is outputs}
+    return _DECODER.match(key) is not None or key in own | layer
+
+
+def _set_marks(model: UniMPModel, table: Tensor, vocabulary: Vocabulary, name: str) -> None:
+    brought, width = model.decoder.brought, model.decoder.width
+    rows = brought + _NEW_ROWS
+    if len(table) < rows or table.shape[1] != width:
+        raise DataError(
+            f"{name}: input embeddings of {len(table)} x {table.shape[1]}, not at least {rows} x {width}; "
+            "it is a checkpoint for another backbone"
+        )
+    tokens = torch.tensor([vocabulary.eoc, vocabulary.img], device=model.device)
+    model.decoder.set_input_rows(tokens, table[brought:rows].to(model.device))
