@@ -36,7 +36,9 @@ _NEW_ROWS = 2
 
 # A cross-attention layer has one name in the list of all, and another in front of its decoder layer.
 _GATED = re.compile(r"lang_encoder\.(?:gated_cross_attn_layers\.(\d+)|.+\.(\d+)\.gated_cross_attn_layer)\.(.+)")
-_DECODER = re.compile(r"lang_encoder\.(?:old_decoder_blocks\.|.+\.decoder_layer\.)|vision_encoder\.")
+_BACKBONE = re.compile(
+    r"vision_encoder\..+|lang_encoder\.(?:old_decoder_blocks\..+|.+\.decoder_layer\..+|(?:embed_out|lm_head)\.weight)"
+)
 
 
 @torch.no_grad()
@@ -101,11 +103,8 @@ def _table_name(model: UniMPModel) -> str:
 
 def _is_the_backbones(key: str, model: UniMPModel) -> bool:
     """Whether a tensor is one that backbone and picture encoder bring themselves: layers, last norm, output layer."""
-    decoder = model.decoder.model
-    outputs = decoder.get_output_embeddings()
-    own = {f"lang_encoder.{name}" for name in decoder.state_dict()}
-    layer = {f"lang_encoder.{name}.weight" for name, module in decoder.named_modules() if module is outputs}
-    return _DECODER.match(key) is not None or key in own | layer
+    last = {f"lang_encoder.{name}" for name in model.decoder.model.state_dict()}
+    return _BACKBONE.fullmatch(key) is not None or key in last
 
 
 def _set_marks(model: UniMPModel, table: Tensor, vocabulary: Vocabulary, name: str) -> None:
