@@ -1,4 +1,4 @@
-"""Answers of one id: beam search over the tokens of ids, held to those of the catalogue (section 2.4 of the paper)."""
+"""Answers of one id: beam search over the tokens of ids, held to those of the catalogue."""
 
 from __future__ import annotations
 
@@ -93,10 +93,9 @@ def _searched(
 
 def _log_probabilities(model: UniMPModel, states: Tensor, tokens: Tensor) -> Tensor:
     """Of some tokens (B, K, M) after each state (B, K, width), among the whole vocabulary."""
+    parts = (torch.split(each.flatten(0, 1), _ROWS_AT_ONCE) for each in (states, tokens))
     found = []
-    for some, asked in zip(
-        states.flatten(0, 1).split(_ROWS_AT_ONCE), tokens.flatten(0, 1).split(_ROWS_AT_ONCE), strict=True
-    ):
+    for some, asked in zip(*parts, strict=True):
         logits = model.logits(some).float()
         found.append(logits.gather(1, asked) - logits.logsumexp(dim=1, keepdim=True))
     return torch.cat(found).view(tokens.shape)

@@ -27,6 +27,7 @@ WIDTH = 64
 _ROUNDS = 30
 _SAMPLE = 16384
 _BLOCK = 1024
+_NOTHING = 1e-9
 
 
 def item_ids(data: FitData, config: UniMPConfig) -> ItemIds:
@@ -54,7 +55,7 @@ def semantic_ids(items: Items, features: PictureFeatures | None, levels: int, co
 
 
 def text_content(items: Items, rng: np.random.Generator) -> FloatArray:
-    """TF-IDF of the words of all attributes in its leading directions, (items, at most ``WIDTH``) unit rows."""
+    """TF-IDF of the words of all attributes in its leading directions, (items, at most ``WIDTH``) unit or zero rows."""
     texts = (" ".join(parts) for parts in zip(*(items.text(name) for name in items.attributes), strict=True))
     words = [plain(text).lower().split() for text in texts] or [[] for _ in range(len(items))]
     numbers: dict[str, int] = {}
@@ -69,7 +70,7 @@ def text_content(items: Items, rng: np.random.Generator) -> FloatArray:
 
 
 def picture_content(features: PictureFeatures, rng: np.random.Generator) -> FloatArray:
-    """The mean of each picture's features in its leading directions, (items, ``WIDTH`` or fewer) unit or zero rows."""
+    """The mean of each picture's features in their leading directions, (items, at most ``WIDTH``) unit or zero rows."""
     means = np.zeros((len(features.rows), features.width))
     pictured = np.flatnonzero(features.rows >= 0)
     for begin in range(0, len(pictured), _BLOCK):
@@ -104,9 +105,9 @@ def resolved(codes: IntArray) -> IntArray:
 def _leading(rows: FloatArray | sparse.csr_array, rng: np.random.Generator) -> FloatArray:
     """Rows in the leading singular directions of their matrix, each of length 1 where there is anything in it."""
     width = min(WIDTH, min(rows.shape) - 1)
-    if width < 1:
+    if width < 1 or abs(rows).max() < _NOTHING:
         return np.zeros((rows.shape[0], 1))
     left, values, _ = svds(rows, width, v0=rng.random(min(rows.shape)))
     led: FloatArray = left * values
     scale = np.linalg.norm(led, axis=1, keepdims=True)
-    return led / np.where(scale > 1e-9, scale, 1)
+    return led / np.where(scale > _NOTHING, scale, 1)
