@@ -25,6 +25,7 @@ from unimp_bench.unimp.learning.training import parameter_groups
 from unimp_bench.unimp.network.adaptation import adapt, base_name, merged
 from unimp_bench.unimp.network.fusion import OwnMedia
 from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.network.tables import extend
 from unimp_bench.unimp.network.trained import set_trained
 from unimp_bench.unimp.sentence.batches import Batch, collate
 from unimp_bench.unimp.sentence.branches import answered, unanswered
@@ -147,6 +148,24 @@ def test_rows_of_item_tokens_are_learnt(parts: Parts, trained: Trained) -> None:
         assert read[parts.vocabulary.words :].norm() > 0
 
 
+def test_rows_that_a_backbone_brought_stay(parts: Parts) -> None:
+    """Rows of a pre-trained backbone move where everything does, or its whole output layer."""
+    brought = {
+        "all": {"get_input_embeddings", "get_output_embeddings"},
+        "output": {"get_output_embeddings"},
+    }
+    for trained in SETTINGS:
+        model = deepcopy(parts.model)
+        decoder = model.decoder.model
+        extend(decoder, parts.vocabulary.words, parts.vocabulary.items)
+        adapt(model, replace(ONCE, trained=trained))
+        set_trained(model, trained)
+        for table in ("get_input_embeddings", "get_output_embeddings"):
+            rows = getattr(decoder, table)()
+            assert rows.old.requires_grad == (table in brought.get(trained, ()))
+            assert rows.new.requires_grad == (trained != "output" or table == "get_output_embeddings")
+
+
 def test_tied_tables_have_no_output_layer_to_move_alone(parts: Parts) -> None:
     model = deepcopy(parts.model)
     decoder = model.decoder.model
@@ -202,10 +221,15 @@ def test_an_unknown_backbone_is_one_clear_line(parts: Parts) -> None:
         adapt(model, UniMPConfig(trained="lora"))
 
 
+@pytest.mark.parametrize("backbone", ["gpt_neox", "llama", "mpt"])
 @torch.no_grad()
-def test_trained_tokens_are_tokens_in_front_of_the_sentence(parts: Parts) -> None:
+def test_trained_tokens_are_tokens_in_front_of_the_sentence(parts: Parts, backbone: str) -> None:
     """Against a plain forward pass over the vectors and the sentence, one at a time."""
-    model = stirred(adapted(parts, "prompt"))
+    config = replace(ONCE, trained="prompt", backbone=backbone)
+    seed_everything(0)
+    model = UniMPModel(config, len(parts.vocabulary), parts.features.width)
+    adapt(model, config)
+    model = stirred(model)
     asked = parts.asked(parts.examples("search", "test").select(slice(0, 6)))
     decoder = model.decoder
     assert decoder.prompt is not None

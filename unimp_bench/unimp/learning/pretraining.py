@@ -16,6 +16,7 @@ from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.checkpoint import load_weights, save_weights
 from unimp_bench.unimp.learning.devices import accelerator_for
+from unimp_bench.unimp.learning.memory import memory_answered
 from unimp_bench.unimp.learning.pretext import Autoregressive, Contrastive, Pretext, Reconstructive
 from unimp_bench.unimp.learning.training import BETAS, parameter_groups, schedule
 from unimp_bench.unimp.network.model import UniMPModel
@@ -51,7 +52,7 @@ def pretrain(
 
     Raises:
         UsageError: the contrastive objective has no pictures to learn from.
-        ModelError: the pre-training diverged.
+        ModelError: the pre-training diverged, or memory did not suffice.
         DataError: what the work folder keeps is damaged.
     """
     kept = work / PRETRAINED
@@ -59,7 +60,8 @@ def pretrain(
     with main_first():
         if not kept.is_file():
             set_trained(model, "all")
-            losses = _pretrain(model, pieces, features, vocabulary, config, seed)
+            with memory_answered(config):
+                losses = _pretrain(model, pieces, features, vocabulary, config, seed)
             set_trained(model, config.trained)
             save_weights(model, kept)
     load_weights(model, kept)
@@ -99,7 +101,7 @@ def _pretrain(
                 raise ModelError(f"unimp: the pre-training diverged at step {step}; lower learning_rate")
             optimizer.step()
             optimizer.zero_grad()
-            losses.append(float(loss))
+            losses.append(loss.item())
             step += 1
         means.append(float(np.mean(losses)))
     model.to(home).eval()
