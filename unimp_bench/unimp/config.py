@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Context = Literal["picture", "item", "attributes"]
@@ -171,4 +171,32 @@ BASE = UniMPConfig(
     epochs=20,
     precision="bf16",
 )
-PRESETS = {"tiny": TINY, "base": BASE}
+PAPER = UniMPConfig(
+    encoder="ViT-L-14",
+    pretrained="openai",
+    latents=64,
+    resampler_layers=6,
+    backbone="togethercomputer/RedPajama-INCITE-Instruct-3B-v1",
+    flamingo="openflamingo/OpenFlamingo-4B-vitl-rpj3b-langinstruct",
+    fusion_every=2,
+    gate=0.0,
+    trained="fusion",
+    dropout=0.0,
+    context=("attributes", "item"),
+    context_weight=1.0,
+    rating="likeliest",
+    draws=1,
+    epochs=10,
+    learning_rate=2e-4,
+    warmup=0.01,
+    batch_tokens=8192,  # about the 24 examples of a batch
+    accumulation=2,
+    precision="bf16",
+)
+SMALL = replace(
+    PAPER,
+    backbone="anas-awadalla/mpt-1b-redpajama-200b",
+    flamingo="openflamingo/OpenFlamingo-3B-vitl-mpt1b",
+    fusion_every=1,
+)
+PRESETS = {"tiny": TINY, "base": BASE, "small": SMALL, "paper": PAPER}

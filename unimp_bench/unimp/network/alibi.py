@@ -37,8 +37,11 @@ class AlibiAttention(nn.Module):
         joint = own.Wqkv(hidden_states)
         if own.clip_qkv:
             joint = joint.clamp(min=-own.clip_qkv, max=own.clip_qkv)
+        queries, keys, values = joint.chunk(3, dim=-1)
+        if hasattr(own, "q_ln"):
+            queries, keys = own.q_ln(queries).to(values.dtype), own.k_ln(keys).to(values.dtype)
         queries, keys, values = (
-            each.unflatten(-1, (own.n_heads, -1)).transpose(1, 2) for each in joint.chunk(3, dim=-1)
+            each.unflatten(-1, (own.n_heads, -1)).transpose(1, 2) for each in (queries, keys, values)
         )
         if past_key_values is not None:
             keys, values = past_key_values.update(keys, values, own.layer_idx)

@@ -56,7 +56,7 @@ class Backbone(nn.Module):
         if self.model.config.model_type == "mpt":
             for layer in self.layers:
                 layer.attn = AlibiAttention(layer.attn)
-        elif not config.from_scratch:
+        elif not config.from_scratch and self.model.device.type != "meta":
             check_reading(self.model, self._read, config.backbone)
 
     @property

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.unimp.network.mosaic import mosaic_settings, read_mosaic
+from unimp_bench.unimp.network.published import outlined
 from unimp_bench.unimp.network.sources import find_file, read
 
 
@@ -28,12 +30,25 @@ def read_tokenizer(name: str) -> Any:
 def read_decoder(name: str) -> tuple[Any, int]:
     """The causal language model of transformers, float32, and how many tokens its tokenizer has.
 
-    Weights are safetensors, or a state dict that torch reads without unpickling objects.
+    Weights are safetensors, or a state dict that torch reads without unpickling objects. On the meta device nothing is
+    read but an outline.
 
     Raises:
         UsageError: it cannot be read, or UniMP has no use for its tables.
         DataError: weights are missing.
     """
+    if torch.get_default_device().type == "meta":
+        return outlined(name)
+    model = _read_model(name)
+    brought = max(read_tokenizer(name).get_vocab().values()) + 1
+    _check_tables(model, brought, name)
+    return model, brought
+
+
+def _read_model(name: str) -> Any:
+    mosaic = mosaic_settings(name)
+    if mosaic is not None:
+        return read_mosaic(name, mosaic)
     make_torchvision_importable()
     from transformers import AutoModelForCausalLM
 
@@ -43,9 +58,7 @@ def read_decoder(name: str) -> tuple[Any, int]:
     absent = sorted(report["missing_keys"]) + sorted(str(each) for each in report["mismatched_keys"])
     if absent:
         raise DataError(f"the weights of backbone {name!r} do not fit its config.json, first at {absent[0]}")
-    brought = max(read_tokenizer(name).get_vocab().values()) + 1
-    _check_tables(model, brought, name)
-    return model, brought
+    return model
 
 
 @torch.no_grad()
