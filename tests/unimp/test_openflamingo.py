@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tests.unimp import weights
-from tests.unimp.small import SMALL, Parts
+from tests.unimp.small import SMALL, Parts, fit_data
+from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.fusion import FusedLayer
@@ -21,6 +23,7 @@ from unimp_bench.unimp.network.openflamingo import begin_with_flamingo
 from unimp_bench.unimp.network.pretrained import read_tokenizer
 from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.unimp import UniMP
 
 State = dict[str, Tensor]
 PATHS = {"gpt_neox": ("gpt_neox.layers", "gpt_neox.embed_in"), "mpt": ("transformer.blocks", "transformer.wte")}
@@ -267,3 +270,17 @@ def test_without_cross_attention_there_is_nothing_to_begin(
     model = UniMPModel(replace(config, **settings), len(vocabulary), width)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="leave no place for"):
         begin_with_flamingo(model, "none.pt", vocabulary)
+
+
+def test_a_fit_begins_with_it(config: UniMPConfig, planted: Corpus, parts: Parts, cache: Path, tmp_path: Path) -> None:
+    """After a fit that hardly moves, the model is where the checkpoint put it."""
+    state = checkpoint(config, parts.features.width, by_layer=True)
+    torch.save(state, tmp_path / "checkpoint.pt")
+    once: Any = {"epochs": 1, "history": 1, "attributes": (), "learning_rate": 1e-9, "weight_decay": 0.0}
+    model = UniMP(replace(config, flamingo=str(tmp_path / "checkpoint.pt"), trained="fusion", **once))
+    model.fit(fit_data(planted, tmp_path / "work", cache, "search", validate=lambda model, task: 0.5))
+    assert model._model.resampler is not None
+    torch.testing.assert_close(model._model.resampler.latents.detach(), state["perceiver.latents"])
+    table = state[f"lang_encoder.{PATHS[family_of(config)][1]}.weight"]
+    (mark,) = model._model.decoder.input_rows(torch.tensor([model._vocabulary.img])).detach()
+    torch.testing.assert_close(mark, table[-2])

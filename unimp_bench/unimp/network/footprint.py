@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.adaptation import adapt
@@ -43,7 +44,7 @@ class Footprint:
         )
 
 
-def footprint(model: UniMPModel) -> Footprint:
+def footprint(model: nn.Module) -> Footprint:
     """Of a model on any device, the meta device too."""
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return Footprint(sum(n for n, moves in counts if moves), sum(n for n, moves in counts if not moves))
