@@ -184,8 +184,7 @@ class UniMP(
         pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, self._vocabulary)
         old = () if data.start is None else tuple(name for name in data.examples if name in data.start.tasks)
         rehearsed = () if len(old) == len(data.examples) else old
-        packs = self._model.decoder.packs
-        return Lessons(pieces, branches, self._vocabulary, self.config, rehearsed, packs)
+        return Lessons(pieces, branches, self._vocabulary, self.config, rehearsed)
 
     def _asked(self, examples: Examples, kind: Kind, batches: int = 1) -> Asked:
         pieces, branches = unanswered(examples, kind, self._pieces, self._vocabulary)

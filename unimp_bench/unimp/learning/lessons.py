@@ -24,7 +24,6 @@ class Lessons:
         branches: of each task.
         rehearsed: tasks of an earlier fit that stand beside new ones: an epoch draws ``config.rehearsal`` of their
             examples.
-        packs: sentences may share a trunk.
     """
 
     pieces: Pieces
@@ -32,7 +31,6 @@ class Lessons:
     vocabulary: Vocabulary
     config: UniMPConfig
     rehearsed: tuple[str, ...]
-    packs: bool
 
     def draw(self, seed: int) -> Sentences:
         """The sentences of an epoch, the same for the same seed."""
@@ -42,7 +40,7 @@ class Lessons:
             ends = [_ends(part, start) for part, start in zip(drawn, starts, strict=True)]
             drawn = [part.select(rows) for part, rows in zip(drawn, ends, strict=True)]
             starts = [start[rows] for start, rows in zip(starts, ends, strict=True)]
-        return sentences(self.pieces, drawn, starts, self.vocabulary, self.packs, self.config.next_item)
+        return sentences(self.pieces, drawn, starts, self.vocabulary, next_item=self.config.next_item)
 
     def _examples(self, part: Branches, seed: int) -> Branches:
         if part.examples.task in self.rehearsed:

@@ -19,7 +19,7 @@ from unimp_bench.unimp.network.tables import Table, extend
 
 
 class Backbone(nn.Module):
-    """A causal decoder over embedded tokens.
+    """A causal decoder over embedded tokens, under any mask and at any positions: sentences may share a trunk.
 
     Args:
         config: names it, and says the sizes of one from scratch.
@@ -33,14 +33,11 @@ class Backbone(nn.Module):
         brought: tokens that a pre-trained backbone brought.
         prompt: trained vectors in front of every sentence, which ``attends``, ``positions`` and what a cache holds
             below do not count; None for none.
-        packs: it takes any mask and any positions, so sentences may share a trunk (see ``sentences``).
 
     Raises:
         UsageError: a pre-trained backbone cannot be read, or not as UniMP's sentences need it.
         DataError: its weights are damaged or incomplete.
     """
-
-    packs = True
 
     def __init__(self, config: UniMPConfig, vocabulary_size: int) -> None:
         super().__init__()

@@ -21,17 +21,21 @@ def find_file(name: str, *files: str) -> Path:
     Raises:
         OSError: it has none of them, or cannot be reached.
     """
+    if Path(name).is_dir():
+        found = [path for path in (Path(name) / file for file in files) if path.is_file()]
+        if not found:
+            raise OSError(f"there is no {' or '.join(files)} in it")
+        return found[0]
     make_torchvision_importable()
     from transformers.utils import cached_file
 
-    folder = Path(name).is_dir()
-    found = (
-        cached_file(name, file, local_files_only=folder, _raise_exceptions_for_missing_entries=False) for file in files
-    )
-    path = next((path for path in found if path is not None), None)
-    if path is None:
-        raise OSError(f"there is no {' or '.join(files)}")
-    return Path(str(path))
+    reason = OSError(name)
+    for file in files:
+        try:
+            return Path(str(cached_file(name, file)))
+        except OSError as error:
+            reason = error
+    raise reason
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
