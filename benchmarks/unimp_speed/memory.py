@@ -1,0 +1,212 @@
+"""The most memory that a training step takes at a large vocabulary, each side in a process of its own.
+
+A side's process tells its peak resident size after a step of next to nothing, for which it has loaded all code, and
+after two whole steps (model, forward, backward, clip, AdamW); at the second AdamW has its moments. Sentences and
+pictures are made up, and pictures come encoded on both sides: what encoding takes is little beside the logits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.unimp_speed.authors import flamingo, focal_loss_everywhere, trained_parameters
+from benchmarks.unimp_speed.setting import CONFIG
+from benchmarks.unimp_speed.timing import table
+from unimp_bench.errors import UsageError
+from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.learning.loss import Objective
+from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.sentence.batches import Batch
+
+_IMG, _EOC, _FIRST_WORD = 1, 2, 3
+_PATCHES = 49  # of ViT-B/32
+_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a step: five items with a picture a sentence, a labelled token in each and one at the end."""
+
+    vocabulary: int = 130_000
+    sentences: int = 32
+    tokens: int = 256
+    width: int = 256
+    media_width: int = 768  # of ViT-B/32
+
+    @property
+    def config(self) -> UniMPConfig:
+        """Of both sides' models."""
+        return replace(CONFIG, width=self.width, heads=4, layers=2)
+
+    @property
+    def chunk(self) -> int:
+        """Tokens of an item; what five leave over is the prompt."""
+        return self.tokens * 4 // 5 // self.config.history
+
+    @property
+    def needed_gib(self) -> float:
+        """What the authors' way takes at the least: logits, their logarithms and gradients, and half as much again
+        for everything else where they are small."""
+        return 3 * 4 * self.vocabulary * self.sentences * self.tokens / 2**30 + 2
+
+
+SMALL = Size(vocabulary=8_000, sentences=8, tokens=128)
+_TINY = Size(vocabulary=100, sentences=1, tokens=64, width=16, media_width=16)
+
+
+def measure(size: Size) -> None:
+    """Print both peaks and their ratio, or one line where memory is short."""
+    print("### Memory of a training step\n")
+    available = _status("/proc/meminfo", "MemAvailable") / 2**20
+    if available < size.needed_gib:
+        print(f"OpenFlamingo needs about {size.needed_gib:.0f} GiB; {available:.0f} are free: left out.\n")
+        return
+    found = {side: _in_a_process(side, size) for side in SIDES}
+    print(f"Vocabulary {size.vocabulary:,}, {size.sentences} sentences of {size.tokens} tokens, width {size.width},")
+    print(
+        f"{size.config.layers} layers, {found['ours'][2]:,} trained parameters ours, {found['OpenFlamingo'][2]:,} theirs.\n"
+    )
+    rows = [[side, f"{base:,.0f}", f"{peak:,.0f}", f"{peak - base:,.0f}"] for side, (base, peak, _) in found.items()]
+    (base, peak, _), (other_base, other_peak, _) = found["ours"], found["OpenFlamingo"]
+    ratios = f"**{other_peak / peak:.1f}**", f"**{(other_peak - other_base) / (peak - base):.1f}**"
+    table(["side", "code alone, MiB", "peak, MiB", "of that the step, MiB"], [*rows, ["ratio", "", *ratios]])
+
+
+def _in_a_process(side: str, size: Size) -> tuple[float, float, int]:
+    sizes = [str(size.vocabulary), str(size.sentences), str(size.tokens)]
+    command = [sys.executable, "-m", "benchmarks.unimp_speed.memory", side, *sizes]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise UsageError(f"{side}: the step ended with exit status {done.returncode}; was memory short?")
+    base, peak, parameters = json.loads(done.stdout.splitlines()[-1])
+    return float(base), float(peak), int(parameters)
+
+
+def _status(path: str, name: str) -> float:
+    """A figure of the kernel's, in KiB. (``ru_maxrss`` would count what the parent held when it started us.)"""
+    line = next(line for line in Path(path).read_text().splitlines() if line.startswith(f"{name}:"))
+    return float(line.split()[1])
+
+
+def _peak_mib() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return _status("/proc/self/status", "VmHWM") / 2**10
+
+
+def made_up(size: Size) -> Batch:
+    """A batch as ``collate`` makes them."""
+    torch.manual_seed(0)
+    items = size.config.history
+    count = size.sentences * items
+    shape = (size.sentences, size.tokens)
+    tokens = torch.randint(_FIRST_WORD, size.vocabulary, shape)
+    begin = size.chunk * torch.arange(items)
+    tokens[:, begin] = _IMG
+    rows = (torch.arange(size.sentences)[:, None] * size.tokens + begin).flatten()[:, None] + torch.arange(size.chunk)
+    places = torch.full((tokens.numel(),), rows.numel()).scatter(0, rows.flatten(), torch.arange(rows.numel()))
+    asked = torch.cat([begin + size.chunk - 3, torch.tensor([size.tokens - 2])]).repeat(size.sentences, 1)
+    labels = tokens.gather(1, asked + 1).flatten()
+    is_task = (asked == size.tokens - 2).flatten()
+    return Batch(
+        tokens=tokens,
+        marks=torch.full(shape, -1),
+        lengths=torch.full((size.sentences,), size.tokens),
+        positions=torch.arange(size.tokens).expand(shape).clone(),
+        attends=torch.ones(size.sentences, 1, size.tokens, size.tokens, dtype=torch.bool).tril(),
+        pictures=torch.randn(count, _PATCHES, size.media_width),
+        chunk_pictures=torch.arange(count),
+        chunk_rows=rows,
+        chunk_places=places,
+        answer_rows=(asked + size.tokens * torch.arange(size.sentences)[:, None]).flatten(),
+        labels=labels,
+        naming=torch.empty(3, 0, dtype=torch.int64),
+        weights=torch.ones(len(labels)),
+        readers=torch.ones_like(labels),
+        is_task=is_task,
+        examples=torch.where(is_task, torch.arange(len(labels)) // (items + 1), -1),
+    )
+
+
+class Encoded(nn.Module):
+    """In the place of the picture tower, which takes little beside the logits: pictures that come encoded already."""
+
+    def forward(self, tokens: Tensor) -> tuple[None, Tensor]:
+        """(n, 1, patches, width) to nothing and (n, patches, width)."""
+        return None, tokens[:, 0]
+
+
+def ours(size: Size) -> nn.Module:
+    """Our model and its objective in one, from a batch to its loss."""
+    return _Ours(UniMPModel(size.config, size.vocabulary, size.media_width), size.config)
+
+
+def theirs(size: Size) -> nn.Module:
+    """OpenFlamingo, from the same batch to the same loss by logits at every position."""
+    return _Theirs(flamingo(size.config, size.vocabulary, _IMG, _EOC, Encoded(), size.media_width), size.config)
+
+
+class _Ours(Objective):
+    def forward(self, batch: Batch) -> Tensor:  # type: ignore[override]
+        return super().forward(batch).whole
+
+
+class _Theirs(nn.Module):
+    def __init__(self, whole: nn.Module, config: UniMPConfig) -> None:
+        super().__init__()
+        self.whole, self.config = whole, config
+
+    def forward(self, batch: Batch) -> Tensor:
+        asked = batch.answer_rows + 1
+        labels = torch.full_like(batch.tokens, -100).flatten().scatter(0, asked, batch.labels).view_as(batch.tokens)
+        weights = torch.where(batch.is_task, 1.0, self.config.context_weight)
+        weights = weights.new_zeros(labels.numel()).scatter(0, asked, weights).view_as(labels)
+        pictures = batch.pictures.reshape(len(batch.tokens), -1, 1, 1, *batch.pictures.shape[1:])
+        logits = self.whole(pictures, batch.tokens, torch.ones_like(batch.tokens)).logits
+        return focal_loss_everywhere(logits, labels, weights, self.config.gamma)
+
+
+SIDES: Mapping[str, Callable[[Size], nn.Module]] = {"ours": ours, "OpenFlamingo": theirs}
+
+
+def steps(side: str, size: Size, device: torch.device) -> int:
+    """Take whole steps and forget them; the number of trained parameters."""
+    batch = made_up(size).to(device)
+    torch.manual_seed(0)
+    step = SIDES[side](size).to(device).train()
+    parameters = trained_parameters(step)
+    optimizer = torch.optim.AdamW(parameters)
+    for _ in range(_STEPS):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            loss = step(batch)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, size.config.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+    return sum(parameter.numel() for parameter in parameters)
+
+
+def main() -> None:
+    """One side: print its peaks in MiB, without and with the step, and its parameters as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("side", choices=SIDES)
+    parser.add_argument("sizes", nargs=3, type=int)
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    steps(arguments.side, _TINY, device)  # loads all that torch and transformers load when they are first used
+    base = _peak_mib()
+    parameters = steps(arguments.side, Size(*arguments.sizes), device)
+    print(json.dumps([base, _peak_mib(), parameters]))
+
+
+if __name__ == "__main__":
+    main()
