@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,7 +16,16 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, ModelError
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.learning import training
-from unimp_bench.unimp.learning.checkpoint import Progress, load_training, load_weights, save_training, save_weights
+from unimp_bench.unimp.learning.checkpoint import (
+    Progress,
+    load_moving,
+    load_training,
+    load_weights,
+    read_tensors,
+    save_moving,
+    save_training,
+    save_weights,
+)
 from unimp_bench.unimp.learning.training import parameter_groups, schedule
 from unimp_bench.unimp.network.fusion import GatedCrossAttention
 from unimp_bench.unimp.network.model import UniMPModel
@@ -50,25 +61,127 @@ def weights(model: UniMP) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model._model.state_dict().items()}
 
 
-@pytest.mark.parametrize("step", [3, 17])
+@pytest.mark.parametrize(
+    ("batch", "kept", "accumulation", "trained"), [(3, 0, 1, "all"), (17, 15, 1, "all"), (20, 19, 2, "output")]
+)
 def test_a_killed_training_ends_where_an_undisturbed_one_does(
-    planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    planted: Corpus,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    kept: int,
+    accumulation: int,
+    trained: Literal["all", "output"],
 ) -> None:
-    """Killed before the first checkpoint, and in the second epoch between two checkpoints."""
-    config = replace(QUICK, checkpoint_steps=5)
+    """Killed before the first checkpoint, in the second epoch between two, and in the middle of a step."""
+    config = replace(QUICK, checkpoint_steps=5, accumulation=accumulation, trained=trained)
     whole, broken, resumed = UniMP(config), UniMP(config), UniMP(config)
     steps = Steps()
     monkeypatch.setattr(training, "seed_everything", steps)
     whole.fit(fit_data(planted, tmp_path / "whole", cache, "search", validate=steady))
     undisturbed = steps.begun
-    steps.begun, steps.killed_at = [], step
+    steps.begun, steps.killed_at = [], batch
     with pytest.raises(Killed):
         broken.fit(fit_data(planted, tmp_path / "broken", cache, "search", validate=steady))
     steps.begun, steps.killed_at = [], -1
     resumed.fit(fit_data(planted, tmp_path / "broken", cache, "search", validate=steady))
-    assert steps.begun == undisturbed[step - step % 5 :], "it goes on from its last checkpoint"
+    assert steps.begun == undisturbed[kept:], "it goes on from its last checkpoint"
     expected = weights(whole)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed).items())
+
+
+def test_two_halves_of_a_batch_give_its_gradient(
+    planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Halves of unlike size: a mean of their means would be another loss."""
+    whole = training.planned
+
+    def halved(*arguments: Any) -> Any:
+        for batch in whole(*arguments):
+            cut = 1 + len(batch) // 3
+            yield from (batch[:cut], batch[cut:])
+
+    gradients: list[list[torch.Tensor]] = []
+
+    def stop(optimizer: torch.optim.AdamW, *arguments: object) -> None:
+        gradients.append([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None])
+        raise Killed
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", stop)
+    for accumulation, plan in ((1, whole), (2, halved)):
+        monkeypatch.setattr(training, "planned", plan)
+        model = UniMP(replace(SMALL, accumulation=accumulation, clip=1e9))
+        with pytest.raises(Killed):
+            model.fit(fit_data(planted, tmp_path / str(accumulation), cache, "search"))
+    assert gradients[0]
+    for one, two in zip(*gradients, strict=True):
+        torch.testing.assert_close(two, one, atol=1e-6, rtol=1e-5)
+
+
+def test_what_does_not_move_is_in_no_checkpoint(parts: Parts, tmp_path: Path) -> None:
+    model = UniMPModel(SMALL, len(parts.vocabulary), parts.features.width)
+    assert model.resampler is not None
+    for parameter in model.decoder.parameters():
+        parameter.requires_grad_(False)
+    moving = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+    groups = parameter_groups(model, 0.1)
+    assert {id(parameter) for group in groups for parameter in group["params"]} == moving  # type: ignore[attr-defined]
+    save_moving(model, tmp_path / "best.safetensors")
+    names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert read_tensors(tmp_path / "best.safetensors").keys() == names and len(names) < len(list(model.parameters()))
+    still = model.decoder.logits(torch.ones(1, SMALL.width))
+    expected = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    for parameter in model.resampler.parameters():
+        parameter.data.zero_()
+    load_moving(model, tmp_path / "best.safetensors")
+    assert all(torch.equal(parameter, expected[name]) for name, parameter in model.named_parameters())
+    assert torch.equal(model.decoder.logits(torch.ones(1, SMALL.width)), still)
+
+
+def test_half_precision_learns_as_much(planted: Corpus, cache: Path, tmp_path: Path) -> None:
+    """Also: fits of both precisions in one process."""
+    losses = {}
+    for precision in ("no", "bf16"):
+        model = UniMP(replace(QUICK, precision=precision, epochs=1))
+        model.fit(fit_data(planted, tmp_path / precision, cache, "search", validate=steady))
+        assert all(parameter.dtype == torch.float32 for parameter in model._model.parameters())
+        lines = (tmp_path / precision / "log" / "training.jsonl").read_text().splitlines()
+        losses[precision] = [line["loss"] for line in map(json.loads, lines) if "loss" in line]
+    assert losses["bf16"] == pytest.approx(losses["no"], rel=0.02) and losses["bf16"] != losses["no"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        MemoryError(),
+    ],
+    ids=["device", "cpu", "numpy"],
+)
+def test_out_of_memory_names_the_settings_to_lower(
+    planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(UniMPModel, "forward", full)
+    with pytest.raises(ModelError, match=r"lower batch_tokens \(now 2048\).*accumulation.*logit_rows") as raised:
+        UniMP(QUICK).fit(fit_data(planted, tmp_path / "work", cache, "search"))
+    assert "\n" not in str(raised.value)
+    assert {path.name for path in (tmp_path / "work").rglob("*")} == {"log", "training.jsonl"}
+
+
+def test_another_failure_is_not_taken_for_a_want_of_memory(
+    planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(UniMPModel, "forward", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        UniMP(QUICK).fit(fit_data(planted, tmp_path / "work", cache, "search"))
 
 
 def test_it_keeps_its_best_epoch(planted: Corpus, cache: Path, tmp_path: Path) -> None:
