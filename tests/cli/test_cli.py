@@ -55,6 +55,11 @@ MISTAKES = [
     ("publish --all", 2, "no finished run"),
     ("publish ../x", 2, "no finished run"),
     ("leaderboard serch", 2, "did you mean 'search'"),
+    ("leaderboard ablaton", 2, "did you mean 'ablation'"),
+    ("suite ablaton", 2, "did you mean 'ablation'"),
+    ("suite ablation --row UniMQ", 2, "did you mean 'UniMP'"),
+    ("suite ablation --task serch", 2, "did you mean 'search'"),
+    ("suite ablation", 2, "make data"),
 ]
 
 
@@ -73,9 +78,12 @@ def test_help_and_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert "recommendation" in call(capsys, "list", "tasks")[1]
     assert "recbole:<Model>" in call(capsys, "list", "models")[1]
     assert "make data CORPUS=atomic" in call(capsys, "list", "corpora")[1]
+    assert "Table 3" in call(capsys, "list", "suites")[1]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "models"], ["list", "corpora"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "models"], ["list", "corpora"], ["list", "suites"], ["run", "--help"]]
+)
 def test_answers_load_no_torch(arguments: list[str]) -> None:
     script = (
         "import sys\nfrom unimp_bench.cli.main import main\n"

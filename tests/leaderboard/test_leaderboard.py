@@ -8,52 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.leaderboard.labels import label_of
 from unimp_bench.leaderboard.reported import load_reported
 from unimp_bench.leaderboard.store import load_results, publish
 from unimp_bench.leaderboard.tables import sections
 from unimp_bench.leaderboard.write import pages, write_all
-from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.paths import Workspace
-from unimp_bench.records import IntArray
-from unimp_bench.results import CorpusFacts, Cost, Estimate, ModelFacts, Provenance, Result, pack_ranks
-from unimp_bench.spec import FitSpec, RunSpec
+from unimp_bench.results import Result
+from unimp_bench.suites.record import ALL_TASKS
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
-
-
-def make_result(model: str, ranks: IntArray, *, seed: int = 0, reads: tuple[str, ...] = ("order",)) -> Result:
-    """A result of a pretended run."""
-    fit = FitSpec(tasks=(("search", 1),), model=model, config={}, fingerprint="f" * 64, seed=seed)
-    return Result(
-        spec=RunSpec(fit=fit, task="search", task_version=1, split="loo", protocol="paper"),
-        corpus=CorpusFacts(name="toy", synthetic=True, users=9, items=9, interactions=9, pictures=0, catalogue=9),
-        model=ModelFacts(name=model, preset="default", settings={}, about="", source="", reads=reads),
-        metrics={
-            metric.name: Estimate(value=float(metric.values(ranks).mean()), low=0.0, high=1.0)
-            for metric in RANK_METRICS
-        },
-        examples=len(ranks),
-        ranks=pack_ranks(ranks),
-        remarks=(),
-        cost=Cost(
-            fit_seconds=1,
-            predict_seconds=1,
-            examples_per_second=1,
-            peak_memory_mib=1,
-            parameters_trained=0,
-            parameters_total=0,
-        ),
-        provenance=Provenance(command="c", commit="abc", clean=True, versions={}, machine="m", time="t"),
-    )
-
-
-def place(folder: Path, result: Result) -> Path:
-    """Publish a pretended result."""
-    path = folder / "results" / result.spec.task / result.corpus.name / f"{result.spec.key}.json"
-    result.write(path)
-    return path
 
 
 def test_committed_tables_are_what_their_results_give() -> None:
@@ -151,6 +118,47 @@ def test_only_finished_runs_are_published(tmp_path: Path) -> None:
     result.write(workspace.runs / result.spec.key / "result.json")
     (path,) = publish(workspace, [result.spec.key]).written
     assert Result.read(path) == result
+
+
+def test_a_result_takes_the_place_of_an_earlier_one_of_its_row_and_seed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    old = make_result("a", np.array([1]), config={"epochs": 1}, time="2026-01-02")
+    kept = [
+        make_result("a", np.array([2]), config={"epochs": 1}, seed=1),
+        make_result("a", np.array([2]), config={"epochs": 1}, split="new-user"),
+        make_result("a", np.array([2]), config={"epochs": 2}, settings={"epochs": "2"}),
+        make_result("a", np.array([2]), config={"epochs": 1}, tune={"trained": "output"}),
+        make_result("a", np.array([2]), config={"epochs": 1}, after=(("search",),)),
+        make_result("a", np.array([2]), config={"epochs": 1}, corpus="other"),
+        make_result("b", np.array([2]), config={"epochs": 1}),
+    ]
+    for result in (old, *kept):
+        place(workspace.leaderboards, result)
+    new = make_result("a", np.array([1]), config={"epochs": 1, "tied": False}, time="2026-01-03")
+    for result in (old, new):
+        result.write(workspace.runs / result.spec.key / "result.json")
+    published = publish(workspace, [new.spec.key])
+    assert [path.stem for path in published.replaced] == [old.spec.key]
+    assert sorted(result.spec.key for result in load_results(workspace.leaderboards)) == sorted(
+        result.spec.key for result in (new, *kept)
+    )
+    again = publish(workspace, None)
+    assert [path.stem for path in again.written] == [new.spec.key], "the latest of two runs of a row stays"
+
+
+def test_rows_that_were_fitted_otherwise_have_labels_of_their_own() -> None:
+    ranks = np.array([1])
+    assert label_of(make_result("a", ranks, settings={"epochs": "6"})) == "a (epochs=6)"
+    assert label_of(make_result("a", ranks, fit_on=("search", "recommendation"))) == (
+        "a (fitted on recommendation and search)"
+    )
+    adapted = make_result(
+        "a", ranks, split="new-domain", fit_split="new-domain", after=(("search",),), tune={"trained": "all"}
+    )
+    assert label_of(adapted) == "a (after search, fitted on new-domain, then trained=all)"
+    assert label_of(make_result("a", ranks, after=(ALL_TASKS, ("search", "preference")))) == (
+        "a (after all six tasks, then preference and search)"
+    )
 
 
 def test_reported_numbers_carry_their_source() -> None:
