@@ -125,6 +125,7 @@ def test_pictures_and_words_find_each_other(parts: Parts) -> None:
         blind = collate(item_sentences(parts.pieces, np.array([item])), np.array([0]), None, parts.vocabulary)
         place = blind.tokens[0].tolist().index(parts.vocabulary.answer)
         words.append(objective.of_words(parts.model.hidden(blind)[0, place]))
+    pictures, words = ([one - torch.stack(side).mean(dim=0) for one in side] for side in (pictures, words))
     losses = []
     for own in range(len(items)):
         for one, others in ((pictures[own], words), (words[own], pictures)):

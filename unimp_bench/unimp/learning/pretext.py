@@ -137,7 +137,8 @@ class PatchHead(nn.Module):
 class Contrastive(Pretext):
     """An item's picture and its words, read without the picture, find each other among all of the batch (InfoNCE).
 
-    The picture is the mean of its latents, the words are the last hidden state before the item's id.
+    The picture is the mean of its latents, the words are the last hidden state before the item's id. What the batch has
+    in common is taken off both: at the beginning it is nearly all there is, and every item is like every other.
     """
 
     def __init__(self, model: UniMPModel, vocabulary: Vocabulary, picture_width: int) -> None:
@@ -151,7 +152,7 @@ class Contrastive(Pretext):
         assert self.model.resampler is not None
         pictures = self.model.resampler(batch.pictures).mean(dim=1)[batch.chunk_pictures]
         words = self.model.hidden(_without_pictures(batch))[batch.tokens == self.answer]
-        alike = functional.normalize(self.of_pictures(pictures)) @ functional.normalize(self.of_words(words)).T
+        alike = _apart(self.of_pictures(pictures)) @ _apart(self.of_words(words)).T
         return symmetric(alike * self.log_scale.exp().clamp(max=100))
 
 
@@ -160,6 +161,11 @@ def symmetric(logits: Tensor) -> Tensor:
     own = torch.arange(len(logits), device=logits.device)
     loss: Tensor = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
     return loss
+
+
+def _apart(vectors: Tensor) -> Tensor:
+    """Vectors (n, width) without their mean, at length 1."""
+    return functional.normalize(vectors - vectors.mean(dim=0))
 
 
 def _drawn(count: int, share: float) -> Tensor:
