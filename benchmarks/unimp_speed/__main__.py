@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all")
     parser.add_argument("--small", action="store_true", help="a trial: narrow, few layers, a small vocabulary")
     parser.add_argument("--encoder", default=CONFIG.encoder, help="'tiny' or open_clip's name; random weights")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="of training")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each way in each round of training")
     parser.add_argument("--users", type=int, default=24, help="that OpenFlamingo answers, of each task")
     arguments = parser.parse_args()
@@ -52,7 +52,7 @@ def main() -> None:
                 if "train" in sections:
                     training.measure(setting, arguments.rounds, arguments.seconds)
                 if "evaluate" in sections:
-                    evaluation.measure(setting, arguments.rounds, arguments.users)
+                    evaluation.measure(setting, arguments.users)
     except BenchError as error:
         parser.exit(1, f"{error}\n")
 

@@ -11,18 +11,18 @@ import numpy as np
 from benchmarks.unimp_speed.authors import BEAMS, AuthorsAnswers, with_weights_of
 from benchmarks.unimp_speed.ours import Immediate, asked_of, best_items, first
 from benchmarks.unimp_speed.setting import Setting
-from benchmarks.unimp_speed.timing import over, settle, table
+from benchmarks.unimp_speed.timing import settle, table
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.unimp.answering.beam import id_scores
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.pictures import Exclusive
 
 
-def measure(setting: Setting, rounds: int, users: int) -> None:
+def measure(setting: Setting, users: int) -> None:
     """Print users a second and the share of users whose lists are identical.
 
     Args:
-        users: that OpenFlamingo answers, over all rounds; ours answers all of the test part in each.
+        users: that OpenFlamingo answers, of each task; ours answers all of the test part.
     """
     model = setting.model().eval()
     whole = with_weights_of(model, setting.config, setting)
@@ -30,7 +30,7 @@ def measure(setting: Setting, rounds: int, users: int) -> None:
     for task, examples in setting.test.items():
         theirs = AuthorsAnswers(setting, whole, setting.asked(examples))
         chosen = np.random.default_rng(0).choice(len(examples), min(users, len(examples)), replace=False)
-        speeds.append([task, *speed(setting, model, theirs, examples, np.array_split(chosen, rounds))])
+        speeds.append([task, *speed(setting, model, theirs, examples, chosen)])
         checks.append([task, str(len(chosen)), *identity(setting, model, theirs, examples, chosen)])
     print("### Evaluation\n")
     table(["task", "ours, users/s", "OpenFlamingo, users/s", "ours over OpenFlamingo"], speeds)
@@ -45,23 +45,21 @@ def measure(setting: Setting, rounds: int, users: int) -> None:
 
 
 def speed(
-    setting: Setting, model: UniMPModel, theirs: AuthorsAnswers, examples: Examples, chosen: Sequence[IntArray]
+    setting: Setting, model: UniMPModel, theirs: AuthorsAnswers, examples: Examples, chosen: IntArray
 ) -> list[str]:
-    """Users a second of both sides and their ratio; the sides take turns.
+    """Users a second of both sides and their ratio: half of OpenFlamingo's users, all of ours, the other half.
 
     Args:
-        chosen: users that OpenFlamingo answers in each round.
+        chosen: users that OpenFlamingo answers.
     """
-    theirs.ready(np.concatenate(chosen))
-    theirs.best(int(chosen[0][0]))  # to warm up
-    ours = partial(answers, setting, model, examples)
-    ours()
-    rates = []
-    for some in chosen:
-        slow = _seconds(setting, partial(theirs.all_best, some))
-        rates.append((len(some) / slow, len(examples) / _seconds(setting, ours)))
-    left, right = np.array(rates).T
-    return [f"{np.median(right):,.1f}", f"{np.median(left):.2f}", f"**{over(right, left):,.0f}**"]
+    theirs.ready(chosen)
+    theirs.best(int(chosen[0]))  # to warm up, as below
+    answers(setting, model, examples.select(chosen))
+    before, after = np.array_split(chosen, 2)
+    seconds = _seconds(setting, partial(theirs.all_best, before))
+    ours = len(examples) / _seconds(setting, partial(answers, setting, model, examples))
+    slow = len(chosen) / (seconds + _seconds(setting, partial(theirs.all_best, after)))
+    return [f"{ours:,.1f}", f"{slow:.2f}", f"**{ours / slow:,.0f}**"]
 
 
 def answers(setting: Setting, model: UniMPModel, examples: Examples) -> IntArray:

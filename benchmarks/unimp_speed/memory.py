@@ -72,9 +72,8 @@ def measure(size: Size) -> None:
         return
     found = {side: _in_a_process(side, size) for side in SIDES}
     print(f"Vocabulary {size.vocabulary:,}, {size.sentences} sentences of {size.tokens} tokens, width {size.width},")
-    print(
-        f"{size.config.layers} layers, {found['ours'][2]:,} trained parameters ours, {found['OpenFlamingo'][2]:,} theirs.\n"
-    )
+    counts = " and ".join(f"{parameters:,} ({side})" for side, (_, _, parameters) in found.items())
+    print(f"{size.config.layers} layers; trained parameters {counts}.\n")
     rows = [[side, f"{base:,.0f}", f"{peak:,.0f}", f"{peak - base:,.0f}"] for side, (base, peak, _) in found.items()]
     (base, peak, _), (other_base, other_peak, _) = found["ours"], found["OpenFlamingo"]
     ratios = f"**{other_peak / peak:.1f}**", f"**{(other_peak - other_base) / (peak - base):.1f}**"

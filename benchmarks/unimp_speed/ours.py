@@ -16,7 +16,6 @@ from benchmarks.unimp_speed.timing import Done, Step
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores
 from unimp_bench.unimp.config import BASE
-from unimp_bench.unimp.learning.lessons import Lessons
 from unimp_bench.unimp.learning.loss import Objective, focal_losses
 from unimp_bench.unimp.learning.training import parameter_groups
 from unimp_bench.unimp.network.fusion import VisibleMedia
@@ -24,7 +23,7 @@ from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.pictures import Exclusive, Pictures
 from unimp_bench.unimp.sentence.batches import Batch, collate, planned
 from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.sentences import Sentences
+from unimp_bench.unimp.sentence.sentences import Sentences, drawn_starts, sentences
 
 
 @dataclass(frozen=True)
@@ -164,9 +163,10 @@ class Immediate(Pictures):
 
 
 def lessons_of(setting: Setting, examples: Examples, shared: bool) -> Sentences:
-    """An epoch's sentences of one task."""
+    """An epoch's sentences of one ranking task, as ``Lessons`` draws them."""
     pieces, branches = answered([examples], setting.pieces, setting.vocabulary)
-    return Lessons(pieces, branches, setting.vocabulary, setting.config, (), shared).draw(0)
+    starts = [drawn_starts(examples, setting.config.history, seed=0)]
+    return sentences(pieces, branches, starts, setting.vocabulary, shared)
 
 
 def optimizer_of(setting: Setting, model: UniMPModel) -> torch.optim.Optimizer:
