@@ -113,7 +113,6 @@ def test_sharded_weights_learn_what_whole_ones_do(trainings: Trainings, alone: d
     config = yaml.safe_load((CONFIGS / "fsdp.yaml").read_text())["fsdp_config"]
     env = {name.upper(): str(value) for name, value in config.items()} | {"ACCELERATE_USE_FSDP": "true"}
     assert_alike(alone, trainings.finish("sharded", *TOGETHER, kind="sharded", **env))
-    (trainings.folder / "sharded" / "best.safetensors").unlink()
     process = trainings.start("halted", *TOGETHER, kind="sharded", **env)
     killed_after_checkpoint(process, trainings.folder / "halted")
     assert_alike(alone, trainings.finish("halted", *TOGETHER, kind="sharded", **env))
