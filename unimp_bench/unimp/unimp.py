@@ -81,13 +81,13 @@ class UniMP(
         self._build(data.items, vocabulary, data.cache)
         if start is None and self.config.flamingo:
             begin_with_flamingo(self._model, self.config.flamingo, vocabulary)
-        in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words", latents=1))
-        known: IntArray = np.empty(0, dtype=np.int64)
+        fresh: IntArray = np.arange(len(data.items))
         if start is not None:
             inherit(self._model, start.folder / _WEIGHTS, vocabulary.words)
             # What was no answer there was only ever pushed away: its tokens begin afresh, as in the authors' code.
-            known = np.setdiff1d(np.arange(len(data.items)), np.setdiff1d(data.catalogue, start.catalogue))
-        self._model.describe_items(in_words, vocabulary, np.setdiff1d(np.arange(len(data.items)), known))
+            fresh = np.setdiff1d(data.catalogue, start.catalogue)
+        in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words", latents=1))
+        self._model.describe_items(in_words, vocabulary, fresh)
         if start is None and self.config.pretraining != "none":
             told = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words"))
             pretrain(self._model, told, self._features, vocabulary, self.config, data.seed, data.work)
