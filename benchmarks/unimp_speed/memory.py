@@ -123,6 +123,7 @@ def made_up(size: Size) -> Batch:
         positions=torch.arange(size.tokens).expand(shape).clone(),
         attends=torch.ones(size.sentences, 1, size.tokens, size.tokens, dtype=torch.bool).tril(),
         pictures=torch.randn(count, _PATCHES, size.media_width),
+        resampled=False,
         chunk_pictures=torch.arange(count),
         chunk_rows=rows,
         chunk_places=places,

@@ -32,7 +32,7 @@ def id_scores(model: UniMPModel, asked: Asked, catalogue: IntArray, beams: int) 
 
     tries = _tries(asked.vocabulary.item_tokens(catalogue), beams, model.device)
     scores = np.full((len(asked.sentences), len(catalogue)), -np.inf, dtype=np.float32)
-    for chosen, batch in asked.batches(model.device):
+    for chosen, batch in asked.batches(model):
         memory = Memory(DynamicCache())
         states = last_states(model.hidden(batch, memory), batch)
         sentence = memory.cache.get_seq_length()

@@ -110,7 +110,7 @@ def written(model: UniMPModel, asked: Asked, grammar: Grammar, sampling: Samplin
     tokens = torch.from_numpy(grammar.tokens).to(model.device)
     table = model.decoder.output_rows(tokens)
     answers = np.full((len(asked.sentences), grammar.steps), grammar.end, dtype=np.int64)
-    for chosen, batch in asked.batches(model.device):
+    for chosen, batch in asked.batches(model):
         memory = Memory(DynamicCache())
         states = last_states(model.hidden(batch, memory), batch)
         naming = None if grammar.named is None else torch.from_numpy(grammar.named[chosen]).to(model.device)

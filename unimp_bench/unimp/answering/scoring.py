@@ -11,10 +11,14 @@ from torch import Tensor
 
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.vision import PictureFeatures
+from unimp_bench.unimp.network.vision import PictureFeatures, VisualEmbeddings
 from unimp_bench.unimp.sentence.batches import Batch, collate, planned
+from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE
 from unimp_bench.unimp.sentence.sentences import Sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary
+
+_RESAMPLED = 2**30
+_PICTURES = 256
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,30 @@ class Asked:
     vocabulary: Vocabulary
     batch_tokens: int
 
-    def batches(self, device: torch.device) -> Iterator[tuple[IntArray, Batch]]:
-        """The sentences in batches of like length, with their numbers."""
+    def batches(self, model: UniMPModel) -> Iterator[tuple[IntArray, Batch]]:
+        """The sentences in batches of like length, with their numbers, on the device of the model.
+
+        An item stands in many sentences, so the resampler reads each picture once for all of them, where what it makes
+        of them fits ``_RESAMPLED`` bytes.
+        """
+        features = self.features if self.features is None else self._resampled(model, self.features)
         for chosen in planned(self.sentences, self.batch_tokens, seed=None):
-            yield chosen, collate(self.sentences, chosen, self.features, self.vocabulary).to(device)
+            yield chosen, collate(self.sentences, chosen, features, self.vocabulary).to(model.device)
+
+    def _resampled(self, model: UniMPModel, features: PictureFeatures) -> PictureFeatures | VisualEmbeddings:
+        resampler = model.resampler
+        items = np.unique(self.sentences.runs) - FIRST_ITEM_PIECE
+        items = items[(items >= 0) & (items < self.vocabulary.items)]
+        items = items[features.rows[items] >= 0]
+        if resampler is None or 4 * len(items) * resampler.latents.numel() > _RESAMPLED:
+            return features
+        rows = np.full(self.vocabulary.items, -1, dtype=np.int64)
+        rows[items] = np.arange(len(items))
+        tokens = np.empty((len(items), *resampler.latents.shape), dtype=np.float32)
+        for begin in range(0, len(items), _PICTURES):
+            block = torch.from_numpy(features.of(items[begin : begin + _PICTURES])).to(model.device)
+            tokens[begin : begin + _PICTURES] = resampler(block).float().cpu().numpy()
+        return VisualEmbeddings(rows, tokens)
 
 
 @torch.inference_mode()
@@ -41,7 +65,7 @@ def catalogue_scores(model: UniMPModel, asked: Asked, catalogue: IntArray) -> Fl
     rows = torch.from_numpy(asked.vocabulary.item_tokens(catalogue)[:, 0]).to(model.device)
     table = model.decoder.output_rows(rows)
     scores = np.empty((len(asked.sentences), len(catalogue)), dtype=np.float32)
-    for chosen, batch in asked.batches(model.device):
+    for chosen, batch in asked.batches(model):
         scores[chosen] = (last_states(model.hidden(batch), batch) @ table.T).float().cpu().numpy()
     return scores
 
@@ -50,7 +74,7 @@ def catalogue_scores(model: UniMPModel, asked: Asked, catalogue: IntArray) -> Fl
 def probabilities(model: UniMPModel, asked: Asked, tokens: IntArray) -> FloatArray:
     """Of some tokens after each sentence's ``<answer>``, among the whole vocabulary, (sentences, tokens) float64."""
     found = np.empty((len(asked.sentences), len(tokens)))
-    for chosen, batch in asked.batches(model.device):
+    for chosen, batch in asked.batches(model):
         logits = model.logits(last_states(model.hidden(batch), batch))
         found[chosen] = logits.double().softmax(dim=-1)[:, torch.from_numpy(tokens).to(model.device)].cpu().numpy()
     return found

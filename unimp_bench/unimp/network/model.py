@@ -108,7 +108,8 @@ class UniMPModel(nn.Module):
     def _media(self, batch: Batch) -> Media | None:
         if self.resampler is None or self.pictures is None:
             return None
-        embeddings = self.resampler(batch.pictures) if len(batch.pictures) else batch.pictures
+        ready = batch.resampled or not len(batch.pictures)
+        embeddings = batch.pictures if ready else self.resampler(batch.pictures)
         return self.pictures.media(embeddings, batch)
 
     def _embedded(self, tokens: Tensor, marks: Tensor, media: Media | None = None) -> Tensor:

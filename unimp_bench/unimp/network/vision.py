@@ -56,6 +56,23 @@ class PictureFeatures:
         return (self.tokens[self.rows[items]].astype(np.float32) - self.mean) / self.spread
 
 
+@dataclass(frozen=True)
+class VisualEmbeddings:
+    """What the resampler makes of pictures, kept for sentences that are read without training.
+
+    Attributes:
+        rows: (items,) int64 row of each item's picture in ``tokens``, -1 for items that have none here.
+        tokens: (pictures, latents, width) float32.
+    """
+
+    rows: IntArray
+    tokens: npt.NDArray[np.float32]
+
+    def of(self, items: IntArray) -> npt.NDArray[np.float32]:
+        """(items, latents, width) of items that have a picture."""
+        return self.tokens[self.rows[items]]
+
+
 def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -> PictureFeatures | None:
     """Features of all pictures, from ``cache`` where they were computed before; None for a corpus without pictures.
 

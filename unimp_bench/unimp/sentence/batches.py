@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unimp_bench.records import IntArray, slices
-from unimp_bench.unimp.network.vision import PictureFeatures
+from unimp_bench.unimp.network.vision import PictureFeatures, VisualEmbeddings
 from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, NONE
 from unimp_bench.unimp.sentence.sentences import Sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary
@@ -26,7 +27,8 @@ class Batch:
         lengths: (B,) int64, tokens of each sentence without padding.
         positions: (B, N) int64; a branch goes on where its trunk stands.
         attends: (B, 1, N, N) bool, row attends to column.
-        pictures: (U, patches, encoder width) float32.
+        pictures: (U, patches, encoder width) float32, or (U, latents, encoder width) where they are ``resampled``.
+        resampled: the pictures have been through the resampler.
         chunk_pictures: (M,) int64, the picture of each item of a sentence, in its history or a prompt, that has one.
         chunk_rows: (M, T) int64, where that item's tokens stand in the flattened (B * N), padded with 0.
         chunk_places: (B * N,) int64, where a token stands in the flattened (M * T), or M * T for none.
@@ -46,6 +48,7 @@ class Batch:
     positions: Tensor
     attends: Tensor
     pictures: Tensor
+    resampled: bool
     chunk_pictures: Tensor
     chunk_rows: Tensor
     chunk_places: Tensor
@@ -58,16 +61,20 @@ class Batch:
     examples: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved: dict[str, Any] = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in values.items()}
+        return Batch(**moved)
 
 
-def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | None, vocabulary: Vocabulary) -> Batch:
+def collate(
+    source: Sentences, chosen: IntArray, features: PictureFeatures | VisualEmbeddings | None, vocabulary: Vocabulary
+) -> Batch:
     """The chosen sentences as one batch, padded on the right.
 
     Args:
         source: all sentences.
         chosen: (B,) sentence numbers.
-        features: of the items' pictures; None where the corpus has no pictures.
+        features: of the items' pictures, or what the resampler made of them; None where the corpus has no pictures.
     """
     pieces = source.pieces
     sentence, run = slices(source.offsets[chosen], source.offsets[chosen + 1])
@@ -101,6 +108,7 @@ def collate(source: Sentences, chosen: IntArray, features: PictureFeatures | Non
         positions=torch.from_numpy(positions),
         attends=_attends(torch.from_numpy(branches)),
         pictures=chunks[0],
+        resampled=isinstance(features, VisualEmbeddings),
         chunk_pictures=chunks[1],
         chunk_rows=chunks[2],
         chunk_places=chunks[3],
@@ -179,7 +187,11 @@ def _running(values: IntArray, group: IntArray) -> IntArray:
 
 
 def _chunks(
-    item: IntArray, size: IntArray, begin: IntArray, features: PictureFeatures | None, cells: int
+    item: IntArray,
+    size: IntArray,
+    begin: IntArray,
+    features: PictureFeatures | VisualEmbeddings | None,
+    cells: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The pictures of a batch, and the tokens that each is exclusive to (see ``Batch``)."""
     chunk = np.flatnonzero(item >= 0) if features is not None else np.empty(0, dtype=np.int64)
