@@ -171,6 +171,20 @@ BASE = UniMPConfig(
     epochs=20,
     precision="bf16",
 )
+# Fifty items of a history in as many tokens, as sequential recommenders read them; for large sets on two cores.
+LONG = UniMPConfig(
+    history=50,
+    items="token",
+    tied=True,
+    dropout=0.3,
+    pretraining="autoregressive",
+    pretraining_epochs=10,
+    context=(),
+    next_item=True,
+    gamma=0.0,
+    epochs=16,
+    learning_rate=2e-3,
+)
 PAPER = UniMPConfig(
     encoder="ViT-L-14",
     pretrained="openai",
@@ -199,4 +213,4 @@ SMALL = replace(
     flamingo="openflamingo/OpenFlamingo-3B-vitl-mpt1b",
     fusion_every=1,
 )
-PRESETS = {"tiny": TINY, "base": BASE, "small": SMALL, "paper": PAPER}
+PRESETS = {"tiny": TINY, "long": LONG, "base": BASE, "small": SMALL, "paper": PAPER}
