@@ -26,6 +26,8 @@ def find_file(name: str, *files: str) -> Path:
         if not found:
             raise OSError(f"there is no {' or '.join(files)} in it")
         return found[0]
+    if Path(name).is_absolute() or name.startswith("."):
+        raise OSError("there is no such folder")
     make_torchvision_importable()
     from transformers.utils import cached_file
 
