@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -240,20 +240,23 @@ def arguments_of(request: RunRequest, corpus: str) -> list[str]:
     parts += ["--split", request.split, "--protocol", request.protocol, "--seed", str(request.seed)]
     for view in request.views:
         parts += ["--view", view]
-    for key, value in sorted(request.options.items()):
-        parts += ["--option", f"{key}={value}"]
-    if request.preset:
-        parts += ["--preset", request.preset]
-    for name in request.fit_on:
-        parts += ["--fit-on", name]
+    parts += model_arguments(request.options, request.preset, request.fit_on, request.settings)
     for tasks in request.after:
         parts += ["--after", ",".join(tasks)]
     if request.fit_split != "loo":
         parts += ["--fit-split", request.fit_split]
-    for key, value in sorted(request.settings.items()):
-        parts += ["--set", f"{key}={value}"]
     for key, value in sorted(request.tune.items()):
         parts += ["--tune", f"{key}={value}"]
     if request.note:
         parts += ["--note", request.note]
     return parts
+
+
+def model_arguments(
+    options: Mapping[str, Any], preset: str | None, fit_on: Iterable[str], settings: Mapping[str, Any]
+) -> list[str]:
+    """What the command line is given for a model and what it is fitted on."""
+    parts = [part for key, value in sorted(options.items()) for part in ("--option", f"{key}={value}")]
+    parts += ["--preset", preset] if preset else []
+    parts += [part for name in fit_on for part in ("--fit-on", name)]
+    return parts + [part for key, value in sorted(settings.items()) for part in ("--set", f"{key}={value}")]

@@ -22,7 +22,7 @@ from unimp_bench.gallery.panels import Hanging
 from unimp_bench.gallery.two_step import Artist
 from unimp_bench.gallery.wishes import most_different_users, unknown_query, wishes_of
 from unimp_bench.paths import Workspace
-from unimp_bench.runner import RunRequest, planned
+from unimp_bench.runner import RunRequest, model_arguments, planned
 from unimp_bench.splits import catalogue
 
 
@@ -106,14 +106,7 @@ def command_of(request: DrawRequest, users: Sequence[str]) -> str:
     for user in users:
         parts += ["--user", one_line(user)]
     parts += ["--corpus", request.corpus.name, "--model", request.model, "--seed", str(request.seed)]
-    for key, value in sorted(request.options.items()):
-        parts += ["--option", f"{key}={value}"]
-    if request.preset:
-        parts += ["--preset", request.preset]
-    for name in request.fit_on:
-        parts += ["--fit-on", name]
-    for key, value in sorted(request.settings.items()):
-        parts += ["--set", f"{key}={value}"]
+    parts += model_arguments(request.options, request.preset, request.fit_on, request.settings)
     if request.sampling is not None:
         parts += ["--temperature", f"{request.sampling.temperature:g}", "--draw-seed", str(request.sampling.seed)]
         if request.sampling.top_k is not None:

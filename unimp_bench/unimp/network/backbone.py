@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.network.adaptation import SoftPrompt
 from unimp_bench.unimp.network.alibi import AlibiAttention, alibi_bias
 from unimp_bench.unimp.network.fusion import FusedLayer, Media, VisibleMedia
 from unimp_bench.unimp.network.pretrained import check_reading, read_decoder
 from unimp_bench.unimp.network.scratch import from_scratch
+from unimp_bench.unimp.network.soft_prompt import SoftPrompt
 from unimp_bench.unimp.network.tables import Table, extend
 
 
