@@ -28,13 +28,14 @@ from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.suites import CATALOGUE, Suite
 
 
-def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Reported]) -> str:
+def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Reported], gallery: str = "") -> str:
     """The page of one task.
 
     Args:
         card: the task.
         found: its sections.
         reported: the printed tables of this task.
+        gallery: where pictures are that a model drew; empty for nowhere.
     """
     kind = kind_of(card.kind)
     ordered = kind.column(kind.main)
@@ -53,6 +54,8 @@ def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Repor
         "it is on other data. Costs are those of the machine that the result file names, beside whatever else it ran. "
         f"Variants of UniMP that are there to be compared with it stand on pages of their own: {elsewhere}.",
     ]
+    if gallery:
+        lines += ["", f"Two users, one query, and what a model drew for each: [gallery]({gallery})."]
     if not found:
         lines += ["", "No result has been published yet."]
     for section in found:

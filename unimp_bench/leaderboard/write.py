@@ -26,7 +26,10 @@ def pages(folder: Path) -> dict[str, str]:
     topics = [(suite, topic_sections(suite, results)) for suite in CATALOGUE if suite.name not in cards]
     made = {"README.md": index_page(tasks, topics)}
     for card, found in tasks:
-        made[f"{card.name}.md"] = task_page(card, found, [table for table in reported if table.task == card.name])
+        gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'
+        drawn = gallery if (folder / gallery).is_file() else ""
+        printed = [table for table in reported if table.task == card.name]
+        made[f"{card.name}.md"] = task_page(card, found, printed, drawn)
     for suite, parts in topics:
         made[f"{suite.name}.md"] = topic_page(suite, parts, [table for table in reported if table.topic == suite.name])
     return made
