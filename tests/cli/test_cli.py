@@ -125,6 +125,7 @@ def test_an_interrupt_leaves_one_line_and_no_result(planted: Corpus, tmp_path: P
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Where the interrupt fell into code that an extension runs on import, Python itself ends by SIGINT: 130 to a shell.
+    assert process.returncode in (130, -signal.SIGINT)
     assert err.strip().splitlines()[-1].startswith("error: interrupted")
     assert "Traceback" not in err and not list(tmp_path.rglob("result.json"))
