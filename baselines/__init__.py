@@ -1,5 +1,10 @@
-"""The baselines, one file a system, by task. A new one is one file and one card here."""
+"""The baselines, one file a system. A new one is one file and one card, here or in its room.
 
+Rooms: collaborative, sequential and multimodal hold the recommenders that learn, learning what they share; recbole is
+the adapter to RecBole's models, oracle the sample's truth. The rest are the floors and the systems of other tasks.
+"""
+
+from baselines import collaborative, multimodal, sequential
 from unimp_bench.contracts import ModelCard
 
 CATALOGUE: tuple[ModelCard, ...] = (
@@ -43,17 +48,9 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
     ),
-    ModelCard(
-        name="sasrec",
-        factory="baselines.recbole.adapter:SASRec",
-        tasks=("recommendation",),
-        reads=("order",),
-        about="self-attention over the history, RecBole's recipe: post-norm blocks, 2 heads, GELU, and a softmax over "
-        "the catalogue at each prefix's end (the paper: pre-norm, 1 head, one sampled negative at every position)",
-        source="Kang and McAuley, ICDM 2018; RecBole 1.2.1",
-        new_users=True,
-        new_items=False,
-    ),
+    *collaborative.CARDS,
+    *sequential.CARDS,
+    *multimodal.CARDS,
     ModelCard(
         name="recbole",
         factory="baselines.recbole.adapter:RecBole",

@@ -11,10 +11,11 @@ with ``indegree(j)`` the sum of column ``j`` of ``W``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -59,6 +60,12 @@ class TransitionGraph(Ranker[TransitionGraphConfig]):
     """
 
     Config = TransitionGraphConfig
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "window": (1, 2, 3, 5),
+        "reverse": (0.0, 0.5, 1.0),
+        "decay": (0.5, 0.7, 0.9),
+        "damping": (0.0, 0.3, 0.5),
+    }
 
     def fit(self, data: FitData) -> None:
         histories = next(iter(data.examples.values())).train.histories

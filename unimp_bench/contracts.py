@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # lists and --help read the cards of this module, and load no
     from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Part, Split
 
 Kind = Literal["ranking", "rating", "text", "selection", "picture"]
-Reads = Literal["popularity", "ratings", "order", "text", "pictures", "query", "truth"]
+Reads = Literal["popularity", "ratings", "interactions", "order", "text", "pictures", "query", "truth"]
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,14 @@ class Model(ABC, Generic[ConfigT]):
 
     Attributes:
         Config: frozen dataclass with a default for every field.
-        presets: named configurations; the first is what runs when the user names none.
+        presets: named configurations; the first is what runs when the user names none. ``tuned`` is none of them: it
+            stands for what ``unimp-bench tune`` chose for a corpus.
+        space: what ``unimp-bench tune`` searches, setting -> the values to try beside the model's own.
     """
 
     Config: ClassVar[type[Any]]
     presets: ClassVar[Mapping[str, Any]] = {}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

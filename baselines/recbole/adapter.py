@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from baselines.learning.snapshot import Snapshot
 from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
 from baselines.recbole.config import RecBoleConfig, SASRecConfig, Settings
 from baselines.recbole.dataset import TrainingPart, training_dataset, training_loader
 from baselines.recbole.features import Feature, feature_names, item_feature
 from baselines.recbole.scoring import score
 from baselines.recbole.settings import check_model, recbole_config
-from baselines.recbole.state import Snapshot, model_state, restore_model
+from baselines.recbole.state import model_state, restore_model
 from baselines.recbole.training import train
 from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items

@@ -1,60 +1,21 @@
-"""The state of a model, of its optimizers and of the random generators, as safetensors with a JSON note."""
+"""The state of a RecBole model, of its optimizers and of the random generators, as snapshots."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from unimp_bench.errors import DataError
+from baselines.learning.snapshot import Snapshot
 
 SPARSE_PARTS = ("data", "indices", "indptr")
 # Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec).
 UNLISTED = ("Lt_history", "Lt_count")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Named tensors, and plain JSON values beside them."""
-
-    tensors: dict[str, Tensor]
-    notes: dict[str, Any]
-
-    def write(self, path: Path) -> None:
-        """Replace ``path`` at once, so that a reader finds the old snapshot or the new one."""
-        partial = path.with_name(f".{path.name}.partial")
-        own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in self.tensors.items()}
-        save_file(own, partial, metadata={"notes": json.dumps(self.notes)})
-        partial.replace(path)
-
-    @classmethod
-    def read(cls, path: Path) -> Snapshot:
-        """What ``write`` wrote.
-
-        Raises:
-            DataError: the file is missing or damaged.
-        """
-        try:
-            with safe_open(path, framework="pt") as stream:
-                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-                return cls(tensors, json.loads(stream.metadata()["notes"]))
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
-
-    def below(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose name starts with ``prefix`` and a dot, without it."""
-        head = f"{prefix}."
-        return {name.removeprefix(head): tensor for name, tensor in self.tensors.items() if name.startswith(head)}
 
 
 def model_state(model: Any, **notes: Any) -> Snapshot:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from baselines.learning.snapshot import Snapshot
 from baselines.recbole.compat import quietly
-from baselines.recbole.state import Snapshot, model_state, restore_model, restore_training, training_state
+from baselines.recbole.state import model_state, restore_model, restore_training, training_state
 from unimp_bench.errors import ModelError
 from unimp_bench.progress import progress
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from unimp_bench.records import Examples
 
 SELECTION_METRIC = RankMetric("NDCG", 5)
+LISTED = 10
+"""Items of a prediction's list."""
+
 _BRIEF = ("HR@5", "NDCG@5", "MRR@5", "HR@10", "NDCG@10")
 _INTERVALS = ("HR@5", "NDCG@5")
 
@@ -30,13 +33,17 @@ class RankingKind(Kind):
     has_protocols = True
 
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> Ranking:
+        return self._ranking(model, examples, setting, LISTED)
+
+    def _ranking(self, model: Model[Any], examples: Examples, setting: Setting, top: int) -> Ranking:
         from unimp_bench.contracts import Ranker
         from unimp_bench.ranking import rank_examples
         from unimp_bench.splits import catalogue
 
         must_be(model, Ranker, setting.label, setting.task.name)
         items = catalogue(setting.corpus, examples.split)
-        return rank_examples(model, examples, items, setting.protocol, label=setting.label)  # type: ignore[arg-type]
+        protocol, label = setting.protocol, setting.label
+        return rank_examples(model, examples, items, protocol, top=top, label=label)  # type: ignore[arg-type]
 
     def scores(self, prediction: Ranking, examples: Examples, setting: Setting) -> Scores:
         from unimp_bench.metrics.scores import mean_score
@@ -44,7 +51,7 @@ class RankingKind(Kind):
         return {metric.name: mean_score(metric.values(prediction.ranks)) for metric in RANK_METRICS}
 
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
-        return float(SELECTION_METRIC.values(self.predict(model, examples, setting).ranks).mean())
+        return float(SELECTION_METRIC.values(self._ranking(model, examples, setting, top=0).ranks).mean())
 
     def table(self, prediction: Ranking, examples: Examples, setting: Setting) -> dict[str, Any]:
         import numpy as np

@@ -1,0 +1,33 @@
+"""What every training has to be told; a system's configuration inherits it and adds its own fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+Count = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The course of a training.
+
+    Attributes:
+        epochs: most epochs.
+        patience: validations in a row without a better NDCG@5 after which training stops.
+        validate_every: epochs from one validation to the next; the best epoch is one of those validated.
+        learning_rate: of the optimizer.
+        batch_size: samples a step; what a sample is, the system says.
+    """
+
+    epochs: Count = 300
+    patience: Count = 10
+    validate_every: Count = 1
+    learning_rate: Rate = 1e-3
+    batch_size: Count = 2048
