@@ -17,11 +17,12 @@ from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import UsageError
+from unimp_bench.features.encoder import load_encoder, open_picture
+from unimp_bench.features.pictures import PictureFeatures, picture_features
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.splits import catalogue
 from unimp_bench.unimp.config import BASE, UniMPConfig
 from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.vision import PictureFeatures, _encoder, _opened, picture_features
 from unimp_bench.unimp.sentence.branches import unanswered
 from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.lexicon import vocabulary_of
@@ -65,7 +66,7 @@ class Pixels:
         """Lay ready those of some items."""
         for item in map(int, items):
             if item not in self._kept:
-                self._kept[item] = self._prepare(_opened(self._corpus.items, item))
+                self._kept[item] = self._prepare(open_picture(self._corpus.items, item))
 
     def of(self, items: IntArray) -> Tensor:
         """(items, 3, side, side)."""
@@ -114,7 +115,7 @@ class Setting:
         if features is None:
             raise UsageError(f"corpus {corpus.name!r} has no pictures; name one that has, such as the sample")
         torch.manual_seed(_SEED)
-        visual, prepare = _encoder(config.encoder, config.pretrained)
+        visual, prepare = load_encoder(config.encoder, config.pretrained, tokens=True)
         return cls(
             config,
             corpus,

@@ -16,6 +16,7 @@ from tasks.search import Search
 from tasks.selection import Selection
 from unimp_bench.contracts import FitData, Kind, Task, TaskExamples
 from unimp_bench.corpus import Corpus
+from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.ranking import rank_examples
 from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Shown, Split, Texts
@@ -23,7 +24,6 @@ from unimp_bench.splits import catalogue, target_examples
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import Fusion, UniMPConfig
 from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.vision import PictureFeatures
 from unimp_bench.unimp.sentence.branches import unanswered
 from unimp_bench.unimp.sentence.pieces import Pieces, catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences

@@ -12,6 +12,7 @@ import numpy as np
 from unimp_bench.contracts import FitData, Kind, Parameters, Ranker, Rater, Sampling, SamplingPainter, Selector, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
+from unimp_bench.features.pictures import picture_features
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.answering.beam import id_scores
@@ -27,7 +28,6 @@ from unimp_bench.unimp.network.adaptation import adapt
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.openflamingo import begin_with_flamingo
 from unimp_bench.unimp.network.trained import set_trained
-from unimp_bench.unimp.network.vision import picture_features
 from unimp_bench.unimp.sentence.answers import (
     END,
     code_names,

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.vision import PictureFeatures, VisualEmbeddings
+from unimp_bench.unimp.network.vision import VisualEmbeddings
 from unimp_bench.unimp.sentence.batches import Batch, collate, planned
 from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE
 from unimp_bench.unimp.sentence.sentences import Sentences

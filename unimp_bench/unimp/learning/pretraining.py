@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.processes import main_first
 from unimp_bench.progress import progress
 from unimp_bench.records import IntArray
@@ -21,7 +22,6 @@ from unimp_bench.unimp.learning.pretext import Autoregressive, Contrastive, Pret
 from unimp_bench.unimp.learning.training import BETAS, parameter_groups, schedule
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.trained import set_trained
-from unimp_bench.unimp.network.vision import PictureFeatures
 from unimp_bench.unimp.sentence.batches import collate, planned
 from unimp_bench.unimp.sentence.pieces import CLS_PIECE, FIRST_ITEM_PIECE, NONE, Pieces
 from unimp_bench.unimp.sentence.sentences import Sentences

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from unimp_bench.errors import ModelError
+from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.processes import main_says, wait
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import UniMPConfig
@@ -22,7 +23,6 @@ from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.learning.memory import memory_answered
 from unimp_bench.unimp.network.fusion import GatedCrossAttention
 from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.vision import PictureFeatures
 from unimp_bench.unimp.sentence.batches import collate, planned
 from unimp_bench.unimp.sentence.sentences import Sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary

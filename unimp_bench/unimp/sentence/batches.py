@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.records import IntArray, slices
-from unimp_bench.unimp.network.vision import PictureFeatures, VisualEmbeddings
+from unimp_bench.unimp.network.vision import VisualEmbeddings
 from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, NONE
 from unimp_bench.unimp.sentence.sentences import Sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary

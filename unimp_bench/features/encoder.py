@@ -1,0 +1,90 @@
+"""Frozen open_clip encoders of pictures, and the passes of a corpus's pictures through one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from unimp_bench.corpus import Items
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.progress import progress
+from unimp_bench.torch_setup import make_torchvision_importable
+
+Prepare = Callable[[Image.Image], Tensor]
+
+TINY = "tiny"
+TINY_VISION = {"image_size": 64, "patch_size": 16, "width": 128, "head_width": 32, "layers": 1}
+TINY_SEED = 0
+_TINY_TEXT = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 1, "layers": 1}
+_BATCH = 128
+
+
+def load_encoder(name: str, pretrained: str, *, tokens: bool = False) -> tuple[torch.nn.Module, Prepare]:
+    """The visual tower of ``tiny`` or of an open_clip model, and what prepares a picture for it.
+
+    Args:
+        tokens: let the tower give (pooled vectors, patch tokens), not pooled vectors alone.
+
+    Raises:
+        UsageError: open_clip has no such encoder or weights.
+    """
+    make_torchvision_importable()
+    import open_clip
+
+    if name == TINY:
+        # Nothing to download: random weights, the same for everyone. A random projection of each patch keeps its
+        # colours and edges.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(TINY_SEED)
+            model: Any = open_clip.CLIP(embed_dim=32, vision_cfg=TINY_VISION, text_cfg=_TINY_TEXT)
+        prepare = open_clip.image_transform(model.visual.image_size, is_train=False)
+    else:
+        try:
+            # Weights that were trained with another activation say so; open_clip itself only warns of it.
+            known = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
+            model, _, prepare = open_clip.create_model_and_transforms(
+                name, pretrained=pretrained or None, force_quick_gelu=known.get("quick_gelu", False)
+            )
+        except (RuntimeError, OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UsageError(f"open_clip gives no encoder {name!r} with weights {pretrained!r}: {reason}") from None
+    visual: torch.nn.Module = model.visual
+    if tokens:
+        visual.output_tokens = True  # type: ignore[assignment]
+    return visual.eval(), prepare
+
+
+def encode_pictures(items: Items, encode: torch.nn.Module, prepare: Prepare) -> Iterator[Any]:
+    """What ``encode`` makes of all pictures, a batch at a time, in the order of the items that have one.
+
+    Raises:
+        DataError: a picture file cannot be decoded.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encode.to(device)
+    pictured = np.flatnonzero(items.has_picture)
+    starts = range(0, len(pictured), _BATCH)
+    for start in progress(starts, "encoding pictures", unit="batch"):
+        batch = [prepare(open_picture(items, int(item))) for item in pictured[start : start + _BATCH]]
+        with torch.inference_mode():
+            yield encode(torch.stack(batch).to(device))
+
+
+def open_picture(items: Items, item: int) -> Image.Image:
+    """The picture of an item that has one, as RGB.
+
+    Raises:
+        DataError: its file cannot be decoded.
+    """
+    path = items.picture(item)
+    assert path is not None
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(f"picture {path} cannot be read ({error}); build the corpus again") from None

@@ -1,0 +1,117 @@
+"""Text features: what is written about an item goes through a frozen encoder once, and the result is kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+from unimp_bench.features.vectors import ItemVectors, kept_vectors
+from unimp_bench.progress import progress
+from unimp_bench.records import BoolArray, FloatArray
+from unimp_bench.torch_setup import make_torchvision_importable
+
+LSA = "lsa"
+ATTRIBUTES = ("title", "category", "brand", "description")
+
+_MEAN = "#mean"
+_COMPONENTS = 256
+_BATCH = 64
+_LONGEST = 512
+
+
+def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
+    """One vector an item's text, from ``cache`` where it was computed before; None where no item has a text.
+
+    The text of an item is its title, category, brand and description, those that it has, in this order.
+
+    Args:
+        encoder: ``lsa``: latent semantic analysis of the corpus itself (Deerwester et al., 1990), words that two items
+            share under sublinear TF-IDF in at most 256 dimensions; nothing to download. Otherwise the name or folder
+            of a model of transformers, of which the last layer's first token stands for the text ([CLS] of BERT, as
+            UniSRec), or with ``#mean`` behind the name the mean of its tokens (as sentence-transformers mostly do).
+
+    Raises:
+        UsageError: the model cannot be loaded.
+    """
+    texts = item_texts(items)
+    known = np.array([bool(text) for text in texts])
+    if not known.any():
+        return None
+    told = f"{encoder}/{ATTRIBUTES}/{_COMPONENTS}/{_LONGEST}/{items.fingerprint}"
+    path = cache / f"text-vectors-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
+
+    def compute() -> tuple[FloatArray, BoolArray]:
+        written = [text for text in texts if text]
+        return (_lsa(written) if encoder == LSA else _encoded(written, encoder)), known
+
+    return kept_vectors(path, encoder, compute)
+
+
+def item_texts(items: Items) -> list[str]:
+    """The text of each item on one line, without character references; empty for an item that has none."""
+    columns = [items.text(name) for name in ATTRIBUTES if name in items.attributes]
+    if not columns:
+        return [""] * len(items)
+    return [" ".join(html.unescape(" ".join(values)).split()) for values in zip(*columns, strict=True)]
+
+
+def _lsa(texts: list[str]) -> FloatArray:
+    """(texts, width) latent vectors."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    try:
+        weights = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32).fit_transform(texts)
+    except ValueError:  # scikit-learn's word for a vocabulary that is empty
+        raise UsageError("no two items share a word, so text encoder 'lsa' has nothing to read; name another") from None
+    width = max(1, min(_COMPONENTS, min(weights.shape) - 1))
+    vectors: FloatArray = TruncatedSVD(width, random_state=0).fit_transform(weights)
+    return vectors
+
+
+def _encoded(texts: list[str], encoder: str) -> FloatArray:
+    """(texts, width) of a model of transformers."""
+    import torch
+
+    tokenizer, model = _load(encoder.removesuffix(_MEAN))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    longest = min(_LONGEST, tokenizer.model_max_length)
+    by_length = np.argsort([len(text) for text in texts], kind="stable")  # little padding in a batch
+    vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
+    for start in progress(range(0, len(texts), _BATCH), "encoding texts", unit="batch"):
+        rows = by_length[start : start + _BATCH]
+        asked = [texts[row] for row in rows]
+        batch = tokenizer(asked, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(device)
+        with torch.inference_mode():
+            states = model(**batch).last_hidden_state
+        if encoder.endswith(_MEAN):
+            mask = batch["attention_mask"][:, :, None]
+            pooled = (states * mask).sum(1) / mask.sum(1)
+        else:
+            pooled = states[:, 0]
+        vectors[rows] = pooled.float().cpu().numpy()
+    return vectors
+
+
+def _load(name: str) -> tuple[Any, Any]:
+    make_torchvision_importable()
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    safe = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **safe)
+        model = AutoModel.from_pretrained(name, dtype=torch.float32, weights_only=True, **safe)
+    except Exception as error:  # transformers raises of every kind: OSError, ValueError, KeyError
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"text encoder {name!r} cannot be read ({reason}); write lsa, or the name or folder of a transformers model"
+        ) from None
+    return tokenizer, model.eval()
