@@ -27,6 +27,8 @@ from unimp_bench.splits import catalogue
 from unimp_bench.strict import Strict
 
 FIT_NAME = "fit.json"
+SCORE_NAME = "validation.json"
+"""What a search measured of the fit."""
 
 LOG_NAME = "log"
 """The folder in ``work`` that is kept when a fit has ended."""
@@ -128,6 +130,7 @@ def _keep_log(work: Path, folder: Path) -> None:
 def _clear(folder: Path) -> None:
     """Empty a fit folder; ``fit.json`` goes first, so that a half-cleared folder is no finished fit."""
     (folder / FIT_NAME).unlink(missing_ok=True)
+    (folder / SCORE_NAME).unlink(missing_ok=True)
     shutil.rmtree(folder / "work", ignore_errors=True)
     shutil.rmtree(folder / "model", ignore_errors=True)
 

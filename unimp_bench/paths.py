@@ -39,5 +39,5 @@ class Workspace:
 
     @property
     def leaderboards(self) -> Path:
-        """Published results, the papers' numbers and the generated tables."""
+        """Published results, the papers' numbers, tuned configurations and the generated tables."""
         return self.root / "leaderboards"

@@ -29,6 +29,7 @@ from unimp_bench.records import Protocol, Split
 from unimp_bench.results import RESULT_NAME, Cost, ModelFacts, Result
 from unimp_bench.scoring import Answers, scored, write_predictions
 from unimp_bench.spec import FitSpec, RunSpec
+from unimp_bench.tuning.record import TUNED, tuned_settings
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class RunRequest:
     """What a user asks for; names are not checked yet.
 
     Attributes:
+        preset: of the model; ``tuned`` for what ``unimp-bench tune`` chose for the task and corpus.
         fit_on: tasks the model is fitted on; empty for the evaluated task alone.
         fit_split: whose training part it learns from: ``loo``, or ``new-domain`` to learn the new domain itself.
         after: the tasks of each earlier fit that the fit goes on from, in their order; those learn from ``loo``.
@@ -76,8 +78,12 @@ class Planned:
     spec: RunSpec
 
 
-def planned(request: RunRequest) -> Planned:
+def planned(request: RunRequest, workspace: Workspace) -> Planned:
     """Check a request, and do nothing of it yet.
+
+    Args:
+        request: what is asked.
+        workspace: where tuned configurations are.
 
     Raises:
         BenchError: the request cannot be run, with the reason in one line.
@@ -87,6 +93,7 @@ def planned(request: RunRequest) -> Planned:
     check_askable(task, request.split, request.protocol)
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
+    request = _without_tuned(request, workspace)
     model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
     return Planned(corpus, task, card, model, specify(request, task, model, corpus))
 
@@ -101,7 +108,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         BenchError: anything the user can mend, as one line. Nothing half-written stays: an interrupted fit keeps its
             checkpoints, and the same request goes on from them.
     """
-    plan = planned(request)
+    plan = planned(request, workspace)
     corpus, task, model, spec = plan.corpus, plan.task, plan.model, plan.spec
     folder = workspace.runs / spec.key
     with locked(folder):
@@ -125,6 +132,15 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         result.write(folder / RESULT_NAME)
         wait()
     return result, False
+
+
+def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:
+    """The same request with the settings that preset ``tuned`` stands for; noise in a corpus asks for no others."""
+    if request.preset != TUNED:
+        return request
+    corpus = Corpus.open(request.corpus)
+    chosen = tuned_settings(workspace, request.task, request.model, corpus.name, corpus.fingerprint)
+    return dataclasses.replace(request, preset=None, settings={**chosen, **request.settings})
 
 
 def open_corpus(folder: Path, views: tuple[str, ...]) -> Corpus:

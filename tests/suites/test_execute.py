@@ -16,6 +16,7 @@ from unimp_bench.suites import SUITES, Suite, SuiteRow
 from unimp_bench.suites.execute import LOG_NAME, execute, is_done
 from unimp_bench.suites.plan import Budget, Cell, cells
 
+NOWHERE = Workspace(Path("nowhere"))
 CHEAP = Suite(
     name="cheap",
     title="Cheap",
@@ -33,7 +34,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 def cheap_cells(corpus: Corpus, tasks: Sequence[str] = ("recommendation",)) -> list[Cell]:
-    return cells(CHEAP, corpus.folder, tasks, 1, Budget())
+    return cells(CHEAP, corpus.folder, tasks, 1, Budget(), NOWHERE)
 
 
 def test_a_cell_that_fails_stops_no_other(planted: Corpus, workspace: Workspace) -> None:
@@ -58,7 +59,7 @@ def test_two_jobs_run_at_once_unless_they_share_a_fit(planted: Corpus, workspace
 
 
 def test_what_runs_is_stopped_when_the_suite_is(planted: Corpus, workspace: Workspace) -> None:
-    (cell, *_) = cells(SUITES["ablation"], planted.folder, ("recommendation",), 1, Budget())
+    (cell, *_) = cells(SUITES["ablation"], planted.folder, ("recommendation",), 1, Budget(), NOWHERE)
     events = execute([cell], workspace, jobs=1)
     assert not next(events).ended
     deadline = time.monotonic() + 60
@@ -81,7 +82,7 @@ def test_the_command_runs_publishes_and_goes_on(
 
     graph = next(
         cell
-        for cell in cells(SUITES["new_user"], planted.folder, ("recommendation",), 1, Budget())
+        for cell in cells(SUITES["new_user"], planted.folder, ("recommendation",), 1, Budget(), NOWHERE)
         if cell.row.label == "Transition graph"
     )
     rows = ("--row", "Popularity", "--row", "Transition graph")

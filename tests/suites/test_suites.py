@@ -12,15 +12,17 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.leaderboard.reported import load_reported
+from unimp_bench.paths import Workspace
 from unimp_bench.suites import CATALOGUE, SUITES, VARIED, Suite, SuiteRow
 from unimp_bench.suites.plan import Budget, cells
 
+NOWHERE = Workspace(Path("nowhere"))
 LEADERBOARDS = Path(__file__).resolve().parents[2] / "leaderboards"
 
 
 @pytest.mark.parametrize("suite", CATALOGUE, ids=lambda suite: suite.name)
 def test_every_row_can_be_run_or_says_why_not(suite: Suite, planted: Corpus) -> None:
-    found = cells(suite, planted.folder, suite.tasks, 2, Budget())
+    found = cells(suite, planted.folder, suite.tasks, 2, Budget(), NOWHERE)
     assert {cell.refused for cell in found if cell.row.model != "oracle"} <= {""}
     assert len({cell.key for cell in found if cell.key}) == len([cell for cell in found if cell.key])
     assert {cell.row.label for cell in found} == {row.label for row in suite.rows if not row.lacks}
@@ -54,7 +56,7 @@ def test_definitions_load_no_torch() -> None:
 
 def test_cells_go_seed_by_seed_and_shared_fits_come_first(planted: Corpus) -> None:
     suite = SUITES["learning_strategy"]
-    found = cells(suite, planted.folder, suite.tasks, 2, Budget(settings={"epochs": "1"}))
+    found = cells(suite, planted.folder, suite.tasks, 2, Budget(settings={"epochs": "1"}), NOWHERE)
     assert [cell.request.seed for cell in found] == sorted(cell.request.seed for cell in found)
     assert all(cell.request.settings["epochs"] == "1" for cell in found)
     of_seed = [cell for cell in found if cell.request.seed == 0]
@@ -64,7 +66,7 @@ def test_cells_go_seed_by_seed_and_shared_fits_come_first(planted: Corpus) -> No
 
 
 def test_a_budget_is_the_subjects_alone_and_touches_nothing_that_suites_compare(planted: Corpus) -> None:
-    found = cells(SUITES["new_user"], planted.folder, ("recommendation",), 3, Budget("base", {"epochs": "2"}))
+    found = cells(SUITES["new_user"], planted.folder, ("recommendation",), 3, Budget("base", {"epochs": "2"}), NOWHERE)
     requests = {cell.row.label: cell.request for cell in found}
     assert (requests["UniMP"].preset, requests["UniMP"].settings) == ("base", {"epochs": "2"})
     assert (requests["Popularity"].preset, requests["Popularity"].settings) == (None, {})
@@ -81,6 +83,6 @@ def test_a_budget_is_the_subjects_alone_and_touches_nothing_that_suites_compare(
 def test_a_row_that_cannot_be_asked_is_refused_with_the_reason(planted: Corpus) -> None:
     rows = (SuiteRow("UniMP"), SuiteRow("BM25", model="bm25"), SuiteRow("Later", lacks="not yet"))
     suite = Suite("s", "S", "none", "", ("recommendation",), rows)
-    first, second = cells(suite, planted.folder, suite.tasks, 1, Budget())
+    first, second = cells(suite, planted.folder, suite.tasks, 1, Budget(), NOWHERE)
     assert first.row.label == "BM25" and "does not serve recommendation" in first.refused and not first.key
     assert second.key and not second.refused

@@ -124,6 +124,26 @@ def _model(name: str) -> None:
     click.echo(inspect.getdoc(type(model)))
     click.echo("\nsettings (--set KEY=VALUE):")
     _facts({f"  {field.name}": repr(getattr(model.config, field.name)) for field in dataclasses.fields(model.config)})
+    if model.space:
+        click.echo("\nwhat 'unimp-bench tune' searches:")
+        _facts({f"  {key}": ", ".join(map(str, values)) for key, values in model.space.items()})
+    _tuned(name)
+
+
+def _tuned(model: str) -> None:
+    from unimp_bench.tuning.record import all_tuned, best, words
+
+    found = all_tuned(Workspace.here(), model)
+    if found:
+        click.echo("\ntuned (--preset tuned):")
+        leaders = {f"  {tuned.corpus}, {tuned.task}": (tuned, best(tuned.trials)) for tuned in found}
+        _facts(
+            {
+                place: f"{words(tuned.settings)} (validation {leader.score:.4f}, best of {len(tuned.trials)} trials)"
+                for place, (tuned, leader) in leaders.items()
+                if leader is not None
+            }
+        )
 
 
 def _corpus(name: str, verify: bool) -> None:

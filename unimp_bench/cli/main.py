@@ -24,6 +24,7 @@ from unimp_bench.processes import helping
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",
     "run": "Fit a model on a task and score it on the test part.",
+    "tune": "Search a model's settings on validation, and keep them for a corpus.",
     "suite": "Run all rows of one topic's table, such as the ablations.",
     "score": "Score predictions that a system of your own wrote to a file.",
     "draw": "Generate the pictures that users may mean by a query, on a page with what they have.",

@@ -31,7 +31,7 @@ FIT_SPLITS = ("loo", "new-domain")
 @split_option
 @protocol_option
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option("--preset", help="A named configuration of the model; its first where none is named.")
+@click.option("--preset", help="A named configuration of the model (its first where none is named), or tuned.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of the model.")
 @task_option
 @view_option

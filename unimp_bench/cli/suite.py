@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many, from 0.")
 @click.option("--task", "tasks", multiple=True, help="Ask this task instead of the suite's own; again for more.")
 @click.option("--row", "rows", multiple=True, metavar="LABEL", help="Run only this row; again for more.")
-@click.option("--preset", help="Of UniMP in all rows; its first where none is named.")
+@click.option("--preset", help="Of UniMP in all rows (its first where none is named), or tuned.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of UniMP in all rows.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at once.")
 @click.option("--no-publish", is_flag=True, help="Leave leaderboards/ as it is.")
@@ -58,9 +58,8 @@ def command(
 
     budget = Budget(preset, changed)
     budget.check()
-    asked = [
-        cell for cell in cells(suite, folder, tasks or suite.tasks, seeds, budget) if not rows or cell.row.label in rows
-    ]
+    found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace)
+    asked = [cell for cell in found if not rows or cell.row.label in rows]
     there = [cell for cell in asked if is_done(cell, workspace)]
     failed = {cell.name: cell.refused for cell in asked if cell.refused}
     left = [cell for cell in asked if cell not in there and not cell.refused]

@@ -67,7 +67,7 @@ def draw(request: DrawRequest, workspace: Workspace) -> Gallery:
         BenchError: anything the user can mend, as one line; names are checked before the fit.
     """
     check_free(request.out)
-    plan = planned(_fit_request(request))
+    plan = planned(_fit_request(request), workspace)
     corpus, painting, model = plan.corpus, plan.task, plan.model
     artist = Artist(model, request.model, painting, request.sampling)
     cache = corpus_cache(corpus, workspace)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unimp_bench import registry
+from unimp_bench.corpus import Corpus
 from unimp_bench.errors import BenchError, UsageError
+from unimp_bench.paths import Workspace
 from unimp_bench.runner import RunRequest, planned
 from unimp_bench.suites import SUBJECT, VARIED, Suite, SuiteRow
+from unimp_bench.tuning.record import TUNED, find_tuned
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Budget:
         for key in self.settings or {}:
             if key in VARIED:
                 raise UsageError(f"{key} is what suites compare, so it cannot be set for all rows; use --preset")
-        registry.make_model(SUBJECT, self.preset, self.settings)
+        registry.make_model(SUBJECT, None if self.preset == TUNED else self.preset, self.settings)
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,32 @@ class Cell:
         return f"{self.row.label}, {self.request.task}, seed {self.request.seed}"
 
 
-def cells(suite: Suite, corpus: Path, tasks: Iterable[str], seeds: int, budget: Budget) -> list[Cell]:
+def cells(
+    suite: Suite, corpus: Path, tasks: Iterable[str], seeds: int, budget: Budget, workspace: Workspace
+) -> list[Cell]:
     """All cells of the rows that a suite runs.
 
     One seed after the other, so that the table has all its rows early; within a seed, fits that others go on from
-    come first.
+    come first. A baseline without a preset of its own runs as it was tuned for the task and corpus, where it was.
 
     Args:
+        suite: whose rows.
         corpus: folder of a built corpus.
+        tasks: what they are asked.
         seeds: how many, from 0.
+        budget: of the rows about the subject.
+        workspace: where tuned configurations are.
     """
+    fingerprint = Corpus.open(corpus).fingerprint
+
+    def chosen(row: SuiteRow, task: str) -> Budget:
+        if row.budgeted:
+            return budget
+        tuned = row.preset is None and find_tuned(workspace, task, row.model, fingerprint) is not None
+        return Budget(TUNED if tuned else row.preset)
+
     found = [
-        _cell(row, _request(suite, row, task, corpus, seed, budget))
+        _cell(row, _request(suite, row, task, corpus, seed, chosen(row, task)), workspace)
         for row in suite.rows
         if not row.lacks
         for task in tasks
@@ -76,7 +93,6 @@ def cells(suite: Suite, corpus: Path, tasks: Iterable[str], seeds: int, budget: 
 
 
 def _request(suite: Suite, row: SuiteRow, task: str, corpus: Path, seed: int, budget: Budget) -> RunRequest:
-    chosen = budget if row.budgeted else Budget(row.preset)
     return RunRequest(
         task=task,
         model=row.model,
@@ -84,19 +100,19 @@ def _request(suite: Suite, row: SuiteRow, task: str, corpus: Path, seed: int, bu
         split=suite.split,
         protocol=suite.protocol,
         seed=seed,
-        preset=chosen.preset,
+        preset=budget.preset,
         fit_on=row.fit_on,
         fit_split=row.fit_split,
         after=row.after,
-        settings={**(chosen.settings or {}), **row.settings},
+        settings={**(budget.settings or {}), **row.settings},
         tune=row.tune,
         views=row.views,
     )
 
 
-def _cell(row: SuiteRow, request: RunRequest) -> Cell:
+def _cell(row: SuiteRow, request: RunRequest, workspace: Workspace) -> Cell:
     try:
-        spec = planned(request).spec
+        spec = planned(request, workspace).spec
     except BenchError as error:
         return Cell(row, request, refused=str(error))
     return Cell(row, request, spec.key, tuple(stage.key for stage in spec.fit.stages))

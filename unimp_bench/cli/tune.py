@@ -1,0 +1,146 @@
+"""``unimp-bench tune``: hyper-parameter search on the validation part."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unimp_bench import registry
+from unimp_bench.cli.corpora import corpus_folder
+from unimp_bench.cli.question import corpus_option, pairs, task_option
+from unimp_bench.errors import UsageError
+from unimp_bench.names import find
+from unimp_bench.paths import Workspace
+
+if TYPE_CHECKING:
+    from unimp_bench.tuning.record import Trial
+    from unimp_bench.tuning.space import Space
+
+
+@click.command("tune")
+@click.option("--task", required=True, help="What to solve; see 'unimp-bench list tasks'.")
+@click.option("--model", required=True, help="What is tuned; see 'unimp-bench list models'.")
+@corpus_option
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="How many points at most.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting in all trials.")
+@click.option("--over", multiple=True, metavar="KEY=VALUE,VALUE", help="Search this, not the model's own space.")
+@task_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to leaderboards/tuned.")
+def command(
+    task: str,
+    model: str,
+    corpus: str,
+    trials: int,
+    seed: int,
+    settings: tuple[str, ...],
+    over: tuple[str, ...],
+    options: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Search the settings of MODEL on the validation part, and keep them as its configuration for the corpus.
+
+    Every trial is a fit of its own in runs/fits; the same command goes on after an interrupt. The test part is not
+    touched. 'unimp-bench run --preset tuned' runs what was chosen.
+    """
+    find(registry.task_cards(), task, "task")
+    registry.model_card(model)
+    fixed, chosen = pairs("--set", settings), pairs("--option", options)
+    searched = {key: _values(key, text) for key, text in pairs("--over", over).items()}
+    workspace = Workspace.here()
+    folder = corpus_folder(corpus, workspace)
+
+    from unimp_bench.corpus import Corpus
+    from unimp_bench.provenance import provenance
+    from unimp_bench.tuning.record import Tuned, best, place
+    from unimp_bench.tuning.search import Question, search
+    from unimp_bench.tuning.space import space_of
+
+    opened = Corpus.open(folder)
+    path = out or place(workspace, task, opened.name, model)
+    space = space_of(model, fixed, searched)
+    click.echo(f"{model} on {task}, corpus {opened.name}: {_account(space, trials)}", err=True)
+    done = search(Question(task, model, folder, seed, chosen), space, trials, workspace, _Progress())
+    winner = best(done)
+    assert winner is not None
+    tuned = Tuned(
+        task=task,
+        model=model,
+        corpus=opened.name,
+        fingerprint=opened.fingerprint,
+        settings={**space.fixed, **winner.values},
+        fixed=dict(space.fixed),
+        trials=done,
+        seed=seed,
+        provenance=provenance(_command(task, model, opened.name, trials, seed, settings, over, options)),
+    )
+    tuned.write(path)
+    _table(done)
+    click.echo(f"written {path}; 'unimp-bench run --task {task} --model {model} --corpus {corpus} --preset tuned'")
+
+
+class _Progress:
+    """A line for each trial that has ended, on standard error."""
+
+    def __init__(self) -> None:
+        self._done: list[Trial] = []
+
+    def __call__(self, count: int, trial: Trial) -> None:
+        from unimp_bench.tuning.record import best, words
+
+        self._done.append(trial)
+        leader = best(tuple(self._done))
+        said = f"failed: {trial.failed}" if trial.score is None else f"{trial.score:.4f} in {trial.seconds:.0f} s"
+        ahead = "" if leader is None or leader.score is None else f"  (best {leader.score:.4f})"
+        click.echo(f"  trial {len(self._done)} of {count}: {words(trial.values)}: {said}{ahead}", err=True)
+
+
+def _values(key: str, text: str) -> tuple[str, ...]:
+    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not values:
+        raise UsageError(f"--over {key} names no values; write {key}=VALUE,VALUE")
+    return values
+
+
+def _account(space: Space, trials: int) -> str:
+    size = " x ".join(f"{key} {len(values)}" for key, values in space.values.items())
+    how = "all of them" if len(space) <= trials else f"{trials} of them"
+    return f"{size} = {len(space):,} points, {how}"
+
+
+def _table(trials: Sequence[Trial]) -> None:
+    """The trials, best first and the failed ones last."""
+    from unimp_bench.tuning.record import ranked
+
+    keys = list(trials[0].values)
+    rows = [("SCORE", "SECONDS", *keys)]
+    rows += [
+        (f"{trial.score:.4f}", f"{trial.seconds:.1f}", *(str(trial.values[key]) for key in keys))
+        for trial in ranked(tuple(trials))
+    ]
+    rows += [("failed", "", *(str(trial.values[key]) for key in keys)) for trial in trials if trial.failed]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _command(
+    task: str,
+    model: str,
+    corpus: str,
+    trials: int,
+    seed: int,
+    settings: tuple[str, ...],
+    over: tuple[str, ...],
+    options: tuple[str, ...],
+) -> str:
+    """The command that gives this search."""
+    parts = ["unimp-bench", "tune", "--task", task, "--model", model, "--corpus", corpus]
+    parts += ["--trials", str(trials), "--seed", str(seed)]
+    for name, given in (("--set", settings), ("--over", over), ("--option", options)):
+        parts += [part for pair in given for part in (name, pair)]
+    return shlex.join(parts)

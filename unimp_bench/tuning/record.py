@@ -1,0 +1,133 @@
+"""A search as it is kept and committed: ``leaderboards/tuned/<task>/<corpus>/<model>.json``.
+
+What it chose is the model's configuration for that corpus, which ``--preset tuned`` stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.files import write_atomically
+from unimp_bench.paths import Workspace
+from unimp_bench.results import Provenance
+from unimp_bench.strict import Strict
+
+TUNED = "tuned"
+"""The preset that stands for what a search chose, and the folder that keeps the searches."""
+
+
+class Trial(Strict):
+    """One point of the space.
+
+    Attributes:
+        values: of the searched settings.
+        score: the task's validation score, between 0 and 1, higher better; None where the fit failed.
+        seconds: of the fit, its validation included.
+        failed: why there is no score.
+    """
+
+    values: dict[str, Any]
+    score: float | None = None
+    seconds: float = 0.0
+    failed: str = ""
+
+
+class Tuned(Strict):
+    """A finished search.
+
+    Attributes:
+        fingerprint: of the corpus, by which the search is found; ``corpus`` is a label.
+        settings: what was chosen: the fixed settings and those of the best trial, each by its own value, so that a
+            default which changes later does not change the choice.
+        fixed: settings that were the same in all trials.
+        trials: in the order of the search; the first has the model's own values.
+        seed: of the search and of every fit.
+    """
+
+    format: Literal["unimp-bench-tuned"] = "unimp-bench-tuned"
+    version: Literal[1] = 1
+    task: str
+    model: str
+    corpus: str
+    fingerprint: str
+    settings: dict[str, Any]
+    fixed: dict[str, Any] = Field(default={})
+    trials: tuple[Trial, ...]
+    seed: int
+    provenance: Provenance
+
+    @classmethod
+    def read(cls, path: Path) -> Tuned:
+        """Parse one file.
+
+        Raises:
+            DataError: it cannot be read, or is no search.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+            raise DataError(f"{path} is no tuned configuration that this version reads ({reason})") from None
+
+    def write(self, path: Path) -> None:
+        """Write the search so that it is there whole or not at all."""
+        write_atomically(path, self.model_dump_json(indent=1) + "\n")
+
+
+def best(trials: tuple[Trial, ...]) -> Trial | None:
+    """The trial of the highest score, the earlier one of equals; None where all failed."""
+    return next(iter(ranked(trials)), None)
+
+
+def ranked(trials: tuple[Trial, ...]) -> list[Trial]:
+    """The trials that have a score, best first."""
+    scored = [(trial.score, trial) for trial in trials if trial.score is not None]
+    return [trial for _, trial in sorted(scored, key=lambda pair: -pair[0])]
+
+
+def place(workspace: Workspace, task: str, corpus: str, model: str) -> Path:
+    """Where a search is kept; the colon of a family's member, which some file systems refuse, becomes a dot."""
+    return workspace.leaderboards / TUNED / task / corpus / _file_name(model)
+
+
+def find_tuned(workspace: Workspace, task: str, model: str, fingerprint: str) -> Tuned | None:
+    """The search for a model on a corpus, whatever the corpus is called; None where there was none."""
+    for tuned in all_tuned(workspace, model):
+        if (tuned.task, tuned.fingerprint) == (task, fingerprint):
+            return tuned
+    return None
+
+
+def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
+    """Every search for a model, on whatever task and corpus."""
+    paths = sorted((workspace.leaderboards / TUNED).glob(f"*/*/{_file_name(model)}"))
+    return [tuned for tuned in map(Tuned.read, paths) if tuned.model == model]
+
+
+def tuned_settings(workspace: Workspace, task: str, model: str, corpus: str, fingerprint: str) -> Mapping[str, Any]:
+    """The settings that ``--preset tuned`` stands for.
+
+    Raises:
+        UsageError: no search was made.
+    """
+    tuned = find_tuned(workspace, task, model, fingerprint)
+    if tuned is None:
+        raise UsageError(
+            f"no tuned configuration of {model} for {task} on {corpus}; make one with "
+            f"'unimp-bench tune --task {task} --model {model} --corpus {corpus}'"
+        )
+    return tuned.settings
+
+
+def words(values: Mapping[str, Any]) -> str:
+    """Settings as they are typed."""
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _file_name(model: str) -> str:
+    return f"{model.replace(':', '.')}.json"

@@ -1,0 +1,163 @@
+"""The search: every trial an ordinary fit, scored by the task's validation score. The test part is never drawn.
+
+A fit is kept under its key, and its score beside it, so that an interrupted search goes on from its finished trials
+and a run of the chosen values finds its model fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unimp_bench.contracts import Model, Task
+from unimp_bench.corpus import Corpus
+from unimp_bench.drawing import draw_examples
+from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.files import write_atomically
+from unimp_bench.fitting import FIT_NAME, SCORE_NAME, FitCost, corpus_cache, fit_or_load
+from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.paths import Workspace
+from unimp_bench.runner import RunRequest, planned
+from unimp_bench.spec import FitSpec
+from unimp_bench.strict import Strict
+from unimp_bench.tuning.record import Trial
+from unimp_bench.tuning.space import Point, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+_REPEATS = 50
+"""How often in a row the sampler may propose what was tried before, until the search counts as done."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What all trials are asked; ``options`` are those of the task that differ from its own."""
+
+    task: str
+    model: str
+    corpus: Path
+    seed: int
+    options: Mapping[str, str]
+
+
+class _Score(Strict):
+    """The validation score of a fit."""
+
+    score: float
+
+
+def search(
+    question: Question, space: Space, trials: int, workspace: Workspace, tell: Callable[[int, Trial], None]
+) -> tuple[Trial, ...]:
+    """Try the model as it is, and other points of its space: all of them where they are no more than ``trials``.
+
+    Args:
+        question: what is asked.
+        space: what is tried.
+        trials: how many points at most.
+        workspace: where fits are.
+        tell: called with the number of points that the search will try and each trial that has ended.
+
+    Raises:
+        UsageError: the question cannot be asked at all.
+        ModelError: every trial failed.
+    """
+    planned(_request(question, space.fixed), workspace)
+    asked = _Asked(question, space, workspace)
+    count = min(trials, len(space))
+    done: list[Trial] = []
+    for trial in asked.everywhere() if len(space) <= trials else asked.sampled(trials):
+        done.append(trial)
+        tell(count, trial)
+    if all(trial.failed for trial in done):
+        raise ModelError(f"{question.model}: each of {len(done)} trials failed; the first one: {done[0].failed}")
+    return tuple(done)
+
+
+class _Asked:
+    """The trials of one question."""
+
+    def __init__(self, question: Question, space: Space, workspace: Workspace) -> None:
+        self._question, self._space, self._workspace = question, space, workspace
+
+    def everywhere(self) -> Iterator[Trial]:
+        """Every point in the order of the grid."""
+        return map(self._trial, self._space.points())
+
+    def sampled(self, trials: int) -> Iterator[Trial]:
+        """The first point, then those that a tree-structured Parzen estimator proposes (Bergstra et al., 2011)."""
+        study = _study(self._question.seed)
+        places = {key: range(len(values)) for key, values in self._space.values.items()}
+        study.enqueue_trial(dict.fromkeys(places, 0))
+        known: dict[Point, Trial] = {}
+        repeats = 0
+        while len(known) < trials and repeats < _REPEATS:
+            proposed = study.ask()
+            point = tuple(proposed.suggest_categorical(key, tuple(choices)) for key, choices in places.items())
+            trial = known.get(point)
+            if trial is None:
+                trial = known[point] = self._trial(point)
+                yield trial
+                repeats = 0
+            else:
+                repeats += 1
+            _answer(study, proposed, trial)
+
+    def _trial(self, point: Point) -> Trial:
+        values = self._space.at(point)
+        request = _request(self._question, {**self._space.fixed, **values})
+        try:
+            plan = planned(request, self._workspace)
+            score, cost = _validated(plan.model, plan.spec.fit, plan.task, plan.corpus, self._workspace)
+        except (ModelError, UsageError) as error:  # a combination that the model refuses, or a fit that went wrong
+            return Trial(values=values, failed=str(error))
+        return Trial(values=values, score=score, seconds=cost.seconds)
+
+
+def _request(question: Question, settings: Mapping[str, Any]) -> RunRequest:
+    return RunRequest(
+        task=question.task,
+        model=question.model,
+        corpus=question.corpus,
+        seed=question.seed,
+        settings=settings,
+        options=question.options,
+    )
+
+
+def _validated(
+    model: Model[Any], spec: FitSpec, task: Task, corpus: Corpus, workspace: Workspace
+) -> tuple[float, FitCost]:
+    """The validation score of a fit and what it took; measured once."""
+    folder = workspace.fits / spec.key
+    record = folder / SCORE_NAME
+    if (folder / FIT_NAME).is_file() and record.is_file():
+        cost = FitCost.model_validate_json((folder / FIT_NAME).read_bytes())
+        return _Score.model_validate_json(record.read_bytes()).score, cost
+    cost = fit_or_load(model, spec, corpus, workspace, fresh=False)
+    cache = corpus_cache(corpus, workspace)
+    setting = Setting(task, corpus, "paper", cache, label=spec.model)
+    examples = draw_examples(task, corpus, spec.split, "validation", cache)
+    score = kind_of(task.kind).validation(model, examples, setting)
+    write_atomically(record, _Score(score=score).model_dump_json() + "\n")
+    return score, cost
+
+
+def _study(seed: int) -> optuna.Study:
+    """An empty study in memory: what a trial gave is kept with its fit."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+
+
+def _answer(study: optuna.Study, proposed: optuna.Trial, trial: Trial) -> None:
+    from optuna.trial import TrialState
+
+    if trial.score is None:
+        study.tell(proposed, state=TrialState.FAIL)
+    else:
+        study.tell(proposed, trial.score)
