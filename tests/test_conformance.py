@@ -12,7 +12,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.testing.conformance import ModelConformance
 
 SMALL: dict[str, Mapping[str, Any]] = {
-    "sasrec": {"epochs": 1},
+    "recbole:SASRec": {"epochs": 1},
     "recbole:BPR": {"epochs": 1},
     "recbole:GRU4Rec": {"epochs": 1},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from baselines.learning.snapshot import Snapshot
 from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
-from baselines.recbole.config import RecBoleConfig, SASRecConfig, Settings
+from baselines.recbole.config import RecBoleConfig
 from baselines.recbole.dataset import TrainingPart, training_dataset, training_loader
 from baselines.recbole.features import Feature, feature_names, item_feature
 from baselines.recbole.scoring import score
@@ -23,8 +23,6 @@ from unimp_bench.records import Examples, FloatArray, IntArray
 TASK = "recommendation"
 WEIGHTS, INTERACTIONS = "model.safetensors", "interactions.safetensors"
 
-SettingsT = TypeVar("SettingsT", bound=Settings)
-
 
 @dataclass(frozen=True)
 class _Built:
@@ -37,10 +35,17 @@ class _Built:
     seed: int
 
 
-class _RecBoleRanker(Ranker[SettingsT]):
-    """Trains one RecBole model on our training part, chooses its epoch by our validation, scores any history."""
+class RecBole(Ranker[RecBoleConfig]):
+    """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``.
 
-    def __init__(self, config: SettingsT) -> None:
+    Trained on our training part, its epoch chosen by our validation; scores any history. RecBole's ``Pop`` counts the
+    batches that an item is in, sampled negatives included; the baseline ``popularity`` counts interactions, and so does
+    ``Pop`` with ``batch_size`` 1 and ``train_neg_sample_args`` null.
+    """
+
+    Config = RecBoleConfig
+
+    def __init__(self, config: RecBoleConfig) -> None:
         super().__init__(config)
         check_model(config.model)
         self._built: _Built | None = None
@@ -87,7 +92,8 @@ class _RecBoleRanker(Ranker[SettingsT]):
         config = recbole_config(self.config, seed, folder)
         features: tuple[Feature, ...] = ()
         if config["selected_features"]:
-            names = feature_names(items, self.config.model_options().get("selected_features"))
+            options: dict[str, Any] = self.config.options
+            names = feature_names(items, options.get("selected_features"))
             features = tuple(item_feature(items, part.catalogue, name) for name in names)
             config["selected_features"] = list(names)
         init_seed(seed, reproducibility=True)
@@ -102,24 +108,3 @@ class _RecBoleRanker(Ranker[SettingsT]):
     def _fitted(self) -> _Built:
         assert self._built is not None, "fit or load comes first"
         return self._built
-
-
-class RecBole(_RecBoleRanker[RecBoleConfig]):
-    """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``.
-
-    RecBole's ``Pop`` counts the batches that an item is in, sampled negatives included; the baseline ``popularity``
-    counts interactions, and so does ``Pop`` with ``batch_size`` 1 and ``train_neg_sample_args`` null.
-    """
-
-    Config = RecBoleConfig
-
-
-class SASRec(_RecBoleRanker[SASRecConfig]):
-    """Self-attentive sequential recommendation (Kang and McAuley, ICDM 2018) in RecBole's recipe.
-
-    It departs from the paper in post-norm blocks with an output projection, two heads, GELU, a layer norm on the
-    input, unscaled embeddings, padding behind the items, and a softmax over the whole catalogue at the last position
-    of each prefix, where the paper has one sampled negative at every position.
-    """
-
-    Config = SASRecConfig

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from baselines.recbole.compat import PROPERTIES, Config, ModelType, construct_transform, model_rooms
-from baselines.recbole.config import Settings
+from baselines.recbole.config import RecBoleConfig
 from unimp_bench.errors import UsageError
 from unimp_bench.names import did_you_mean, find
 
 ROOMS = ("sequential_recommender", "general_recommender")
 REFUSED = {
-    "S3Rec": "its pre-training hands its weights over in a pickled checkpoint",
+    "S3Rec": "its pre-training hands its weights over in a pickled checkpoint; model s3rec has both stages",
     "RaCT": "its three stages hand their weights over in pickled checkpoints",
     "GRU4RecKG": "it needs embeddings of a knowledge graph, which a corpus has not",
     "NCL": "its clustering step needs faiss, which is none of our dependencies",
@@ -77,7 +77,7 @@ def check_model(name: str) -> None:
         raise UsageError(f"recbole:{name} does not run here: {REFUSED[name]}")
 
 
-def recbole_config(settings: Settings, seed: int, folder: Path) -> IsolatedConfig:
+def recbole_config(settings: RecBoleConfig, seed: int, folder: Path) -> IsolatedConfig:
     """RecBole's configuration of one fit.
 
     Args:
@@ -89,7 +89,7 @@ def recbole_config(settings: Settings, seed: int, folder: Path) -> IsolatedConfi
         UsageError: a model or an option that RecBole has not or the adapter does not run.
     """
     check_model(settings.model)
-    options = settings.model_options()
+    options = settings.options
     ours = {
         "epochs": settings.epochs,
         "learning_rate": settings.learning_rate,

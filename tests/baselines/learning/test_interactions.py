@@ -1,0 +1,67 @@
+"""The training part renumbered, and negatives drawn from what a user does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.sampling import NegativeSampler
+from unimp_bench import registry
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.splits import catalogue
+
+
+@pytest.fixture
+def interactions(planted: Corpus) -> Interactions:
+    train = registry.make_task("recommendation").examples(planted, "loo", "train")
+    return Interactions.of(train, catalogue(planted, "loo"))
+
+
+def test_rows_lead_back_to_the_corpus(planted: Corpus, interactions: Interactions) -> None:
+    histories = registry.make_task("recommendation").examples(planted, "loo", "train").histories
+    user = 5
+    number = interactions.users[user]
+    expected = histories.items[histories.offsets[number] : histories.offsets[number + 1]]
+    found = interactions.items[interactions.sequence[interactions.offsets[user] : interactions.offsets[user + 1]]]
+    assert found.tolist() == expected.tolist()
+    assert interactions.user_rows(np.array([number])).tolist() == [user]
+    assert (histories.lengths()[interactions.users] > 0).all() and len(interactions) == len(histories)
+
+
+def test_the_matrix_counts_a_pair_once() -> None:
+    twice = Interactions(np.arange(2), np.arange(4), np.array([0, 3, 4]), np.array([1, 1, 2, 0]))
+    assert twice.matrix.toarray().tolist() == [[0, 1, 1, 0], [1, 0, 0, 0]]
+
+
+def test_strangers_are_refused(interactions: Interactions) -> None:
+    with pytest.raises(UsageError, match="cannot score new users"):
+        interactions.user_rows(np.array([10**6]))
+    with pytest.raises(UsageError, match="not in the catalogue"):
+        interactions.item_rows(np.array([[0, 10**6]]))
+
+
+def test_saved_and_read(interactions: Interactions, tmp_path: Path) -> None:
+    interactions.write(tmp_path / "i.safetensors")
+    read = Interactions.read(tmp_path / "i.safetensors")
+    assert all(np.array_equal(getattr(read, name), getattr(interactions, name)) for name in ("users", "items", "sequence"))
+    (tmp_path / "i.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(DataError, match="fit the model again"):
+        Interactions.read(tmp_path / "i.safetensors")
+
+
+def test_negatives_are_unknown_and_uniform() -> None:
+    known = Interactions(np.arange(2), np.arange(6), np.array([0, 4, 5]), np.array([0, 1, 2, 3, 5]))
+    drawn = NegativeSampler(known).draw(np.repeat([[0], [1]], 30_000, axis=1), np.random.default_rng(0))
+    assert drawn.shape == (2, 30_000)
+    shares = [np.bincount(row, minlength=6) / 30_000 for row in drawn]
+    np.testing.assert_allclose(shares[0], [0, 0, 0, 0, 0.5, 0.5], atol=0.015)
+    np.testing.assert_allclose(shares[1], [0.2, 0.2, 0.2, 0.2, 0.2, 0], atol=0.015)
+
+
+def test_a_user_of_everything_has_no_negative() -> None:
+    with pytest.raises(UsageError, match="no negative"):
+        NegativeSampler(Interactions(np.arange(1), np.arange(2), np.array([0, 2]), np.array([0, 1])))

@@ -1,0 +1,120 @@
+"""The course of a training: the best epoch is kept, patience ends it, and a killed one ends as if it had not been."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from baselines.learning.network import Network
+from baselines.learning.settings import TrainingSettings
+from baselines.learning.training import train
+from unimp_bench.errors import ModelError
+from unimp_bench.records import Examples
+from unimp_bench.torch_setup import seed_everything
+
+
+class Line(Network):
+    """Learns one number's sign with noise from both generators, so that lost randomness would show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3))
+        self.drop = nn.Dropout(0.5)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Tensor]:
+        for _ in range(4):
+            yield torch.from_numpy(rng.normal(size=3).astype(np.float32))
+
+    def loss(self, batch: Tensor) -> Tensor:
+        return (self.drop(self.weight - 1) ** 2).sum() + (self.weight * batch).sum()
+
+    def score(self, examples: Examples) -> Tensor:
+        raise NotImplementedError
+
+
+class Killed(Exception):
+    pass
+
+
+def run(folder: Path, network: Line, scores: list[float], **settings: Any) -> Any:
+    def validate() -> float:
+        if not scores:
+            raise Killed
+        return scores.pop(0)
+
+    course = TrainingSettings(learning_rate=0.1, **settings)
+    return train(network, course, seed=3, validate=validate, folder=folder, label="line")
+
+
+def fresh() -> Line:
+    seed_everything(3)
+    return Line()
+
+
+def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+    scores = [0.1, 0.5, 0.2, 0.6, 0.4, 0.3]
+    whole, parted = fresh(), fresh()
+    expected = run(tmp_path / "a" / "t", whole, list(scores), epochs=6)
+    with pytest.raises(Killed):
+        run(tmp_path / "b" / "t", parted, scores[:3], epochs=6)
+    again = fresh()
+    outcome = run(tmp_path / "b" / "t", again, scores[3:], epochs=6)
+    assert outcome == expected and outcome.best_epoch == 4
+    assert torch.equal(whole.weight, again.weight) and not torch.equal(whole.weight, fresh().weight)
+
+
+def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
+    short, long = fresh(), fresh()
+    run(tmp_path / "a" / "t", short, [0.1, 0.9], epochs=2)
+    outcome = run(tmp_path / "b" / "t", long, [0.1, 0.9, 0.2, 0.3], epochs=4)
+    assert torch.equal(short.weight, long.weight)
+    assert (outcome.epochs, outcome.best_epoch, outcome.best) == (4, 2, 0.9)
+
+
+def test_patience_counts_validations(tmp_path: Path) -> None:
+    outcome = run(tmp_path / "t", fresh(), [0.5, 0.4, 0.4, 0.9], epochs=20, validate_every=2, patience=2)
+    assert (outcome.epochs, outcome.best_epoch, outcome.limited) == (6, 2, False)
+
+
+def test_a_training_at_its_limit_says_so(tmp_path: Path) -> None:
+    assert run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2).limited
+
+
+def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    network = fresh()
+    course = TrainingSettings(epochs=5, validate_every=5)
+    outcome = train(network, course, seed=0, validate=None, folder=tmp_path / "t", label="line")
+    assert (outcome.epochs, outcome.best_epoch, outcome.limited) == (5, 5, False)
+
+
+def test_pace_scales_the_learning_rate(tmp_path: Path) -> None:
+    class Still(Line):
+        def pace(self, epoch: int) -> float:
+            return 0.0
+
+    seed_everything(3)
+    network = Still()
+    run(tmp_path / "t", network, [0.1], epochs=1)
+    assert torch.equal(network.weight, torch.zeros(3))
+
+
+def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    class Broken(Line):
+        def loss(self, batch: Tensor) -> Tensor:
+            return self.weight.sum() * torch.nan
+
+    with pytest.raises(ModelError, match="epoch 1 is not finite"):
+        run(tmp_path / "t", Broken(), [0.1], epochs=1)
+
+
+def test_every_validation_is_logged(tmp_path: Path) -> None:
+    run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2)
+    lines = [json.loads(line) for line in (tmp_path / "log" / "t.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["validation"]) for line in lines] == [(1, 0.5), (2, 0.6)]
