@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from baselines.collaborative.pairwise import PairwiseNetwork, Triples, bpr_loss
 from baselines.learning.interactions import Interactions
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import Count, Rate, TrainingSettings, Weight
 from unimp_bench.corpus import Items

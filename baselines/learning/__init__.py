@@ -2,5 +2,5 @@
 
 interactions, sampling, sequences, graph: the training part in the forms that systems read it in. network: what a
 system writes. training: epochs, the choice of the best one, resuming. ranker: the model that the harness sees.
-encoder, softmax: parts that several networks share.
+pairwise, encoder, softmax: parts that several networks share.
 """
