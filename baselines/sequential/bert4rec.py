@@ -1,0 +1,151 @@
+"""BERT4Rec: the hidden items of a history from both sides (Sun et al., CIKM 2019).
+
+    h = Transformer(items, some of them [MASK]), every position sees all that is no padding
+    P(item at a masked position t) = softmax(E LN(GELU(W h_t + c)) + b),   E the item embeddings
+    L = mean over masked positions of  -log P(the item that was there)
+
+A history is scored with a [MASK] behind it.
+
+Where this differs from the authors' code: masks are drawn anew in every epoch, not written ten times beforehand; a
+sequence hides its last item alone with probability ``last_share``, where theirs adds one such copy to the ten; long
+sequences are cut into windows that do not overlap; the softmax goes over the items, without special tokens; epochs
+are chosen by validation, where theirs trains on the validation items for a fixed 400,000 steps at a tenth of the
+learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from baselines.learning.encoder import NORM_EPSILON, init_weights
+from baselines.learning.interactions import Interactions
+from baselines.learning.network import Network
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.sequences import batches, ends_of_histories, padded, windows
+from baselines.learning.settings import Count, Share, TrainingSettings, Weight
+from baselines.learning.softmax import catalogue_loss
+from baselines.sequential.transformer import HistoryEncoder, TransformerSettings, random_places
+from unimp_bench.corpus import Items
+from unimp_bench.records import Examples
+
+
+@dataclass(frozen=True)
+class BERT4RecConfig(TransformerSettings):
+    """Settings; a sample is one window of a user's sequence.
+
+    Attributes:
+        mask_share: of a window's items that are hidden, rho of the paper; at least one is.
+        last_share: of the windows that hide their last item alone, as a history is scored.
+        weight_decay: decoupled, not on biases and norms.
+    """
+
+    epochs: Count = 300
+    patience: Count = 20
+    validate_every: Count = 5
+    batch_size: Count = 256
+    attention_dropout: Share = 0.2
+    mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    last_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    weight_decay: Weight = 0.01
+
+
+class Cloze(NamedTuple):
+    """A batch; positions are of the flattened (B, N).
+
+    Attributes:
+        items: (B, N) int64 item rows, the hidden ones as the mask's id, padding behind.
+        hidden: (m,) int64 positions of the hidden items.
+        targets: (m,) int64 rows of the items that are hidden.
+    """
+
+    items: Tensor
+    hidden: Tensor
+    targets: Tensor
+
+
+class BERT4RecNetwork(Network):
+    """Item embeddings, the transformer that sees both sides, and the head."""
+
+    clip_norm: ClassVar[float | None] = 5.0
+
+    def __init__(self, interactions: Interactions, config: BERT4RecConfig) -> None:
+        super().__init__()
+        self.interactions, self.config = interactions, config
+        self.padding = len(interactions.items)
+        self.mask = self.padding + 1
+        self.items = nn.Embedding(self.mask + 1, config.width)
+        self.history = HistoryEncoder(config, causal=False)
+        self.head = nn.Sequential(
+            nn.Linear(config.width, config.width), nn.GELU(), nn.LayerNorm(config.width, eps=NORM_EPSILON)
+        )
+        self.bias = nn.Parameter(torch.zeros(self.padding))
+        self._windows = windows(interactions, config.length, shared=0, least=1)
+        self.apply(init_weights)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Cloze]:
+        for rows in batches(self._windows, self.config.batch_size, rng):
+            starts, stops = self._windows.starts[rows], self._windows.stops[rows]
+            yield self.cloze(self.tensor(padded(self.interactions.sequence, starts, stops, self.padding)))
+
+    def cloze(self, items: Tensor) -> Cloze:
+        """Hide some items of each row, or its last one alone; (B, N) item rows, padding behind."""
+        real = items != self.padding
+        lengths = real.sum(dim=1, keepdim=True)
+        share = random_places(real) < (lengths * self.config.mask_share).round().clamp(min=1)
+        last = torch.arange(items.shape[1], device=items.device) == lengths - 1
+        last_alone = torch.rand(lengths.shape, device=items.device) < self.config.last_share
+        hidden = torch.where(last_alone, last, share & real)
+        return Cloze(items.masked_fill(hidden, self.mask), hidden.flatten().nonzero()[:, 0], items[hidden])
+
+    def loss(self, batch: Cloze) -> Tensor:
+        hidden = self.states(batch.items).flatten(0, 1)[batch.hidden]
+        return catalogue_loss(self.head(hidden), self.items.weight[: self.padding], batch.targets, self.bias)
+
+    def states(self, items: Tensor) -> Tensor:
+        """(B, N, width) of (B, N) ids, padding behind."""
+        states: Tensor = self.history(self.items(items), items != self.padding)
+        return states
+
+    def score(self, examples: Examples) -> Tensor:
+        known, lengths = ends_of_histories(examples, self.interactions, self.config.length - 1)
+        items = self.tensor(np.pad(known, ((0, 0), (0, 1)), constant_values=self.padding))
+        rows, ends = torch.arange(len(items), device=self.device), self.tensor(lengths)
+        items[rows, ends] = self.mask
+        head: Tensor = self.head(self.states(items)[rows, ends])
+        return functional.linear(head, self.items.weight[: self.padding], self.bias)
+
+    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
+        """AdamW; tables and matrices decay, biases and norms do not."""
+        decaying = [weight for weight in self.parameters() if weight.ndim > 1]
+        steady = [weight for weight in self.parameters() if weight.ndim == 1]
+        groups: list[dict[str, Any]] = [{"params": decaying}, {"params": steady, "weight_decay": 0.0}]
+        decay = self.config.weight_decay
+        return (torch.optim.AdamW(groups, settings.learning_rate, weight_decay=decay, eps=1e-6, foreach=True),)
+
+    def pace(self, epoch: int) -> float:
+        """Falls evenly to zero at the most epochs; the authors' 100 steps of warm-up are about one epoch, at half."""
+        return (0.5 if epoch == 0 else 1.0) * (1 - epoch / self.config.epochs)
+
+
+class BERT4Rec(LearnedRanker[BERT4RecConfig]):
+    """See the module."""
+
+    Config = BERT4RecConfig
+    name = "bert4rec"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "mask_share": (0.2, 0.4, 0.6),
+        "last_share": (0.2, 0.5),
+        "dropout": (0.2, 0.5),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> BERT4RecNetwork:
+        return BERT4RecNetwork(interactions, self.config)
