@@ -2,4 +2,26 @@
 
 from unimp_bench.contracts import ModelCard
 
-CARDS: tuple[ModelCard, ...] = ()
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard(
+        name="vbpr",
+        factory="baselines.multimodal.vbpr:VBPR",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures"),
+        about="BPR-MF and a visual taste for each user, over frozen picture features (text where a corpus has none)",
+        source="He and McAuley, AAAI 2016",
+        new_users=False,
+        new_items=False,
+    ),
+    ModelCard(
+        name="causalrec",
+        factory="baselines.multimodal.causalrec:CausalRec",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures"),
+        about="VBPR with direct and indirect visual effects apart, ranked by the total indirect effect; strength of "
+        "the debiasing by validation; equations as in Cornac, which the authors point to, without its two defects",
+        source="Qiu et al., ACM Multimedia 2021; Cornac 3.0.1",
+        new_users=False,
+        new_items=False,
+    ),
+)

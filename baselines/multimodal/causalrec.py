@@ -1,0 +1,134 @@
+"""CausalRec: visual debiasing by causal inference (Qiu et al., ACM Multimedia 2021).
+
+What a picture does to a click goes two ways: the direct one is mere attraction, the indirect one says what the item is.
+
+    m(u, i) = b_i + gamma_u . gamma_i + gamma_u . (gamma_i * tanh(E_m f_i))             the indirect path
+    n(u, i) = theta_u . tanh(E_n f_i) + beta' . f_i                                     the direct path
+    y(m, n) = sigmoid(m + n) sigmoid(m) sigmoid(n)
+    L = mean over (u, i, j) of -log sigmoid(y_i - y_j) - log sigmoid(m_i - m_j) - log sigmoid(n_i - n_j), and the
+        penalties of VBPR
+
+Ranked is the total indirect effect, in which an item keeps its direct path while its indirect one is compared with that
+of the mean item:
+
+    score(u, i) = y(m(u, i), n(u, i)) - lambda_2 y(m*(u), n(u, i))
+    m*(u) = mean(b) + gamma_u . mean(gamma) + gamma_u . (mean(gamma) * tanh(E_m mean(f)))
+
+with the means over the catalogue, that of ``f`` in the scale of the features that the network reads.
+
+Cornac's CausalRec, which its authors point to, adds (B,) to (B, 1) in ``n``, and so trains on B x B mixed pairs; and it
+adds up the scores of all items in the stored biases, so that each scored user changes those of the next. Here every
+term is (B,), and scoring changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.network import Network
+from baselines.learning.pairwise import Triples, bpr_loss
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.training import Outcome
+from baselines.multimodal.features import visual_features
+from baselines.multimodal.vbpr import VBPRConfig, VisualNetwork
+from unimp_bench.contracts import FitData
+from unimp_bench.corpus import Items
+from unimp_bench.records import Examples
+
+Effects = tuple[Annotated[float, Field(ge=0, le=1)], ...]
+
+
+@dataclass(frozen=True)
+class CausalRecConfig(VBPRConfig):
+    """Settings of VBPR, and how much of the direct effect is taken away.
+
+    Attributes:
+        debias: values of ``lambda_2``. The first one is that of the training, whose epoch is chosen with it; of the
+            fitted weights, the value with the best validation is kept.
+    """
+
+    debias: Annotated[Effects, Field(min_length=1)] = (0.8, 0.0, 0.2, 0.4, 0.6, 1.0)
+
+
+class CausalRecNetwork(VisualNetwork):
+    """The two paths and their fusion.
+
+    Attributes:
+        project, modulate: ``E_n`` and ``E_m``.
+        debias: ``lambda_2`` of the scores.
+    """
+
+    debias: Tensor
+
+    def __init__(
+        self, interactions: Interactions, features: Tensor, remarks: tuple[str, ...], config: CausalRecConfig
+    ) -> None:
+        super().__init__(interactions, features, remarks, config)
+        self.modulate = nn.Linear(features.shape[1], config.width, bias=False)
+        nn.init.xavier_uniform_(self.modulate.weight)
+        self.register_buffer("debias", torch.tensor(config.debias[0]))
+
+    def loss(self, batch: Triples) -> Tensor:
+        positives, negatives = (self._paths(batch.users, items) for items in (batch.positives, batch.negatives))
+        losses = [bpr_loss(*pair) for pair in zip(positives, negatives, strict=True)]
+        return bpr_loss(fused(*positives), fused(*negatives)) + sum(losses) + self.penalties(batch)
+
+    def _paths(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """m and n of some pairs, (B,) each."""
+        features = self.features[items]
+        matches = self.items(items) * (1 + self.modulate(features).tanh())
+        indirect = self.biases[items] + (self.users(users) * matches).sum(dim=1)
+        direct = (self.tastes(users) * self.project(features).tanh()).sum(dim=1) + self.style(features).squeeze(1)
+        return indirect, direct
+
+    def prepare(self) -> None:
+        self._matches = self.items.weight * (1 + self.modulate(self.features).tanh())
+        self._looks, self._styles = self.project(self.features).tanh(), self.style(self.features).squeeze(1)
+        mean = self.items.weight.mean(dim=0) * (1 + self.modulate(self.features.mean(dim=0)).tanh())
+        self._untreated = self.biases.mean() + self.users.weight @ mean
+
+    def score(self, examples: Examples) -> Tensor:
+        users = self.tensor(self.interactions.user_rows(examples.users))
+        indirect = torch.addmm(self.biases, self.users.weight[users], self._matches.T)
+        direct = torch.addmm(self._styles, self.tastes.weight[users], self._looks.T)
+        return fused(indirect, direct) - self.debias * fused(self._untreated[users, None], direct)
+
+
+def fused(indirect: Tensor, direct: Tensor) -> Tensor:
+    """y(m, n), of the shape that the two broadcast to."""
+    return (indirect + direct).sigmoid() * indirect.sigmoid() * direct.sigmoid()
+
+
+class CausalRec(LearnedRanker[CausalRecConfig]):
+    """See the module."""
+
+    Config = CausalRecConfig
+    name = "causalrec"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-3, 5e-4, 5e-3),
+        "l2": (1e-5, 1e-4, 1e-3, 1e-2),
+        "feature_l2": (0.0, 1e-4, 1e-2),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> CausalRecNetwork:
+        features, remarks = visual_features(self.config, interactions, items, cache)
+        return CausalRecNetwork(interactions, features, remarks, self.config)
+
+    def learn(self, network: Network, data: FitData, validate: Callable[[], float]) -> Outcome:
+        assert isinstance(network, CausalRecNetwork)
+        outcome = super().learn(network, data, validate)
+        quality = {self.config.debias[0]: outcome.best}
+        for value in self.config.debias[1:]:
+            network.debias.fill_(value)
+            quality[value] = validate()
+        chosen = max(quality, key=quality.__getitem__)
+        network.debias.fill_(chosen)
+        return replace(outcome, best=quality[chosen])

@@ -1,0 +1,123 @@
+"""Visual Bayesian personalised ranking (VBPR; He and McAuley, AAAI 2016).
+
+    y(u, i) = b_i + gamma_u . gamma_i + theta_u . (E f_i) + beta' . f_i                                     (Eq. 4)
+    L = mean over (u, i, j) of  -log sigmoid(y(u, i) - y(u, j)) + l2 / 2 (the squared norms of the rows of the triple)
+        + feature_l2 / 2 (|E|^2 + |beta'|^2)
+
+with ``f_i`` the item's frozen picture feature and ``j`` an item drawn uniformly among those that ``u`` did not
+interact with. An item without a picture has the mean feature, which is zero.
+
+Cornac's VBPR adds the scores of B triples, (B,), to ``(f_i - f_j) beta'``, (B, 1), and so sums the loss of B x B mixed
+pairs. Here every term is (B,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.settings import Count, Rate, Weight
+from baselines.multimodal.features import VisualSettings, visual_features
+from unimp_bench.corpus import Items
+
+
+@dataclass(frozen=True)
+class VBPRConfig(VisualSettings):
+    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+
+    Attributes:
+        width: of ``gamma``, what a user and an item are apart from looks.
+        visual_width: of ``theta``, what looks are projected to.
+        l2: weight of the squared norms of a triple's rows, biases included.
+        feature_l2: weight of the squared norms of ``E`` and ``beta'``.
+        init_std: standard deviation of the first vectors.
+    """
+
+    validate_every: Count = 5
+    width: Count = 32
+    visual_width: Count = 32
+    l2: Weight = 1e-4
+    feature_l2: Weight = 0.0
+    init_std: Rate = 0.1
+
+
+class VisualNetwork(PairwiseNetwork):
+    """The parameters of Eq. 4, and the features that they act on.
+
+    Attributes:
+        users, items: ``gamma``.
+        biases: (I,) ``b``.
+        tastes: ``theta``, (U, visual_width).
+        project, style: ``E`` and ``beta'``.
+        features: (I, F), frozen.
+    """
+
+    features: Tensor
+
+    def __init__(
+        self, interactions: Interactions, features: Tensor, remarks: tuple[str, ...], config: VBPRConfig
+    ) -> None:
+        super().__init__(interactions, config.width, config.batch_size, config.init_std)
+        self.config, self.remarks = config, remarks
+        self.biases = nn.Parameter(torch.zeros(len(features)))
+        self.tastes = nn.Embedding(len(interactions.users), config.visual_width)
+        nn.init.normal_(self.tastes.weight, std=config.init_std)
+        self.project = nn.Linear(features.shape[1], config.visual_width, bias=False)
+        self.style = nn.Linear(features.shape[1], 1, bias=False)
+        for map_ in (self.project, self.style):
+            nn.init.xavier_uniform_(map_.weight)
+        self.register_buffer("features", features, persistent=False)
+
+    def penalties(self, batch: Triples) -> Tensor:
+        """``l2`` and ``feature_l2`` times what they weigh, the rows of the batch over its size, a scalar."""
+        biases = self.biases[torch.cat([batch.positives, batch.negatives])]
+        rows = self.penalty(batch) + sum(part.square().sum() for part in (self.tastes(batch.users), biases)) / (
+            2 * len(batch.users)
+        )
+        maps = sum(map_.weight.square().sum() for map_ in self.children() if isinstance(map_, nn.Linear)) / 2
+        return self.config.l2 * rows + self.config.feature_l2 * maps
+
+
+class VBPRNetwork(VisualNetwork):
+    """Scores of Eq. 4."""
+
+    def loss(self, batch: Triples) -> Tensor:
+        difference = self.items(batch.positives) - self.items(batch.negatives)
+        looks = self.features[batch.positives] - self.features[batch.negatives]
+        margins = (
+            (self.biases[batch.positives] - self.biases[batch.negatives])
+            + (self.users(batch.users) * difference).sum(dim=1)
+            + (self.tastes(batch.users) * self.project(looks)).sum(dim=1)
+            + self.style(looks).squeeze(1)
+        )
+        return bpr_loss(margins, torch.zeros_like(margins)) + self.penalties(batch)
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        biases = self.biases[:, None] + self.style(self.features)
+        ones = torch.ones_like(self.users.weight[:, :1])
+        users = torch.cat([self.users.weight, self.tastes.weight, ones], dim=1)
+        return users, torch.cat([self.items.weight, self.project(self.features), biases], dim=1)
+
+
+class VBPR(LearnedRanker[VBPRConfig]):
+    """See the module."""
+
+    Config = VBPRConfig
+    name = "vbpr"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-3, 5e-4, 5e-3),
+        "l2": (1e-5, 1e-4, 1e-3, 1e-2),
+        "feature_l2": (0.0, 1e-4, 1e-2),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> VBPRNetwork:
+        features, remarks = visual_features(self.config, interactions, items, cache)
+        return VBPRNetwork(interactions, features, remarks, self.config)
