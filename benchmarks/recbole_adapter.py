@@ -21,9 +21,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from baselines.recbole.adapter import SASRec
+from baselines.recbole.adapter import RecBole
 from baselines.recbole.compat import quietly
-from baselines.recbole.config import SASRecConfig
+from baselines.recbole.config import RecBoleConfig
 from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.ranking import rank_examples
@@ -59,7 +59,7 @@ def write_corpus(folder: Path, users: int, items: int) -> Corpus:
     return Corpus.open(folder)
 
 
-def through_the_adapter(corpus: Corpus, config: SASRecConfig, work: Path) -> None:
+def through_the_adapter(corpus: Corpus, config: RecBoleConfig, work: Path) -> None:
     """The harness's way: our split, our validation."""
     work.mkdir()
     items = catalogue(corpus, "loo")
@@ -71,10 +71,10 @@ def through_the_adapter(corpus: Corpus, config: SASRecConfig, work: Path) -> Non
         ranks = rank_examples(model, parts.validation, items, "paper", top=0, label=task).ranks
         return float(np.where(ranks <= 5, 1 / np.log2(ranks + 1.0), 0).mean())
 
-    SASRec(config).fit(FitData(corpus.items, items, {TASK: parts}, 1, work, work, validate))
+    RecBole(config).fit(FitData(corpus.items, items, {TASK: parts}, 1, work, work, validate))
 
 
-def by_hand(corpus: Corpus, config: SASRecConfig, work: Path) -> None:
+def by_hand(corpus: Corpus, config: RecBoleConfig, work: Path) -> None:
     """RecBole's way, as its documentation drives it, without its logs."""
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     sys.argv = sys.argv[:1]  # RecBole by hand would read them too
-    config = SASRecConfig(epochs=arguments.epochs, patience=arguments.epochs)
+    config = RecBoleConfig(model="SASRec", epochs=arguments.epochs, patience=arguments.epochs)
     sizes = f"{arguments.users} users, {arguments.items} items, {arguments.epochs} epochs"
     print(f"{sizes}, {torch.get_num_threads()} threads", flush=True)
     sides = {"adapter": through_the_adapter, "by hand": by_hand}
