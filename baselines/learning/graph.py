@@ -29,10 +29,13 @@ def normalised_adjacency(matrix: sparse.csr_array) -> Tensor:
 
 
 def csr_tensor(matrix: sparse.csr_array) -> Tensor:
-    """A SciPy matrix as a torch sparse CSR tensor, float32."""
+    """A SciPy matrix as a torch sparse CSR tensor, float32.
+
+    Its places are int32, which MKL takes as they are; int64 ones would be copied at every product.
+    """
     return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int64)),
-        torch.from_numpy(matrix.indices.astype(np.int64)),
+        torch.from_numpy(matrix.indptr.astype(np.int32)),
+        torch.from_numpy(matrix.indices.astype(np.int32)),
         torch.from_numpy(matrix.data.astype(np.float32)),
         size=matrix.shape,
         check_invariants=False,
@@ -59,8 +62,7 @@ class _MeanPropagation(torch.autograd.Function):
 
 
 def _mean(adjacency: Tensor, embeddings: Tensor, layers: int) -> Tensor:
-    hop, total = embeddings, embeddings.clone()
-    for _ in range(layers):
-        hop = adjacency @ hop
-        total += hop
+    total = embeddings
+    for _ in range(layers):  # Horner's rule: E + A (E + A (E + ...)), the hops added as they are made
+        total = torch.addmm(embeddings, adjacency, total)
     return total / (layers + 1)

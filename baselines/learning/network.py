@@ -42,7 +42,7 @@ class Network(nn.Module, ABC):
 
     def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
         """The optimizers of a training, new."""
-        return (torch.optim.Adam(self.parameters(), lr=settings.learning_rate, foreach=True),)
+        return (torch.optim.Adam(self.parameters(), lr=settings.learning_rate, fused=True),)
 
     def pace(self, epoch: int) -> float:
         """Factor on every learning rate in an epoch, counted from 0."""

@@ -1,0 +1,64 @@
+"""Item-based neighbours by cosine (Sarwar et al., WWW 2001; Deshpande and Karypis, ACM TOIS 2004).
+
+    w(j, i) = n_ji / (sqrt(n_j n_i) + shrink)  for the k items i that are most similar to j, else 0
+    score(i) = sum over j in the history of w(j, i)
+
+with ``n_ji`` the users of both items and ``n_j`` those of one. The shrinkage holds back pairs that few users share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from baselines.collaborative.cooccurrence import neighbours
+from baselines.collaborative.item_to_item import ItemToItem
+from baselines.learning.settings import Count, Weight
+from unimp_bench.records import FloatArray, IntArray
+
+_PARTS = ("data", "indices", "indptr")
+
+
+@dataclass(frozen=True)
+class ItemKNNConfig:
+    """Settings of the neighbourhood.
+
+    Attributes:
+        neighbours: of an item, at most.
+        shrink: added to the denominator of the cosine.
+    """
+
+    neighbours: Count = 100
+    shrink: Weight = 10.0
+
+
+class ItemKNN(ItemToItem[ItemKNNConfig, sparse.csr_array]):
+    """Untrained; see the module."""
+
+    Config = ItemKNNConfig
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "neighbours": (20, 50, 100, 200, 500),
+        "shrink": (0.0, 1.0, 10.0, 50.0, 100.0),
+    }
+
+    def weigh(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        lengths = np.sqrt(matrix.sum(axis=0, dtype=np.float64))
+
+        def cosine(counts: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
+            weights: FloatArray = counts / (lengths[first] * lengths[second] + self.config.shrink)
+            return weights
+
+        return neighbours(matrix, self.config.neighbours, cosine, "itemknn")
+
+    def write(self, weights: sparse.csr_array, folder: Path) -> None:
+        for part in _PARTS:
+            np.save(folder / f"{part}.npy", getattr(weights, part), allow_pickle=False)
+
+    def read(self, folder: Path) -> sparse.csr_array:
+        data, indices, indptr = (np.load(folder / f"{part}.npy", allow_pickle=False) for part in _PARTS)
+        return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, len(indptr) - 1))
