@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import Count, Rate, TrainingSettings, Weight
 from unimp_bench.corpus import Items
@@ -48,7 +48,7 @@ class MFNetwork(PairwiseNetwork):
     def loss(self, batch: Triples) -> Tensor:
         users, positives, negatives = self.users(batch.users), self.items(batch.positives), self.items(batch.negatives)
         ranking = bpr_loss((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
-        return ranking + self.l2 * self.penalty(batch)
+        return ranking + self.l2 * penalty(users, positives, negatives)
 
 
 class MF(LearnedRanker[MFConfig]):

@@ -62,12 +62,12 @@ class PairwiseNetwork(Network):
         users, items = self._vectors
         return users[self.tensor(self.interactions.user_rows(examples.users))] @ items.T
 
-    def penalty(self, batch: Triples) -> Tensor:
-        """Half the squared norms of the batch's rows of the tables, over its size, a scalar."""
-        rows = self.users(batch.users), self.items(batch.positives), self.items(batch.negatives)
-        return torch.stack([row.square().sum() for row in rows]).sum() / (2 * len(batch.users))
-
 
 def bpr_loss(positives: Tensor, negatives: Tensor) -> Tensor:
     """Mean of ``-log sigmoid(positive - negative)`` (Rendle et al., 2009), a scalar; both (B,)."""
     return nn.functional.softplus(negatives - positives).mean()
+
+
+def penalty(*rows: Tensor) -> Tensor:
+    """Half the squared norms of a step's rows of the tables, over its size B, a scalar; the first rows are (B, width)."""
+    return torch.stack([row.square().sum() for row in rows]).sum() / (2 * len(rows[0]))

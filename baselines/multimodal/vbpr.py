@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import Count, Rate, Weight
 from baselines.multimodal.features import VisualSettings, visual_features
@@ -78,10 +78,8 @@ class VisualNetwork(PairwiseNetwork):
 
     def penalties(self, batch: Triples) -> Tensor:
         """``l2`` and ``feature_l2`` times what they weigh, the rows of the batch over its size, a scalar."""
-        biases = self.biases[torch.cat([batch.positives, batch.negatives])]
-        rows = self.penalty(batch) + sum(part.square().sum() for part in (self.tastes(batch.users), biases)) / (
-            2 * len(batch.users)
-        )
+        items = torch.cat([batch.positives, batch.negatives])
+        rows = penalty(self.users(batch.users), self.tastes(batch.users), self.items(items), self.biases[items])
         maps = sum(map_.weight.square().sum() for map_ in self.children() if isinstance(map_, nn.Linear)) / 2
         return self.config.l2 * rows + self.config.feature_l2 * maps
 

@@ -1,0 +1,87 @@
+"""LightGCN: matrix factorisation on embeddings smoothed over the graph (He et al., SIGIR 2020).
+
+    E = (E0 + A E0 + ... + A^K E0) / (K + 1),  A = D^-1/2 [[0, R], [R^T, 0]] D^-1/2      (Eq. 4, 5 and 8)
+    y(u, i) = e_u . e_i
+    L = mean over (u, i, j) of  -log sigmoid(y(u, i) - y(u, j)) + l2 / 2 (|e0_u|^2 + |e0_i|^2 + |e0_j|^2)
+
+with ``j`` uniform among the items that ``u`` did not interact with. The whole graph is propagated at every step, so the
+steps of an epoch decide its seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from baselines.learning.graph import mean_propagation, normalised_adjacency
+from baselines.learning.interactions import Interactions
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.settings import Count, Number, Rate, TrainingSettings, Weight
+from unimp_bench.corpus import Items
+
+
+@dataclass(frozen=True)
+class LightGCNConfig(TrainingSettings):
+    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+
+    Attributes:
+        width: of the embeddings.
+        layers: K, the hops of the propagation; 0 is matrix factorisation.
+        l2: weight of the squared norms of a step's rows of E0.
+        init_std: standard deviation of the first embeddings.
+    """
+
+    validate_every: Count = 5
+    width: Count = 64
+    layers: Number = 3
+    l2: Weight = 1e-4
+    init_std: Rate = 0.1
+
+
+class LightGCNNetwork(PairwiseNetwork):
+    """The tables E0 and the graph between them."""
+
+    adjacency: Tensor
+
+    def __init__(self, interactions: Interactions, config: LightGCNConfig) -> None:
+        super().__init__(interactions, config.width, config.batch_size, config.init_std)
+        self.layers, self.l2 = config.layers, config.l2
+        self.register_buffer("adjacency", normalised_adjacency(interactions.matrix), persistent=False)
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        smoothed = mean_propagation(self.adjacency, self.tables(), self.layers)
+        return smoothed[: len(self.users.weight)], smoothed[len(self.users.weight) :]
+
+    def loss(self, batch: Triples) -> Tensor:
+        tables, behind = self.tables(), len(self.users.weight)
+        smoothed = mean_propagation(self.adjacency, tables, self.layers)
+        rows = torch.cat([batch.users, batch.positives + behind, batch.negatives + behind])
+        users, positives, negatives = functional.embedding(rows, smoothed).chunk(3)
+        ranking = bpr_loss((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
+        return ranking + self.l2 * penalty(*functional.embedding(rows, tables).chunk(3))
+
+    def tables(self) -> Tensor:
+        """E0, (U + I, width)."""
+        return torch.cat([self.users.weight, self.items.weight])
+
+
+class LightGCN(LearnedRanker[LightGCNConfig]):
+    """See the module."""
+
+    Config = LightGCNConfig
+    name = "lightgcn"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (5e-4, 1e-3, 5e-3),
+        "layers": (1, 2, 3, 4),
+        "l2": (1e-5, 1e-4, 1e-3),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> LightGCNNetwork:
+        return LightGCNNetwork(interactions, self.config)
