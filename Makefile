@@ -1,7 +1,7 @@
 # make quickstart   everything from nothing: environment, sample corpus, two runs, leaderboards
 # make test         the test suite, in the same environment
 # make data         a corpus: CORPUS=sample (default), CORPUS=amazon-2014 [DOMAIN="Baby Beauty"] [PICTURES=1]
-#                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder>; see docs/data.md
+#                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"); see docs/data.md
 # make lint         ruff and mypy
 # make test-slow    the long checks as well
 
@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 RECBOLE := recbole==1.2.1
 
 CORPUS ?= sample
-data_options := --corpus $(CORPUS) $(if $(RAW),--raw $(RAW)) $(if $(NAME),--name $(NAME)) \
+data_options := --corpus $(CORPUS) $(foreach folder,$(RAW),--raw $(folder)) $(if $(NAME),--name $(NAME)) \
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
 	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(PICTURES),--pictures)
 

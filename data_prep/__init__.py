@@ -20,7 +20,8 @@ class CorpusCard:
         download: ``module:object``, a ``data_prep.download.releases.Release``; None where only the user can get the
             raw files.
         obtain: for those, how to get them.
-        choices: what may be chosen about the reading: ``domains``, or ``pictures`` by their addresses.
+        choices: what may be chosen about the reading: ``domains``, ``pictures`` by their addresses, or ``further`` raw
+            folders.
     """
 
     name: str
@@ -65,6 +66,7 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "RecBole atomic files: a set of your own as *.inter and *.item, with images/",
         "data_prep.atomic:Atomic",
         filtered=True,
+        choices=("further",),
     ),
     CorpusCard(
         "hm",

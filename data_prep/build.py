@@ -24,6 +24,7 @@ def build_corpus(
     raw: Path | None,
     options: BuildOptions | None = None,
     *,
+    further: tuple[Path, ...] = (),
     domains: tuple[str, ...] = (),
     pictures: PictureLimits | None = None,
     sentires: Path | None = None,
@@ -34,6 +35,7 @@ def build_corpus(
         kind: a name of ``data_prep.CATALOGUE``.
         raw: the folder of raw files; None for a kind that needs none.
         options: None for the kind's defaults.
+        further: more folders of raw files, for a kind that merges several sets into one corpus.
         domains: the domains of the raw files to build from; all of them where none is named.
         pictures: fetch the items' pictures by their addresses, within these limits.
         sentires: the folder of explanations that the Sentires toolkit extracted, ``reviews_<Domain>.pickle``.
@@ -45,14 +47,18 @@ def build_corpus(
     card = find(registry.corpus_cards(), kind, "corpus")
     options = options or BuildOptions.usual(card)
     if card.source is None:
-        if raw is not None or domains or pictures or sentires:
+        if raw is not None or further or domains or pictures or sentires:
             raise UsageError(f"corpus {kind} is generated: it takes no raw folder, domains, pictures or explanations")
         return _build_sample(folder, options)
     if raw is None:
         raise UsageError(f"corpus {kind} is built from raw files; name their folder with RAW=<folder>")
-    if not raw.is_dir():
-        raise DataError(f"there is no folder {raw}; name the folder of the raw files")
-    choices = {key: value for key, value in (("domains", domains), ("pictures", pictures)) if value}
+    for folder_of_raw in (raw, *further):
+        if not folder_of_raw.is_dir():
+            raise DataError(f"there is no folder {folder_of_raw}; name the folder of the raw files")
+    if further and "further" not in card.choices:
+        raise UsageError(f"corpus {kind} is built from one folder of raw files; name one")
+    given = {"further": further, "domains": domains, "pictures": pictures}
+    choices = {key: value for key, value in given.items() if value}
     for choice in choices:
         if choice not in card.choices:
             raise UsageError(f"corpus {kind} offers no choice of {choice}; leave it out")

@@ -53,6 +53,8 @@ MISTAKES = [
     ("data --corpus amazon-2015", 2, "did you mean 'amazon-201"),
     ("data --corpus atomic", 2, "--raw"),
     ("data --corpus atomic --raw /nowhere", 2, "there is no folder /nowhere"),
+    ("data --corpus hm --raw . --raw .", 2, "corpus hm is built from one folder"),
+    ("data --raw . --raw .", 2, "it takes no raw folder"),
     ("data --corpus atomic --raw . --name ../x", 2, "letters, digits"),
     ("data --held-out 3", 2, "held-out"),
     ("publish", 2, "--all"),

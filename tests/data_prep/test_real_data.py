@@ -76,6 +76,21 @@ def test_atomic_sets_stay_whole(realdata: Path, tmp_path: Path, name: str, count
     assert corpus.manifest.options["removed"] == {"duplicates": 0, "outside the core": 0}
 
 
+@pytest.mark.slow
+def test_three_amazon_sets_as_one_corpus(realdata: Path, tmp_path: Path) -> None:
+    """All items are asins: clothing shares 11 with beauty and 704 with sports, and those two share none."""
+    raws = [realdata / name for name in ("beauty", "sports", "clothing")]
+    if not all(raw.is_dir() for raw in raws):
+        pytest.skip(f"not all of beauty, sports and clothing in {realdata}")
+    build_corpus("atomic", tmp_path / "combined", raws[0], further=tuple(raws[1:]))
+    corpus = Corpus.open(tmp_path / "combined")
+    shared = 11 + 704
+    users, items = 22_363 + 35_598 + 39_387, 12_101 + 18_357 + 23_033
+    assert _counts(corpus) == (users, items - shared, 198_502 + 296_337 + 278_677)
+    described = sum(bool(text) for text in corpus.items.text("category"))
+    assert described == 12_101 + 18_357, "clothing brings no attributes, and shared items keep theirs"
+
+
 @pytest.mark.parametrize(("name", "parts"), [("baby", (83_416, 20_973, 34_432)), ("office", (21_196, 5_449, 8_868))])
 def test_public_splits_are_kept(realdata: Path, tmp_path: Path, name: str, parts: tuple[int, int, int]) -> None:
     corpus = _build("atomic", realdata / name, tmp_path / name)

@@ -22,7 +22,13 @@ RAW = "raw"
 
 @click.command("data")
 @click.option("--corpus", default="sample", show_default=True, help="What to build; see 'unimp-bench list corpora'.")
-@click.option("--raw", type=click.Path(path_type=Path), help="Folder of the raw files, instead of a download.")
+@click.option(
+    "--raw",
+    "raws",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the raw files, instead of a download; of atomic files several, a domain each.",
+)
 @click.option("--domain", "domains", multiple=True, help="Build from this domain only; may be given more than once.")
 @click.option("--mirror", envvar="UNIMP_BENCH_MIRROR", help="Download from this address instead of the usual hosts.")
 @click.option("--pictures", is_flag=True, help="Fetch the items' pictures by the addresses in their metadata.")
@@ -33,7 +39,7 @@ RAW = "raw"
 @click.option("--core", type=click.IntRange(min=0), help="Fewest interactions of a user and of an item.")
 def command(
     corpus: str,
-    raw: Path | None,
+    raws: tuple[Path, ...],
     domains: tuple[str, ...],
     mirror: str | None,
     pictures: bool,
@@ -45,11 +51,12 @@ def command(
 ) -> None:
     """Build a corpus into data/NAME, from raw files that are downloaded into data/raw where none are named."""
     card = find(registry.corpus_cards(), corpus, "corpus")
-    if card.needs_raw and raw is None:
+    if card.needs_raw and not raws:
         hint = f" ({card.obtain})" if card.obtain else ""
         raise UsageError(f"{corpus} is built from raw files{hint}: name their folder (RAW=<folder>, or --raw <folder>)")
-    if raw is not None and not raw.is_dir():
-        raise UsageError(f"there is no folder {raw}")
+    for folder in raws:
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder}")
     if name is not None and (not NAME.fullmatch(name) or name == RAW):
         raise UsageError(f"a corpus name has letters, digits, '.', '_' and '-', and is not {RAW!r}; {name!r} is none")
     if allow_private and not pictures:
@@ -59,6 +66,7 @@ def command(
     given = {key: value for key, value in chosen.items() if value is not None}
     options = dataclasses.replace(room.BuildOptions.usual(card), **given)
     workspace = Workspace.here()
+    raw, further = (raws[0], raws[1:]) if raws else (None, ())
     if raw is None and card.download is not None:
         release = registry.load(card.download)
         raw, domains = workspace.data / RAW / corpus, release.choose(domains)
@@ -69,6 +77,7 @@ def command(
         workspace.data / (name or corpus),
         raw,
         options,
+        further=further,
         domains=domains,
         pictures=room.PictureLimits(allow_private=allow_private) if pictures else None,
         sentires=sentires,
