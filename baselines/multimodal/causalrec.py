@@ -77,17 +77,16 @@ class CausalRecNetwork(VisualNetwork):
         self.register_buffer("debias", torch.tensor(config.debias[0]))
 
     def loss(self, batch: Triples) -> Tensor:
-        positives, negatives = (self._paths(batch.users, items) for items in (batch.positives, batch.negatives))
-        losses = [bpr_loss(*pair) for pair in zip(positives, negatives, strict=True)]
-        return bpr_loss(fused(*positives), fused(*negatives)) + sum(losses) + self.penalties(batch)
-
-    def _paths(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """m and n of some pairs, (B,) each."""
-        features = self.features[items]
-        matches = self.items(items) * (1 + self.modulate(features).tanh())
-        indirect = self.biases[items] + (self.users(users) * matches).sum(dim=1)
-        direct = (self.tastes(users) * self.project(features).tanh()).sum(dim=1) + self.style(features).squeeze(1)
-        return indirect, direct
+        users, tastes = self.users(batch.users), self.tastes(batch.users)
+        rows, paths = [users, tastes], []
+        for numbers in (batch.positives, batch.negatives):
+            items, biases, features = self.items(numbers), self.biases[numbers], self.features[numbers]
+            indirect = biases + (users * items * (1 + self.modulate(features).tanh())).sum(dim=1)
+            direct = (tastes * self.project(features).tanh()).sum(dim=1) + self.style(features).squeeze(1)
+            paths.append((fused(indirect, direct), indirect, direct))
+            rows += [items, biases]
+        losses = [bpr_loss(*pair) for pair in zip(*paths, strict=True)]
+        return torch.stack(losses).sum() + self.penalties(*rows)
 
     def prepare(self) -> None:
         self._matches = self.items.weight * (1 + self.modulate(self.features).tanh())

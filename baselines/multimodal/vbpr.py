@@ -76,27 +76,29 @@ class VisualNetwork(PairwiseNetwork):
             nn.init.xavier_uniform_(map_.weight)
         self.register_buffer("features", features, persistent=False)
 
-    def penalties(self, batch: Triples) -> Tensor:
-        """``l2`` and ``feature_l2`` times what they weigh, the rows of the batch over its size, a scalar."""
-        items = torch.cat([batch.positives, batch.negatives])
-        rows = penalty(self.users(batch.users), self.tastes(batch.users), self.items(items), self.biases[items])
-        maps = sum(map_.weight.square().sum() for map_ in self.children() if isinstance(map_, nn.Linear)) / 2
-        return self.config.l2 * rows + self.config.feature_l2 * maps
+    def penalties(self, *rows: Tensor) -> Tensor:
+        """What a step's rows of the tables, the first of them (B, width), and the maps of features cost, a scalar."""
+        maps = (module.weight for module in self.children() if isinstance(module, nn.Linear))
+        norms = torch.stack([weight.square().sum() for weight in maps]).sum() / 2
+        return self.config.l2 * penalty(*rows) + self.config.feature_l2 * norms
 
 
 class VBPRNetwork(VisualNetwork):
     """Scores of Eq. 4."""
 
     def loss(self, batch: Triples) -> Tensor:
-        difference = self.items(batch.positives) - self.items(batch.negatives)
+        users, tastes = self.users(batch.users), self.tastes(batch.users)
+        positives, negatives = self.items(batch.positives), self.items(batch.negatives)
+        positive_biases, negative_biases = self.biases[batch.positives], self.biases[batch.negatives]
         looks = self.features[batch.positives] - self.features[batch.negatives]
         margins = (
-            (self.biases[batch.positives] - self.biases[batch.negatives])
-            + (self.users(batch.users) * difference).sum(dim=1)
-            + (self.tastes(batch.users) * self.project(looks)).sum(dim=1)
+            (positive_biases - negative_biases)
+            + (users * (positives - negatives)).sum(dim=1)
+            + (tastes * self.project(looks)).sum(dim=1)
             + self.style(looks).squeeze(1)
         )
-        return bpr_loss(margins, torch.zeros_like(margins)) + self.penalties(batch)
+        cost = self.penalties(users, tastes, positives, negatives, positive_biases, negative_biases)
+        return bpr_loss(margins, torch.zeros_like(margins)) + cost
 
     def vectors(self) -> tuple[Tensor, Tensor]:
         biases = self.biases[:, None] + self.style(self.features)
