@@ -15,6 +15,8 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "recbole:SASRec": {"epochs": 1},
     "recbole:BPR": {"epochs": 1},
     "recbole:GRU4Rec": {"epochs": 1},
+    "vbpr": {"epochs": 1},
+    "causalrec": {"epochs": 1},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]
