@@ -4,6 +4,39 @@ from unimp_bench.contracts import ModelCard
 
 CARDS: tuple[ModelCard, ...] = (
     ModelCard(
+        name="hgn",
+        factory="baselines.sequential.hgn:HGN",
+        tasks=("recommendation",),
+        reads=("interactions", "order"),
+        about="gates over the features of the last five items, and over the items; a vector for each user; BPR. "
+        "Instance gate trained (the authors' program leaves it at its first values), padding masked",
+        source="Ma, Kang and Liu, KDD 2019",
+        new_users=False,
+        new_items=False,
+    ),
+    ModelCard(
+        name="gru4rec",
+        factory="baselines.sequential.gru4rec:GRU4Rec",
+        tasks=("recommendation",),
+        reads=("order",),
+        about="a GRU over the whole history, gradients through all of it, cross-entropy over the catalogue (the papers "
+        "learn session-parallel, without gradients through time); preset bpr-max has the authors' later loss",
+        source="Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018",
+        new_users=True,
+        new_items=False,
+    ),
+    ModelCard(
+        name="sasrec",
+        factory="baselines.sequential.sasrec:SASRec",
+        tasks=("recommendation",),
+        reads=("order",),
+        about="causal self-attention; RecBole's blocks, learned by cross-entropy over the catalogue at all positions; "
+        "preset original has the paper's blocks, and binary cross-entropy with one negative a position",
+        source="Kang and McAuley, ICDM 2018",
+        new_users=True,
+        new_items=False,
+    ),
+    ModelCard(
         name="bert4rec",
         factory="baselines.sequential.bert4rec:BERT4Rec",
         tasks=("recommendation",),

@@ -1,0 +1,91 @@
+"""GRU4Rec, recurrent recommendation (Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018), of user sequences.
+
+    h_t = GRU(h_(t-1), e_{i_t}),        r_j = h_t . e_j + b_j
+
+with input and output embeddings tied. The papers learn from sessions: each lane of a batch holds one session, and no
+gradient goes back past one step. Here a history is one sequence and gradients go through all of it, which the authors
+ask for where whole histories are at hand.
+
+Loss ``ce``: cross-entropy over the whole catalogue. Loss ``bpr-max``: the authors' later one, against sampled items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.settings import Count, Share, TrainingSettings, Weight
+from baselines.sequential.next_item import NextItemNetwork
+from baselines.sequential.objectives import BprMax, CatalogueEntropy, Objective
+from unimp_bench.corpus import Items
+
+INIT_STD = 0.05
+ELU_SLOPE = 0.5
+
+
+@dataclass(frozen=True)
+class GRU4RecConfig(TrainingSettings):
+    """Settings; those of the training are in ``TrainingSettings``, a sample is one window of a user's sequence.
+
+    Attributes:
+        loss: see the module.
+        max_length: items of a history that are read, the last ones.
+        width: of embeddings and of the hidden state.
+        layers: of the GRU.
+        dropout: of embeddings and hidden states.
+        samples: negatives a batch, of bpr-max.
+        sample_power: exponent of popularity that they are drawn by.
+        score_penalty: weight of their squared scores.
+    """
+
+    batch_size: Count = 256
+    validate_every: Count = 5
+    patience: Count = 5
+    loss: Literal["ce", "bpr-max"] = "ce"
+    max_length: Count = 50
+    width: Count = 128
+    layers: Count = 1
+    dropout: Share = 0.3
+    samples: Count = 2048
+    sample_power: Weight = 0.5
+    score_penalty: Weight = 1.0
+
+
+class GRU4RecNetwork(NextItemNetwork):
+    """One GRU between tied embeddings."""
+
+    def __init__(self, interactions: Interactions, config: GRU4RecConfig) -> None:
+        objective: Objective = CatalogueEntropy()
+        if config.loss == "bpr-max":
+            objective = BprMax(interactions, config.samples, config.sample_power, config.score_penalty, ELU_SLOPE)
+        super().__init__(interactions, config.width, config.max_length, config.batch_size, objective, bias=True)
+        self.gru = nn.GRU(config.width, config.width, config.layers, batch_first=True)
+        self.dropout = nn.Dropout(config.dropout)
+        nn.init.normal_(self.items.weight, std=INIT_STD)
+
+    def encode(self, items: Tensor) -> Tensor:
+        states: Tensor = self.gru(self.dropout(self.items(items)))[0]
+        dropped: Tensor = self.dropout(states)
+        return dropped
+
+
+class GRU4Rec(LearnedRanker[GRU4RecConfig]):
+    """Recurrent recommendation; see the module."""
+
+    Config = GRU4RecConfig
+    name = "gru4rec"
+    presets: ClassVar[Mapping[str, Any]] = {"ce": GRU4RecConfig(), "bpr-max": GRU4RecConfig(loss="bpr-max")}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-3, 5e-4, 2e-3),
+        "dropout": (0.1, 0.3, 0.5),
+        "width": (64, 128),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> GRU4RecNetwork:
+        return GRU4RecNetwork(interactions, self.config)

@@ -1,0 +1,168 @@
+"""HGN, hierarchical gating networks (Ma, Kang and Liu, KDD 2019).
+
+The last L items ``e_1 .. e_L`` of user ``u`` pass a gate for each feature, then one for each item:
+
+    G_k = e_k * sigmoid(A e_k + C p_u + a)                      (Eq. 2)
+    t_k = sigmoid(v . G_k + p_u . m_k)                          (Eq. 3; m_k is the vector of position k)
+    s   = (sum_k t_k G_k) / (sum_k t_k)                         (Eq. 5)
+    y(u, j) = p_u . w_j + s . w_j + sum_k e_k . w_j + b_j       (Eq. 7)
+    L   = sum of -log sigmoid(y(u, j) - y(u, i))                over the T items j after a window, i no item of u
+
+The squared norms of all weights are added by Adam's ``weight_decay``. Every window of L + T items is a sample; a user
+with less has one, padded before. Padding is masked in all sums; in the authors' program it is an item like others.
+The authors leave ``v`` and ``m`` at their first values, since they are no parameters there; here they are learned.
+RecBole reads whole histories, and its BPR takes negatives from the table of inputs; here they are of ``w``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.network import Network, shuffled
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.sampling import NegativeSampler
+from baselines.learning.settings import Count, TrainingSettings, Weight
+from unimp_bench.corpus import Items
+from unimp_bench.records import Examples, IntArray
+
+
+@dataclass(frozen=True)
+class HGNConfig(TrainingSettings):
+    """Settings; those of the training are in ``TrainingSettings``, a sample is one window of a user's sequence.
+
+    Attributes:
+        length: L, items that a window shows.
+        targets: T, items after them that it learns.
+        width: of all vectors.
+        weight_decay: of Adam, against the sum of a batch's losses.
+    """
+
+    epochs: Count = 500
+    batch_size: Count = 4096
+    validate_every: Count = 5
+    length: Count = 5
+    targets: Count = 3
+    width: Count = 64
+    weight_decay: Weight = 1e-3
+
+
+class Samples(NamedTuple):
+    """Rows of a batch of windows.
+
+    Attributes:
+        users: (B,).
+        items: (B, L) what the window shows, padded before with I.
+        positives, negatives: (B, T) what follows it, padded before with I, and items that the user does not know.
+    """
+
+    users: Tensor
+    items: Tensor
+    positives: Tensor
+    negatives: Tensor
+
+
+class HGNNetwork(Network):
+    """The gates and the tables of users, input items and output items."""
+
+    def __init__(self, interactions: Interactions, config: HGNConfig) -> None:
+        super().__init__()
+        self.interactions, self.config = interactions, config
+        self.padding, width = len(interactions.items), config.width
+        self.users = nn.Embedding(len(interactions.users), width)
+        self.items = nn.Embedding(self.padding + 1, width, padding_idx=self.padding)
+        self.outputs = nn.Embedding(self.padding + 1, width, padding_idx=self.padding)
+        self.biases = nn.Parameter(torch.zeros(self.padding + 1))
+        self.feature_gate_item = nn.Linear(width, width)
+        self.feature_gate_user = nn.Linear(width, width, bias=False)
+        self.item_gate = nn.Parameter(torch.empty(width, 1))
+        self.place_gates = nn.Parameter(torch.empty(width, config.length))
+        for table in (self.users, self.items, self.outputs):
+            nn.init.normal_(table.weight, std=1 / width)
+        for gate in (self.item_gate, self.place_gates):
+            nn.init.xavier_uniform_(gate)
+        self._windows: tuple[IntArray, IntArray] | None = None
+        self._sampler: NegativeSampler | None = None
+
+    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
+        decay = self.config.weight_decay
+        return (torch.optim.Adam(self.parameters(), settings.learning_rate, weight_decay=decay, foreach=True),)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Samples]:
+        config = self.config
+        self._windows = self._windows or sliding_windows(self.interactions, config.length + config.targets)
+        self._sampler = self._sampler or NegativeSampler(self.interactions)
+        users, items = self._windows
+        for rows in shuffled(len(users), config.batch_size, rng):
+            owners, (shown, positives) = users[rows], np.split(items[rows], [config.length], axis=1)
+            negatives = self._sampler.draw(np.repeat(owners[:, None], config.targets, axis=1), rng)
+            yield Samples(*map(self.tensor, (owners, shown, positives, negatives)))
+
+    def loss(self, batch: Samples) -> Tensor:
+        wishes = self.wishes(batch.users, batch.items)[:, None]
+        apart = (wishes * (self.outputs(batch.positives) - self.outputs(batch.negatives))).sum(dim=2)
+        apart = apart + self.biases[batch.positives] - self.biases[batch.negatives]
+        return (functional.softplus(-apart) * (batch.positives != self.padding)).sum()
+
+    def wishes(self, users: Tensor, items: Tensor) -> Tensor:
+        """(B, width) what all scores of a user are products of: ``p_u + s + sum_k e_k``.
+
+        Args:
+            users: (B,) rows.
+            items: (B, L) rows, padded before with I.
+        """
+        real = (items != self.padding).unsqueeze(2)
+        tastes, shown = self.users(users), self.items(items) * real
+        gated = shown * torch.sigmoid(self.feature_gate_item(shown) + self.feature_gate_user(tastes)[:, None])
+        chances = torch.sigmoid(gated @ self.item_gate + (tastes @ self.place_gates)[:, :, None]) * real
+        pooled = (chances * gated).sum(dim=1) / chances.sum(dim=1).clamp(min=torch.finfo(chances.dtype).tiny)
+        wishes: Tensor = tastes + pooled + shown.sum(dim=1)
+        return wishes
+
+    def score(self, examples: Examples) -> Tensor:
+        last = examples.last_items(self.config.length)
+        known = last >= 0
+        items = np.full(last.shape, self.padding, dtype=np.int64)
+        items[known] = self.interactions.item_rows(last[known])
+        users = self.interactions.user_rows(examples.users)
+        wishes = self.wishes(self.tensor(users), self.tensor(items))
+        return torch.addmm(self.biases[:-1], wishes, self.outputs.weight[:-1].T)
+
+
+def sliding_windows(interactions: Interactions, length: int) -> tuple[IntArray, IntArray]:
+    """Every stretch of ``length`` items of a user, and the whole of a shorter sequence, padded before with I.
+
+    Returns:
+        (n,) user rows, and (n, length) item rows.
+    """
+    begins, ends = interactions.offsets[:-1], interactions.offsets[1:]
+    counts = np.maximum(1, ends - begins - length + 1)
+    users = np.repeat(np.arange(len(begins)), counts)
+    back = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
+    places = (ends[users] - back)[:, None] + np.arange(-length, 0)
+    inside = places >= begins[users, None]
+    items = interactions.sequence[np.where(inside, places, 0)]
+    return users, np.where(inside, items, len(interactions.items))
+
+
+class HGN(LearnedRanker[HGNConfig]):
+    """Hierarchical gating; see the module."""
+
+    Config = HGNConfig
+    name = "hgn"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-3, 5e-4, 2e-3),
+        "weight_decay": (1e-4, 1e-3, 1e-2),
+        "width": (50, 64, 128),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> HGNNetwork:
+        return HGNNetwork(interactions, self.config)
