@@ -33,7 +33,7 @@ from baselines.learning.ranker import LearnedRanker
 from baselines.learning.sequences import batches, ends_of_histories, padded, windows
 from baselines.learning.settings import Count, Share, TrainingSettings, Weight
 from baselines.learning.softmax import catalogue_loss
-from baselines.sequential.transformer import HistoryEncoder, TransformerSettings, random_places
+from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples
 
@@ -88,7 +88,7 @@ class BERT4RecNetwork(Network):
             nn.Linear(config.width, config.width), nn.GELU(), nn.LayerNorm(config.width, eps=NORM_EPSILON)
         )
         self.bias = nn.Parameter(torch.zeros(self.padding))
-        self._windows = windows(interactions, config.length, shared=0, least=1)
+        self._windows = windows(interactions, config.max_length, shared=0, least=1)
         self.apply(init_weights)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Cloze]:
@@ -100,7 +100,7 @@ class BERT4RecNetwork(Network):
         """Hide some items of each row, or its last one alone; (B, N) item rows, padding behind."""
         real = items != self.padding
         lengths = real.sum(dim=1, keepdim=True)
-        share = random_places(real) < (lengths * self.config.mask_share).round().clamp(min=1)
+        share = _random_order(real) < (lengths * self.config.mask_share).round().clamp(min=1)
         last = torch.arange(items.shape[1], device=items.device) == lengths - 1
         last_alone = torch.rand(lengths.shape, device=items.device) < self.config.last_share
         hidden = torch.where(last_alone, last, share & real)
@@ -116,7 +116,7 @@ class BERT4RecNetwork(Network):
         return states
 
     def score(self, examples: Examples) -> Tensor:
-        known, lengths = ends_of_histories(examples, self.interactions, self.config.length - 1)
+        known, lengths = ends_of_histories(examples, self.interactions, self.config.max_length - 1)
         items = self.tensor(np.pad(known, ((0, 0), (0, 1)), constant_values=self.padding))
         rows, ends = torch.arange(len(items), device=self.device), self.tensor(lengths)
         items[rows, ends] = self.mask
@@ -129,7 +129,7 @@ class BERT4RecNetwork(Network):
         steady = [weight for weight in self.parameters() if weight.ndim == 1]
         groups: list[dict[str, Any]] = [{"params": decaying}, {"params": steady, "weight_decay": 0.0}]
         decay = self.config.weight_decay
-        return (torch.optim.AdamW(groups, settings.learning_rate, weight_decay=decay, eps=1e-6, foreach=True),)
+        return (torch.optim.AdamW(groups, settings.learning_rate, weight_decay=decay, eps=1e-6, fused=True),)
 
     def pace(self, epoch: int) -> float:
         """Falls evenly to zero at the most epochs; the authors' 100 steps of warm-up are about one epoch, at half."""
@@ -149,3 +149,9 @@ class BERT4Rec(LearnedRanker[BERT4RecConfig]):
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> BERT4RecNetwork:
         return BERT4RecNetwork(interactions, self.config)
+
+
+def _random_order(real: Tensor) -> Tensor:
+    """The place of each position in a random order of its row's, (B, N), those that are not real behind the others."""
+    keys = torch.rand(real.shape, device=real.device).masked_fill(~real, 2.0)
+    return keys.argsort(dim=1).argsort(dim=1)

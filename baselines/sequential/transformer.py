@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from baselines.learning.encoder import NORM_EPSILON, Encoder
@@ -16,7 +15,7 @@ class TransformerSettings(TrainingSettings):
     """Sizes of a transformer over a history.
 
     Attributes:
-        length: items of a history that are read, the last ones.
+        max_length: most items of a history that are read, the last ones.
         width: of item vectors and states, a multiple of ``heads``.
         inner: width inside the feed-forward layers.
         layers, heads: of the transformer.
@@ -24,7 +23,7 @@ class TransformerSettings(TrainingSettings):
         attention_dropout: of the attention weights.
     """
 
-    length: Count = 50
+    max_length: Count = 50
     width: Count = 64
     inner: Count = 256
     layers: Count = 2
@@ -42,7 +41,7 @@ class HistoryEncoder(nn.Module):
 
     def __init__(self, settings: TransformerSettings, causal: bool) -> None:
         super().__init__()
-        self.places = nn.Embedding(settings.length, settings.width)
+        self.places = nn.Embedding(settings.max_length, settings.width)
         self.norm = nn.LayerNorm(settings.width, eps=NORM_EPSILON)
         self.dropout = nn.Dropout(settings.dropout)
         self.encoder = Encoder(
@@ -59,17 +58,8 @@ class HistoryEncoder(nn.Module):
         """States of all positions, (B, N, width).
 
         Args:
-            vectors: (B, N, width) of items and tokens, N at most ``length``.
+            vectors: (B, N, width) of items and tokens, N at most ``max_length``.
             real: (B, N) bool, false at padding; for an encoder that is not causal.
         """
         states: Tensor = self.encoder(self.dropout(self.norm(vectors + self.places.weight[: vectors.shape[1]])), real)
         return states
-
-
-def random_places(lengths: Tensor) -> Tensor:
-    """A random order of each row's positions, (B, N): the place of each position in it, padding behind all.
-
-    ``lengths`` is (B, N) bool, true at real positions.
-    """
-    keys = torch.rand(lengths.shape, device=lengths.device).masked_fill(~lengths, 2.0)
-    return keys.argsort(dim=1).argsort(dim=1)

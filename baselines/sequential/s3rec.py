@@ -1,0 +1,55 @@
+"""S3-Rec: a SASRec whose weights begin at self-supervised ones (Zhou et al., CIKM 2020).
+
+The two stages are ``baselines.sequential.s3rec_pretraining`` and ``baselines.sequential.s3rec_finetuning``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.network import Network
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.settings import TrainingSettings
+from baselines.learning.training import Outcome, train
+from baselines.sequential.attributes import item_attributes
+from baselines.sequential.s3rec_finetuning import S3RecConfig, S3RecNetwork
+from baselines.sequential.s3rec_pretraining import Pretraining
+from unimp_bench.contracts import FitData
+from unimp_bench.corpus import Items
+
+SAVED_EVERY = 10
+"""Epochs of pre-training from one checkpoint to the next."""
+
+
+class S3Rec(LearnedRanker[S3RecConfig]):
+    """See the module."""
+
+    Config = S3RecConfig
+    name = "s3rec"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "pretraining_epochs": (0, 100, 300),
+        "dropout": (0.2, 0.5),
+        "learning_rate": (1e-3, 5e-4),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> S3RecNetwork:
+        return S3RecNetwork(interactions, item_attributes(items, interactions.items), self.config)
+
+    def learn(self, network: Network, data: FitData, validate: Callable[[], float]) -> Outcome:
+        assert isinstance(network, S3RecNetwork)
+        if self.config.pretraining_epochs:
+            settings = TrainingSettings(
+                epochs=self.config.pretraining_epochs,
+                validate_every=SAVED_EVERY,
+                learning_rate=self.config.pretraining_rate,
+                batch_size=self.config.pretraining_batch_size,
+            )
+            first = Pretraining(network).to(network.device)
+            network.history.encoder.causal = False
+            folder, label = data.work / "pretraining", f"{self.name}, pre-training"
+            train(first, settings, seed=data.seed, validate=None, folder=folder, label=label)
+            network.history.encoder.causal = True
+        return super().learn(network, data, validate)
