@@ -74,12 +74,8 @@ class LearnedRanker(Ranker[SettingsT]):
             self._course = (f"cut at {outcome.epochs} epochs, the best one {outcome.best_epoch}: more may be better",)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        network = self._fitted()
+        network = self._prepared()
         with torch.no_grad():
-            if not self._ready:
-                network.eval()
-                network.prepare()
-                self._ready = True
             scores = network.score(examples).cpu().numpy()
         columns = self._columns_of(catalogue)
         return scores if columns is None else scores[:, columns]
@@ -118,6 +114,16 @@ class LearnedRanker(Ranker[SettingsT]):
             whole = len(rows) == len(self._interactions.items)
             self._columns = (catalogue, None if whole else rows)
         return self._columns[1]
+
+    def _prepared(self) -> Network:
+        """The network, ready to score."""
+        network = self._fitted()
+        if not self._ready:
+            network.eval()
+            with torch.no_grad():
+                network.prepare()
+            self._ready = True
+        return network
 
     def _fitted(self) -> Network:
         assert self._network is not None, "fit or load comes first"

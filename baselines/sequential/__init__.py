@@ -46,4 +46,36 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
     ),
+    ModelCard(
+        name="s3rec",
+        factory="baselines.sequential.s3rec:S3Rec",
+        tasks=("recommendation",),
+        reads=("order", "text"),
+        about="a causal transformer that first learns items, segments, categories and brands from what is around; "
+        "fine-tuned by binary cross-entropy with one negative a position",
+        source="Zhou et al., CIKM 2020",
+        new_users=True,
+        new_items=False,
+    ),
+    ModelCard(
+        name="unisrec",
+        factory="baselines.sequential.unisrec:UniSRec",
+        tasks=("recommendation",),
+        reads=("order", "text"),
+        about="adapted text and item embeddings in a causal transformer; pre-trained on the training part by text, "
+        "on copies without some items (none without some words), then fine-tuned",
+        source="Hou et al., KDD 2022, transductive",
+        new_users=True,
+        new_items=False,
+    ),
+    ModelCard(
+        name="unisrec-inductive",
+        factory="baselines.sequential.unisrec:InductiveUniSRec",
+        tasks=("recommendation",),
+        reads=("order", "text"),
+        about="unisrec without item embeddings: an item is its text, so it can be one that was in no training",
+        source="Hou et al., KDD 2022, inductive",
+        new_users=True,
+        new_items=True,
+    ),
 )
