@@ -73,8 +73,8 @@ def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) ->
     An open_clip encoder gives what it was trained to give: its pooled and projected output (768 for ViT-L/14).
     ``tiny`` was trained for nothing and pools nothing: mean and spread of its patch tokens (256) stand for it. On the
     sample a logistic regression reads colour, shape and pattern from these for 99, 95 and 91% of the pictures; from
-    the mean alone for 98, 83 and 69%, from 256 standardised principal components of all tokens for 78, 100 and 50%. VBPR
-    reads these components worst too (validation NDCG@5 0.014; mean with or without spread 0.018).
+    the mean alone for 98, 83 and 69%, from 256 standardised principal components of all tokens for 78, 100 and 50%.
+    VBPR reads the components worst too (validation NDCG@5 0.014; the mean with or without the spread 0.018).
 
     Raises:
         UsageError: open_clip has no such encoder or weights.
