@@ -1,0 +1,113 @@
+"""BERT4Rec against its equations written as loops, and what is hidden of a sequence."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.sequential.bert4rec import BERT4RecConfig, BERT4RecNetwork
+from tests.baselines.sequential.plain import (
+    HISTORIES,
+    ITEMS,
+    examples,
+    gelu,
+    interactions,
+    linear,
+    norm,
+    shake,
+    softmax,
+    transformer,
+    values,
+)
+from unimp_bench.records import FloatArray
+
+LENGTH = 4
+
+
+def network(**settings: float) -> BERT4RecNetwork:
+    torch.manual_seed(0)
+    made = BERT4RecNetwork(interactions(), BERT4RecConfig(max_length=LENGTH, width=8, inner=12, **settings))  # type: ignore[arg-type]
+    shake(made)
+    return made.eval()
+
+
+def logits(made: BERT4RecNetwork, ids: list[int]) -> FloatArray:
+    """Of all items at all positions of one row, (N, I)."""
+    weights = values(made)
+    table = weights["items.weight"]
+    states = transformer(made.history, table[ids], causal=False)
+    rows = [norm(gelu(linear(state, weights, "head.0")), weights, "head.2") for state in states]
+    return np.array([table[:ITEMS] @ row + weights["bias"] for row in rows])
+
+
+def test_scores_are_the_distribution_at_a_mask_behind_the_history() -> None:
+    """Of a history that is too long the oldest items go, so that the mask has room."""
+    made = network()
+    expected = [logits(made, [*history[-(LENGTH - 1) :], ITEMS + 1])[-1] for history in HISTORIES]
+    with torch.no_grad():
+        np.testing.assert_allclose(made.score(examples()), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_loss_is_the_mean_over_hidden_positions() -> None:
+    made = network()
+    batch = made.cloze(torch.tensor([[0, 1, 2, 4], [3, 5, ITEMS, ITEMS], [6, ITEMS, ITEMS, ITEMS]]))
+    expected, targets = [], batch.targets.tolist()
+    for row in batch.items.tolist():
+        ids = [item for item in row if item != ITEMS]
+        told = logits(made, ids)
+        expected += [-math.log(softmax(told[t])[targets.pop(0)]) for t, item in enumerate(ids) if item > ITEMS]
+    assert not targets
+    assert made.loss(batch).item() == pytest.approx(np.mean(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_without_knowledge_the_loss_is_that_of_chance_whatever_is_hidden(share: float) -> None:
+    made = network(mask_share=share)
+    torch.nn.init.zeros_(made.items.weight)
+    torch.nn.init.zeros_(made.bias)
+    batch = made.cloze(torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS]]))
+    assert made.loss(batch).item() == pytest.approx(math.log(ITEMS), rel=1e-5)
+
+
+def test_a_share_of_each_row_is_hidden_and_the_rest_stays() -> None:
+    """Half of three and of four items are two; of one item it is that one."""
+    made = network(mask_share=0.5, last_share=0.0)
+    rows = torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS], [6, ITEMS, ITEMS, ITEMS]]).repeat(50, 1)
+    batch = made.cloze(rows)
+    hidden = batch.items == made.mask
+    assert hidden.sum(dim=1).tolist() == [2, 2, 1] * 50
+    assert torch.equal(batch.items[~hidden], rows[~hidden])
+    assert torch.equal(batch.targets, rows[hidden]) and torch.equal(batch.hidden, hidden.flatten().nonzero()[:, 0])
+    assert hidden[::3].any(dim=0).all() and not hidden[rows == ITEMS].any()
+
+
+def test_a_share_of_the_rows_hides_its_last_item_alone() -> None:
+    rows = torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS]]).repeat(500, 1)
+    always = network(mask_share=0.9, last_share=1.0).cloze(rows)
+    assert ((always.items == ITEMS + 1) == torch.tensor([[0, 0, 0, 1], [0, 0, 1, 0]]).repeat(500, 1)).all()
+    some = network(mask_share=0.9, last_share=0.25).cloze(rows)
+    alone = ((some.items == ITEMS + 1).sum(dim=1) == 1).float().mean()
+    assert 0.2 < float(alone) < 0.3
+
+
+def test_a_score_knows_neither_its_batch_nor_its_padding() -> None:
+    made = network()
+    with torch.no_grad():
+        whole = made.score(examples())
+        made.items.weight[made.padding] += 5
+        for number, history in enumerate(HISTORIES):
+            np.testing.assert_allclose(made.score(examples((history,)))[0], whole[number], rtol=1e-4, atol=1e-6)
+
+
+def test_an_epoch_reads_every_interaction_once() -> None:
+    made = network(last_share=1.0)
+    batches = list(made.batches(np.random.default_rng(0)))
+    assert sum(int((batch.items != ITEMS).sum()) for batch in batches) == len(interactions())
+
+
+def test_the_learning_rate_falls_to_zero() -> None:
+    made = network(epochs=4)
+    assert [made.pace(epoch) for epoch in range(5)] == [0.5, 0.75, 0.5, 0.25, 0]
