@@ -168,6 +168,35 @@ def test_reported_numbers_carry_their_source() -> None:
         assert table.source and table.protocol and table.rows
 
 
+@pytest.mark.parametrize(
+    ("corpus", "expected"),
+    [
+        ("beauty", {"hgn": "0.0325", "recbole:HGN": "0.0325", "s3rec": "0.0387", "mf": "0.0165†", "popularity": ""}),
+        ("sports", {"hgn": "0.0189", "recbole:HGN": "0.0189", "s3rec": "0.0251", "mf": "0.0165†", "popularity": ""}),
+        ("toy", {"hgn": "0.0231†", "recbole:HGN": "0.0231†", "s3rec": "0.0311†", "mf": "0.0165†", "popularity": ""}),
+    ],
+)
+def test_a_printed_number_stands_beside_every_model_of_its_system(
+    tmp_path: Path, corpus: str, expected: dict[str, str]
+) -> None:
+    """Of the same corpus where a paper has one, else of Table 1 and marked."""
+    (tmp_path / "reported").symlink_to(COMMITTED / "reported")
+    for model in expected:
+        place(tmp_path, make_result(model, np.array([1, 2, 300]), task="recommendation", corpus=corpus))
+    lines = [line.split(" | ") for line in pages(tmp_path)["recommendation.md"].splitlines()]
+    head = next(cells for cells in lines if "Reported HR@5" in cells)
+    column = head.index("Reported HR@5")
+    assert {cells[1]: cells[column] for cells in lines if len(cells) == len(head) and cells[1] in expected} == expected
+
+
+def test_printed_models_are_names_that_run_here_or_systems_that_are_not_here() -> None:
+    absent = {"p5", "vip5", "tiger", "hem", "zam", "mrg", "rtm", "sancl"}
+    named = {model for table in load_reported(COMMITTED) for row in table.rows for model in row.models}
+    for model in named - absent:
+        registry.model_card(model)
+    assert not absent & set(registry.model_cards()), "it runs here by now: take it off this list"
+
+
 def test_ranks_survive_packing() -> None:
     ranks = np.array([1, 254, 255, 256, 100_000])
     assert make_result("a", ranks).target_ranks().tolist() == [1, 254, 255, 255, 255]

@@ -143,8 +143,8 @@ def test_a_model_of_another_budget_has_a_line_for_each() -> None:
     baseline = {"task": "recommendation", "split": "new-user"}
     results = [
         ranked(split="new-user"),
-        make_result("recbole:SASRec", RANKS, settings={"epochs": "3"}, **baseline),
-        make_result("recbole:SASRec", RANKS, settings={"epochs": "9"}, **baseline),
+        make_result("sasrec", RANKS, settings={"epochs": "3"}, **baseline),
+        make_result("sasrec", RANKS, settings={"epochs": "9"}, **baseline),
         make_result("popularity", RANKS, **baseline),
     ]
     (section,) = topic_sections(SUITES["new_user"], results)

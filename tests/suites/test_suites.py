@@ -32,9 +32,10 @@ def test_every_row_can_be_run_or_says_why_not(suite: Suite, planted: Corpus) -> 
     assert len({row.label for row in suite.rows}) == len(suite.rows)
 
 
-def test_a_task_of_the_same_name_is_the_only_page_that_a_suite_shares() -> None:
-    assert set(SUITES) & set(registry.task_cards()) == {"image_generation"}
-    assert not SUITES["image_generation"].variants, "its rows are on the task's page or nowhere"
+def test_suites_of_a_tasks_name_are_those_whose_page_is_the_tasks() -> None:
+    shared = set(SUITES) & set(registry.task_cards())
+    assert shared == {"image_generation", "recommendation"}
+    assert not any(SUITES[name].variants for name in shared), "their rows are on the task's page or nowhere"
 
 
 def test_each_printed_row_of_a_topic_has_its_row_and_the_other_way_round() -> None:

@@ -6,8 +6,10 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import built
+from unimp_bench.contracts import ModelCard
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
+from unimp_bench.records import SPLITS, Split
 from unimp_bench.suites import CATALOGUE
 
 KINDS = ("tasks", "models", "corpora", "suites")
@@ -16,7 +18,11 @@ KINDS = ("tasks", "models", "corpora", "suites")
 @click.command("list")
 @click.argument("kind", metavar="[tasks|models|corpora|suites]")
 def command(kind: str) -> None:
-    """List tasks, models, corpora or suites."""
+    """List tasks, models, corpora or suites.
+
+    READS is what decides a model's answers; SPLITS are those that it answers once it is fitted on loo. With --fit-split
+    new-domain any model is fitted on the new domain itself.
+    """
     find(dict.fromkeys(KINDS), kind, "list")
     rows = {"tasks": _tasks, "models": _models, "corpora": _corpora, "suites": _suites}[kind]()
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
@@ -30,12 +36,18 @@ def _tasks() -> list[tuple[str, ...]]:
 
 
 def _models() -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("MODEL", "TASKS", "READS", "NEW USERS", "NEW ITEMS", "WHAT IT IS")]
+    rows: list[tuple[str, ...]] = [("MODEL", "TASKS", "READS", "SPLITS", "WHAT IT IS")]
     for card in registry.model_cards().values():
         name = f"{card.name}:<Model>" if card.variant else card.name
-        answers = ("yes" if card.new_users else "no", "yes" if card.new_items else "no")
-        rows.append((name, ",".join(card.tasks), ",".join(card.reads), *answers, card.about))
+        tasks = "all" if set(card.tasks) == set(registry.task_cards()) else ", ".join(card.tasks)
+        rows.append((name, tasks, ", ".join(card.reads) or "nothing", ", ".join(_splits(card)), card.about))
     return rows
+
+
+def _splits(card: ModelCard) -> list[Split]:
+    """The splits that a model answers once it is fitted on ``loo``."""
+    served: dict[Split, bool] = {"loo": True, "new-user": card.new_users, "new-domain": card.new_items}
+    return [split for split in SPLITS if served[split]]
 
 
 def _corpora() -> list[tuple[str, ...]]:

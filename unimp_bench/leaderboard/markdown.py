@@ -60,7 +60,7 @@ def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Repor
         lines += ["", "No result has been published yet."]
     for section in found:
         lines += ["", *_section(section, reported)]
-    printed = [table for table in reported if not table.topic or any(row.model for row in table.rows)]
+    printed = [table for table in reported if not table.topic or any(row.models for row in table.rows)]
     lines += ["", "## What papers report", ""] if printed else []
     for table in printed:
         lines += [*reported_table(table), ""]
@@ -143,4 +143,4 @@ def _reported_cell(row: Row, section: Section, reported: Sequence[Reported]) -> 
 
 
 def _rows_of(table: Reported, model: str, metric: str) -> list[ReportedRow]:
-    return [row for row in table.rows if row.model == model and metric in row.metrics]
+    return [row for row in table.rows if model in row.models and metric in row.metrics]

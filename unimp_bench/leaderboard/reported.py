@@ -14,10 +14,10 @@ REPORTED = "reported"
 
 
 class ReportedRow(Strict):
-    """One printed row: the system as the paper names it, our model of that system (if any), and the cells."""
+    """One printed row: the system as the paper names it, the models of it that run here (if any), and the cells."""
 
     system: str
-    model: str
+    models: tuple[str, ...] = ()
     metrics: dict[str, float]
 
 
@@ -31,7 +31,7 @@ class Reported(Strict):
         corpus: our corpus on the same data, users and split, so that numbers compare; empty where we have none.
         protocol: what the paper says of seen items, splits and candidates.
         split: ours that the table is on.
-        topic: the suite whose rows it prints; empty for the tables of tasks.
+        topic: the suite whose rows it prints; empty where it is no suite's.
         rows: in the order of the paper.
     """
 

@@ -10,11 +10,13 @@ from unimp_bench.suites import (
     new_domain,
     new_user,
     pretraining,
+    recommendation,
     robustness,
 )
 from unimp_bench.suites.record import SUBJECT, Suite, SuiteRow
 
 CATALOGUE = (
+    recommendation.SUITE,
     ablation.SUITE,
     new_user.SUITE,
     new_domain.SUITE,

@@ -1,6 +1,6 @@
 """Table 4b: a domain that no model was first fitted on."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity
+from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity, refused
 
 SUITE = Suite(
     name="new_domain",
@@ -19,12 +19,17 @@ SUITE = Suite(
         ),
         not_here("P5"),
         not_here("VIP5"),
-        not_here("S³-Rec"),
-        not_here("UniSRec"),
+        SuiteRow("S³-Rec, of the domain", model="s3rec", fit_split="new-domain", system="S³-Rec"),
+        SuiteRow("UniSRec, of the domain", model="unisrec", fit_split="new-domain", system="UniSRec"),
+        SuiteRow("UniSRec, text alone, not adapted", model="unisrec-inductive"),
         SuiteRow("UniMP, all adapted", after=(("recommendation",),), fit_split="new-domain", tune={"trained": "all"}),
         SuiteRow("UniMP, fitted on the domain alone", fit_split="new-domain"),
         SuiteRow("Transition graph, not adapted", model="transition-graph", seeded=False),
         SuiteRow("Transition graph, of the domain", model="transition-graph", fit_split="new-domain", seeded=False),
         popularity(fit_split="new-domain"),
+        refused(
+            "S³-Rec and others that know items by number, not adapted",
+            "learn a vector for each item, and have none for these",
+        ),
     ),
 )

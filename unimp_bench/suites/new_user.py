@@ -1,6 +1,6 @@
 """Table 4a: users that no model was fitted on."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity
+from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity, refused
 
 SUITE = Suite(
     name="new_user",
@@ -13,10 +13,14 @@ SUITE = Suite(
         SuiteRow("UniMP", system="UniMP"),
         not_here("P5"),
         not_here("VIP5"),
-        not_here("S³-Rec"),
-        not_here("UniSRec"),
-        SuiteRow("SASRec", model="sasrec", lacks="its budget is a choice of its own; see 'unimp-bench run'"),
+        SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
+        SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
+        SuiteRow("SASRec", model="sasrec"),
         SuiteRow("Transition graph", model="transition-graph", seeded=False),
         popularity(),
+        refused(
+            "MF, MACR, LightGCN, UltraGCN, HGN, VBPR, CausalRec, MMGCL, MMSSL",
+            "learn a vector for each user, and have none for these",
+        ),
     ),
 )

@@ -20,7 +20,8 @@ class SuiteRow:
     Attributes:
         label: as the paper's table has it.
         model: by name; empty for a system of the paper that is no model here yet.
-        preset: where the row is about a preset; else the user's choice, one for all such rows of a table.
+        preset: where the row is about a preset; else the user's choice, one for all rows about the subject, and of
+            another model what it was tuned to.
         settings, tune, fit_on, fit_split, after, views: as in ``unimp_bench.runner.RunRequest``; values as text.
         system: the row's name in the paper's table (``leaderboards/reported``), where it stands there.
         seeded: chance has a part in it, so that several seeds say more than one.
@@ -75,6 +76,11 @@ class Suite:
 def not_here(system: str) -> SuiteRow:
     """The row of a system that the paper measured and that is no model here."""
     return SuiteRow(system, model="", system=system, lacks="no model here yet")
+
+
+def refused(systems: str, reason: str) -> SuiteRow:
+    """The row of systems that cannot be asked, so that the table says why."""
+    return SuiteRow(systems, model="", lacks=reason)
 
 
 def popularity(fit_split: Split = "loo") -> SuiteRow:

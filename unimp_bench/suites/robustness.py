@@ -10,8 +10,8 @@ SUITE = Suite(
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
-        not_here("S³-Rec with NT"),
-        not_here("S³-Rec"),
+        SuiteRow("S³-Rec with NT", model="s3rec", views=("NT",), system="S³-Rec with NT"),
+        SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         not_here("MMSSL with NV"),
         not_here("MMSSL"),
         SuiteRow("UniMP with NT", views=("NT",), system="UniMP with NT"),
