@@ -12,11 +12,19 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.testing.conformance import ModelConformance
 
 SMALL: dict[str, Mapping[str, Any]] = {
+    "mf": {"epochs": 1},
+    "lightgcn": {"epochs": 1},
+    "macr": {"epochs": 1},
+    "ultragcn": {"epochs": 1},
     "recbole:SASRec": {"epochs": 1},
     "recbole:BPR": {"epochs": 1},
     "recbole:GRU4Rec": {"epochs": 1},
     "vbpr": {"epochs": 1},
     "causalrec": {"epochs": 1},
+    "mmgcl": {"epochs": 1},
+    "hgn": {"epochs": 1},
+    "gru4rec": {"epochs": 1, "width": 32},
+    "sasrec": {"epochs": 1, "width": 32, "inner": 64},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]

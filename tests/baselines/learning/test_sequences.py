@@ -1,0 +1,94 @@
+"""Windows and batches of histories: nothing is lost, nothing counts twice, padding stands behind."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.sequences import batches, ends_of_histories, padded, windows
+from unimp_bench.errors import UsageError
+from unimp_bench.records import Examples, Histories
+
+LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13)
+
+
+def training_part(lengths: tuple[int, ...] = LENGTHS) -> Interactions:
+    """Users with so many items; every interaction is an item of its own."""
+    offsets = np.cumsum([0, *lengths])
+    return Interactions(np.arange(len(lengths)), np.arange(offsets[-1]), offsets, np.arange(offsets[-1]))
+
+
+def transitions(lengths: tuple[int, ...]) -> list[tuple[int, int]]:
+    """All steps from an interaction to the user's next one."""
+    ends = np.cumsum(lengths)
+    return [(row, row + 1) for row in range(ends[-1]) if row + 1 not in ends]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 20])
+def test_every_transition_lies_in_exactly_one_window(length: int) -> None:
+    part = training_part()
+    cut = windows(part, length)
+    spans = [range(start, stop - 1) for start, stop in zip(cut.starts, cut.stops, strict=True)]
+    found = Counter((row, row + 1) for span in spans for row in span)
+    assert found == Counter(transitions(LENGTHS))
+    assert (cut.stops - cut.starts).max() <= length + 1
+    assert np.array_equal(part.owners[cut.starts], cut.users) and np.array_equal(part.owners[cut.stops - 1], cut.users)
+
+
+@pytest.mark.parametrize("length", [1, 3, 20])
+def test_windows_that_share_nothing_hold_every_item_once(length: int) -> None:
+    cut = windows(training_part(), length, shared=0, least=1)
+    rows = [row for start, stop in zip(cut.starts, cut.stops, strict=True) for row in range(start, stop)]
+    assert sorted(rows) == list(range(sum(LENGTHS)))
+    assert (cut.stops - cut.starts).max() <= length
+
+
+def test_the_newest_window_of_a_user_is_full() -> None:
+    cut = windows(training_part((8,)), 3)
+    assert list(zip(cut.starts, cut.stops, strict=True)) == [(4, 8), (1, 5), (0, 2)]
+
+
+def test_short_stretches_are_left_out() -> None:
+    cut = windows(training_part(), 20, least=5)
+    assert (cut.stops - cut.starts).min() == 5
+
+
+def test_an_epoch_has_every_window_once_and_pads_little() -> None:
+    rng = np.random.default_rng(0)
+    cut = windows(training_part(tuple(rng.integers(2, 50, 400))), 50)
+    lengths = cut.stops - cut.starts
+    first, second = (list(batches(cut, 16, np.random.default_rng(seed))) for seed in (1, 2))
+    for epoch in (first, second):
+        assert sorted(np.concatenate(epoch)) == list(range(len(cut)))
+        assert max(map(len, epoch)) == 16
+        assert sum(len(rows) * lengths[rows].max() for rows in epoch) < 1.2 * lengths.sum()
+    assert not np.array_equal(np.concatenate(first), np.concatenate(second))
+
+
+def test_batches_do_not_come_in_order_of_length() -> None:
+    rng = np.random.default_rng(0)
+    cut = windows(training_part(tuple(rng.integers(2, 50, 400))), 50)
+    longest = [(cut.stops - cut.starts)[rows].max() for rows in batches(cut, 16, rng)]
+    assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.6
+
+
+def test_padding_stands_behind() -> None:
+    rows = padded(np.array([5, 6, 7, 8]), np.array([0, 3, 1]), np.array([1, 4, 4]), padding=9)
+    assert rows.tolist() == [[5, 9, 9], [8, 9, 9], [6, 7, 8]]
+
+
+def test_the_end_of_a_history_in_rows_of_the_fit() -> None:
+    part = Interactions(np.arange(1), np.array([10, 20, 30, 40]), np.array([0, 1]), np.array([0]))
+    histories = Histories(
+        np.array([0, 4, 6]), np.array([40, 10, 20, 30, 20, 10], np.int32), np.ones(6, np.float32), np.arange(6)
+    )
+    examples = Examples("recommendation", "loo", "test", histories, np.array([0, 1, 0]), np.array([4, 5, 2]), None)
+    rows, lengths = ends_of_histories(examples, part, 3)
+    assert rows.tolist() == [[0, 1, 2], [1, 4, 4], [3, 0, 4]]
+    assert lengths.tolist() == [3, 1, 2]
+    unknown = Interactions(np.arange(1), np.array([10, 20, 40]), np.array([0, 1]), np.array([0]))
+    with pytest.raises(UsageError, match="item 30 was not in the catalogue"):
+        ends_of_histories(examples, unknown, 3)
