@@ -24,4 +24,15 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
     ),
+    ModelCard(
+        name="mmgcl",
+        factory="baselines.multimodal.mmgcl:MMGCL",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="LightGCN on ids, pictures and text, mixed, with contrasts between views as the paper has them (in the "
+        "authors' code masked view and challenging negative reach no loss); dropped graphs anew once an epoch",
+        source="Yi et al., SIGIR 2022",
+        new_users=False,
+        new_items=False,
+    ),
 )

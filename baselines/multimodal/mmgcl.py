@@ -1,0 +1,233 @@
+"""Multi-modal graph contrastive learning (MMGCL; Yi, Wang, Ounis and Macdonald, SIGIR 2022).
+
+An item has a channel of its own vectors and one for each modality, ``X_m W_m + b_m``; users have one table in all of
+them. Each channel is propagated as in LightGCN, and a linear map of the channels side by side makes the vectors:
+
+    user = W_U [u^id; u^picture; u^text],  item = W_I [i^id; i^picture; i^text],  y(u, i) = user . item
+    L = mean over (u, i, j) of -log sigmoid(y(u, i) - y(u, j)) + contrast * (C(users) + C(positive items))
+    C = mean over nodes x of -log e^s(x', x'') / (sum over nodes b of e^s(x', b'') + [x is an item] e^s(x', x~))
+
+with ``s`` the cosine over ``temperature``. View 1, ``x'``, lost a share of the edges in all channels (modality edge
+dropout); view 2, ``x''``, has random vectors in place of one modality of all items, drawn at each step (modality
+masking). The challenging negative ``x~`` is the item with one modality of the step's negative item.
+
+The authors' code departs from their paper, and this file follows the paper. There, both contrasts set users of view 1
+against items of view 1, so that view 2 and the challenging negative reach no loss; view 2 drops nodes instead of
+masking a modality; its branch for text propagates the pictures, and the one for pictures the text; and dropped graphs
+are made at each step, here once an epoch. Ours besides: modalities are drawn uniformly, the random vectors stay the
+same, and a user or item that is in a batch twice is no negative of itself.
+
+Propagation is linear in the item channels, so the features, which are constant, are propagated before they meet
+``W_m``: once on the whole graph, once an epoch on the thinned one. A step propagates nothing but the two tables. That
+takes 8 (U + I) bytes for each channel of the features: 0.1 GB on Beauty, 2 GB at 300,000 nodes with 768 channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from baselines.learning.graph import mean_propagation, normalised_adjacency
+from baselines.learning.interactions import Interactions
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.multimodal.features import VisualSettings
+from baselines.multimodal.modalities import modalities
+from baselines.multimodal.propagation import split_propagation
+from unimp_bench.corpus import Items
+
+BLANK_STD = 0.1
+"""Of the random vectors that stand for a masked modality."""
+
+
+@dataclass(frozen=True)
+class MMGCLConfig(VisualSettings):
+    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+
+    Attributes:
+        width: of the vectors.
+        layers: hops of the propagation.
+        contrast: weight of the contrasts, alpha of the paper.
+        temperature: that cosines are divided by.
+        edge_dropout: share of the interactions that view 1 lacks.
+        weight_decay: of Adam, on all parameters.
+        init_std: standard deviation of the first vectors.
+    """
+
+    validate_every: Count = 5
+    width: Count = 64
+    layers: Count = 3
+    contrast: Weight = 0.4
+    temperature: Rate = 0.2
+    edge_dropout: Share = 0.05
+    weight_decay: Weight = 1e-4
+    init_std: Rate = 0.1
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph, and the features propagated on it.
+
+    Attributes:
+        adjacency: (U + I, U + I) sparse, normalised.
+        features: one a modality, (U + I, F + 1); the last column is a propagated constant, for the bias.
+    """
+
+    adjacency: Tensor
+    features: tuple[Tensor, ...]
+
+
+class MMGCLNetwork(PairwiseNetwork):
+    """Tables, projections of the modalities, and the maps that mix the channels.
+
+    Attributes:
+        project: one a modality, (F + 1, width): ``W_m`` with ``b_m`` as its last row.
+        mix_users, mix_items: ``W_U`` and ``W_I``.
+        features: one a modality, (I, F + 1), the last column constant.
+        blank: (I, width) random vectors that stand for a masked modality.
+        thinned: the graph of view 1 in this epoch.
+    """
+
+    def __init__(
+        self, interactions: Interactions, features: tuple[Tensor, ...], remarks: tuple[str, ...], config: MMGCLConfig
+    ) -> None:
+        super().__init__(interactions, config.width, config.batch_size, config.init_std)
+        self.config, self.remarks = config, remarks
+        self.project = nn.ParameterList(torch.zeros(table.shape[1] + 1, config.width) for table in features)
+        for projection in self.project:
+            nn.init.xavier_uniform_(projection.data[:-1])
+        channels = (1 + len(features)) * config.width
+        self.mix_users, self.mix_items = nn.Linear(channels, config.width), nn.Linear(channels, config.width)
+        for mix in (self.mix_users, self.mix_items):
+            nn.init.xavier_uniform_(mix.weight)
+        self.features = tuple(functional.pad(table, (0, 1), value=1.0) for table in features)
+        self.blank = BLANK_STD * torch.randn(len(interactions.items), config.width)
+        self.thinned: Graph | None = None
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Triples]:
+        edges = sparse.coo_array(self.interactions.matrix)
+        kept = rng.random(edges.nnz) >= self.config.edge_dropout
+        places = tuple(place[kept] for place in edges.coords)
+        self.thinned = self._graph(sparse.csr_array((edges.data[kept], places), shape=edges.shape))
+        yield from super().batches(rng)
+
+    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
+        decay = self.config.weight_decay
+        return (torch.optim.Adam(self.parameters(), lr=settings.learning_rate, weight_decay=decay, fused=True),)
+
+    def loss(self, batch: Triples) -> Tensor:
+        masked, swapped = torch.randint(len(self.project), (2,)).tolist()
+        return self.loss_of(batch, masked, swapped)
+
+    def loss_of(self, batch: Triples, masked: int, swapped: int) -> Tensor:
+        """The loss of a step that masks one modality in view 2 and swaps one in the challenging negatives."""
+        assert self.thinned is not None
+        size, first_item = len(batch.users), len(self.interactions.users)
+        nodes = torch.cat([batch.users, first_item + batch.positives, first_item + batch.negatives])
+        whole, from_users = self._channels(self._whole, nodes)
+        thinned, _ = self._channels(self.thinned, nodes[: 2 * size])
+        users, positives, negatives = whole.chunk(3)
+        scores = [(self._user(users) * self._item(part)).sum(dim=1) for part in (positives, negatives)]
+
+        blank = from_users[: 2 * size] + self._propagated_blank[nodes[: 2 * size]]
+        second = _with_channel(whole[: 2 * size], 1 + masked, blank)
+        challenge = _with_channel(positives, 1 + swapped, negatives[:, 1 + swapped])
+        temperature = self.config.temperature
+        contrast = info_nce(self._user(thinned[:size]), self._user(second[:size]), batch.users, temperature) + info_nce(
+            self._item(thinned[size:]),
+            self._item(second[size:]),
+            batch.positives,
+            temperature,
+            self._item(challenge),
+        )
+        return bpr_loss(*scores) + self.config.contrast * contrast
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        users = len(self.interactions.users)
+        channels, _ = self._channels(self._whole, slice(None))
+        return self._user(channels[:users]), self._item(channels[users:])
+
+    def _user(self, channels: Tensor) -> Tensor:
+        vectors: Tensor = self.mix_users(channels.flatten(1))
+        return vectors
+
+    def _item(self, channels: Tensor) -> Tensor:
+        vectors: Tensor = self.mix_items(channels.flatten(1))
+        return vectors
+
+    def _channels(self, graph: Graph, nodes: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Channels of some nodes, (n, 1 + modalities, width), and what users contribute to each one, (n, width)."""
+        sent = split_propagation(graph.adjacency, self.users.weight, self.items.weight, self.config.layers)
+        from_users, from_items = (vectors[nodes] for vectors in sent)
+        of_items = [table[nodes] @ project for table, project in zip(graph.features, self.project, strict=True)]
+        return from_users[:, None] + torch.stack([from_items, *of_items], dim=1), from_users
+
+    @cached_property
+    def _whole(self) -> Graph:
+        return self._graph(self.interactions.matrix)
+
+    @cached_property
+    def _propagated_blank(self) -> Tensor:
+        return self._propagated(self._whole.adjacency, self.blank)
+
+    def _graph(self, matrix: sparse.csr_array) -> Graph:
+        adjacency = normalised_adjacency(matrix).to(self.device)
+        return Graph(adjacency, tuple(self._propagated(adjacency, table) for table in self.features))
+
+    def _propagated(self, adjacency: Tensor, table: Tensor) -> Tensor:
+        """What items that send the rows of ``table`` send, (U + I, columns)."""
+        nodes = functional.pad(table.to(self.device), (0, 0, len(self.interactions.users), 0))
+        return mean_propagation(adjacency, nodes, self.config.layers)
+
+
+def _with_channel(channels: Tensor, number: int, other: Tensor) -> Tensor:
+    """A copy of ``channels``, (n, channels, width), with one of them replaced by ``other``, (n, width)."""
+    copy = channels.clone()
+    copy[:, number] = other
+    return copy
+
+
+def info_nce(
+    first: Tensor, second: Tensor, nodes: Tensor, temperature: float, challenge: Tensor | None = None
+) -> Tensor:
+    """How well each node's first view finds its second one among those of the batch, a scalar.
+
+    Args:
+        first, second: (B, width) the two views.
+        nodes: (B,) whose views these are; the views of one node are no negatives of each other.
+        temperature: that cosines are divided by.
+        challenge: (B, width) one negative more for each node; None for no more.
+    """
+    first, second = functional.normalize(first) / temperature, functional.normalize(second)
+    again = (nodes[:, None] == nodes).fill_diagonal_(False)
+    totals = (first @ second.T).masked_fill_(again, -torch.inf).logsumexp(dim=1)
+    if challenge is not None:
+        totals = torch.logaddexp(totals, (first * functional.normalize(challenge)).sum(dim=1))
+    return (totals - (first * second).sum(dim=1)).mean()
+
+
+class MMGCL(LearnedRanker[MMGCLConfig]):
+    """See the module."""
+
+    Config = MMGCLConfig
+    name = "mmgcl"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-3, 5e-4, 5e-3),
+        "contrast": (0.05, 0.1, 0.4),
+        "edge_dropout": (0.05, 0.2),
+        "weight_decay": (0.0, 1e-5, 1e-4),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> MMGCLNetwork:
+        features, remarks = modalities(self.config, interactions, items, cache)
+        return MMGCLNetwork(interactions, features, remarks, self.config)
