@@ -33,12 +33,14 @@ def neighbours(matrix: sparse.csr_array, k: int, weigh: Weigh, label: str) -> sp
     users = sparse.csr_array(matrix.T)
     blocks = []
     for rows in progress(_blocks(users @ np.diff(matrix.indptr)), f"{label}: counting pairs", unit="block"):
-        counts = sparse.coo_array(users[rows] @ matrix)
+        product = users[rows] @ matrix
+        product.sort_indices()
+        counts = sparse.coo_array(product)
         first, second = counts.coords[0] + rows.start, counts.coords[1]
         others = first != second
         first, second = first[others], second[others]
         weights = weigh(counts.data[others], first, second).astype(np.float32)
-        kept = _strongest(weights, first, second, k)
+        kept = _strongest(weights, first, k)
         blocks.append((weights[kept], first[kept], second[kept]))
     weights, first, second = (np.concatenate(column) for column in zip(*blocks, strict=True))
     return sparse.csr_array((weights, (first, second)), shape=(items, items))
@@ -51,9 +53,9 @@ def _blocks(pairs: FloatArray) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def _strongest(weights: FloatArray, rows: IntArray, columns: IntArray, k: int) -> IntArray:
-    """Numbers of the ``k`` largest weights of each row, the rows in order."""
-    order = np.lexsort((columns, -weights, rows))
+def _strongest(weights: FloatArray, rows: IntArray, k: int) -> IntArray:
+    """Numbers of the ``k`` largest weights of each row, of equal ones the first; the rows in order."""
+    order = np.lexsort((-weights, rows))
     sorted_rows = rows[order]
     places = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
     kept: IntArray = order[places < k]

@@ -33,8 +33,8 @@ class ItemKNNConfig:
         shrink: added to the denominator of the cosine.
     """
 
-    neighbours: Count = 100
-    shrink: Weight = 10.0
+    neighbours: Count = 20
+    shrink: Weight = 100.0
 
 
 class ItemKNN(ItemToItem[ItemKNNConfig, sparse.csr_array]):
@@ -42,8 +42,8 @@ class ItemKNN(ItemToItem[ItemKNNConfig, sparse.csr_array]):
 
     Config = ItemKNNConfig
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "neighbours": (20, 50, 100, 200, 500),
-        "shrink": (0.0, 1.0, 10.0, 50.0, 100.0),
+        "neighbours": (10, 20, 50, 100, 200),
+        "shrink": (0.0, 1.0, 10.0, 100.0, 300.0),
     }
 
     def weigh(self, matrix: sparse.csr_array) -> sparse.csr_array:

@@ -128,7 +128,8 @@ class UltraGCNNetwork(Network):
 
     def score(self, examples: Examples) -> Tensor:
         rows = self.tensor(self.interactions.user_rows(examples.users))
-        return self.users(rows) @ self.items.weight.T
+        scores: Tensor = self.users(rows) @ self.items.weight.T
+        return scores
 
 
 class UltraGCN(LearnedRanker[UltraGCNConfig]):

@@ -69,5 +69,5 @@ def bpr_loss(positives: Tensor, negatives: Tensor) -> Tensor:
 
 
 def penalty(*rows: Tensor) -> Tensor:
-    """Half the squared norms of a step's rows of the tables, over its size B, a scalar; the first rows are (B, width)."""
+    """Half the squared norms of a step's rows of the tables, over its size B, a scalar; the first are (B, width)."""
     return torch.stack([row.square().sum() for row in rows]).sum() / (2 * len(rows[0]))

@@ -1,0 +1,54 @@
+"""A corpus of two crowds with tastes of their own, which no model that knows only popularity can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from unimp_bench import registry
+from unimp_bench.contracts import FitData, TaskExamples
+from unimp_bench.corpus import Corpus
+from unimp_bench.metrics.ranking import rank_metric_means
+from unimp_bench.ranking import rank_examples
+from unimp_bench.splits import catalogue
+
+CROWDS, USERS, SHELF, LENGTH = 6, 40, 15, 8
+
+Quality = Callable[..., float]
+
+
+@pytest.fixture
+def crowds(make_corpus: Callable[..., Corpus]) -> Corpus:
+    """Six crowds of 40 users, each with a shelf of 15 items of which every user has eight, at random."""
+    rng = np.random.default_rng(0)
+    histories = [
+        (crowd * SHELF + rng.permutation(SHELF)[:LENGTH]).tolist() for crowd in range(CROWDS) for _ in range(USERS)
+    ]
+    return make_corpus(histories, {"title": pa.array([f"item {number}" for number in range(CROWDS * SHELF)])})
+
+
+@pytest.fixture
+def quality(tmp_path: Path) -> Quality:
+    """``quality(name, corpus, **settings)`` is HR@10 of the test part, seen items masked, of a model fitted anew."""
+
+    def measured(name: str, corpus: Corpus, **settings: Any) -> float:
+        model, task = registry.make_model(name, settings=settings), registry.make_task("recommendation")
+        train, validation, test = (task.examples(corpus, "loo", part) for part in ("train", "validation", "test"))
+        items = catalogue(corpus, "loo")
+
+        def hits(model: Any, examples: Any) -> float:
+            ranking = rank_examples(model, examples, items, "masked", top=0, label=name)
+            return rank_metric_means(ranking.ranks)["HR@10"]
+
+        folder = tmp_path / name
+        folder.mkdir()
+        drawn = {"recommendation": TaskExamples(train, validation)}
+        model.fit(FitData(corpus.items, items, drawn, 0, folder, folder, lambda model, _: hits(model, validation)))
+        return hits(model, test)
+
+    return measured
