@@ -25,6 +25,10 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "hgn": {"epochs": 1},
     "gru4rec": {"epochs": 1, "width": 32},
     "sasrec": {"epochs": 1, "width": 32, "inner": 64},
+    "bert4rec": {"epochs": 1},
+    "s3rec": {"epochs": 1, "pretraining_epochs": 1},
+    "unisrec": {"epochs": 1, "pretraining_epochs": 1},
+    "unisrec-inductive": {"epochs": 1, "pretraining_epochs": 1},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]

@@ -1,4 +1,4 @@
-"""A transformer over one history written from its equations as loops, and a set small enough for it."""
+"""The transformer over one history, written from its equations as loops."""
 
 from __future__ import annotations
 
@@ -8,30 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 from torch import nn
 
-from baselines.learning.interactions import Interactions
 from baselines.sequential.transformer import HistoryEncoder
-from unimp_bench.records import Examples, FloatArray, Histories
+from unimp_bench.records import FloatArray
 
 Values = Mapping[str, FloatArray]
-
-HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
-ITEMS = 7
-"""The last one is in nobody's history."""
-
-
-def interactions() -> Interactions:
-    """The training part of users with these histories."""
-    offsets = np.cumsum([0, *map(len, HISTORIES)])
-    return Interactions(np.arange(len(HISTORIES)), np.arange(ITEMS), offsets, np.concatenate(HISTORIES))
-
-
-def examples(histories: tuple[tuple[int, ...], ...] = HISTORIES) -> Examples:
-    """A user's next item is asked for after all of its history."""
-    sequence = np.concatenate(histories).astype(np.int32)
-    offsets = np.cumsum([0, *map(len, histories)])
-    rows = Histories(offsets, sequence, np.full(len(sequence), np.nan, np.float32), np.arange(len(sequence)))
-    users = np.arange(len(histories), dtype=np.int32)
-    return Examples("recommendation", "loo", "test", rows, users, offsets[1:], None)
 
 
 def values(module: nn.Module) -> dict[str, FloatArray]:
@@ -97,10 +77,6 @@ def gelu(row: FloatArray) -> FloatArray:
 def softmax(row: FloatArray) -> FloatArray:
     shares: FloatArray = np.exp(row - row.max())
     return shares / shares.sum()
-
-
-def sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-value))
 
 
 def unit(row: FloatArray) -> FloatArray:

@@ -9,27 +9,21 @@ import pytest
 import torch
 
 from baselines.sequential.bert4rec import BERT4RecConfig, BERT4RecNetwork
-from tests.baselines.sequential.plain import (
-    HISTORIES,
-    ITEMS,
-    examples,
-    gelu,
-    interactions,
-    linear,
-    norm,
-    shake,
-    softmax,
-    transformer,
-    values,
-)
+from tests.baselines.sequential.plain import gelu, linear, norm, shake, softmax, transformer, values
+from tests.baselines.sequential.small import asked, interactions
 from unimp_bench.records import FloatArray
 
+HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
+ITEMS = 7
+"""The last one is in nobody's history."""
 LENGTH = 4
 
 
 def network(**settings: float) -> BERT4RecNetwork:
     torch.manual_seed(0)
-    made = BERT4RecNetwork(interactions(), BERT4RecConfig(max_length=LENGTH, width=8, inner=12, **settings))  # type: ignore[arg-type]
+    made = BERT4RecNetwork(
+        interactions(HISTORIES, ITEMS), BERT4RecConfig(max_length=LENGTH, width=8, inner=12, **settings)
+    )  # type: ignore[arg-type]
     shake(made)
     return made.eval()
 
@@ -48,7 +42,7 @@ def test_scores_are_the_distribution_at_a_mask_behind_the_history() -> None:
     made = network()
     expected = [logits(made, [*history[-(LENGTH - 1) :], ITEMS + 1])[-1] for history in HISTORIES]
     with torch.no_grad():
-        np.testing.assert_allclose(made.score(examples()), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(made.score(asked(*HISTORIES)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_loss_is_the_mean_over_hidden_positions() -> None:
@@ -96,16 +90,16 @@ def test_a_share_of_the_rows_hides_its_last_item_alone() -> None:
 def test_a_score_knows_neither_its_batch_nor_its_padding() -> None:
     made = network()
     with torch.no_grad():
-        whole = made.score(examples())
+        whole = made.score(asked(*HISTORIES))
         made.items.weight[made.padding] += 5
         for number, history in enumerate(HISTORIES):
-            np.testing.assert_allclose(made.score(examples((history,)))[0], whole[number], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(made.score(asked(history))[0], whole[number], rtol=1e-4, atol=1e-6)
 
 
 def test_an_epoch_reads_every_interaction_once() -> None:
     made = network(last_share=1.0)
     batches = list(made.batches(np.random.default_rng(0)))
-    assert sum(int((batch.items != ITEMS).sum()) for batch in batches) == len(interactions())
+    assert sum(int((batch.items != ITEMS).sum()) for batch in batches) == len(interactions(HISTORIES, ITEMS))
 
 
 def test_the_learning_rate_falls_to_zero() -> None:

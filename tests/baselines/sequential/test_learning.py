@@ -14,6 +14,11 @@ from unimp_bench.corpus import Corpus
 MARGIN = 0.4
 """The next item on the ring is right in 85 of 100 cases; the five most popular items are in less than 25."""
 
+TWO_STAGES: dict[str, Any] = {
+    **{"dropout": 0.1, "attention_dropout": 0.1, "width": 32, "inner": 64, "learning_rate": 5e-3, "batch_size": 64},
+    **{"pretraining_rate": 5e-3, "pretraining_batch_size": 64},
+}
+
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "sasrec ce": ("sasrec", {"epochs": 20, "dropout": 0.1, "width": 32, "inner": 64, "learning_rate": 5e-3}),
     "sasrec original": (
@@ -25,6 +30,16 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         "gru4rec",
         {"loss": "bpr-max", "epochs": 40, "width": 32, "samples": 64, "learning_rate": 1e-2},
     ),
+    "bert4rec": (
+        "bert4rec",
+        {
+            **{"epochs": 120, "dropout": 0.1, "attention_dropout": 0.1, "width": 32, "inner": 64},
+            **{"mask_share": 0.2, "last_share": 0.5, "batch_size": 32, "learning_rate": 5e-3},
+        },
+    ),
+    "s3rec": ("s3rec", TWO_STAGES | {"epochs": 60, "pretraining_epochs": 10}),
+    "unisrec": ("unisrec", TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100}),
+    "unisrec-inductive": ("unisrec-inductive", TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100}),
     "hgn": ("hgn", {"epochs": 40, "width": 32, "batch_size": 128, "learning_rate": 1e-2}),
 }
 

@@ -15,19 +15,13 @@ from scipy import sparse
 from baselines.sequential.attributes import item_attributes
 from baselines.sequential.s3rec_finetuning import NO_ATTRIBUTES, S3RecConfig, S3RecNetwork
 from baselines.sequential.s3rec_pretraining import Pretraining, Views, match_loss
-from tests.baselines.sequential.plain import (
-    HISTORIES,
-    ITEMS,
-    examples,
-    interactions,
-    linear,
-    shake,
-    sigmoid,
-    transformer,
-    values,
-)
+from tests.baselines.sequential.plain import linear, shake, transformer, values
+from tests.baselines.sequential.small import asked, interactions, sigmoid
 from unimp_bench.corpus import Corpus
 
+HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
+ITEMS = 7
+"""The last one is in nobody's history."""
 ATTRIBUTES = ((0,), (0, 2), (), (1, 3), (3,), (0, 1, 2), (3,))
 COUNT = 4
 MASK = ITEMS + 1
@@ -40,7 +34,7 @@ def network() -> S3RecNetwork:
     for item, attributes in enumerate(ATTRIBUTES):
         for attribute in attributes:
             has[item, attribute] = True
-    made = S3RecNetwork(interactions(), sparse.csr_array(has), CONFIG)
+    made = S3RecNetwork(interactions(HISTORIES, ITEMS), sparse.csr_array(has), CONFIG)
     shake(made)
     return made.eval()
 
@@ -54,7 +48,7 @@ def pretraining() -> Pretraining:
 
 def views(made: Pretraining, seed: int = 0) -> Views:
     """Of whole histories, and of one of two items and one of one."""
-    offsets = interactions().offsets
+    offsets = interactions(HISTORIES, ITEMS).offsets
     starts, stops = offsets[:-1].copy(), offsets[1:].copy()
     stops[0] = starts[0] + 1
     return made.views(np.arange(len(HISTORIES)), starts, stops, np.random.default_rng(seed))
@@ -65,7 +59,7 @@ def test_the_recommender_is_the_causal_equation() -> None:
     table = values(made)["items.weight"]
     expected = [table[:ITEMS] @ transformer(made.history, table[list(history)], True)[-1] for history in HISTORIES]
     with torch.no_grad():
-        np.testing.assert_allclose(made.score(examples()), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(made.score(asked(*HISTORIES)), expected, rtol=1e-4, atol=1e-5)
     total, count = 0.0, 0
     (batch,) = made.batches(np.random.default_rng(0))
     negatives = batch.negatives.tolist()
@@ -188,7 +182,7 @@ def test_a_corpus_without_attributes_is_learned_and_says_so(make_corpus: Callabl
     corpus = make_corpus([[0, 1, 2]], {"title": pa.array(["a", "b", "c"])})
     none = item_attributes(corpus.items, np.arange(3))
     assert none.shape == (3, 0)
-    bare = S3RecNetwork(interactions(), sparse.csr_array((ITEMS, 0), dtype=np.bool_), CONFIG)
+    bare = S3RecNetwork(interactions(HISTORIES, ITEMS), sparse.csr_array((ITEMS, 0), dtype=np.bool_), CONFIG)
     assert bare.remarks == (NO_ATTRIBUTES,)
     made = Pretraining(bare).eval()
     loss = made.loss(views(made))

@@ -15,22 +15,16 @@ from baselines.learning.snapshot import Snapshot
 from baselines.sequential.unisrec_adaptor import Adaptor
 from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwork
 from baselines.sequential.unisrec_pretraining import Pretraining, in_batch_loss
-from tests.baselines.sequential.plain import (
-    HISTORIES,
-    ITEMS,
-    examples,
-    interactions,
-    shake,
-    softmax,
-    transformer,
-    unit,
-    values,
-)
+from tests.baselines.sequential.plain import shake, softmax, transformer, unit, values
+from tests.baselines.sequential.small import asked, interactions
 from unimp_bench.contracts import Model
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.records import FloatArray
 
+HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
+ITEMS = 7
+"""The last one is in nobody's history."""
 INPUTS, TAU = 6, 0.07
 TEXT = np.random.default_rng(5).normal(size=(ITEMS, INPUTS)).astype(np.float32) / math.sqrt(INPUTS)
 CONFIG = UniSRecConfig(max_length=5, width=8, inner=12, experts=3, copy_weight=0.25, item_drop=0.5)
@@ -38,7 +32,7 @@ CONFIG = UniSRecConfig(max_length=5, width=8, inner=12, experts=3, copy_weight=0
 
 def network(with_ids: bool = True) -> UniSRecNetwork:
     torch.manual_seed(0)
-    made = UniSRecNetwork(interactions(), TEXT, with_ids, CONFIG)
+    made = UniSRecNetwork(interactions(HISTORIES, ITEMS), TEXT, with_ids, CONFIG)
     shake(made)
     return made.eval()
 
@@ -67,8 +61,8 @@ def test_scores_are_cosines_over_tau(with_ids: bool) -> None:
     expected = np.array([[unit(end) @ unit(row) / TAU for row in table] for end in ends])
     with torch.no_grad():
         made.prepare()
-        scores = made.score(examples()).numpy()
-        np.testing.assert_allclose(made.score_among(examples(), np.array([1, 6])), scores[:, [1, 6]], rtol=1e-5)
+        scores = made.score(asked(*HISTORIES)).numpy()
+        np.testing.assert_allclose(made.score_among(asked(*HISTORIES), np.array([1, 6])), scores[:, [1, 6]], rtol=1e-5)
     np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-4)
     assert np.abs(scores).max() <= 1 / TAU + 1e-4
 
@@ -89,7 +83,7 @@ def test_fine_tuning_is_cross_entropy_over_items_of_training(with_ids: bool) -> 
 
 def test_pre_training_is_its_two_equations() -> None:
     made = Pretraining(network())
-    offsets = interactions().offsets
+    offsets = interactions(HISTORIES, ITEMS).offsets
     starts, nexts = np.append(offsets[:-1], 0), np.append(offsets[1:] - 1, 1)
     batch = made.pairs(starts, nexts, np.random.default_rng(3))
     wanted, table = batch.targets.tolist(), adapted(made.network)
@@ -155,9 +149,9 @@ def test_later_items_do_not_change_a_state_and_padding_no_score() -> None:
     made = network()
     with torch.no_grad():
         made.prepare()
-        whole = made.score(examples())
+        whole = made.score(asked(*HISTORIES))
         for number, history in enumerate(HISTORIES):
-            np.testing.assert_allclose(made.score(examples((history,)))[0], whole[number], rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(made.score(asked(history))[0], whole[number], rtol=1e-4, atol=1e-4)
 
 
 def test_the_inductive_form_ranks_an_item_of_no_training_by_its_text(
@@ -169,7 +163,7 @@ def test_the_inductive_form_ranks_an_item_of_no_training_by_its_text(
     corpus = make_corpus(histories, {"title": pa.array(words)})
     settings = {"epochs": 1, "pretraining_epochs": 1}
     model = fit("unisrec-inductive", corpus, "recommendation", **settings)
-    scores = model.score(examples(((0, 1, 6),)), np.array([2, 3, 6]))  # type: ignore[attr-defined]
+    scores = model.score(asked((0, 1, 6)), np.array([2, 3, 6]))  # type: ignore[attr-defined]
     assert scores.shape == (1, 3) and scores[0, 0] == pytest.approx(scores[0, 2]) and scores[0, 0] != scores[0, 1]
 
 
