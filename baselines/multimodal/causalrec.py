@@ -113,7 +113,7 @@ class CausalRec(LearnedRanker[CausalRecConfig]):
     name = "causalrec"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 5e-3),
-        "l2": (1e-5, 1e-4, 1e-3, 1e-2),
+        "l2": (1e-4, 1e-3, 1e-2, 1e-1),
         "feature_l2": (0.0, 1e-4, 1e-2),
     }
 

@@ -44,7 +44,7 @@ class VBPRConfig(VisualSettings):
     validate_every: Count = 5
     width: Count = 32
     visual_width: Count = 32
-    l2: Weight = 1e-4
+    l2: Weight = 1e-2
     feature_l2: Weight = 0.0
     init_std: Rate = 0.1
 
@@ -114,7 +114,7 @@ class VBPR(LearnedRanker[VBPRConfig]):
     name = "vbpr"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 5e-3),
-        "l2": (1e-5, 1e-4, 1e-3, 1e-2),
+        "l2": (1e-4, 1e-3, 1e-2, 1e-1),
         "feature_l2": (0.0, 1e-4, 1e-2),
     }
 
