@@ -136,7 +136,7 @@ def test_noise_belongs_to_the_corpus_that_it_was_put_into() -> None:
     of_another = ranked(corpus="toy+NV", fingerprint=viewed("toy", "0" * 64, View("NV"))[1])
     (section,) = topic_sections(SUITES["robustness"], [ranked(), noisy, of_another])
     assert labels(section) == ["UniMP", "UniMP with NT"]
-    assert {row.reason for row in section.rows if not row.results} == {"no model here yet", NO_RESULT}
+    assert {row.reason for row in section.rows if not row.results} == {NO_RESULT}
 
 
 def test_a_model_of_another_budget_has_a_line_for_each() -> None:

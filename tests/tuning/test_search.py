@@ -13,6 +13,7 @@ from tasks.recommendation import Recommendation
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.files import locked
 from unimp_bench.paths import Workspace
 from unimp_bench.records import Examples, Part, Split
 from unimp_bench.tuning.record import Trial, best
@@ -120,6 +121,16 @@ def test_a_trial_that_fails_says_why_and_the_others_go_on(planted: Corpus, tmp_p
     watch.refused = [4]
     with pytest.raises(ModelError, match="each of 2 trials failed; the first one: not this one"):
         tune(planted, tmp_path, {"recent": (4,)}, fixed={"window": 4})
+
+
+def test_a_fit_that_another_process_works_on_is_no_failed_trial(planted: Corpus, tmp_path: Path) -> None:
+    done = tune(planted, tmp_path, {"window": (1,)})
+    fits = sorted(Workspace(tmp_path).fits.iterdir())
+    assert len(fits) == len(done) == 2
+    for fit in fits:
+        (fit / "validation.json").unlink()
+    with locked(fits[0]), pytest.raises(UsageError, match="another process works on"):
+        tune(planted, tmp_path, {"window": (1,)})
 
 
 def test_settings_that_hold_for_all_are_not_searched(planted: Corpus, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Table 6: noise in texts and pictures."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here
+from unimp_bench.suites.record import Suite, SuiteRow
 
 SUITE = Suite(
     name="robustness",
@@ -12,8 +12,8 @@ SUITE = Suite(
         SuiteRow("UniMP", system="UniMP"),
         SuiteRow("S³-Rec with NT", model="s3rec", views=("NT",), system="S³-Rec with NT"),
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
-        not_here("MMSSL with NV"),
-        not_here("MMSSL"),
+        SuiteRow("MMSSL with NV", model="mmssl", views=("NV",), system="MMSSL with NV"),
+        SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
         SuiteRow("UniMP with NT", views=("NT",), system="UniMP with NT"),
         SuiteRow("UniMP with NV", views=("NV",), system="UniMP with NV"),
     ),

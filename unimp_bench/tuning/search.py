@@ -111,8 +111,11 @@ class _Asked:
         request = _request(self._question, {**self._space.fixed, **values})
         try:
             plan = planned(request, self._workspace)
+        except UsageError as error:  # a combination that the model refuses
+            return Trial(values=values, failed=str(error))
+        try:
             score, cost = _validated(plan.model, plan.spec.fit, plan.task, plan.corpus, self._workspace)
-        except (ModelError, UsageError) as error:  # a combination that the model refuses, or a fit that went wrong
+        except ModelError as error:
             return Trial(values=values, failed=str(error))
         return Trial(values=values, score=score, seconds=cost.seconds)
 
