@@ -61,9 +61,9 @@ class TransitionGraph(Ranker[TransitionGraphConfig]):
 
     Config = TransitionGraphConfig
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "window": (1, 2, 3, 5),
+        "window": (1, 2, 3, 5, 10, 20),
         "reverse": (0.0, 0.5, 1.0),
-        "decay": (0.5, 0.7, 0.9),
+        "decay": (0.1, 0.3, 0.5, 0.7, 0.9),
         "damping": (0.0, 0.3, 0.5),
     }
 
