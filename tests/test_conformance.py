@@ -22,6 +22,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "vbpr": {"epochs": 1},
     "causalrec": {"epochs": 1},
     "mmgcl": {"epochs": 1},
+    "mmssl": {"epochs": 1},
     "hgn": {"epochs": 1},
     "gru4rec": {"epochs": 1, "width": 32},
     "sasrec": {"epochs": 1, "width": 32, "inner": 64},

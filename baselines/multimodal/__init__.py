@@ -35,4 +35,15 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
     ),
+    ModelCard(
+        name="mmssl",
+        factory="baselines.multimodal.mmssl:MMSSL",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="graph recommender with relations learned from each modality against a critic, as the paper means them "
+        "(in the authors' code that graph is empty); rebuilt once an epoch, critic on 1,024 items, LayerNorm in it",
+        source="Wei et al., WWW 2023",
+        new_users=False,
+        new_items=False,
+    ),
 )

@@ -41,6 +41,7 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.multimodal.contrast import across_views
 from baselines.multimodal.features import VisualSettings
 from baselines.multimodal.modalities import modalities
 from baselines.multimodal.propagation import split_propagation
@@ -143,12 +144,9 @@ class MMGCLNetwork(PairwiseNetwork):
         second = _with_channel(whole[: 2 * size], 1 + masked, blank)
         challenge = _with_channel(positives, 1 + swapped, negatives[:, 1 + swapped])
         temperature = self.config.temperature
-        contrast = info_nce(self._user(thinned[:size]), self._user(second[:size]), batch.users, temperature) + info_nce(
-            self._item(thinned[size:]),
-            self._item(second[size:]),
-            batch.positives,
-            temperature,
-            self._item(challenge),
+        contrast = across_views(self._user(thinned[:size]), self._user(second[:size]), batch.users, temperature)
+        contrast = contrast + across_views(
+            self._item(thinned[size:]), self._item(second[size:]), batch.positives, temperature, self._item(challenge)
         )
         return bpr_loss(*scores) + self.config.contrast * contrast
 
@@ -195,25 +193,6 @@ def _with_channel(channels: Tensor, number: int, other: Tensor) -> Tensor:
     copy = channels.clone()
     copy[:, number] = other
     return copy
-
-
-def info_nce(
-    first: Tensor, second: Tensor, nodes: Tensor, temperature: float, challenge: Tensor | None = None
-) -> Tensor:
-    """How well each node's first view finds its second one among those of the batch, a scalar.
-
-    Args:
-        first, second: (B, width) the two views.
-        nodes: (B,) whose views these are; the views of one node are no negatives of each other.
-        temperature: that cosines are divided by.
-        challenge: (B, width) one negative more for each node; None for no more.
-    """
-    first, second = functional.normalize(first) / temperature, functional.normalize(second)
-    again = (nodes[:, None] == nodes).fill_diagonal_(False)
-    totals = (first @ second.T).masked_fill_(again, -torch.inf).logsumexp(dim=1)
-    if challenge is not None:
-        totals = torch.logaddexp(totals, (first * functional.normalize(challenge)).sum(dim=1))
-    return (totals - (first * second).sum(dim=1)).mean()
 
 
 class MMGCL(LearnedRanker[MMGCLConfig]):

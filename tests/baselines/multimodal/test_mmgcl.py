@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from baselines.learning.graph import mean_propagation, normalised_adjacency
-from baselines.multimodal.mmgcl import MMGCLConfig, MMGCLNetwork, info_nce
+from baselines.multimodal.contrast import across_views
+from baselines.multimodal.mmgcl import MMGCLConfig, MMGCLNetwork
 from baselines.multimodal.propagation import split_propagation
 from tests.baselines.multimodal.visual import BATCH, ITEMS, USERS, fitted, hit_rate, interactions, store_of_looks
 from unimp_bench.corpus import Corpus
@@ -116,11 +117,11 @@ def test_the_masked_view_is_learned_from(network: MMGCLNetwork) -> None:
     assert network.blank.grad is not None and float(network.blank.grad.abs().sum()) > 0
 
 
-def test_contrast_of_identical_vectors_is_the_logarithm_of_their_number() -> None:
+def test_within_and_across_identical_vectors_is_the_logarithm_of_their_number() -> None:
     same, nodes = torch.ones(7, 3), torch.arange(7)
-    assert float(info_nce(same, same, nodes, 0.2)) == pytest.approx(math.log(7))
-    assert float(info_nce(same, same, nodes, 0.2, same)) == pytest.approx(math.log(8))
-    assert float(info_nce(same, same, torch.zeros(7), 0.2)) == pytest.approx(0)
+    assert float(across_views(same, same, nodes, 0.2)) == pytest.approx(math.log(7))
+    assert float(across_views(same, same, nodes, 0.2, same)) == pytest.approx(math.log(8))
+    assert float(across_views(same, same, torch.zeros(7), 0.2)) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("layers", [0, 1, 3])

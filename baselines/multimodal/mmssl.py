@@ -1,0 +1,296 @@
+"""Multi-modal self-supervised learning (MMSSL; Wei, Huang, Xia and Zhang, WWW 2023).
+
+A modality ``m`` passes over the training graph to users and back, and foretells relations of its own, ``A^m``: of each
+user the ``neighbours`` unknown items with the largest ``u^m . i^m``. Ids pass over ``A^m``; what arrives is attended to
+across modalities and added to the ids that are propagated on the training graph ``A``:
+
+    x^m = dropout(W_m f^m + b_m),  u^m = A_ui x^m,  i^m = A_iu u^m;   p^m_U = A^m_ui E_I,  p^m_I = A^m_iu E_U
+    e^0 = E + attended * norm(mean over m of attention(p^1 .. p^M)_m),  e = (e^0 + A e^0 + A A e^0) / 3
+    user = e_U + modal * sum over m of norm(u^m), the same for items;  y(u, i) = user . item
+    L = BPR + l2 / 2 (squared norms of the triple's vectors) + feature_l2 / 2 (squared norms of i^m and u^m) / I
+        + contrast * sum over m of C(p^m_U, user) + adversarial * -mean D(fake rows)
+    C = mean over users x of -log e^s(p_x, u_x) / (sum over b of e^s(p_x, u_b) + sum over b != x of e^s(p_x, p_b))
+
+with ``s`` the cosine over ``temperature``, ``norm`` to unit rows, and the two ways of a graph scaled by the root of the
+receiver's degree. A critic ``D`` (``critic.py``) learns at each step to tell the relations ``u^m . i^m`` beyond the
+known ones from the known, softened ones with the recommender's scores; the model learns to deceive it.
+
+This follows the paper's intent. In the authors' code ``A^m`` is empty from the third step on, so ids pass over
+nothing and the contrast has no gradient; it is rebuilt here for all users, once an epoch and before scoring, from the
+weights of that moment. There, it has no neighbours at all below 10,000 items, the critic is linear, attention keys are
+the queries, and only the noise of the real rows is divided by the temperature. Ours besides: the mean of the hops has
+no softmax in its last one; users that a batch has twice are contrasted once.
+
+Memory: the critic, 0.25 S^2 parameters, sees a random subset of at most ``critic_items`` items, the same throughout
+(the authors' sees all of them, which at 124,000 takes 4 billion parameters). Neighbours are found a block of users at a
+time, in 64 MB. No array is users x items; a step holds some forty arrays of (U + I) x width, 0.3 GB on Beauty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from baselines.learning.interactions import Interactions
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
+from baselines.learning.ranker import LearnedRanker
+from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.multimodal.contrast import within_and_across
+from baselines.multimodal.critic import Critic, critic_loss, fake_rows, real_rows
+from baselines.multimodal.features import VisualSettings
+from baselines.multimodal.modalities import modalities
+from baselines.multimodal.neighbours import unknown_neighbours
+from baselines.multimodal.relation import Relation
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+
+HEADS, HOPS = 4, 2
+GUMBEL_TEMPERATURE, GUMBEL_NOISE, SCORE_SHARE = 0.005, 1e-5, 100.0
+PENALTY = 0.3
+DECAY, DECAY_EPOCHS = 0.96, 50
+
+
+@dataclass(frozen=True)
+class MMSSLConfig(VisualSettings):
+    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+
+    Attributes:
+        width: of the vectors, a multiple of 4, the heads of the attention.
+        dropout: of the projected features.
+        neighbours: items that a modality relates to each user.
+        attended: weight of what the modalities' graphs bring to the ids.
+        modal: weight of the modality-aware vectors in the final ones.
+        contrast, temperature: weight of the contrast, and what its cosines are divided by.
+        adversarial: weight of deceiving the critic.
+        critic_items: most items of the rows that the critic sees.
+        critic_rate: learning rate of the critic.
+        l2, feature_l2: weights of the squared norms.
+        init_std: standard deviation of the first vectors.
+    """
+
+    validate_every: Count = 5
+    learning_rate: Rate = 5.5e-4
+    batch_size: Count = 1024
+    width: Count = 64
+    dropout: Share = 0.2
+    neighbours: Count = 10
+    attended: Weight = 0.36
+    modal: Weight = 0.55
+    contrast: Weight = 0.03
+    temperature: Rate = 0.5
+    adversarial: Weight = 1e-4
+    critic_items: Count = 1024
+    critic_rate: Rate = 3e-4
+    l2: Weight = 1e-5
+    feature_l2: Weight = 1e-5
+    init_std: Rate = 0.1
+
+
+@dataclass(frozen=True)
+class States:
+    """All vectors of one pass.
+
+    Attributes:
+        users, items: the final ones, (U, width) and (I, width).
+        modal_users, modal_items: ``u^m`` and ``i^m``, one a modality, of the same shapes.
+        related: ``p^m_U``, one a modality, (U, width).
+    """
+
+    users: Tensor
+    items: Tensor
+    modal_users: tuple[Tensor, ...]
+    modal_items: tuple[Tensor, ...]
+    related: tuple[Tensor, ...]
+
+
+class MMSSLNetwork(PairwiseNetwork):
+    """The recommender and its critic.
+
+    Attributes:
+        features: one table a modality, (I, F).
+        project: one map a modality.
+        attention: queries, keys and values side by side.
+        seen: (S,) the items of the critic's rows.
+        relations: ``A^m``, one a modality; None before the first epoch.
+    """
+
+    seen: Tensor
+
+    def __init__(
+        self, interactions: Interactions, features: tuple[Tensor, ...], remarks: tuple[str, ...], config: MMSSLConfig
+    ) -> None:
+        super().__init__(interactions, config.width, config.batch_size, config.init_std)
+        self.config, self.remarks, self.features = config, remarks, features
+        self.project = nn.ModuleList(nn.Linear(table.shape[1], config.width) for table in features)
+        self.attention = nn.Linear(config.width, 3 * config.width, bias=False)
+        for map_ in (*self.project, self.attention):
+            nn.init.xavier_uniform_(map_.weight)
+        chosen = torch.randperm(len(interactions.items))[: config.critic_items]
+        self.register_buffer("seen", chosen.sort().values)
+        self.critic = Critic(len(chosen))
+        self.relations: tuple[Relation, ...] | None = None
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Triples]:
+        self.relate()
+        yield from super().batches(rng)
+
+    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
+        critic = set(self.critic.parameters())
+        others = [weight for weight in self.parameters() if weight not in critic]
+        return (
+            torch.optim.AdamW(others, lr=settings.learning_rate, fused=True),
+            torch.optim.Adam(self.critic.parameters(), lr=self.config.critic_rate, betas=(0.5, 0.9), fused=True),
+        )
+
+    def pace(self, epoch: int) -> float:
+        return float(DECAY ** (epoch / DECAY_EPOCHS))
+
+    def step(self, batch: Triples, optimizers: Sequence[torch.optim.Optimizer]) -> Tensor:
+        recommender, critic = optimizers
+        states, people = self.states(), distinct(batch.users)
+        fakes = self.fakes(states, people)
+        critic.zero_grad()
+        self.critic_loss(states, people, fakes).backward()  # type: ignore[no-untyped-call]
+        critic.step()
+        recommender.zero_grad()
+        loss = self.loss_of(states, batch, fakes)
+        loss.backward()  # type: ignore[no-untyped-call]
+        recommender.step()
+        return loss.detach()
+
+    def loss(self, batch: Triples) -> Tensor:
+        states = self.states()
+        return self.loss_of(states, batch, self.fakes(states, distinct(batch.users)))
+
+    def loss_of(self, states: States, batch: Triples, fakes: Tensor) -> Tensor:
+        """What the recommender descends on, of ready states and fake rows."""
+        config, people = self.config, distinct(batch.users)
+        users = states.users[batch.users]
+        positives, negatives = (states.items[items] for items in (batch.positives, batch.negatives))
+        ranking = bpr_loss((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
+        norms = sum(part.square().sum() for part in (users, positives, negatives)) / (2 * len(batch.users))
+        modal = sum(part.square().sum() for part in (*states.modal_users, *states.modal_items))
+        contrast = sum(
+            within_and_across(view[people], states.users[people], config.temperature) for view in states.related
+        )
+        loss: Tensor = (
+            ranking
+            + config.l2 * norms
+            + config.feature_l2 * modal / (2 * len(states.items))
+            + config.contrast * contrast
+            - config.adversarial * self.critic(fakes).mean()
+        )
+        return loss
+
+    def critic_loss(self, states: States, people: Tensor, fakes: Tensor) -> Tensor:
+        """What the critic descends on: fake rows of all modalities beside as many real ones, all without gradient."""
+        scores = states.users[people].detach() @ states.items[self.seen].detach().T
+        real = real_rows(self._known(people), scores, GUMBEL_TEMPERATURE, GUMBEL_NOISE, SCORE_SHARE)
+        return critic_loss(self.critic, real.repeat(len(self.project), 1), fakes.detach(), PENALTY)
+
+    def fakes(self, states: States, people: Tensor) -> Tensor:
+        """Fake rows of some users, those of one modality behind those of another, (modalities * n, S)."""
+        known = self._known(people)
+        pairs = zip(states.modal_users, states.modal_items, strict=True)
+        return torch.cat([fake_rows(users[people], items[self.seen], known) for users, items in pairs])
+
+    def states(self) -> States:
+        """One pass over all graphs."""
+        assert self.relations is not None
+        modal_users, modal_items = self._modal()
+        related_users = tuple(relation.to_users(self.items.weight) for relation in self.relations)
+        related_items = tuple(relation.to_items(self.users.weight) for relation in self.relations)
+        users = total_users = self._enriched(self.users.weight, related_users)
+        items = total_items = self._enriched(self.items.weight, related_items)
+        for _ in range(HOPS):
+            users, items = self._graph.to_users(items), self._graph.to_items(users)
+            total_users, total_items = total_users + users, total_items + items
+        final = [
+            total / (HOPS + 1) + self.config.modal * sum(map(functional.normalize, views))
+            for total, views in ((total_users, modal_users), (total_items, modal_items))
+        ]
+        return States(final[0], final[1], modal_users, modal_items, related_users)
+
+    def relate(self) -> None:
+        """Build ``A^m`` of the present weights, without dropout."""
+        training = self.training
+        self.eval()
+        with torch.no_grad():
+            pairs = zip(*self._modal(), strict=True)
+            known, count = self.interactions.matrix, self.config.neighbours
+            graphs = [unknown_neighbours(users, items, known, count) for users, items in pairs]
+        self.relations = tuple(Relation.of(graph, self.device) for graph in graphs)
+        self.train(training)
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        self.relate()
+        states = self.states()
+        return states.users, states.items
+
+    def _modal(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """``u^m`` and ``i^m``; the modalities side by side take one product each way."""
+        projected = [project(table) for project, table in zip(self.project, self._tables, strict=True)]
+        features = functional.dropout(torch.cat(projected, dim=1), self.config.dropout, self.training)
+        users = self._graph.to_users(features)
+        items = self._graph.to_items(users)
+        return users.chunk(len(projected), dim=1), items.chunk(len(projected), dim=1)
+
+    def _enriched(self, ids: Tensor, related: tuple[Tensor, ...]) -> Tensor:
+        """``e^0``: ids and what attention across modalities makes of the related ones, (n, width) each."""
+        # Written out: fused attention is slow at a sequence of two, and the mean is taken of the weights.
+        parts = self.attention(torch.stack(related, dim=1)).unflatten(-1, (3 * HEADS, -1))
+        queries, keys, values = parts.chunk(3, dim=2)
+        logits = (queries[:, :, None] * keys[:, None]).sum(dim=-1) / queries.shape[-1] ** 0.5
+        weights = functional.softmax(logits, dim=2).mean(dim=1)
+        mean = (weights[..., None] * values).sum(dim=1).flatten(1)
+        return ids + self.config.attended * functional.normalize(mean)
+
+    def _known(self, people: Tensor) -> Tensor:
+        """(n, S) 1 where a user has an interaction with an item of the critic's rows."""
+        return self.tensor(self._seen_matrix[people.cpu().numpy()].toarray())
+
+    @cached_property
+    def _seen_matrix(self) -> sparse.csr_array:
+        return self.interactions.matrix[:, self.seen.cpu().numpy()].tocsr()
+
+    @cached_property
+    def _graph(self) -> Relation:
+        return Relation.of(self.interactions.matrix, self.device)
+
+    @cached_property
+    def _tables(self) -> tuple[Tensor, ...]:
+        return tuple(table.to(self.device) for table in self.features)
+
+
+def distinct(rows: Tensor) -> Tensor:
+    """Each row number once, sorted."""
+    found: Tensor = torch.unique(rows)
+    return found
+
+
+class MMSSL(LearnedRanker[MMSSLConfig]):
+    """See the module."""
+
+    Config = MMSSLConfig
+    name = "mmssl"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (5.5e-4, 1e-3, 5e-3),
+        "modal": (0.1, 0.55, 1.0),
+        "contrast": (0.003, 0.03, 0.3),
+        "l2": (1e-5, 1e-4, 1e-3),
+    }
+
+    def build(self, interactions: Interactions, items: Items, cache: Path) -> MMSSLNetwork:
+        if self.config.width % HEADS:
+            raise UsageError(f"width of mmssl is a multiple of {HEADS}, the heads of its attention")
+        features, remarks = modalities(self.config, interactions, items, cache)
+        return MMSSLNetwork(interactions, features, remarks, self.config)
