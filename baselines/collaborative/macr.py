@@ -53,7 +53,7 @@ class MACRConfig(TrainingSettings):
     item_weight: Weight = 1e-3
     user_weight: Weight = 1e-3
     l2: Weight = 1e-5
-    init_std: Rate = 0.1
+    init_std: Rate = 0.01
 
 
 class MACRNetwork(PairwiseNetwork):

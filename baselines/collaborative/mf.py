@@ -35,7 +35,7 @@ class MFConfig(TrainingSettings):
     validate_every: Count = 5
     width: Count = 64
     l2: Weight = 1e-4
-    init_std: Rate = 0.1
+    init_std: Rate = 0.01
 
 
 class MFNetwork(PairwiseNetwork):

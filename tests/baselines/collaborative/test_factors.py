@@ -35,7 +35,8 @@ def tables(network: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def loss(network: Any, batch: Any) -> float:
     with torch.no_grad():
-        return network.loss(batch).item()  # type: ignore[no-any-return]
+        found: float = network.loss(batch).item()
+    return found
 
 
 def scores(network: Any) -> np.ndarray:
@@ -47,7 +48,7 @@ def scores(network: Any) -> np.ndarray:
 
 
 def half_squares(p: np.ndarray, q: np.ndarray) -> float:
-    return sum(p[u] @ p[u] + q[i] @ q[i] + q[j] @ q[j] for u, i, j in TRIPLES) / (2 * len(TRIPLES))
+    return float(sum(p[u] @ p[u] + q[i] @ q[i] + q[j] @ q[j] for u, i, j in TRIPLES) / (2 * len(TRIPLES)))
 
 
 def bpr(match: np.ndarray) -> float:
