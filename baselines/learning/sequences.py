@@ -14,6 +14,9 @@ import numpy as np
 from baselines.learning.interactions import Interactions
 from unimp_bench.records import Examples, IntArray
 
+SCORED = 512
+"""Histories that are read together when scoring."""
+
 _POOL = 16
 
 
@@ -86,3 +89,10 @@ def ends_of_histories(examples: Examples, interactions: Interactions, length: in
     taken[known] = interactions.item_rows(taken[known])
     taken[~known] = len(interactions.items)
     return taken, examples.ends - starts
+
+
+def of_like_length(lengths: IntArray, size: int = SCORED) -> Iterator[IntArray]:
+    """The rows of histories, shortest first, at most ``size`` at a time: little is padded where few are long."""
+    order = np.argsort(lengths, kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

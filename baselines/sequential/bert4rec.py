@@ -26,11 +26,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.learning.encoder import NORM_EPSILON, init_weights
+from baselines.learning.encoder import NORM_EPSILON, init_weights, last_states
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.sequences import batches, ends_of_histories, padded, windows
+from baselines.learning.sequences import batches, ends_of_histories, of_like_length, padded, windows
 from baselines.learning.settings import Count, Share, TrainingSettings, Weight
 from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
@@ -117,11 +117,13 @@ class BERT4RecNetwork(Network):
 
     def score(self, examples: Examples) -> Tensor:
         known, lengths = ends_of_histories(examples, self.interactions, self.config.max_length - 1)
-        items = self.tensor(np.pad(known, ((0, 0), (0, 1)), constant_values=self.padding))
-        rows, ends = torch.arange(len(items), device=self.device), self.tensor(lengths)
-        items[rows, ends] = self.mask
-        head: Tensor = self.head(self.states(items)[rows, ends])
-        return functional.linear(head, self.items.weight[: self.padding], self.bias)
+        items = np.pad(known, ((0, 0), (0, 1)), constant_values=self.padding)
+        items[np.arange(len(items)), lengths] = self.mask
+        states = self.items.weight.new_empty(len(items), self.config.width)
+        for rows in of_like_length(lengths):
+            read, ends = self.tensor(items[rows, : lengths[rows].max() + 1]), self.tensor(lengths[rows] + 1)
+            states[self.tensor(rows)] = last_states(self.states(read), ends)
+        return functional.linear(self.head(states), self.items.weight[: self.padding], self.bias)
 
     def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
         """AdamW; tables and matrices decay, biases and norms do not."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from baselines.learning.encoder import last_states
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
-from baselines.learning.sequences import Windows, batches, ends_of_histories, padded, windows
+from baselines.learning.sequences import Windows, batches, ends_of_histories, of_like_length, padded, windows
 from baselines.sequential.objectives import Objective
 from unimp_bench.records import Examples
 
@@ -88,6 +88,10 @@ class NextItemNetwork(Network):
         return self.objective.loss(states, self.items.weight[:-1], self.bias, batch.targets, batch.negatives)
 
     def score(self, examples: Examples) -> Tensor:
-        items, lengths = (self.tensor(array) for array in ends_of_histories(examples, self.interactions, self.length))
-        scores = last_states(self.encode(items), lengths) @ self.items.weight[:-1].T
-        return scores if self.bias is None else scores + self.bias
+        items, lengths = ends_of_histories(examples, self.interactions, self.length)
+        states = self.items.weight.new_empty(len(items), self.items.embedding_dim)
+        for rows in of_like_length(lengths):
+            read = self.tensor(items[rows, : lengths[rows].max()])
+            states[self.tensor(rows)] = last_states(self.encode(read), self.tensor(lengths[rows]))
+        scores = states @ self.items.weight[:-1].T
+        return scores if self.bias is None else scores.add_(self.bias)

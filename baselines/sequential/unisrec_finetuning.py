@@ -24,7 +24,7 @@ from torch.nn import functional
 from baselines.learning.encoder import init_weights, last_states
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
-from baselines.learning.sequences import batches, ends_of_histories, padded, windows
+from baselines.learning.sequences import batches, ends_of_histories, of_like_length, padded, windows
 from baselines.learning.settings import Count, Number, Rate, Share, Weight
 from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
@@ -137,6 +137,9 @@ class UniSRecNetwork(Network):
     def ends(self, examples: Examples) -> Tensor:
         """Directions of the histories' last states over tau, (examples, width)."""
         items, lengths = ends_of_histories(examples, self.interactions, self.config.max_length)
-        inside = np.where(items == self.padding, 0, items)  # what stands behind a history is not seen
-        states = last_states(self.history(self._table[self.tensor(inside)]), self.tensor(lengths))
+        items = np.where(items == self.padding, 0, items)  # what stands behind a history is not seen
+        states = self._table.new_empty(len(items), self._table.shape[1])
+        for rows in of_like_length(lengths):
+            read = functional.embedding(self.tensor(items[rows, : lengths[rows].max()]), self._table)
+            states[self.tensor(rows)] = last_states(self.history(read), self.tensor(lengths[rows]))
         return functional.normalize(states, dim=1) / self.config.temperature
