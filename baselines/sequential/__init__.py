@@ -52,7 +52,8 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("recommendation",),
         reads=("order", "text"),
         about="a causal transformer that first learns items, segments, categories and brands from what is around; "
-        "fine-tuned by binary cross-entropy with one negative a position",
+        "then binary cross-entropy with one negative a position. Pre-training draws beginnings of sequences, where the "
+        "paper goes over all; negatives are not told from held-out items",
         source="Zhou et al., CIKM 2020",
         new_users=True,
         new_items=False,

@@ -20,7 +20,7 @@ from baselines.sequential.s3rec_pretraining import Pretraining
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 
-SAVED_EVERY = 10
+SAVED_EVERY = 5
 """Epochs of pre-training from one checkpoint to the next."""
 
 

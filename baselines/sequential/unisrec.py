@@ -36,7 +36,7 @@ OFFICIAL = UniSRecConfig(
     pretraining_epochs=300,
     pretraining_batch_size=8192,
 )
-SAVED_EVERY = 10
+SAVED_EVERY = 5
 """Epochs of pre-training from one checkpoint to the next."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,11 +20,10 @@ ITEMS = 7
 LENGTH = 4
 
 
-def network(**settings: float) -> BERT4RecNetwork:
+def network(**settings: Any) -> BERT4RecNetwork:
     torch.manual_seed(0)
-    made = BERT4RecNetwork(
-        interactions(HISTORIES, ITEMS), BERT4RecConfig(max_length=LENGTH, width=8, inner=12, **settings)
-    )  # type: ignore[arg-type]
+    config = BERT4RecConfig(max_length=LENGTH, width=8, inner=12, **settings)
+    made = BERT4RecNetwork(interactions(HISTORIES, ITEMS), config)
     shake(made)
     return made.eval()
 
