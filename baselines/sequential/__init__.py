@@ -53,7 +53,7 @@ CARDS: tuple[ModelCard, ...] = (
         reads=("order", "text"),
         about="a causal transformer that first learns items, segments, categories and brands from what is around; "
         "then binary cross-entropy with one negative a position. Pre-training draws beginnings of sequences, where the "
-        "paper goes over all; negatives are not told from held-out items",
+        "paper goes over all; a negative may be a held-out item",
         source="Zhou et al., CIKM 2020",
         new_users=True,
         new_items=False,
