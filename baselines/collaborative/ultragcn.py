@@ -138,6 +138,7 @@ class UltraGCN(LearnedRanker[UltraGCNConfig]):
     Config = UltraGCNConfig
     name = "ultragcn"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (1e-3, 5e-3),
         "item_weight": (1e-3, 0.1, 1.0, 2.75),
         "l2": (1e-5, 1e-4),
         "negative_weight": (50.0, 200.0, 500.0),
