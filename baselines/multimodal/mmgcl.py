@@ -58,20 +58,21 @@ class MMGCLConfig(VisualSettings):
     Attributes:
         width: of the vectors.
         layers: hops of the propagation.
-        contrast: weight of the contrasts, alpha of the paper.
+        contrast: weight of the contrasts, alpha of the paper (authors' code: 0.4, by which the sample's validation
+            NDCG@5 with seen items kept falls to a third).
         temperature: that cosines are divided by.
         edge_dropout: share of the interactions that view 1 lacks.
-        weight_decay: of Adam, on all parameters.
+        weight_decay: of Adam, on all parameters (authors' code: 1e-4).
         init_std: standard deviation of the first vectors.
     """
 
     validate_every: Count = 5
     width: Count = 64
     layers: Count = 3
-    contrast: Weight = 0.4
+    contrast: Weight = 0.05
     temperature: Rate = 0.2
     edge_dropout: Share = 0.05
-    weight_decay: Weight = 1e-4
+    weight_decay: Weight = 0.0
     init_std: Rate = 0.1
 
 
@@ -202,7 +203,7 @@ class MMGCL(LearnedRanker[MMGCLConfig]):
     name = "mmgcl"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 5e-3),
-        "contrast": (0.05, 0.1, 0.4),
+        "contrast": (0.01, 0.05, 0.1, 0.4),
         "edge_dropout": (0.05, 0.2),
         "weight_decay": (0.0, 1e-5, 1e-4),
     }
