@@ -160,7 +160,8 @@ class HGN(LearnedRanker[HGNConfig]):
     name = "hgn"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 2e-3),
-        "weight_decay": (1e-4, 1e-3, 1e-2),
+        "weight_decay": (1e-4, 1e-3, 1e-2, 1e-1),
+        "targets": (1, 3),
         "width": (50, 64, 128),
     }
 

@@ -40,7 +40,10 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "s3rec": ("s3rec", TWO_STAGES | {"epochs": 60, "pretraining_epochs": 10}),
     "unisrec": ("unisrec", TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100}),
     "unisrec-inductive": ("unisrec-inductive", TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100}),
-    "hgn": ("hgn", {"epochs": 40, "width": 32, "batch_size": 128, "learning_rate": 1e-2}),
+    "hgn": (
+        "hgn",
+        {"epochs": 40, "length": 3, "targets": 1, "width": 32, "batch_size": 128, "learning_rate": 1e-2},
+    ),
 }
 
 
