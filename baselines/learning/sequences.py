@@ -56,15 +56,25 @@ def windows(interactions: Interactions, length: int, shared: int = 1, least: int
     return Windows(users[kept], starts[kept], stops[kept])
 
 
-def batches(windows: Windows, size: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """Numbers of windows, each once: a random order, but windows of like length side by side, to pad little."""
+def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: bool = False) -> Iterator[IntArray]:
+    """Numbers of windows, each once: a random order, but windows of like length side by side, to pad little.
+
+    Args:
+        size: windows of a batch.
+        by_items: a batch holds about as many items as ``size`` windows do on average, so that a loss that is a mean
+            over the positions of a batch weighs those of short and of long windows alike.
+    """
     order = rng.permutation(len(windows))
     lengths = (windows.stops - windows.starts)[order]
     pools = np.arange(len(order)) // (size * _POOL)
-    order = order[np.lexsort((lengths, pools))]
-    starts = np.arange(0, len(order), size)
-    for start in rng.permutation(starts):
-        yield order[start : start + size]
+    by_length = np.lexsort((lengths, pools))
+    order, lengths = order[by_length], lengths[by_length]
+    full = size * lengths.mean() if by_items else size
+    before = np.cumsum(lengths) - lengths if by_items else np.arange(len(order))
+    edges = np.flatnonzero(np.diff(before // full)) + 1
+    parts = np.split(order, edges)
+    for number in rng.permutation(len(parts)):
+        yield parts[number]
 
 
 def padded(sequence: IntArray, starts: IntArray, stops: IntArray, padding: int) -> IntArray:

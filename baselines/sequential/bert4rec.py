@@ -92,7 +92,7 @@ class BERT4RecNetwork(Network):
         self.apply(init_weights)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Cloze]:
-        for rows in batches(self._windows, self.config.batch_size, rng):
+        for rows in batches(self._windows, self.config.batch_size, rng, by_items=True):
             starts, stops = self._windows.starts[rows], self._windows.stops[rows]
             yield self.cloze(self.tensor(padded(self.interactions.sequence, starts, stops, self.padding)))
 

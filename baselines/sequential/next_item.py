@@ -76,7 +76,7 @@ class NextItemNetwork(Network):
     def batches(self, rng: np.random.Generator) -> Iterator[Steps]:
         sequence = self.interactions.sequence
         self._windows = self._windows or windows(self.interactions, self.length)
-        for rows in batches(self._windows, self.batch_size, rng):
+        for rows in batches(self._windows, self.batch_size, rng, by_items=True):
             starts, stops = self._windows.starts[rows], self._windows.stops[rows]
             items = padded(sequence, starts, stops - 1, self.padding)
             targets = padded(sequence, starts + 1, stops, self.padding)[items != self.padding]

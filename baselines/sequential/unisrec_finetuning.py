@@ -106,7 +106,7 @@ class UniSRecNetwork(Network):
 
     def batches(self, rng: np.random.Generator) -> Iterator[Windows]:
         sequence, chosen = self.interactions.sequence, self._windows
-        for rows in batches(chosen, self.config.batch_size, rng):
+        for rows in batches(chosen, self.config.batch_size, rng, by_items=True):
             starts, stops = chosen.starts[rows], chosen.stops[rows]
             items = padded(sequence, starts, stops - 1, self.padding)
             targets = padded(sequence, starts + 1, stops, self.padding)[items != self.padding]

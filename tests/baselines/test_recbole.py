@@ -29,7 +29,13 @@ from unimp_bench.registry import make_model
 from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
-SMALL_OPTIONS = {"hidden_size": 32, "inner_size": 32, "n_layers": 1, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
+SMALL_OPTIONS = {
+    "hidden_size": 32,
+    "inner_size": 32,
+    "n_layers": 1,
+    "hidden_dropout_prob": 0.1,
+    "attn_dropout_prob": 0.1,
+}
 SMALL = RecBoleConfig(epochs=4, batch_size=128, learning_rate=5e-3, max_length=12, options=SMALL_OPTIONS)
 FAST = ("BPR", "ItemKNN", "LightGCN", "NeuMF", "EASE", "MultiVAE", "GRU4Rec", "HGN", "STAMP", "FPMC", "SASRecF")
 TINY: dict[str, dict[str, Any]] = {

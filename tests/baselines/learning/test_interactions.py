@@ -47,7 +47,9 @@ def test_strangers_are_refused(interactions: Interactions) -> None:
 def test_saved_and_read(interactions: Interactions, tmp_path: Path) -> None:
     interactions.write(tmp_path / "i.safetensors")
     read = Interactions.read(tmp_path / "i.safetensors")
-    assert all(np.array_equal(getattr(read, name), getattr(interactions, name)) for name in ("users", "items", "sequence"))
+    assert all(
+        np.array_equal(getattr(read, name), getattr(interactions, name)) for name in ("users", "items", "sequence")
+    )
     (tmp_path / "i.safetensors").write_bytes(b"nonsense")
     with pytest.raises(DataError, match="fit the model again"):
         Interactions.read(tmp_path / "i.safetensors")

@@ -75,6 +75,23 @@ def test_batches_do_not_come_in_order_of_length() -> None:
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.6
 
 
+def test_batches_by_items_hold_equally_many_items() -> None:
+    cut = windows(training_part(tuple(np.random.default_rng(0).integers(2, 50, 400))), 50)
+    lengths = cut.stops - cut.starts
+    parts = list(batches(cut, 16, np.random.default_rng(1), by_items=True))
+    assert sorted(np.concatenate(parts)) == list(range(len(cut)))
+    items = np.array([lengths[rows].sum() for rows in parts])
+    assert np.abs(items[items > items.min()] - 16 * lengths.mean()).max() <= lengths.max()
+    assert sum(len(rows) * lengths[rows].max() for rows in parts) < 1.3 * lengths.sum()
+    # So a mean over the positions of a batch weighs them all alike; among batches of 16 windows it does not.
+    by_items, by_windows = (
+        np.mean([np.average(lengths[rows], weights=lengths[rows]) for rows in epoch])
+        for epoch in (parts, batches(cut, 16, np.random.default_rng(1)))
+    )
+    truth = np.average(lengths, weights=lengths)
+    assert abs(by_items - truth) < 1 < abs(by_windows - truth)
+
+
 def test_padding_stands_behind() -> None:
     rows = padded(np.array([5, 6, 7, 8]), np.array([0, 3, 1]), np.array([1, 4, 4]), padding=9)
     assert rows.tolist() == [[5, 9, 9], [8, 9, 9], [6, 7, 8]]

@@ -39,14 +39,14 @@ class Line(Network):
         raise NotImplementedError
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
 def run(folder: Path, network: Line, scores: list[float], **settings: Any) -> Any:
     def validate() -> float:
         if not scores:
-            raise Killed
+            raise KilledError
         return scores.pop(0)
 
     course = TrainingSettings(learning_rate=0.1, **settings)
@@ -62,7 +62,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     scores = [0.1, 0.5, 0.2, 0.6, 0.4, 0.3]
     whole, parted = fresh(), fresh()
     expected = run(tmp_path / "a" / "t", whole, list(scores), epochs=6)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(tmp_path / "b" / "t", parted, scores[:3], epochs=6)
     again = fresh()
     outcome = run(tmp_path / "b" / "t", again, scores[3:], epochs=6)
