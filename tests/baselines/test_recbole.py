@@ -36,7 +36,7 @@ SMALL_OPTIONS = {
     "hidden_dropout_prob": 0.1,
     "attn_dropout_prob": 0.1,
 }
-SMALL = RecBoleConfig(epochs=4, batch_size=128, learning_rate=5e-3, max_length=12, options=SMALL_OPTIONS)
+SMALL = RecBoleConfig(epochs=4, batch_size=128, learning_rate=5e-3, max_length=12, options=SIZES)
 FAST = ("BPR", "ItemKNN", "LightGCN", "NeuMF", "EASE", "MultiVAE", "GRU4Rec", "HGN", "STAMP", "FPMC", "SASRecF")
 TINY: dict[str, dict[str, Any]] = {
     "SASRec": {"hidden_size": 16, "inner_size": 32},
