@@ -29,7 +29,7 @@ from unimp_bench.registry import make_model
 from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
-SMALL_OPTIONS = {
+SIZES = {
     "hidden_size": 32,
     "inner_size": 32,
     "n_layers": 1,
