@@ -24,7 +24,7 @@ class VisualSettings(TrainingSettings):
     Attributes:
         encoder: ``tiny``, or the name of an open_clip model (``ViT-L-14``).
         pretrained: open_clip's tag of the encoder's weights (``openai``).
-        text_encoder: ``lsa``, or a model of transformers; read where a corpus has no pictures.
+        text_encoder: ``lsa``, or a model of transformers. VBPR and CausalRec read texts where there are no pictures.
     """
 
     encoder: str = "tiny"
