@@ -46,7 +46,7 @@ class VBPRConfig(VisualSettings):
     visual_width: Count = 32
     l2: Weight = 1e-2
     feature_l2: Weight = 0.0
-    init_std: Rate = 0.1
+    init_std: Rate = 0.01
 
 
 class VisualNetwork(PairwiseNetwork):
