@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+import numpy as np
 import torch
 
 from baselines.learning.interactions import Interactions
@@ -40,7 +41,6 @@ class LearnedRanker(Ranker[SettingsT]):
         super().__init__(config)
         self._network: Network | None = None
         self._interactions: Interactions | None = None
-        self._columns: tuple[IntArray, IntArray | None] | None = None
         self._ready = False
         self._course: tuple[str, ...] = ()
 
@@ -77,8 +77,10 @@ class LearnedRanker(Ranker[SettingsT]):
         network = self._prepared()
         with torch.no_grad():
             scores = network.score(examples).cpu().numpy()
-        columns = self._columns_of(catalogue)
-        return scores if columns is None else scores[:, columns]
+        assert self._interactions is not None
+        if np.array_equal(catalogue, self._interactions.items):
+            return scores
+        return scores[:, self._interactions.item_rows(catalogue)]
 
     def save(self, folder: Path) -> None:
         network = self._fitted()
@@ -103,17 +105,8 @@ class LearnedRanker(Ranker[SettingsT]):
     def _become(self, interactions: Interactions, items: Items, cache: Path) -> Network:
         network = self.build(interactions, items, cache)
         network.to("cuda" if torch.cuda.is_available() else "cpu")
-        self._network, self._interactions, self._columns, self._ready = network, interactions, None, False
+        self._network, self._interactions, self._ready = network, interactions, False
         return network
-
-    def _columns_of(self, catalogue: IntArray) -> IntArray | None:
-        """Rows of the catalogue's items here, None where they are all rows in their order."""
-        assert self._interactions is not None
-        if self._columns is None or self._columns[0] is not catalogue:
-            rows = self._interactions.item_rows(catalogue)
-            whole = len(rows) == len(self._interactions.items)
-            self._columns = (catalogue, None if whole else rows)
-        return self._columns[1]
 
     def _prepared(self) -> Network:
         """The network, ready to score."""

@@ -23,10 +23,10 @@ term is (B,), and scoring changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -38,7 +38,7 @@ from baselines.learning.pairwise import Triples, bpr_loss
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.training import Outcome
 from baselines.multimodal.features import visual_features
-from baselines.multimodal.vbpr import VBPRConfig, VisualNetwork
+from baselines.multimodal.vbpr import VBPR, VBPRConfig, VisualNetwork
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples
@@ -111,11 +111,7 @@ class CausalRec(LearnedRanker[CausalRecConfig]):
 
     Config = CausalRecConfig
     name = "causalrec"
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
-        "learning_rate": (1e-3, 5e-4, 5e-3),
-        "l2": (1e-4, 1e-3, 1e-2, 1e-1),
-        "feature_l2": (0.0, 1e-4, 1e-2),
-    }
+    space = VBPR.space
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> CausalRecNetwork:
         features, remarks = visual_features(self.config, interactions, items, cache)

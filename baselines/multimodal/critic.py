@@ -15,9 +15,8 @@ class Critic(nn.Module):
     """Rows of relations, (n, S), to one number each, (n,); higher for what looks real.
 
     Two blocks of Linear, LeakyReLU, LayerNorm and Dropout, ``S -> S / 4 -> S / 8``, and a linear end (a constant there
-    would cancel). The authors' has
-    BatchNorm, which ties the rows together whose gradients the penalty takes one by one (Gulrajani et al., 2017,
-    section 4), and a bounded end, 100 sigmoid, which is none of a Wasserstein distance.
+    would cancel). The authors' has BatchNorm, which ties the rows together whose gradients the penalty takes one by one
+    (Gulrajani et al., 2017, section 4), and a bounded end, 100 sigmoid, which is none of a Wasserstein distance.
     """
 
     def __init__(self, items: int) -> None:

@@ -58,8 +58,7 @@ class MMGCLConfig(VisualSettings):
     Attributes:
         width: of the vectors.
         layers: hops of the propagation.
-        contrast: weight of the contrasts, alpha of the paper (authors' code: 0.4, by which the sample's validation
-            NDCG@5 with seen items kept falls to less than half).
+        contrast: weight of the contrasts, alpha of the paper (authors' code: 0.4).
         temperature: that cosines are divided by.
         edge_dropout: share of the interactions that view 1 lacks.
         weight_decay: of Adam, on all parameters (authors' code: 1e-4).

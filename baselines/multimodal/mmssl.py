@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
+from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
 from baselines.multimodal.contrast import within_and_across
@@ -156,7 +156,7 @@ class MMSSLNetwork(PairwiseNetwork):
 
     def step(self, batch: Triples, optimizers: Sequence[torch.optim.Optimizer]) -> Tensor:
         recommender, critic = optimizers
-        states, people = self.states(), distinct(batch.users)
+        states, people = self.states(), torch.unique(batch.users)
         fakes = self.fakes(states, people)
         critic.zero_grad()
         self.critic_loss(states, people, fakes).backward()  # type: ignore[no-untyped-call]
@@ -169,15 +169,15 @@ class MMSSLNetwork(PairwiseNetwork):
 
     def loss(self, batch: Triples) -> Tensor:
         states = self.states()
-        return self.loss_of(states, batch, self.fakes(states, distinct(batch.users)))
+        return self.loss_of(states, batch, self.fakes(states, torch.unique(batch.users)))
 
     def loss_of(self, states: States, batch: Triples, fakes: Tensor) -> Tensor:
         """What the recommender descends on, of ready states and fake rows."""
-        config, people = self.config, distinct(batch.users)
+        config, people = self.config, torch.unique(batch.users)
         users = states.users[batch.users]
         positives, negatives = (states.items[items] for items in (batch.positives, batch.negatives))
         ranking = bpr_loss((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
-        norms = sum(part.square().sum() for part in (users, positives, negatives)) / (2 * len(batch.users))
+        norms = penalty(users, positives, negatives)
         modal = sum(part.square().sum() for part in (*states.modal_users, *states.modal_items))
         contrast = sum(
             within_and_across(view[people], states.users[people], config.temperature) for view in states.related
@@ -269,12 +269,6 @@ class MMSSLNetwork(PairwiseNetwork):
     @cached_property
     def _tables(self) -> tuple[Tensor, ...]:
         return tuple(table.to(self.device) for table in self.features)
-
-
-def distinct(rows: Tensor) -> Tensor:
-    """Each row number once, sorted."""
-    found: Tensor = torch.unique(rows)
-    return found
 
 
 class MMSSL(LearnedRanker[MMSSLConfig]):
