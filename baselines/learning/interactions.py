@@ -14,6 +14,12 @@ from scipy import sparse
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.records import Examples, IntArray
 
+TASK = "recommendation"
+"""The task whose training part it is."""
+
+FILE = "interactions.safetensors"
+"""Where a saved model keeps it."""
+
 
 @dataclass(frozen=True)
 class Interactions:

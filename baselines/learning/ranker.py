@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 import torch
 
-from baselines.learning.interactions import Interactions
+from baselines.learning.interactions import FILE, TASK, Interactions
 from baselines.learning.network import Network
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.snapshot import Snapshot
@@ -20,8 +20,7 @@ from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.torch_setup import seed_everything
 
-TASK = "recommendation"
-WEIGHTS, INTERACTIONS = "model.safetensors", "interactions.safetensors"
+WEIGHTS = "model.safetensors"
 
 SettingsT = TypeVar("SettingsT", bound=TrainingSettings)
 
@@ -85,12 +84,12 @@ class LearnedRanker(Ranker[SettingsT]):
     def save(self, folder: Path) -> None:
         network = self._fitted()
         assert self._interactions is not None
-        self._interactions.write(folder / INTERACTIONS)
+        self._interactions.write(folder / FILE)
         Snapshot(network.state_dict(), {"course": self._course}).write(folder / WEIGHTS)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         weights = Snapshot.read(folder / WEIGHTS)
-        network = self._become(Interactions.read(folder / INTERACTIONS), items, cache)
+        network = self._become(Interactions.read(folder / FILE), items, cache)
         network.load_state_dict(weights.tensors)
         self._course = tuple(weights.notes["course"])
 

@@ -12,16 +12,13 @@ from typing import Any, ClassVar
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
-from baselines.learning.training import Outcome, train
+from baselines.learning.training import Outcome
 from baselines.sequential.attributes import item_attributes
+from baselines.sequential.pretraining import pretrain
 from baselines.sequential.s3rec_finetuning import S3RecConfig, S3RecNetwork
 from baselines.sequential.s3rec_pretraining import Pretraining
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-
-SAVED_EVERY = 5
-"""Epochs of pre-training from one checkpoint to the next."""
 
 
 class S3Rec(LearnedRanker[S3RecConfig]):
@@ -41,15 +38,8 @@ class S3Rec(LearnedRanker[S3RecConfig]):
     def learn(self, network: Network, data: FitData, validate: Callable[[], float]) -> Outcome:
         assert isinstance(network, S3RecNetwork)
         if self.config.pretraining_epochs:
-            settings = TrainingSettings(
-                epochs=self.config.pretraining_epochs,
-                validate_every=SAVED_EVERY,
-                learning_rate=self.config.pretraining_rate,
-                batch_size=self.config.pretraining_batch_size,
-            )
             first = Pretraining(network).to(network.device)
             network.history.encoder.causal = False
-            folder, label = data.work / "pretraining", f"{self.name}, pre-training"
-            train(first, settings, seed=data.seed, validate=None, folder=folder, label=label)
+            pretrain(first, self.config, data, self.name)
             network.history.encoder.causal = True
         return super().learn(network, data, validate)

@@ -18,8 +18,8 @@ import torch
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
-from baselines.learning.training import Outcome, train
+from baselines.learning.training import Outcome
+from baselines.sequential.pretraining import pretrain
 from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwork
 from baselines.sequential.unisrec_pretraining import Pretraining
 from unimp_bench.contracts import FitData
@@ -36,8 +36,6 @@ OFFICIAL = UniSRecConfig(
     pretraining_epochs=300,
     pretraining_batch_size=8192,
 )
-SAVED_EVERY = 5
-"""Epochs of pre-training from one checkpoint to the next."""
 
 
 class UniSRec(LearnedRanker[UniSRecConfig]):
@@ -64,15 +62,7 @@ class UniSRec(LearnedRanker[UniSRecConfig]):
         assert isinstance(network, UniSRecNetwork)
         if not self.config.pretraining_epochs:
             return super().learn(network, data, validate)
-        settings = TrainingSettings(
-            epochs=self.config.pretraining_epochs,
-            validate_every=SAVED_EVERY,
-            learning_rate=self.config.pretraining_rate,
-            batch_size=self.config.pretraining_batch_size,
-        )
-        first = Pretraining(network).to(network.device)
-        folder, label = data.work / "pretraining", f"{self.name}, pre-training"
-        train(first, settings, seed=data.seed, validate=None, folder=folder, label=label)
+        pretrain(Pretraining(network).to(network.device), self.config, data, self.name)
         still = (network.history.places, network.history.encoder)
         for module in still:
             module.requires_grad_(not self.config.frozen)
