@@ -1,10 +1,11 @@
 """The baselines, one file a system. A new one is one file and one card, here or in its room.
 
-Rooms: collaborative, sequential and multimodal hold the recommenders that learn, learning what they share; recbole is
-the adapter to RecBole's models, oracle the sample's truth. The rest are the floors and the systems of other tasks.
+Rooms: collaborative, sequential and multimodal hold the recommenders that learn, language the models that answer
+several tasks by prompts, learning what all of them share; search, preference, explanation and selection the systems of
+those tasks; recbole is the adapter to RecBole's models, oracle the sample's truth. The rest are floors.
 """
 
-from baselines import collaborative, multimodal, sequential
+from baselines import collaborative, explanation, language, multimodal, preference, search, selection, sequential
 from unimp_bench.contracts import ModelCard
 
 CATALOGUE: tuple[ModelCard, ...] = (
@@ -38,19 +39,10 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
     ),
-    ModelCard(
-        name="bm25",
-        factory="baselines.bm25:BM25",
-        tasks=("search",),
-        reads=("text", "query"),
-        about="Okapi BM25 of the query against title, brand, category and description; no user, nothing learned",
-        source="Robertson and Zaragoza (2009); the formula of rank_bm25",
-        new_users=True,
-        new_items=True,
-    ),
     *collaborative.CARDS,
     *sequential.CARDS,
     *multimodal.CARDS,
+    *language.CARDS,
     ModelCard(
         name="recbole",
         factory="baselines.recbole.adapter:RecBole",
@@ -62,86 +54,10 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_items=False,
         variant="model",
     ),
-    ModelCard(
-        name="global-mean",
-        factory="baselines.ratings:GlobalMean",
-        tasks=("preference",),
-        reads=(),
-        about="the mean of all training ratings, always",
-        source="the floor of every preference table",
-        new_users=True,
-        new_items=True,
-    ),
-    ModelCard(
-        name="item-mean",
-        factory="baselines.ratings:ItemMean",
-        tasks=("preference",),
-        reads=("ratings",),
-        about="the mean training rating of the item, damped towards that of all; the same for everyone",
-        source="the floor of every preference table",
-        new_users=True,
-        new_items=True,
-    ),
-    ModelCard(
-        name="bias",
-        factory="baselines.ratings:Bias",
-        tasks=("preference",),
-        reads=("ratings",),
-        about="the mean, shifted by the item and by the user's own ratings so far: damped least squares",
-        source="Koren, Bell and Volinsky (2009), Eq. 3",
-        new_users=True,
-        new_items=True,
-    ),
-    ModelCard(
-        name="constant-sentence",
-        factory="baselines.sentences:ConstantSentence",
-        tasks=("explanation",),
-        reads=("text",),
-        about="the most typical training sentence of all (TF-IDF medoid), always",
-        source="the floor of every explanation table",
-        new_users=True,
-        new_items=True,
-    ),
-    ModelCard(
-        name="typical-sentence",
-        factory="baselines.sentences:TypicalSentence",
-        tasks=("explanation",),
-        reads=("text",),
-        about="the most typical training sentence on the item (TF-IDF medoid), else on its category; knows no user",
-        source="the floor of every explanation table",
-        new_users=True,
-        new_items=True,
-    ),
-    ModelCard(
-        name="pick-one",
-        factory="baselines.candidates:PickOne",
-        tasks=("selection",),
-        reads=(),
-        about="one candidate at random",
-        source="the floor of every selection table",
-        new_users=True,
-        new_items=True,
-    ),
-    ModelCard(
-        name="select-all",
-        factory="baselines.candidates:SelectAll",
-        tasks=("selection",),
-        reads=(),
-        about="every candidate",
-        source="the floor of every selection table",
-        new_users=True,
-        new_items=True,
-    ),
-    ModelCard(
-        name="popular-candidates",
-        factory="baselines.candidates:PopularCandidates",
-        tasks=("selection",),
-        reads=("popularity",),
-        about="candidates with a share of the training interactions of the most popular one among them",
-        source="the floor of every selection table",
-        new_users=True,
-        new_items=False,
-    ),
+    *search.CARDS,
+    *preference.CARDS,
+    *explanation.CARDS,
+    *selection.CARDS,
     ModelCard(
         name="category-picture",
         factory="baselines.retrieved:CategoryPicture",

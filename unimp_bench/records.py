@@ -42,12 +42,15 @@ class Histories:
         items: (rows,) int32 item numbers.
         ratings: (rows,) float32, NaN where the source has none.
         times: (rows,) int64, seconds since 1970 or the position in the user's sequence, as the source has it.
+        reviews: (rows,) what the user wrote of each item, its summary on a line before it; None where the source has
+            no reviews.
     """
 
     offsets: IntArray
     items: IntArray
     ratings: FloatArray
     times: IntArray
+    reviews: Texts | None = None
 
     @property
     def users(self) -> int:
@@ -63,19 +66,25 @@ class Histories:
     def take(self, keep: BoolArray) -> Histories:
         """The same users with only the rows where ``keep`` (rows,) holds."""
         kept_before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
-        return Histories(kept_before[self.offsets], self.items[keep], self.ratings[keep], self.times[keep])
+        return Histories(
+            kept_before[self.offsets],
+            self.items[keep],
+            self.ratings[keep],
+            self.times[keep],
+            None if self.reviews is None else self.reviews.select(keep),
+        )
 
 
 class TextSource(Interface):
-    """Where sentences are read from when they are asked for."""
+    """Where texts are read from when they are asked for."""
 
     def take(self, numbers: IntArray) -> list[str]:
-        """The sentences of the given numbers."""
+        """The texts of the given numbers."""
 
 
 @dataclass(frozen=True)
 class Texts:
-    """One sentence an example, left on disk until it is read: (n,) numbers into ``source``."""
+    """One text an example or row, left on disk until it is read: (n,) numbers into ``source``."""
 
     source: TextSource
     numbers: IntArray
@@ -84,8 +93,12 @@ class Texts:
         return len(self.numbers)
 
     def read(self) -> list[str]:
-        """All sentences, in the order of the examples."""
+        """All texts, in their order."""
         return self.source.take(self.numbers)
+
+    def select(self, rows: IntArray | BoolArray | slice) -> Texts:
+        """Some of them, still on disk."""
+        return Texts(self.source, self.numbers[rows])
 
 
 @dataclass(frozen=True)
@@ -224,7 +237,7 @@ class Examples:
             shown=shown,
             ratings=None if self.ratings is None else self.ratings[examples],
             suits=suits,
-            texts=None if self.texts is None else replace(self.texts, numbers=self.texts.numbers[examples]),
+            texts=None if self.texts is None else self.texts.select(examples),
         )
 
     def blocks(self, size: int) -> Iterator[Examples]:

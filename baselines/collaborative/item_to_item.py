@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from scipy import sparse
 
-from baselines.learning.interactions import FILE, TASK, Interactions
+from baselines.learning.interactions import TASK, Interactions
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray, slices
@@ -56,11 +56,11 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
     def save(self, folder: Path) -> None:
         assert self._fitted is not None, "fit or load comes first"
         interactions, weights = self._fitted
-        interactions.write(folder / FILE)
+        interactions.write(folder)
         self.write(weights, folder)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        self._fitted = Interactions.read(folder / FILE), self.read(folder)
+        self._fitted = Interactions.read(folder), self.read(folder)
 
 
 def history_matrix(examples: Examples, interactions: Interactions) -> sparse.csr_array:

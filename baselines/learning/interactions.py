@@ -18,7 +18,7 @@ TASK = "recommendation"
 """The task whose training part it is."""
 
 FILE = "interactions.safetensors"
-"""Where a saved model keeps it."""
+"""Where in its folder a saved model keeps it."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,21 @@ class Interactions:
         return cls(users, items, np.concatenate([[0], np.cumsum(lengths[users])]), sequence)
 
     @classmethod
-    def read(cls, path: Path) -> Interactions:
+    def read(cls, folder: Path) -> Interactions:
         """What ``write`` wrote.
 
         Raises:
             DataError: the file is missing or damaged.
         """
+        path = folder / FILE
         try:
             return cls(**load_file(path))
         except (OSError, SafetensorError, TypeError) as error:
             raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
-    def write(self, path: Path) -> None:
-        """To a safetensors file."""
-        save_file({field.name: getattr(self, field.name) for field in fields(self)}, path)
+    def write(self, folder: Path) -> None:
+        """To ``FILE`` in a folder."""
+        save_file({field.name: getattr(self, field.name) for field in fields(self)}, folder / FILE)
 
     def __len__(self) -> int:
         return len(self.sequence)

@@ -1,4 +1,4 @@
-"""What a system writes: its parameters, an epoch of batches, its loss, and its scores."""
+"""What a system writes: its parameters, an epoch of batches, its loss, and, if it ranks, its scores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from baselines.learning.settings import TrainingSettings
 from unimp_bench.records import Examples, IntArray
 
 
-class Network(nn.Module, ABC):
-    """One recommender as a module. What is derived and not learned stays out of ``state_dict``.
+class Trainable(nn.Module, ABC):
+    """One system as a module. What is derived and not learned stays out of ``state_dict``.
 
     Attributes:
         clip_norm: the largest norm of a step's gradient; None for any.
@@ -33,12 +33,8 @@ class Network(nn.Module, ABC):
     def loss(self, batch: Any) -> Tensor:
         """What a step descends on, a scalar."""
 
-    @abstractmethod
-    def score(self, examples: Examples) -> Tensor:
-        """Scores of all items of the fit's catalogue, (examples, I); without gradient, in eval mode."""
-
     def prepare(self) -> None:
-        """Compute once what all scores of the present weights share; called before the first of them."""
+        """Compute once what all answers of the present weights share; called before the first of them."""
 
     def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
         """The optimizers of a training, new."""
@@ -66,6 +62,14 @@ class Network(nn.Module, ABC):
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on the network's device."""
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+
+class Network(Trainable):
+    """One recommender as a module."""
+
+    @abstractmethod
+    def score(self, examples: Examples) -> Tensor:
+        """Scores of all items of the fit's catalogue, (examples, I); without gradient, in eval mode."""
 
 
 def shuffled(size: int, batch_size: int, rng: np.random.Generator) -> Iterator[IntArray]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from baselines.learning.network import Network
+from baselines.learning.network import Trainable
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.snapshot import Snapshot
 from unimp_bench.errors import ModelError
@@ -66,7 +66,7 @@ class _Line:
 
 
 def train(
-    network: Network,
+    network: Trainable,
     settings: TrainingSettings,
     *,
     seed: int,
@@ -125,7 +125,7 @@ def train(
     return Outcome(state.epoch, state.best_epoch, state.best, limited)
 
 
-def _epoch(network: Network, optimizers: Sequence[torch.optim.Optimizer], seed: int, epoch: int, label: str) -> float:
+def _epoch(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], seed: int, epoch: int, label: str) -> float:
     """One epoch; returns the mean loss of its batches."""
     rng = np.random.default_rng([seed, epoch])
     seed_everything(int(rng.integers(2**31)))
@@ -140,7 +140,7 @@ def _epoch(network: Network, optimizers: Sequence[torch.optim.Optimizer], seed: 
     return loss
 
 
-def _snapshot(network: Network, optimizers: Sequence[torch.optim.Optimizer], state: _State) -> Snapshot:
+def _snapshot(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], state: _State) -> Snapshot:
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
         for place, moments in optimizer.state_dict()["state"].items():
@@ -148,7 +148,7 @@ def _snapshot(network: Network, optimizers: Sequence[torch.optim.Optimizer], sta
     return Snapshot(tensors, asdict(state) | {"best": None if math.isinf(state.best) else state.best})
 
 
-def _restore(network: Network, optimizers: Sequence[torch.optim.Optimizer], latest: Snapshot) -> _State:
+def _restore(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], latest: Snapshot) -> _State:
     network.load_state_dict(latest.below("network"))
     for number, optimizer in enumerate(optimizers):
         moments: dict[int, dict[str, torch.Tensor]] = {}

@@ -38,7 +38,7 @@ CARDS: tuple[ModelCard, ...] = (
     ModelCard(
         name="mmssl",
         factory="baselines.multimodal.mmssl:MMSSL",
-        tasks=("recommendation",),
+        tasks=("recommendation", "selection"),
         reads=("interactions", "pictures", "text"),
         about="graph recommender with relations learned from each modality against a critic, as the paper means them "
         "(in the authors' code that graph is empty); rebuilt once an epoch, critic on 1,024 items, LayerNorm in it",

@@ -42,7 +42,6 @@ from torch.nn import functional
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
-from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
 from baselines.multimodal.contrast import within_and_across
 from baselines.multimodal.critic import Critic, critic_loss, fake_rows, real_rows
@@ -50,6 +49,7 @@ from baselines.multimodal.features import VisualSettings
 from baselines.multimodal.modalities import modalities
 from baselines.multimodal.neighbours import unknown_neighbours
 from baselines.multimodal.relation import Relation
+from baselines.selection.threshold import SelectingRanker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 
@@ -271,7 +271,7 @@ class MMSSLNetwork(PairwiseNetwork):
         return tuple(table.to(self.device) for table in self.features)
 
 
-class MMSSL(LearnedRanker[MMSSLConfig]):
+class MMSSL(SelectingRanker[MMSSLConfig]):
     """See the module."""
 
     Config = MMSSLConfig

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from baselines.explanation.typical import TASK as EXPLANATION
 from baselines.oracle.choices import Choices
 from baselines.oracle.opinions import SENTENCES, Opinions
 from baselines.oracle.selection import most_likely_sets
 from baselines.oracle.truth import PICTURE_TASTES, TEXT_TASTES, read_truth
 from baselines.rating_truth import expected_stars, median_stars, star_probabilities
-from baselines.sentences import TASK as EXPLANATION
 from unimp_bench.contracts import FitData, Painter, Ranker, Rater, Selector, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError

@@ -2,8 +2,9 @@
 
 A happy reviewer speaks of the features that please, an unhappy one of those that do not, one in between of both. So
 what can be known of an explanation is its probable tone and the features that it may speak of; not which of them, and
-not the words. The answer is the most typical training sentence (``baselines.sentences``) of those who wrote in that
-tone and had the same features to speak of, whoever they were, on whatever item: a ceiling of content, not of wording.
+not the words. The answer is the most typical training sentence (``baselines.explanation.typical``) of those who wrote
+in that tone and had the same features to speak of, whoever they were, on whatever item: a ceiling of content, not of
+wording.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from baselines.explanation.typical import typical_sentences
 from baselines.oracle.truth import Truth
 from baselines.rating_truth import TASTES, star_probabilities
-from baselines.sentences import typical_sentences
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 SENTENCES = "opinions.json"

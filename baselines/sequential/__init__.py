@@ -49,7 +49,7 @@ CARDS: tuple[ModelCard, ...] = (
     ModelCard(
         name="s3rec",
         factory="baselines.sequential.s3rec:S3Rec",
-        tasks=("recommendation",),
+        tasks=("recommendation", "selection"),
         reads=("order", "text"),
         about="a causal transformer that first learns items, segments, categories and brands from what is around; "
         "then binary cross-entropy with one negative a position. Pre-training draws beginnings of sequences, where the "
@@ -61,7 +61,7 @@ CARDS: tuple[ModelCard, ...] = (
     ModelCard(
         name="unisrec",
         factory="baselines.sequential.unisrec:UniSRec",
-        tasks=("recommendation",),
+        tasks=("recommendation", "selection"),
         reads=("order", "text"),
         about="adapted text and item embeddings in a causal transformer; pre-trained on the training part by text, "
         "on copies without some items (none without some words), then fine-tuned",
@@ -72,7 +72,7 @@ CARDS: tuple[ModelCard, ...] = (
     ModelCard(
         name="unisrec-inductive",
         factory="baselines.sequential.unisrec:InductiveUniSRec",
-        tasks=("recommendation",),
+        tasks=("recommendation", "selection"),
         reads=("order", "text"),
         about="unisrec without item embeddings: an item is its text, so it can be one that was in no training",
         source="Hou et al., KDD 2022, inductive",

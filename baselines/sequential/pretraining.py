@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from baselines.learning.network import Network
+from baselines.learning.network import Trainable
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.training import train
 from unimp_bench.contracts import FitData
@@ -26,7 +26,7 @@ class Pretrained(Protocol):
     def pretraining_batch_size(self) -> int: ...
 
 
-def pretrain(first: Network, config: Pretrained, data: FitData, name: str) -> None:
+def pretrain(first: Trainable, config: Pretrained, data: FitData, name: str) -> None:
     """Train the network of the first stage to its last epoch, or go on with it.
 
     Args:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
-from baselines.learning.ranker import LearnedRanker
 from baselines.learning.training import Outcome
+from baselines.selection.threshold import SelectingRanker
 from baselines.sequential.attributes import item_attributes
 from baselines.sequential.pretraining import pretrain
 from baselines.sequential.s3rec_finetuning import S3RecConfig, S3RecNetwork
@@ -21,7 +21,7 @@ from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 
 
-class S3Rec(LearnedRanker[S3RecConfig]):
+class S3Rec(SelectingRanker[S3RecConfig]):
     """See the module."""
 
     Config = S3RecConfig

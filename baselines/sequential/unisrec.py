@@ -17,8 +17,8 @@ import torch
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
-from baselines.learning.ranker import LearnedRanker
 from baselines.learning.training import Outcome
+from baselines.selection.threshold import SelectingRanker
 from baselines.sequential.pretraining import pretrain
 from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwork
 from baselines.sequential.unisrec_pretraining import Pretraining
@@ -38,7 +38,7 @@ OFFICIAL = UniSRecConfig(
 )
 
 
-class UniSRec(LearnedRanker[UniSRecConfig]):
+class UniSRec(SelectingRanker[UniSRecConfig]):
     """Transductive: text and item embeddings."""
 
     Config = UniSRecConfig
@@ -82,7 +82,7 @@ class InductiveUniSRec(UniSRec):
         super().fit(replace(data, catalogue=np.arange(len(data.items))))
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        network = self._prepared()
+        network = self.prepared()
         assert isinstance(network, UniSRecNetwork)
         with torch.no_grad():
             return network.score_among(examples, np.asarray(catalogue, dtype=np.int64)).cpu().numpy()

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from unimp_bench.corpus.manifest import Manifest, RatingScale, file_entry, picture_entry, rating_scale
-from unimp_bench.corpus.texts import Explanations, Reviews, read_table
+from unimp_bench.corpus.texts import Explanations, Reviews, WholeReviews, read_table
 from unimp_bench.corpus.writer import ARRAYS
 from unimp_bench.errors import DataError
-from unimp_bench.records import BoolArray, Histories, IntArray
+from unimp_bench.records import BoolArray, Histories, IntArray, Texts
 
 PATH_SEPARATOR = " > "
 
@@ -154,8 +154,10 @@ class Corpus:
 
     @cached_property
     def histories(self) -> Histories:
-        """All interactions, as memory maps."""
-        return Histories(**{name: self._array(name) for name in ARRAYS})
+        """All interactions, as memory maps, and their reviews, which stay on disk."""
+        arrays = {name: self._array(name) for name in ARRAYS}
+        reviews = None if self.reviews is None else Texts(WholeReviews(self.reviews), np.arange(len(arrays["items"])))
+        return Histories(**arrays, reviews=reviews)
 
     @cached_property
     def parts(self) -> npt.NDArray[np.uint8] | None:

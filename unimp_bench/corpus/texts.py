@@ -25,6 +25,17 @@ class Reviews:
         return table.column("summary").to_pylist(), table.column("text").to_pylist()
 
 
+class WholeReviews:
+    """Each review as one text: its summary, and what was written below it."""
+
+    def __init__(self, reviews: Reviews) -> None:
+        self._reviews = reviews
+
+    def take(self, numbers: IntArray) -> list[str]:
+        """The texts of the reviews of these interaction rows."""
+        return [f"{summary}\n{text}".strip() for summary, text in zip(*self._reviews.take(numbers), strict=True)]
+
+
 class Explanations:
     """Sentences of users' own reviews that say why the item suits them or not; some interactions have one."""
 

@@ -3,8 +3,8 @@
 Three domains (the last held out whole) of 24 items each stand in rings; a user walks along one domain's ring and
 steps to the next item with probability 0.85, else jumps. So order decides, popularity does not. An item's ring
 position modulo 4 gives its category and its half of the ring the colour of its picture, so that search has
-something to match. Most interactions have an explanation, which follows from the category and the rating; the ratings
-themselves are chance.
+something to match. Every interaction has a review, and most an explanation, which follow from the category and the
+rating; the ratings themselves are chance.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def write_planted_corpus(folder: Path, seed: int = 0) -> Manifest:
         writer.users([f"u{number}" for number in range(len(walks))], [DOMAINS[d] for d in domains], _held_out(domains))
         _add_items(writer)
         writer.histories(histories)
-        writer.explanations([_explanations(histories)])
+        sentences = _sentences(histories)
+        writer.reviews([(["" for _ in sentences], sentences)])
+        explained = np.flatnonzero(np.arange(rows) % 5)  # four of five
+        writer.explanations([(explained, [sentences[row] for row in explained])])
         return writer.finish(
             source="planted",
             licence="none",
@@ -68,11 +71,10 @@ def _walk(rng: np.random.Generator, domain: int) -> IntArray:
     return np.array(path) + domain * ITEMS_PER_DOMAIN
 
 
-def _explanations(histories: Histories) -> tuple[IntArray, list[str]]:
-    """Four of five interactions and the sentences about them."""
-    rows = np.flatnonzero(np.arange(len(histories)) % 5)
-    pairs = zip(histories.items[rows] % 4, histories.ratings[rows], strict=True)
-    return rows, [f"The {KINDS[kind]} look is {'lovely' if rating > 3 else 'dull'}." for kind, rating in pairs]
+def _sentences(histories: Histories) -> list[str]:
+    """What the user of each interaction says of the item."""
+    pairs = zip(histories.items % 4, histories.ratings, strict=True)
+    return [f"The {KINDS[kind]} look is {'lovely' if rating > 3 else 'dull'}." for kind, rating in pairs]
 
 
 def _held_out(domains: IntArray) -> BoolArray:

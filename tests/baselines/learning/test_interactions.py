@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines.learning.interactions import Interactions
+from baselines.learning.interactions import FILE, Interactions
 from baselines.learning.sampling import NegativeSampler
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
@@ -45,14 +45,14 @@ def test_strangers_are_refused(interactions: Interactions) -> None:
 
 
 def test_saved_and_read(interactions: Interactions, tmp_path: Path) -> None:
-    interactions.write(tmp_path / "i.safetensors")
-    read = Interactions.read(tmp_path / "i.safetensors")
+    interactions.write(tmp_path)
+    read = Interactions.read(tmp_path)
     assert all(
         np.array_equal(getattr(read, name), getattr(interactions, name)) for name in ("users", "items", "sequence")
     )
-    (tmp_path / "i.safetensors").write_bytes(b"nonsense")
+    (tmp_path / FILE).write_bytes(b"nonsense")
     with pytest.raises(DataError, match="fit the model again"):
-        Interactions.read(tmp_path / "i.safetensors")
+        Interactions.read(tmp_path)
 
 
 def test_negatives_are_unknown_and_uniform() -> None:

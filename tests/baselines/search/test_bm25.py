@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
-from baselines.bm25 import BM25Config, BM25Index, Tokeniser
+from baselines.search.bm25 import BM25Config, BM25Index, Tokeniser
 from unimp_bench import registry
 from unimp_bench.contracts import Ranker
 from unimp_bench.corpus import Corpus

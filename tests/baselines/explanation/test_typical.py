@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from baselines.sentences import NONE, tf_idf, typical_sentences
+from baselines.explanation.typical import NONE, tf_idf, typical_sentences
 from unimp_bench import registry
 from unimp_bench.contracts import Writer
 from unimp_bench.corpus import Corpus

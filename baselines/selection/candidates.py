@@ -93,16 +93,17 @@ class PopularCandidates(Selector[NoOptions]):
 
 def best_share(scores: FloatArray, examples: Examples, shares: Iterable[float] = SHARES) -> float:
     """The first of the shares for ``near_best`` with the highest F1, averaged over examples with answers."""
+    assert examples.shown is not None
+    shown = examples.shown
+    return max(shares, key=lambda share: mean_f1(near_best(scores, shown, share), examples))
+
+
+def mean_f1(chosen: BoolArray, examples: Examples) -> float:
+    """F1 of a selection, averaged over examples with answers."""
     assert examples.shown is not None and examples.suits is not None
-    shown, suits, owners = examples.shown, examples.suits, examples.shown.owners()
-    wanted = np.bincount(owners, suits)
-
-    def f1(share: float) -> float:
-        chosen = near_best(scores, shown, share)
-        hits, taken = np.bincount(owners, chosen & suits), np.bincount(owners, chosen)
-        return float((2 * hits / np.maximum(taken + wanted, 1)).sum())
-
-    return max(shares, key=f1)
+    owners = examples.shown.owners()
+    hits, taken = np.bincount(owners, chosen & examples.suits), np.bincount(owners, chosen)
+    return float(np.mean(2 * hits / np.maximum(taken + np.bincount(owners, examples.suits), 1)))
 
 
 def near_best(scores: FloatArray, shown: Shown, share: float) -> BoolArray:

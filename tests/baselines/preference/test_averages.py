@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from baselines.ratings import DAMPINGS, Ratings, item_offsets
+from baselines.preference.averages import DAMPINGS, Ratings, item_offsets
 from unimp_bench import registry
 from unimp_bench.contracts import Rater
 from unimp_bench.corpus import Corpus

@@ -1,0 +1,26 @@
+"""Explanation: sentences taken from the training part, and sentences written anew."""
+
+from unimp_bench.contracts import ModelCard
+
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard(
+        name="constant-sentence",
+        factory="baselines.explanation.typical:ConstantSentence",
+        tasks=("explanation",),
+        reads=("text",),
+        about="the most typical training sentence of all (TF-IDF medoid), always",
+        source="the floor of every explanation table",
+        new_users=True,
+        new_items=True,
+    ),
+    ModelCard(
+        name="typical-sentence",
+        factory="baselines.explanation.typical:TypicalSentence",
+        tasks=("explanation",),
+        reads=("text",),
+        about="the most typical training sentence on the item (TF-IDF medoid), else on its category; knows no user",
+        source="the floor of every explanation table",
+        new_users=True,
+        new_items=True,
+    ),
+)

@@ -1,0 +1,36 @@
+"""Preference prediction: ratings from averages, factors, and what users wrote."""
+
+from unimp_bench.contracts import ModelCard
+
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard(
+        name="global-mean",
+        factory="baselines.preference.averages:GlobalMean",
+        tasks=("preference",),
+        reads=(),
+        about="the mean of all training ratings, always",
+        source="the floor of every preference table",
+        new_users=True,
+        new_items=True,
+    ),
+    ModelCard(
+        name="item-mean",
+        factory="baselines.preference.averages:ItemMean",
+        tasks=("preference",),
+        reads=("ratings",),
+        about="the mean training rating of the item, damped towards that of all; the same for everyone",
+        source="the floor of every preference table",
+        new_users=True,
+        new_items=True,
+    ),
+    ModelCard(
+        name="bias",
+        factory="baselines.preference.averages:Bias",
+        tasks=("preference",),
+        reads=("ratings",),
+        about="the mean, shifted by the item and by the user's own ratings so far: damped least squares",
+        source="Koren, Bell and Volinsky (2009), Eq. 3",
+        new_users=True,
+        new_items=True,
+    ),
+)

@@ -1,0 +1,36 @@
+"""Selection: floors that know no user, and the threshold by which recommenders select."""
+
+from unimp_bench.contracts import ModelCard
+
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard(
+        name="pick-one",
+        factory="baselines.selection.candidates:PickOne",
+        tasks=("selection",),
+        reads=(),
+        about="one candidate at random",
+        source="the floor of every selection table",
+        new_users=True,
+        new_items=True,
+    ),
+    ModelCard(
+        name="select-all",
+        factory="baselines.selection.candidates:SelectAll",
+        tasks=("selection",),
+        reads=(),
+        about="every candidate",
+        source="the floor of every selection table",
+        new_users=True,
+        new_items=True,
+    ),
+    ModelCard(
+        name="popular-candidates",
+        factory="baselines.selection.candidates:PopularCandidates",
+        tasks=("selection",),
+        reads=("popularity",),
+        about="candidates with a share of the training interactions of the most popular one among them",
+        source="the floor of every selection table",
+        new_users=True,
+        new_items=False,
+    ),
+)
