@@ -1,0 +1,58 @@
+"""Pictures as tokens of a language model (VIP5: Geng et al., Findings of EMNLP 2023, 3.1).
+
+    v(i) = norm(W2 tanh(W1 f_i + b1) + b2)      W1: (n d / 2, F), W2: (n d, n d / 2)
+
+with ``f_i`` the frozen vector of the item's picture, ``norm`` root-mean-square over all ``n d`` numbers with a learned
+gain, and ``v(i)`` cut into n tokens of width d. They stand in for the embeddings of the placeholders behind each
+mention of the item. An item without a picture has n tokens of its own kind, learned, the same for all such items.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+_EPSILON = 1e-6
+
+
+class VisualTokens(nn.Module):
+    """The visual tokens of items, by their row.
+
+    Attributes:
+        features: (I, F) frozen; a row of zeros is an item without a picture.
+        narrow, widen, norm: ``W1`` and ``b1``, ``W2`` and ``b2``, and the gain.
+        missing: (n, d) the tokens of an item without a picture.
+    """
+
+    features: Tensor
+    known: Tensor
+
+    def __init__(self, features: Tensor, width: int, count: int) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(features.shape[1], count * width // 2)
+        self.widen = nn.Linear(self.narrow.out_features, count * width)
+        self.norm = nn.RMSNorm(count * width, eps=_EPSILON)
+        self.missing = nn.Parameter(torch.randn(count, width))
+        self.register_buffer("features", features, persistent=False)
+        self.register_buffer("known", features.any(dim=1), persistent=False)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """(mentions,) rows of items to (mentions, n, d)."""
+        projected = self.norm(self.widen(torch.tanh(self.narrow(self.features[items]))))
+        seen = projected.view(-1, *self.missing.shape)
+        return torch.where(self.known[items, None, None], seen, self.missing)
+
+
+def overwritten(embeddings: Tensor, placeholders: Tensor, tokens: Tensor) -> Tensor:
+    """The embeddings with those of the placeholders replaced by visual tokens, in order.
+
+    Args:
+        embeddings: (batch, length, d).
+        placeholders: (batch, length) bool, n in a row behind each mention.
+        tokens: (mentions, n, d) of all mentions of the batch, one text after the other.
+
+    Returns:
+        (batch, length, d); the arguments stay as they are.
+    """
+    assert int(placeholders.sum()) == tokens.shape[0] * tokens.shape[1], "as many placeholders as visual tokens"
+    return embeddings.masked_scatter(placeholders[:, :, None], tokens.to(embeddings.dtype))

@@ -1,0 +1,83 @@
+"""Visual tokens: their equation in plain loops, items without a picture, and how they take their places."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.language.visual import VisualTokens, overwritten
+
+ITEMS, FEATURES, WIDTH, COUNT = 4, 3, 6, 2
+BARE = 2
+"""The item without a picture."""
+
+
+@pytest.fixture
+def tokens() -> VisualTokens:
+    """All parameters drawn anew, none of them special."""
+    torch.manual_seed(0)
+    features = torch.randn(ITEMS, FEATURES)
+    features[BARE] = 0
+    made = VisualTokens(features, WIDTH, COUNT)
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight)
+    return made
+
+
+def plain(tokens: VisualTokens, item: int) -> np.ndarray:
+    """The equation, a number at a time; (n, d)."""
+    weights = {name: weight.detach().double().numpy() for name, weight in tokens.named_parameters()}
+    looks = tokens.features[item].double().numpy()
+    half = COUNT * WIDTH // 2
+    inner = [math.tanh(sum(weights["narrow.weight"][m] * looks) + weights["narrow.bias"][m]) for m in range(half)]
+    wide = [
+        sum(weights["widen.weight"][k, m] * inner[m] for m in range(half)) + weights["widen.bias"][k]
+        for k in range(COUNT * WIDTH)
+    ]
+    size = math.sqrt(sum(number**2 for number in wide) / len(wide) + 1e-6)
+    normed = [gain * number / size for gain, number in zip(weights["norm.weight"], wide, strict=True)]
+    return np.array([normed[token * WIDTH : (token + 1) * WIDTH] for token in range(COUNT)])
+
+
+def test_the_equation(tokens: VisualTokens) -> None:
+    mentioned = [3, 0, 3, 1]
+    expected = [plain(tokens, item) for item in mentioned]
+    found = tokens(torch.tensor(mentioned)).detach()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_item_without_a_picture_has_tokens_of_its_own(tokens: VisualTokens) -> None:
+    found = tokens(torch.tensor([BARE, 0]))
+    assert torch.equal(found[0], tokens.missing)
+    assert not torch.allclose(found[1], tokens.missing)
+
+
+@pytest.mark.parametrize(("item", "kind"), [(BARE, {"missing"}), (0, {"narrow", "widen", "norm"})])
+def test_gradients_reach_what_the_item_has(tokens: VisualTokens, item: int, kind: set[str]) -> None:
+    tokens(torch.tensor([item])).square().sum().backward()
+    graded = {name: weight.grad for name, weight in tokens.named_parameters()}
+    moved = {name.split(".")[0] for name, grad in graded.items() if grad is not None and grad.any()}
+    assert moved == kind
+
+
+def test_placeholders_are_overwritten_in_order(tokens: VisualTokens) -> None:
+    """Two texts, with two mentions and with one."""
+    places = torch.tensor([[0, 1, 1, 0, 1, 1], [1, 1, 0, 0, 0, 0]], dtype=torch.bool)
+    words = torch.randn(2, 6, WIDTH)
+    visual = tokens(torch.tensor([1, 0, 3]))
+    found = overwritten(words, places, visual)
+    expected = words.clone()
+    expected[0, 1:3], expected[0, 4:6], expected[1, 0:2] = visual[0], visual[1], visual[2]
+    assert torch.equal(found, expected)
+    found.sum().backward()  # type: ignore[no-untyped-call]
+    assert tokens.narrow.weight.grad is not None and tokens.narrow.weight.grad.any()
+
+
+@pytest.mark.parametrize("mentioned", [[1], [1, 0, 3]])
+def test_a_wrong_number_of_tokens_is_a_defect(tokens: VisualTokens, mentioned: list[int]) -> None:
+    places = torch.tensor([[0, 1, 1, 0, 1, 1]], dtype=torch.bool)
+    with pytest.raises(AssertionError, match="as many placeholders"):
+        overwritten(torch.randn(1, 6, WIDTH), places, tokens(torch.tensor(mentioned)))
