@@ -13,4 +13,26 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
     ),
+    ModelCard(
+        name="dense",
+        factory="baselines.search.dense:Dense",
+        tasks=("search",),
+        reads=("text", "query", "order", "popularity"),
+        about="cosines of a frozen text encoder, untrained: query and history with each item; mixed with popularity "
+        "by validation",
+        source="dense retrieval as in Karpukhin et al., EMNLP 2020, without its training",
+        new_users=True,
+        new_items=True,
+    ),
+    ModelCard(
+        name="hem",
+        factory="baselines.search.hem:HEM",
+        tasks=("search",),
+        reads=("text", "query", "interactions"),
+        about="users and items as vectors that foretell the words of their reviews (of their items where a corpus has "
+        "none), items near a mix of query and user; trained by Adam, all queries seen in training",
+        source="Ai et al., SIGIR 2017",
+        new_users=False,
+        new_items=False,
+    ),
 )

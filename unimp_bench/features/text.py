@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from unimp_bench.features.vectors import ItemVectors, kept_vectors
 from unimp_bench.progress import progress
 from unimp_bench.records import BoolArray, FloatArray
 from unimp_bench.torch_setup import make_torchvision_importable
+
+TextEncoder = Callable[[list[str]], FloatArray]
+"""The vectors of texts as the encoder gives them, not standardised, (texts, width) float32."""
 
 LSA = "lsa"
 ATTRIBUTES = ("title", "category", "brand", "description")
@@ -48,9 +52,22 @@ def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
 
     def compute() -> tuple[FloatArray, BoolArray]:
         written = [text for text in texts if text]
-        return (_lsa(written) if encoder == LSA else _encoded(written, encoder)), known
+        return text_encoder(encoder, written)(written), known
 
     return kept_vectors(path, encoder, compute)
+
+
+def text_encoder(encoder: str, texts: list[str]) -> TextEncoder:
+    """An encoder of any texts, for models that compare other words with those of the items.
+
+    Args:
+        encoder: as ``text_vectors`` takes it.
+        texts: what ``lsa`` is an analysis of; no text of them is empty.
+
+    Raises:
+        UsageError: the model cannot be loaded, or ``lsa`` finds no two texts that share a word.
+    """
+    return _lsa(texts) if encoder == LSA else _transformer(encoder)
 
 
 def item_texts(items: Items) -> list[str]:
@@ -61,43 +78,50 @@ def item_texts(items: Items) -> list[str]:
     return [" ".join(html.unescape(" ".join(values)).split()) for values in zip(*columns, strict=True)]
 
 
-def _lsa(texts: list[str]) -> FloatArray:
-    """(texts, width) latent vectors."""
+def _lsa(texts: list[str]) -> TextEncoder:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    tf_idf = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32)
     try:
-        weights = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32).fit_transform(texts)
+        weights = tf_idf.fit_transform(texts)
     except ValueError:  # scikit-learn's word for a vocabulary that is empty
         raise UsageError("no two items share a word, so text encoder 'lsa' has nothing to read; name another") from None
-    width = max(1, min(_COMPONENTS, min(weights.shape) - 1))
-    vectors: FloatArray = TruncatedSVD(width, random_state=0).fit_transform(weights)
-    return vectors
+    svd = TruncatedSVD(max(1, min(_COMPONENTS, min(weights.shape) - 1)), random_state=0).fit(weights)
+
+    def encode(texts: list[str]) -> FloatArray:
+        vectors: FloatArray = svd.transform(tf_idf.transform(texts))
+        return vectors
+
+    return encode
 
 
-def _encoded(texts: list[str], encoder: str) -> FloatArray:
-    """(texts, width) of a model of transformers."""
+def _transformer(encoder: str) -> TextEncoder:
     import torch
 
     tokenizer, model = _load(encoder.removesuffix(_MEAN))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     longest = min(_LONGEST, tokenizer.model_max_length)
-    by_length = np.argsort([len(text) for text in texts], kind="stable")  # little padding in a batch
-    vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
-    for start in progress(range(0, len(texts), _BATCH), "encoding texts", unit="batch"):
-        rows = by_length[start : start + _BATCH]
-        asked = [texts[row] for row in rows]
-        batch = tokenizer(asked, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(device)
-        with torch.inference_mode():
-            states = model(**batch).last_hidden_state
-        if encoder.endswith(_MEAN):
-            mask = batch["attention_mask"][:, :, None]
-            pooled = (states * mask).sum(1) / mask.sum(1)
-        else:
-            pooled = states[:, 0]
-        vectors[rows] = pooled.float().cpu().numpy()
-    return vectors
+
+    def encode(texts: list[str]) -> FloatArray:
+        by_length = np.argsort([len(text) for text in texts], kind="stable")  # little padding in a batch
+        vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
+        for start in progress(range(0, len(texts), _BATCH), "encoding texts", unit="batch"):
+            rows = by_length[start : start + _BATCH]
+            asked = [texts[row] for row in rows]
+            batch = tokenizer(asked, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(device)
+            with torch.inference_mode():
+                states = model(**batch).last_hidden_state
+            if encoder.endswith(_MEAN):
+                mask = batch["attention_mask"][:, :, None]
+                pooled = (states * mask).sum(1) / mask.sum(1)
+            else:
+                pooled = states[:, 0]
+            vectors[rows] = pooled.float().cpu().numpy()
+        return vectors
+
+    return encode
 
 
 def _load(name: str) -> tuple[Any, Any]:

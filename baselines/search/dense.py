@@ -1,0 +1,157 @@
+"""Dense retrieval: queries and items as vectors of one frozen text encoder; no network is trained.
+
+    score(u, q, i) = cos(q, v_i) + a cos(h_u, v_i) + b ln(1 + n_i) / ln(1 + max n)
+    h_u = sum_k decay^k v_(u,k) / |v_(u,k)|,  the items of the history counted back from the last one, k = 0
+
+``v`` are the vectors of item texts, ``n_i`` the interactions of an item in the training part. The mixture (a, b) is
+the one with the best NDCG@5 on the validation part; zero is among both, so history and popularity may win nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from baselines.learning.settings import Count, Weight
+from baselines.learning.snapshot import Snapshot
+from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+from unimp_bench.features.text import LSA, TextEncoder, item_texts, text_encoder
+from unimp_bench.records import Examples, FloatArray, IntArray
+
+TASK = "search"
+FILE = "dense.safetensors"
+
+Weights = Annotated[tuple[Weight, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class DenseConfig:
+    """Settings.
+
+    Attributes:
+        encoder: of texts, as ``unimp_bench.features.text.text_vectors`` takes it.
+        history: items of the history that are read, the last ones.
+        decay: weight of an item of the history as a share of that of the next one.
+        history_weights, popularity_weights: the ``a`` and ``b`` that are tried, each with zero.
+    """
+
+    encoder: str = LSA
+    history: Count = 10
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.8
+    history_weights: Weights = (0.0, 0.03, 0.1, 0.3, 1.0)
+    popularity_weights: Weights = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
+
+    def __post_init__(self) -> None:
+        if 0 not in self.history_weights or 0 not in self.popularity_weights:
+            raise ValueError("history_weights and popularity_weights must each hold 0, which may be the best")
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How much history (``a``) and popularity (``b``) count beside the query, which counts 1."""
+
+    history: float = 0.0
+    popularity: float = 0.0
+
+
+class Dense(Ranker[DenseConfig]):
+    """See the module."""
+
+    Config = DenseConfig
+    presets: ClassVar[Mapping[str, Any]] = {
+        "lsa": DenseConfig(),
+        "minilm": DenseConfig(encoder="sentence-transformers/all-MiniLM-L6-v2#mean"),
+    }
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"decay": (0.5, 0.8, 1.0), "history": (5, 10, 50)}
+
+    def fit(self, data: FitData) -> None:
+        self._begin(data.items)
+        texts = np.array(item_texts(data.items), dtype=object)
+        written = np.flatnonzero(texts != "")
+        if not len(written):
+            raise UsageError("no item of this corpus has a text, which is what dense reads; run popularity instead")
+        told = _directions(self._encoder()(texts[written].tolist()))
+        self._vectors = np.zeros((len(texts), told.shape[1]), dtype=np.float32)
+        self._vectors[written] = told
+        counts = np.bincount(data.examples[TASK].train.histories.items, minlength=len(texts))
+        self._popularity = (np.log1p(counts) / np.log1p(counts.max())).astype(np.float32)
+        self._mixture = self._best_mixture(data)
+
+    def save(self, folder: Path) -> None:
+        tensors = {"vectors": torch.from_numpy(self._vectors), "popularity": torch.from_numpy(self._popularity)}
+        Snapshot(tensors, {"a": self._mixture.history, "b": self._mixture.popularity}).write(folder / FILE)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        self._begin(items)
+        kept = Snapshot.read(folder / FILE)
+        self._vectors, self._popularity = (kept.tensors[name].numpy() for name in ("vectors", "popularity"))
+        self._mixture = Mixture(kept.notes["a"], kept.notes["b"])
+
+    def remarks(self) -> tuple[str, ...]:
+        chosen = self._mixture
+        return (f"of the mixtures tried, validation chose a = {chosen.history:g} and b = {chosen.popularity:g}",)
+
+    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
+        wanted = self._asked(examples) + np.float32(self._mixture.history) * self._liked(examples)
+        scores: FloatArray = wanted @ self._vectors[catalogue].T
+        scores += np.float32(self._mixture.popularity) * self._popularity[catalogue]
+        return scores
+
+    def _begin(self, items: Items) -> None:
+        self._items = items
+        self._encode: TextEncoder | None = None
+        self._known_queries: dict[str, FloatArray] = {}
+
+    def _best_mixture(self, data: FitData) -> Mixture:
+        """The first of the best ones, and so the smallest where the weights are given in order."""
+        best, quality = Mixture(), -np.inf
+        for weights in product(self.config.history_weights, self.config.popularity_weights):
+            self._mixture = Mixture(*weights)
+            reached = data.validate(self, TASK)
+            if reached > quality:
+                best, quality = self._mixture, reached
+        return best
+
+    def _asked(self, examples: Examples) -> FloatArray:
+        """Directions of the queries, (examples, width); zero for a query without words that the encoder knows."""
+        assert examples.queries is not None
+        distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
+        texts = [examples.query_texts[query] for query in distinct]
+        new = [text for text in texts if text and text not in self._known_queries]
+        if new:
+            self._known_queries |= dict(zip(new, _directions(self._encoder()(new)), strict=True))
+        nothing = np.zeros(self._vectors.shape[1], dtype=np.float32)
+        found: FloatArray = np.stack([self._known_queries.get(text, nothing) for text in texts])[query_of_example]
+        return found
+
+    def _liked(self, examples: Examples) -> FloatArray:
+        """Directions of the histories, (examples, width); zero where there is none."""
+        items = examples.last_items(self.config.history)
+        weights = self.config.decay ** np.arange(self.config.history - 1, -1, -1, dtype=np.float32)
+        total = np.zeros((len(examples), self._vectors.shape[1]), dtype=np.float32)
+        for column, weight in zip(items.T, weights, strict=True):
+            read = column >= 0
+            total[read] += weight * self._vectors[column[read]]
+        return _directions(total)
+
+    def _encoder(self) -> TextEncoder:
+        """Made when it is needed first: a fitted model has its items' vectors, and needs it for queries alone."""
+        if self._encode is None:
+            self._encode = text_encoder(self.config.encoder, [text for text in item_texts(self._items) if text])
+        return self._encode
+
+
+def _directions(vectors: FloatArray) -> FloatArray:
+    """The rows at length 1, float32; a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: FloatArray = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return scaled
