@@ -3,14 +3,19 @@
     v(i) = norm(W2 tanh(W1 f_i + b1) + b2)      W1: (n d / 2, F), W2: (n d, n d / 2)
 
 with ``f_i`` the frozen vector of the item's picture, ``norm`` root-mean-square over all ``n d`` numbers with a learned
-gain, and ``v(i)`` cut into n tokens of width d. They stand in for the embeddings of the placeholders behind each
+gain, and ``v(i)`` cut into n tokens of width d. They stand in for the embeddings of the n placeholders behind each
 mention of the item. An item without a picture has n tokens of its own kind, learned, the same for all such items.
+
+A placeholder's *slot* says whose token it is and which: ``item * n + k`` for token k of an item's row.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from unimp_bench.records import IntArray
 
 _EPSILON = 1e-6
 
@@ -36,23 +41,32 @@ class VisualTokens(nn.Module):
         self.register_buffer("features", features, persistent=False)
         self.register_buffer("known", features.any(dim=1), persistent=False)
 
-    def forward(self, items: Tensor) -> Tensor:
-        """(mentions,) rows of items to (mentions, n, d)."""
+    @property
+    def count(self) -> int:
+        """Tokens of each item, n."""
+        return len(self.missing)
+
+    def of(self, items: Tensor) -> Tensor:
+        """(items,) rows to (items, n, d)."""
         projected = self.norm(self.widen(torch.tanh(self.narrow(self.features[items]))))
         seen = projected.view(-1, *self.missing.shape)
         return torch.where(self.known[items, None, None], seen, self.missing)
 
+    def forward(self, embeddings: Tensor, slots: Tensor) -> Tensor:
+        """The embeddings of texts with those of the placeholders replaced, (batch, length, d).
 
-def overwritten(embeddings: Tensor, placeholders: Tensor, tokens: Tensor) -> Tensor:
-    """The embeddings with those of the placeholders replaced by visual tokens, in order.
+        Args:
+            embeddings: (batch, length, d).
+            slots: (batch, length), negative where there is no placeholder.
+        """
+        placed = slots >= 0
+        asked = slots[placed]
+        items, mentions = torch.unique(asked // self.count, return_inverse=True)
+        tokens = self.of(items)[mentions, asked % self.count]
+        return embeddings.masked_scatter(placed[:, :, None], tokens.to(embeddings.dtype))
 
-    Args:
-        embeddings: (batch, length, d).
-        placeholders: (batch, length) bool, n in a row behind each mention.
-        tokens: (mentions, n, d) of all mentions of the batch, one text after the other.
 
-    Returns:
-        (batch, length, d); the arguments stay as they are.
-    """
-    assert int(placeholders.sum()) == tokens.shape[0] * tokens.shape[1], "as many placeholders as visual tokens"
-    return embeddings.masked_scatter(placeholders[:, :, None], tokens.to(embeddings.dtype))
+def slots_of(items: IntArray, count: int) -> IntArray:
+    """(mentions,) rows of items to the slots of their placeholders, (mentions * n,)."""
+    slots: IntArray = (np.asarray(items, dtype=np.int64)[:, None] * count + np.arange(count)).ravel()
+    return slots
