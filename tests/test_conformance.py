@@ -30,6 +30,8 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "s3rec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec-inductive": {"epochs": 1, "pretraining_epochs": 1},
+    "hem": {"epochs": 1},
+    "rating-mf": {"epochs": 5},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]

@@ -33,4 +33,17 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
     ),
+    ModelCard(
+        name="rating-mf",
+        factory="baselines.preference.factors:RatingMF",
+        tasks=("preference",),
+        reads=("ratings", "interactions"),
+        about=(
+            "matrix factorisation with biases, by Cornac; passes and regularisation chosen on validation; an item "
+            "without a training rating gets the user's mean"
+        ),
+        source="Koren, Bell and Volinsky (2009); Cornac 3.0",
+        new_users=False,
+        new_items=False,
+    ),
 )

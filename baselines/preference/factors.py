@@ -1,0 +1,168 @@
+"""Matrix factorisation for ratings (Koren, Bell and Volinsky, Computer 2009), as Cornac's ``MF`` trains it.
+
+    r(u, i) = m + b_u + b_i + p_u . q_i                                                         (Eq. 4 with the mean m)
+    L = sum over the training ratings of  (r - r(u, i))^2 + regularisation (b_u^2 + b_i^2 + |p_u|^2 + |q_i|^2)   (Eq. 5)
+
+by stochastic gradient descent, rating by rating. Cornac visits the ratings in the order in which it gets them, which
+here is a random one, so that it does not learn one user after the other. Its own early stopping looks at the training
+loss; here the pass is kept that has the least squared error on the validation part, under the one of
+``REGULARISATIONS`` that has the least there. All passes are made: the factors grow from next to nothing, long after
+the biases have fitted, so that the first rise of the error is not the end.
+
+A user or item without a training rating has no bias and no factors: its terms are left out, as Cornac leaves them out.
+Answers are cut to the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from cornac.data import Dataset
+from cornac.models import MF
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from baselines.learning.settings import Count, Rate
+from baselines.preference.averages import TASK, Ratings
+from unimp_bench.contracts import FitData, Parameters, Rater
+from unimp_bench.corpus import Items
+from unimp_bench.errors import DataError, ModelError, UsageError
+from unimp_bench.records import Examples, FloatArray, IntArray
+
+FILE = "factors.safetensors"
+REGULARISATIONS = (0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class RatingMFConfig:
+    """Settings of the factorisation.
+
+    Attributes:
+        width: factors of a user or item (Cornac's default).
+        learning_rate: of a step (Cornac's default).
+        epochs: passes over the training ratings, of which the best one counts.
+    """
+
+    width: Count = 10
+    learning_rate: Rate = 0.01
+    epochs: Count = 200
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What is learned; rows of users and items without a training rating are zero.
+
+    Attributes:
+        mean: (1,) of the training ratings.
+        users, items: (users, width) and (items, width) factors.
+        user_biases, item_biases: (users,) and (items,).
+    """
+
+    mean: FloatArray
+    users: FloatArray
+    items: FloatArray
+    user_biases: FloatArray
+    item_biases: FloatArray
+
+    def ratings(self, examples: Examples) -> FloatArray:
+        """(n,) on the examples' scale."""
+        assert examples.shown is not None and examples.scale is not None
+        lowest, highest, _ = examples.scale
+        users, items = examples.users, examples.shown.items
+        agreement = (self.users[users] * self.items[items]).sum(axis=1)
+        rated: FloatArray = self.mean + self.user_biases[users] + self.item_biases[items] + agreement
+        return np.clip(rated, lowest, highest)
+
+    def squared_error(self, examples: Examples) -> float:
+        """Sum over examples with answers."""
+        assert examples.ratings is not None
+        return float(((self.ratings(examples) - examples.ratings).astype(np.float64) ** 2).sum())
+
+
+class RatingMF(Rater[RatingMFConfig]):
+    """See the module."""
+
+    Config = RatingMFConfig
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"width": (5, 10, 20, 50), "learning_rate": (0.003, 0.01, 0.03)}
+
+    def fit(self, data: FitData) -> None:
+        examples = data.examples[TASK]
+        ratings = Ratings.of(examples.train.histories)
+        if not len(ratings):
+            raise UsageError("the training part of this corpus has no rating to factorise; choose another corpus")
+        training = _Training(ratings, examples.train.histories.users, len(data.items), data.seed, self.config)
+        tried = (training.best(regularisation, examples.validation) for regularisation in REGULARISATIONS)
+        self._factors = min(tried, key=lambda factors: factors.squared_error(examples.validation))
+
+    def rate(self, examples: Examples) -> FloatArray:
+        return self._factors.ratings(examples)
+
+    def save(self, folder: Path) -> None:
+        save_file(asdict(self._factors), folder / FILE)
+
+    def load(self, folder: Path, items: Items, cache: Path) -> None:
+        path = folder / FILE
+        try:
+            self._factors = Factors(**load_file(path))
+        except (OSError, SafetensorError, TypeError) as error:
+            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
+
+    def parameters(self) -> Parameters:
+        rows = sum(int(table.any(axis=1).sum()) for table in (self._factors.users, self._factors.items))
+        numbers = rows * (self.config.width + 1)
+        return Parameters(trained=numbers, total=numbers)
+
+
+class _Training:
+    """Cornac's training of one set of ratings, a pass at a time."""
+
+    def __init__(self, ratings: Ratings, users: int, items: int, seed: int, config: RatingMFConfig) -> None:
+        order = np.random.default_rng(seed).permutation(len(ratings))
+        self._users, user_rows = np.unique(ratings.users[order], return_inverse=True)
+        self._items, item_rows = np.unique(ratings.items[order], return_inverse=True)
+        self._sizes, self._seed, self._config = (users, items), seed, config
+        names = [{number: row for row, number in enumerate(known.tolist())} for known in (self._users, self._items)]
+        columns = (user_rows.astype(np.int64), item_rows.astype(np.int64), ratings.values[order])
+        self._dataset = Dataset(len(self._users), len(self._items), *names, columns)
+
+    def best(self, regularisation: float, validation: Examples) -> Factors:
+        """Those of the pass with the least error on the validation part.
+
+        Raises:
+            ModelError: they are not finite.
+        """
+        settings = {"k": self._config.width, "learning_rate": self._config.learning_rate, "seed": self._seed}
+        parts: dict[str, FloatArray] = {}
+        best, least = None, np.inf
+        for _ in range(self._config.epochs):
+            model = MF(**settings, lambda_reg=regularisation, max_iter=1, init_params=parts).fit(self._dataset)
+            parts = {"U": model.u_factors, "V": model.i_factors, "Bu": model.u_biases, "Bi": model.i_biases}
+            factors = self._factors(parts)
+            error = factors.squared_error(validation)
+            if error < least:
+                best, least = factors, error
+        if best is None:
+            raise ModelError("rating-mf: the factors are not finite; try a smaller learning_rate")
+        return best
+
+    def _factors(self, parts: Mapping[str, FloatArray]) -> Factors:
+        """As tables over all users and items of the corpus."""
+        users, items = self._sizes
+        return Factors(
+            np.array([self._dataset.global_mean], np.float32),
+            _spread(parts["U"], self._users, users),
+            _spread(parts["V"], self._items, items),
+            _spread(parts["Bu"], self._users, users),
+            _spread(parts["Bi"], self._items, items),
+        )
+
+
+def _spread(rows: FloatArray, numbers: IntArray, size: int) -> FloatArray:
+    """A table of ``size`` rows, zero but for the given ones; a copy, since Cornac goes on in its own."""
+    table = np.zeros((size, *rows.shape[1:]), dtype=np.float32)
+    table[numbers] = rows
+    return table
