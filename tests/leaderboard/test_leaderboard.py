@@ -11,14 +11,17 @@ import pytest
 from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.leaderboard.cells import printed_for
 from unimp_bench.leaderboard.labels import label_of
-from unimp_bench.leaderboard.reported import load_reported
+from unimp_bench.leaderboard.reported import Reported, ReportedRow, load_reported
 from unimp_bench.leaderboard.store import load_results, publish
 from unimp_bench.leaderboard.tables import sections
+from unimp_bench.leaderboard.topics import NO_RESULT
 from unimp_bench.leaderboard.write import pages, write_all
 from unimp_bench.paths import Workspace
 from unimp_bench.results import Result
-from unimp_bench.suites.record import ALL_TASKS
+from unimp_bench.suites import SUITES
+from unimp_bench.suites.record import ALL_TASKS, SuiteRow
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 
@@ -62,6 +65,29 @@ def test_rows_are_ordered_and_compared_and_ceilings_take_no_place(tmp_path: Path
     assert p_values[:2] == [None, None]
     assert p_values[2] is not None and p_values[2] > 0.5
     assert p_values[3] is not None and p_values[3] < 1e-3
+
+
+def test_rows_of_the_tasks_suite_without_a_result_stand_empty_with_their_reason(tmp_path: Path) -> None:
+    place(tmp_path, make_result("bm25", np.array([1, 2, 300])))
+    place(tmp_path, make_result("bm25", np.array([1, 2, 300]), split="new-user"))
+    loo, other = sections(load_results(tmp_path), registry.task_cards()["search"])
+    assert {row.row.label for row in loo.empty} == {row.label for row in SUITES["search"].rows} - {"BM25"}
+    assert {row.reason for row in loo.empty if row.row.model} == {NO_RESULT}
+    assert other.empty == (), "what the suite does not ask is no gap of it"
+    page = pages(tmp_path)["search.md"]
+    assert "* UniMP, Popularity" in page and page.count("| UniMP |") == 1
+
+
+def test_what_papers_print_for_an_empty_row_is_of_the_same_data_or_marked_or_nothing() -> None:
+    def table(corpus: str, value: float) -> Reported:
+        row = ReportedRow(system="P5", metrics={"HR@5": value})
+        return Reported(source="p", task="search", data="d", corpus=corpus, protocol="p", rows=(row,))
+
+    p5, here, elsewhere = SuiteRow("P5", system="P5"), table("beauty", 0.1), table("", 0.2)
+    assert printed_for(p5, [elsewhere, here], "HR@5", "beauty") == "0.1000"
+    assert printed_for(p5, [elsewhere, here], "HR@5", "sample") == "0.2000†"
+    assert printed_for(p5, [elsewhere, elsewhere], "HR@5", "sample") == ""
+    assert printed_for(SuiteRow("P5, of ours"), [elsewhere], "HR@5", "sample") == ""
 
 
 def test_seeds_of_one_configuration_make_one_row(tmp_path: Path) -> None:

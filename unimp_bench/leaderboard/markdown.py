@@ -16,6 +16,8 @@ from unimp_bench.leaderboard.cells import (
     details,
     main_cells,
     p_cell,
+    printed_for,
+    reasons,
     remarks,
     reported_cell,
     reported_table,
@@ -23,7 +25,7 @@ from unimp_bench.leaderboard.cells import (
     table_row,
 )
 from unimp_bench.leaderboard.reported import Reported, ReportedRow
-from unimp_bench.leaderboard.tables import Row, Section
+from unimp_bench.leaderboard.tables import EmptyRow, Row, Section
 from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.suites import CATALOGUE, Suite
 
@@ -113,6 +115,8 @@ def _section(section: Section, reported: Sequence[Reported]) -> list[str]:
         "",
         *table_head(("#", "Model", *brief(section.names, kind), *reported_name, "p", *COSTS)),
         *(table_row(_cells(row, section, reported)) for row in section.rows),
+        *(table_row(_empty_cells(row, section, reported)) for row in section.empty),
+        *reasons([(row.row.label, row.reason) for row in section.empty]),
         *remarks(section.rows),
         *details(section.rows, section.names, "Model"),
     ]
@@ -124,15 +128,23 @@ def _cells(row: Row, section: Section, reported: Sequence[Reported]) -> list[str
         "*ceiling*" if row.place is None else str(row.place),
         row.label + (f", {len(row.results)} seeds" if len(row.results) > 1 else ""),
         *main_cells(row, section.names, kind),
-        *([_reported_cell(row, section, reported)] if kind.reported else []),
+        *([_reported_cell(row.results[0].model.name, section, reported)] if kind.reported else []),
         p_cell(row.p_value),
         *cost_cells(row.results[0].cost),
     ]
 
 
-def _reported_cell(row: Row, section: Section, reported: Sequence[Reported]) -> str:
-    """What a paper prints for this model: on this corpus if any does, else on other data, marked."""
-    model, metric = row.results[0].model.name, section.kind.reported
+def _empty_cells(empty: EmptyRow, section: Section, reported: Sequence[Reported]) -> list[str]:
+    kind, row = section.kind, empty.row
+    tables = [table for table in reported if table.split == section.split and table.topic in ("", table.task)]
+    printed = printed_for(row, tables, kind.reported, section.corpus.name)
+    blank = [""] * len(brief(section.names, kind))
+    return ["", row.label, *blank, *([printed] if kind.reported else []), "", *cost_cells(None)]
+
+
+def _reported_cell(model: str, section: Section, reported: Sequence[Reported]) -> str:
+    """What a paper prints for a model: on this corpus if any does, else on other data, marked."""
+    metric = section.kind.reported
     same_split = [table for table in reported if table.split == section.split]
     for name in (section.corpus.name, ""):
         for table in same_split:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import Kind, kind_of
-from unimp_bench.leaderboard.claims import only_in_topics
+from unimp_bench.leaderboard.claims import claims, only_in_topics
 from unimp_bench.leaderboard.labels import label_of
 from unimp_bench.leaderboard.scored import Scored, compared, metric_names
+from unimp_bench.leaderboard.topics import why_empty
 from unimp_bench.records import PROTOCOLS, SPLITS
 from unimp_bench.results import CorpusFacts, Estimate, Result
+from unimp_bench.suites import SUITES, Suite, SuiteRow
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class EmptyRow:
+    """A row of the task's suite that has no result in a section, and why."""
+
+    row: SuiteRow
+    reason: str
+
+
+@dataclass(frozen=True)
 class Section:
     """All rows that compare with one another, best first, ceilings on top.
 
     Attributes:
         names: full names of the metrics that any row has, in the order of the kind's columns.
         options: of the task, in words; empty for its own.
+        empty: rows of the suite of the task's name that are missing; only where the section asks what that suite asks.
     """
 
     kind: Kind
@@ -59,6 +70,7 @@ class Section:
     protocol: str
     examples: int
     rows: tuple[Row, ...]
+    empty: tuple[EmptyRow, ...] = ()
 
     @property
     def title(self) -> str:
@@ -80,10 +92,11 @@ def sections(results: Iterable[Result], card: TaskCard) -> list[Section]:
             place = (SPLITS.index(spec.split), PROTOCOLS.index(spec.protocol))
             key = (result.corpus.synthetic, result.corpus.name, *place, _options(result), spec.fit.fingerprint)
             groups[key].append(result)
-    return [_section(groups[key], kind_of(card.kind)) for key in sorted(groups)]
+    suite = SUITES.get(card.name)
+    return [_section(groups[key], kind_of(card.kind), suite) for key in sorted(groups)]
 
 
-def _section(results: list[Result], kind: Kind) -> Section:
+def _section(results: list[Result], kind: Kind, suite: Suite | None) -> Section:
     by_row: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_row[label_of(result)].append(result)
@@ -105,7 +118,16 @@ def _section(results: list[Result], kind: Kind) -> Section:
             *(_row(row, None, None) for row in ceilings),
             *(_row(row, place, p) for place, (row, p) in enumerate(zip(contestants, p_values, strict=True), 1)),
         ),
+        empty=_empty(results, suite),
     )
+
+
+def _empty(results: list[Result], suite: Suite | None) -> tuple[EmptyRow, ...]:
+    first = results[0]
+    if suite is None or first.spec.options or (first.spec.split, first.spec.protocol) != (suite.split, suite.protocol):
+        return ()
+    absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in results))]
+    return tuple(EmptyRow(row, why_empty(row, first.corpus.name)) for row in absent)
 
 
 def _row(scored: Scored, place: int | None, p_value: float | None) -> Row:

@@ -13,8 +13,9 @@ from unimp_bench.leaderboard.cells import (
     details,
     main_cells,
     p_cell,
+    printed_for,
+    reasons,
     remarks,
-    reported_cell,
     reported_table,
     table_head,
     table_row,
@@ -49,6 +50,9 @@ def topic_page(suite: Suite, found: Sequence[TopicSection], reported: Sequence[R
     ]
     if not found:
         lines += ["", f"No result has been published yet: `unimp-bench suite {suite.name}`."]
+    unseen = [name for name in suite.corpora if name not in {section.corpus.name for section in found}]
+    if unseen:
+        lines += ["", f"Without a result, so all their rows are empty: {', '.join(unseen)} (docs/data.md says whence)."]
     for section in found:
         lines += ["", *_section(section, [table for table in reported if table.task == section.task])]
     lines += ["", "## What the paper reports", ""] if reported else []
@@ -69,7 +73,7 @@ def _section(section: TopicSection, reported: Sequence[Reported]) -> list[str]:
         "",
         *table_head(columns),
         *(table_row(_cells(row, section, reported, bool(reported_name))) for row in section.rows),
-        *_empty(section.rows),
+        *reasons([(row.label, row.reason) for row in section.rows if row.reason]),
         *remarks(filled),
         *details(filled, section.names, "Row"),
     ]
@@ -85,25 +89,6 @@ def _cells(row: TopicRow, section: TopicSection, reported: Sequence[Reported], h
         *main_cells(row, section.names, kind),
         "" if test is None else f"{test.difference:+.4f}",
         p_cell(test.p_value if test else None),
-        *([_reported(row, section, reported)] if has_reported else []),
+        *([printed_for(row.row, reported, kind.reported, section.corpus.name)] if has_reported else []),
         *cost_cells(row.results[0].cost if row.results else None),
     ]
-
-
-def _reported(row: TopicRow, section: TopicSection, reported: Sequence[Reported]) -> str:
-    """What the paper prints for the row's system."""
-    metric = section.kind.reported
-    for table in reported:
-        for printed in table.rows:
-            if row.row.system and printed.system == row.row.system and metric in printed.metrics:
-                return reported_cell(printed, metric, table.corpus == section.corpus.name)
-    return ""
-
-
-def _empty(rows: Sequence[TopicRow]) -> list[str]:
-    """Why rows are empty, those of one reason together."""
-    reasons: dict[str, list[str]] = {}
-    for row in rows:
-        if row.reason:
-            reasons.setdefault(row.reason, []).append(row.label)
-    return ["", *(f"* {', '.join(labels)}: {reason}" for reason, labels in reasons.items())] if reasons else []

@@ -78,7 +78,11 @@ class TopicSection:
 def topic_sections(suite: Suite, results: Sequence[Result]) -> list[TopicSection]:
     """The sections of one suite: real corpora by name, then generated ones; tasks in the order of the registry."""
     tasks = list(registry.task_cards())
-    first = [result for result in results if claims(suite, suite.rows[0], result)]
+    first = [
+        result
+        for result in results
+        if claims(suite, suite.rows[0], result) and (not suite.corpora or result.corpus.name in suite.corpora)
+    ]
     homes: dict[tuple[object, ...], Result] = {}
     for result in first:
         corpus, spec = result.corpus, result.spec
@@ -107,7 +111,7 @@ def _section(suite: Suite, home: Result, results: Sequence[Result]) -> TopicSect
         settings=left_over(suite.rows[0], home),
         examples=home.examples,
         rows=tuple(
-            TopicRow(row, row.label, reason=_reason(row, home))
+            TopicRow(row, row.label, reason=why_empty(row, home.corpus.name))
             if scored is None
             else TopicRow(
                 row, scored.label, scored.results, scored.metrics(), scored.missing(), tests.get(scored.label)
@@ -149,8 +153,9 @@ def _extended(row: SuiteRow, preset: str, left: dict[str, str]) -> str:
     return f"{row.label} ({', '.join(parts)})" if parts else row.label
 
 
-def _reason(row: SuiteRow, home: Result) -> str:
+def why_empty(row: SuiteRow, corpus: str) -> str:
+    """Why a row has no result on a corpus."""
     corpora = registry.model_card(row.model).corpora if row.model else ()
-    if corpora and home.corpus.name not in corpora:
+    if corpora and corpus not in corpora:
         return f"runs only on {', '.join(corpora)}"
     return row.lacks or NO_RESULT

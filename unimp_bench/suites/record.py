@@ -1,10 +1,11 @@
-"""A suite: the rows of one of the papers' tables, as runs of this harness. Pure data, loads nothing."""
+"""A suite: the rows of one of the papers' tables, as runs of this harness. Data, loads nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from unimp_bench.errors import UsageError
 from unimp_bench.records import Protocol, Split
 
 SUBJECT = "unimp"
@@ -60,6 +61,7 @@ class Suite:
         rows: the first is the one that all others are tested against; the others in the order of the paper.
         split, protocol: of all questions.
         variants: the rows are variants of the first one, which task pages leave to this topic's page.
+        corpora: names of the only corpora that the table is about; empty for any.
     """
 
     name: str
@@ -71,6 +73,16 @@ class Suite:
     split: Split = "loo"
     protocol: Protocol = "paper"
     variants: bool = False
+    corpora: tuple[str, ...] = ()
+
+    def check_corpus(self, name: str) -> None:
+        """Refuse a corpus that the table is not about.
+
+        Raises:
+            UsageError: with the names of those that it is about.
+        """
+        if self.corpora and name not in self.corpora:
+            raise UsageError(f"{self.name} is about corpora named {', '.join(self.corpora)}, and this one is {name!r}")
 
 
 def not_here(system: str) -> SuiteRow:
