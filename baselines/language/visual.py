@@ -5,17 +5,12 @@
 with ``f_i`` the frozen vector of the item's picture, ``norm`` root-mean-square over all ``n d`` numbers with a learned
 gain, and ``v(i)`` cut into n tokens of width d. They stand in for the embeddings of the n placeholders behind each
 mention of the item. An item without a picture has n tokens of its own kind, learned, the same for all such items.
-
-A placeholder's *slot* says whose token it is and which: ``item * n + k`` for token k of an item's row.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-
-from unimp_bench.records import IntArray
 
 _EPSILON = 1e-6
 
@@ -41,32 +36,20 @@ class VisualTokens(nn.Module):
         self.register_buffer("features", features, persistent=False)
         self.register_buffer("known", features.any(dim=1), persistent=False)
 
-    @property
-    def count(self) -> int:
-        """Tokens of each item, n."""
-        return len(self.missing)
-
     def of(self, items: Tensor) -> Tensor:
         """(items,) rows to (items, n, d)."""
         projected = self.norm(self.widen(torch.tanh(self.narrow(self.features[items]))))
         seen = projected.view(-1, *self.missing.shape)
         return torch.where(self.known[items, None, None], seen, self.missing)
 
-    def forward(self, embeddings: Tensor, slots: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, marks: Tensor) -> Tensor:
         """The embeddings of texts with those of the placeholders replaced, (batch, length, d).
 
         Args:
             embeddings: (batch, length, d).
-            slots: (batch, length), negative where there is no placeholder.
+            marks: (batch, length) the item's row at each of its n placeholders, negative elsewhere.
         """
-        placed = slots >= 0
-        asked = slots[placed]
-        items, mentions = torch.unique(asked // self.count, return_inverse=True)
-        tokens = self.of(items)[mentions, asked % self.count]
-        return embeddings.masked_scatter(placed[:, :, None], tokens.to(embeddings.dtype))
-
-
-def slots_of(items: IntArray, count: int) -> IntArray:
-    """(mentions,) rows of items to the slots of their placeholders, (mentions * n,)."""
-    slots: IntArray = (np.asarray(items, dtype=np.int64)[:, None] * count + np.arange(count)).ravel()
-    return slots
+        placed = marks >= 0
+        which = (placed.cumsum(dim=1) - 1)[placed] % len(self.missing)
+        items, mentions = torch.unique(marks[placed], return_inverse=True)
+        return embeddings.masked_scatter(placed[:, :, None], self.of(items)[mentions, which].to(embeddings.dtype))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.language.visual import VisualTokens, slots_of
+from baselines.language.visual import VisualTokens
 
 ITEMS, FEATURES, WIDTH, COUNT = 4, 3, 6, 2
 BARE = 2
@@ -63,20 +63,14 @@ def test_gradients_reach_what_the_item_has(tokens: VisualTokens, item: int, kind
     assert moved == kind
 
 
-def test_an_item_has_a_slot_for_each_of_its_tokens() -> None:
-    assert slots_of(np.array([5, 0]), 3).tolist() == [15, 16, 17, 0, 1, 2]
-
-
-def test_placeholders_are_overwritten(tokens: VisualTokens) -> None:
-    """Two texts, with two mentions and with one that is cut in the middle; an item mentioned twice looks the same."""
-    slots = torch.full((2, 6), -1)
-    slots[0, 1:3], slots[0, 4:6] = torch.from_numpy(slots_of(np.array([3, 1]), COUNT)).view(2, COUNT)
-    slots[1, 0] = slots[0, 1]
+def test_placeholders_are_overwritten_in_order(tokens: VisualTokens) -> None:
+    """Two texts, one with two mentions, one with the same item twice; what an item looks like does not depend on it."""
+    marks = torch.tensor([[-1, 3, 3, -1, 1, 1], [3, 3, -1, 3, 3, -1]])
     words = torch.randn(2, 6, WIDTH)
     visual = tokens.of(torch.tensor([3, 1]))
-    found = tokens(words, slots)
+    found = tokens(words, marks)
     expected = words.clone()
-    expected[0, 1:3], expected[0, 4:6], expected[1, 0] = visual[0], visual[1], visual[0, 0]
+    expected[0, 1:3], expected[0, 4:6], expected[1, 0:2], expected[1, 3:5] = visual[[0, 1, 0, 0]]
     torch.testing.assert_close(found, expected)
 
 
