@@ -23,4 +23,15 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
     ),
+    ModelCard(
+        name="nearest-sentence",
+        factory="baselines.explanation.nearest:NearestSentence",
+        tasks=("explanation",),
+        reads=("interactions", "text"),
+        about="the training sentence that fits best: typical of item, category and corpus, in words like the user's, "
+        "of an author with like taste",
+        source="the simple rival of every model that writes",
+        new_users=True,
+        new_items=True,
+    ),
 )

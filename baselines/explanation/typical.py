@@ -59,11 +59,7 @@ class TypicalSentence(Writer[NoOptions]):
 
     def _narrower(self, items: Items) -> list[IntArray]:
         """Groups of items below the whole corpus, (items,) each, wider ones first."""
-        categories = np.full(len(items), NONE)
-        if "category" in items.attributes:
-            paths, codes = np.unique(np.array(items.text("category"), dtype=object), return_inverse=True)
-            categories = np.where((paths == "")[codes], NONE, codes)
-        return [categories, np.arange(len(items))]
+        return [category_groups(items), np.arange(len(items))]
 
 
 class ConstantSentence(TypicalSentence):
@@ -71,6 +67,14 @@ class ConstantSentence(TypicalSentence):
 
     def _narrower(self, items: Items) -> list[IntArray]:
         return []
+
+
+def category_groups(items: Items) -> IntArray:
+    """(items,) a number for each category path; ``NONE`` for an item without one."""
+    if "category" not in items.attributes:
+        return np.full(len(items), NONE)
+    paths, codes = np.unique(np.array(items.text("category"), dtype=object), return_inverse=True)
+    return np.where((paths == "")[codes], NONE, codes)
 
 
 def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Sequence[IntArray]) -> IntArray:
