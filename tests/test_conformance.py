@@ -31,7 +31,10 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "unisrec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec-inductive": {"epochs": 1, "pretraining_epochs": 1},
     "hem": {"epochs": 1},
+    "zam": {"epochs": 1},
     "rating-mf": {"epochs": 5},
+    "sancl": {"epochs": 1, "width": 16, "word_width": 16, "space": 8},
+    "rtm": {"epochs": 1, "width": 16, "inner": 32, "pool": 24},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]

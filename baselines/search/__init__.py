@@ -35,4 +35,26 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
     ),
+    ModelCard(
+        name="zam",
+        factory="baselines.search.zam:ZAM",
+        tasks=("search",),
+        reads=("text", "query", "interactions", "order"),
+        about="the history attended to as the query wants it, or not at all; items as vectors that foretell the words "
+        "of their title, category and brand; as the paper has it, not as the program ProdSearch; all queries seen",
+        source="Ai et al., CIKM 2019",
+        new_users=True,
+        new_items=False,
+    ),
+    ModelCard(
+        name="rtm",
+        factory="baselines.search.rtm:RTM",
+        tasks=("search",),
+        reads=("text", "query", "order", "popularity"),
+        about="a transformer over query and the past reviews of user and candidate; re-ranks the most popular items of "
+        "the queried category; learns from reviews before the target alone; cold items are read by their texts",
+        source="Bi, Ai and Croft, SIGIR 2021",
+        new_users=True,
+        new_items=True,
+    ),
 )

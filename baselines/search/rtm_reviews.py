@@ -1,0 +1,148 @@
+"""What RTM reads of users and items: the reviews of the training part, and which of them may be read when.
+
+Documents are numbered: first one pseudo-review for each item of the corpus, its text, then the training reviews in
+the order of their rows. On a corpus without reviews an interaction's document is the item's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from baselines.search.words import Documents, ItemTexts, Vocabulary
+from unimp_bench.corpus import Items
+from unimp_bench.errors import DataError
+from unimp_bench.records import Histories, IntArray, Texts, slices
+
+FILE = "reviews.safetensors"
+
+NOTHING = -1
+"""The document of a slot that is padding."""
+
+EVER = np.iinfo(np.int64).max
+"""Later than all training reviews."""
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """The documents of I items and T training interactions.
+
+    Attributes:
+        vocabulary: of their words.
+        documents: the words of each, the first ones.
+        items: (T,) the item of each interaction.
+        times: (T,) int64, when it was.
+        recall: share of the validation targets that the pool holds.
+    """
+
+    vocabulary: Vocabulary
+    documents: Documents
+    items: IntArray
+    times: IntArray
+    recall: float
+
+    @classmethod
+    def of(cls, histories: Histories, items: Items, vocabulary: Vocabulary, most_words: int, recall: float) -> Reviews:
+        """Of the training histories; ``most_words`` of a document are read."""
+        documents = vocabulary.documents(Texts(ItemTexts(items), np.arange(len(items))))
+        if histories.reviews is not None:
+            documents = _joined(documents, vocabulary.documents(histories.reviews))
+        rows, times = np.asarray(histories.items, dtype=np.int64), np.asarray(histories.times, dtype=np.int64)
+        return cls(vocabulary, first_words(documents, most_words), rows, times, recall)
+
+    @classmethod
+    def read(cls, folder: Path) -> Reviews:
+        """What ``write`` wrote.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        path = folder / FILE
+        try:
+            kept = load_file(path)
+            documents = Documents(kept["offsets"], kept["words"])
+            return cls(Vocabulary.read(folder), documents, kept["items"], kept["times"], float(kept["recall"][0]))
+        except (OSError, SafetensorError, KeyError) as error:
+            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
+
+    def write(self, folder: Path) -> None:
+        """To ``FILE`` and the vocabulary's file in a folder."""
+        self.vocabulary.write(folder)
+        arrays = {"offsets": self.documents.offsets, "words": self.documents.words}
+        rest = {"items": self.items, "times": self.times, "recall": np.array([self.recall])}
+        save_file(arrays | rest, folder / FILE)
+
+    @property
+    def item_count(self) -> int:
+        """I."""
+        return len(self.documents) - (len(self.items) if self.vocabulary.reviewed else 0)
+
+    def of_users(self, starts: IntArray, ends: IntArray, most: int) -> IntArray:
+        """The last documents of the training rows ``start:end``, oldest first.
+
+        Returns:
+            (n, longest) document numbers, ``NOTHING`` behind them.
+        """
+        rows = last_of(starts, ends, most)
+        if self.vocabulary.reviewed:
+            return np.where(rows >= 0, rows + self.item_count, NOTHING)
+        return np.where(rows >= 0, self.items[rows], NOTHING)
+
+    def of_items(self, items: IntArray, before: IntArray, most: int) -> IntArray:
+        """The last training reviews of items, oldest first; an item without any has its pseudo-review.
+
+        Args:
+            items: (n,) item numbers.
+            before: (n,) times: a review is read if it was written earlier, so the one that is written then is not.
+            most: documents of an item.
+
+        Returns:
+            (n, longest) document numbers, ``NOTHING`` behind them.
+        """
+        starts = self._starts[items]
+        if not self.vocabulary.reviewed:
+            return np.asarray(items)[:, None]
+        order, keys, moments = self._by_item
+        ends = np.searchsorted(keys, items * (len(moments) + 1) + np.searchsorted(moments, before))
+        places = last_of(starts, ends, most)
+        found = np.where(places >= 0, order[places] + self.item_count, NOTHING)
+        found[:, 0] = np.where(ends > starts, found[:, 0], items)
+        return found
+
+    @cached_property
+    def _starts(self) -> IntArray:
+        """(I + 1,) where each item's interactions begin, in the order of ``_by_item``."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.items, minlength=self.item_count))])
+
+    @cached_property
+    def _by_item(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Training rows by item and time; keys that order them so; the different times."""
+        moments, ranks = np.unique(self.times, return_inverse=True)
+        keys = self.items * (len(moments) + 1) + ranks
+        order = np.argsort(keys, kind="stable")
+        return order, keys[order], moments
+
+
+def last_of(starts: IntArray, ends: IntArray, most: int) -> IntArray:
+    """The last ``most`` numbers of each ``start:end``, ascending, -1 behind them, (n, longest) int64, at least 1 wide."""
+    starts = np.maximum(starts, ends - most)
+    places = starts[:, None] + np.arange(max(1, int((ends - starts).max(initial=0))))
+    return np.where(places < ends[:, None], places, -1)
+
+
+def first_words(documents: Documents, most: int) -> Documents:
+    """The documents cut to their first ``most`` words."""
+    lengths = np.minimum(documents.lengths(), most)
+    starts = documents.offsets[:-1]
+    kept = slices(starts, starts + lengths)[1]
+    return Documents(np.concatenate([[0], np.cumsum(lengths)]), documents.words[kept])
+
+
+def _joined(first: Documents, second: Documents) -> Documents:
+    offsets = np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]])
+    return Documents(offsets, np.concatenate([first.words, second.words]))
