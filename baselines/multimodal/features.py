@@ -15,6 +15,7 @@ from unimp_bench.errors import UsageError
 from unimp_bench.features.pictures import picture_vectors
 from unimp_bench.features.text import text_vectors
 from unimp_bench.features.vectors import feature_remarks
+from unimp_bench.records import IntArray
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,19 @@ class VisualSettings(TrainingSettings):
 def visual_features(
     settings: VisualSettings, interactions: Interactions, items: Items, cache: Path
 ) -> tuple[Tensor, tuple[str, ...]]:
+    """``item_looks`` of the items of a training part."""
+    return item_looks(settings, interactions.items, items, cache)
+
+
+def item_looks(
+    settings: VisualSettings, catalogue: IntArray, items: Items, cache: Path
+) -> tuple[Tensor, tuple[str, ...]]:
     """What the catalogue's items look like, (I, F) float32, zero for an item without a picture, and what to remark.
 
     On a corpus without pictures, what is written about the items stands in for their looks.
+
+    Args:
+        catalogue: (I,) numbers of items.
 
     Raises:
         UsageError: the corpus has neither, or an encoder cannot be loaded.
@@ -49,4 +60,4 @@ def visual_features(
         remarks = feature_remarks(None, vectors)
     if vectors is None:
         raise UsageError("this corpus has neither pictures nor text, which this model reads; choose mf, or a corpus")
-    return torch.from_numpy(vectors.values[interactions.items]), remarks
+    return torch.from_numpy(vectors.values[catalogue]), remarks
