@@ -46,4 +46,17 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
     ),
+    ModelCard(
+        name="sancl",
+        factory="baselines.preference.sancl:SANCL",
+        tasks=("preference",),
+        reads=("ratings", "order", "text", "pictures"),
+        about=(
+            "words and pictures of the item against those of the user's last five, with their ratings; a guess at what "
+            "UniMP ran: SANCL itself ranks reviews by helpfulness and knows neither users nor ratings"
+        ),
+        source="SANCL (Han et al., COLING 2022)",
+        new_users=True,
+        new_items=True,
+    ),
 )
