@@ -14,4 +14,16 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
     ),
+    ModelCard(
+        name="vip5",
+        factory="baselines.language.vip5:VIP5",
+        tasks=("recommendation", "search", "preference", "explanation", "selection"),
+        reads=("order", "text", "pictures", "query", "ratings"),
+        about="P5 with adapters and two visual tokens behind each item; our reading of the undefined VIP5+: UniMP's "
+        "picture features, prompts for rating, search and selection, and title, category, brand and price behind each "
+        "item; tables of whole words and categories are trained, as is a T5 without pre-training",
+        source="Geng et al., Findings of EMNLP 2023",
+        new_users=True,
+        new_items=False,
+    ),
 )
