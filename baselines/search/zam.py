@@ -1,0 +1,177 @@
+"""The zero attention model of product search (ZAM; Ai, Hill, Vishwanathan and Croft, CIKM 2019).
+
+    q = tanh(W mean(words of the query) + b),   f(q, i) = (i . tanh(W_f q + b_f)) . W_h
+    u = sum over i in H of exp f(q, i) i / (1 + sum over i in H of exp f(q, i)),   score(u, q, i) = i . (q + u)
+
+``tanh(W_f q + b_f)`` is a (width, heads) matrix, and ``H`` holds the last items before the target. The 1 is a slot of
+its own to attend to: the zero vector, whose ``f`` is 0. The less a query has to do with a history, the more of the
+attention it takes, and an empty history gives ``u = 0``. Without that slot (``zero``) this is the attentive embedding
+model (AEM) of the same paper.
+
+With ``s`` the sigmoid, an interaction with item ``i`` after query ``q`` costs
+
+    L =   sum over words w of i:  -ln s(i . w) - k E[ln s(-i . w')]
+        + -ln s(i . (q + u)) - k E[ln s(-i' . (q + u))]
+
+with words drawn by their frequency to the power 3/4 and items uniformly, a pool of each for a batch, which all its
+samples share; a step descends on the mean over its interactions. There is no official code. A program of the authors'
+group (ProdSearch) has a zero slot that is not zero and mixes ``(q + u) / 2``; here are the equations of the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from baselines.learning.network import shuffled
+from baselines.learning.sequences import ends_of_histories, padded
+from baselines.learning.settings import Count, Rate, Share
+from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
+from baselines.search.words import Documents, ItemTexts, written
+from unimp_bench.corpus import Items
+from unimp_bench.records import Examples, Histories, Texts, slices
+
+_FIELDS = ("title", "category", "brand")
+
+
+@dataclass(frozen=True)
+class ZAMConfig(SearchSettings):
+    """Settings; a sample is one interaction.
+
+    Attributes:
+        heads: columns of the attention's matrix.
+        history: most items that are attended to.
+        zero: whether there is the slot of nothing; without it the model is AEM.
+        words_of: what foretells an item: the words of its title, category and brand, or those of the review.
+        dropout: of the mean of a query's words.
+        init_std: standard deviation of the first vectors.
+    """
+
+    batch_size: Count = 256
+    heads: Count = 4
+    history: Count = 20
+    zero: bool = True
+    words_of: Literal["item", "review"] = "item"
+    dropout: Share = 0.1
+    init_std: Rate = 0.1
+
+
+class Batch(NamedTuple):
+    """Interactions, and the negatives that they share.
+
+    Attributes:
+        queries: the distinct queries.
+        asked: (B,) rows of ``queries``.
+        histories: (B, longest) items before the target, I where there is none.
+        items: (B,) the targets.
+        owners, words: (W,) each word of the batch, and the interaction 0..B-1 that it is of.
+        other_words, other_items: (pool,) the negatives.
+    """
+
+    queries: Documents
+    asked: Tensor
+    histories: Tensor
+    items: Tensor
+    owners: Tensor
+    words: Tensor
+    other_words: Tensor
+    other_items: Tensor
+
+
+class ZAMNetwork(SearchNetwork):
+    """The tables and the equations.
+
+    Attributes:
+        attend: ``W_f`` and ``b_f``, the matrix of a query head by head.
+        mix: ``W_h``, (heads,).
+    """
+
+    def __init__(self, facts: SearchFacts, config: ZAMConfig, remarks: tuple[str, ...] = ()) -> None:
+        super().__init__(facts, config, config.dropout)
+        self.negatives, self.batch_size, self.length = config.negatives, config.batch_size, config.history
+        self.zero, self.remarks = config.zero, remarks
+        self.attend = nn.Linear(config.width, config.heads * config.width)
+        self.mix = nn.Parameter(torch.empty(config.heads))
+        for weight in (self.words.weight, self.items.weight, self.mix):
+            nn.init.normal_(weight, std=config.init_std)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        assert self.lessons is not None
+        sequence, documents = self.interactions.sequence, self.lessons.documents
+        begins = self.interactions.offsets[self.interactions.owners]
+        for rows in shuffled(len(sequence), self.batch_size, rng):
+            histories = padded(sequence, np.maximum(begins[rows], rows - self.length), rows, len(self.items.weight))
+            items = sequence[rows]
+            queries, asked = self.queries_of(items)
+            owners, places = slices(documents.offsets[rows], documents.offsets[rows + 1])
+            samples = asked, histories, items, owners, documents.words[places].astype(np.int64)
+            yield Batch(queries, *map(self.tensor, (*samples, self.drawn_words(rng), self.drawn_items(rng))))
+
+    def loss(self, batch: Batch) -> Tensor:
+        items, words = self.items(batch.items), self.words(batch.words)
+        intents = self.intents(self.encoded(batch.queries)[batch.asked], batch.histories)
+        of_words = sampled_loss(items[batch.owners], words, self.words(batch.other_words), self.negatives)
+        of_items = sampled_loss(intents, items, self.items(batch.other_items), self.negatives)
+        return (of_words.sum() + of_items.sum()) / len(items)
+
+    def intents(self, queries: Tensor, histories: Tensor) -> Tensor:
+        """``q + u``, (n, width).
+
+        Args:
+            queries: ``q``, (n, width).
+            histories: (n, longest) rows of items, I where there is none.
+        """
+        real = histories < len(self.items.weight)
+        items = functional.embedding(histories.where(real, 0), self.items.weight)
+        return queries + (self.attention(queries, items, real)[:, :, None] * items).sum(dim=1)
+
+    def attention(self, queries: Tensor, items: Tensor, real: Tensor) -> Tensor:
+        """What each item of a history weighs, (n, longest); with the slot of nothing they sum to less than 1.
+
+        Args:
+            queries: ``q``, (n, width).
+            items: vectors of the history, (n, longest, width).
+            real: (n, longest) bool, false where there is none.
+        """
+        heads = torch.tanh(self.attend(queries)).view(len(queries), len(self.mix), -1)
+        directions = (self.mix[:, None] * heads).sum(dim=1)  # f is linear in i: its heads are one direction
+        logits = (items * directions[:, None, :]).sum(dim=2).masked_fill(~real, -torch.inf)
+        if self.zero:
+            return torch.softmax(functional.pad(logits, (1, 0)), dim=1)[:, 1:]
+        alone = ~real.any(dim=1, keepdim=True)  # AEM: nothing to attend to is no attention
+        return torch.softmax(logits.masked_fill(alone, 0.0), dim=1) * real
+
+    def score(self, examples: Examples) -> Tensor:
+        queries, asked = self.asked(examples)
+        histories, _ = ends_of_histories(examples, self.interactions, self.length)
+        return self.intents(queries[self.tensor(asked)], self.tensor(histories)) @ self.items.weight.T
+
+
+class ZAM(LearnedSearch[ZAMConfig, ZAMNetwork]):
+    """See the module."""
+
+    Config = ZAMConfig
+    name = "zam"
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "learning_rate": (5e-4, 1e-3, 3e-3),
+        "heads": (4, 8),
+        "dropout": (0.0, 0.1, 0.3),
+        "words_of": ("item", "review"),
+        "zero": (True, False),
+    }
+
+    def texts(self, histories: Histories, items: Items) -> Texts:
+        if self.config.words_of == "review":
+            return written(histories, items)
+        return Texts(ItemTexts(items, _FIELDS), np.asarray(histories.items))
+
+    def build(self, facts: SearchFacts, items: Items, cache: Path) -> ZAMNetwork:
+        remarks = facts.vocabulary.remarks if self.config.words_of == "review" else ()
+        return ZAMNetwork(facts, self.config, remarks)
