@@ -35,6 +35,10 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "rating-mf": {"epochs": 5},
     "sancl": {"epochs": 1, "width": 16, "word_width": 16, "space": 8},
     "rtm": {"epochs": 1, "width": 16, "inner": 32, "pool": 24},
+    "vip5": {
+        **{"epochs": 1, "width": 16, "heads": 2, "inner": 16, "layers": 1, "history": 3, "title_words": 2},
+        **{"attribute_words": 1, "beams": 2, "text_tokens": 4},
+    },
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]
