@@ -34,4 +34,15 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
     ),
+    ModelCard(
+        name="mrg",
+        factory="baselines.explanation.mrg:MRG",
+        tasks=("explanation", "preference"),
+        reads=("ratings", "pictures"),
+        about="one trunk, a rating head and an LSTM that weighs user and item against the picture; the catalogue's "
+        "picture in place of the user's photo, no GloVe",
+        source="Truong and Lauw, WWW 2019",
+        new_users=False,
+        new_items=False,
+    ),
 )
