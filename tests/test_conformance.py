@@ -12,6 +12,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.testing.conformance import ModelConformance
 
 SMALL: dict[str, Mapping[str, Any]] = {
+    "mrg": {"epochs": 1},
     "mf": {"epochs": 1},
     "lightgcn": {"epochs": 1},
     "macr": {"epochs": 1},
