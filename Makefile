@@ -26,9 +26,10 @@ quickstart: install data/sample/manifest.json
 
 install: $(VENV)/.installed
 
-# RecBole goes in without its declared needs: its pin on an old ray would choose the user's Python, and nothing
-# here uses ray ('pip check' names ray, plotly and tabulate as missing for that reason). Its real needs are the
-# extra 'recbole' of setup.cfg. PIP_OPTIONS may name another index, as for a CPU-only torch (see README).
+# RecBole goes in without its declared needs: its pin on an old ray would choose the user's Python and stand against
+# the ray that suites run on, and it needs ray for its own tuning alone, which nothing here calls ('pip check' says so of
+# ray, and names plotly as missing). Its real needs are the extra 'recbole' of setup.cfg. PIP_OPTIONS may name another
+# index, as for a CPU-only torch (see README).
 $(VENV)/.installed: setup.cfg constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" \
