@@ -33,3 +33,9 @@ class ModelError(BenchError):
     """A model broke its contract: NaN scores, a wrong shape, a failed training."""
 
     exit_code = 5
+
+
+class BusyError(UsageError):
+    """Another process works on the same run, fit or cache; the same request can be made later."""
+
+    exit_code = 6

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unimp_bench.errors import UsageError
+from unimp_bench.errors import BusyError
 from unimp_bench.processes import helping
 
 
@@ -28,7 +28,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold ``folder`` (made when missing) for this process and those that help it; the lock dies with the process.
 
     Raises:
-        UsageError: another process holds it.
+        BusyError: another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if helping():
@@ -38,5 +38,19 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(f"another process works on {folder}; wait for it or stop it") from None
+            raise BusyError(f"another process works on {folder}; wait for it or stop it") from None
         yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds ``folder`` now."""
+    try:
+        stream = (folder / ".lock").open("r")
+    except FileNotFoundError:
+        return False
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,63 +15,109 @@ from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import locked
 from unimp_bench.paths import Workspace
-from unimp_bench.suites import SUITES, Suite, SuiteRow
-from unimp_bench.suites.execute import LOG_NAME, execute, is_done
+from unimp_bench.suites import SUITES
+from unimp_bench.suites.execution.event import State, is_done, log_of
+from unimp_bench.suites.execution.executor import Processes
+from unimp_bench.suites.execution.schedule import execute
 from unimp_bench.suites.plan import Budget, Cell, cells
 
 NOWHERE = Workspace(Path("nowhere"))
-CHEAP = Suite(
-    name="cheap",
-    title="Cheap",
-    table="none",
-    about="",
-    tasks=("recommendation", "search"),
-    rows=tuple(SuiteRow(model, model=model, seeded=False) for model in ("popularity", "transition-graph")),
-)
+CHEAP = ("popularity", "transition-graph")
+Cells = Callable[..., list[Cell]]
 
 
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
-    return Workspace(tmp_path)
+def obstruct(cell: Cell, workspace: Workspace) -> Path:
+    """Make a cell fail: a folder stands where it would write a file."""
+    obstacle = workspace.runs / cell.key / "spec.json"
+    obstacle.mkdir(parents=True)
+    return obstacle
 
 
-def cheap_cells(corpus: Corpus, tasks: Sequence[str] = ("recommendation",)) -> list[Cell]:
-    return cells(CHEAP, corpus.folder, tasks, 1, Budget(), NOWHERE)
-
-
-def test_a_cell_that_fails_stops_no_other(planted: Corpus, workspace: Workspace) -> None:
-    first, second = cheap_cells(planted)
-    with locked(workspace.runs / first.key):
-        ends = [event for event in execute([first, second], workspace, jobs=1) if event.ended]
-    assert [event.cell for event in ends] == [first, second]
-    assert "another process works on" in ends[0].failed and "error:" not in ends[0].failed
-    assert ends[1].failed == "" and ends[1].seconds > 0
+def test_a_cell_that_fails_stops_no_other(cells_of: Cells, workspace: Workspace) -> None:
+    first, second = cells_of(CHEAP)
+    obstruct(first, workspace)
+    started, failed, _, done = execute([first, second], workspace, Processes())
+    assert (started.cell, started.state) == (first, State.RUNNING)
+    assert (failed.cell, failed.state) == (first, State.FAILED)
+    assert "Is a directory" in failed.reason and "error:" not in failed.reason
+    assert (done.cell, done.state, done.reason) == (second, State.DONE, "") and done.seconds > 0
     assert (is_done(first, workspace), is_done(second, workspace)) == (False, True)
-    assert "HR@5" in (workspace.runs / second.key / LOG_NAME).read_text()
+    assert "HR@5" in log_of(second, workspace).read_text()
 
 
-def test_two_jobs_run_at_once_unless_they_share_a_fit(planted: Corpus, workspace: Workspace) -> None:
-    popular, graph = cheap_cells(planted)
-    sharing = Cell(popular.row, popular.request, "shared", popular.fits)
-    events = execute([popular, sharing, graph], workspace, jobs=2)
-    order = [(event.cell.key == graph.key, event.ended) for event in events if event.cell is not sharing]
-    assert order[:2] == [(False, False), (True, False)], "the third starts beside the first, before any has ended"
-    one_by_one = list(execute([popular, sharing], workspace, jobs=2))
-    assert [event.ended for event in one_by_one] == [False, True, False, True]
+def test_two_jobs_run_at_once_unless_they_share_a_fit(cells_of: Cells, workspace: Workspace) -> None:
+    popular, graph = cells_of(CHEAP)
+    sharing = Cell(popular.row, replace(popular.request, protocol="masked"), "shared", popular.fits)
+    events = list(execute([popular, sharing, graph], workspace, Processes(2)))
+    states = [(event.cell.key, event.state) for event in events]
+    assert states[:2] == [(popular.key, State.RUNNING), (graph.key, State.RUNNING)]
+    assert states.index(("shared", State.RUNNING)) > states.index((popular.key, State.DONE))
 
 
 def test_what_runs_is_stopped_when_the_suite_is(planted: Corpus, workspace: Workspace) -> None:
     (cell, *_) = cells(SUITES["ablation"], planted.folder, ("recommendation",), 1, Budget(), NOWHERE)
-    events = execute([cell], workspace, jobs=1)
-    assert not next(events).ended
+    events = execute([cell], workspace, Processes())
+    assert next(events).state is State.RUNNING
     deadline = time.monotonic() + 60
     while not (workspace.fits / cell.fits[-1] / "work").is_dir():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    events.close()
+    events.close()  # type: ignore[attr-defined]
     with locked(workspace.runs / cell.key), locked(workspace.fits / cell.fits[-1]):
         assert not is_done(cell, workspace)
+
+
+def test_a_cell_waits_for_another_process_at_its_fit_and_no_other_cell_does(
+    cells_of: Cells, workspace: Workspace
+) -> None:
+    first, second = cells_of(CHEAP)
+    with locked(workspace.fits / first.fits[-1]):
+        events = execute([first, second], workspace, Processes())
+        seen = [next(events) for _ in range(3)]
+    assert [(event.cell, event.state) for event in seen] == [
+        (first, State.HELD),
+        (second, State.RUNNING),
+        (second, State.DONE),
+    ]
+    assert seen[0].reason == f"another process works on {workspace.fits / first.fits[-1]}"
+    assert [event.state for event in events] == [State.RUNNING, State.DONE]
+
+
+def test_what_the_other_process_has_done_is_not_done_again(cells_of: Cells, workspace: Workspace) -> None:
+    (cell,) = cells_of(CHEAP[:1])
+    with locked(workspace.runs / cell.key):
+        events = execute([cell], workspace, Processes())
+        assert next(events).state is State.HELD
+        (workspace.runs / cell.key / "result.json").write_text("{}")
+    assert [event.state for event in events] == [State.DONE]
+    assert not log_of(cell, workspace).exists()
+
+
+def test_a_cell_that_finds_the_lock_taken_after_its_start_is_tried_again(
+    cells_of: Cells, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unimp_bench.suites.execution.schedule._PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("unimp_bench.suites.execution.schedule.is_locked", lambda folder: False)
+    (cell,) = cells_of(CHEAP[:1])
+    release = threading.Event()
+
+    def hold() -> None:
+        with locked(workspace.runs / cell.key):
+            release.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    states = []
+    try:
+        for event in execute([cell], workspace, Processes()):
+            states.append(event.state)
+            if event.state is State.HELD:
+                assert "another process works on" in event.reason
+                release.set()
+    finally:
+        release.set()
+        holder.join()
+    assert states[:2] == [State.RUNNING, State.HELD] and states[-2:] == [State.RUNNING, State.DONE]
 
 
 def test_the_command_runs_publishes_and_goes_on(
@@ -86,14 +135,19 @@ def test_the_command_runs_publishes_and_goes_on(
         if cell.row.label == "Transition graph"
     )
     rows = ("--row", "Popularity", "--row", "Transition graph")
-    with locked(workspace.runs / graph.key):
-        code, out, err = call(*rows)
+    code, out, _ = call(*rows, "--dry-run")
+    assert code == 0 and "2 runs, 2 left" in out and not workspace.runs.exists()
+    obstacle = obstruct(graph, workspace)
+    code, out, err = call(*rows)
     assert code == 1 and "1 of 2 runs failed" in err and err.count("\n") == 1
-    assert "failed     Transition graph, recommendation, seed 0: another process" in out
+    failure = r"Transition graph, recommendation, seed 0: .*Is a directory  \("
+    assert re.search(f"  failed     {failure}[0-9]+ s, 1 left", out)
     assert "done       Popularity, recommendation, seed 0: HR@5" in out
+    assert re.search(f"1 failed:\n  {failure}{log_of(graph, workspace)}", out)
+    obstacle.rmdir()
     code, out, err = call(*rows)
     assert code == 0, err
-    assert "2 runs, 1 done before, 1 to do" in out and "was there  Popularity" in out
+    assert "2 runs, 1 left, 1 was there" in out and "was there  Popularity" in out and "1 failed" not in out
     published = sorted(path.stem for path in (workspace.leaderboards / "results").rglob("*.json"))
     assert graph.key in published and len(published) == 2
     assert "transition-graph" in (workspace.leaderboards / "recommendation.md").read_text()

@@ -7,97 +7,121 @@ from typing import TYPE_CHECKING
 import click
 
 from unimp_bench import registry
+from unimp_bench.cli import list as listing
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.publish import echo_replaced
 from unimp_bench.cli.question import corpus_option, pairs
-from unimp_bench.errors import BenchError
+from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.suites import SUITES, Suite
 
 if TYPE_CHECKING:
-    from unimp_bench.suites.plan import Cell
+    from unimp_bench.suites.execution.board import Board
+    from unimp_bench.suites.execution.executor import Executor
+
+EXECUTORS = ("processes", "ray")
 
 
 @click.command("suite")
-@click.argument("name", metavar="SUITE")
+@click.argument("name", metavar="[SUITE]", required=False)
 @corpus_option
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many, from 0.")
 @click.option("--task", "tasks", multiple=True, help="Ask this task instead of the suite's own; again for more.")
 @click.option("--row", "rows", multiple=True, metavar="LABEL", help="Run only this row; again for more.")
 @click.option("--preset", help="Of UniMP in all rows (its first where none is named), or tuned.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of UniMP in all rows.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at once.")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once: 1, or what a Ray cluster has room for.")
+@click.option(
+    "--executor", type=click.Choice(EXECUTORS), default=EXECUTORS[0], show_default=True, help="What runs them."
+)
+@click.option("--address", help="Of a Ray cluster that is up, or auto; without one it begins on this machine.")
+@click.option("--dry-run", is_flag=True, help="Tell what is done and what is left, and run nothing.")
 @click.option("--no-publish", is_flag=True, help="Leave leaderboards/ as it is.")
+@click.pass_context
 def command(
-    name: str,
+    context: click.Context,
+    name: str | None,
     corpus: str,
     seeds: int,
     tasks: tuple[str, ...],
     rows: tuple[str, ...],
     preset: str | None,
     settings: tuple[str, ...],
-    jobs: int,
+    jobs: int | None,
+    executor: str,
+    address: str | None,
+    dry_run: bool,
     no_publish: bool,
 ) -> None:
     """Run all rows of SUITE that have no result yet, publish the results and write the tables.
 
     Each run is a process of its own with its output in runs/KEY/log.txt; the same command goes on after an interrupt.
+    Without a name, list the suites.
     """
+    if name is None:
+        context.invoke(listing.command, kind="suites")
+        return
     suite = find(SUITES, name, "suite")
     for task in tasks:
         find(registry.task_cards(), task, "task")
     for label in rows:
         find({row.label: row for row in suite.rows}, label, f"row of {name}")
     changed = pairs("--set", settings)
+    if address and executor != "ray":
+        raise UsageError("--address is that of a Ray cluster; add --executor ray")
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
-    from unimp_bench.suites.execute import execute, is_done
+    from unimp_bench.suites.execution.board import Board
+    from unimp_bench.suites.execution.event import State
+    from unimp_bench.suites.execution.plain import echo_standings, echo_without_result
     from unimp_bench.suites.plan import Budget, cells
 
     budget = Budget(preset, changed)
     budget.check()
     found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace)
-    asked = [cell for cell in found if not rows or cell.row.label in rows]
-    there = [cell for cell in asked if is_done(cell, workspace)]
-    failed = {cell.name: cell.refused for cell in asked if cell.refused}
-    left = [cell for cell in asked if cell not in there and not cell.refused]
-    click.echo(f"{name} on {corpus}: {len(asked)} runs, {len(there)} done before, {len(left)} to do")
-    for cell in there:
-        _tell("was there", cell, _main_metric(cell, workspace))
-    for cell_name, reason in failed.items():
-        click.echo(f"  failed     {cell_name}: {reason}")
-    done = len(asked) - len(left)
-    for event in execute(left, workspace, jobs):
-        if not event.ended:
-            _tell("running", event.cell, f"runs/{event.cell.key}/log.txt")
-            continue
-        done += 1
-        seconds = f"{event.seconds:.0f} s, {len(asked) - done} left"
-        if event.failed:
-            failed[event.cell.name] = event.failed
-            _tell("failed", event.cell, f"{event.failed}  ({seconds})")
-        else:
-            there.append(event.cell)
-            _tell("done", event.cell, f"{_main_metric(event.cell, workspace)}  ({seconds})")
-    if there and not no_publish:
-        _publish([cell.key for cell in there], suite, folder.name, workspace)
+    board = Board([cell for cell in found if not rows or cell.row.label in rows], workspace)
+    click.echo(f"{name} on {corpus}: {len(board.standings)} runs, {board.counts()}")
+    if dry_run:
+        echo_standings(board.standings)
+        return
+    if board.left():
+        with _executor(executor, address, jobs) as machine:
+            _run(board, workspace, machine)
+    else:
+        echo_standings(board.of(State.WAS_THERE))
+    echo_without_result(board, workspace)
+    done = board.of(State.WAS_THERE, State.DONE)
+    if done and not no_publish:
+        _publish([standing.cell.key for standing in done], suite, folder.name, workspace)
+    failed = board.of(State.FAILED)
     if failed:
-        raise BenchError(f"{len(failed)} of {len(asked)} runs failed; the same command runs them again")
+        raise BenchError(f"{len(failed)} of {len(board.standings)} runs failed; the same command runs them again")
+    if not done:
+        raise UsageError(f"no row of {name} that was asked for can be run on {corpus}; the reasons stand above")
 
 
-def _tell(state: str, cell: Cell, text: str) -> None:
-    click.echo(f"  {state.ljust(9)}  {cell.name}: {text}")
+def _executor(kind: str, address: str | None, jobs: int | None) -> Executor:
+    if kind == "ray":
+        from unimp_bench.suites.execution.ray_cluster import RayCluster
+
+        return RayCluster(address, jobs)
+    from unimp_bench.suites.execution.executor import Processes
+
+    return Processes(jobs or 1)
 
 
-def _main_metric(cell: Cell, workspace: Workspace) -> str:
-    from unimp_bench.kinds import kind_of
-    from unimp_bench.results import RESULT_NAME, Result
+def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
+    """Run what is left, under a table on a terminal."""
+    from unimp_bench.suites.execution.live import live, shown_live
+    from unimp_bench.suites.execution.plain import plain
+    from unimp_bench.suites.execution.schedule import execute
 
-    result = Result.read(workspace.runs / cell.key / RESULT_NAME)
-    main = kind_of(registry.task_cards()[result.spec.task].kind).main
-    return f"{main} {result.metrics[main].value:.4f}"
+    board.places = machine.places
+    with (live if shown_live() else plain)(board, workspace) as follow:
+        for event in execute(board.left(), workspace, machine):
+            follow(board.note(event))
 
 
 def _publish(keys: list[str], suite: Suite, corpus: str, workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.paths import Workspace
 from unimp_bench.runner import RunRequest, planned
 from unimp_bench.suites import SUBJECT, VARIED, Suite, SuiteRow
-from unimp_bench.tuning.record import TUNED, find_tuned
+from unimp_bench.tuning.record import TUNED, find_tuned, tuned_settings
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,20 @@ def cells(
         seeds: how many, from 0.
         budget: of the rows about the subject.
         workspace: where tuned configurations are.
+
+    Raises:
+        UsageError: the suite is not about this corpus, or the budget is one that was not tuned for it.
     """
-    fingerprint = Corpus.open(corpus).fingerprint
+    opened = Corpus.open(corpus)
+    suite.check_corpus(opened.name)
+    if budget.preset == TUNED:
+        for task in tasks:
+            tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint)
 
     def chosen(row: SuiteRow, task: str) -> Budget:
         if row.budgeted:
             return budget
-        tuned = row.preset is None and find_tuned(workspace, task, row.model, fingerprint) is not None
+        tuned = row.preset is None and find_tuned(workspace, task, row.model, opened.fingerprint) is not None
         return Budget(TUNED if tuned else row.preset)
 
     found = [
