@@ -25,20 +25,20 @@ from baselines.preference.sancl_layers import info_nce, two_layers
 
 @dataclass(frozen=True)
 class Known:
-    """What there is of B products and of H interactions each that their users had before.
+    """What is known of B products and of the N interactions that their users had before.
 
     Attributes:
         items, users: (B,) numbers.
-        history: (B, H) items.
-        there, liked, disliked: (B, H) bool; there is an interaction, and it has such a rating.
-        written: (B,) bool, the product has a text; every interaction has.
-        product_pictured, pictured: (B,) and (B, H) bool.
+        history, owners: (N,) the item of each interaction, and the product whose user had it.
+        liked, disliked: (N,) bool, whether it has such a rating.
+        written: (B,) bool, whether the product has a text; every interaction has.
+        product_pictured, pictured: (B,) and (N,) bool.
     """
 
     items: Tensor
     users: Tensor
     history: Tensor
-    there: Tensor
+    owners: Tensor
     liked: Tensor
     disliked: Tensor
     written: Tensor
@@ -55,28 +55,27 @@ class Contrast(nn.Module):
         self.of_text, self.of_product = two_layers(space, space), two_layers(space, space)
 
     def cm(self, texts: tuple[Tensor, Tensor], pictures: tuple[Tensor, Tensor], known: Known) -> Tensor:
-        """Of products (B, space) and interactions (B, H, space), in texts and in pictures; a scalar."""
-        anchors, found = (torch.cat([product, said.flatten(0, 1)]) for product, said in (texts, pictures))
-        items = torch.cat([known.items, known.history.flatten()])
-        pictured = torch.cat([known.product_pictured, known.pictured.flatten()])
-        natural = torch.cat([known.written, known.liked.flatten()])
+        """Of products (B, space) and interactions (N, space), in texts and in pictures; a scalar."""
+        anchors, found = map(torch.cat, (texts, pictures))
+        items = torch.cat([known.items, known.history])
+        pictured = torch.cat([known.product_pictured, known.pictured])
+        natural = torch.cat([known.written, known.liked])
         positive = torch.diag(natural & pictured)
         negative = pictured & (items[:, None] != items)
         return info_nce(cosines(self.of_text(anchors), found), positive, negative, self.temperature)
 
     def rp(self, texts: tuple[Tensor, Tensor], pictures: tuple[Tensor, Tensor], known: Known) -> Tensor:
         """As ``cm``."""
-        own = torch.eye(len(known.items), dtype=torch.bool, device=known.items.device)[:, :, None]
-        others = (known.users[:, None] != known.users)[:, :, None]
-        positive = (own & known.liked).flatten(1)
-        negative = ((own & known.disliked) | (others & known.there)).flatten(1)
+        own = torch.arange(len(known.items), device=known.items.device)[:, None] == known.owners
+        others = known.users[:, None] != known.users[known.owners]
+        positive, negative = own & known.liked, (own & known.disliked) | others
         losses = []
         for (product, said), anchored, candidates in (
-            (texts, known.written, known.there),
+            (texts, known.written, torch.ones_like(known.liked)),
             (pictures, known.product_pictured, known.pictured),
         ):
-            usable = anchored[:, None] & candidates.flatten()
-            similar = cosines(self.of_product(product), said.flatten(0, 1))
+            usable = anchored[:, None] & candidates
+            similar = cosines(self.of_product(product), said)
             losses.append(info_nce(similar, positive & usable, negative & usable, self.temperature))
         return torch.stack(losses).mean()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv1d, pad
 
 from baselines.preference.sancl_words import NO_STEM, PADDING
 
@@ -11,7 +12,10 @@ CONVOLUTIONS = (1, 3, 5)
 
 
 class TextEncoder(nn.Module):
-    """Convolutions of three widths over word vectors, averaged."""
+    """Convolutions of three widths over word vectors, averaged.
+
+    All are linear, so their average is one convolution of the greatest width, with the average of their weights.
+    """
 
     def __init__(self, word_width: int, width: int) -> None:
         super().__init__()
@@ -21,21 +25,26 @@ class TextEncoder(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(N, L, word_width), zero where there is no word, to (N, L, width)."""
-        channels = vectors.transpose(1, 2)
-        states = torch.stack([convolve(channels) for convolve in self.convolutions]).mean(dim=0)
-        return states.transpose(1, 2)
+        kernels, biases = [], []
+        for convolution in self.convolutions:
+            assert isinstance(convolution, nn.Conv1d)
+            margin = max(CONVOLUTIONS) // 2 - convolution.kernel_size[0] // 2
+            kernels.append(pad(convolution.weight, (margin, margin)))
+            biases.append(convolution.bias)
+        kernel, bias = torch.stack(kernels).mean(dim=0), torch.stack(biases).mean(dim=0)
+        return conv1d(vectors.transpose(1, 2), kernel, bias, padding=max(CONVOLUTIONS) // 2).transpose(1, 2)
 
 
 def key_words(stems: Tensor, sentences: Tensor, keys: Tensor) -> Tensor:
     """Which words of reviews stand in a key sentence, one with a stem of the product's own, bool.
 
     Args:
-        stems, sentences: (B, H, L) of the words of the reviews.
-        keys: (B, K) stems of each product.
+        stems, sentences: (N, L) of the words of the reviews.
+        keys: (N, K) stems of the product that each is set against.
     """
-    hits = (stems[..., None] == keys[:, None, None, :]) & (stems != NO_STEM)[..., None]
-    per_sentence = torch.zeros_like(sentences).scatter_add(2, sentences, hits.any(dim=-1).long())
-    return per_sentence.gather(2, sentences) > 0
+    hits = (stems[:, :, None] == keys[:, None, :]) & (stems != NO_STEM)[:, :, None]
+    of_sentences = torch.zeros_like(sentences).scatter_add(1, sentences, hits.any(dim=2).long())
+    return of_sentences.gather(1, sentences) > 0
 
 
 class SelectiveWeights(nn.Module):
@@ -79,10 +88,16 @@ class ProductAttention(nn.Module):
         super().__init__()
         self.map = nn.Linear(width, width)
 
-    def forward(self, states: Tensor, product: Tensor, real: Tensor) -> Tensor:
-        """States (B, N, width) of the review side, product (B, P, width), of which ``real`` (B, P) is no padding."""
-        scores = states @ torch.relu(self.map(product)).transpose(1, 2)
-        return states + attend(scores, real[:, None, :]) @ product
+    def forward(self, states: Tensor, product: Tensor, real: Tensor, owners: Tensor) -> Tensor:
+        """(N, L, width).
+
+        Args:
+            states: (N, L, width) of reviews.
+            product, real: (B, P, width) of the products, and (B, P) what of them is no padding.
+            owners: (N,) the product that each review is set against.
+        """
+        asked = torch.relu(self.map(product))[owners].transpose(1, 2)
+        return states + attend(states @ asked, real[owners][:, None, :]) @ product[owners]
 
 
 def two_layers(inputs: int, outputs: int) -> nn.Sequential:
@@ -98,9 +113,12 @@ def attend(scores: Tensor, real: Tensor) -> Tensor:
 
 def mean(states: Tensor, weights: Tensor) -> Tensor:
     """Weighted mean of states (..., N, width) with weights (..., N), (..., width); 0 without weights."""
-    total = weights.sum(dim=-1, keepdim=True)
-    pooled = (states * weights[..., None]).sum(dim=-2)
-    return pooled / torch.where(total > 0, total, torch.ones_like(total))
+    return ratio((states * weights[..., None]).sum(dim=-2), weights.sum(dim=-1, keepdim=True))
+
+
+def ratio(sums: Tensor, totals: Tensor) -> Tensor:
+    """``sums / totals``; 0 where there is no total."""
+    return sums / torch.where(totals > 0, totals, torch.ones_like(totals))
 
 
 def info_nce(cosines: Tensor, positive: Tensor, negative: Tensor, temperature: float) -> Tensor:

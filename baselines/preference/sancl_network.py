@@ -35,6 +35,7 @@ from baselines.preference.sancl_layers import (
     is_word,
     key_words,
     mean,
+    ratio,
     two_layers,
 )
 from baselines.preference.sancl_reading import NOBODY, Reader, Sides
@@ -72,9 +73,9 @@ class SANCLConfig(TrainingSettings):
     temperature: Rate = 0.2
     history: Count = 5
     vocabulary: Count = 20_000
-    review_words: Count = 64
-    title_words: Count = 12
-    product_words: Count = 48
+    review_words: Count = 48
+    title_words: Count = 10
+    product_words: Count = 40
     word_width: Count = 64
     width: Count = 64
     space: Count = 32
@@ -100,7 +101,7 @@ class Lessons:
 
 @dataclass(frozen=True)
 class Pooled:
-    """The vectors of one modality, (B, width) of each side, and of each interaction on its own, (B, H, width)."""
+    """The vectors of one modality, (B, width) of each side, and of each interaction on its own, (N, width)."""
 
     product: Tensor
     review: Tensor
@@ -124,7 +125,7 @@ class Space(nn.Module):
         ]
 
     def objects(self, texts: Pooled, pictures: Pooled) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Texts, then pictures, of the products, (B, space), and of the interactions, (B, H, space)."""
+        """Texts, then pictures, of the products, (B, space), and of the interactions, (N, space)."""
         return (
             (self.text(texts.product), self.text(texts.said)),
             (self.picture(pictures.product), self.picture(pictures.said)),
@@ -212,45 +213,45 @@ class SANCLNetwork(Trainable):
     def known(self, sides: Sides, scale: tuple[float, float, float]) -> Known:
         """What there is to contrast."""
         lowest, highest, _ = scale
-        items, history, ratings = (self.tensor(part) for part in (sides.items, sides.history, sides.ratings))
-        there, least = history != NOBODY, lowest + LIKED * (highest - lowest)
+        items, ratings = self.tensor(sides.items), self.tensor(sides.ratings)
+        history = self.tensor(sides.history[sides.history != NOBODY])
+        least = lowest + LIKED * (highest - lowest)
         return Known(
             items=items,
             users=self.tensor(sides.users),
             history=history,
-            there=there,
-            liked=there & (ratings >= least),
-            disliked=there & (ratings < least),
+            owners=self.tensor(sides.owners),
+            liked=ratings >= least,
+            disliked=ratings < least,
             written=is_word(self.tensor(sides.product)).any(dim=1),
             product_pictured=self.pictured[items],
             pictured=self.pictured[history],
         )
 
     def _texts(self, sides: Sides) -> Pooled:
-        words, product = self.tensor(sides.words), self.tensor(sides.product)
-        sentences, keys = self.tensor(sides.sentences), self.tensor(sides.keys)
-        size, interactions, longest = words.shape
-        real, key = is_word(words).flatten(0, 1), key_words(self.stems[words], sentences, keys).flatten(0, 1)
-        # The rating is a word, the first; and so that it weighs the same in short and long reviews, a trait of all.
-        said = (self.words(words) + self.words(words[..., :1])).flatten(0, 1) * real[..., None]
-        states = self.review_encoder(self.dropout(said))
-        weights = self.selective(states, key, real)
-        states = self.self_attention(states, weights, real).unflatten(0, (size, interactions))
+        owners, words, product = self.tensor(sides.owners), self.tensor(sides.words), self.tensor(sides.product)
         product_real = is_word(product)
         product_states = self.product_encoder(self.dropout(self.words(product)))
-        states = self.text_attention(states.flatten(1, 2), product_states, product_real)
-        weights = weights.view(size, interactions * longest)
-        return Pooled(
-            product=mean(product_states, product_real.float()),
-            review=mean(states, weights),
-            said=mean(states.unflatten(1, (interactions, longest)), weights.unflatten(1, (interactions, longest))),
-        )
+        pooled_product = mean(product_states, product_real.float())
+        real = is_word(words)
+        key = key_words(self.stems[words], self.tensor(sides.sentences), self.tensor(sides.keys)[owners])
+        # The rating is a word, the first; and so that it weighs the same in short and long reviews, a trait of all.
+        said = (self.words(words) + self.words(words[:, :1])) * real[:, :, None]
+        states = self.review_encoder(self.dropout(said))
+        weights = self.selective(states, key, real)
+        states = self.self_attention(states, weights, real)
+        states = self.text_attention(states, product_states, product_real, owners)
+        sums, totals = (states * weights[:, :, None]).sum(dim=1), weights.sum(dim=1, keepdim=True)
+        review = torch.zeros_like(pooled_product).index_add(0, owners, sums)
+        total = torch.zeros_like(pooled_product[:, :1]).index_add(0, owners, totals)
+        return Pooled(pooled_product, ratio(review, total), ratio(sums, totals))
 
     def _pictures(self, sides: Sides) -> Pooled:
         product, product_real = self._seen(self.tensor(sides.items)[:, None])
         states, real = self._seen(self.tensor(sides.history))
-        states = self.picture_attention(states, product, product_real) * real[..., None]
-        return Pooled(mean(product, product_real.float()), mean(states, real.float()), states)
+        states = self.picture_attention(states, product, product_real, torch.arange(len(states), device=self.device))
+        there = self.tensor(sides.history != NOBODY)
+        return Pooled(mean(product, product_real.float()), mean(states, real.float()), states[there])
 
     def _seen(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """States of the pictures of some items (B, N), (B, N, width), and which items have one."""

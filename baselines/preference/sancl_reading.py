@@ -34,23 +34,24 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Sides:
-    """A batch of B examples with up to H interactions each; paddings are 0, of items -1, of ratings NaN.
+    """A batch of B examples with up to H interactions each, N in all; words are padded with 0.
 
     Attributes:
-        items: (B,) shown items.
-        product: (B, P) their words.
+        items, users: (B,) shown items, and who is shown them.
+        product: (B, P) words of the items.
         keys: (B, K) stems of the words that make a sentence of a review a key one.
-        users: (B,) user numbers.
-        history: (B, H) items of the last interactions, oldest first, right-aligned.
-        ratings: (B, H) theirs.
-        words, sentences: (B, H, L) what was said of them, and the sentence that each word stands in.
+        history: (B, H) items of the last interactions, oldest first, right-aligned, ``NOBODY`` before.
+        owners: (N,) the example of each interaction, in the order of ``history``.
+        ratings: (N,) NaN where there is none.
+        words, sentences: (N, L) what was said, and the sentence that each word stands in.
     """
 
     items: IntArray
+    users: IntArray
     product: IntArray
     keys: IntArray
-    users: IntArray
     history: IntArray
+    owners: IntArray
     ratings: FloatArray
     words: IntArray
     sentences: IntArray
@@ -93,25 +94,21 @@ class Reader:
     def sides(self, examples: Examples, said: Written) -> Sides:
         """Of some examples, over the histories that ``said`` was made of."""
         assert examples.shown is not None
-        items = examples.shown.items
-        rows = examples.ends[:, None] + np.arange(-self._lengths.history, 0)
-        rows = np.where(rows >= examples.starts()[:, None], rows, NOBODY)
-        there = rows != NOBODY
-        words, sentences = (part.reshape(*rows.shape, -1) for part in said.take(rows.reshape(-1)))
-        if len(examples.histories):
-            history = np.where(there, examples.histories.items[rows], NOBODY)
-            ratings = np.where(there, examples.histories.ratings[rows], np.nan)
-        else:
-            history, ratings = rows, np.full(rows.shape, np.nan)
+        items = np.asarray(examples.shown.items, dtype=np.int64)
+        places = examples.ends[:, None] + np.arange(-self._lengths.history, 0)
+        there = places >= examples.starts()[:, None]
+        rows = places[there]
+        history = np.full(there.shape, NOBODY)
+        history[there] = examples.histories.items[rows]
         return Sides(
-            np.asarray(items, dtype=np.int64),
+            items,
+            np.asarray(examples.users, dtype=np.int64),
             self.products.take(items)[0],
             self._keys[items],
-            np.asarray(examples.users, dtype=np.int64),
-            history.astype(np.int64),
-            ratings.astype(np.float32),
-            words,
-            sentences,
+            history,
+            np.nonzero(there)[0],
+            np.asarray(examples.histories.ratings[rows], dtype=np.float32),
+            *said.take(rows),
         )
 
     def _heading(self, title: str) -> Sentences:

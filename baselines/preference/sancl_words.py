@@ -137,9 +137,7 @@ class Written:
         return len(self.offsets) - 1
 
     def take(self, texts: IntArray) -> tuple[IntArray, IntArray]:
-        """Words and sentences of some texts, (texts, longest of them) int64, padded behind; -1 is an empty text."""
-        there = texts >= 0
-        starts = np.where(there, self.offsets[texts], 0)
-        stops = np.where(there, self.offsets[texts + 1], 0)
+        """Words and sentences of some texts, (texts, longest of them) int64, padded behind."""
+        starts, stops = self.offsets[texts], self.offsets[texts + 1]
         words, sentences = (padded(column, starts, stops, PADDING) for column in (self.words, self.sentences))
         return words.astype(np.int64), sentences.astype(np.int64)
