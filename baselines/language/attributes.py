@@ -18,8 +18,8 @@ def item_attributes(items: Items, catalogue: IntArray, most_words: int) -> list[
         most_words: of each attribute, from its beginning; of a category, of the narrowest one on its path.
     """
     columns = [items.text(name) for name in ATTRIBUTES if name in items.attributes]
-    return [" ".join(_beginning(column[item], most_words) for column in columns).strip() for item in catalogue]
+    return [" ".join(word for column in columns for word in _words(column[item])[:most_words]) for item in catalogue]
 
 
-def _beginning(value: str, most_words: int) -> str:
-    return " ".join(html.unescape(value).split(PATH_SEPARATOR)[-1].split()[:most_words])
+def _words(value: str) -> list[str]:
+    return html.unescape(value).split(PATH_SEPARATOR)[-1].split()

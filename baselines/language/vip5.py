@@ -18,10 +18,10 @@ What VIP5+ is. The UniMP paper prints results of a "VIP5+" that it never defines
 - the picture features of UniMP: one frozen vector of its encoder (CLIP ViT-L/14 in the presets for a GPU);
 - prompts for all of recommendation, search, preference, explanation and selection (the release has none for the rating
   of an item, for search and for a choice of several);
-- behind each mention of an item, in histories too, its attributes in words: title, category, brand and price, each as
-  far as ``attribute_words`` go.
+- behind each mention of an item its attributes in words: title, category, brand and price, the first
+  ``attribute_words`` words of each in histories and among options, ``title_words`` where a prompt shows the item.
 
-Departures. In the release the tables of whole words and categories are frozen at random numbers; here they are
+Departures, beside those of P5 (``baselines.language.p5``). In the release the tables of whole words and categories are frozen at random numbers; here they are
 trained. A T5 that starts at random weights is trained whole (``trained = all``), for random weights are not worth
 keeping. Where a corpus has no pictures, vectors of the items' texts stand for them, and the result says so; an item
 without a picture has learned tokens of its own.
@@ -60,11 +60,14 @@ class VIP5Config(LanguageSettings, VisualSettings):
         attribute_words: of each attribute that are read behind a mention; 0 for none.
     """
 
+    epochs: Count = 60
     warm_up: Share = 0.1
+    history: Count = 10
+    options: Count = 5
     trained: Literal["adapters", "all"] = "all"
     reduction: Count = REDUCTION
     visual_tokens: Count = 2
-    attribute_words: Number = 3
+    attribute_words: Number = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,15 +113,20 @@ class VIP5(LanguageModel[VIP5Config]):
             pretrained="openai",
             whole_words=1024,
             learning_rate=1e-3,
-            batch_size=144,
+            batch_size=36,
             epochs=20,
-            attribute_words=12,
+            validate_every=2,
+            history=20,
+            draws=5,
+            options=20,
+            text_tokens=64,
+            attribute_words=8,
         ),
     }
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 3e-3),
         "visual_tokens": (1, 2, 4),
-        "attribute_words": (0, 3, 8),
+        "attribute_words": (0, 2, 8),
         "dropout": (0.0, 0.1, 0.2),
     }
 

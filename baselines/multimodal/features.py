@@ -59,5 +59,5 @@ def item_looks(
         vectors = text_vectors(items, settings.text_encoder, cache)
         remarks = feature_remarks(None, vectors)
     if vectors is None:
-        raise UsageError("this corpus has neither pictures nor text, which this model reads; choose mf, or a corpus")
+        raise UsageError("this corpus has neither pictures nor text, which this model reads; choose mf or p5")
     return torch.from_numpy(vectors.values[catalogue]), remarks
