@@ -21,10 +21,10 @@ What VIP5+ is. The UniMP paper prints results of a "VIP5+" that it never defines
 - behind each mention of an item its attributes in words: title, category, brand and price, the first
   ``attribute_words`` words of each in histories and among options, ``title_words`` where a prompt shows the item.
 
-Departures, beside those of P5 (``baselines.language.p5``). In the release the tables of whole words and categories are frozen at random numbers; here they are
-trained. A T5 that starts at random weights is trained whole (``trained = all``), for random weights are not worth
-keeping. Where a corpus has no pictures, vectors of the items' texts stand for them, and the result says so; an item
-without a picture has learned tokens of its own.
+Departures, beside those of P5 (``baselines.language.p5``). In the release the tables of whole words and categories are
+frozen at random numbers; here they are trained. A T5 that starts at random weights is trained whole (``trained =
+all``), for random weights are not worth keeping. Where a corpus has no pictures, vectors of the items' texts stand for
+them, and the result says so; an item without a picture has learned tokens of its own.
 """
 
 from __future__ import annotations
