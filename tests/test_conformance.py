@@ -35,7 +35,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "zam": {"epochs": 1},
     "rating-mf": {"epochs": 5},
     "sancl": {"epochs": 1, "width": 16, "word_width": 16, "space": 8},
-    "rtm": {"epochs": 1, "width": 16, "inner": 32, "pool": 24},
+    "rtm": {"epochs": 1, "width": 16, "inner": 32, "layers": 1, "pool": 24},
     "vip5": {
         **{"epochs": 1, "width": 16, "heads": 2, "inner": 16, "layers": 1, "history": 3, "title_words": 2},
         **{"attribute_words": 1, "beams": 2, "text_tokens": 4},

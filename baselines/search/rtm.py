@@ -24,7 +24,7 @@ from baselines.learning.training import Outcome
 from baselines.search.rtm_lessons import Lessons
 from baselines.search.rtm_network import RTMConfig, RTMNetwork
 from baselines.search.rtm_pool import Pools
-from baselines.search.rtm_reviews import Reviews, first_words, last_of
+from baselines.search.rtm_reviews import NOTHING, Reviews, first_words, last_of
 from baselines.search.words import Vocabulary, written
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
@@ -32,8 +32,11 @@ from unimp_bench.records import Examples, FloatArray, IntArray
 
 TASK = "search"
 
+_READ = 1024
+"""Examples whose histories are read together, from disk and by the encoder of reviews."""
+
 _PASSES = 2048
-"""Candidates that are read together."""
+"""Candidates that go through the transformer together."""
 
 OFFICIAL = RTMConfig(
     width=128,
@@ -84,12 +87,10 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         network = self.prepared()
         pools, rows = self._pools.of(examples)
         with torch.no_grad():
-            queries = self._queries(network, examples)
-            size = max(1, _PASSES // pools.shape[1])
-            blocks = (slice(start, start + size) for start in range(0, len(examples), size))
+            queries = self._queries(network, examples)[network.tensor(rows)]
             parts = [
-                self._relevance(network, examples.select(some), queries[rows[some]], pools[rows[some]])
-                for some in blocks
+                self._relevance(network, examples.select(some), queries[some], pools[rows[some]])
+                for some in (slice(start, start + _READ) for start in range(0, len(examples), _READ))
             ]
         return _placed(np.concatenate(parts), pools[rows], catalogue)
 
@@ -103,13 +104,17 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         """Of some items for each example, (examples, items)."""
         rows = last_of(examples.starts(), examples.ends, self.config.user_reviews)
         texts = written(examples.histories, self._items).select(rows[rows >= 0])
-        documents = first_words(self.facts.vocabulary.documents(texts), self.config.review_words)
-        users = np.full(rows.shape, -1)
-        users[rows >= 0] = np.arange(len(documents))
-        found = network.relevance(
-            queries, network.vectors(documents), users, network.item_vectors, network.of_item[items]
-        )
-        return found.cpu().numpy()
+        read = network.vectors(first_words(self.facts.vocabulary.documents(texts), self.config.review_words))
+        users = np.full(rows.shape, NOTHING)
+        users[rows >= 0] = np.arange(len(texts))
+        size = max(1, _PASSES // items.shape[1])
+        found = [
+            network.relevance(
+                queries[some], read, users[some], network.item_vectors, network.of_item[items[some]]
+            ).cpu()
+            for some in (slice(start, start + size) for start in range(0, len(examples), size))
+        ]
+        return torch.cat(found).numpy()
 
     def _pools_of(self, bought: IntArray, items: Items) -> Pools:
         return Pools(items, np.bincount(bought, minlength=len(items)), self.config.pool)

@@ -58,7 +58,7 @@ class RTMConfig(TrainingSettings):
     batch_size: Count = 128
     width: Count = 64
     inner: Count = 256
-    layers: Count = 1
+    layers: Count = 2
     heads: Count = 4
     dropout: Share = 0.1
     corruption: Share = 0.9
@@ -67,7 +67,7 @@ class RTMConfig(TrainingSettings):
     user_reviews: Count = 10
     item_reviews: Count = 20
     negatives: Count = 5
-    hard: Share = 0.0
+    hard: Annotated[float, Field(ge=0, le=1)] = 0.0
     pool: Annotated[int, Field(ge=2)] = 100
 
     def __post_init__(self) -> None:

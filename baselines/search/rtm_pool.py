@@ -1,8 +1,8 @@
 """The items that a costly model ranks anew: those of the queried category, the most popular first, then the others.
 
 A query of this benchmark is the category path of the wanted item, so that all of a category fit it equally well and
-popularity is what orders them before the user is known. Pools are drawn from all items of the corpus, whatever catalogue
-is asked, so an item's score never depends on its competitors.
+popularity is what orders them before the user is known. Pools are drawn from all items of the corpus, whatever
+catalogue is asked, so an item's score never depends on its competitors.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class Reviews:
 
 
 def last_of(starts: IntArray, ends: IntArray, most: int) -> IntArray:
-    """The last ``most`` numbers of each ``start:end``, ascending, -1 behind them, (n, longest) int64, at least 1 wide."""
+    """The last ``most`` numbers of each ``start:end``, ascending, -1 behind, (n, longest) int64, at least 1 wide."""
     starts = np.maximum(starts, ends - most)
     places = starts[:, None] + np.arange(max(1, int((ends - starts).max(initial=0))))
     return np.where(places < ends[:, None], places, -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from baselines.search.dense import DenseConfig, Mixture
+from tests.baselines.search.tastes import store_of_tastes
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
@@ -24,26 +26,6 @@ from unimp_bench.splits import catalogue
 
 Fit = Callable[..., Any]
 MakeCorpus = Callable[..., Corpus]
-
-SHELVES = ("lamps", "chairs", "plates", "towels", "clocks", "vases")
-TASTES = ("ocean blue shell", "forest green fern", "desert sand dune", "night black star")
-
-
-@pytest.fixture
-def tasteful(make_corpus: MakeCorpus) -> Corpus:
-    """Each user buys the items of one taste, shelf after shelf; on a shelf every taste has an item."""
-    rng = np.random.default_rng(0)
-    histories = [
-        [int(shelf) * len(TASTES) + user % len(TASTES) for shelf in rng.permutation(len(SHELVES))] for user in range(60)
-    ]
-    items = [(shelf, taste) for shelf in SHELVES for taste in TASTES]
-    return make_corpus(
-        histories,
-        {
-            "title": pa.array([f"{taste} {shelf}" for shelf, taste in items]),
-            "category": pa.array([["home", shelf] for shelf, _ in items]),
-        },
-    )
 
 
 def _examples(corpus: Corpus, part: Any) -> Examples:
@@ -65,10 +47,10 @@ def _fitted(name: str, corpus: Corpus, workspace: Workspace, **settings: Any) ->
     return model, kind.validation(model, _examples(corpus, "test"), setting)
 
 
-def test_it_finds_the_users_taste_on_the_shelf(tasteful: Corpus, tmp_path: Any) -> None:
+def test_it_finds_the_users_taste_on_the_shelf(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     """Words and popularity know the shelf, where one item in four is right (NDCG@5 at most 0.64); the history knows
     which: nearly 1."""
-    workspace = Workspace(tmp_path)
+    workspace, tasteful = Workspace(tmp_path), store_of_tastes(make_corpus, users=60)
     _, dense = _fitted("dense", tasteful, workspace)
     for floor in ("bm25", "query-popularity"):
         assert dense > _fitted(floor, tasteful, workspace)[1] + 0.3, floor
