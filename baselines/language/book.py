@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.language.facts import LanguageFacts, item_titles
+from baselines.language.facts import LanguageFacts
 from baselines.language.phrases import Phrases, join
 from baselines.language.prompts import ARROW, COMMA, Prompt, literals
-from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, IntArray, Shown, slices
 
@@ -45,10 +45,12 @@ class Book:
     """The words of prompts as tokens.
 
     Args:
-        pictured: placeholders that follow each mention of an item, each marked with its row.
+        mentioned: text behind each mention of an item in histories and among options, by item row.
+        shown: the same for items that are shown.
+        pictured: placeholders between the item and its text, each marked with the item's row.
     """
 
-    def __init__(self, facts: LanguageFacts, items: Items, title_words: int, pictured: int = 0) -> None:
+    def __init__(self, facts: LanguageFacts, mentioned: Sequence[str], shown: Sequence[str], pictured: int = 0) -> None:
         vocabulary = facts.vocabulary
         said = literals()
         self._facts, self._literals = facts, {words: number for number, words in enumerate(said)}
@@ -57,14 +59,11 @@ class Book:
         self.names = vocabulary.encode(facts.ids.item_names())
         size = len(self.names)
         rows = np.arange(size)
-        mentions = self.names
-        if pictured:
-            owners = np.repeat(rows, pictured)
-            mentions = join([(rows, mentions), (owners, Phrases.placeholders(vocabulary.placeholder, owners))], size)
-        titles = vocabulary.encode(item_titles(items, facts.ids, title_words))
-        described = join([(rows, mentions), (rows, titles)], size)
-        self._mentions = self._listed(mentions)
-        self._described = self._listed(described)
+        pictures = np.repeat(rows, pictured)
+        item = [(rows, self.names), (pictures, Phrases.placeholders(vocabulary.placeholder, pictures))]
+        self._mentioned, self._shown = (
+            self._listed(join([*item, (rows, vocabulary.encode(texts))], size)) for texts in (mentioned, shown)
+        )
 
     def literal(self, words: str) -> int:
         """The number in ``literals`` of words that stand in prompts or answers."""
@@ -92,10 +91,10 @@ class Book:
             items = self._facts.ids.rows(asked.examples.histories.items[rows])
             last = rows == asked.examples.ends[owners] - 1
             between = np.where(asked.arrows[owners], _ARROW, _COMMA)
-            return owners, self._mentions.take(np.where(last, _ALONE, between) * len(self.names) + items)
+            return owners, self._mentioned.take(np.where(last, _ALONE, between) * len(self.names) + items)
         if asked.shown is None:
             raise UsageError(f"the examples of {asked.examples.task!r} show no items to ask about")
-        table = self._described if piece == "{shown}" else self._mentions
+        table = self._shown if piece == "{shown}" else self._mentioned
         owners = asked.shown.owners()
         last = np.concatenate([owners[1:] != owners[:-1], [True]])[: len(owners)]
         return owners, table.take(np.where(last, _ALONE, _COMMA) * len(self.names) + asked.shown.items)

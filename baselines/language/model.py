@@ -11,7 +11,7 @@ import numpy as np
 from baselines.language.answers import read_ratings
 from baselines.language.book import Asked, Book
 from baselines.language.decoding import Rule, one_id, search, some_ids
-from baselines.language.facts import LanguageFacts
+from baselines.language.facts import LanguageFacts, item_titles
 from baselines.language.lessons import Lessons
 from baselines.language.network import LanguageNetwork
 from baselines.language.phrases import Phrases
@@ -50,12 +50,12 @@ class LanguageModel(
         self._book = self.book(facts, items)
         self._trie = Trie(self._book.names)
         network = self.compose(facts, items, cache)
-        network.remarks += self._warnings(items)
+        network.remarks += self.warnings(items)
         return network
 
     def book(self, facts: LanguageFacts, items: Items) -> Book:
         """How users and items are written in prompts."""
-        return Book(facts, items, self.config.title_words)
+        return Book(facts, [""] * len(facts.ids.catalogue), item_titles(items, facts.ids, self.config.title_words))
 
     def compose(self, facts: LanguageFacts, items: Items, cache: Path) -> LanguageNetwork:
         """The network that reads the prompts, at its first weights."""
@@ -69,7 +69,8 @@ class LanguageModel(
         """The mean of the validation scores of the tasks that it is fitted on."""
         return float(np.mean([data.validate(self, task) for task in data.examples]))
 
-    def _warnings(self, items: Items) -> tuple[str, ...]:
+    def warnings(self, items: Items) -> tuple[str, ...]:
+        """What a reader of the results must know of the texts."""
         found = []
         if self.config.ids == "leaky":
             found.append("LEAKS THE TEST TARGETS: ids are numbered along whole histories, held-out items included")

@@ -63,13 +63,19 @@ class LanguageNetwork(Trainable):
         super().__init__()
         self.t5, self.settings = t5, settings
         self.whole_words = nn.Embedding(settings.whole_words, t5.config.d_model)
+        if not settings.backbone:
+            nn.init.normal_(self.whole_words.weight, std=t5.config.d_model**-0.5)
         self.lessons: Lessons | None = None
         self._epoch = 0
 
     def embed(self, source: Source) -> Tensor:
         """The encoder's inputs, (B, L, width)."""
-        words = source.words.clamp(max=self.settings.whole_words - 1)
-        embedded: Tensor = self.t5.shared(source.tokens) + self.whole_words(words)
+        embedded: Tensor = self.t5.shared(source.tokens) + self.whole(source)
+        return embedded
+
+    def whole(self, source: Source) -> Tensor:
+        """The embedding of the word that each token belongs to, (B, L, width)."""
+        embedded: Tensor = self.whole_words(source.words.clamp(max=self.settings.whole_words - 1))
         return embedded
 
     def encode(self, source: Source) -> Tensor:

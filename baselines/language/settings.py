@@ -35,9 +35,9 @@ class LanguageSettings(TrainingSettings):
         text_tokens: the most that a sentence has.
     """
 
-    learning_rate: Rate = 3e-3
-    batch_size: Count = 64
-    epochs: Count = 100
+    learning_rate: Rate = 2e-3
+    batch_size: Count = 32
+    epochs: Count = 60
     patience: Count = 5
     validate_every: Count = 10
     backbone: str = ""
@@ -46,7 +46,7 @@ class LanguageSettings(TrainingSettings):
     inner: Count = 128
     layers: Count = 2
     heads: Count = 4
-    dropout: Share = 0.1
+    dropout: Share = 0.0
     whole_words: Count = 512
     warm_up: Share = 0.05
     weight_decay: Weight = 0.01

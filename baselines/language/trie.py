@@ -74,7 +74,7 @@ class Trie:
         nodes: IntArray = np.full(len(tokens), ROOT)
         for column in tokens.T:
             onward = self._step(nodes, column)
-            (begun,) = np.nonzero(self._ends(nodes) & (onward == OUTSIDE) & (column != END))
+            begun: IntArray = np.flatnonzero(self._ends(nodes) & (onward == OUTSIDE) & (column != END))
             chosen = self.items[nodes[begun]]
             wanted[begun, chosen] = False
             np.subtract.at(left, (np.repeat(begun, self.depth), self._paths[chosen].ravel()), 1)
@@ -82,7 +82,7 @@ class Trie:
             nodes = onward
         owners, children = self._children(nodes)
         open_ = left[owners, children] > 0
-        (ended,) = np.nonzero(self._ends(nodes))
+        ended: IntArray = np.flatnonzero(self._ends(nodes))
         ended = ended[wanted[ended, self.items[nodes[ended]]]]
         # The id that ends here is still counted as open, so another may begin where more than this one are.
         begun, firsts = self._children(np.full(len(ended), ROOT))

@@ -1,0 +1,31 @@
+"""True answers: ratings drawn about the true one, and ratings read from texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from baselines.language.answers import jittered, rating_words, read_ratings
+
+MANY = 40_000
+
+
+@pytest.mark.parametrize(
+    ("star", "mean", "deviation"), [(1, 1.2, 0.1), (2, 1.95, 0.225), (4, 3.95, 0.225), (5, 4.75, 0.125)]
+)
+def test_jitter_is_normal_about_the_star(star: int, mean: float, deviation: float) -> None:
+    """The released figures: an interval's middle, and a quarter of its width."""
+    drawn, decimals = jittered(np.full(MANY, star, np.float64), (1.0, 5.0, 1.0), np.random.default_rng(0))
+    assert decimals == 1 and drawn.min() >= 1 and drawn.max() <= 5
+    assert abs(drawn.mean() - mean) < 0.01 and abs(drawn.std() - np.hypot(deviation, 0.1 / 12**0.5)) < 0.01
+    assert np.allclose(drawn * 10, np.round(drawn * 10))
+
+
+def test_jitter_follows_the_scale() -> None:
+    drawn, decimals = jittered(np.full(1000, 3.5), (0.5, 5.0, 0.5), np.random.default_rng(0))
+    assert decimals == 2 and abs(drawn - 3.5).max() < 0.5
+    assert rating_words(3.9, 1) == "3.9" and rating_words(4.0, 0) == "4" and rating_words(3.5, 0) == "3.5"
+
+
+def test_what_is_no_number_is_the_mean() -> None:
+    assert read_ratings(["4.2", "4 . 2", "five", "", "nan", "inf", "1e999"], 3.3).tolist() == [4.2, 4.2, *[3.3] * 5]

@@ -1,0 +1,144 @@
+"""What a language model is trained on, and its loss in plain loops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.language.lessons import Lessons
+from baselines.language.p5 import P5
+from baselines.language.phrases import Phrases
+from baselines.language.prompts import FAMILIES
+from unimp_bench.contracts import FitData, TaskExamples
+from unimp_bench.records import Histories
+
+
+def _told(model: P5, data: FitData, seed: int = 0) -> list[tuple[str, str]]:
+    """The prompts and answers of an epoch, in words."""
+    lessons = Lessons(data, model.facts, model._book, model.config)
+    words = model.facts.vocabulary.decode
+    return [
+        pair
+        for questions, answers, _ in lessons.epoch(np.random.default_rng(seed), 32)
+        for pair in zip(words(questions.padded().tokens), words(answers.padded().tokens), strict=True)
+    ]
+
+
+def _only(data: FitData, task: str) -> FitData:
+    return replace(data, examples={task: data.examples[task]})
+
+
+@pytest.mark.parametrize("task", list(FAMILIES))
+def test_each_user_gives_one_example_of_each_task(untrained: P5, planted_data: FitData, task: str) -> None:
+    train = planted_data.examples[task].train
+    told = _told(untrained, _only(planted_data, task))
+    assert len(told) == len(np.unique(train.users))
+    asked = {prompt.words.split("{")[0] for prompt in FAMILIES[task]}
+    begun = {begin for begin in asked for question, _ in told if begin and question.startswith(begin.strip())}
+    assert begun == asked - {""}
+
+
+def test_next_item_is_the_one_after_the_history(untrained: P5, planted_data: FitData) -> None:
+    """Read back from the words: the history is a stretch of the user's training sequence, the answer follows it."""
+    histories = planted_data.examples["recommendation"].train.histories
+    names, users = untrained.facts.ids.item_names(), untrained.facts.ids.user_names()
+    walks = {
+        users[user]: [
+            names[row]
+            for row in untrained.facts.ids.rows(
+                histories.items[histories.offsets[user] : histories.offsets[user + 1]]
+            )
+        ]
+        for user in range(histories.users)
+    }
+    checked, skipped = 0, set()
+    for question, said in _told(untrained, _only(planted_data, "recommendation")):
+        if said.startswith("item_") and "from" not in question and "Which of" not in question:
+            words = question.split()
+            walk = walks[next(word for word in words if word.startswith("user_"))]
+            told = [word for word in words if word.startswith("item_")]
+            start = walk.index(told[0])
+            assert walk[start : start + len(told) + 1] == [*told, said]
+            skipped.add(start)
+            checked += 1
+    assert checked > 50 and skipped <= {0, 1, 2} and len(skipped) > 1
+
+
+def test_answers_of_the_other_tasks(untrained: P5, planted_data: FitData) -> None:
+    stars = [float(said) for _, said in _told(untrained, _only(planted_data, "preference"))]
+    assert min(stars) >= 1 and max(stars) <= 5 and any(star % 1 for star in stars)
+    train = planted_data.examples["explanation"].train
+    assert train.texts is not None
+    assert {said for _, said in _told(untrained, _only(planted_data, "explanation"))} <= set(train.texts.read())
+    for question, said in _told(untrained, _only(planted_data, "selection")):
+        assert 1 <= len(said.split()) <= 3 and set(said.split()) <= set(question.split())
+    for question, said in _told(untrained, _only(planted_data, "recommendation")):
+        assert said in ("yes", "no") or said.startswith("item_")
+        if "from item_" in question or question.startswith("Which of"):
+            assert said in question.split()
+
+
+def test_held_out_items_change_nothing(untrained: P5, planted_data: FitData) -> None:
+    """Other validation targets, and other items in what only validation may know: the lessons stay as they are."""
+    part = planted_data.examples["recommendation"]
+    assert part.validation.targets is not None
+
+    def other(histories: Histories) -> Histories:
+        return replace(histories, items=np.roll(np.asarray(histories.items), 1))
+
+    validation = replace(
+        part.validation,
+        targets=np.roll(part.validation.targets, 1),
+        histories=other(part.validation.histories),
+    )
+    changed = replace(planted_data, examples={"recommendation": TaskExamples(part.train, validation)})
+    for scheme in ("random", "sequential"):
+        model = P5(replace(untrained.config, ids=scheme))
+        first, second = model.gather(_only(planted_data, "recommendation")), model.gather(changed)
+        assert np.array_equal(first.ids.items, second.ids.items)
+    assert _told(untrained, _only(planted_data, "recommendation")) == _told(untrained, changed)
+
+
+def test_the_loss_is_the_mean_over_tokens_then_over_samples(untrained: P5, planted_data: FitData) -> None:
+    network = untrained.network
+    lessons = Lessons(_only(planted_data, "selection"), untrained.facts, untrained._book, untrained.config)
+    questions, answers, _ = next(lessons.epoch(np.random.default_rng(0), 5))
+    batch = next(iter(_batches(untrained, questions, answers)))
+    with torch.no_grad():
+        loss = float(network.loss(batch))
+    samples = []
+    for number in range(len(questions)):
+        said = [0, *answers.take(np.array([number])).padded().tokens[0].tolist()]
+        source = network.source(questions.take(np.array([number])))
+        with torch.no_grad():
+            logits = network.t5(
+                inputs_embeds=network.embed(source), decoder_input_ids=torch.tensor([said[:-1]])
+            ).logits[0].double().numpy()
+        losses = []
+        for place, token in enumerate(said[1:]):
+            odds = np.exp(logits[place] - logits[place].max())
+            losses.append(-np.log(odds[token] / odds.sum()))
+        samples.append(sum(losses) / len(losses))
+    assert len({len(answer) for answer in np.split(answers.tokens, answers.offsets[1:-1])}) > 1
+    assert loss == pytest.approx(sum(samples) / len(samples), rel=1e-5)
+
+
+def _batches(model: P5, questions: Phrases, answers: Phrases) -> list:
+    from baselines.language.network import Batch
+
+    return [Batch(model.network.source(questions), torch.from_numpy(answers.padded().tokens), 0.0)]
+
+
+def test_the_rate_rises_then_falls(untrained: P5) -> None:
+    network = P5(replace(untrained.config, epochs=100, warm_up=0.05))
+    network._network = untrained.network
+    rate = type(untrained.network).rate
+    settings = replace(untrained.config, epochs=100, warm_up=0.05)
+    kept, untrained.network.settings = untrained.network.settings, settings
+    try:
+        assert [round(rate(untrained.network, at), 6) for at in (0, 2.5, 5, 52.5, 100)] == [0, 0.5, 1, 0.5, 0]
+    finally:
+        untrained.network.settings = kept
