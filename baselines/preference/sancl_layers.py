@@ -27,7 +27,7 @@ class TextEncoder(nn.Module):
         """(N, L, word_width), zero where there is no word, to (N, L, width)."""
         kernels, biases = [], []
         for convolution in self.convolutions:
-            assert isinstance(convolution, nn.Conv1d)
+            assert isinstance(convolution, nn.Conv1d) and convolution.bias is not None
             margin = max(CONVOLUTIONS) // 2 - convolution.kernel_size[0] // 2
             kernels.append(pad(convolution.weight, (margin, margin)))
             biases.append(convolution.bias)
