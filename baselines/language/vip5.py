@@ -60,7 +60,6 @@ class VIP5Config(LanguageSettings, VisualSettings):
         attribute_words: of each attribute that are read behind a mention; 0 for none.
     """
 
-    epochs: Count = 60
     warm_up: Share = 0.1
     history: Count = 10
     options: Count = 5
@@ -90,8 +89,11 @@ class VIP5Network(LanguageNetwork):
         insert_adapters(t5, settings.reduction)
         if settings.trained == "adapters":
             train_adapters_alone(t5)
-        self.visual = VisualTokens(features, t5.config.d_model, settings.visual_tokens)
-        self.categories = nn.Embedding(2, t5.config.d_model)
+        width = t5.config.d_model
+        scale = 1.0 if settings.backbone else width**-0.5  # as large as the embeddings of words at first
+        self.visual = VisualTokens(features, width, settings.visual_tokens, scale)
+        self.categories = nn.Embedding(2, width)
+        nn.init.normal_(self.categories.weight, std=scale)
 
     def embed(self, source: Source) -> Tensor:
         tokens = self.visual(self.t5.shared(source.tokens), source.marks)
@@ -139,6 +141,7 @@ class VIP5(LanguageModel[VIP5Config]):
 
     def compose(self, facts: LanguageFacts, items: Items, cache: Path) -> VIP5Network:
         features, remarks = item_looks(self.config, facts.ids.catalogue, items, cache)
-        network = VIP5Network(facts.t5(), features, self.config)
+        standard = features * features.shape[1] ** 0.5  # channels of variance 1
+        network = VIP5Network(facts.t5(), standard, self.config)
         network.remarks = remarks
         return network

@@ -18,6 +18,10 @@ _EPSILON = 1e-6
 class VisualTokens(nn.Module):
     """The visual tokens of items, by their row.
 
+    Args:
+        width, count: d and n.
+        scale: root mean square of a token's numbers at first.
+
     Attributes:
         features: (I, F) frozen; a row of zeros is an item without a picture.
         narrow, widen, norm: ``W1`` and ``b1``, ``W2`` and ``b2``, and the gain.
@@ -27,12 +31,13 @@ class VisualTokens(nn.Module):
     features: Tensor
     known: Tensor
 
-    def __init__(self, features: Tensor, width: int, count: int) -> None:
+    def __init__(self, features: Tensor, width: int, count: int, scale: float = 1.0) -> None:
         super().__init__()
         self.narrow = nn.Linear(features.shape[1], count * width // 2)
         self.widen = nn.Linear(self.narrow.out_features, count * width)
         self.norm = nn.RMSNorm(count * width, eps=_EPSILON)
-        self.missing = nn.Parameter(torch.randn(count, width))
+        nn.init.constant_(self.norm.weight, scale)
+        self.missing = nn.Parameter(torch.randn(count, width) * scale)
         self.register_buffer("features", features, persistent=False)
         self.register_buffer("known", features.any(dim=1), persistent=False)
 

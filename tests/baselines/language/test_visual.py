@@ -63,6 +63,13 @@ def test_gradients_reach_what_the_item_has(tokens: VisualTokens, item: int, kind
     assert moved == kind
 
 
+def test_tokens_begin_at_their_scale() -> None:
+    made = VisualTokens(torch.randn(50, FEATURES), 64, COUNT, scale=0.125)
+    sizes = made.of(torch.arange(50)).square().mean(dim=(1, 2)).sqrt()
+    np.testing.assert_allclose(sizes.detach(), 0.125, rtol=1e-3)
+    assert made.missing.square().mean().sqrt().item() == pytest.approx(0.125, rel=0.3)
+
+
 def test_placeholders_are_overwritten_in_order(tokens: VisualTokens) -> None:
     """Two texts, one with two mentions, one with the same item twice; what an item looks like does not depend on it."""
     marks = torch.tensor([[-1, 3, 3, -1, 1, 1], [3, 3, -1, 3, 3, -1]])
