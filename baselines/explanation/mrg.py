@@ -4,7 +4,8 @@ Truong and Lauw, WWW 2019; the network is ``baselines.explanation.mrg_network``.
 photo that its writer took. Here all users share the catalogue's picture of an item, which tells less of what each of
 them writes; an item without one has a grid of zeros. Departures: pictures are patch tokens of a frozen encoder,
 projected to the width of the network, in place of VGG's; a sentence has up to 32 words, not 20; word vectors begin at
-random, not at GloVe's; padding, start and unknown words are never written; and the epoch is chosen by validation.
+random, not at GloVe's; padding, start and unknown words are never written; and validation chooses the epoch and then
+after how many words a sentence that does not end is cut.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ OFFICIAL = MRGConfig(
     pretrained="openai",
 )
 
+LIMITS = (24, 16, 12, 8)
+"""Most words of a sentence that are tried below ``length``."""
+
 
 class MRG(LearnedModel[MRGConfig, MRGFacts, MRGNetwork], Writer[MRGConfig], Rater[MRGConfig]):
     """Writes explanations; foretells ratings, too. Without explanations in its fit it only learns to rate."""
@@ -58,7 +62,16 @@ class MRG(LearnedModel[MRGConfig, MRGFacts, MRGNetwork], Writer[MRGConfig], Rate
 
     def learn(self, network: MRGNetwork, data: FitData, validate: Callable[[], float]) -> Outcome:
         network.lessons = Lessons.of(data, self.facts, self.config.length)
-        return super().learn(network, data, validate)
+        outcome = super().learn(network, data, validate)
+
+        def quality(limit: int) -> float:
+            network.limit.fill_(limit)
+            return validate()
+
+        length = self.config.length
+        if TASK in data.examples:
+            network.limit.fill_(max((length, *(limit for limit in LIMITS if limit < length)), key=quality))
+        return outcome
 
     def validated_by(self, data: FitData) -> str:
         """The explanations; preference only where the fit has none."""

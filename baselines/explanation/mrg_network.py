@@ -25,7 +25,7 @@ from baselines.explanation.mrg_facts import Lessons, MRGFacts
 from baselines.explanation.mrg_regions import Regions
 from baselines.explanation.mrg_words import PAD
 from baselines.learning.network import Trainable, shuffled
-from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.learning.settings import Count, Share, TrainingSettings, Weight
 from unimp_bench.records import FloatArray, IntArray
 
 _WRITTEN_AT_ONCE = 128
@@ -50,9 +50,9 @@ class MRGConfig(TrainingSettings):
     epochs: Count = 20
     patience: Count = 4
     batch_size: Count = 64
-    factors: Count = 64
+    factors: Count = 32
     word_width: Count = 64
-    state_width: Count = 128
+    state_width: Count = 64
     dropout: Share = 0.2
     l2: Weight = 1e-4
     length: Count = 32
@@ -61,7 +61,6 @@ class MRGConfig(TrainingSettings):
     encoder: str = "tiny"
     pretrained: str = ""
     text_encoder: str = "lsa"
-    learning_rate: Rate = 1e-3
 
 
 class Rated(NamedTuple):
@@ -93,10 +92,12 @@ class MRGNetwork(Trainable):
 
     Attributes:
         lessons: what is learned from; None in a network that only answers.
+        limit: most words that are written, at first ``length``.
     """
 
     lessons: Lessons | None = None
     mean: Tensor
+    limit: Tensor
 
     def __init__(self, facts: MRGFacts, regions: Regions, config: MRGConfig) -> None:
         super().__init__()
@@ -115,6 +116,7 @@ class MRGNetwork(Trainable):
             dropout=config.dropout,
         )
         self.register_buffer("mean", torch.tensor(facts.mean), persistent=False)
+        self.register_buffer("limit", torch.tensor(config.length))
         for name, weight in self.named_parameters():
             if weight.ndim > 1:
                 nn.init.xavier_uniform_(weight)
@@ -205,4 +207,4 @@ class MRGNetwork(Trainable):
             asked = slice(start, start + _WRITTEN_AT_ONCE)
             pairs = self.pairs(self.tensor(users[asked]), self.tensor(items[asked]))
             regions = self.tensor(self.regions.of(items[asked]))
-            yield from self.decoder.write(pairs, self.state(pairs), regions, self.config.length).tolist()
+            yield from self.decoder.write(pairs, self.state(pairs), regions, int(self.limit)).tolist()
