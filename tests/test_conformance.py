@@ -36,6 +36,10 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "rating-mf": {"epochs": 5},
     "sancl": {"epochs": 1, "width": 16, "word_width": 16, "space": 8},
     "rtm": {"epochs": 1, "width": 16, "inner": 32, "layers": 1, "pool": 24},
+    "p5": {
+        **{"epochs": 1, "width": 16, "heads": 2, "inner": 16, "layers": 1, "history": 3, "title_words": 2},
+        **{"beams": 2, "text_tokens": 4},
+    },
     "vip5": {
         **{"epochs": 1, "width": 16, "heads": 2, "inner": 16, "layers": 1, "history": 3, "title_words": 2},
         **{"attribute_words": 1, "beams": 2, "text_tokens": 4},

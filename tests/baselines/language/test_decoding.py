@@ -68,9 +68,7 @@ def test_without_constraint_what_is_no_item_is_a_miss(untrained: P5, planted_dat
 
 
 @pytest.mark.parametrize("constrained", [True, False])
-def test_something_is_selected_and_only_what_is_shown(
-    untrained: P5, planted_data: FitData, constrained: bool
-) -> None:
+def test_something_is_selected_and_only_what_is_shown(untrained: P5, planted_data: FitData, constrained: bool) -> None:
     examples = _some(planted_data, "selection", 20)
     assert examples.shown is not None
     chosen = _with(untrained, constrained=constrained).choose(examples)

@@ -48,9 +48,7 @@ def test_next_item_is_the_one_after_the_history(untrained: P5, planted_data: Fit
     walks = {
         users[user]: [
             names[row]
-            for row in untrained.facts.ids.rows(
-                histories.items[histories.offsets[user] : histories.offsets[user + 1]]
-            )
+            for row in untrained.facts.ids.rows(histories.items[histories.offsets[user] : histories.offsets[user + 1]])
         ]
         for user in range(histories.users)
     }
@@ -114,9 +112,12 @@ def test_the_loss_is_the_mean_over_tokens_then_over_samples(untrained: P5, plant
         said = [0, *answers.take(np.array([number])).padded().tokens[0].tolist()]
         source = network.source(questions.take(np.array([number])))
         with torch.no_grad():
-            logits = network.t5(
-                inputs_embeds=network.embed(source), decoder_input_ids=torch.tensor([said[:-1]])
-            ).logits[0].double().numpy()
+            logits = (
+                network.t5(inputs_embeds=network.embed(source), decoder_input_ids=torch.tensor([said[:-1]]))
+                .logits[0]
+                .double()
+                .numpy()
+            )
         losses = []
         for place, token in enumerate(said[1:]):
             odds = np.exp(logits[place] - logits[place].max())

@@ -1,0 +1,196 @@
+"""P5 as a model of the harness: it learns, goes to disk and back, begins with a T5 from a folder; and what ids leak."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.language.facts import LanguageFacts, read_pretrained
+from baselines.language.ids import Ids
+from baselines.language.p5 import P5, P5Config
+from unimp_bench import registry
+from unimp_bench.contracts import FitData
+from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.errors import UsageError
+from unimp_bench.ranking import rank_examples
+from unimp_bench.records import Histories
+from unimp_bench.torch_setup import make_torchvision_importable
+
+SMALL: dict[str, Any] = {"width": 16, "inner": 32, "layers": 1, "heads": 2, "vocabulary": 500, "epochs": 1}
+LEARNING: dict[str, Any] = {"width": 32, "inner": 64, "vocabulary": 500, "history": 5, "learning_rate": 5e-3}
+
+
+def _reciprocal_ranks(model: Any, corpus: Corpus, items: np.ndarray) -> float:
+    examples = registry.make_task("recommendation").examples(corpus, "loo", "test")
+    ranks = rank_examples(model, examples, items, "paper", label="p5").ranks
+    return float(np.mean(1 / ranks))
+
+
+def _only(data: FitData, work: Path, *tasks: str) -> FitData:
+    return replace(data, examples={task: data.examples[task] for task in tasks}, work=work, cache=work)
+
+
+@pytest.mark.slow
+def test_it_learns_the_order(planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
+    """The next item follows from the last: popularity knows nothing of it."""
+    model = P5(P5Config(**LEARNING, draws=20, epochs=6, validate_every=6))
+    model.fit(_only(planted_data, tmp_path, "recommendation"))
+    floor = registry.make_model("popularity")
+    floor.fit(planted_data)
+    learned, popular = (_reciprocal_ranks(each, planted, planted_data.catalogue) for each in (model, floor))
+    assert learned > popular + 0.3
+
+
+def test_a_saved_model_answers_as_before(untrained: P5, planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
+    untrained.save(tmp_path)
+    loaded = P5(untrained.config)
+    loaded.load(tmp_path, planted.items, tmp_path)
+    asked = {name: part.validation.select(slice(0, 8)).hidden() for name, part in planted_data.examples.items()}
+    items = planted_data.catalogue
+    for model in (untrained, loaded):
+        assert np.isfinite(model.rate(asked["preference"])).all()
+    assert np.array_equal(*(model.score(asked["search"], items) for model in (untrained, loaded)))
+    assert np.array_equal(*(model.rate(asked["preference"]) for model in (untrained, loaded)))
+    assert np.array_equal(*(model.choose(asked["selection"]) for model in (untrained, loaded)))
+    assert untrained.write(asked["explanation"]) == loaded.write(asked["explanation"])
+
+
+def test_what_is_no_rating_is_the_training_mean(untrained: P5, planted_data: FitData) -> None:
+    """An untrained network writes no numbers."""
+    ratings = planted_data.examples["preference"].train.ratings
+    assert ratings is not None
+    given = untrained.rate(planted_data.examples["preference"].validation.hidden())
+    assert np.isclose(given, ratings.mean()).mean() > 0.5
+
+
+@pytest.fixture
+def t5_folder(tmp_path: Path) -> Path:
+    """A small T5 as transformers publishes it: configuration, safetensors and a unigram tokenizer."""
+    make_torchvision_importable()
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers.decoders import Metaspace
+    from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+    folder = tmp_path / "t5"
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), Metaspace()
+    special = ["<pad>", "</s>", "<unk>", "<extra_id_0>"]
+    trainer = trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator([f"item_{n} user_{n} thing yes no" for n in range(200)], trainer)
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    torch.manual_seed(1)
+    shape = T5Config(vocab_size=128, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    T5ForConditionalGeneration(shape).save_pretrained(folder)
+    return folder
+
+
+def test_it_begins_with_a_t5_from_a_folder_and_keeps_all_of_it(
+    t5_folder: Path, planted: Corpus, planted_data: FitData, tmp_path: Path
+) -> None:
+    from transformers import T5ForConditionalGeneration
+
+    data = _only(planted_data, tmp_path / "work", "recommendation", "preference")
+    data.work.mkdir()
+    model = P5(P5Config(backbone=str(t5_folder), epochs=1, beams=4))
+    facts = model.gather(data)
+    original = T5ForConditionalGeneration.from_pretrained(t5_folder).state_dict()
+    begun = facts.t5().state_dict()
+    assert all(torch.equal(begun[name], weight) for name, weight in original.items())
+    model.fit(data)
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    model.save(saved)
+    for file in t5_folder.iterdir():
+        file.unlink()
+    loaded = P5(model.config)
+    loaded.load(saved, planted.items, tmp_path)
+    examples = data.examples["recommendation"].validation.select(slice(0, 6)).hidden()
+    scores = model.score(examples, data.catalogue)
+    assert np.array_equal(loaded.score(examples, data.catalogue), scores) and (np.diff(scores) != 0).any()
+    names = facts.ids.item_names()
+    decoded = facts.vocabulary.decode(facts.vocabulary.encode(names).padded().tokens)
+    assert np.array_equal(facts.ids.named(decoded)[1], np.arange(len(names)))
+
+
+def test_a_folder_that_is_no_t5_is_one_clear_line(t5_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_pretrained(str(tmp_path))
+    vocabulary, shape = read_pretrained(str(t5_folder))
+    ids = Ids(np.array([1]), np.array([1]), np.array([1]))
+    (t5_folder / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match="cannot be read"):
+        LanguageFacts(vocabulary, ids, 0.0, shape, str(t5_folder)).t5()
+
+
+def test_ids_by_scheme(planted: Corpus, planted_data: FitData) -> None:
+    """All are numberings of the catalogue; walks number items as they are met, the leaky one in held-out parts too."""
+    train = planted_data.examples["recommendation"].train.histories
+    for scheme, walked in (("sequential", train.items), ("leaky", planted.histories.items)):
+        ids = Ids.of(planted_data, scheme)
+        called = dict(zip(ids.catalogue.tolist(), ids.items.tolist(), strict=True))
+        met = [item for item in dict.fromkeys(np.asarray(walked).tolist()) if item in called]
+        assert [called[item] for item in met] == list(range(1, len(met) + 1))
+    drawn = [Ids.of(replace(planted_data, seed=seed), "random").items for seed in (0, 0, 1)]
+    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
+    assert all(np.array_equal(np.sort(items), np.arange(1, len(items) + 1)) for items in drawn)
+
+
+def test_leaking_ids_are_said_loudly(planted_data: FitData, tmp_path: Path) -> None:
+    model = P5(P5Config(**SMALL, ids="leaky"))
+    model._become(model.gather(planted_data), planted_data.items, tmp_path)
+    assert any("LEAKS THE TEST TARGETS" in remark for remark in model.remarks())
+
+
+@pytest.fixture
+def own_items(tmp_path: Path) -> Corpus:
+    """Users whose items are their own, drawn by chance: nothing foretells a target but the number next to it."""
+    users, length = 60, 8
+    items = np.random.default_rng(0).permutation(users * length)
+    with CorpusWriter(tmp_path / "own") as writer:
+        writer.users([f"u{n}" for n in range(users)], ["all"] * users, np.zeros(users, bool))
+        writer.items([f"i{n}" for n in range(len(items))], ["all"] * len(items), {})
+        writer.histories(
+            Histories(
+                offsets=np.arange(users + 1) * length,
+                items=items.astype(np.int32),
+                ratings=np.full(len(items), np.nan, np.float32),
+                times=np.arange(len(items)),
+            )
+        )
+        writer.finish(
+            source="made",
+            licence="none",
+            synthetic=True,
+            options={},
+            inputs={},
+            domains=("all",),
+            new_domains=(),
+            bad_lines={},
+        )
+    return Corpus.open(tmp_path / "own")
+
+
+@pytest.mark.slow
+def test_random_ids_give_nothing_away_and_leaking_ones_do(own_items: Corpus, tmp_path: Path) -> None:
+    from unimp_bench.contracts import TaskExamples
+    from unimp_bench.splits import catalogue
+
+    task, items = registry.make_task("recommendation"), catalogue(own_items, "loo")
+    examples = TaskExamples(*(task.examples(own_items, "loo", part) for part in ("train", "validation")))
+    found = {}
+    for scheme, seed in (("random", 0), ("random", 1), ("leaky", 0)):
+        work = tmp_path / f"{scheme}{seed}"
+        work.mkdir()
+        model = P5(P5Config(**LEARNING, ids=scheme, draws=20, epochs=6, validate_every=6))
+        data = FitData(own_items.items, items, {task.name: examples}, seed, work, work, lambda *_: 0.0)
+        model.fit(data)
+        found[scheme, seed] = _reciprocal_ranks(model, own_items, items)
+    assert found["leaky", 0] > 3 * max(found["random", 0], found["random", 1])
+    assert abs(found["random", 0] - found["random", 1]) < 0.03
