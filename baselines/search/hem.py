@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.network import shuffled
-from baselines.learning.settings import Count, Weight
+from baselines.learning.settings import Count, Rate, Weight
 from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
 from baselines.search.words import Documents, written
 from unimp_bench.corpus import Items
@@ -51,8 +51,11 @@ class HEMConfig(SearchSettings):
         l2: weight of the squared norms.
     """
 
+    epochs: Count = 40
+    patience: Count = 5
+    learning_rate: Rate = 3e-3
     query_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    words_per_review: Count = 32
+    words_per_review: Count = 16
     l2: Weight = 0.0
 
 
@@ -87,7 +90,7 @@ class HEMNetwork(SearchNetwork):
     def __init__(self, facts: SearchFacts, config: HEMConfig) -> None:
         super().__init__(facts, config)
         self.weight, self.l2, self.stretch = config.query_weight, config.l2, config.words_per_review
-        self.negatives, self.batch_size, self.remarks = config.negatives, config.batch_size, facts.vocabulary.remarks
+        self.remarks = facts.vocabulary.remarks
         self.users = nn.Embedding(len(facts.interactions.users), config.width)
         self.word_biases = nn.Parameter(torch.zeros(len(facts.vocabulary)))
         self.item_biases = nn.Parameter(torch.zeros(len(facts.interactions.items)))

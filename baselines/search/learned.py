@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -39,7 +40,7 @@ class SearchSettings(TrainingSettings):
 
     width: Count = 128
     negatives: Count = 5
-    pool: Count = 64
+    pool: Count = 512
     min_count: Count = 5
 
 
@@ -93,7 +94,8 @@ class SearchNetwork(Network):
 
     def __init__(self, facts: SearchFacts, config: SearchSettings, dropout: float = 0.0) -> None:
         super().__init__()
-        self.interactions, self.vocabulary, self.config = facts.interactions, facts.vocabulary, config
+        self.interactions, self.vocabulary = facts.interactions, facts.vocabulary
+        self.negatives, self.pool, self.batch_size = config.negatives, config.pool, config.batch_size
         self.words = nn.Embedding(len(facts.vocabulary), config.width)
         self.items = nn.Embedding(len(facts.interactions.items), config.width)
         self.project = nn.Linear(config.width, config.width)
@@ -120,12 +122,18 @@ class SearchNetwork(Network):
 
     def drawn_words(self, rng: np.random.Generator) -> IntArray:
         """(pool,) words as negatives, by ``Vocabulary.noise``."""
-        places = np.searchsorted(np.cumsum(self.vocabulary.noise), rng.random(self.config.pool), side="right")
-        return np.minimum(places, len(self.vocabulary) - 1)
+        places = np.searchsorted(self._noise, rng.random(self.pool) * self._noise[-1], side="right")
+        drawn: IntArray = np.minimum(places, len(self._noise) - 1)
+        return drawn
 
     def drawn_items(self, rng: np.random.Generator) -> IntArray:
         """(pool,) items as negatives, each as likely as any other."""
-        return rng.integers(len(self.interactions.items), size=self.config.pool)
+        return rng.integers(len(self.interactions.items), size=self.pool)
+
+    @cached_property
+    def _noise(self) -> FloatArray:
+        """(V,) the probabilities of the words, each added to those before."""
+        return np.cumsum(self.vocabulary.noise)
 
 
 SettingsT = TypeVar("SettingsT", bound=SearchSettings)
@@ -148,12 +156,10 @@ class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[Setti
         train = data.examples[TASK].train
         interactions = Interactions.of(train, data.catalogue)
         queries = np.array(data.items.text("category"), dtype=object)
-        bought = interactions.items[np.unique(interactions.sequence)]
-        texts, least = self.texts(train.histories, data.items), self.config.min_count
-        reviewed = train.histories.reviews is not None
-        return SearchFacts(
-            interactions, Vocabulary.of(texts, np.unique(queries[bought]).tolist(), least, reviewed=reviewed)
-        )
+        asked = np.unique(queries[np.unique(train.histories.items)]).tolist()
+        texts = self.texts(train.histories, data.items)
+        reviewed = texts is train.histories.reviews
+        return SearchFacts(interactions, Vocabulary.of(texts, asked, self.config.min_count, reviewed=reviewed))
 
     def learn(self, network: NetworkT, data: FitData, validate: Callable[[], float]) -> Outcome:
         histories, vocabulary = data.examples[TASK].train.histories, self.facts.vocabulary

@@ -54,6 +54,9 @@ class ZAMConfig(SearchSettings):
         init_std: standard deviation of the first vectors.
     """
 
+    epochs: Count = 40
+    patience: Count = 5
+    learning_rate: Rate = 3e-3
     batch_size: Count = 256
     heads: Count = 4
     history: Count = 20
@@ -95,8 +98,7 @@ class ZAMNetwork(SearchNetwork):
 
     def __init__(self, facts: SearchFacts, config: ZAMConfig, remarks: tuple[str, ...] = ()) -> None:
         super().__init__(facts, config, config.dropout)
-        self.negatives, self.batch_size, self.length = config.negatives, config.batch_size, config.history
-        self.zero, self.remarks = config.zero, remarks
+        self.length, self.zero, self.remarks = config.history, config.zero, remarks
         self.attend = nn.Linear(config.width, config.heads * config.width)
         self.mix = nn.Parameter(torch.empty(config.heads))
         for weight in (self.words.weight, self.items.weight, self.mix):

@@ -162,7 +162,7 @@ def test_negative_words_are_drawn_by_their_frequency() -> None:
 def test_it_learns_what_a_crowd_likes(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     """Three of a category's twelve items: 25% by chance, which popularity cannot beat; seven of eight at best."""
     corpus = store_of_crowds(make_corpus)
-    settings = {"epochs": 20, "validate_every": 5, "learning_rate": 0.02, "batch_size": 512, "width": 16}
+    settings = {"epochs": 20, "validate_every": 5, "learning_rate": 0.02, "batch_size": 512, "width": 16, "pool": 64}
     model = fitted("hem", corpus, tmp_path / "hem", **settings)
     floor = hit_rate(fitted("query-popularity", corpus, tmp_path / "floor"), corpus)
     assert hit_rate(model, corpus) > floor + 0.25

@@ -170,8 +170,8 @@ def test_a_batch_holds_what_came_before_each_target_and_its_words() -> None:
 def test_it_learns_what_a_crowd_likes(make_corpus: Callable[..., Corpus], tmp_path: Path, zero: bool) -> None:
     """Three of a category's twelve items: 25% by chance, which popularity cannot beat; seven of eight at best."""
     corpus = store_of_crowds(make_corpus)
-    settings = {"epochs": 20, "validate_every": 5, "learning_rate": 0.01, "batch_size": 64, "width": 16, "zero": zero}
-    model = fitted("zam", corpus, tmp_path / "zam", **settings)
+    settings = {"epochs": 20, "validate_every": 5, "learning_rate": 0.01, "batch_size": 64, "width": 16, "pool": 64}
+    model = fitted("zam", corpus, tmp_path / "zam", zero=zero, **settings)
     floor = hit_rate(fitted("query-popularity", corpus, tmp_path / "floor"), corpus)
     assert hit_rate(model, corpus) > floor + 0.25
 
@@ -180,6 +180,7 @@ def test_words_are_those_of_the_item_or_of_the_review(
     planted: Corpus, make_corpus: Callable[..., Corpus], tmp_path: Path
 ) -> None:
     of_items = fitted("zam", planted, tmp_path / "items", epochs=1)
+    assert not of_items.facts.vocabulary.reviewed and NO_REVIEWS not in of_items.remarks()
     assert "thing" in of_items.facts.vocabulary.counts and "look" not in of_items.facts.vocabulary.counts
     of_reviews = fitted("zam", planted, tmp_path / "reviews", epochs=1, words_of="review")
     assert "look" in of_reviews.facts.vocabulary.counts and NO_REVIEWS not in of_reviews.remarks()
