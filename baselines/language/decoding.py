@@ -6,7 +6,7 @@ score is then the log-probability of its id, and with as many beams as items eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,9 @@ from baselines.language.trie import Trie
 from baselines.learning.sequences import of_like_length
 from unimp_bench.records import FloatArray, IntArray, Shown
 
-_LOGITS = 1 << 26
+_LOGITS = 1 << 24
 _ROWS = 128
+"""Bounds of a batch: logits of one step, and prompts."""
 
 _GREEDY: dict[str, Any] = {"num_beams": 1}
 _SEARCHING = {"length_penalty": 0.0, "output_scores": True}
@@ -58,7 +59,8 @@ def search(network: LanguageNetwork, prompts: Phrases, beams: int, most_tokens: 
 
     tokens = np.zeros((len(prompts), beams, most_tokens), dtype=np.int64)
     scores = np.zeros((len(prompts), beams))
-    for rows in _batches(prompts, max(1, min(_ROWS, _LOGITS // (beams * network.t5.config.vocab_size * 4)))):
+    size = max(1, min(_ROWS, _LOGITS // (beams * network.t5.config.vocab_size)))
+    for rows in of_like_length(prompts.lengths(), size):
         source = network.source(prompts.take(rows))
         found = network.t5.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=network.encode(source)),
@@ -74,10 +76,6 @@ def search(network: LanguageNetwork, prompts: Phrases, beams: int, most_tokens: 
         if beams > 1:
             scores[rows] = found.sequences_scores.reshape(len(rows), beams).cpu().numpy()
     return Beams(tokens, np.where(scores > _NEVER, scores, -np.inf))
-
-
-def _batches(prompts: Phrases, size: int) -> Iterator[IntArray]:
-    return of_like_length(prompts.lengths(), size)
 
 
 def one_id(trie: Trie) -> Rule:

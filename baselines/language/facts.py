@@ -62,7 +62,7 @@ class LanguageFacts:
 
         if not self.source:
             t5 = T5ForConditionalGeneration(T5Config.from_dict(self.shape))
-            # Where logits are not scaled down, embeddings begin small: with T5's own scale they take far longer to learn.
+            # Logits are not scaled down, and embeddings begin small: at T5's own scale they take far longer to learn.
             torch.nn.init.normal_(t5.shared.weight, std=t5.config.d_model**-0.5)
             return t5
         return _reading(self.source, lambda safe: _whole(self.source, T5ForConditionalGeneration, safe))

@@ -17,6 +17,7 @@ from baselines.language.phrases import Phrases
 from baselines.language.prompts import FAMILIES
 from baselines.language.settings import LanguageSettings
 from unimp_bench.contracts import FitData
+from unimp_bench.errors import DataError
 from unimp_bench.records import Examples, IntArray
 
 FIRST_STARTS = 3
@@ -50,20 +51,23 @@ class Lesson:
 
 
 class Lessons:
-    """All tasks of a fit."""
+    """All tasks of a fit.
+
+    Raises:
+        DataError: none has a training example.
+    """
 
     def __init__(self, data: FitData, facts: LanguageFacts, book: Book, settings: LanguageSettings) -> None:
-        self._tasks = {
-            name: Lesson.of(part.train, facts, settings.text_tokens)
-            for name, part in data.examples.items()
-            if len(part.train)
-        }
+        told = [part.train for part in data.examples.values() if len(part.train)]
+        if not told:
+            raise DataError("the training part has no example; there is nothing to learn from")
+        self._tasks = [Lesson.of(examples, facts, settings.text_tokens) for examples in told]
         self._facts, self._book, self._settings = facts, book, settings
         self._answers = Answers(facts, book, settings)
 
     def epoch(self, rng: np.random.Generator, batch_size: int) -> Iterator[tuple[Phrases, Phrases, float]]:
         """Prompts, their answers, and the share of the epoch before them; prompts of like length side by side."""
-        drawn = [self._draw(number, lesson, rng) for number, lesson in enumerate(self._tasks.values())]
+        drawn = [self._draw(number, lesson, rng) for number, lesson in enumerate(self._tasks)]
         data = np.concatenate(drawn)[rng.permutation(sum(map(len, drawn)))]
         size = batch_size * _POOL
         for start in range(0, len(data), size):
@@ -86,7 +90,7 @@ class Lessons:
         """Prompts and answers, those of one prompt after those of another."""
         questions, answers = [], []
         for task, number in np.unique(data[:, [0, 2]], axis=0):
-            lesson = list(self._tasks.values())[task]
+            lesson = self._tasks[task]
             chosen = data[(data[:, 0] == task) & (data[:, 2] == number), 1]
             prompt = FAMILIES[lesson.examples.task][number]
             examples = lesson.examples.select(chosen)

@@ -36,6 +36,7 @@ _RELEASED: dict[str, Any] = {
     "epochs": 10,
     "validate_every": 1,
     "draws": 5,
+    "title_words": 12,
     "options": 100,
     "text_tokens": 64,
 }

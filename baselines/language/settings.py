@@ -39,7 +39,7 @@ class LanguageSettings(TrainingSettings):
     batch_size: Count = 32
     epochs: Count = 60
     patience: Count = 5
-    validate_every: Count = 10
+    validate_every: Count = 15
     backbone: str = ""
     vocabulary: Count = 2000
     width: Count = 64
@@ -52,7 +52,7 @@ class LanguageSettings(TrainingSettings):
     weight_decay: Weight = 0.01
     ids: Scheme = "random"
     history: Count = 20
-    title_words: Count = 12
+    title_words: Count = 6
     draws: Count = 1
     options: Count = 10
     jitter: bool = True
