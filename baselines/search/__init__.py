@@ -52,7 +52,7 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("search",),
         reads=("text", "query", "order", "popularity"),
         about="a transformer over query and the past reviews of user and candidate; re-ranks the most popular items of "
-        "the queried category; learns from reviews before the target alone; cold items are read by their texts",
+        "the queried category; the review that is foretold is on neither side; cold items are read by their texts",
         source="Bi, Ai and Croft, SIGIR 2021",
         new_users=True,
         new_items=True,

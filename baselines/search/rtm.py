@@ -1,12 +1,12 @@
 """RTM: a transformer reads the user's and the candidate's reviews together (Bi, Ai and Croft, SIGIR 2021).
 
-The network is ``baselines.search.rtm_network``. Reviews are those before the interaction to be foretold, on both
-sides, in training; at test the last of the training part for candidates, the last of the history for users. A
-candidate without any is read by a pseudo-review, its text. Every candidate takes a pass of its own, so a pool of items
-is ranked for each query (``baselines.search.rtm_pool``), and all others stand alike below it.
+The network is ``baselines.search.rtm_network``. A user is read by the last reviews of the history, a candidate by its
+last reviews in the training part, in training as at test; the review that is foretold is on neither side. A candidate
+without any is read by a pseudo-review, its text. Every candidate takes a pass of its own, so a pool of items is ranked
+for each query (``baselines.search.rtm_pool``), and all others stand alike below it.
 
-Departures from the authors' program: a review that is predicted is never read, nor a later one; cold candidates stay;
-no subsampling of words.
+Departures from the authors' program: of the user, nothing later than the target is read; cold candidates stay;
+negatives come from the pool, among whose items the model has to choose (``hard``); no subsampling of words.
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ _PASSES = 2048
 """Candidates that go through the transformer together."""
 
 OFFICIAL = RTMConfig(
+    learning_rate=5e-4,
+    batch_size=384,
     width=128,
     inner=512,
     layers=2,
     heads=8,
     user_reviews=20,
-    item_reviews=30,
+    hard=0.0,
     pool=1000,
 )
 

@@ -19,7 +19,6 @@ class Lessons:
     Attributes:
         starts, ends: (N,) the training rows of what the user had before.
         targets: (N,) the item that was bought at row ``end``.
-        times: (N,) when that was.
         queries: words of the distinct queries.
         query_rows: (N,) rows of ``queries``, and of ``pools``.
         pools: (queries, size) the items that are ranked for each query.
@@ -29,7 +28,6 @@ class Lessons:
     starts: IntArray
     ends: IntArray
     targets: IntArray
-    times: IntArray
     queries: Documents
     query_rows: IntArray
     pools: IntArray
@@ -51,7 +49,6 @@ class Lessons:
             train.starts(),
             train.ends,
             train.targets.astype(np.int64),
-            np.asarray(train.histories.times[train.ends], dtype=np.int64),
             vocabulary.queries(texts),
             rows,
             drawn,

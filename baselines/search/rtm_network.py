@@ -27,7 +27,7 @@ from torch.nn import functional
 from baselines.learning.network import Trainable, shuffled
 from baselines.learning.settings import Count, Rate, Share, TrainingSettings
 from baselines.search.rtm_lessons import Lessons
-from baselines.search.rtm_reviews import EVER, NOTHING, Reviews
+from baselines.search.rtm_reviews import NOTHING, Reviews
 from baselines.search.words import Documents
 from unimp_bench.records import IntArray
 
@@ -54,10 +54,10 @@ class RTMConfig(TrainingSettings):
 
     epochs: Count = 20
     patience: Count = 4
-    learning_rate: Rate = 5e-4
-    batch_size: Count = 128
-    width: Count = 64
-    inner: Count = 256
+    learning_rate: Rate = 1e-3
+    batch_size: Count = 64
+    width: Count = 32
+    inner: Count = 128
     layers: Count = 2
     heads: Count = 4
     dropout: Share = 0.1
@@ -65,10 +65,10 @@ class RTMConfig(TrainingSettings):
     review_words: Count = 100
     min_count: Count = 5
     user_reviews: Count = 10
-    item_reviews: Count = 20
+    item_reviews: Count = 30
     negatives: Count = 5
-    hard: Annotated[float, Field(ge=0, le=1)] = 0.0
-    pool: Annotated[int, Field(ge=2)] = 100
+    hard: Annotated[float, Field(ge=0, le=1)] = 1.0
+    pool: Annotated[int, Field(ge=2)] = 50
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.width % 2:
@@ -138,8 +138,8 @@ class RTMNetwork(Trainable):
         config, reviews = self.config, self.reviews
         users = reviews.of_users(lessons.starts[rows], lessons.ends[rows], config.user_reviews)
         items = np.column_stack([lessons.targets[rows], lessons.draw(rows, config.negatives, config.hard, rng)])
-        before = np.repeat(lessons.times[rows], items.shape[1])
-        candidates = reviews.of_items(items.ravel(), before, config.item_reviews)
+        foretold = np.repeat(lessons.ends[rows], items.shape[1])
+        candidates = reviews.of_items(items.ravel(), foretold, config.item_reviews)
         used, places = np.unique(np.concatenate([[NOTHING], users.ravel(), candidates.ravel()]), return_inverse=True)
         places = places[1:] - 1  # the first of those used is NOTHING
         return Batch(
@@ -197,7 +197,7 @@ class RTMNetwork(Trainable):
     def prepare(self) -> None:
         """The last reviews of all items as vectors, and which of them are each item's."""
         items = np.arange(self.reviews.item_count)
-        documents = self.reviews.of_items(items, np.full(len(items), EVER), self.config.item_reviews)
+        documents = self.reviews.of_items(items, np.full(len(items), NOTHING), self.config.item_reviews)
         used, places = np.unique(np.append(documents, NOTHING), return_inverse=True)
         self.of_item = places[:-1].reshape(documents.shape) - 1
         self.item_vectors = self.vectors(self.reviews.documents.take(used[1:]))

@@ -1,4 +1,4 @@
-"""What RTM reads of users and items: the reviews of the training part, and which of them may be read when.
+"""What RTM reads of users and items: the reviews of the training part, and never the one that is foretold.
 
 Documents are numbered: first one pseudo-review for each item of the corpus, its text, then the training reviews in
 the order of their rows. On a corpus without reviews an interaction's document is the item's.
@@ -23,9 +23,6 @@ FILE = "reviews.safetensors"
 
 NOTHING = -1
 """The document of a slot that is padding."""
-
-EVER = np.iinfo(np.int64).max
-"""Later than all training reviews."""
 
 
 @dataclass(frozen=True)
@@ -93,25 +90,27 @@ class Reviews:
             return np.where(rows >= 0, rows + self.item_count, NOTHING)
         return np.where(rows >= 0, self.items[rows], NOTHING)
 
-    def of_items(self, items: IntArray, before: IntArray, most: int) -> IntArray:
+    def of_items(self, items: IntArray, without: IntArray, most: int) -> IntArray:
         """The last training reviews of items, oldest first; an item without any has its pseudo-review.
 
         Args:
             items: (n,) item numbers.
-            before: (n,) times: a review is read if it was written earlier, so the one that is written then is not.
+            without: (n,) the training row that is foretold, whose review is not read; -1 for none.
             most: documents of an item.
 
         Returns:
             (n, longest) document numbers, ``NOTHING`` behind them.
         """
-        starts = self._starts[items]
         if not self.vocabulary.reviewed:
             return np.asarray(items)[:, None]
-        order, keys, moments = self._by_item
-        ends = np.searchsorted(keys, items * (len(moments) + 1) + np.searchsorted(moments, before))
-        places = last_of(starts, ends, most)
-        found = np.where(places >= 0, order[places] + self.item_count, NOTHING)
-        found[:, 0] = np.where(ends > starts, found[:, 0], items)
+        places = last_of(self._starts[items], self._starts[items + 1], most + 1)
+        rows = np.where(places >= 0, self._by_item[places], NOTHING)
+        left_out = (rows == without[:, None]) & (rows >= 0)
+        left_out[:, 0] |= ~left_out.any(axis=1) & ((rows >= 0).sum(axis=1) > most)  # one more was taken than is read
+        rows[left_out] = NOTHING
+        rows = np.take_along_axis(rows, np.argsort(rows < 0, axis=1, kind="stable"), axis=1)[:, :most]
+        found = np.where(rows >= 0, rows + self.item_count, NOTHING)
+        found[:, 0] = np.where(rows[:, 0] >= 0, found[:, 0], items)
         return found
 
     @cached_property
@@ -120,12 +119,9 @@ class Reviews:
         return np.concatenate([[0], np.cumsum(np.bincount(self.items, minlength=self.item_count))])
 
     @cached_property
-    def _by_item(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Training rows by item and time; keys that order them so; the different times."""
-        moments, ranks = np.unique(self.times, return_inverse=True)
-        keys = self.items * (len(moments) + 1) + ranks
-        order = np.argsort(keys, kind="stable")
-        return order, keys[order], moments
+    def _by_item(self) -> IntArray:
+        """(T,) training rows by item and time."""
+        return np.lexsort((self.times, self.items))
 
 
 def last_of(starts: IntArray, ends: IntArray, most: int) -> IntArray:

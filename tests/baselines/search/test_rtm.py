@@ -15,7 +15,7 @@ from torch import Tensor
 from baselines.search.rtm_lessons import Lessons
 from baselines.search.rtm_network import Layer, RTMConfig, RTMNetwork, sinusoids
 from baselines.search.rtm_pool import Pools
-from baselines.search.rtm_reviews import EVER, NOTHING, Reviews
+from baselines.search.rtm_reviews import NOTHING, Reviews
 from baselines.search.words import NO_REVIEWS, Documents, Vocabulary
 from tests.baselines.search.store import fit_data, fitted, plain, shaken
 from tests.baselines.search.tastes import TASTES, store_of_tastes
@@ -204,16 +204,16 @@ def test_more_padding_changes_no_score(network: RTMNetwork, lessons: Lessons) ->
 def test_neither_side_can_read_the_review_that_is_predicted(
     planted: Corpus, reviews: Reviews, lessons: Lessons
 ) -> None:
-    """For all training examples: users read their own earlier rows, candidates what was written before, by loops."""
+    """For all training examples: users read their own earlier rows, candidates all others of the target's, by loops."""
     histories = search(planted, "train").histories
     users = reviews.of_users(lessons.starts, lessons.ends, 3)
-    items = reviews.of_items(lessons.targets, lessons.times, 4)
+    items = reviews.of_items(lessons.targets, lessons.ends, 4)
     assert len(reviews.documents) == len(planted.items) + len(histories)
     for example, (start, end) in enumerate(zip(lessons.starts, lessons.ends, strict=True)):
         own = [row + len(planted.items) for row in range(start, end)][-3:]
         assert [document for document in users[example] if document != NOTHING] == own
-        target, time = lessons.targets[example], lessons.times[example]
-        rows = [row for row in np.flatnonzero(histories.items == target) if histories.times[row] < time]
+        target = lessons.targets[example]
+        rows = [row for row in np.flatnonzero(histories.items == target) if row != end]
         rows = sorted(rows, key=lambda row: histories.times[row])[-4:]
         read = [document for document in items[example] if document != NOTHING]
         assert read == ([row + len(planted.items) for row in rows] or [target])
@@ -229,7 +229,7 @@ def test_a_document_is_an_items_text_or_a_review(planted: Corpus, reviews: Revie
     assert item == ["blue", "squar", "book", "blue", "squar"]  # things, numbers and brands are in no review
     look = planted.items.text("title")[rows.items[7]].split()[0]
     assert review[0] == look and review[2:] in (["look", "love"], ["look", "dull"])
-    everything = reviews.of_items(np.arange(48), np.full(48, EVER), 1000)
+    everything = reviews.of_items(np.arange(48), np.full(48, NOTHING), 1000)
     counts = np.bincount(rows.items, minlength=48)[:48]
     assert np.array_equal((everything != NOTHING).sum(axis=1), np.maximum(1, counts))
 
