@@ -11,8 +11,8 @@ costs
         + l2 / 2 (the squared norms of u, i, w, the words of q, and W)
 
 with words drawn by their frequency to the power 3/4 and items uniformly. Each term draws a pool of its own for a
-batch, which all its samples share, and whose squared norms count once a batch; a step descends on the mean over its
-words. Biases of items are trained and not ranked with.
+batch, which all its samples share. A step descends on the mean over its words; the squared norms of ``W`` and of the
+pools count once in its sum. Biases of items are trained and not ranked with.
 
 Where this differs from the authors' program: it takes Adam where theirs takes SGD at 0.5; ``k E`` is estimated from
 ``pool`` negatives instead of ``k``; the mean of a query is over its words alone where theirs counts the padding, and
@@ -54,6 +54,7 @@ class HEMConfig(SearchSettings):
     epochs: Count = 40
     patience: Count = 5
     learning_rate: Rate = 3e-3
+    pool: Count = 256
     query_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     words_per_review: Count = 16
     l2: Weight = 0.0
