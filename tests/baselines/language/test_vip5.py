@@ -150,7 +150,7 @@ def test_a_new_picture_changes_the_answers_that_mention_its_item(fit: Fit, plant
 
 def test_where_pictures_decide_it_learns_from_them(fit: Fit, store: Corpus) -> None:
     """Red gets one star and blue five, and no item that is asked about was in the training part."""
-    course: dict[str, Any] = {"epochs": 10, "validate_every": 10, "draws": 4, "batch_size": 16}
+    course: dict[str, Any] = {"epochs": 6, "validate_every": 6, "draws": 4, "batch_size": 16}
     model = fit("vip5", store, "preference", **SMALL | course, jitter=False, dropout=0.0, learning_rate=1e-2)
     examples = Preference().examples(store, "loo", "test")
     assert examples.ratings is not None and examples.targets is not None
