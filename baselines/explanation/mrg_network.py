@@ -48,7 +48,8 @@ class MRGConfig(TrainingSettings):
     """
 
     epochs: Count = 20
-    patience: Count = 4
+    validate_every: Count = 5  # an epoch or two give the most frequent words in no order, which ROUGE-L likes
+    patience: Count = 2
     batch_size: Count = 64
     factors: Count = 32
     word_width: Count = 64
