@@ -75,7 +75,7 @@ class LanguageModel(
         if self.config.ids == "leaky":
             found.append("LEAKS THE TEST TARGETS: ids are numbered along whole histories, held-out items included")
         if "title" not in items.attributes:
-            found.append("the corpus has no titles: items are ids alone")
+            found.append("no titles in this corpus")
         return tuple(found)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
