@@ -73,11 +73,13 @@ def command(
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
+    from unimp_bench.corpus import Corpus
     from unimp_bench.suites.execution.board import Board
     from unimp_bench.suites.execution.event import State
     from unimp_bench.suites.execution.plain import echo_standings, echo_without_result
     from unimp_bench.suites.plan import Budget, cells
 
+    suite.check_corpus(Corpus.open(folder).name)
     budget = Budget(preset, changed)
     budget.check()
     found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace)

@@ -5,24 +5,22 @@ from __future__ import annotations
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.leaderboard.labels import tasks_of
 from unimp_bench.results import Result
-from unimp_bench.suites import CATALOGUE, SUBJECT, VARIED, Suite, SuiteRow
+from unimp_bench.suites import CATALOGUE, VARIED, Suite, SuiteRow
 
 
 def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
     """Whether a result is one of a row's, on whatever corpus and budget.
 
-    Of the subject's settings those that suites vary are the row's own, all of them; the rest is a budget. A result of
-    another model has at least the row's settings.
+    Of a model's settings those that suites vary are the row's own, all of them; the rest is a budget.
     """
     spec, model = result.spec, result.model
     stages = spec.fit.stages
-    settings = model.settings
-    own = {key: value for key, value in settings.items() if key in VARIED} if model.name == SUBJECT else settings
+    own = {key: value for key, value in model.settings.items() if key in VARIED.get(model.name, ())}
     return (
         (model.name, spec.split, spec.protocol) == (row.model, suite.split, suite.protocol)
         and not spec.options
         and row.preset in (None, model.preset)
-        and (own == row.settings if model.name == SUBJECT else row.settings.items() <= own.items())
+        and own == row.settings
         and model.tune == row.tune
         and [tasks_of(stage) for stage in stages[:-1]] == [tuple(sorted(tasks)) for tasks in row.after]
         and tasks_of(stages[-1]) == tuple(sorted(row.fit_on or (spec.task,)))

@@ -40,7 +40,10 @@ CATALOGUE = (
 )
 SUITES: dict[str, Suite] = {suite.name: suite for suite in CATALOGUE}
 
-VARIED = frozenset(key for suite in CATALOGUE for row in suite.rows if row.model == SUBJECT for key in row.settings)
-"""Settings of the subject that some suite compares; what else a user sets is a budget, the same for all rows."""
+VARIED = {
+    model: frozenset(key for suite in CATALOGUE for row in suite.rows if row.model == model for key in row.settings)
+    for model in {row.model for suite in CATALOGUE for row in suite.rows if row.model}
+}
+"""By model, the settings that some suite compares; what else a user sets is a budget."""
 
 __all__ = ["CATALOGUE", "SUBJECT", "SUITES", "VARIED", "Suite", "SuiteRow"]

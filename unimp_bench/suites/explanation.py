@@ -1,6 +1,6 @@
 """Table 2a: why an item suits a user. Its name is a task's, so its page is that task's."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here
+from unimp_bench.suites.record import PROMPTED, Suite, SuiteRow
 
 SUITE = Suite(
     name="explanation",
@@ -12,8 +12,10 @@ SUITE = Suite(
         SuiteRow("UniMP", system="UniMP"),
         SuiteRow("Constant sentence", model="constant-sentence", seeded=False),
         SuiteRow("Typical sentence of the item", model="typical-sentence", seeded=False),
-        not_here("P5"),
-        not_here("VIP5⁺"),
-        not_here("MRG"),
+        SuiteRow("Nearest sentence", model="nearest-sentence", seeded=False),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
+        SuiteRow("MRG", model="mrg", system="MRG"),
     ),
 )

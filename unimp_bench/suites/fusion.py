@@ -1,6 +1,6 @@
 """Table 8: how pictures reach the decoder."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here
+from unimp_bench.suites.record import Suite, SuiteRow
 
 SUITE = Suite(
     name="fusion",
@@ -10,7 +10,7 @@ SUITE = Suite(
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
-        not_here("VIP5"),
+        SuiteRow("VIP5", model="vip5", system="VIP5"),
         SuiteRow("w/o Exclusive Attention", settings={"fusion": "inclusive"}, system="UniMP w/o Exclusive Attention"),
         SuiteRow("w/o Cross-attention", settings={"fusion": "sum"}, system="UniMP w/o Cross-attention"),
         SuiteRow("Early Fusion", settings={"fusion": "early"}, system="UniMP with Early Fusion"),

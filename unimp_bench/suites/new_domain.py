@@ -1,6 +1,6 @@
 """Table 4b: a domain that no model was first fitted on."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity, refused
+from unimp_bench.suites.record import Suite, SuiteRow, popularity, refused
 
 SUITE = Suite(
     name="new_domain",
@@ -17,8 +17,8 @@ SUITE = Suite(
             tune={"trained": "output"},
             system="UniMP",
         ),
-        not_here("P5"),
-        not_here("VIP5"),
+        SuiteRow("P5, of the domain", model="p5", fit_split="new-domain", system="P5"),
+        SuiteRow("VIP5, of the domain", model="vip5", fit_split="new-domain", system="VIP5"),
         SuiteRow("S³-Rec, of the domain", model="s3rec", fit_split="new-domain", system="S³-Rec"),
         SuiteRow("UniSRec, of the domain", model="unisrec", fit_split="new-domain", system="UniSRec"),
         SuiteRow("UniSRec, text alone, not adapted", model="unisrec-inductive"),

@@ -1,6 +1,6 @@
 """Table 4a: users that no model was fitted on."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity, refused
+from unimp_bench.suites.record import Suite, SuiteRow, popularity, refused
 
 SUITE = Suite(
     name="new_user",
@@ -11,8 +11,8 @@ SUITE = Suite(
     split="new-user",
     rows=(
         SuiteRow("UniMP", system="UniMP"),
-        not_here("P5"),
-        not_here("VIP5"),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("VIP5", model="vip5", system="VIP5"),
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
         SuiteRow("SASRec", model="sasrec"),

@@ -1,6 +1,6 @@
 """Table 9: stores that are not Amazon."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity
+from unimp_bench.suites.record import Suite, SuiteRow, popularity
 
 SUITE = Suite(
     name="other_datasets",
@@ -10,8 +10,8 @@ SUITE = Suite(
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
-        not_here("P5"),
-        not_here("VIP5"),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("VIP5", model="vip5", system="VIP5"),
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
         SuiteRow("Transition graph", model="transition-graph", seeded=False),

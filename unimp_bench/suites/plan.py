@@ -29,7 +29,7 @@ class Budget:
             UsageError: with the reason.
         """
         for key in self.settings or {}:
-            if key in VARIED:
+            if key in VARIED[SUBJECT]:
                 raise UsageError(f"{key} is what suites compare, so it cannot be set for all rows; use --preset")
         registry.make_model(SUBJECT, None if self.preset == TUNED else self.preset, self.settings)
 
@@ -75,10 +75,9 @@ def cells(
         workspace: where tuned configurations are.
 
     Raises:
-        UsageError: the suite is not about this corpus, or the budget is one that was not tuned for it.
+        UsageError: the budget is a tuned one, and it was not tuned for this corpus.
     """
     opened = Corpus.open(corpus)
-    suite.check_corpus(opened.name)
     if budget.preset == TUNED:
         for task in tasks:
             tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint)

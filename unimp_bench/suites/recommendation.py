@@ -1,6 +1,6 @@
 """Table 1: recommenders by what they read. Its name is a task's, so its page is that task's."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity
+from unimp_bench.suites.record import PROMPTED, Suite, SuiteRow, popularity
 
 SUITE = Suite(
     name="recommendation",
@@ -25,8 +25,10 @@ SUITE = Suite(
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         SuiteRow("BERT4Rec", model="bert4rec", system="BERT4Rec"),
         SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
-        not_here("P5"),
-        not_here("VIP5⁺"),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("P5, numbered along whole histories, which leaks", model="p5", settings={"ids": "leaky"}),
+        SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
         SuiteRow("VBPR", model="vbpr", system="VBPR"),
         SuiteRow("CausalRec", model="causalrec", system="CausalRec"),
         SuiteRow("MMGCL", model="mmgcl", system="MMGCL"),

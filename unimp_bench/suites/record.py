@@ -14,13 +14,17 @@ SUBJECT = "unimp"
 ALL_TASKS = ("recommendation", "search", "preference", "explanation", "selection", "image_generation")
 
 
+PROMPTED = ("recommendation", "search", "preference", "explanation", "selection")
+"""What P5 and its kin learn at once, as their authors have it."""
+
+
 @dataclass(frozen=True)
 class SuiteRow:
     """One row of a table: a model, and the way it is fitted.
 
     Attributes:
         label: as the paper's table has it.
-        model: by name; empty for a system of the paper that is no model here yet.
+        model: by name; empty for systems that cannot be asked.
         preset: where the row is about a preset; else the user's choice, one for all rows about the subject, and of
             another model what it was tuned to.
         settings, tune, fit_on, fit_split, after, views: as in ``unimp_bench.runner.RunRequest``; values as text.
@@ -83,11 +87,6 @@ class Suite:
         """
         if self.corpora and name not in self.corpora:
             raise UsageError(f"{self.name} is about corpora named {', '.join(self.corpora)}, and this one is {name!r}")
-
-
-def not_here(system: str) -> SuiteRow:
-    """The row of a system that the paper measured and that is no model here."""
-    return SuiteRow(system, model="", system=system, lacks="no model here yet")
 
 
 def refused(systems: str, reason: str) -> SuiteRow:

@@ -1,6 +1,6 @@
 """Table 2d: who finds what a user means. Its name is a task's, so its page is that task's."""
 
-from unimp_bench.suites.record import Suite, SuiteRow, not_here, popularity
+from unimp_bench.suites.record import PROMPTED, Suite, SuiteRow, popularity
 
 SUITE = Suite(
     name="search",
@@ -14,8 +14,11 @@ SUITE = Suite(
         SuiteRow("Popularity in the category", model="query-popularity", seeded=False),
         SuiteRow("Transition graph", model="transition-graph", seeded=False),
         SuiteRow("BM25", model="bm25", system="BM25", seeded=False),
-        not_here("HEM"),
-        not_here("ZAM"),
-        not_here("RTM"),
+        SuiteRow("Dense retrieval", model="dense", seeded=False),
+        SuiteRow("HEM", model="hem", system="HEM"),
+        SuiteRow("ZAM", model="zam", system="ZAM"),
+        SuiteRow("AEM, ZAM without the zero", model="zam", settings={"zero": "false"}),
+        SuiteRow("RTM", model="rtm", system="RTM"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
     ),
 )
