@@ -66,6 +66,8 @@ MISTAKES = [
     ("suite ablation --row UniMQ", 2, "did you mean 'UniMP'"),
     ("suite ablation --task serch", 2, "did you mean 'search'"),
     ("suite ablation", 2, "make data"),
+    ("suite ablation --address head:6379", 2, "add --executor ray"),
+    ("suite ablation --executor dask", 2, "'processes', 'ray'"),
 ]
 
 
@@ -85,6 +87,7 @@ def test_help_and_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert "recbole:<Model>" in call(capsys, "list", "models")[1]
     assert "make data CORPUS=atomic" in call(capsys, "list", "corpora")[1]
     assert "Table 3" in call(capsys, "list", "suites")[1]
+    assert call(capsys, "suite") == call(capsys, "list", "suites")
 
 
 @pytest.mark.parametrize(

@@ -158,3 +158,41 @@ def test_no_publish_leaves_the_leaderboards_alone(planted: Corpus, workspace: Wo
     with pytest.raises(SystemExit):
         main(["suite", "new_user", "--corpus", str(planted.folder), "--row", "Popularity", "--no-publish"])
     assert list(workspace.runs.glob("*/result.json")) and not workspace.leaderboards.exists()
+
+
+def test_what_cannot_be_asked_is_no_failure_unless_it_is_all_that_was(
+    planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["suite", "recommendation", "--corpus", str(planted.folder), "--task", "search", *arguments])
+        output = capsys.readouterr()
+        return int(str(caught.value.code)), output.out, output.err
+
+    reason = r"MF, search, seed 0: mf does not serve search; it serves \w+"
+    code, out, err = call("--row", "MF", "--row", "Popularity", "--seeds", "1", "--no-publish")
+    assert (code, err) == (0, "")
+    assert re.search(rf"^  cannot run {reason}", out, re.MULTILINE)
+    assert re.search(rf"^1 cannot run:\n  {reason}", out, re.MULTILINE)
+    assert "done       Popularity, search" in out
+    code, out, err = call("--row", "MF", "--seeds", "1")
+    assert code == 2 and err.startswith("error: no row of recommendation that was asked for can be run")
+    assert err.count("\n") == 1 and re.search(rf"^  {reason}", out, re.MULTILINE)
+
+
+def test_a_preset_that_nobody_tuned_is_refused_before_anything_runs(
+    planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["suite", "new_user", "--corpus", str(planted.folder), "--preset", "tuned"])
+    assert caught.value.code == 2 and not workspace.runs.exists()
+    assert "no tuned configuration of unimp for recommendation" in capsys.readouterr().err
+
+
+def test_a_corpus_that_the_table_is_not_about_is_refused(
+    planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["suite", "other_datasets", "--corpus", str(planted.folder)])
+    assert caught.value.code == 2 and not workspace.runs.exists()
+    assert "other_datasets is about corpora named hm, netflix, movielens" in capsys.readouterr().err
