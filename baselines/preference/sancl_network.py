@@ -65,7 +65,7 @@ class SANCLConfig(TrainingSettings):
         encoder, pretrained: of the pictures: ``tiny``, or an open_clip model and the tag of its weights.
     """
 
-    epochs: Count = 20
+    epochs: Count = 12
     patience: Count = 4
     learning_rate: Rate = 5e-4
     batch_size: Count = 64

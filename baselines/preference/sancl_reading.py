@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baselines.preference.sancl_words import NO_STEM, PADDING, Sentences, Vocabulary, Written, rating_word, split
+from baselines.preference.sancl_words import NO_STEM, Sentences, Vocabulary, Written, rating_word, split
 from unimp_bench.corpus import Items
 from unimp_bench.features.text import item_texts
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
@@ -122,7 +122,7 @@ class Reader:
             np.setdiff1d(stems[[word for sentence in self._vocabulary.sentences(text) for word in sentence]], [NO_STEM])
             for text in texts
         ]
-        keys = np.full((len(found), max(1, max(map(len, found), default=1))), PADDING)
+        keys = np.full((len(found), max(1, max(map(len, found), default=1))), NO_STEM)
         for row, own in zip(keys, found, strict=True):
             row[: len(own)] = own
         return keys
