@@ -112,7 +112,9 @@ def backbone(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_pretrained_t5_stays_as_it_is_but_for_adapters_and_norms(fit: Fit, planted: Corpus, backbone: Path) -> None:
+def test_a_pretrained_t5_stays_as_it_is_but_for_adapters_and_norms(
+    fit: Fit, reload: Callable[[Any, Corpus], Any], planted: Corpus, backbone: Path
+) -> None:
     from safetensors.torch import load_file
 
     model = fit("vip5", planted, "recommendation", backbone=str(backbone), trained="adapters", **SMALL)
@@ -126,6 +128,10 @@ def test_a_pretrained_t5_stays_as_it_is_but_for_adapters_and_norms(fit: Fit, pla
     assert still == {f"t5.{name}" for name in kept}
     counted = model.parameters()
     assert counted.total - counted.trained == sum(weights[name].numel() for name in kept)
+    again = reload(model, planted)
+    assert again.parameters() == counted
+    items, examples = catalogue(planted, "loo"), asked(planted, "recommendation")
+    np.testing.assert_array_equal(again.score(examples, items), model.score(examples, items))
 
 
 def test_random_weights_are_not_frozen() -> None:
