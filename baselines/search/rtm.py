@@ -1,7 +1,8 @@
 """RTM: a transformer reads the user's and the candidate's reviews together (Bi, Ai and Croft, SIGIR 2021).
 
 The network is ``baselines.search.rtm_network``. A user is read by the last reviews of the history, a candidate by its
-last reviews in the training part, in training as at test; the review that is foretold is on neither side. A candidate
+last reviews in the training part, in training as at test: the review that is foretold is on neither side, while other
+users' reviews of a candidate may be later, as they may be later than a test target in any leave-one-out. A candidate
 without any is read by a pseudo-review, its text. Every candidate takes a pass of its own, so a pool of items is ranked
 for each query (``baselines.search.rtm_pool``), and all others stand alike below it.
 
@@ -39,12 +40,15 @@ _PASSES = 2048
 """Candidates that go through the transformer together."""
 
 OFFICIAL = RTMConfig(
+    epochs=20,
     learning_rate=5e-4,
     batch_size=384,
     width=128,
     inner=512,
     layers=2,
     heads=8,
+    dropout=0.1,
+    corruption=0.9,
     user_reviews=20,
     hard=0.0,
     pool=1000,

@@ -52,7 +52,7 @@ class RTMConfig(TrainingSettings):
         pool: items that are ranked for a query; all others stand below them.
     """
 
-    epochs: Count = 20
+    epochs: Count = 15
     patience: Count = 4
     learning_rate: Rate = 1e-3
     batch_size: Count = 64
@@ -60,8 +60,8 @@ class RTMConfig(TrainingSettings):
     inner: Count = 128
     layers: Count = 2
     heads: Count = 4
-    dropout: Share = 0.1
-    corruption: Share = 0.9
+    dropout: Share = 0.0
+    corruption: Share = 0.5
     review_words: Count = 100
     min_count: Count = 5
     user_reviews: Count = 10
