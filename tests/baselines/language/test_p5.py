@@ -22,7 +22,7 @@ from unimp_bench.records import Histories
 from unimp_bench.torch_setup import make_torchvision_importable
 
 SMALL: dict[str, Any] = {"width": 16, "inner": 32, "layers": 1, "heads": 2, "vocabulary": 500, "epochs": 1}
-LEARNING: dict[str, Any] = {"width": 32, "inner": 64, "vocabulary": 500, "history": 5, "learning_rate": 5e-3}
+LEARNING: dict[str, Any] = {"vocabulary": 500, "history": 5, "draws": 20}
 
 
 def _reciprocal_ranks(model: Any, corpus: Corpus, items: np.ndarray) -> float:
@@ -38,12 +38,12 @@ def _only(data: FitData, work: Path, *tasks: str) -> FitData:
 @pytest.mark.slow
 def test_it_learns_the_order(planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
     """The next item follows from the last: popularity knows nothing of it."""
-    model = P5(P5Config(**LEARNING, draws=20, epochs=6, validate_every=6))
+    model = P5(P5Config(**LEARNING, epochs=9, validate_every=9))
     model.fit(_only(planted_data, tmp_path, "recommendation"))
     floor = registry.make_model("popularity")
     floor.fit(planted_data)
     learned, popular = (_reciprocal_ranks(each, planted, planted_data.catalogue) for each in (model, floor))
-    assert learned > popular + 0.3
+    assert learned > 3 * popular
 
 
 def test_a_saved_model_answers_as_before(untrained: P5, planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_random_ids_give_nothing_away_and_leaking_ones_do(own_items: Corpus, tmp
     for scheme, seed in (("random", 0), ("random", 1), ("leaky", 0)):
         work = tmp_path / f"{scheme}{seed}"
         work.mkdir()
-        model = P5(P5Config(**LEARNING, ids=scheme, draws=20, epochs=6, validate_every=6))
+        model = P5(P5Config(**LEARNING, ids=scheme, epochs=12, validate_every=12))
         data = FitData(own_items.items, items, {task.name: examples}, seed, work, work, lambda *_: 0.0)
         model.fit(data)
         found[scheme, seed] = _reciprocal_ranks(model, own_items, items)
