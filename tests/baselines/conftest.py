@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ MakeCorpus = Callable[..., Corpus]
 
 @pytest.fixture
 def fit(tmp_path: Path) -> Fit:
-    """``fit(name, corpus, task, seed=0, pictures=None, **settings)`` gives the fitted model."""
+    """``fit(name, corpus, task, seed=0, pictures=None, **settings)`` gives the fitted model, each in a new folder."""
+    numbers = count()
 
     def fitted(
         name: str, corpus: Corpus, task: str, seed: int = 0, pictures: PictureCodes | None = None, **settings: Any
@@ -35,7 +37,9 @@ def fit(tmp_path: Path) -> Fit:
         )
         examples = TaskExamples(train, validation)
         items = catalogue(corpus, "loo")
-        model.fit(FitData(corpus.items, items, {task: examples}, seed, tmp_path, tmp_path, lambda *_: 0.0))
+        work = tmp_path / f"fit-{next(numbers)}"
+        work.mkdir()
+        model.fit(FitData(corpus.items, items, {task: examples}, seed, work, tmp_path, lambda *_: 0.0))
         return model
 
     return fitted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,17 +40,6 @@ WIDTH = 3
 
 Fit = Callable[..., Rater[Any]]
 Store = Callable[..., Corpus]
-
-
-@pytest.fixture
-def fit(fit: Fit, tmp_path: Path) -> Fit:
-    """A fit that does not go on from the training of another one in the same test."""
-
-    def anew(*args: Any, **settings: Any) -> Rater[Any]:
-        shutil.rmtree(tmp_path / "training", ignore_errors=True)
-        return fit(*args, **settings)
-
-    return anew
 
 
 @pytest.fixture
