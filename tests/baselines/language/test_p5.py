@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -33,6 +35,23 @@ def _reciprocal_ranks(model: Any, corpus: Corpus, items: np.ndarray) -> float:
 
 def _only(data: FitData, work: Path, *tasks: str) -> FitData:
     return replace(data, examples={task: data.examples[task] for task in tasks}, work=work, cache=work)
+
+
+def test_it_learns_a_rating_from_a_word(fit: Callable[..., P5], make_corpus: Callable[..., Corpus]) -> None:
+    """Half of the items are good and half bad, by a word of their title; any constant is 2 stars off."""
+    rng = np.random.default_rng(0)
+    users, common, seen = 80, 40, 6
+    good = rng.permutation(np.arange(common + users) % 2 == 0)
+    histories = [[*rng.choice(common, seen, replace=False).tolist(), common + user] for user in range(users)]
+    stars = [5.0 if good[item] else 1.0 for history in histories for item in history]
+    titles = pa.array([f"{'lovely' if fine else 'dreadful'} thing" for fine in good])
+    corpus = make_corpus(histories, {"title": titles}, ratings=stars)
+    model = fit(
+        "p5", corpus, "preference", jitter=False, history=3, epochs=8, draws=4, vocabulary=300, validate_every=8
+    )
+    asked = registry.make_task("preference").examples(corpus, "loo", "test")
+    assert asked.ratings is not None
+    assert np.abs(model.rate(asked.hidden()) - asked.ratings).mean() < 0.5
 
 
 @pytest.mark.slow
