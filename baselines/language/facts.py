@@ -53,6 +53,9 @@ class LanguageFacts:
         else:
             vocabulary = Vocabulary.train(_texts(data, ids), settings.vocabulary)
             shape = _shape(settings, len(vocabulary))
+        if settings.ids == "own":
+            vocabulary.add(ids.item_names())
+            shape["vocab_size"] = max(shape["vocab_size"], len(vocabulary))
         return cls(vocabulary, ids, mean, shape, settings.backbone)
 
     def t5(self) -> Any:
@@ -65,7 +68,10 @@ class LanguageFacts:
             # Logits are not scaled down, and embeddings begin small: at T5's own scale they take far longer to learn.
             torch.nn.init.normal_(t5.shared.weight, std=t5.config.d_model**-0.5)
             return t5
-        return _reading(self.source, lambda safe: _whole(self.source, T5ForConditionalGeneration, safe))
+        t5 = _reading(self.source, lambda safe: _whole(self.source, T5ForConditionalGeneration, safe))
+        if self.shape["vocab_size"] > t5.config.vocab_size:
+            t5.resize_token_embeddings(self.shape["vocab_size"])
+        return t5
 
     def write(self, folder: Path) -> None:
         self.vocabulary.write(folder)

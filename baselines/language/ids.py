@@ -21,10 +21,10 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.records import IntArray
 
-Scheme = Literal["random", "sequential", "leaky"]
+Scheme = Literal["random", "sequential", "own", "leaky"]
 
 _FILE = "ids.safetensors"
-_ITEM = re.compile(r"\bitem_(\d+)")
+_ITEM = re.compile(r"(?<![a-zA-Z])item_(\d+)")  # tokens of their own stand side by side
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,14 @@ class Ids:
 
         Args:
             scheme: ``random``: a permutation by the seed. ``sequential``: users in the order of the corpus, items in
-                the order of their first training interaction, user by user. ``leaky``: see ``leaking_order``.
+                the order of their first training interaction, user by user. ``own``: as ``random``, which says nothing
+                since each item is a token of its own. ``leaky``: see ``leaking_order``.
         """
         catalogue = np.asarray(data.catalogue, dtype=np.int64)
         histories = next(iter(data.examples.values())).train.histories
         rng = np.random.default_rng([data.seed, len(catalogue)])
         users = np.arange(histories.users)
-        if scheme == "random":
+        if scheme in ("random", "own"):
             return cls(catalogue, rng.permutation(len(catalogue)) + 1, rng.permutation(users) + 1)
         walked = np.asarray(histories.items) if scheme == "sequential" else leaking_order(data)
         met, first = np.unique(walked, return_index=True)

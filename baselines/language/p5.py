@@ -11,6 +11,7 @@ drawn from the task's family.
 Departures from the released code: ids are a random permutation, since numbers that are given along whole histories
 give the test items away (``ids=leaky`` shows by how much); whole-word embeddings are there when the model answers, not
 only in training; beams are held to ids of items (``constrained=false`` lifts this, and what is no item is a miss).
+With ``ids=own`` an item is no number but a token of its own (Hua et al., "How to index item IDs", 2023).
 Search and selection, which P5 has not, have prompts of their own; a prompt for explanation holds neither the review's
 summary nor a word of the sentence, as some of P5's do. Every prompt is trained on. The tokenizer and the T5 of the
 preset ``tiny`` are trained from scratch.

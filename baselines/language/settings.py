@@ -23,7 +23,8 @@ class LanguageSettings(TrainingSettings):
         whole_words: rows of the table of whitespace-separated words; later words share the last.
         warm_up: share of the training in which the learning rate rises; it falls to 0 in the rest, both linearly.
         weight_decay: of AdamW.
-        ids: how users and items are numbered, see ``baselines.language.ids``.
+        ids: how users and items are numbered, and whether an item is its digits or a token of its own, see
+            ``baselines.language.ids``.
         history: items of a history that are read, the last ones.
         title_words: words of a shown item's title that are read.
         draws: training examples of each user that an epoch takes from each task, with random prompts.

@@ -75,6 +75,12 @@ class Vocabulary:
         """To a file of the folder."""
         (folder / _FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")
 
+    def add(self, words: Sequence[str]) -> None:
+        """Make each of the words one token, behind all others."""
+        from tokenizers import AddedToken
+
+        self._tokenizer.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in words])
+
     def __len__(self) -> int:
         return int(max(self._tokenizer.get_vocab().values())) + 1
 

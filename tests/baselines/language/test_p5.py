@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from baselines.language.facts import LanguageFacts, read_pretrained
-from baselines.language.ids import Ids
+from baselines.language.ids import Ids, Scheme
 from baselines.language.p5 import P5, P5Config
 from unimp_bench import registry
 from unimp_bench.contracts import FitData
@@ -110,18 +110,19 @@ def t5_folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("ids", ["random", "own"])
 def test_it_begins_with_a_t5_from_a_folder_and_keeps_all_of_it(
-    t5_folder: Path, planted: Corpus, planted_data: FitData, tmp_path: Path
+    ids: Scheme, t5_folder: Path, planted: Corpus, planted_data: FitData, tmp_path: Path
 ) -> None:
     from transformers import T5ForConditionalGeneration
 
     data = _only(planted_data, tmp_path / "work", "recommendation", "preference")
     data.work.mkdir()
-    model = P5(P5Config(backbone=str(t5_folder), epochs=1, beams=4))
+    model = P5(P5Config(backbone=str(t5_folder), ids=ids, epochs=1, beams=4))
     facts = model.gather(data)
     original = T5ForConditionalGeneration.from_pretrained(t5_folder).state_dict()
     begun = facts.t5().state_dict()
-    assert all(torch.equal(begun[name], weight) for name, weight in original.items())
+    assert all(torch.equal(begun[name][: len(weight)], weight) for name, weight in original.items())
     model.fit(data)
     saved = tmp_path / "saved"
     saved.mkdir()
@@ -159,6 +160,17 @@ def test_ids_by_scheme(planted: Corpus, planted_data: FitData) -> None:
     drawn = [Ids.of(replace(planted_data, seed=seed), "random").items for seed in (0, 0, 1)]
     assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
     assert all(np.array_equal(np.sort(items), np.arange(1, len(items) + 1)) for items in drawn)
+
+
+def test_own_ids_are_a_token_each_and_come_back(planted_data: FitData) -> None:
+    facts = LanguageFacts.of(planted_data, P5Config(**SMALL, ids="own"))
+    names = facts.ids.item_names()
+    phrases = facts.vocabulary.encode(names)
+    assert (phrases.lengths() == 1).all() and len(np.unique(phrases.tokens)) == len(names)
+    assert phrases.tokens.max() < facts.shape["vocab_size"] == len(facts.vocabulary)
+    assert facts.vocabulary.encode(["item_12x"]).lengths()[0] > 1, "a longer word is no item"
+    listed = facts.vocabulary.encode([" ".join(names[:5])]).padded().tokens
+    assert facts.ids.named(facts.vocabulary.decode(listed))[1].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_leaking_ids_are_said_loudly(planted_data: FitData, tmp_path: Path) -> None:
