@@ -27,6 +27,7 @@ SUITE = Suite(
         SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
         SuiteRow("P5", model="p5", system="P5"),
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("P5, a token for each item", model="p5", settings={"ids": "own"}),
         SuiteRow("P5, numbered along whole histories, which leaks", model="p5", settings={"ids": "leaky"}),
         SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
         SuiteRow("VBPR", model="vbpr", system="VBPR"),
