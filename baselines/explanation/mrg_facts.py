@@ -11,8 +11,8 @@ import numpy as np
 from baselines.explanation.mrg_words import Vocabulary
 from baselines.explanation.typical import TASK
 from baselines.learning.interactions import Interactions
+from baselines.learning.reading import reading
 from unimp_bench.contracts import FitData
-from unimp_bench.errors import DataError
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 _FILE = "mean.json"
@@ -47,10 +47,8 @@ class MRGFacts:
     @classmethod
     def read(cls, folder: Path) -> MRGFacts:
         path = folder / _FILE
-        try:
+        with reading(path):
             mean = float(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
         return cls(Interactions.read(folder), Vocabulary.read(folder), mean)
 
     def write(self, folder: Path) -> None:

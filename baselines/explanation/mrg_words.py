@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unimp_bench.errors import DataError
+from baselines.learning.reading import reading
 from unimp_bench.records import IntArray
 
 PAD, START, END, UNKNOWN = range(4)
@@ -87,11 +87,9 @@ class Vocabulary:
             DataError: the file is missing or damaged.
         """
         path = folder / _FILE
-        try:
+        with reading(path):
             stored = json.loads(path.read_text(encoding="utf-8"))
             return cls(tuple(Word(**word) for word in stored["words"]), bool(stored["capital"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
     def write(self, folder: Path) -> None:
         """To a file of its own in a folder."""

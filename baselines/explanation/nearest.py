@@ -23,16 +23,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from baselines.explanation.candidates import DIGITS, Said, counts, row_products, sums, unit_rows, wordings
 from baselines.explanation.typical import TASK, category_groups
+from baselines.learning.reading import reading
 from baselines.learning.settings import Count
 from unimp_bench.contracts import FitData, Writer
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DataError
 from unimp_bench.metrics.scores import Score
 from unimp_bench.metrics.text.rouge import rouge_scores
 from unimp_bench.records import Examples, FloatArray, IntArray, slices
@@ -103,12 +102,10 @@ class NearestSentence(Writer[NearestConfig]):
         save_file(self._arrays | {"weights": self._weights}, folder / _ARRAYS)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        try:
+        with reading(folder):
             self._sentences = json.loads((folder / _SENTENCES).read_text(encoding="utf-8"))
             self._arrays = load_file(folder / _ARRAYS)
             self._weights = self._arrays.pop("weights")
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise DataError(f"model folder {folder} cannot be read ({error}); fit the model again") from None
         self._prepare(items)
 
     def write(self, examples: Examples) -> list[str]:

@@ -15,8 +15,9 @@ from baselines.language.ids import Ids
 from baselines.language.prompts import literals
 from baselines.language.settings import LanguageSettings
 from baselines.language.vocabulary import Vocabulary
+from baselines.learning.reading import reading
 from unimp_bench.contracts import FitData
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.errors import UsageError
 from unimp_bench.torch_setup import make_torchvision_importable
 
 _FILE = "language.json"
@@ -82,11 +83,9 @@ class LanguageFacts:
     @classmethod
     def read(cls, folder: Path) -> LanguageFacts:
         path = folder / _FILE
-        try:
+        with reading(path):
             notes = json.loads(path.read_text(encoding="utf-8"))
             return cls(Vocabulary.read(folder), Ids.read(folder), float(notes["mean_rating"]), dict(notes["shape"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
 
 def item_titles(items: Any, ids: Ids, most_words: int) -> list[str]:

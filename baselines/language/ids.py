@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from baselines.learning.reading import reading
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Corpus
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.errors import UsageError
 from unimp_bench.records import IntArray
 
 Scheme = Literal["random", "sequential", "own", "leaky"]
@@ -73,10 +73,8 @@ class Ids:
             DataError: the file is missing or damaged.
         """
         path = folder / _FILE
-        try:
+        with reading(path):
             return cls(**load_file(path))
-        except (OSError, SafetensorError, TypeError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
     def write(self, folder: Path) -> None:
         """To a file of the folder."""

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
+from baselines.learning.reading import reading
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.records import Examples, IntArray
 
@@ -64,10 +64,8 @@ class Interactions:
             DataError: the file is missing or damaged.
         """
         path = folder / FILE
-        try:
+        with reading(path):
             return cls(**load_file(path))
-        except (OSError, SafetensorError, TypeError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
     def write(self, folder: Path) -> None:
         """To ``FILE`` in a folder."""

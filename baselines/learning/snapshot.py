@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from unimp_bench.errors import DataError
+from baselines.learning.reading import reading
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,9 @@ class Snapshot:
         Raises:
             DataError: the file is missing or damaged.
         """
-        try:
-            with safe_open(path, framework="pt") as stream:
-                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-                return cls(tensors, json.loads(stream.metadata()["notes"]))
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
+        with reading(path), safe_open(path, framework="pt") as stream:
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            return cls(tensors, json.loads(stream.metadata()["notes"]))
 
     def below(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose name starts with ``prefix`` and a dot, without it."""

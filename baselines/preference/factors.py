@@ -23,14 +23,14 @@ from typing import Any, ClassVar
 import numpy as np
 from cornac.data import Dataset
 from cornac.models import MF
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from baselines.learning.reading import reading
 from baselines.learning.settings import Count, Rate
 from baselines.preference.averages import TASK, Ratings
 from unimp_bench.contracts import FitData, Parameters, Rater
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DataError, ModelError, UsageError
+from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 FILE = "factors.safetensors"
@@ -106,10 +106,8 @@ class RatingMF(Rater[RatingMFConfig]):
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         path = folder / FILE
-        try:
+        with reading(path):
             self._factors = Factors(**load_file(path))
-        except (OSError, SafetensorError, TypeError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
     def parameters(self) -> Parameters:
         rows = sum(int(table.any(axis=1).sum()) for table in (self._factors.users, self._factors.items))

@@ -15,9 +15,9 @@ from typing import Self
 
 import numpy as np
 
+from baselines.learning.reading import reading
 from baselines.learning.sequences import padded
 from baselines.search.bm25 import Tokeniser
-from unimp_bench.errors import DataError
 from unimp_bench.records import IntArray
 
 FILE = "vocabulary.json"
@@ -68,11 +68,9 @@ class Vocabulary:
             DataError: the file is missing or damaged.
         """
         path = folder / FILE
-        try:
+        with reading(path):
             kept = json.loads(path.read_text(encoding="utf-8"))
             return cls(tuple(map(str, kept["words"])), bool(kept["reviews"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
     def write(self, folder: Path) -> None:
         """To ``FILE`` in a folder."""

@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from baselines.learning.reading import reading
 from baselines.search.words import Documents, ItemTexts, Vocabulary
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DataError
 from unimp_bench.records import Histories, IntArray, Texts, slices
 
 FILE = "reviews.safetensors"
@@ -60,12 +59,10 @@ class Reviews:
             DataError: a file is missing or damaged.
         """
         path = folder / FILE
-        try:
+        with reading(path):
             kept = load_file(path)
             documents = Documents(kept["offsets"], kept["words"])
             return cls(Vocabulary.read(folder), documents, kept["items"], kept["times"], float(kept["recall"][0]))
-        except (OSError, SafetensorError, KeyError) as error:
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
     def write(self, folder: Path) -> None:
         """To ``FILE`` and the vocabulary's file in a folder."""

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from baselines.learning.reading import reading
 from baselines.search.bm25 import Tokeniser
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.errors import UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.progress import progress
 from unimp_bench.records import Histories, IntArray, Texts, slices
@@ -143,11 +144,8 @@ class Vocabulary:
             DataError: the file is missing or damaged.
         """
         path = folder / FILE
-        try:
+        with reading(path):
             record = _Record.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"model file {path} cannot be read ({reason}); fit the model again") from None
         return cls(record.counts, record.reviewed)
 
     def write(self, folder: Path) -> None:

@@ -19,11 +19,11 @@ import numpy as np
 
 from baselines.learning.interactions import TASK as RECOMMENDATION
 from baselines.learning.ranker import LearnedRanker
+from baselines.learning.reading import reading
 from baselines.learning.settings import TrainingSettings
 from baselines.selection.candidates import TASK, mean_f1
 from unimp_bench.contracts import FitData, Selector
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Shown
 
 FILE = "threshold.json"
@@ -108,10 +108,8 @@ class SelectingRanker(LearnedRanker[SettingsT], Selector[SettingsT]):
         super().load(folder, items, cache)
         path = folder / FILE
         if path.is_file():
-            try:
+            with reading(path):
                 self._threshold = Threshold(**json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError) as error:
-                raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
 
     def choose(self, examples: Examples) -> BoolArray:
         assert self._threshold is not None, "it was not fitted on selection"

@@ -17,10 +17,9 @@ from baselines.language.ids import Ids, Scheme
 from baselines.language.p5 import P5, P5Config
 from unimp_bench import registry
 from unimp_bench.contracts import FitData
-from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.ranking import rank_examples
-from unimp_bench.records import Histories
 from unimp_bench.torch_setup import make_torchvision_importable
 
 SMALL: dict[str, Any] = {"width": 16, "inner": 32, "layers": 1, "heads": 2, "vocabulary": 500, "epochs": 1}
@@ -180,32 +179,10 @@ def test_leaking_ids_are_said_loudly(planted_data: FitData, tmp_path: Path) -> N
 
 
 @pytest.fixture
-def own_items(tmp_path: Path) -> Corpus:
+def own_items(make_corpus: Callable[..., Corpus]) -> Corpus:
     """Users whose items are their own, drawn by chance: nothing foretells a target but the number next to it."""
-    users, length = 60, 8
-    items = np.random.default_rng(0).permutation(users * length)
-    with CorpusWriter(tmp_path / "own") as writer:
-        writer.users([f"u{n}" for n in range(users)], ["all"] * users, np.zeros(users, bool))
-        writer.items([f"i{n}" for n in range(len(items))], ["all"] * len(items), {})
-        writer.histories(
-            Histories(
-                offsets=np.arange(users + 1) * length,
-                items=items.astype(np.int32),
-                ratings=np.full(len(items), np.nan, np.float32),
-                times=np.arange(len(items)),
-            )
-        )
-        writer.finish(
-            source="made",
-            licence="none",
-            synthetic=True,
-            options={},
-            inputs={},
-            domains=("all",),
-            new_domains=(),
-            bad_lines={},
-        )
-    return Corpus.open(tmp_path / "own")
+    histories = np.random.default_rng(0).permutation(60 * 8).reshape(60, 8)
+    return make_corpus(histories.tolist(), {"price": pa.array([1.0] * histories.size)})
 
 
 @pytest.mark.slow
