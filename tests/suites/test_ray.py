@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import builtins
+import signal
 import sys
 import threading
 import time
@@ -67,11 +69,14 @@ def test_an_interrupted_node_stops_the_process(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log.txt").touch()
     monkeypatch.setattr("unimp_bench.suites.execution.executor.PROGRAM", ("-c", "import time; time.sleep(600)"))
-    interrupt = threading.Timer(1.0, lambda: __import__("_thread").interrupt_main())
-    interrupt.start()
-    started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        attempt((), str(tmp_path / "log.txt"), {}, str(tmp_path))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background would ignore it
+    try:
+        threading.Timer(1.0, _thread.interrupt_main).start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            attempt((), str(tmp_path / "log.txt"), {}, str(tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - started < 60
 
 
