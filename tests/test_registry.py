@@ -21,6 +21,10 @@ class _Config:
     deep: bool = False
     reads: tuple[Literal["text", "picture"], ...] = ("text",)
 
+    def __post_init__(self) -> None:
+        if self.deep and self.layers < 2:
+            raise ValueError(f"layers = {self.layers} are not deep")
+
 
 def test_misspelt_names_answer_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'search'"):
@@ -57,6 +61,7 @@ def test_settings_are_read_from_text_by_type() -> None:
         ({"reads": "text,touch"}, "reads.1 = 'touch'"),
         ({"layers": "many"}, "layers = 'many'"),
         ({"rate": "x"}, "rate = 'x'"),
+        ({"layers": "1", "deep": "yes"}, "^m: layers = 1 are not deep$"),
     ],
 )
 def test_wrong_settings_are_one_clear_line(settings: dict[str, object], message: str) -> None:

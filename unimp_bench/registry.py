@@ -101,8 +101,10 @@ def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
         return TypeAdapter(type(base)).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "its settings"
-        raise UsageError(f"{owner}: {place} = {first['input']!r}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        place = ".".join(str(part) for part in first["loc"])  # nowhere for what the fields together break
+        told = f"{place} = {first['input']!r}: {reason}" if place else reason
+        raise UsageError(f"{owner}: {told}") from None
     except ValueError as error:
         raise UsageError(f"{owner}: {error}") from None
 
