@@ -8,11 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from baselines.explanation.typical import NONE
+from baselines.explanation.typical import DIGITS, NONE
 from unimp_bench.records import FloatArray, IntArray
-
-DIGITS = 9
-"""Scores are rounded to so many digits, so that the order of adding decides no tie."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class MRGConfig(TrainingSettings):
     """
 
     epochs: Count = 20
-    validate_every: Count = 5  # an epoch or two give the most frequent words in no order, which ROUGE-L likes
+    validate_every: Count = 5  # ROUGE-L alone cannot tell sentences from frequent words in no order
     patience: Count = 2
     batch_size: Count = 64
     factors: Count = 32

@@ -26,8 +26,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from baselines.explanation.candidates import DIGITS, Said, counts, row_products, sums, unit_rows, wordings
-from baselines.explanation.typical import TASK, category_groups
+from baselines.explanation.candidates import Said, counts, row_products, sums, unit_rows, wordings
+from baselines.explanation.typical import DIGITS, TASK, category_groups
 from baselines.learning.reading import reading
 from baselines.learning.settings import Count
 from unimp_bench.contracts import FitData, Writer

@@ -25,7 +25,8 @@ NONE = -1
 """Group of what belongs to no group."""
 
 _WORD = re.compile(r"\w+")
-_DIGITS = 9  # sums are rounded to so many digits, so that the order of adding decides no tie
+DIGITS = 9
+"""Scores are rounded to so many digits, so that the order of adding decides no tie."""
 
 
 class TypicalSentence(Writer[NoOptions]):
@@ -93,7 +94,7 @@ def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Seq
     scores: list[FloatArray] = []
     for group_of_owner in groupings:
         groups = group_of_owner[owners]
-        scores.append(np.round(_nearness(vectors, groups), _DIGITS))
+        scores.append(np.round(_nearness(vectors, groups), DIGITS))
         ascending = np.lexsort([-np.arange(len(sentences)), *scores, groups])
         ascending = ascending[groups[ascending] != NONE]
         medoids = np.full(int(group_of_owner.max(initial=NONE)) + 2, NONE)  # the last place is that of NONE

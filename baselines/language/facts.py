@@ -66,7 +66,7 @@ class LanguageFacts:
 
         if not self.source:
             t5 = T5ForConditionalGeneration(T5Config.from_dict(self.shape))
-            # Logits are not scaled down, and embeddings begin small: at T5's own scale they take far longer to learn.
+            # T5's own first embeddings, of deviation 1, go with logits that are scaled down; here they are not.
             torch.nn.init.normal_(t5.shared.weight, std=t5.config.d_model**-0.5)
             return t5
         t5 = _reading(self.source, lambda safe: _whole(self.source, T5ForConditionalGeneration, safe))

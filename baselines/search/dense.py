@@ -21,13 +21,13 @@ from pydantic import Field
 
 from baselines.learning.settings import Count, Weight
 from baselines.learning.snapshot import Snapshot
+from baselines.search.learned import TASK
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.features.text import LSA, TextEncoder, item_texts, text_encoder
 from unimp_bench.records import Examples, FloatArray, IntArray
 
-TASK = "search"
 FILE = "dense.safetensors"
 
 Weights = Annotated[tuple[Weight, ...], Field(min_length=1)]

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from baselines.learning.learned import LearnedModel
 from baselines.learning.training import Outcome
+from baselines.search.learned import TASK
 from baselines.search.rtm_lessons import Lessons
 from baselines.search.rtm_network import RTMConfig, RTMNetwork
 from baselines.search.rtm_pool import Pools
@@ -30,8 +31,6 @@ from baselines.search.words import Vocabulary, written
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
-
-TASK = "search"
 
 _READ = 1024
 """Examples whose histories are read together, from disk and by the encoder of reviews."""
