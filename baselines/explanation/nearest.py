@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from baselines.explanation.candidates import Said, counts, row_products, sums, unit_rows, wordings
-from baselines.explanation.typical import DIGITS, TASK, category_groups
+from baselines.explanation.typical import DIGITS, TASK, category_groups, reader
 from baselines.learning.reading import reading
 from baselines.learning.settings import Count
 from unimp_bench.contracts import FitData, Writer
@@ -39,7 +39,6 @@ from unimp_bench.records import Examples, FloatArray, IntArray, slices
 TERMS = ("item", "category", "corpus", "words", "taste")
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)
 _VALIDATED = 1000
-_WORD = r"\w+"
 _SENTENCES, _ARRAYS = "sentences.json", "nearest.safetensors"
 
 
@@ -130,10 +129,8 @@ class NearestSentence(Writer[NearestConfig]):
 
     def _prepare(self, items: Items) -> None:
         """Compute what follows from the sentences and the arrays."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
         about, authors, offsets = (self._arrays[name] for name in ("about", "authors", "offsets"))
-        self._reader = TfidfVectorizer(token_pattern=_WORD)  # its vectors are those of ``typical.tf_idf``
+        self._reader = reader()
         self._vectors = sparse.csr_array(self._reader.fit_transform(self._sentences))
         texts, alone = wordings(self._sentences), np.arange(len(about))
         everything = np.zeros(len(items), dtype=np.int64)

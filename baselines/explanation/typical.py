@@ -9,9 +9,9 @@ group's sum of vectors, so the cost grows with the words and not with the pairs.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -20,11 +20,14 @@ from unimp_bench.contracts import FitData, NoOptions, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
 
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
 TASK = "explanation"
 NONE = -1
 """Group of what belongs to no group."""
 
-_WORD = re.compile(r"\w+")
+_WORD = r"\w+"
 DIGITS = 9
 """Scores are rounded to so many digits, so that the order of adding decides no tie."""
 
@@ -103,19 +106,19 @@ def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Seq
     return chosen
 
 
+def reader() -> TfidfVectorizer:
+    """Reads texts: counts times ``1 + log((1 + n) / (1 + texts with the word))``, each row of length 1 or empty."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(token_pattern=_WORD)
+
+
 def tf_idf(sentences: Sequence[str]) -> sparse.csr_array:
-    """(n, words) counts times ``1 + log((1 + n) / (1 + sentences with the word))``, each row of length 1 or empty."""
-    words = [_WORD.findall(sentence.lower()) for sentence in sentences]
-    flat = np.array([word for sentence in words for word in sentence], dtype=np.str_)
-    vocabulary, columns = np.unique(flat, return_inverse=True)
-    owners = np.repeat(np.arange(len(sentences)), [len(sentence) for sentence in words])
-    shape = (len(sentences), len(vocabulary))
-    counts = sparse.csr_array((np.ones(len(columns)), (owners, columns)), shape=shape)
-    counts.sum_duplicates()
-    frequencies = np.bincount(counts.indices, minlength=len(vocabulary))
-    weights = counts @ sparse.diags_array(1 + np.log((1 + len(sentences)) / (1 + frequencies)))
-    lengths = np.sqrt((weights**2).sum(axis=1))
-    return (sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ weights).tocsr()
+    """(n, words) what ``reader`` makes of the sentences; no column where none of them has a word."""
+    try:
+        return sparse.csr_array(reader().fit_transform(sentences))
+    except ValueError:  # scikit-learn's word for a vocabulary that is empty
+        return sparse.csr_array((len(sentences), 0))
 
 
 def _nearness(vectors: sparse.csr_array, groups: IntArray) -> FloatArray:

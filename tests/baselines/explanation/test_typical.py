@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from baselines.explanation.typical import NONE, tf_idf, typical_sentences
 from unimp_bench import registry
@@ -27,10 +27,17 @@ def random_sentences(count: int) -> list[str]:
     return [" ".join(rng.choice(WORDS, rng.integers(1, 9), p=shares / shares.sum())) for _ in range(count)]
 
 
-def test_vectors_are_those_of_scikit_learn() -> None:
+def test_vectors_are_those_of_the_equation() -> None:
+    """Word by word; a sentence without a word is empty, and so is all where there is none."""
     sentences = [*random_sentences(50), "", "Bright, BRIGHT lamp!"]
-    expected = TfidfVectorizer(token_pattern=r"\w+").fit_transform(sentences).toarray()
-    assert tf_idf(sentences).toarray() == pytest.approx(expected)
+    read = [re.findall(r"\w+", sentence.lower()) for sentence in sentences]
+    expected = np.zeros((len(sentences), len(WORDS)))
+    for column, word in enumerate(WORDS):
+        holders = sum(word in words for words in read)
+        expected[:, column] = [words.count(word) * (1 + np.log((1 + len(read)) / (1 + holders))) for words in read]
+    lengths = np.linalg.norm(expected, axis=1, keepdims=True)
+    assert tf_idf(sentences).toarray() == pytest.approx(expected / np.where(lengths > 0, lengths, 1))
+    assert tf_idf(["", "!"]).shape == (2, 0)
 
 
 def test_the_medoid_has_the_largest_sum_of_cosines() -> None:
