@@ -33,6 +33,8 @@ COMMANDS = {
     "export": "Write the examples of tasks as instruction datasets that others can train on.",
     "publish": "Copy results into leaderboards/ and write the tables.",
     "leaderboard": "Write the tables from the published results, or show one.",
+    "audit": "Find what can be solved by shortcuts in a corpus, or numbers of a table that cannot all be true.",
+    "reproduce": "Run a published row again from its specification, and say whether it lands where it stood.",
     "resources": "Show or get what text metrics need: WordNet, and an encoder for BERTScore.",
 }
 INTERRUPTED = 130

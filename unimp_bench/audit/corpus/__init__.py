@@ -1,0 +1,1 @@
+"""How far a corpus can be solved by shortcuts, and which test examples are those that can."""

@@ -1,0 +1,63 @@
+"""The cuts by which test examples are told apart: each is a yes or no of every example. Data, loads nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHORT_HISTORY = 5
+"""A history below this length is a cold user's: UniMP reads the last five items (section 3.1)."""
+
+FEW_INTERACTIONS = 5
+"""An item with fewer training interactions is cold."""
+
+HEAD_SHARE = 0.2
+"""The share of the catalogue, by training interactions, that is its head."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One question that divides test examples.
+
+    Attributes:
+        name: in files.
+        yes, no: what tables call both sides.
+        about: what exactly is asked; "training" is the training part of the example's split, of ``new-user`` that of
+            ``loo``.
+    """
+
+    name: str
+    yes: str
+    no: str
+    about: str
+
+
+CUTS = (
+    Cut(
+        "transition",
+        "one transition away",
+        "further away",
+        "in training somebody went from the last item of the history to the target directly",
+    ),
+    Cut(
+        "future",
+        "transition from the future",
+        "not from the future",
+        "such transitions there are, and all of them were made later than the target's own time",
+    ),
+    Cut(
+        "tied",
+        "tied in time",
+        "not tied",
+        "the target has the time of the interaction before it, so their order says nothing",
+    ),
+    Cut("repeat", "had before", "new to the user", "the target itself stands in the history"),
+    Cut("copy", "had a copy before", "no copy before", "another item of the history is a near-duplicate of the target"),
+    Cut("cold_user", "cold users", "warm users", f"the history holds fewer than {SHORT_HISTORY} items"),
+    Cut("cold_item", "cold items", "warm items", f"the target has fewer than {FEW_INTERACTIONS} training interactions"),
+    Cut(
+        "head",
+        "head",
+        "tail",
+        f"the target is among the {HEAD_SHARE:.0%} of the catalogue with the most training interactions",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Whether the numbers of a printed row can all come from one set of target ranks."""
