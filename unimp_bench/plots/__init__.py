@@ -1,0 +1,11 @@
+"""Plots as SVG text: the same data gives the same bytes on every machine.
+
+``draw(plot)`` is a file of its own; ``draw(plot, inline=True)`` stands within an HTML page that has ``STYLE`` once. No
+element has an id, so any number of them stand in one page; every rule is scoped to ``svg.plot``.
+"""
+
+from unimp_bench.plots.data import Bars, Intervals, Plot, Point, Role, Scatter
+from unimp_bench.plots.draw import draw
+from unimp_bench.plots.theme import DARK, LIGHT, STYLE, Theme, rules
+
+__all__ = ["DARK", "LIGHT", "STYLE", "Bars", "Intervals", "Plot", "Point", "Role", "Scatter", "Theme", "draw", "rules"]
