@@ -128,7 +128,7 @@ def _cells(row: Row, section: Section, reported: Sequence[Reported]) -> list[str
         "*ceiling*" if row.place is None else str(row.place),
         row.label + (f", {len(row.results)} seeds" if len(row.results) > 1 else ""),
         *main_cells(row, section.names, kind),
-        *([_reported_cell(row.results[0].model.name, section, reported)] if kind.reported else []),
+        *([printed_for_model(row.results[0].model.name, section, reported)] if kind.reported else []),
         p_cell(row.p_value),
         *cost_cells(row.results[0].cost),
     ]
@@ -142,7 +142,7 @@ def _empty_cells(empty: EmptyRow, section: Section, reported: Sequence[Reported]
     return ["", row.label, *blank, *([printed] if kind.reported else []), "", *cost_cells(None)]
 
 
-def _reported_cell(model: str, section: Section, reported: Sequence[Reported]) -> str:
+def printed_for_model(model: str, section: Section, reported: Sequence[Reported]) -> str:
     """What a paper prints for a model: on this corpus if any does, else on other data, marked."""
     metric = section.kind.reported
     same_split = [table for table in reported if table.split == section.split]
