@@ -2,11 +2,63 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+from unimp_bench.cli.corpora import corpus_folder
+from unimp_bench.errors import BenchError
+from unimp_bench.paths import Workspace
+
+if TYPE_CHECKING:
+    from unimp_bench.reproduction import Reproduction
+    from unimp_bench.results import Estimate
 
 
 @click.command("reproduce")
 @click.argument("row")
-def command(row: str) -> None:
-    """Run ROW again."""
-    raise NotImplementedError
+@click.option("--corpus", help="The corpus it is on, where its name in data/ is another, or a path.")
+def command(row: str, corpus: str | None) -> None:
+    """Run ROW again from the beginning, and say whether it lands within the published intervals.
+
+    ROW is the key of a published run as the details of a table show it, or a beginning of it, or its file in
+    leaderboards/results. Nothing of earlier runs is used; an interrupted reproduction goes on where it was.
+    """
+    from unimp_bench.leaderboard.store import find_result
+    from unimp_bench.reproduction import corpus_of, reproduce, request_of
+
+    workspace = Workspace.here()
+    published = find_result(workspace.leaderboards, row)
+    request = request_of(published, corpus_folder(corpus or corpus_of(published)[0], workspace), workspace)
+    click.echo(f"{published.spec.key}: {published.provenance.command}")
+    _tell(reproduce(published, request, workspace))
+
+
+def _tell(found: Reproduction) -> None:
+    """The table, what else differs, and the verdict.
+
+    Raises:
+        BenchError: a value lies outside.
+    """
+    metrics = found.metrics()
+    width = max(len(metric.name) for metric in metrics)
+    click.echo(f"  {'metric'.ljust(width)}  published                  new     inside")
+    for metric in metrics:
+        new = "none  " if metric.new is None else f"{metric.new.value:.4f}"
+        inside = "yes" if metric.inside else "no"
+        click.echo(f"  {metric.name.ljust(width)}  {_with_interval(metric.published).ljust(25)}  {new}  {inside}")
+        if metric.new is None:
+            click.echo(f"  {' ' * width}  {found.new.missing.get(metric.name, 'is not computed any more')}")
+    same = found.same_ranks()
+    if same is not None:
+        click.echo(f"  identical target ranks: {same:,} of {found.published.examples:,}")
+    for change in found.changes():
+        click.echo(f"  {change}")
+    outside = [metric.name for metric in metrics if not metric.inside]
+    if outside:
+        raise BenchError(f"not reproduced: {', '.join(outside)} outside of the published 95% interval")
+    click.echo(f"reproduced: all {len(metrics)} metrics of the main table lie within their published 95% intervals")
+
+
+def _with_interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.paths import Workspace
 from unimp_bench.results import RESULT_NAME, Result
+from unimp_bench.spec import KEY_LENGTH
 
 RESULTS = "results"
+
+_KEY = re.compile(rf"[0-9a-f]{{6,{KEY_LENGTH}}}")
 
 
 def load_results(folder: Path) -> list[Result]:
@@ -26,6 +30,32 @@ def load_results(folder: Path) -> list[Result]:
             raise DataError(f"{path} holds the run {result.spec.key} of {result.spec.task}; move or remove it")
         results.append(result)
     return results
+
+
+def find_result(folder: Path, row: str) -> Result:
+    """One published result, by its run key, a beginning of it that no other has, or the path of its file.
+
+    Raises:
+        UsageError: nothing or more than one thing is named so.
+        DataError: the file is no result, or that of another run.
+    """
+    path = Path(row) if row.endswith(".json") else _path_of(folder, row)
+    result = Result.read(path)
+    if path.name != _place(folder, result).name:
+        raise DataError(f"{path} holds the run {result.spec.key}, whose name it does not bear: it is not as published")
+    return result
+
+
+def _path_of(folder: Path, key: str) -> Path:
+    if not _KEY.fullmatch(key):
+        raise UsageError(f"{key!r} is no key of a run: give 6 to {KEY_LENGTH} of its hexadecimal digits, or its file")
+    found = sorted((folder / RESULTS).glob(f"*/*/{key}*.json"))
+    if not found:
+        raise UsageError(f"no published result in {folder / RESULTS} has a key that begins with {key}")
+    if len(found) > 1:
+        named = ", ".join(str(path.relative_to(folder)) for path in found[:4])
+        raise UsageError(f"{len(found)} published results have a key that begins with {key}: {named}; give more of it")
+    return found[0]
 
 
 @dataclass(frozen=True)
