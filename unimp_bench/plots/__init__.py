@@ -6,6 +6,21 @@ element has an id, so any number of them stand in one page; every rule is scoped
 
 from unimp_bench.plots.data import Bars, Intervals, Plot, Point, Role, Scatter
 from unimp_bench.plots.draw import draw
+from unimp_bench.plots.scatter import front
 from unimp_bench.plots.theme import DARK, LIGHT, STYLE, Theme, rules
 
-__all__ = ["DARK", "LIGHT", "STYLE", "Bars", "Intervals", "Plot", "Point", "Role", "Scatter", "Theme", "draw", "rules"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "STYLE",
+    "Bars",
+    "Intervals",
+    "Plot",
+    "Point",
+    "Role",
+    "Scatter",
+    "Theme",
+    "draw",
+    "front",
+    "rules",
+]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["row", "ceiling", "floor", "base"]
-"""What a row is: one like the others; a ceiling, which knows the truth; a floor, which knows nothing of the user; or the
-one that the others are compared with."""
+"""What a row is: one like the others; a ceiling, which knows the truth; a floor, which knows nothing of the user; or
+the one that the others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Point:
     Attributes:
         row: its number in the table's section, from 0; drawn elements that stand for it carry it as ``data-row``.
         label: as the table names it; any text, cut where it is too long.
+        short: stands for the label where a ``Scatter`` has no room for it, such as a place in the table.
         value: of the metric.
         low, high: ends of its 95% interval; None where nobody measured it.
         role: what kind of row it is.
@@ -32,6 +34,17 @@ class Point:
     role: Role = "row"
     printed: float | None = None
     cost: float | None = None
+    short: str = ""
+
+    def __post_init__(self) -> None:
+        known = [number for number in (self.value, self.low, self.high, self.printed, self.cost) if number is not None]
+        if not all(map(math.isfinite, known)) or (self.cost or 0) < 0:
+            raise ValueError(f"no plot has a place for all numbers of {self}")
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """All numbers that the axis of values must hold."""
+        return tuple(number for number in (self.value, self.low, self.high, self.printed) if number is not None)
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,7 @@ class Intervals:
         title: the name of the picture, read out before anything else.
         finding: what it shows, in words: the text for who cannot see it.
         metric: of the values.
+        higher_is_better: of the metric.
         points: the best first.
         note: small print below, such as what was left out; empty for none.
     """
@@ -49,6 +63,7 @@ class Intervals:
     title: str
     finding: str
     metric: str
+    higher_is_better: bool
     points: tuple[Point, ...]
     note: str = ""
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from unimp_bench.plots.data import Plot
+from xml.etree.ElementTree import tostring
+
+from unimp_bench.plots.bars import draw_bars
+from unimp_bench.plots.data import Bars, Intervals, Plot
+from unimp_bench.plots.intervals import draw_intervals
+from unimp_bench.plots.scatter import draw_scatter
 
 
 def draw(plot: Plot, *, inline: bool = False) -> str:
@@ -12,4 +17,11 @@ def draw(plot: Plot, *, inline: bool = False) -> str:
         plot: what it shows; at least one point.
         inline: without a style and a namespace of its own, to stand within an HTML page that has ``STYLE`` once.
     """
-    raise NotImplementedError
+    match plot:
+        case Intervals():
+            root = draw_intervals(plot, inline)
+        case Bars():
+            root = draw_bars(plot, inline)
+        case _:
+            root = draw_scatter(plot, inline)
+    return tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,42 @@
+"""Rows below one another: a dot and its interval each, under the row's label."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from unimp_bench.plots.data import Intervals, Point
+from unimp_bench.plots.scales import Linear
+from unimp_bench.plots.svg import EDGE, HEAD, MARKS, PRINTED, WIDTH, close, frame, grid, line, mark, number, row, words
+from unimp_bench.plots.theme import FONT
+from unimp_bench.plots.words import clean, cut, width
+
+PITCH = 34
+_SIDE = 24
+
+
+def draw_intervals(plot: Intervals, inline: bool) -> Element:
+    """The label stands above its interval, not beside it, so that a phone has room for both."""
+    better = "higher" if plot.higher_is_better else "lower"
+    root = frame(plot, f"{plot.metric}, with 95% intervals; {better} is better", inline)
+    scale = Linear.over([number for point in plot.points for number in point.extent], _SIDE, WIDTH - _SIDE)
+    bottom = HEAD + PITCH * len(plot.points)
+    grid(root, scale.ticks(), HEAD, bottom)
+    for place, point in enumerate(plot.points):
+        _draw(root, point, scale, HEAD + PITCH * place)
+    close(root, plot, plot.points, bottom + 36)
+    return root
+
+
+def _draw(root: Element, point: Point, scale: Linear, top: float) -> None:
+    value = f"{point.value:.4f}"
+    told = value + ("" if point.low is None or point.high is None else f" [{point.low:.4f}, {point.high:.4f}]")
+    group = row(root, point, told + ("" if point.printed is None else f", printed {point.printed:.4f}"))
+    room = WIDTH - 3 * EDGE - width(value, FONT)
+    words(group, EDGE, top + 14, cut(clean(point.label), room, FONT))
+    words(group, WIDTH - EDGE, top + 14, value, "end")
+    middle = top + 24
+    if point.low is not None and point.high is not None:
+        line(group, f"M{number(scale.at(point.low))} {number(middle)}H{number(scale.at(point.high))}", "span")
+    if point.printed is not None:
+        mark(group, PRINTED, scale.at(point.printed), middle)
+    mark(group, MARKS[point.role], scale.at(point.value), middle)
