@@ -14,7 +14,7 @@ from scipy.sparse import csc_array, csr_array
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.reader import PATH_SEPARATOR
-from unimp_bench.records import Examples, FloatArray, IntArray, Split
+from unimp_bench.records import Examples, FloatArray, IntArray, Split, learned_from
 from unimp_bench.splits import catalogue, target_examples
 
 HISTORY = 5
@@ -33,7 +33,7 @@ class Retriever:
     """
 
     def __init__(self, corpus: Corpus, split: Split, paths: Sequence[str]) -> None:
-        train = target_examples(corpus, "loo", "train", "retrieval")
+        train = target_examples(corpus, learned_from(split), "train", "retrieval")
         assert train.targets is not None
         pairs = (np.ones(len(train), dtype=np.float32), (train.histories.items[train.ends - 1], train.targets))
         self._transitions = csc_array(pairs, shape=(len(corpus.items), len(corpus.items)))

@@ -41,7 +41,8 @@ class Selection(Task):
     A training example has one to three positives, and so has a test example of a new user or domain. In ``loo`` only
     two interactions of a user are kept from training, one of them for validation, and an item that was trained on
     cannot honestly be asked for: so a validation example has one positive, a test example one or two, and with two the
-    history ends before both. A public split has no order to take next items from, and is refused.
+    history ends before both. In ``global-time`` the positives of a test example are the user's next one to three items
+    after the instant. A public split has no order to take next items from, and is refused.
     """
 
     name = "selection"
@@ -84,6 +85,10 @@ class Selection(Task):
         examples = target_examples(corpus, split, part, self.name)
         if part == "validation":
             return examples, np.ones(len(examples), dtype=np.int64)
+        if split == "global-time" and part == "test":
+            assert examples.rows is not None
+            left = corpus.histories.offsets[examples.users + 1] - examples.rows
+            return examples, np.minimum(rng.integers(1, MOST_POSITIVES, endpoint=True, size=len(examples)), left)
         if part == "train":
             left = examples.histories.offsets[examples.users + 1] - examples.ends
             return examples, np.minimum(rng.integers(1, MOST_POSITIVES, endpoint=True, size=len(examples)), left)

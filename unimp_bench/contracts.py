@@ -126,7 +126,7 @@ class FitData:
     Attributes:
         items: attributes and pictures of the whole catalogue.
         catalogue: sorted numbers of the items that may be answers in training and validation.
-        examples: by task name, of split ``loo``, or of ``new-domain`` where a fitted model is adapted to it.
+        examples: by task name, of ``loo`` or ``global-time``, or of ``new-domain`` where a model is adapted to it.
         seed: of every random choice in the fit.
         work: a folder of this fit's own; what is there at the start is from an interrupted fit of the same
             specification, so a model may go on from its checkpoint.

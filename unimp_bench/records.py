@@ -18,12 +18,18 @@ IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
 
-Split = Literal["loo", "new-user", "new-domain"]
+Split = Literal["loo", "new-user", "new-domain", "global-time"]
 Part = Literal["train", "validation", "test"]
 Protocol = Literal["paper", "masked"]
 
-SPLITS: tuple[Split, ...] = ("loo", "new-user", "new-domain")
+PAPER_SPLITS: tuple[Split, ...] = ("loo", "new-user", "new-domain")
+SPLITS: tuple[Split, ...] = (*PAPER_SPLITS, "global-time")
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "masked")
+
+
+def learned_from(split: Split) -> Split:
+    """The split whose training part models are fitted on when they are asked about ``split`` unprepared."""
+    return "global-time" if split == "global-time" else "loo"
 
 
 def slices(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:

@@ -25,7 +25,7 @@ from unimp_bench.memory import peak_memory_mib
 from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.provenance import provenance
-from unimp_bench.records import Protocol, Split
+from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.results import RESULT_NAME, Cost, ModelFacts, Result
 from unimp_bench.scoring import Answers, scored, write_predictions
 from unimp_bench.spec import FitSpec, RunSpec
@@ -39,8 +39,9 @@ class RunRequest:
     Attributes:
         preset: of the model; ``tuned`` for what ``unimp-bench tune`` chose for the task and corpus.
         fit_on: tasks the model is fitted on; empty for the evaluated task alone.
-        fit_split: whose training part it learns from: ``loo``, or ``new-domain`` to learn the new domain itself.
-        after: the tasks of each earlier fit that the fit goes on from, in their order; those learn from ``loo``.
+        fit_split: whose training part it learns from; None for what the split's models learn from unprepared
+            (``records.learned_from``). ``new-domain`` is to learn the new domain itself.
+        after: the tasks of each earlier fit that the fit goes on from, in their order; those are unprepared.
         settings: fields of the model's configuration that differ from the preset, in all fits.
         tune: fields that differ in the last fit alone.
         options: options of the task that differ from its own.
@@ -57,7 +58,7 @@ class RunRequest:
     seed: int = 0
     preset: str | None = None
     fit_on: tuple[str, ...] = ()
-    fit_split: Split = "loo"
+    fit_split: Split | None = None
     after: tuple[tuple[str, ...], ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     tune: Mapping[str, Any] = field(default_factory=dict)
@@ -182,16 +183,21 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
             f"{card.name} cannot score items that were not in its training data (split new-domain); "
             "--fit-split new-domain fits it there"
         )
-    if request.fit_split != "loo" and request.split != request.fit_split:
-        raise UsageError(f"a model that was fitted on {request.fit_split} is asked about it: add --split new-domain")
+    if request.fit_split not in (None, learned_from(request.split), request.split):
+        raise UsageError(
+            f"a model that is asked about {request.split} learns from {learned_from(request.split)}"
+            + (" or new-domain" if request.split == "new-domain" else "")
+            + f", not from {request.fit_split}; leave out --fit-split"
+        )
 
 
 def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
     """The specification of a request; ``model`` has the settings of the last fit."""
     options = differing_options(task)
     earlier = registry.make_model(request.model, request.preset, request.settings) if request.after else model
-    stages = [(tasks, earlier, "loo") for tasks in request.after]
-    stages.append((request.fit_on or (task.name,), model, request.fit_split))
+    unprepared = learned_from(request.split)
+    stages = [(tasks, earlier, unprepared) for tasks in request.after]
+    stages.append((request.fit_on or (task.name,), model, request.fit_split or unprepared))
     fit: FitSpec | None = None
     for tasks, fitted, split in stages:
         fit = FitSpec(
@@ -259,7 +265,7 @@ def arguments_of(request: RunRequest, corpus: str) -> list[str]:
     parts += model_arguments(request.options, request.preset, request.fit_on, request.settings)
     for tasks in request.after:
         parts += ["--after", ",".join(tasks)]
-    if request.fit_split != "loo":
+    if request.fit_split not in (None, learned_from(request.split)):
         parts += ["--fit-split", request.fit_split]
     for key, value in sorted(request.tune.items()):
         parts += ["--tune", f"{key}={value}"]

@@ -1,9 +1,13 @@
-"""Who is in which split, and which interaction is the target: leave-one-out per user, or the corpus's own parts.
+"""Who is in which split, and which interaction is the target: by user, by the clock, or the corpus's own parts.
 
 For a user with at least three interactions the last is the test target and the one before it the validation
 target; a user with fewer has none of them held out and gives everything to training. Users of ``new-user`` are
 never trained on, and those of ``new-domain`` only where a model is adapted to that domain; their last interaction is
 their test target (UniMP, section 3.1).
+
+``global-time`` asks the users of ``loo`` by the clock: models learn from what lies before one instant, the validation
+target is a user's first interaction between it and a second instant, the test target the first one after that. So
+nothing that a model learns from was made after any target, which leave-one-out cannot say (Meng et al., RecSys 2020).
 
 A corpus that comes with a public split has parts of its own (``Corpus.parts``): then the interactions marked
 validation and test are the targets, several a user, and a target's history is all that stands before its part.
@@ -20,6 +24,8 @@ from unimp_bench.records import BoolArray, Examples, Histories, IntArray, Part, 
 MIN_INTERACTIONS = 3
 HELD_BACK = {"validation": 2, "test": 1}
 PART_CODES = {"train": 0, "validation": 1, "test": 2}
+TIME_SHARES = (0.8, 0.9)
+"""Of the interactions in the order of the clock, the shares before both instants of ``global-time``."""
 
 
 def users_of(corpus: Corpus, split: Split) -> BoolArray:
@@ -59,6 +65,8 @@ def target_examples(corpus: Corpus, split: Split, part: Part, task: str) -> Exam
         raise UsageError("split new-user has only a test part: models are fitted on loo, or adapted to new-domain")
     if corpus.parts is not None:
         return _own_part(corpus, corpus.parts, split, part, task)
+    if split == "global-time":
+        return _by_the_clock(corpus, part, task)
     lengths = corpus.histories.lengths()
     members = users_of(corpus, split)
     evaluated = members & (lengths >= MIN_INTERACTIONS)
@@ -117,6 +125,29 @@ def cut_histories(corpus: Corpus, members: BoolArray, held_back: IntArray) -> Hi
     return histories.take(keep)
 
 
+def _by_the_clock(corpus: Corpus, part: Part, task: str) -> Examples:
+    """The parts of ``global-time``; whoever has nothing before the first instant is asked nothing."""
+    if not corpus.has_clock:
+        raise UsageError(
+            f"corpus {corpus.name!r} has no clock times, so no split global-time: it knows users' orders only"
+        )
+    histories, members = corpus.histories, users_of(corpus, "global-time")
+    users = np.repeat(np.arange(histories.users), histories.lengths())
+    of_members = histories.times[members[users]]
+    if not len(of_members):
+        raise UsageError(f"corpus {corpus.name!r} has no users for split global-time; {_hint('global-time')}")
+    instants = np.quantile(of_members, TIME_SHARES, method="higher")
+    after = [np.bincount(users[histories.times >= instant], minlength=histories.users) for instant in instants]
+    learned = members & (after[0] < histories.lengths())
+    if part == "train":
+        return training_examples(corpus, cut_histories(corpus, learned, after[0]), "global-time", task)
+    unknown = after[0] if part == "validation" else after[1]
+    asked = learned & (after[0] > after[1] if part == "validation" else after[1] > 0)
+    if not asked.any():
+        raise UsageError(f"no user of corpus {corpus.name!r} was there before and after the instants of global-time")
+    return last_examples(corpus, "global-time", part, task, np.where(asked, unknown, 0))
+
+
 def _own_part(corpus: Corpus, parts: IntArray, split: Split, part: Part, task: str) -> Examples:
     if split != "loo":
         raise UsageError(f"corpus {corpus.name!r} comes with a split of its own and has no users for split {split}")
@@ -150,4 +181,5 @@ def _hint(split: Split) -> str:
         "loo": "none has three interactions",
         "new-user": "build it with held-out users (HELD_OUT=0.1)",
         "new-domain": "build it with a held-out domain",
+        "global-time": "all of them are held out",
     }[split]

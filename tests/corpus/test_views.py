@@ -109,7 +109,7 @@ def test_lists_go_whole_and_text_follows(planted: Corpus) -> None:
 
 
 def test_views_compose(planted: Corpus) -> None:
-    text, vision = View("NT"), View("NV", 0.5, 3)
+    text, vision = View.parse("NT"), View("NV", 0.5, 3)
     both, swapped = view_of(view_of(planted, text), vision), view_of(view_of(planted, vision), text)
     assert both.name == f"{planted.name}+NT+NV-0.5-3"
     assert np.array_equal(cells(both), cells(view_of(planted, text)))
@@ -126,7 +126,7 @@ def test_views_compose(planted: Corpus) -> None:
     ("text", "view", "name"),
     [
         ("NT", View("NT", 0.2, 0), "planted+NT"),
-        ("NV:0.2:0", View("NV"), "planted+NV"),
+        ("NV:0.2:0", View.parse("NV"), "planted+NV"),
         ("NT:0.4", View("NT", 0.4), "planted+NT-0.4"),
         ("NV:.5", View("NV", 0.5), "planted+NV-0.5"),
         ("NT:0.2:7", View("NT", 0.2, 7), "planted+NT-0.2-7"),
@@ -154,6 +154,53 @@ def test_a_corpus_with_nothing_to_change_is_refused(tmp_path: Path) -> None:
                       new_domains=(), bad_lines={})  # fmt: skip
     corpus = Corpus.open(tmp_path / "bare")
     with pytest.raises(UsageError, match="view NT changes nothing: the items of bare have no attributes"):
-        view_of(corpus, View("NT"))
+        view_of(corpus, View.parse("NT"))
     with pytest.raises(UsageError, match="view NV changes nothing: bare has fewer than two pictures"):
-        view_of(corpus, View("NV"))
+        view_of(corpus, View.parse("NV"))
+
+
+def tied_corpus(planted: Corpus, folder: Path) -> Corpus:
+    """The planted corpus with times that stand still for three interactions at a time."""
+    histories = planted.histories
+    place = np.concatenate([np.arange(length) for length in histories.lengths()])
+    tied = Corpus(planted.folder, planted.manifest)
+    tied._array = lambda name: {**vars(histories), "times": 10**9 + place // 3}[name]  # type: ignore[method-assign]
+    return tied
+
+
+def test_st_shuffles_what_happened_at_once_and_nothing_else(planted: Corpus, tmp_path: Path) -> None:
+    before = tied_corpus(planted, tmp_path)
+    after = view_of(before, View.parse("ST"))
+    after._array = before._array  # type: ignore[method-assign]
+    old, new = before.histories, after.histories
+    assert np.array_equal(old.offsets, new.offsets) and np.array_equal(old.times, new.times)
+    groups = np.stack([np.repeat(np.arange(old.users), old.lengths()), old.times])
+    assert sorted(zip(*groups, old.items, strict=True)) == sorted(zip(*groups, new.items, strict=True))
+    moved = (old.items != new.items).mean()
+    assert moved == pytest.approx(2 / 3, abs=0.05)  # of three in a random order each moves with chance 2/3
+    half = view_of(before, View("ST", 0.5, 0))
+    half._array = before._array  # type: ignore[method-assign]
+    assert (half.histories.items != old.items).mean() == pytest.approx(1 / 3, abs=0.04)
+
+
+def test_st_moves_ratings_reviews_and_explanations_with_their_items(planted: Corpus, tmp_path: Path) -> None:
+    before = tied_corpus(planted, tmp_path)
+    after = view_of(view_of(before, View.parse("ST")), View.parse("NT"))  # the order outlives a second view
+    after._array = before._array  # type: ignore[method-assign]
+
+    def facts(corpus: Corpus) -> list[tuple[object, ...]]:
+        histories, explanations = corpus.histories, corpus.explanations
+        assert histories.reviews is not None and explanations is not None
+        said = dict(zip(explanations.rows.tolist(), explanations.take(np.arange(len(explanations))), strict=True))
+        users = np.repeat(np.arange(histories.users), histories.lengths())
+        columns = zip(users, histories.items, histories.ratings, histories.reviews.read(), strict=True)
+        return sorted((*row, said.get(number, "")) for number, row in enumerate(columns))
+
+    assert after.order is not None and not np.array_equal(after.order, np.arange(len(after.order)))
+    assert np.all(np.diff(after.explanations.rows) > 0)
+    assert facts(before) == facts(after)
+
+
+def test_st_changes_nothing_without_ties(planted: Corpus) -> None:
+    with pytest.raises(UsageError, match="at the same time"):
+        view_of(planted, View.parse("ST"))

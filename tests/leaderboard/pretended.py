@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench.metrics.ranking import RANK_METRICS
-from unimp_bench.records import IntArray, Split
+from unimp_bench.records import IntArray, Split, learned_from
 from unimp_bench.results import CorpusFacts, Cost, Estimate, ModelFacts, Provenance, Result, pack_ranks
 from unimp_bench.spec import FitSpec, RunSpec
 
@@ -23,7 +23,7 @@ def make_result(
     settings: Mapping[str, str] | None = None,
     tune: Mapping[str, str] | None = None,
     fit_on: tuple[str, ...] = (),
-    fit_split: Split = "loo",
+    fit_split: Split | None = None,
     after: tuple[tuple[str, ...], ...] = (),
     config: Mapping[str, Any] | None = None,
     reads: tuple[str, ...] = ("order",),
@@ -34,7 +34,9 @@ def make_result(
     """A result of a pretended run: a ranking whose numbers are those of ``ranks``."""
     settings, tune = dict(settings or {}), dict(tune or {})
     fit: FitSpec | None = None
-    for tasks, learnt, split_of in [*((tasks, {}, "loo") for tasks in after), (fit_on or (task,), tune, fit_split)]:
+    unprepared = learned_from(split)
+    stages = [*((tasks, {}, unprepared) for tasks in after), (fit_on or (task,), tune, fit_split or unprepared)]
+    for tasks, learnt, split_of in stages:
         fit = FitSpec(
             tasks=tuple((name, 1) for name in sorted(tasks)),
             model=model,

@@ -131,9 +131,9 @@ def test_a_topic_needs_two_rows_that_compare() -> None:
 
 
 def test_noise_belongs_to_the_corpus_that_it_was_put_into() -> None:
-    name, fingerprint = viewed("toy", "f" * 64, View("NT"))
+    name, fingerprint = viewed("toy", "f" * 64, View.parse("NT"))
     noisy = ranked(corpus=name, fingerprint=fingerprint)
-    of_another = ranked(corpus="toy+NV", fingerprint=viewed("toy", "0" * 64, View("NV"))[1])
+    of_another = ranked(corpus="toy+NV", fingerprint=viewed("toy", "0" * 64, View.parse("NV"))[1])
     (section,) = topic_sections(SUITES["robustness"], [ranked(), noisy, of_another])
     assert labels(section) == ["UniMP", "UniMP with NT"]
     assert {row.reason for row in section.rows if not row.results} == {NO_RESULT}

@@ -12,7 +12,7 @@ from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import corpus_option, pairs, view_option
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
-from unimp_bench.records import SPLITS, Split
+from unimp_bench.records import PAPER_SPLITS, SPLITS, Split
 
 if TYPE_CHECKING:
     from unimp_bench.export.dataset import Outcome
@@ -24,7 +24,13 @@ ALL = "all"
 @click.option("--task", "tasks", multiple=True, required=True, help="A task, or 'all'; may be given more than once.")
 @corpus_option
 @click.option("--out", type=click.Path(path_type=Path), help="Where <corpus>/<task> comes to lie; else exports/.")
-@click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Only this split; all if not named.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice(SPLITS),
+    help="Only this split; those of the paper if not named.",
+)
 @view_option
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the one task.")
 def command(
@@ -51,7 +57,7 @@ def command(
         tasks=chosen,
         corpus=folder,
         out=workspace.root / "exports" if out is None else out,
-        splits=splits or SPLITS,
+        splits=splits or PAPER_SPLITS,
         options=changed,
         views=views,
     )

@@ -20,8 +20,8 @@ KINDS = ("tasks", "models", "corpora", "suites")
 def command(kind: str) -> None:
     """List tasks, models, corpora or suites.
 
-    READS is what decides a model's answers; SPLITS are those that it answers once it is fitted on loo. With --fit-split
-    new-domain any model is fitted on the new domain itself.
+    READS is what decides a model's answers; SPLITS are those that it answers once it is fitted on loo, or for
+    global-time on what lies before an instant. With --fit-split new-domain any model learns the new domain itself.
     """
     find(dict.fromkeys(KINDS), kind, "list")
     rows = {"tasks": _tasks, "models": _models, "corpora": _corpora, "suites": _suites}[kind]()
@@ -45,9 +45,9 @@ def _models() -> list[tuple[str, ...]]:
 
 
 def _splits(card: ModelCard) -> list[Split]:
-    """The splits that a model answers once it is fitted on ``loo``."""
-    served: dict[Split, bool] = {"loo": True, "new-user": card.new_users, "new-domain": card.new_items}
-    return [split for split in SPLITS if served[split]]
+    """The splits that a model answers without being fitted on a new domain."""
+    lacking: dict[Split, bool] = {"new-user": not card.new_users, "new-domain": not card.new_items}
+    return [split for split in SPLITS if not lacking.get(split)]
 
 
 def _corpora() -> list[tuple[str, ...]]:

@@ -18,7 +18,7 @@ corpus_option = click.option(
     "--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path."
 )
 split_option = click.option(
-    "--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Whose last item is asked."
+    "--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Whose item is asked, and which one."
 )
 protocol_option = click.option(
     "--protocol",
@@ -31,7 +31,10 @@ task_option = click.option(
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task."
 )
 view_option = click.option(
-    "--view", "views", multiple=True, help="Noise in the corpus: NT, NV, or with share and seed, NT:0.4:7."
+    "--view",
+    "views",
+    multiple=True,
+    help="Noise in the corpus: NT, NV, or ties in time shuffled: ST; with share and seed: NT:0.4:7.",
 )
 
 

@@ -21,7 +21,7 @@ from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.records import Protocol, Split
 
-FIT_SPLITS = ("loo", "new-domain")
+FIT_SPLITS = ("loo", "new-domain", "global-time")
 
 
 @click.command("run")
@@ -37,7 +37,9 @@ FIT_SPLITS = ("loo", "new-domain")
 @view_option
 @click.option("--fit-on", multiple=True, metavar="TASK", help="Fit on these tasks instead of the evaluated one.")
 @click.option(
-    "--fit-split", type=click.Choice(FIT_SPLITS), default="loo", show_default=True, help="Whose training part."
+    "--fit-split",
+    type=click.Choice(FIT_SPLITS),
+    help="Whose training part: new-domain fits a model on the new domain itself. [default: as --split asks]",
 )
 @click.option("--after", multiple=True, metavar="TASK,TASK", help="Go on from a fit on these tasks; again for more.")
 @click.option("--tune", multiple=True, metavar="KEY=VALUE", help="Change one setting in the last fit alone.")
@@ -55,7 +57,7 @@ def command(
     options: tuple[str, ...],
     views: tuple[str, ...],
     fit_on: tuple[str, ...],
-    fit_split: Split,
+    fit_split: Split | None,
     after: tuple[str, ...],
     tune: tuple[str, ...],
     note: str,

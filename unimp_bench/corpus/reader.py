@@ -17,6 +17,8 @@ from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, Histories, IntArray, Texts
 
 PATH_SEPARATOR = " > "
+FIRST_CLOCK_TIME = 100_000_000
+"""Times below this one (in 1973) are positions: nobody's sequence is so long, and no source is so old."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,21 @@ class Items:
 
 
 class Corpus:
-    """A built corpus, opened for reading; ``items`` are given where a view shows them otherwise than stored."""
+    """A built corpus, opened for reading.
 
-    def __init__(self, folder: Path, manifest: Manifest, items: Items | None = None) -> None:
+    Args:
+        items: given where a view shows them otherwise than stored.
+        order: (rows,) the stored interactions in the order that a view shows them, users and times as stored; None
+            for the order as stored.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, items: Items | None = None, order: IntArray | None = None
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.items = items or Items(folder, manifest)
+        self.order = order
 
     @classmethod
     def open(cls, folder: Path) -> Corpus:
@@ -156,8 +167,16 @@ class Corpus:
     def histories(self) -> Histories:
         """All interactions, as memory maps, and their reviews, which stay on disk."""
         arrays = {name: self._array(name) for name in ARRAYS}
-        reviews = None if self.reviews is None else Texts(WholeReviews(self.reviews), np.arange(len(arrays["items"])))
+        rows = np.arange(len(arrays["items"])) if self.order is None else self.order
+        if self.order is not None:
+            arrays |= {name: arrays[name][rows] for name in ("items", "ratings", "times")}
+        reviews = None if self.reviews is None else Texts(WholeReviews(self.reviews), rows)
         return Histories(**arrays, reviews=reviews)
+
+    @cached_property
+    def has_clock(self) -> bool:
+        """Whether times are seconds since 1970, and not positions in the users' sequences."""
+        return bool(len(self.histories) and self.histories.times.max() >= FIRST_CLOCK_TIME)
 
     @cached_property
     def parts(self) -> npt.NDArray[np.uint8] | None:
@@ -174,7 +193,7 @@ class Corpus:
 
     @cached_property
     def reviews(self) -> Reviews | None:
-        """The review texts, or None where the source has none."""
+        """The review texts by stored row, or None where the source has none."""
         path = self.folder / "reviews.parquet"
         return Reviews(path) if path.is_file() else None
 
@@ -182,7 +201,7 @@ class Corpus:
     def explanations(self) -> Explanations | None:
         """Why users say an item suits them or not, or None where the source has no reviews."""
         path = self.folder / "explanations.parquet"
-        return Explanations(path) if path.is_file() else None
+        return Explanations(path, self.order) if path.is_file() else None
 
     def _array(self, name: str) -> np.ndarray:
         """One array of the interactions, as a memory map."""

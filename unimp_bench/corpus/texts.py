@@ -37,10 +37,15 @@ class WholeReviews:
 
 
 class Explanations:
-    """Sentences of users' own reviews that say why the item suits them or not; some interactions have one."""
+    """Sentences of users' own reviews that say why the item suits them or not; some interactions have one.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        order: (interactions,) the stored rows in the order that a view shows them; None for the order as stored.
+    """
+
+    def __init__(self, path: Path, order: IntArray | None = None) -> None:
         self._path = path
+        self._order = order
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -48,13 +53,25 @@ class Explanations:
     @cached_property
     def rows(self) -> IntArray:
         """(explanations,) int64: the interactions that have an explanation, sorted."""
-        rows: IntArray = read_table(self._path, ["row"]).column("row").to_numpy()
-        return rows
+        shown: IntArray = self._shown[self._stored_order]
+        return shown
 
     def take(self, numbers: IntArray) -> list[str]:
         """Sentences of the explanations of these numbers, which count from 0 in the order of ``rows``."""
-        sentences: list[str] = take_rows(self._path, numbers, ["sentence"]).column("sentence").to_pylist()
+        stored = self._stored_order[numbers]
+        sentences: list[str] = take_rows(self._path, stored, ["sentence"]).column("sentence").to_pylist()
         return sentences
+
+    @cached_property
+    def _shown(self) -> IntArray:
+        """(explanations,) the interaction of each explanation, in the order that they are stored."""
+        rows: IntArray = read_table(self._path, ["row"]).column("row").to_numpy()
+        return rows if self._order is None else np.argsort(self._order)[rows]
+
+    @cached_property
+    def _stored_order(self) -> IntArray:
+        """(explanations,) the stored explanations by their interactions."""
+        return np.argsort(self._shown)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -1,6 +1,8 @@
-"""Seeded views of a corpus with noise in its items, for the robustness of models (UniMP, section A.3 and Table 6).
+"""Seeded views of a corpus: noise in its items, or another order of what happened at the same time.
 
-``NT`` takes a share of the attribute values away, ``NV`` gives a share of the items the picture of another item.
+``NT`` takes a share of the attribute values away, ``NV`` gives a share of the items the picture of another item, for
+the robustness of models (UniMP, section A.3 and Table 6). ``ST`` shuffles interactions of a user that have the same
+time, whose stored order says nothing: a score that falls with it was read out of a file and not out of a user.
 A view is a corpus of its own name and fingerprint over the same files: nothing is built, no cache mixes.
 """
 
@@ -21,9 +23,12 @@ from unimp_bench.corpus.reader import Corpus, Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, IntArray
 
-PAPER_SHARE = 0.2
+ViewKind = Literal["NT", "NV", "ST"]
 
-_FORM = re.compile(r"(?P<kind>NT|NV)(:(?P<share>[0-9]*\.?[0-9]+)(:(?P<seed>[0-9]{1,18}))?)?")
+SHARES: dict[ViewKind, float] = {"NT": 0.2, "NV": 0.2, "ST": 1.0}
+"""By kind, the share where none is named: for noise that of the paper."""
+
+_FORM = re.compile(r"(?P<kind>NT|NV|ST)(:(?P<share>[0-9]*\.?[0-9]+)(:(?P<seed>[0-9]{1,18}))?)?")
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,17 @@ class View:
     """What is changed, and how much of it.
 
     Attributes:
-        kind: ``NT``, missing attribute values; ``NV``, pictures of other items.
-        share: of the values that are there, or of the items that have a picture, rounded to whole ones.
+        kind: ``NT``, missing attribute values; ``NV``, pictures of other items; ``ST``, shuffled ties.
+        share: of the values that are there, of the items that have a picture, or of the groups of a user's
+            interactions with one time, rounded to whole ones.
         seed: of the draw; with the same seed a larger share changes all that a smaller one does.
 
     Raises:
         UsageError: the share or the seed makes no sense.
     """
 
-    kind: Literal["NT", "NV"]
-    share: float = PAPER_SHARE
+    kind: ViewKind
+    share: float
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -54,17 +60,14 @@ class View:
         """Read ``NT``, ``NV:0.4`` or ``NT:0.2:7`` (kind, share, seed)."""
         match = _FORM.fullmatch(text)
         if match is None:
-            raise UsageError(f"view {text!r} is none: write NT or NV, and a share and a seed where wanted (NT:0.4:7)")
-        return cls(
-            kind="NT" if match["kind"] == "NT" else "NV",
-            share=float(match["share"] or PAPER_SHARE),
-            seed=int(match["seed"] or 0),
-        )
+            raise UsageError(f"view {text!r} is none: write NT, NV or ST, then a share and a seed if wanted (NT:0.4:7)")
+        kind: ViewKind = match["kind"]  # type: ignore[assignment]  # the form allows no other
+        return cls(kind, float(match["share"] or SHARES[kind]), int(match["seed"] or 0))
 
     def __str__(self) -> str:
         """The shortest form that ``parse`` reads back."""
         values = {(True, True): "", (False, True): f":{self.share}"}
-        return self.kind + values.get((self.share == PAPER_SHARE, self.seed == 0), f":{self.share}:{self.seed}")
+        return self.kind + values.get((self.share == SHARES[self.kind], self.seed == 0), f":{self.share}:{self.seed}")
 
     @property
     def canonical(self) -> str:
@@ -73,7 +76,7 @@ class View:
 
 
 def view_of(corpus: Corpus, view: View) -> Corpus:
-    """The same users and interactions over items with noise; views of views compose.
+    """The same users and interactions with what the view changes; views of views compose.
 
     Names and domains of the items stay as they are, and so does which of them have a picture.
 
@@ -82,8 +85,10 @@ def view_of(corpus: Corpus, view: View) -> Corpus:
     """
     name, fingerprint = viewed(corpus.name, corpus.fingerprint, view)
     manifest = corpus.manifest.model_copy(update={"name": name, "fingerprint": fingerprint})
-    noisy = {"NT": MissingValues, "NV": OtherPictures}[view.kind]
-    return Corpus(corpus.folder, manifest, noisy(corpus.items, manifest, view))
+    if view.kind == "ST":
+        return Corpus(corpus.folder, manifest, corpus.items, _shuffled_ties(corpus, view))
+    noisy = MissingValues if view.kind == "NT" else OtherPictures
+    return Corpus(corpus.folder, manifest, noisy(corpus.items, manifest, view), corpus.order)
 
 
 def viewed(name: str, fingerprint: str, view: View) -> tuple[str, str]:
@@ -146,6 +151,23 @@ class OtherPictures(Items):
         steps = np.random.default_rng([self._view.seed, 1]).integers(1, len(pictured), len(pictured))
         shown[pictured[chosen]] = pictured[(chosen + steps[chosen]) % len(pictured)]
         return shown
+
+
+def _shuffled_ties(corpus: Corpus, view: View) -> IntArray:
+    """(rows,) the stored rows with the view's share of the groups of one user and time in an order by chance."""
+    histories = corpus.histories
+    owners = np.repeat(np.arange(histories.users), histories.lengths())
+    begins = np.append(True, (np.diff(owners) != 0) | (np.diff(histories.times) != 0))
+    group = np.cumsum(begins) - 1
+    tied = np.flatnonzero(np.bincount(group) > 1)
+    if not len(tied):
+        raise UsageError(f"view ST changes nothing: no user of {corpus.name} did two things at the same time")
+    chosen = np.zeros(group[-1] + 1, dtype=np.bool_)
+    chosen[tied[_draw(len(tied), view)]] = True
+    by_chance = np.random.default_rng([view.seed, 1]).random(len(group))
+    rows = np.lexsort((np.where(chosen[group], by_chance, 0.0), group))
+    stored: IntArray = rows if corpus.order is None else corpus.order[rows]
+    return stored
 
 
 def _draw(count: int, view: View) -> IntArray:

@@ -14,7 +14,7 @@ from unimp_bench.export.record import Export
 COLUMNS = {
     "id": ("string", "`task/split/part/user/place`, the place of the target in the user's sequence; unique"),
     "task": ("string", "name of the task"),
-    "split": ("string", "`loo`, `new-user` or `new-domain`"),
+    "split": ("string", "`loo`, `new-user`, `new-domain` or `global-time`"),
     "part": ("string", "`train`, `validation` or `test`"),
     "domain": ("string", "the user's domain"),
     "user": ("string", "the user, by the name of the source"),

@@ -26,7 +26,7 @@ from unimp_bench.files import locked
 from unimp_bench.fitting import corpus_cache
 from unimp_bench.paths import Workspace
 from unimp_bench.progress import progress
-from unimp_bench.records import SPLITS, Examples, Part, Split
+from unimp_bench.records import PAPER_SPLITS, SPLITS, Examples, Part, Split
 from unimp_bench.rendering import SCHEMA, Renderer, item_words
 from unimp_bench.runner import open_corpus
 
@@ -36,6 +36,7 @@ _PARTS: dict[Split, tuple[Part, ...]] = {
     "loo": ("train", "validation", "test"),
     "new-user": ("test",),
     "new-domain": ("test",),
+    "global-time": ("train", "validation", "test"),
 }
 
 
@@ -45,7 +46,7 @@ class ExportRequest:
 
     Attributes:
         out: datasets come to lie in ``out/<corpus>/<task>``.
-        splits: all that a task offers where none is named.
+        splits: those of the paper where none is named; the training parts of loo and global-time overlap.
         options: options of the one task named.
         views: seeded changes of the corpus, one upon the other.
     """
@@ -53,7 +54,7 @@ class ExportRequest:
     tasks: tuple[str, ...]
     corpus: Path
     out: Path
-    splits: tuple[Split, ...] = SPLITS
+    splits: tuple[Split, ...] = PAPER_SPLITS
     options: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[str, ...] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.leaderboard.labels import tasks_of
+from unimp_bench.records import learned_from
 from unimp_bench.results import Result
 from unimp_bench.suites import CATALOGUE, VARIED, Suite, SuiteRow
 
@@ -24,7 +25,7 @@ def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
         and model.tune == row.tune
         and [tasks_of(stage) for stage in stages[:-1]] == [tuple(sorted(tasks)) for tasks in row.after]
         and tasks_of(stages[-1]) == tuple(sorted(row.fit_on or (spec.task,)))
-        and spec.fit.split == row.fit_split
+        and spec.fit.split == (row.fit_split or learned_from(suite.split))
         and result.corpus.name.partition("+")[2] == viewed_as(row, "", "")[0].removeprefix("+")
     )
 

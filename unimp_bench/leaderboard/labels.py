@@ -41,14 +41,14 @@ def tasks_of(fit: FitSpec) -> tuple[str, ...]:
 
 
 def _fit_words(
-    after: Iterable[tuple[str, ...]], last: tuple[str, ...], split: str, tune: Mapping[str, str], asked: str
+    after: Iterable[tuple[str, ...]], last: tuple[str, ...], split: str | None, tune: Mapping[str, str], asked: str
 ) -> list[str]:
     """How a model was fitted, where that is not simply on the task it is asked."""
     earlier = [_tasks_words(tasks) for tasks in after]
     parts = [f"after {', then '.join(earlier)}"] if earlier else []
     if last and last != (asked,):
         parts.append(f"fitted on {_tasks_words(last)}")
-    if split != "loo":
+    if split == "new-domain":
         parts.append(f"fitted on {split}")
     return [*parts, *(f"then {words}" for words in settings_words(tune))]
 

@@ -6,6 +6,7 @@ from unimp_bench.suites import (
     backbones,
     explanation,
     fusion,
+    global_time,
     image_generation,
     learning_strategy,
     new_domain,
@@ -37,6 +38,7 @@ CATALOGUE = (
     image_generation.SUITE,
     adaptation.SUITE,
     pretraining.SUITE,
+    global_time.SUITE,
 )
 SUITES: dict[str, Suite] = {suite.name: suite for suite in CATALOGUE}
 

@@ -39,7 +39,7 @@ class SuiteRow:
     settings: Mapping[str, str] = field(default_factory=dict)
     tune: Mapping[str, str] = field(default_factory=dict)
     fit_on: tuple[str, ...] = ()
-    fit_split: Split = "loo"
+    fit_split: Split | None = None
     after: tuple[tuple[str, ...], ...] = ()
     views: tuple[str, ...] = ()
     system: str = ""
@@ -94,6 +94,6 @@ def refused(systems: str, reason: str) -> SuiteRow:
     return SuiteRow(systems, model="", lacks=reason)
 
 
-def popularity(fit_split: Split = "loo") -> SuiteRow:
+def popularity(fit_split: Split | None = None) -> SuiteRow:
     """The floor of a table of rankings."""
     return SuiteRow("Popularity", model="popularity", fit_split=fit_split, seeded=False)

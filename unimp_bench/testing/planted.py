@@ -4,7 +4,7 @@ Three domains (the last held out whole) of 24 items each stand in rings; a user 
 steps to the next item with probability 0.85, else jumps. So order decides, popularity does not. An item's ring
 position modulo 4 gives its category and its half of the ring the colour of its picture, so that search has
 something to match. Every interaction has a review, and most an explanation, which follow from the category and the
-rating; the ratings themselves are chance.
+rating; the ratings themselves are chance. A user buys once a day, and users begin on different days.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from unimp_bench.records import BoolArray, Histories, IntArray
 DOMAINS = ("Books", "Tools", "Office")
 ITEMS_PER_DOMAIN = 24
 USERS_PER_DOMAIN = 80
+_DAY = 86_400
+_FIRST_DAY = 15_000
 KINDS = ("red round", "blue square", "green long", "black flat")
 
 
@@ -35,7 +37,7 @@ def write_planted_corpus(folder: Path, seed: int = 0) -> Manifest:
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
         items=np.concatenate(walks).astype(np.int32),
         ratings=rng.integers(1, 6, rows).astype(np.float32),
-        times=np.concatenate([np.arange(length) * 86_400 for length in lengths]),
+        times=np.concatenate([(_FIRST_DAY + 7 * user % 11 + np.arange(n)) * _DAY for user, n in enumerate(lengths)]),
     )
     with CorpusWriter(folder) as writer:
         for item in range(len(DOMAINS) * ITEMS_PER_DOMAIN):
