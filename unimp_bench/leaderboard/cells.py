@@ -156,7 +156,8 @@ def anchor(title: str) -> str:
 def _command(result: Result) -> str:
     origin = result.provenance
     mark = "" if origin.clean else ", with changes"
-    return f"{origin.command}  # commit {origin.commit[:12] or 'unknown'}{mark}"
+    again = "" if result.cost is None else f", reproduce {result.spec.key[:12]}"
+    return f"{origin.command}  # commit {origin.commit[:12] or 'unknown'}{mark}{again}"
 
 
 def _column(kind: Kind, name: str) -> Column:

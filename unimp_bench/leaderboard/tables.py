@@ -16,6 +16,7 @@ from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.leaderboard.claims import claims, only_in_topics
 from unimp_bench.leaderboard.labels import label_of
 from unimp_bench.leaderboard.scored import Scored, compared, metric_names
+from unimp_bench.leaderboard.shuffled import Shuffled, has_shuffled_ties, shuffled_rows
 from unimp_bench.leaderboard.topics import why_empty
 from unimp_bench.records import PROTOCOLS, SPLITS
 from unimp_bench.results import CorpusFacts, Estimate, Result
@@ -59,6 +60,7 @@ class Section:
         names: full names of the metrics that any row has, in the order of the kind's columns.
         options: of the task, in words; empty for its own.
         empty: rows of the suite of the task's name that are missing; only where the section asks what that suite asks.
+        shuffled: those of the rows that also ran where ties in time are shuffled.
     """
 
     kind: Kind
@@ -71,6 +73,7 @@ class Section:
     examples: int
     rows: tuple[Row, ...]
     empty: tuple[EmptyRow, ...] = ()
+    shuffled: tuple[Shuffled, ...] = ()
 
     @property
     def title(self) -> str:
@@ -83,20 +86,22 @@ class Section:
 def sections(results: Iterable[Result], card: TaskCard) -> list[Section]:
     """The sections of one task: real corpora by name, then generated ones; splits and protocols in their order.
 
-    Variants that only the page of a topic compares are left out.
+    Variants that only the page of a topic compares are left out; results with shuffled ties stand beside the others.
     """
+    results = list(results)
+    shuffled = [result for result in results if has_shuffled_ties(result)]
     groups: dict[tuple[bool, str, int, int, str, str], list[Result]] = defaultdict(list)
     for result in results:
         spec = result.spec
-        if spec.task == card.name and not only_in_topics(result):
+        if spec.task == card.name and not only_in_topics(result) and not has_shuffled_ties(result):
             place = (SPLITS.index(spec.split), PROTOCOLS.index(spec.protocol))
             key = (result.corpus.synthetic, result.corpus.name, *place, _options(result), spec.fit.fingerprint)
             groups[key].append(result)
     suite = SUITES.get(card.name)
-    return [_section(groups[key], kind_of(card.kind), suite) for key in sorted(groups)]
+    return [_section(groups[key], kind_of(card.kind), suite, shuffled) for key in sorted(groups)]
 
 
-def _section(results: list[Result], kind: Kind, suite: Suite | None) -> Section:
+def _section(results: list[Result], kind: Kind, suite: Suite | None, shuffled: list[Result]) -> Section:
     by_row: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_row[label_of(result)].append(result)
@@ -119,6 +124,7 @@ def _section(results: list[Result], kind: Kind, suite: Suite | None) -> Section:
             *(_row(row, place, p) for place, (row, p) in enumerate(zip(contestants, p_values, strict=True), 1)),
         ),
         empty=_empty(results, suite),
+        shuffled=shuffled_rows([*ceilings, *contestants], shuffled),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from unimp_bench.audit.corpus.record import CorpusAudit
+from unimp_bench.leaderboard.audited import audit_link
 from unimp_bench.leaderboard.cells import (
     COSTS,
     GENERATED,
@@ -22,17 +24,24 @@ from unimp_bench.leaderboard.cells import (
 )
 from unimp_bench.leaderboard.labels import row_words
 from unimp_bench.leaderboard.reported import Reported
+from unimp_bench.leaderboard.slice_table import slice_details
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.suites import Suite
 
 
-def topic_page(suite: Suite, found: Sequence[TopicSection], reported: Sequence[Reported]) -> str:
+def topic_page(
+    suite: Suite,
+    found: Sequence[TopicSection],
+    reported: Sequence[Reported],
+    audits: Sequence[CorpusAudit] = (),
+) -> str:
     """The page of one suite.
 
     Args:
         suite: whose rows are shown.
         found: its sections.
         reported: the printed tables of this topic.
+        audits: of corpora.
     """
     base = suite.rows[0].label
     lines = [
@@ -54,14 +63,14 @@ def topic_page(suite: Suite, found: Sequence[TopicSection], reported: Sequence[R
     if unseen:
         lines += ["", f"Without a result, so all their rows are empty: {', '.join(unseen)} (docs/data.md says whence)."]
     for section in found:
-        lines += ["", *_section(section, [table for table in reported if table.task == section.task])]
+        lines += ["", *_section(section, [table for table in reported if table.task == section.task], audits)]
     lines += ["", "## What the paper reports", ""] if reported else []
     for table in reported:
         lines += [*reported_table(table), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(section: TopicSection, reported: Sequence[Reported]) -> list[str]:
+def _section(section: TopicSection, reported: Sequence[Reported], audits: Sequence[CorpusAudit]) -> list[str]:
     kind = section.kind
     reported_name = (f"Reported {kind.reported}",) if reported and kind.reported else ()
     columns = ("Row", "Change", "Seeds", *brief(section.names, kind), "Difference", "p", *reported_name, *COSTS)
@@ -70,11 +79,13 @@ def _section(section: TopicSection, reported: Sequence[Reported]) -> list[str]:
         f"## {section.title}",
         "",
         *corpus_facts(section.corpus, kind, section.examples, section.suite.protocol, section.fingerprint),
+        *audit_link(section.fingerprint, audits),
         "",
         *table_head(columns),
         *(table_row(_cells(row, section, reported, bool(reported_name))) for row in section.rows),
         *reasons([(row.label, row.reason) for row in section.rows if row.reason]),
         *remarks(filled),
+        *slice_details(section, audits, "Row"),
         *details(filled, section.names, "Row"),
     ]
 

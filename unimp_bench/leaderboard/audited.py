@@ -1,0 +1,55 @@
+"""Where the published audits of corpora stand among the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unimp_bench.audit.corpus.cuts import CUTS
+from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet
+from unimp_bench.errors import DataError
+from unimp_bench.leaderboard.cells import table_head, table_row
+
+INDEXED = ("transition", "tied", "copy", "cold_user", "cold_item")
+"""The cuts whose shares the index shows."""
+
+
+def audit_file(audit: CorpusAudit) -> str:
+    """Name of the page of an audit.
+
+    Raises:
+        DataError: the corpus has no plain name.
+    """
+    if Path(audit.name).name != audit.name:
+        raise DataError(f"an audit names {audit.name!r}, which is no plain name")
+    return f"audit_{audit.name}.md"
+
+
+def audit_link(fingerprint: str, audits: Sequence[CorpusAudit]) -> list[str]:
+    """A line that leads to the audit of a corpus, where one is published."""
+    found = next((audit for audit in audits if audit.fingerprint == fingerprint), None)
+    return ["", f"How far shortcuts solve it: [audit of {found.name}]({audit_file(found)})."] if found else []
+
+
+def audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
+    """All published audits, by the shares of the test examples that are on the first side of a cut; maybe none."""
+    if not audits:
+        return []
+    cuts = [cut for cut in CUTS if cut.name in INDEXED]
+    text = "An audit tells how far shortcuts solve a corpus. These are shares of its test examples, of split loo first."
+    return [
+        "",
+        text,
+        "",
+        *table_head(("Audit", "Split", "Test examples", *(cut.yes for cut in cuts))),
+        *(
+            table_row((f"[{audit.name}]({audit_file(audit)})", *_shares(audit.sets[0], [cut.name for cut in cuts])))
+            for audit in audits
+            if audit.sets
+        ),
+    ]
+
+
+def _shares(found: ExampleSet, cuts: Sequence[str]) -> list[str]:
+    masks = [found.mask(cut) for cut in cuts]
+    return [found.split, f"{found.examples:,}", *("" if mask is None else f"{mask.mean():.1%}" for mask in masks)]

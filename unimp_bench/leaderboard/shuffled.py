@@ -1,0 +1,67 @@
+"""The rows of a section beside the same rows where the order among interactions of one time is by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from unimp_bench.corpus.views import View, viewed
+from unimp_bench.leaderboard.labels import label_of
+from unimp_bench.leaderboard.scored import Scored
+from unimp_bench.results import Estimate, Result
+
+TIES = View.parse("ST")
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """One row on the corpus as it is stored and on its view ``ST``, over the seeds that both have.
+
+    Attributes:
+        seeds: how many.
+        stored, shuffled: the main metric.
+    """
+
+    label: str
+    seeds: int
+    stored: Estimate
+    shuffled: Estimate
+
+    @property
+    def shift(self) -> float:
+        """What shuffling adds."""
+        return self.shuffled.value - self.stored.value
+
+
+def has_shuffled_ties(result: Result) -> bool:
+    """Whether a result belongs beside that of the corpus whose ties were shuffled, and to no table of its own."""
+    return result.corpus.name.partition("+")[2] == str(TIES)
+
+
+def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Shuffled, ...]:
+    """Those of the rows that also ran with shuffled ties, which ``results`` are of, in their order."""
+    found = []
+    for row in rows:
+        by_seed = {result.spec.fit.seed: result for result in results if _is_of(row, result)}
+        stored = [result for result in row.results if result.spec.fit.seed in by_seed]
+        if stored:
+            pair = (stored, [by_seed[result.spec.fit.seed] for result in stored])
+            before, after = (Scored.of(row.label, each, row.kind).metrics()[row.kind.main] for each in pair)
+            found.append(Shuffled(row.label, len(stored), before, after))
+    return tuple(found)
+
+
+def _is_of(row: Scored, result: Result) -> bool:
+    """Whether a result is a row's in all but the corpus, and on the view of the row's own one."""
+    home = row.results[0]
+    seen = viewed(home.corpus.name, home.spec.fit.fingerprint, TIES)
+    return (
+        (result.corpus.name, result.spec.fit.fingerprint) == seen
+        and _question(result) == _question(home)
+        and label_of(result) == row.label
+    )
+
+
+def _question(result: Result) -> tuple[object, ...]:
+    spec = result.spec
+    return spec.task, spec.split, spec.protocol, spec.options

@@ -1,0 +1,46 @@
+"""The slices of a section as markdown, behind a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unimp_bench.audit.corpus.record import CorpusAudit
+from unimp_bench.leaderboard.cells import table_head, table_row
+from unimp_bench.leaderboard.slices import FEWEST, Side, slices_of
+from unimp_bench.leaderboard.tables import Section
+from unimp_bench.leaderboard.topics import TopicSection
+
+
+def slice_details(section: Section | TopicSection, audits: Sequence[CorpusAudit], first: str) -> list[str]:
+    """What each cut asks, and the main metric of each row on both of its sides; nothing without an audit.
+
+    Args:
+        first: head of the column of labels.
+    """
+    slices = slices_of(section, audits)
+    if slices is None:
+        return []
+    sides = [side for each in slices.cuts for side in (each.yes, each.no)]
+    cells = [[f"{mean:.4f}" for mean in side.means()] or [""] * len(slices.rows) for side in sides]
+    few = [
+        f"* {side.name}: empty, {side.examples} examples are too few for a mean" for side in sides if not side.is_enough
+    ]
+    return [
+        "",
+        "<details><summary>Where the rows differ</summary>",
+        "",
+        f"{slices.metric} of each row, apart for the test examples on either side of a cut (their number in the head; "
+        f"no mean over fewer than {FEWEST}). What the cuts ask:",
+        "",
+        *(f"* *{each.cut.yes}*, else *{each.cut.no}*: {each.cut.about}" for each in slices.cuts),
+        "",
+        *table_head((first, *map(_head, sides))),
+        *(table_row((row.label, *(column[place] for column in cells))) for place, row in enumerate(slices.rows)),
+        *(["", *few] if few else []),
+        "",
+        "</details>",
+    ]
+
+
+def _head(side: Side) -> str:
+    return f"{side.name} ({side.examples:,})"
