@@ -1,8 +1,9 @@
 """The command ``unimp-bench``: errors become one line and an exit code, commands are imported when used.
 
-Exit codes: 0 done; 1 some runs of a suite failed, or a published row was not reproduced; 2 a name or option is wrong;
-3 a file or corpus is wrong; 4 a package is missing; 5 a model broke its contract; 6 another process works on the same;
-130 interrupted. Anything else is a defect of unimp-bench and shows its traceback.
+Exit codes: 0 done; 1 some runs of a suite failed, a published row was not reproduced, or a row of an audited table is
+not consistent; 2 a name or option is wrong; 3 a file or corpus is wrong; 4 a package is missing; 5 a model broke its
+contract; 6 another process works on the same; 130 interrupted. Anything else is a defect of unimp-bench and shows its
+traceback.
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from unimp_bench.audit.corpus.record import CorpusAudit
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import kind_of
+from unimp_bench.leaderboard.audited import audit_index, audit_link
 from unimp_bench.leaderboard.cells import (
     COSTS,
     GENERATED,
@@ -14,6 +16,7 @@ from unimp_bench.leaderboard.cells import (
     corpus_facts,
     cost_cells,
     details,
+    estimate_cell,
     main_cells,
     p_cell,
     printed_for,
@@ -25,12 +28,20 @@ from unimp_bench.leaderboard.cells import (
     table_row,
 )
 from unimp_bench.leaderboard.reported import Reported, ReportedRow
+from unimp_bench.leaderboard.shuffled import TIES, Shuffled
+from unimp_bench.leaderboard.slice_table import slice_details
 from unimp_bench.leaderboard.tables import EmptyRow, Row, Section
 from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.suites import CATALOGUE, Suite
 
 
-def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Reported], gallery: str = "") -> str:
+def task_page(
+    card: TaskCard,
+    found: Sequence[Section],
+    reported: Sequence[Reported],
+    gallery: str = "",
+    audits: Sequence[CorpusAudit] = (),
+) -> str:
     """The page of one task.
 
     Args:
@@ -38,6 +49,7 @@ def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Repor
         found: its sections.
         reported: the printed tables of this task.
         gallery: where pictures are that a model drew; empty for nowhere.
+        audits: of corpora.
     """
     kind = kind_of(card.kind)
     ordered = kind.column(kind.main)
@@ -61,7 +73,7 @@ def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Repor
     if not found:
         lines += ["", "No result has been published yet."]
     for section in found:
-        lines += ["", *_section(section, reported)]
+        lines += ["", *_section(section, reported, audits)]
     printed = [table for table in reported if not table.topic or any(row.models for row in table.rows)]
     lines += ["", "## What papers report", ""] if printed else []
     for table in printed:
@@ -70,9 +82,19 @@ def task_page(card: TaskCard, found: Sequence[Section], reported: Sequence[Repor
 
 
 def index_page(
-    pages: Iterable[tuple[TaskCard, Sequence[Section]]], topics: Iterable[tuple[Suite, Sequence[TopicSection]]]
+    pages: Iterable[tuple[TaskCard, Sequence[Section]]],
+    topics: Iterable[tuple[Suite, Sequence[TopicSection]]],
+    others: Sequence[tuple[str, str]] = (),
+    audits: Sequence[CorpusAudit] = (),
 ) -> str:
-    """The index of all leaderboards: the best row of every section of a task; of a topic, what is filled."""
+    """The index of all leaderboards: the best row of every section of a task; of a topic, what is filled.
+
+    Args:
+        pages: of tasks.
+        topics: of suites.
+        others: further pages, as their file and what they tell.
+        audits: of corpora.
+    """
     lines = [
         GENERATED,
         "# Leaderboards",
@@ -102,22 +124,28 @@ def index_page(
             lines.append(table_row((link, suite.table, part.corpus.name, part.task, part.budget, filled)))
         if not sections:
             lines.append(table_row((f"[{suite.name}]({suite.name}.md)", suite.table, "", "", "", "none yet")))
+    if others:
+        lines += ["", "How far numbers can be trusted:", "", *(f"* [{about}]({file})" for file, about in others)]
+    lines += audit_index(audits)
     return "\n".join(lines) + "\n"
 
 
-def _section(section: Section, reported: Sequence[Reported]) -> list[str]:
+def _section(section: Section, reported: Sequence[Reported], audits: Sequence[CorpusAudit]) -> list[str]:
     kind = section.kind
     reported_name = (f"Reported {kind.reported}",) if kind.reported else ()
     return [
         f"## {section.title}",
         "",
         *corpus_facts(section.corpus, kind, section.examples, section.protocol, section.fingerprint),
+        *audit_link(section.fingerprint, audits),
         "",
         *table_head(("#", "Model", *brief(section.names, kind), *reported_name, "p", *COSTS)),
         *(table_row(_cells(row, section, reported)) for row in section.rows),
         *(table_row(_empty_cells(row, section, reported)) for row in section.empty),
         *reasons([(row.row.label, row.reason) for row in section.empty]),
         *remarks(section.rows),
+        *_shuffled_table(section.shuffled, kind.main),
+        *slice_details(section, audits, "Model"),
         *details(section.rows, section.names, "Model"),
     ]
 
@@ -131,6 +159,24 @@ def _cells(row: Row, section: Section, reported: Sequence[Reported]) -> list[str
         *([printed_for_model(row.results[0].model.name, section, reported)] if kind.reported else []),
         p_cell(row.p_value),
         *cost_cells(row.results[0].cost),
+    ]
+
+
+def _shuffled_table(rows: Sequence[Shuffled], metric: str) -> list[str]:
+    if not rows:
+        return []
+    return [
+        "",
+        f"When ties in time are shuffled (view `{TIES}`: interactions of a user at one time in an order by chance, the "
+        "model fitted and scored again on that; means over the seeds that ran both ways):",
+        "",
+        *table_head(("Model", "Seeds", metric, "Shuffled", "Shift")),
+        *(
+            table_row(
+                (row.label, str(row.seeds), estimate_cell(row.stored), estimate_cell(row.shuffled), f"{row.shift:+.4f}")
+            )
+            for row in rows
+        ),
     ]
 
 

@@ -45,18 +45,24 @@ class Reported(Strict):
     rows: tuple[ReportedRow, ...]
 
 
+def read_reported(path: Path) -> Reported:
+    """One printed table.
+
+    Raises:
+        DataError: the file is not of this form.
+    """
+    try:
+        return Reported.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path} is no table of reported numbers ({place}: {first['msg']})") from None
+
+
 def load_reported(folder: Path) -> list[Reported]:
     """All printed tables below a leaderboards folder.
 
     Raises:
         DataError: a file is not of this form.
     """
-    tables = []
-    for path in sorted((folder / REPORTED).glob("*.json")):
-        try:
-            tables.append(Reported.model_validate_json(path.read_bytes()))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path} is no table of reported numbers ({place}: {first['msg']})") from None
-    return tables
+    return [read_reported(path) for path in sorted((folder / REPORTED).glob("*.json"))]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from unimp_bench import registry
+from unimp_bench.audit.corpus.page import audit_page
+from unimp_bench.audit.corpus.record import load_audits
+from unimp_bench.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.files import write_atomically
+from unimp_bench.leaderboard.audited import audit_file
 from unimp_bench.leaderboard.markdown import index_page, task_page
 from unimp_bench.leaderboard.reported import load_reported
 from unimp_bench.leaderboard.store import load_results
@@ -16,7 +20,7 @@ from unimp_bench.suites import CATALOGUE
 
 
 def pages(folder: Path) -> dict[str, str]:
-    """File name to content of every page, from the results and reported numbers below ``folder``.
+    """File name to content of every page, from the results, reported numbers and audits below ``folder``.
 
     A suite that has a task's name has that task's page.
     """
@@ -24,14 +28,22 @@ def pages(folder: Path) -> dict[str, str]:
     cards = registry.task_cards()
     tasks = [(card, sections(results, card)) for card in cards.values()]
     topics = [(suite, topic_sections(suite, results)) for suite in CATALOGUE if suite.name not in cards]
-    made = {"README.md": index_page(tasks, topics)}
+    others: list[tuple[str, str]] = []
+    audits = load_audits(folder)
+    made = {audit_file(audit): audit_page(audit) for audit in audits}
+    printed_audits = audit_reported(folder)
+    if printed_audits:
+        made[PAGE] = table_audit_page(printed_audits)
+        others.append((PAGE, "which printed rows can come from one ranking per example"))
+    made["README.md"] = index_page(tasks, topics, others, audits)
     for card, found in tasks:
         gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'
         drawn = gallery if (folder / gallery).is_file() else ""
         printed = [table for table in reported if table.task == card.name]
-        made[f"{card.name}.md"] = task_page(card, found, printed, drawn)
+        made[f"{card.name}.md"] = task_page(card, found, printed, drawn, audits)
     for suite, parts in topics:
-        made[f"{suite.name}.md"] = topic_page(suite, parts, [table for table in reported if table.topic == suite.name])
+        printed = [table for table in reported if table.topic == suite.name]
+        made[f"{suite.name}.md"] = topic_page(suite, parts, printed, audits)
     return made
 
 

@@ -1,1 +1,1 @@
-"""Whether the numbers of a printed row can all come from one set of target ranks."""
+"""Whether the rank metrics of a printed row can come from one ranking per example, at the precision of the print."""
