@@ -36,7 +36,7 @@ CUTS = (
         "transition",
         "one transition away",
         "further away",
-        "in training somebody went from the last item of the history to the target directly",
+        "in training somebody else went from the last item of the history to the target directly",
     ),
     Cut(
         "future",
@@ -48,10 +48,15 @@ CUTS = (
         "tied",
         "tied in time",
         "not tied",
-        "the target has the time of the interaction before it, so their order says nothing",
+        "the target has the time of the last interaction of the history, so their order says nothing",
     ),
     Cut("repeat", "had before", "new to the user", "the target itself stands in the history"),
-    Cut("copy", "had a copy before", "no copy before", "another item of the history is a near-duplicate of the target"),
+    Cut(
+        "copy",
+        "had a copy before",
+        "no copy before",
+        "another item of the history is a near-duplicate of the target, by title or by picture",
+    ),
     Cut("cold_user", "cold users", "warm users", f"the history holds fewer than {SHORT_HISTORY} items"),
     Cut("cold_item", "cold items", "warm items", f"the target has fewer than {FEW_INTERACTIONS} training interactions"),
     Cut(

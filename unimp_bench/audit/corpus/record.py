@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from unimp_bench.audit.corpus.measures import Duplicates, SplitMeasures, Ties
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.records import BoolArray, Split
@@ -17,6 +18,9 @@ from unimp_bench.strict import Strict
 
 AUDITS = "audits"
 """Folder of published audits below the leaderboards: ``audits/<corpus>.json``."""
+
+AUDIT_NAME, PAGE_NAME = "audit.json", "audit.md"
+"""Beside a corpus: the audit, and its page. They are no part of the corpus: no manifest names them."""
 
 
 class ExampleSet(Strict):
@@ -32,14 +36,22 @@ class ExampleSet(Strict):
 
     tasks: tuple[str, ...]
     split: Split
-    examples: int
+    examples: int = Field(ge=0)
     masks: dict[str, str]
 
     def mask(self, cut: str) -> BoolArray | None:
-        """(examples,) bool, or None where the cut is absent."""
+        """(examples,) bool, or None where the cut is absent.
+
+        Raises:
+            ValueError, zlib.error: the mask is damaged; an audit that was read has none such.
+        """
         if cut not in self.masks:
             return None
-        bits = np.frombuffer(zlib.decompress(base64.b64decode(self.masks[cut], validate=True)), dtype=np.uint8)
+        expected = -(-self.examples // 8)
+        unpacked = zlib.decompressobj().decompress(base64.b64decode(self.masks[cut], validate=True), expected + 1)
+        if len(unpacked) != expected:
+            raise ValueError(f"cut {cut} does not hold a bit for each of {self.examples} examples")
+        bits = np.frombuffer(unpacked, dtype=np.uint8)
         mask: BoolArray = np.unpackbits(bits, count=self.examples).astype(np.bool_)
         return mask
 
@@ -50,6 +62,9 @@ class CorpusAudit(Strict):
     Attributes:
         name, fingerprint, synthetic: of the corpus.
         sets: of every task and split that the corpus serves.
+        splits: what was measured of each split that has test examples.
+        ties: over all interactions; None without clock times.
+        titles, pictures: near-duplicate items by either; None where no item has one.
     """
 
     format: Literal["unimp-bench-corpus-audit"] = "unimp-bench-corpus-audit"
@@ -58,6 +73,10 @@ class CorpusAudit(Strict):
     fingerprint: str
     synthetic: bool
     sets: tuple[ExampleSet, ...]
+    splits: tuple[SplitMeasures, ...] = Field(default=())
+    ties: Ties | None = Field(default=None)
+    titles: Duplicates | None = Field(default=None)
+    pictures: Duplicates | None = Field(default=None)
 
     @classmethod
     def read(cls, path: Path) -> CorpusAudit:
@@ -90,6 +109,17 @@ class CorpusAudit(Strict):
 def pack_mask(mask: BoolArray) -> str:
     """The text form of a cut over examples."""
     return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode("ascii")
+
+
+def published_path(folder: Path, name: str) -> Path:
+    """Where the audit of a corpus belongs below a leaderboards folder.
+
+    Raises:
+        DataError: the corpus bears no plain name.
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise DataError(f"an audit names the corpus {name!r}, which is no plain name")
+    return folder / AUDITS / f"{name}.json"
 
 
 def load_audits(folder: Path) -> list[CorpusAudit]:
