@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unimp_bench.audit.corpus.cuts import CUTS
-from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet
-from unimp_bench.errors import DataError
+from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet, published_path
 from unimp_bench.leaderboard.cells import table_head, table_row
 
 INDEXED = ("transition", "tied", "copy", "cold_user", "cold_item")
@@ -20,9 +19,7 @@ def audit_file(audit: CorpusAudit) -> str:
     Raises:
         DataError: the corpus has no plain name.
     """
-    if Path(audit.name).name != audit.name:
-        raise DataError(f"an audit names {audit.name!r}, which is no plain name")
-    return f"audit_{audit.name}.md"
+    return f"audit_{published_path(Path(), audit.name).stem}.md"
 
 
 def audit_link(fingerprint: str, audits: Sequence[CorpusAudit]) -> list[str]:
@@ -36,7 +33,7 @@ def audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
     if not audits:
         return []
     cuts = [cut for cut in CUTS if cut.name in INDEXED]
-    text = "An audit tells how far shortcuts solve a corpus. These are shares of its test examples, of split loo first."
+    text = "How far shortcuts solve a corpus: shares of its test examples. Each audit says what they are, and more."
     return [
         "",
         text,

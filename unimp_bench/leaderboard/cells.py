@@ -60,6 +60,11 @@ def cost_cells(cost: Cost | None) -> list[str]:
     ]
 
 
+def estimate_cell(estimate: Estimate) -> str:
+    """A value with its interval."""
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+
+
 def p_cell(p_value: float | None) -> str:
     """A p-value, bold where it is significant."""
     if p_value is None:
@@ -170,8 +175,7 @@ def _value(metrics: Mapping[str, Estimate], name: str, interval: bool = False) -
     """A cell; empty where there is no such metric."""
     if name not in metrics:
         return ""
-    estimate = metrics[name]
-    return f"{estimate.value:.4f}" + (f" [{estimate.low:.4f}, {estimate.high:.4f}]" if interval else "")
+    return estimate_cell(metrics[name]) if interval else f"{metrics[name].value:.4f}"
 
 
 def _seconds(seconds: float) -> str:

@@ -1,0 +1,154 @@
+"""What published audits give the pages: slices of rows, links, an index, and pages of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.leaderboard.pretended import make_result, place
+from unimp_bench import registry
+from unimp_bench.audit.corpus.cuts import CUTS
+from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet, pack_mask, published_path
+from unimp_bench.errors import DataError
+from unimp_bench.leaderboard.slices import FEWEST, Slices, slices_of
+from unimp_bench.leaderboard.store import load_results
+from unimp_bench.leaderboard.tables import Section, sections
+from unimp_bench.leaderboard.topics import TopicSection, topic_sections
+from unimp_bench.leaderboard.write import pages
+from unimp_bench.records import BoolArray, Split
+from unimp_bench.suites import SUITES
+
+N = 100
+COLD = np.arange(N) < FEWEST - 1
+EVEN = np.arange(N) % 2 == 0
+
+
+def audit(
+    masks: dict[str, BoolArray] | None = None, *, fingerprint: str = "f" * 64, split: Split = "loo", name: str = "toy"
+) -> CorpusAudit:
+    """An audit of the corpus of pretended results."""
+    made = {"transition": EVEN, "cold_item": COLD} if masks is None else masks
+    tasks = ("recommendation", "search")
+    packed = {cut: pack_mask(mask) for cut, mask in made.items()}
+    found = ExampleSet(tasks=tasks, split=split, examples=N, masks=packed)
+    return CorpusAudit(name=name, fingerprint=fingerprint, synthetic=True, sets=(found,))
+
+
+def ranks_where(hit: BoolArray) -> np.ndarray:
+    """Ranks of which HR@5 is ``hit``."""
+    return np.where(hit, 1, 99)
+
+
+def section_of(folder: Path) -> Section:
+    """The only section of search."""
+    (section,) = sections(load_results(folder), registry.task_cards()["search"])
+    return section
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Leaderboards with a model that finds the targets one transition away, and one that finds some of all."""
+    place(tmp_path, make_result("walks", ranks_where(EVEN)))
+    for seed in range(2):
+        place(tmp_path, make_result("half", ranks_where(np.arange(N) // 2 % 2 == seed), seed=seed))
+    return tmp_path
+
+
+def sliced(section: Section | TopicSection, *audits: CorpusAudit) -> Slices:
+    """The slices, which must be there."""
+    found = slices_of(section, audits)
+    assert found is not None
+    return found
+
+
+def test_rows_are_averaged_on_both_sides_and_over_seeds(folder: Path) -> None:
+    slices = sliced(section_of(folder), audit(fingerprint="0" * 64), audit())
+    assert [row.label for row in slices.rows] == ["half", "walks"] and slices.metric == "HR@5"
+    transition = slices.cuts[0]
+    assert (transition.cut.name, transition.yes.examples, transition.no.examples) == ("transition", 50, 50)
+    assert transition.yes.means() == pytest.approx([0.5, 1.0])
+    assert transition.no.means() == pytest.approx([0.5, 0.0])
+    half, walks = transition.yes.estimates()
+    assert (half.low, half.high) == pytest.approx((0.5, 0.5)), "two seeds, each of which finds the other's misses"
+    assert walks.low == walks.value == walks.high == 1
+
+
+def test_cuts_stand_in_their_order_and_absent_ones_are_left_out(folder: Path) -> None:
+    slices = sliced(section_of(folder), audit({"head": EVEN, "transition": EVEN, "tied": EVEN}))
+    assert [each.cut.name for each in slices.cuts] == ["transition", "tied", "head"]
+    assert slices_of(section_of(folder), [audit({})]) is None
+
+
+def test_too_few_examples_give_no_mean(folder: Path) -> None:
+    cold = sliced(section_of(folder), audit()).cuts[1]
+    assert (cold.yes.examples, cold.yes.means(), cold.yes.estimates()) == (FEWEST - 1, [], [])
+    assert cold.no.is_enough
+    page = pages_with(folder, audit())["search.md"]
+    assert "* cold items: empty, 19 examples are too few for a mean" in page
+    row = next(line for line in page.splitlines() if line.startswith("| walks | 1.0000 | 0.0000 |"))
+    assert row == "| walks | 1.0000 | 0.0000 |  | 0.4938 |"
+
+
+@pytest.mark.parametrize("other", [audit(fingerprint="0" * 64), audit(split="new-user")])
+def test_an_audit_of_another_corpus_or_split_tells_nothing(folder: Path, other: CorpusAudit) -> None:
+    assert slices_of(section_of(folder), [other]) is None
+
+
+def test_an_audit_of_other_examples_tells_nothing(tmp_path: Path) -> None:
+    place(tmp_path, make_result("short", ranks_where(EVEN)[:-1]))
+    assert slices_of(section_of(tmp_path), [audit()]) is None
+
+
+def test_a_section_with_options_of_the_task_is_not_sliced(tmp_path: Path) -> None:
+    result = make_result("asked", ranks_where(EVEN))
+    place(tmp_path, result.model_copy(update={"spec": result.spec.model_copy(update={"options": {"count": 3}})}))
+    assert slices_of(section_of(tmp_path), [audit()]) is None
+
+
+def test_rows_of_topics_are_sliced_without_the_empty_ones(tmp_path: Path) -> None:
+    for settings, hit in (({}, EVEN), ({"fusion": "late"}, ~EVEN)):
+        place(tmp_path, make_result("unimp", ranks_where(hit), task="recommendation", preset="tiny", settings=settings))
+    (section,) = topic_sections(SUITES["fusion"], load_results(tmp_path))
+    slices = sliced(section, audit())
+    assert len(slices.rows) == 2 < len(section.rows)
+    assert slices.cuts[0].yes.means() == [1.0, 0.0]
+    assert "one transition away (50)" in pages_with(tmp_path, audit())["fusion.md"]
+
+
+def pages_with(folder: Path, *audits: CorpusAudit) -> dict[str, str]:
+    """The pages once audits are published."""
+    for each in audits:
+        each.write(published_path(folder, each.name))
+    return pages(folder)
+
+
+def test_pages_say_what_cuts_ask_and_lead_to_the_audit(folder: Path) -> None:
+    without = pages(folder)
+    assert not any("audit_" in content for content in without.values())
+    assert "Where the rows differ" not in without["search.md"]
+    made = pages_with(folder, audit())
+    page = made["search.md"]
+    transition = next(cut for cut in CUTS if cut.name == "transition")
+    assert f"* *one transition away*, else *further away*: {transition.about}" in page
+    assert "| Model | one transition away (50) | further away (50) | cold items (19) | warm items (81) |" in page
+    assert "[audit of toy](audit_toy.md)" in page
+    assert "| [toy](audit_toy.md) | loo | 100 | 50.0% |  |  |  | 19.0% |" in made["README.md"]
+    assert set(made) - set(without) == {"audit_toy.md"}
+    assert "toy" in made["audit_toy.md"]
+
+
+def test_an_audit_cannot_leave_its_folder(folder: Path) -> None:
+    audit(name="../evil").write(folder / "audits" / "a.json")
+    with pytest.raises(DataError, match="no plain name"):
+        pages(folder)
+
+
+def test_details_name_the_keys_of_rows_that_can_run_again(tmp_path: Path) -> None:
+    ran, scored = make_result("a", np.array([1])), make_result("external:b", np.array([2]))
+    place(tmp_path, ran)
+    place(tmp_path, scored.model_copy(update={"cost": None}))
+    page = pages(tmp_path)["search.md"]
+    assert f"c  # commit abc, reproduce {ran.spec.key[:12]}\n" in page
+    assert page.count("reproduce") == 1
