@@ -3,6 +3,7 @@
 # make data         a corpus: CORPUS=sample (default), CORPUS=amazon-2014 [DOMAIN="Baby Beauty"] [PICTURES=1]
 #                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"); see docs/data.md
 # make lint         ruff and mypy
+# make docs         the documentation, docs/_build/html/index.html; a warning or a broken link fails
 # make test-slow    the long checks as well
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ data_options := --corpus $(CORPUS) $(foreach folder,$(RAW),--raw $(folder)) $(if
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
 	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(PICTURES),--pictures)
 
-.PHONY: quickstart install data test test-slow lint leaderboard clean
+.PHONY: quickstart install data test test-slow lint docs leaderboard clean
 .NOTPARALLEL:
 
 quickstart: install data/sample/manifest.json
@@ -55,8 +56,12 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: install
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --jobs auto \
+		--conf-dir docs --doctree-dir docs/_build/doctrees . docs/_build/html
+
 leaderboard: install
 	$(BIN)/unimp-bench leaderboard
 
 clean:
-	rm -rf data exports runs cache
+	rm -rf data exports runs cache docs/_build docs/reference

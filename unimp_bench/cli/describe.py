@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,6 +12,8 @@ from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import pairs, task_option
 from unimp_bench.contracts import Task, TaskCard
+from unimp_bench.describing import model_facts, task_facts
+from unimp_bench.documentation.settings import settings_of
 from unimp_bench.errors import UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.names import find
@@ -57,20 +59,9 @@ def command(
 
 
 def _task(card: TaskCard, task: Task) -> None:
-    settings = dataclasses.asdict(task.config)
-    _facts(
-        {
-            "task": card.name,
-            "asks": card.about,
-            "kind": card.kind,
-            "paper": card.table,
-            "version": str(task.version),
-            "splits": ", ".join(task.splits),
-            "instruction": task.instruction,
-            **{f"option {key}": repr(value) for key, value in settings.items()},
-        }
-    )
+    _facts(task_facts(card, task))
     click.echo(inspect.getdoc(type(task)))
+    _settings("options (--option KEY=VALUE)", task.config)
 
 
 def _examples(
@@ -107,27 +98,23 @@ def _examples(
 
 
 def _model(name: str) -> None:
-    card = registry.model_card(name)
     model = registry.make_model(name)
-    _facts(
-        {
-            "model": name,
-            "is": card.about,
-            "source": card.source,
-            "serves": ", ".join(card.tasks),
-            "reads": ", ".join(card.reads),
-            "new users": "yes" if card.new_users else "no",
-            "new items": "yes" if card.new_items else "no",
-            "presets": ", ".join(model.presets) or "default",
-        }
-    )
+    _facts(model_facts(registry.model_card(name), model))
     click.echo(inspect.getdoc(type(model)))
-    click.echo("\nsettings (--set KEY=VALUE):")
-    _facts({f"  {field.name}": repr(getattr(model.config, field.name)) for field in dataclasses.fields(model.config)})
+    _settings("settings (--set KEY=VALUE)", model.config)
     if model.space:
         click.echo("\nwhat 'unimp-bench tune' searches:")
         _facts({f"  {key}": ", ".join(map(str, values)) for key, values in model.space.items()})
     _tuned(name)
+
+
+def _settings(heading: str, config: Any) -> None:
+    """The fields of a configuration, their values and what they mean."""
+    found = settings_of(config)
+    if found:
+        click.echo(f"\n{heading}:")
+        values = max(len(each.default) for each in found)
+        _facts({f"  {each.name}": f"{each.default.ljust(values)}  {each.about}".rstrip() for each in found})
 
 
 def _tuned(model: str) -> None:

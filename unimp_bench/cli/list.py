@@ -6,10 +6,9 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import built
-from unimp_bench.contracts import ModelCard
+from unimp_bench.describing import served_splits
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
-from unimp_bench.records import SPLITS, Split
 from unimp_bench.suites import CATALOGUE
 
 KINDS = ("tasks", "models", "corpora", "suites")
@@ -40,14 +39,8 @@ def _models() -> list[tuple[str, ...]]:
     for card in registry.model_cards().values():
         name = f"{card.name}:<Model>" if card.variant else card.name
         tasks = "all" if set(card.tasks) == set(registry.task_cards()) else ", ".join(card.tasks)
-        rows.append((name, tasks, ", ".join(card.reads) or "nothing", ", ".join(_splits(card)), card.about))
+        rows.append((name, tasks, ", ".join(card.reads) or "nothing", ", ".join(served_splits(card)), card.about))
     return rows
-
-
-def _splits(card: ModelCard) -> list[Split]:
-    """The splits that a model answers without being fitted on a new domain."""
-    lacking: dict[Split, bool] = {"new-user": not card.new_users, "new-domain": not card.new_items}
-    return [split for split in SPLITS if not lacking.get(split)]
 
 
 def _corpora() -> list[tuple[str, ...]]:
