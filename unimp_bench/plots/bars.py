@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from unimp_bench.plots.data import Bars, Point
 from unimp_bench.plots.scales import Linear
-from unimp_bench.plots.svg import EDGE, HEAD, MARKS, WIDTH, add, close, frame, grid, line, mark, number, row, words
+from unimp_bench.plots.svg import EDGE, MARKS, WIDTH, add, close, frame, grid, line, mark, number, row, words
 from unimp_bench.plots.theme import FONT
 from unimp_bench.plots.words import clean, cut, width
 
@@ -17,14 +17,14 @@ _SIDE = 28
 def draw_bars(plot: Bars, inline: bool) -> Element:
     """Bars on the better side have another colour than those on the worse one, and another sign."""
     better = "right" if plot.higher_is_better else "left"
-    root = frame(plot, f"{plot.metric} less that of {plot.base}; better to the {better}", inline)
+    root, top = frame(plot, f"{plot.metric} less that of {plot.base}; better to the {better}", inline)
     scale = Linear.over([0.0, *(number for point in plot.points for number in point.extent)], _SIDE, WIDTH - _SIDE)
-    bottom = HEAD + PITCH * len(plot.points)
-    grid(root, scale.ticks(), HEAD, bottom)
-    line(root, f"M{number(scale.at(0))} {HEAD}V{number(bottom)}", "zero")
+    bottom = top + PITCH * len(plot.points)
+    grid(root, scale.ticks(), top, bottom)
+    line(root, f"M{number(scale.at(0))} {top}V{number(bottom)}", "zero")
     for place, point in enumerate(plot.points):
-        _draw(root, point, scale, HEAD + PITCH * place, plot.higher_is_better)
-    close(root, plot, plot.points, bottom + 36)
+        _draw(root, point, scale, top + PITCH * place, plot.higher_is_better)
+    close(root, plot, bottom + 36)
     return root
 
 
@@ -40,8 +40,8 @@ def _draw(root: Element, point: Point, scale: Linear, top: float, higher_is_bett
         return
     colour = "dot" if (point.value >= 0) == higher_is_better else "worse"
     span = {"x": number(min(zero, end)), "width": number(abs(end - zero))}
-    add(group, "rect", colour, y=number(middle - 4), height="8", **span)
+    add(group, "rect", colour, y=number(middle - 3), height="6", **span)
     if point.low is not None and point.high is not None:
         low, high = number(scale.at(point.low)), number(scale.at(point.high))
-        y, up = number(middle), number(middle - 4)
-        line(group, f"M{low} {up}v8M{low} {y}H{high}M{high} {up}v8", "ends")
+        y, up = number(middle), number(middle - 5)
+        line(group, f"M{low} {up}v10M{low} {y}H{high}M{high} {up}v10", "ends")

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from unimp_bench.plots.data import Intervals, Point
 from unimp_bench.plots.scales import Linear
-from unimp_bench.plots.svg import EDGE, HEAD, MARKS, PRINTED, WIDTH, close, frame, grid, line, mark, number, row, words
+from unimp_bench.plots.svg import EDGE, MARKS, PRINTED, WIDTH, close, frame, grid, line, mark, number, row, words
 from unimp_bench.plots.theme import FONT
 from unimp_bench.plots.words import clean, cut, width
 
@@ -17,13 +17,13 @@ _SIDE = 24
 def draw_intervals(plot: Intervals, inline: bool) -> Element:
     """The label stands above its interval, not beside it, so that a phone has room for both."""
     better = "higher" if plot.higher_is_better else "lower"
-    root = frame(plot, f"{plot.metric}, with 95% intervals; {better} is better", inline)
+    root, top = frame(plot, f"{plot.metric}, with 95% intervals; {better} is better", inline)
     scale = Linear.over([number for point in plot.points for number in point.extent], _SIDE, WIDTH - _SIDE)
-    bottom = HEAD + PITCH * len(plot.points)
-    grid(root, scale.ticks(), HEAD, bottom)
+    bottom = top + PITCH * len(plot.points)
+    grid(root, scale.ticks(), top, bottom)
     for place, point in enumerate(plot.points):
-        _draw(root, point, scale, HEAD + PITCH * place)
-    close(root, plot, plot.points, bottom + 36)
+        _draw(root, point, scale, top + PITCH * place)
+    close(root, plot, bottom + 36)
     return root
 
 

@@ -9,6 +9,7 @@ from unimp_bench.plots.words import width
 
 _MARK = 5.0
 _GAP = 8.0
+_SPACE = 4.0
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,19 @@ class Label:
 
 
 def place(
-    marks: Sequence[tuple[float, float]], names: Sequence[Sequence[str]], room: Box, size: float
+    marks: Sequence[tuple[float, float]], names: Sequence[Sequence[str]], lines: Sequence[Box], room: Box, size: float
 ) -> list[Label | None]:
     """A label for each mark in turn: the first of its names that fits somewhere beside it; None where none does.
 
     Args:
         marks: their places, in the order in which they choose.
         names: what may stand beside each, the best first.
+        lines: upright or level ones that no label may cross.
         room: where labels may be.
         size: of the text.
     """
     taken = [Box(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in marks]
+    taken += lines
     labels: list[Label | None] = []
     for (x, y), texts in zip(marks, names, strict=True):
         free = (
@@ -69,7 +72,7 @@ def place(
         if box is None:
             labels.append(None)
             continue
-        taken.append(box)
+        taken.append(Box(box.left - _SPACE, box.top, box.right + _SPACE, box.bottom))
         labels.append(Label(text, box.left, box.bottom - size / 4))
     return labels
 

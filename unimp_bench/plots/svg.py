@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement
 
-from unimp_bench.plots.data import Plot, Point, Role
+from unimp_bench.plots.data import Intervals, Plot, Point, Role
 from unimp_bench.plots.scales import Tick
 from unimp_bench.plots.theme import FONT, SMALL, STYLE
-from unimp_bench.plots.words import clean, cut, width, wrapped
+from unimp_bench.plots.words import clean, width, wrapped
 
 WIDTH = 400
 """Units across: pixels on a desk, and few enough that a phone shows text at a size that can be read."""
@@ -17,6 +17,7 @@ EDGE = 8
 """What text and marks leave free at both sides."""
 
 _PITCH = 16
+_BOLD = 1.06  # bold letters are so much wider
 
 MARKS: dict[Role, tuple[str, str]] = {
     "row": ("circle", "dot"),
@@ -27,12 +28,15 @@ MARKS: dict[Role, tuple[str, str]] = {
 """Shape and class of every role."""
 
 PRINTED = ("diamond", "printed")
-LEGEND: dict[Role, str] = {"ceiling": "knows the truth of a generated corpus", "floor": "knows nothing of the user"}
-_PRINTED_LEGEND = "printed in a paper, on the same data"
+_LEGEND: dict[Role, str] = {"ceiling": "knows the truth of a generated corpus", "floor": "knows nothing of the user"}
 
 
-def frame(plot: Plot, subtitle: str, inline: bool) -> Element:
-    """An SVG with its title, its text for who cannot see it, and its head, as yet without a height."""
+def frame(plot: Plot, subtitle: str, inline: bool) -> tuple[Element, int]:
+    """An SVG with its title, its text for who cannot see it, and its head, as yet without a height.
+
+    Returns:
+        It, and where the plot itself begins.
+    """
     root = Element("svg", {"class": "plot", "role": "img"})
     if not inline:
         root.set("xmlns", "http://www.w3.org/2000/svg")
@@ -41,21 +45,22 @@ def frame(plot: Plot, subtitle: str, inline: bool) -> Element:
     if not inline:
         add(root, "style").text = STYLE
     add(root, "rect", "ground", width="100%", height="100%")
-    words(root, EDGE, 18, cut(clean(plot.title), WIDTH - 2 * EDGE, FONT * 1.06), "head")
-    words(root, EDGE, 36, cut(clean(subtitle), WIDTH - 2 * EDGE, SMALL), "quiet")
-    return root
+    top = 18
+    for text in wrapped(clean(plot.title), WIDTH - 2 * EDGE, FONT * _BOLD):
+        words(root, EDGE, top, text, "head")
+        top += _PITCH
+    for text in wrapped(clean(subtitle), WIDTH - 2 * EDGE, SMALL):
+        words(root, EDGE, top + 2, text, "quiet")
+        top += _PITCH
+    return root, top - 4
 
 
-HEAD = 48
-"""Where the plot itself begins."""
-
-
-def close(root: Element, plot: Plot, points: Iterable[Point], top: float) -> None:
+def close(root: Element, plot: Plot, top: float) -> None:
     """What the shapes mean and the note, from ``top`` on; then the height is known."""
-    drawn = list(points)
-    roles = {point.role for point in drawn}
-    legend = [(MARKS[role], told) for role, told in LEGEND.items() if role in roles]
-    legend += [(PRINTED, _PRINTED_LEGEND)] if any(point.printed is not None for point in drawn) else []
+    roles = {point.role for point in plot.points}
+    legend = [(MARKS[role], told) for role, told in _LEGEND.items() if role in roles]
+    if isinstance(plot, Intervals) and any(point.printed is not None for point in plot.points):
+        legend.append((PRINTED, "printed in a paper, on the same data"))
     for shape, told in legend:
         mark(root, shape, EDGE + 5, top - 4)
         words(root, EDGE + 16, top, told, "quiet")

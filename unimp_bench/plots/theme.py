@@ -43,7 +43,7 @@ DARK = Theme("#0d1117", "#f0f6fc", "#9198a1", "#3d444d", "#4493f8", "#9198a1", "
 _SHAPES = (
     f"svg.plot{{font:{FONT}px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;max-width:100%;height:auto}}"
     f"svg.plot .quiet{{font-size:{SMALL}px}}svg.plot .head{{font-weight:600}}"
-    "svg.plot .end{text-anchor:end}svg.plot .mid{text-anchor:middle}"
+    "svg.plot text{stroke-width:3px;paint-order:stroke}svg.plot .end{text-anchor:end}svg.plot .mid{text-anchor:middle}"
     "svg.plot .span{stroke-width:2;fill:none}svg.plot .front{stroke-dasharray:4 3;fill:none}"
     "svg.plot .limit,svg.plot .printed{stroke-width:1.5}"
 )
@@ -52,7 +52,7 @@ _SHAPES = (
 def rules(theme: Theme, scope: str = "svg.plot") -> str:
     """The colours of a theme as rules of CSS, for the plots that the selector ``scope`` finds."""
     colours = {
-        "text": f"fill:{theme.text}",
+        "text": f"fill:{theme.text};stroke:{theme.ground}",
         ".quiet": f"fill:{theme.quiet}",
         ".ground": f"fill:{theme.ground}",
         ".grid": f"stroke:{theme.grid}",

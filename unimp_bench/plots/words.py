@@ -22,13 +22,13 @@ def width(text: str, size: float) -> float:
 
 
 def cut(text: str, room: float, size: float) -> str:
-    """The text, or as much of it as the room has place for, with an ellipsis."""
-    if width(text, size) <= room:
-        return text
-    kept = len(text)
-    while kept and width(f"{text[:kept]}…", size) > room:
+    """The text, or its begin and its end as far as there is room: settings that tell rows apart stand at the end."""
+    shown, kept = text, len(text)
+    while kept and width(shown, size) > room:
         kept -= 1
-    return f"{text[:kept].rstrip()}…"
+        end = kept // 3
+        shown = f"{text[: kept - end].rstrip()}…{text[len(text) - end :].lstrip()}"
+    return shown
 
 
 def wrapped(text: str, room: float, size: float) -> list[str]:
