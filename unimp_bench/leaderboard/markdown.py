@@ -27,6 +27,7 @@ from unimp_bench.leaderboard.cells import (
     table_head,
     table_row,
 )
+from unimp_bench.leaderboard.plot_files import PlotFile, folded
 from unimp_bench.leaderboard.reported import Reported, ReportedRow
 from unimp_bench.leaderboard.shuffled import TIES, Shuffled
 from unimp_bench.leaderboard.slice_table import slice_details
@@ -39,6 +40,7 @@ def task_page(
     card: TaskCard,
     found: Sequence[Section],
     reported: Sequence[Reported],
+    plots: Sequence[Sequence[PlotFile]],
     gallery: str = "",
     audits: Sequence[CorpusAudit] = (),
 ) -> str:
@@ -48,6 +50,7 @@ def task_page(
         card: the task.
         found: its sections.
         reported: the printed tables of this task.
+        plots: of each section.
         gallery: where pictures are that a model drew; empty for nowhere.
         audits: of corpora.
     """
@@ -72,8 +75,8 @@ def task_page(
         lines += ["", f"Two users, one query, and what a model drew for each: [gallery]({gallery})."]
     if not found:
         lines += ["", "No result has been published yet."]
-    for section in found:
-        lines += ["", *_section(section, reported, audits)]
+    for section, files in zip(found, plots, strict=True):
+        lines += ["", *_section(section, reported, audits, files)]
     printed = [table for table in reported if not table.topic or any(row.models for row in table.rows)]
     lines += ["", "## What papers report", ""] if printed else []
     for table in printed:
@@ -130,7 +133,9 @@ def index_page(
     return "\n".join(lines) + "\n"
 
 
-def _section(section: Section, reported: Sequence[Reported], audits: Sequence[CorpusAudit]) -> list[str]:
+def _section(
+    section: Section, reported: Sequence[Reported], audits: Sequence[CorpusAudit], plots: Sequence[PlotFile]
+) -> list[str]:
     kind = section.kind
     reported_name = (f"Reported {kind.reported}",) if kind.reported else ()
     return [
@@ -144,6 +149,7 @@ def _section(section: Section, reported: Sequence[Reported], audits: Sequence[Co
         *(table_row(_empty_cells(row, section, reported)) for row in section.empty),
         *reasons([(row.row.label, row.reason) for row in section.empty]),
         *remarks(section.rows),
+        *folded(plots),
         *_shuffled_table(section.shuffled, kind.main),
         *slice_details(section, audits, "Model"),
         *details(section.rows, section.names, "Model"),

@@ -44,6 +44,11 @@ def plot_files(page: str, titles: Sequence[str], figures: Sequence[Sequence[Figu
     return files
 
 
+def contents(files: Sequence[Sequence[PlotFile]]) -> dict[str, str]:
+    """What is to be written, by path."""
+    return {file.path: file.content for part in files for file in part}
+
+
 def shown(files: Sequence[PlotFile]) -> list[str]:
     """The plots in a line of markdown: side by side where there is room; nothing for none."""
     return ["", " ".join(f"![{plain(file.alt)}]({file.path})" for file in files)] if files else []

@@ -23,6 +23,7 @@ from unimp_bench.leaderboard.cells import (
     table_row,
 )
 from unimp_bench.leaderboard.labels import row_words
+from unimp_bench.leaderboard.plot_files import PlotFile, shown
 from unimp_bench.leaderboard.reported import Reported
 from unimp_bench.leaderboard.slice_table import slice_details
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
@@ -33,6 +34,7 @@ def topic_page(
     suite: Suite,
     found: Sequence[TopicSection],
     reported: Sequence[Reported],
+    plots: Sequence[Sequence[PlotFile]],
     audits: Sequence[CorpusAudit] = (),
 ) -> str:
     """The page of one suite.
@@ -41,6 +43,7 @@ def topic_page(
         suite: whose rows are shown.
         found: its sections.
         reported: the printed tables of this topic.
+        plots: of each section.
         audits: of corpora.
     """
     base = suite.rows[0].label
@@ -62,15 +65,18 @@ def topic_page(
     unseen = [name for name in suite.corpora if name not in {section.corpus.name for section in found}]
     if unseen:
         lines += ["", f"Without a result, so all their rows are empty: {', '.join(unseen)} (docs/data.md says whence)."]
-    for section in found:
-        lines += ["", *_section(section, [table for table in reported if table.task == section.task], audits)]
+    for section, files in zip(found, plots, strict=True):
+        printed = [table for table in reported if table.task == section.task]
+        lines += ["", *_section(section, printed, audits, files)]
     lines += ["", "## What the paper reports", ""] if reported else []
     for table in reported:
         lines += [*reported_table(table), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(section: TopicSection, reported: Sequence[Reported], audits: Sequence[CorpusAudit]) -> list[str]:
+def _section(
+    section: TopicSection, reported: Sequence[Reported], audits: Sequence[CorpusAudit], plots: Sequence[PlotFile]
+) -> list[str]:
     kind = section.kind
     reported_name = (f"Reported {kind.reported}",) if reported and kind.reported else ()
     columns = ("Row", "Change", "Seeds", *brief(section.names, kind), "Difference", "p", *reported_name, *COSTS)
@@ -85,6 +91,7 @@ def _section(section: TopicSection, reported: Sequence[Reported], audits: Sequen
         *(table_row(_cells(row, section, reported, bool(reported_name))) for row in section.rows),
         *reasons([(row.label, row.reason) for row in section.rows if row.reason]),
         *remarks(filled),
+        *shown(plots),
         *slice_details(section, audits, "Row"),
         *details(filled, section.names, "Row"),
     ]

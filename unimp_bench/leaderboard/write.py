@@ -10,7 +10,9 @@ from unimp_bench.audit.corpus.record import load_audits
 from unimp_bench.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.files import write_atomically
 from unimp_bench.leaderboard.audited import audit_file
+from unimp_bench.leaderboard.figures import section_figures, topic_figures
 from unimp_bench.leaderboard.markdown import index_page, task_page
+from unimp_bench.leaderboard.plot_files import PLOTS, contents, plot_files
 from unimp_bench.leaderboard.reported import load_reported
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import sections
@@ -20,9 +22,9 @@ from unimp_bench.suites import CATALOGUE
 
 
 def pages(folder: Path) -> dict[str, str]:
-    """File name to content of every page, from the results, reported numbers and audits below ``folder``.
+    """Every page and plot as path and content, from the results, reported numbers and audits below ``folder``.
 
-    A suite that has a task's name has that task's page.
+    Paths are relative to it. A suite that has a task's name has that task's page.
     """
     results, reported = load_results(folder), load_reported(folder)
     cards = registry.task_cards()
@@ -40,17 +42,24 @@ def pages(folder: Path) -> dict[str, str]:
         gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'
         drawn = gallery if (folder / gallery).is_file() else ""
         printed = [table for table in reported if table.task == card.name]
-        made[f"{card.name}.md"] = task_page(card, found, printed, drawn, audits)
+        figures = [section_figures(section, printed) for section in found]
+        plots = plot_files(card.name, [section.title for section in found], figures)
+        made[f"{card.name}.md"] = task_page(card, found, printed, plots, drawn, audits)
+        made |= contents(plots)
     for suite, parts in topics:
         printed = [table for table in reported if table.topic == suite.name]
-        made[f"{suite.name}.md"] = topic_page(suite, parts, printed, audits)
+        plots = plot_files(suite.name, [part.title for part in parts], list(map(topic_figures, parts)))
+        made[f"{suite.name}.md"] = topic_page(suite, parts, printed, plots, audits)
+        made |= contents(plots)
     return made
 
 
 def write_all(folder: Path) -> list[Path]:
-    """Write every page; returns their paths."""
-    written = []
-    for name, content in pages(folder).items():
-        write_atomically(folder / name, content)
-        written.append(folder / name)
-    return written
+    """Write every page and its plots, and remove plots of sections that are gone; returns the paths of the pages."""
+    made = {folder / name: content for name, content in pages(folder).items()}
+    for path, content in made.items():
+        write_atomically(path, content)
+    for path in (folder / PLOTS).glob("*.svg"):  # the folder holds nothing else than what is written here
+        if path not in made:
+            path.unlink()
+    return [path for path in made if path.parent.name != PLOTS]

@@ -17,7 +17,7 @@ EDGE = 8
 """What text and marks leave free at both sides."""
 
 _PITCH = 16
-_BOLD = 1.06  # bold letters are so much wider
+_BOLD = 1.15  # bold letters are so much wider
 
 MARKS: dict[Role, tuple[str, str]] = {
     "row": ("circle", "dot"),
