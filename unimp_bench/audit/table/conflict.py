@@ -12,6 +12,9 @@ from unimp_bench.audit.table.program import Fit, nearest, span
 SEARCHED = 3
 """All sets of so many cells are tried for the smallest one in conflict; beyond, cells are taken away one by one."""
 
+SOLVER_DIGITS = 11
+"""To which the ends of a span are believed, so that 0.505 does not become 0.506 outward."""
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -31,7 +34,7 @@ class Conflict:
     def __str__(self) -> str:
         *others, last = map(str, self.given)
         given = f"{', '.join(others)} and {last} leave" if others else f"{last} leaves"
-        return f"{given} {self.odd.metric.name} between {self.low} and {self.high}; printed {self.odd.value:f}"
+        return f"{given} {self.odd.metric.name} between {self.low:f} and {self.high:f}; printed {self.odd.value:f}"
 
 
 def conflict_of(cells: tuple[Cell, ...], fit: Fit) -> Conflict:
@@ -47,8 +50,8 @@ def conflict_of(cells: tuple[Cell, ...], fit: Fit) -> Conflict:
     return Conflict(
         given=tuple(given),
         odd=odd,
-        low=max(Decimal(low), Decimal(0)).quantize(step, ROUND_FLOOR),
-        high=Decimal(high).quantize(step, ROUND_CEILING),
+        low=Decimal(f"{low:.{SOLVER_DIGITS}f}").quantize(step, ROUND_FLOOR),
+        high=Decimal(f"{high:.{SOLVER_DIGITS}f}").quantize(step, ROUND_CEILING),
     )
 
 
