@@ -1,26 +1,27 @@
-"""What learning all positions in one pass brings, beside RecBole's models of the same name, on a part of Amazon Beauty.
+"""Learning all positions in one pass.
 
-    python benchmarks/all_positions.py [--models sasrec gru4rec] [--users 4000] [--minutes 3] [--length 20]
-
-Every model gets the same processor time for its training (validation is not counted), is validated after each
-epoch, and is tested at its best one. Processor seconds, so that a busy machine changes little; set OMP_NUM_THREADS=1.
-The reviews are read from $UNIMP_BENCH_REALDATA/beauty (default ../shared/realdata), RecBole atomic files.
+Our sequential models beside RecBole's of the same name, on some users of Amazon Beauty. Every model gets the same
+processor time for its training, in which validation is not counted; it is validated after each epoch and tested at
+its best one. Ours learns all positions of a sequence in one pass, RecBole a sample of each prefix. The reviews are
+RecBole atomic files, read from `$UNIMP_BENCH_REALDATA/beauty`.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
+from benchmarks.command import benchmark
+from benchmarks.corpora import real_data
+from benchmarks.record import Measure
 from data_prep.build import build_corpus
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
@@ -34,7 +35,8 @@ TASK = "recommendation"
 RECBOLE = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "bert4rec": "BERT4Rec", "hgn": "HGN"}
 RECBOLE_BATCH = 512
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
-LONGEST = 10_000
+HIT_RATES: dict[Protocol, str] = {"paper": "HR@5, history kept", "masked": "HR@5, history left out"}
+LONGEST, PATIENCE = 10_000, 20
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Watch:
         score = float(np.where(ranks <= 5, 1 / np.log2(ranks + 1.0), 0).mean())
         if score > self.best:
             self.best = score
-            for protocol in ("paper", "masked"):
+            for protocol in HIT_RATES:
                 self.reached[protocol] = float((self._ranks(model, self.part.test, protocol) <= 5).mean())
         if self.seconds > self.limit:
             raise TimeIsUpError
@@ -119,44 +121,37 @@ def trained(name: str, settings: dict[str, Any], part: Part, seconds: float) -> 
     return watch
 
 
-def main() -> None:
-    """Prints a line a model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=["sasrec", "gru4rec"], choices=sorted(RECBOLE))
-    parser.add_argument("--users", type=int, default=4000)
-    parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--length", type=int, default=20)
-    arguments = parser.parse_args()
-    raw = Path(os.environ.get("UNIMP_BENCH_REALDATA", "../shared/realdata")).resolve() / "beauty"
-    with tempfile.TemporaryDirectory() as folder:
-        build_corpus("atomic", Path(folder) / "beauty", raw)
-        part = Part.of(Corpus.open(Path(folder) / "beauty"), arguments.users)
-        print(f"{arguments.users} users, {len(part.items)} items, {len(part.train.histories)} training interactions")
-        for name in arguments.models:
-            length = {} if name == "hgn" else {"max_length": arguments.length}
-            sides: dict[str, dict[str, Any]] = {
-                name: length | {"epochs": LONGEST, "validate_every": 1, "patience": 20},
-                f"recbole:{RECBOLE[name]}": {
-                    "epochs": LONGEST,
-                    "max_length": arguments.length,
-                    "batch_size": RECBOLE_BATCH,
-                    "patience": 20,
-                },
+def measures(case: str, sides: dict[str, Watch]) -> Iterator[Measure]:
+    """What each side reached, and how far it came."""
+    for protocol, name in HIT_RATES.items():
+        yield Measure.of(case, name, "", {side: [watch.reached[protocol]] for side, watch in sides.items()})
+    yield Measure.of(case, "validation NDCG@5", "", {side: [watch.best] for side, watch in sides.items()})
+    yield Measure.of(case, "epochs", "", {side: [watch.epochs] for side, watch in sides.items()})
+    epoch = {side: [watch.seconds / watch.epochs] for side, watch in sides.items()}
+    yield Measure.of(case, "an epoch", "CPU s", epoch, compared=True)
+
+
+@benchmark("torch", "recbole")
+@click.option("--model", multiple=True, type=click.Choice(sorted(RECBOLE)), default=("sasrec", "gru4rec"))
+@click.option("--users", default=4000)
+@click.option("--minutes", default=3.0, help="Of each training, at the most.")
+@click.option("--length", default=20, help="Of the sequences.")
+def command(model: tuple[str, ...], users: int, minutes: float, length: int) -> Iterator[Measure]:
+    """See the top of the file."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "beauty"
+        build_corpus("atomic", folder, real_data() / "beauty")
+        part = Part.of(Corpus.open(folder), users)
+        yield Measure.fact("the part", "users", users)
+        yield Measure.fact("the part", "items", len(part.items))
+        yield Measure.fact("the part", "training interactions", len(part.train.histories))
+        for name in model:
+            bounds = {} if name == "hgn" else {"max_length": length}
+            sides = {
+                "ours": (name, bounds | {"epochs": LONGEST, "validate_every": 1, "patience": PATIENCE}),
+                "RecBole's": (
+                    f"recbole:{RECBOLE[name]}",
+                    {"epochs": LONGEST, "max_length": length, "batch_size": RECBOLE_BATCH, "patience": PATIENCE},
+                ),
             }
-            report(sides, lambda side, settings: trained(side, settings, part, 60 * arguments.minutes))
-
-
-def report(sides: dict[str, dict[str, Any]], train: Callable[[str, dict[str, Any]], Watch]) -> None:
-    """A line for each side of a pair."""
-    for side, settings in sides.items():
-        watch = train(side, settings)
-        kept, masked = (watch.reached[protocol] for protocol in ("paper", "masked"))
-        print(
-            f"{side:18} test HR@5 {kept:.4f} kept, {masked:.4f} masked; validation NDCG@5 {watch.best:.4f}; "
-            f"{watch.epochs} epochs of {watch.seconds / watch.epochs:.2f} s",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main()
+            yield from measures(name, {side: trained(*each, part, 60 * minutes) for side, each in sides.items()})

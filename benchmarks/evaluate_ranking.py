@@ -1,47 +1,48 @@
-"""Times full-catalogue evaluation: ours, RecBole's evaluator, and a loop over users. Run it from the root:
+"""Full-catalogue evaluation.
 
-    python benchmarks/evaluate_ranking.py [--users 1000] [--items 50000] [--width 64] [--rounds 7]
+Our `rank_examples` with the metrics, RecBole's evaluator, and a loop over users. All start from the same user
+vectors, item matrix, targets and histories of ten items, compute all scores by the matrix product, leave the seen
+items out, and end with HR, NDCG and MRR at 1, 3, 5 and 10, which must agree.
 
-All three start from the same user vectors, item matrix, targets and histories of ten items, compute all scores by
-the matrix product, leave the seen items out, and end with HR, NDCG and MRR at 1, 3, 5 and 10; these must agree.
-
-* ours: ``rank_examples`` with the metrics, once without and once with the lists of the ten best items; it finds the
-  seen columns in the histories and checks that the scores are finite within its time.
-* RecBole: what ``Trainer.evaluate`` does after its data loader: ``full_sort_predict`` of a dot-product model,
-  masking, ``Collector``, ``Evaluator``. Masks and positives are ready-made. Its default ``eval_batch_size`` of 4096
-  puts all users of a sequential model in one batch; smaller batches, which a user would have to ask for, are timed too.
-* loop: one matrix-vector product and one ``argpartition`` a user.
-
-Rounds alternate between the sides, on two threads each; the fastest round of each side counts. The matrix product
-alone, which NumPy and PyTorch do at different speeds, is printed beside them.
+* **Ours** finds the seen columns in the histories and checks that the scores are finite within its time; once with
+  the lists of the ten best items, as a run keeps them, and once with the metrics alone.
+* **RecBole** does what its `Trainer.evaluate` does after its data loader: `full_sort_predict` of a dot-product model,
+  masking, `Collector`, `Evaluator`. Masks and positives are ready-made. Its default `eval_batch_size` of 4,096 puts
+  all users of a sequential model in one batch; a user would have to ask for the smaller ones.
+* **The loop** takes one matrix-vector product and one `argpartition` a user.
+* **The product alone**, in blocks of 256 users: NumPy and PyTorch do it at different speeds on some processors, which
+  is part of the distance between the sides.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-THREADS = 2
-os.environ |= {"OMP_NUM_THREADS": str(THREADS), "OPENBLAS_NUM_THREADS": str(THREADS)}
+import click
+import numpy as np
+import torch
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-
-from unimp_bench.contracts import FitData, Ranker  # noqa: E402
-from unimp_bench.corpus import Items  # noqa: E402
-from unimp_bench.metrics.ranking import CUTOFFS, MEASURES, rank_metric_means  # noqa: E402
-from unimp_bench.ranking import rank_examples  # noqa: E402
-from unimp_bench.records import Examples, FloatArray, Histories, IntArray  # noqa: E402
+import baselines.recbole.compat  # noqa: F401  (puts back what newer NumPy took away)
+from benchmarks.command import benchmark
+from benchmarks.record import Measure, times
+from benchmarks.turns import seconds_in_turns
+from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.corpus import Items
+from unimp_bench.metrics.ranking import CUTOFFS, MEASURES, rank_metric_means
+from unimp_bench.ranking import rank_examples
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 HISTORY = 10
 RECBOLE_DEFAULT = 4096
 RECBOLE_BATCHES = (32, 64, 128, 256, RECBOLE_DEFAULT)
 RECBOLE_NAMES = {"HR": "hit", "NDCG": "ndcg", "MRR": "mrr"}
+BLOCK = 256
+
+Means = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,11 @@ class DotProduct(Ranker[NoConfig]):
         raise NotImplementedError
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        return self.problem.users[examples.users] @ self.problem.items.T
+        scores: FloatArray = self.problem.users[examples.users] @ self.problem.items.T
+        return scores
 
 
-def ours(problem: Problem, top: int) -> Callable[[], dict[str, float]]:
+def ours(problem: Problem, top: int) -> Callable[[], Means]:
     """Our evaluation, ready to be timed."""
     users, model = len(problem.users), DotProduct(problem)
     offsets = np.arange(users + 1) * HISTORY
@@ -102,7 +104,7 @@ def ours(problem: Problem, top: int) -> Callable[[], dict[str, float]]:
     )
     catalogue = np.arange(len(problem.items))
 
-    def evaluate() -> dict[str, float]:
+    def evaluate() -> Means:
         ranking = rank_examples(model, examples, catalogue, "masked", top=top, label="dot product")
         return rank_metric_means(ranking.ranks)
 
@@ -119,15 +121,9 @@ class RecBole:
     evaluator: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        for alias, kind in (
-            ("float", float),
-            ("float_", np.float64),
-            ("complex_", np.complex128),
-            ("unicode_", np.str_),
-        ):
-            setattr(np, alias, kind)  # RecBole 1.2.1 was written for numpy 1
         from recbole.evaluator import Collector, Evaluator
 
+        setattr(np, "float", float)  # noqa: B010  (its MRR was written for numpy 1)
         config = {
             "metrics": ["Hit", "NDCG", "MRR"],
             "topk": list(CUTOFFS),
@@ -148,7 +144,7 @@ class RecBole:
             self.batches.append((start, (owners, seen.ravel()), torch.arange(size), targets))
 
     @torch.no_grad()
-    def __call__(self) -> dict[str, float]:
+    def __call__(self) -> Means:
         for start, seen, rows, targets in self.batches:
             scores = torch.matmul(self.users[start : start + self.batch], self.items.T).view(-1, len(self.items))
             scores[:, 0] = -np.inf
@@ -158,7 +154,7 @@ class RecBole:
         return {f"{name}@{k}": float(found[f"{RECBOLE_NAMES[name]}@{k}"]) for name in MEASURES for k in CUTOFFS}
 
 
-def loop(problem: Problem) -> dict[str, float]:
+def loop(problem: Problem) -> Means:
     """One user at a time, as a script would do it."""
     found = {f"{name}@{k}": 0.0 for name in MEASURES for k in CUTOFFS}
     for user, target, seen in zip(problem.users, problem.targets, problem.seen, strict=True):
@@ -175,63 +171,39 @@ def loop(problem: Problem) -> dict[str, float]:
     return {name: total / len(problem.users) for name, total in found.items()}
 
 
-def products(problem: Problem, rounds: int) -> dict[str, float]:
-    """Seconds of the matrix product alone, in blocks of 256 users."""
-    users, items = torch.from_numpy(problem.users), torch.from_numpy(problem.items)
-    libraries: dict[str, tuple[Any, Any]] = {
-        "product alone, NumPy": (problem.users, problem.items.T),
-        "product alone, PyTorch": (users, items.T),
+def product(users: Any, items: Any) -> None:
+    """The matrix product alone, of arrays or tensors."""
+    for row in range(0, len(users), BLOCK):
+        users[row : row + BLOCK] @ items.T
+
+
+def agree(found: dict[str, Means]) -> None:
+    """Stop where two sides name different metrics."""
+    first, *others = found
+    for side in others:
+        for metric, value in found[first].items():
+            if not np.isclose(found[side][metric], value, rtol=0, atol=1e-6):
+                raise click.ClickException(f"{metric} differs: {first} {value}, {side} {found[side][metric]}")
+
+
+@benchmark("numpy", "torch", "recbole")
+@click.option("--users", default=1000)
+@click.option("--items", default=50_000)
+@click.option("--width", default=64)
+@click.option("--rounds", default=7)
+def command(users: int, items: int, width: int, rounds: int) -> Iterator[Measure]:
+    """See the top of the file."""
+    problem = Problem.draw(users, items, width)
+    evaluations: dict[str, Callable[[], Means]] = {
+        "ours, with lists of ten": ours(problem, top=10),
+        "ours, metrics alone": ours(problem, top=0),
+        **{f"RecBole, batches of {size:,}": RecBole(problem, size) for size in RECBOLE_BATCHES},
+        "a loop over users": partial(loop, problem),
     }
-    seconds = dict.fromkeys(libraries, float("inf"))
-    for _ in range(rounds):
-        for name, (left, right) in libraries.items():
-            start = time.perf_counter()
-            for row in range(0, len(left), 256):
-                left[row : row + 256] @ right
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
-
-
-def main() -> None:
-    """Time all sides and print the ratios."""
-    parser = argparse.ArgumentParser(description="Times full-catalogue evaluation against RecBole and a loop.")
-    parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--items", type=int, default=50_000)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
-    arguments = parser.parse_args()
-    torch.set_num_threads(THREADS)
-    problem = Problem.draw(arguments.users, arguments.items, arguments.width)
-    sides: dict[str, Callable[[], dict[str, float]]] = {
-        "ours": ours(problem, top=0),
-        "ours, with lists": ours(problem, top=10),
-        "loop": lambda: loop(problem),
+    agree({side: work() for side, work in evaluations.items()})  # and it warms up
+    users_tensor, items_tensor = torch.from_numpy(problem.users), torch.from_numpy(problem.items)
+    products: dict[str, Callable[[], object]] = {
+        "the product alone, NumPy": partial(product, problem.users, problem.items),
+        "the product alone, PyTorch": partial(product, users_tensor, items_tensor),
     }
-    sides |= {f"RecBole, batches of {size}": RecBole(problem, size) for size in RECBOLE_BATCHES}
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    metrics = {}
-    for _ in range(arguments.rounds):
-        for name, side in sides.items():
-            start = time.perf_counter()
-            metrics[name] = side()
-            times[name].append(time.perf_counter() - start)
-    for name, found in metrics.items():
-        for metric, value in metrics["ours"].items():
-            if not np.isclose(found[metric], value, rtol=0, atol=1e-6):
-                raise SystemExit(f"{metric} differs: ours {value}, {name} {found[metric]}")
-    print(f"{arguments.users} users, {arguments.items} items, width {arguments.width}, {THREADS} threads")
-    print("  ".join(f"{name} {value:.4f}" for name, value in metrics["ours"].items() if name.endswith("@5")))
-    best = {name: min(seconds) for name, seconds in times.items()}
-    for name, seconds in (best | products(problem, arguments.rounds)).items():
-        print(f"{name:28} {seconds * 1000:8.1f} ms")
-    default = best[f"RecBole, batches of {RECBOLE_DEFAULT}"]
-    fastest = min(seconds for name, seconds in best.items() if name.startswith("RecBole"))
-    for name in ("ours", "ours, with lists"):
-        print(
-            f"{name}: {default / best[name]:.1f} times as fast as RecBole by default, {fastest / best[name]:.1f} times "
-            f"as RecBole at its fastest batch, {best['loop'] / best[name]:.1f} times as the loop"
-        )
-
-
-if __name__ == "__main__":
-    main()
+    yield from times("", "an evaluation", seconds_in_turns(evaluations | products, rounds))

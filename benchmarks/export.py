@@ -1,97 +1,84 @@
-"""Measures the export of instruction datasets: examples a second, and peak memory, for every task of some corpora.
+"""Exporting instruction datasets.
 
-    python benchmarks/export.py                                    # the built-in sample
-    python benchmarks/export.py --corpus data/movielens            # and corpora that are built already, by folder
-
-Each export is a process of its own that writes one dataset with its items and pictures into an empty folder. The
-picture tokenizer of image generation is trained before, since it is trained once for a corpus and kept (``--home``
-names a workspace that may have it already). Seconds are
-those of the export alone, without the imports; beside them the CPU seconds, for machines that are busy. The base
-memory is that of a process that has imported everything and opened the corpus.
+Each export is a process of its own that writes one dataset with its items and pictures into an empty folder. Seconds
+are those of the export alone, without the imports. The base is the memory of a process that has imported everything
+and opened the corpus. The picture tokenizer of image generation is trained before, since it is trained once for a
+corpus and kept; image generation pays for PyTorch and the tokenizer at every size. A task that a corpus cannot give
+has no line.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-EXPORT = """
-import sys, time
-from pathlib import Path
+import click
+
+from benchmarks.command import benchmark
+from benchmarks.processes import in_own_process, peak_mib
+from benchmarks.record import Measure, times
+from benchmarks.turns import Seconds, timed
 from unimp_bench.errors import UsageError
 from unimp_bench.export.dataset import ExportRequest, export_datasets
-from unimp_bench.memory import peak_memory_mib
 from unimp_bench.paths import Workspace
 from unimp_bench.runner import open_corpus
-folder, out, task = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-if task == "image_generation":
-    import unimp_bench.picture_tokens.tokenizer, unimp_bench.picture_tokens.training
-names = len(open_corpus(folder, ()).items.names)
-base, wall, cpu = peak_memory_mib(), time.perf_counter(), time.process_time()
-try:
-    outcome = next(export_datasets(ExportRequest((task,), folder, out), Workspace(Path(sys.argv[4]))))
-except UsageError:
-    outcome = None
-wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-export = outcome.export if outcome else None
-if export is None:
-    print("-")
-else:
-    size = sum(entry.bytes for entry in export.files.values())
-    print(export.examples, wall, cpu, base, peak_memory_mib(), size / 2**20)
-"""
+
 TASKS = ("recommendation", "search", "preference", "explanation", "selection", "image_generation")
+DRAWN = "image_generation"
 
 
-def measure(corpus: Path, task: str, home: Path, out: Path) -> str:
-    """What one export prints: examples, wall and CPU seconds, base and peak MiB, MiB of Parquet; or a dash."""
-    command = [sys.executable, "-c", EXPORT, str(corpus), str(out), task, str(home)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    if done.returncode:
-        sys.exit(done.stderr)
-    return done.stdout.strip()
+@dataclass(frozen=True)
+class Export:
+    """One dataset: examples, bytes of Parquet, seconds, and the process's memory in MiB before and at its peak."""
+
+    examples: int
+    bytes: int
+    seconds: Seconds
+    base: float
+    peak: float
 
 
-def row(corpus: Path, task: str, printed: str) -> str:
-    """A line of the table."""
-    if printed == "-":
-        return f"| {corpus.name} | {task} | none: the corpus cannot give it | | | | | |"
-    examples, wall, cpu, base, peak, size = map(float, printed.split())
-    cells = [f"{examples:,.0f}", f"{wall:.1f}", f"{cpu:.1f}", f"{examples / cpu:,.0f}", f"{base:.0f} to {peak:.0f}"]
-    return f"| {corpus.name} | {task} | " + " | ".join([*cells, f"{size:.1f}"]) + " |"
+def export(folder: Path, task: str, cache: Path, out: Path) -> Export | None:
+    """Write one dataset, in this process; None where the corpus cannot give it."""
+    if task == DRAWN:
+        import unimp_bench.picture_tokens.tokenizer
+        import unimp_bench.picture_tokens.training  # noqa: F401
+    open_corpus(folder, ()).items.names  # noqa: B018  (read when first asked for)
+    base = peak_mib()
+    try:
+        outcome, seconds = timed(lambda: next(export_datasets(ExportRequest((task,), folder, out), Workspace(cache))))
+    except UsageError:
+        return None
+    found = outcome.export
+    if found is None:
+        return None
+    return Export(found.examples, sum(entry.bytes for entry in found.files.values()), seconds, base, peak_mib())
 
 
-def main() -> None:
+@benchmark("numpy", "pyarrow", "torch")
+@click.option("--corpus", multiple=True, default=("sample",), help="Built corpora, by name.")
+@click.option("--task", multiple=True, type=click.Choice(TASKS), default=TASKS)
+def command(corpus: tuple[str, ...], task: tuple[str, ...]) -> Iterator[Measure]:
     """See the top of the file."""
-    parser = argparse.ArgumentParser(description="Time and memory of exporting instruction datasets.")
-    parser.add_argument("--corpus", type=Path, nargs="*", help="folders of built corpora; the sample where none")
-    parser.add_argument("--home", type=Path, help="workspace whose cache is used; an empty one where none is named")
-    arguments = parser.parse_args()
-    corpora: list[Path] = arguments.corpus or []
-    print("| corpus | task | examples | s | CPU s | examples/CPU s | memory, MiB | Parquet, MiB |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        cached = arguments.home.resolve() if arguments.home else scratch
-        if not corpora:
-            corpora = [scratch / "data" / "sample"]
-            build = [sys.executable, "-m", "unimp_bench.cli.main", "data"]
-            home = {**os.environ, "UNIMP_BENCH_HOME": name}
-            subprocess.run(build, cwd=ROOT, check=True, env=home, stdout=subprocess.DEVNULL)
-        for corpus in corpora:
-            for task in TASKS:
-                if task == "image_generation":
-                    measure(corpus.resolve(), task, cached, scratch / "trained")
-                out = scratch / f"{corpus.name}-{task}"
-                print(row(corpus, task, measure(corpus.resolve(), task, cached, out)), flush=True)
+        for each in corpus:
+            folder = (Workspace.here().data / each).resolve()
+            for wanted in task:
+                if wanted == DRAWN:  # trains the tokenizer
+                    in_own_process(export, folder, wanted, scratch / "home", scratch / f"{each}-trained")
+                found = in_own_process(export, folder, wanted, scratch / "home", scratch / f"{each}-{wanted}")
+                if found is not None:
+                    yield from measures(f"{each}, {wanted.replace('_', ' ')}", found)
 
 
-if __name__ == "__main__":
-    main()
+def measures(case: str, found: Export) -> Iterator[Measure]:
+    """What the page shows of one export."""
+    yield Measure.fact(case, "examples", found.examples)
+    yield from times(case, "the export", {"": [found.seconds]})
+    yield Measure.fact(case, "examples a CPU s", found.examples / found.seconds.cpu)
+    yield Measure.fact(case, "base", found.base, "MiB")
+    yield Measure.fact(case, "peak", found.peak, "MiB")
+    yield Measure.fact(case, "Parquet", found.bytes / 2**20, "MiB")

@@ -1,12 +1,18 @@
-"""What the presets of published backbones move and need, on the meta device: the table of docs/unimp.md.
+"""The presets of published backbones.
 
-Usage: python benchmarks/footprint.py [ITEMS]
+What moves and what stays as it is under the two presets that carry the paper's backbones, counted on the meta device,
+with float32 weights and a catalogue of the size of the paper's; the activations of a step come on top. Counts, not
+timings.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 
+import click
+
+from benchmarks.command import benchmark
+from benchmarks.record import Measure
 from unimp_bench.unimp.config import PRESETS
 from unimp_bench.unimp.network.footprint import footprint, outline
 from unimp_bench.unimp.network.published import NEOX_TOKENS
@@ -17,11 +23,13 @@ OTHER_TOKENS = 1100
 """About as many as the codes of pictures, ratings, places and marks take."""
 
 
-def main(items: int) -> None:
-    """Print a line for each preset."""
-    for name in PRESETS_OF_PAPERS:
-        print(f"{name}: {footprint(outline(PRESETS[name], NEOX_TOKENS + OTHER_TOKENS + items, CLIP_WIDTH))}")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 124_000)
+@benchmark("torch", "transformers")
+@click.option("--items", default=124_000)
+def command(items: int) -> Iterator[Measure]:
+    """See the top of the file."""
+    for preset in PRESETS_OF_PAPERS:
+        found = footprint(outline(PRESETS[preset], NEOX_TOKENS + OTHER_TOKENS + items, CLIP_WIDTH))
+        yield Measure.fact(preset, "parameters that move", found.trained)
+        yield Measure.fact(preset, "parameters that stay", found.frozen)
+        yield Measure.fact(preset, "weights", found.weights / 2**30, "GiB")
+        yield Measure.fact(preset, "with gradients and Adam's moments", found.training / 2**30, "GiB")

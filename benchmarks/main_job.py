@@ -1,51 +1,46 @@
-"""The main job as a user runs it: UniMP on search over the sample, and its quality beside BM25's.
+"""The main job.
 
-    python benchmarks/main_job.py
-
-Builds the sample and runs both commands in an empty workspace, each as a process of its own, and prints a table:
-seconds of the whole command (imports, picture features, training, validation, scoring) and HR@5. Then the same UniMP
-command again, which must find its result.
+UniMP and BM25 on search over the sample, as `make quickstart` runs them: whole commands in an empty workspace, each a
+process of its own, so imports, picture features, training, validation and scoring are all in the seconds. Then the
+UniMP command again, which must find its result.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Iterator
+
+import click
+
+from benchmarks.command import benchmark
+from benchmarks.processes import Cost, run_command
+from benchmarks.record import Measure, times
 
 
-def main() -> None:
-    """Run, measure, print."""
+def unimp_bench(home: str, *arguments: str) -> Cost:
+    """One whole command in a workspace."""
+    return run_command(["-m", "unimp_bench.cli.main", *arguments], environment={"UNIMP_BENCH_HOME": home})
+
+
+def hit_rate(cost: Cost) -> float:
+    """HR@5 as a run prints it."""
+    found = re.search(r"HR@5\s+([0-9.]+)", cost.printed)
+    if found is None:
+        raise click.ClickException(f"the run printed no HR@5: {cost.printed[-500:]}")
+    return float(found.group(1))
+
+
+@benchmark("torch", "transformers", "open_clip_torch")
+def command() -> Iterator[Measure]:
+    """See the top of the file."""
     with tempfile.TemporaryDirectory() as home:
-        built, _ = command(home, "data")
-        bm25, bm25_hr = command(home, "run", "--task", "search", "--model", "bm25")
-        unimp, unimp_hr = command(home, "run", "--task", "search", "--model", "unimp")
-        again, _ = command(home, "run", "--task", "search", "--model", "unimp")
-    print("| command | seconds | HR@5 |\n| --- | --- | --- |")
-    print(f"| build the sample | {built:.1f} | |")
-    print(f"| BM25 on search | {bm25:.1f} | {bm25_hr:.4f} |")
-    print(f"| UniMP on search | {unimp:.1f} | {unimp_hr:.4f} |")
-    print(f"| UniMP again (finds its result) | {again:.1f} | |")
-    print(f"\nHR@5 of UniMP over BM25: {unimp_hr / bm25_hr:.2f} (aim: 1.5); minutes: {unimp / 60:.1f} (aim: 6)")
-
-
-def command(home: str, *arguments: str) -> tuple[float, float]:
-    """Seconds of one whole command, and the HR@5 that it prints (0 where it prints none)."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "unimp_bench.cli.main", *arguments],
-        env={**os.environ, "UNIMP_BENCH_HOME": home},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        sys.exit(done.stderr)
-    found = re.search(r"HR@5\s+([0-9.]+)", done.stdout)
-    return time.perf_counter() - started, float(found.group(1)) if found else 0.0
-
-
-if __name__ == "__main__":
-    main()
+        built = unimp_bench(home, "data")
+        runs = {
+            side: unimp_bench(home, "run", "--task", "search", "--model", model)
+            for side, model in (("BM25", "bm25"), ("UniMP", "unimp"), ("UniMP again", "unimp"))
+        }
+    yield from times("building the sample", "the command", {"": [built.seconds]})
+    yield from times("search", "the command", {side: [cost.seconds] for side, cost in runs.items()})
+    yield Measure.of("search", "peak", "MiB", {side: [cost.peak] for side, cost in runs.items()})
+    yield Measure.of("search", "HR@5", "", {side: [hit_rate(cost)] for side, cost in runs.items()}, compared=True)

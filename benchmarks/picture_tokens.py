@@ -1,63 +1,69 @@
-"""What a picture tokenizer keeps of a corpus's pictures, and what it costs: the table of docs/pictures.md.
+"""Pictures as tokens.
 
-Usage: python benchmarks/picture_tokens.py CORPUS_FOLDER [PRESET]
+What a picture tokenizer costs and what it keeps of a corpus's pictures. L1 is in grey levels of 255. *Another
+picture* is a random other picture of the corpus put through the tokenizer: the floor that a generated picture has to
+beat; the reconstruction of the true picture is the ceiling. *The commonest codes* name at each place of the picture
+its most frequent code. Training includes the import of diffusers.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
+import click
 import numpy as np
-import torch
 
+from benchmarks.command import benchmark
+from benchmarks.record import Measure
+from benchmarks.turns import timed
 from unimp_bench.corpus import Corpus
 from unimp_bench.metrics.pictures import colour_similarity, structural_similarity
+from unimp_bench.paths import Workspace
 from unimp_bench.picture_tokens import catalogue_tokens, open_tokenizer
 from unimp_bench.picture_tokens.encode import picture_paths
 from unimp_bench.picture_tokens.files import read_pictures
 from unimp_bench.picture_tokens.quality import tokenizer_quality
 
-ValueT = TypeVar("ValueT")
+RECONSTRUCTION, OTHER, COMMONEST = "the reconstruction", "another picture", "the commonest codes"
 
 
-def timed(task: Callable[[], ValueT]) -> tuple[ValueT, float]:
-    """What a task gives, and the processor seconds it took."""
-    started = time.process_time()
-    value = task()
-    return value, time.process_time() - started
+@benchmark("torch", "diffusers", "pillow")
+@click.option("--corpus", multiple=True, default=("sample",), help="Built corpora, by name.")
+@click.option("--preset", default="tiny")
+def command(corpus: tuple[str, ...], preset: str) -> Iterator[Measure]:
+    """See the top of the file."""
+    for name in corpus:
+        yield from of_corpus(name, preset)
 
 
-def main(folder: Path, preset: str) -> None:
-    """Train in a cache of its own, encode and decode everything, and print the figures."""
-    torch.set_num_threads(1)
-    items = Corpus.open(folder).items
+def of_corpus(name: str, preset: str) -> Iterator[Measure]:
+    """Train in a cache of its own, encode and decode everything."""
+    items = Corpus.open(Workspace.here().data / name).items
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch)
         tokenizer, training = timed(lambda: open_tokenizer(items, preset, cache))
         _, from_files = timed(lambda: catalogue_tokens(tokenizer, items, cache))
     pictures = read_pictures(picture_paths(items, np.flatnonzero(items.has_picture)), tokenizer.side)
+    count = len(pictures)
     tokens, encoding = timed(lambda: tokenizer.encode(pictures))
     drawn, decoding = timed(lambda: tokenizer.decode(tokens))
+    yield Measure.fact(name, "pictures", count)
+    yield Measure.fact(name, "training", training.cpu, "CPU s")
+    for work, seconds in (("encoded from files", from_files), ("encoded", encoding), ("decoded", decoding)):
+        yield Measure.fact(name, work, count / seconds.cpu, "a CPU s")
+
     quality = tokenizer_quality(tokenizer, pictures)
-    other = np.random.default_rng(0).permutation(len(pictures))
-    commonest = [np.bincount(column).max() / len(tokens) for column in tokens.T]
-
-    count = len(pictures)
-    print(f"pictures {count:,}; training {training:.0f} CPU s, with the import of diffusers")
-    print(f"a CPU second: from files {count / from_files:,.0f}, encode {count / encoding:,.0f}", end=", ")
-    print(f"decode {count / decoding:,.0f}")
-    print(f"L1 {quality.l1:.1f}, PSNR {quality.psnr:.1f} dB, perplexity {quality.perplexity:.0f}")
-    for name, similarity in (("SSIM", structural_similarity), ("Colour similarity", colour_similarity)):
-        own, random = similarity(drawn, pictures).mean(), similarity(drawn[other], pictures).mean()
-        print(f"{name}: reconstruction {own:.2f}, another picture {random:.2f}")
-    accuracy = (tokens[other] == tokens).mean()
-    print(f"token accuracy: another picture {accuracy:.2f}, commonest codes {np.mean(commonest):.2f}")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "tiny")
+    yield Measure.fact(name, "L1", quality.l1)
+    yield Measure.fact(name, "PSNR", quality.psnr, "dB")
+    yield Measure.fact(name, "perplexity of the codes", quality.perplexity)
+    other = np.random.default_rng(0).permutation(count)
+    case = f"{name}, how near to the picture"
+    for measure, similarity in (("SSIM", structural_similarity), ("colour similarity", colour_similarity)):
+        sides = {RECONSTRUCTION: drawn, OTHER: drawn[other]}
+        means = {side: [float(similarity(shown, pictures).mean())] for side, shown in sides.items()}
+        yield Measure.of(case, measure, "", means)
+    commonest = np.mean([np.bincount(column).max() / count for column in tokens.T])
+    floors = {OTHER: [float((tokens[other] == tokens).mean())], COMMONEST: [float(commonest)]}
+    yield Measure.of(case, "code accuracy", "", floors)

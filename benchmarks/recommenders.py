@@ -1,80 +1,58 @@
-"""Times each recommender beside the library that ships it: a pass over the training part, an evaluation, memory.
-
-    python benchmarks/recommenders.py --corpus data/beauty [--users 4000] [--rounds 3] [mf lightgcn ...]
+"""Recommenders beside the libraries that ship them.
 
 Two processes a model, ours and the library's driven by hand as its documentation says, on the same interactions with
-the same width, batch size and history; they take turns, an epoch or an evaluation each, and the ratio of the sums
-counts. An epoch is one pass over all training targets: RecBole makes a sample of each prefix of a history, ours trains
-all positions of a history at once. Evaluation is a full ranking of the test part with HR, NDCG and MRR; Cornac has none
-but user by user. Memory is the largest resident one of each process, the imports of both sides included in each.
+the same width, batch and history; they take turns, an epoch or an evaluation each, after a round to warm up. An epoch
+is one pass over all training targets: RecBole makes a sample of each prefix of a history, ours trains all positions
+of a history at once. An evaluation ranks the test part in full with HR, NDCG and MRR. Memory is that of each process,
+imports included.
+
+* RecBole's HGN reads whole histories and samples each prefix, ours the last five items in windows.
+* RecBole leaves nothing out of a sequential ranking, which ours does, and for general models RecBole too.
+* Cornac's side of an evaluation is its scores and ten best items user by user, without metrics; at our batch it also
+  pays for the pairs that it mixes up.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import io
-import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
+
+from benchmarks.command import benchmark
+from benchmarks.corpora import write_corpus
+from benchmarks.processes import Worker
+from benchmarks.record import Measure, times
+from benchmarks.turns import in_turns
+from unimp_bench.corpus import Corpus
+from unimp_bench.paths import Workspace
+from unimp_bench.records import Histories
+from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
 TOP = 10
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A model of ours and its counterpart; both sides get the same sizes."""
-
-    ours: str
-    settings: dict[str, Any]
-    library: str
-    theirs: str
-    options: dict[str, Any]
-
-
-PAIRS = (
-    Pair("mf", {"batch_size": 2048}, "recbole", "BPR", {"train_batch_size": 2048}),
-    Pair(
-        "lightgcn",
-        {"batch_size": 2048, "layers": 3},
-        "recbole",
-        "LightGCN",
-        {"train_batch_size": 2048, "n_layers": 3, "require_pow": True},
-    ),
-    Pair("hgn", {}, "recbole", "HGN", {"train_batch_size": 2048, "MAX_ITEM_LIST_LENGTH": 50}),
-    Pair("gru4rec", {}, "recbole", "GRU4Rec", {"train_batch_size": 2048, "MAX_ITEM_LIST_LENGTH": 50}),
-    Pair("sasrec", {}, "recbole", "SASRec", {"train_batch_size": 2048, "MAX_ITEM_LIST_LENGTH": 50}),
-    Pair("bert4rec", {}, "recbole", "BERT4Rec", {"train_batch_size": 2048, "MAX_ITEM_LIST_LENGTH": 50}),
-    Pair("vbpr", {"batch_size": 2048}, "cornac", "VBPR", {"k": 32, "k2": 32, "batch_size": 2048}),
-    Pair("causalrec", {"batch_size": 2048}, "cornac", "CausalRec", {"k": 32, "k2": 32, "batch_size": 2048, "tanh": 1}),
-)
+BATCH, HISTORY = 2048, 50
+TEXTS = ("title", "category", "brand")
+METHODS = {"an epoch": "epoch", "an evaluation": "evaluate"}
 
 
 class Ours:
     """One of our networks, without the harness's choice of epochs."""
 
-    def __init__(self, pair: Pair, corpus_folder: Path, work: Path) -> None:
+    def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
+        from baselines.learning.interactions import Interactions
         from unimp_bench import registry
-        from unimp_bench.corpus import Corpus
-        from unimp_bench.splits import catalogue, target_examples
 
-        corpus = Corpus.open(corpus_folder)
-        self.model: Any = registry.make_model(pair.ours, settings=pair.settings)
+        corpus = Corpus.open(folder)
+        model: Any = registry.make_model(name, settings=settings)
+        self.model = model
         self.items = catalogue(corpus, "loo")
         self.test = target_examples(corpus, "loo", "test", TASK)
-        from baselines.learning.interactions import Interactions
-
         interactions = Interactions.of(target_examples(corpus, "loo", "train", TASK), self.items)
         self.network = self.model._become(interactions, corpus.items, work)
         self.optimizers = self.network.optimizers(self.model.config)
@@ -95,58 +73,38 @@ class Ours:
 
 
 class RecBole:
-    """RecBole as its documentation drives it, without its logs."""
+    """A trainer of RecBole."""
 
-    def __init__(self, pair: Pair, corpus_folder: Path, work: Path) -> None:
-        from recbole.data import create_dataset, data_preparation
-        from recbole.utils import get_model
+    def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
+        from benchmarks.recbole_by_hand import ByHand
 
-        from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
-
-        write_atomic(corpus_folder, work)
-        sequential = "MAX_ITEM_LIST_LENGTH" in pair.options
-        settings = {
-            "data_path": str(work),
-            "checkpoint_dir": str(work / "saved"),
-            "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
-            "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full", "group_by": "user"},
-            "metrics": ["Hit", "NDCG", "MRR"],
-            "topk": [1, 3, 5, 10],
-            "valid_metric": "NDCG@5",
-            "show_progress": False,
-            **({"train_neg_sample_args": None} if sequential else {}),
-            **pair.options,
-        }
-        with quietly():
-            config = Config(pair.theirs, "corpus", config_dict=settings)
-            init_seed(1, True)
-            dataset = create_dataset(config)
-            self.train, _, self.test = data_preparation(config, dataset)
-            model = get_model(pair.theirs)(config, self.train.dataset).to(config["device"])
-            self.trainer = get_trainer(config["MODEL_TYPE"], pair.theirs)(config, model)
-        self.epochs, self.quietly = 0, quietly
+        sys.argv = sys.argv[:1]  # RecBole reads them
+        self.side = ByHand(name, Corpus.open(folder), work, settings)
+        self.epochs = 0
 
     def epoch(self) -> None:
-        with self.quietly():
-            self.trainer._train_epoch(self.train, self.epochs)
+        from baselines.recbole.compat import quietly
+
+        with quietly():
+            self.side.trainer._train_epoch(self.side.train, self.epochs)
         self.epochs += 1
 
     def evaluate(self) -> None:
-        with self.quietly():
-            self.trainer.evaluate(self.test, load_best_model=False)
+        from baselines.recbole.compat import quietly
+
+        with quietly():
+            self.side.trainer.evaluate(self.side.test, load_best_model=False)
 
 
 class Cornac:
     """Cornac's models: each call of ``fit`` begins anew, so an epoch is a fit of one."""
 
-    def __init__(self, pair: Pair, corpus_folder: Path, work: Path) -> None:
+    def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
         from cornac.data import Dataset, ImageModality
 
-        from unimp_bench.corpus import Corpus
         from unimp_bench.features.text import text_vectors
-        from unimp_bench.splits import target_examples
 
-        corpus = Corpus.open(corpus_folder)
+        corpus = Corpus.open(folder)
         histories = target_examples(corpus, "loo", "train", TASK).histories
         users = np.repeat(np.arange(histories.users), histories.lengths())
         vectors = text_vectors(corpus.items, "lsa", work)
@@ -157,10 +115,11 @@ class Cornac:
         features = ImageModality(features=np.asarray(vectors.values), ids=ids, normalized=False)
         features.build(id_map=self.data.iid_map)
         self.data.add_modalities(item_image=features)
-        self.options = dict(pair.options, n_epochs=1, verbose=False)
-        if pair.theirs == "CausalRec":
+        self.options = dict(settings, n_epochs=1, verbose=False)
+        if name == "CausalRec":
             self.options["mean_feat"] = features.features[: self.data.num_items].mean(axis=0)
-        self.name, self.model = pair.theirs, None
+        self.name = name
+        self.model: Any = None
 
     def epoch(self) -> None:
         from cornac import models
@@ -169,159 +128,81 @@ class Cornac:
         self.model.fit(self.data)
 
     def evaluate(self) -> None:
-        assert self.model is not None
         for user in range(self.data.num_users):
             scores = self.model.score(user)
             np.argpartition(scores, -TOP)[-TOP:]
 
 
-SIDES: dict[str, Callable[[Pair, Path, Path], Any]] = {"ours": Ours, "recbole": RecBole, "cornac": Cornac}
+@dataclass(frozen=True)
+class Pair:
+    """A model of ours and its counterpart in a library; both get the same sizes."""
+
+    name: str
+    library: Callable[..., Any]
+    settings: dict[str, Any]
+    ours: dict[str, Any] = field(default_factory=dict)
 
 
-def write_atomic(corpus_folder: Path, work: Path) -> None:
-    """The corpus as RecBole's files; the time is the place in the user's sequence."""
-    from unimp_bench.corpus import Corpus
+_OWN_BATCH = {"batch_size": BATCH}
+_GENERAL = {"train_batch_size": BATCH}
+_SEQUENTIAL = _GENERAL | {"MAX_ITEM_LIST_LENGTH": HISTORY}
+_VISUAL = {"k": 32, "k2": 32, "batch_size": BATCH}
+PAIRS = {
+    "mf": Pair("BPR", RecBole, _GENERAL, _OWN_BATCH),
+    "lightgcn": Pair("LightGCN", RecBole, _GENERAL | {"n_layers": 3, "require_pow": True}, _OWN_BATCH | {"layers": 3}),
+    "hgn": Pair("HGN", RecBole, _SEQUENTIAL),
+    "gru4rec": Pair("GRU4Rec", RecBole, _SEQUENTIAL),
+    "sasrec": Pair("SASRec", RecBole, _SEQUENTIAL),
+    "bert4rec": Pair("BERT4Rec", RecBole, _SEQUENTIAL),
+    "vbpr": Pair("VBPR", Cornac, _VISUAL, _OWN_BATCH),
+    "causalrec": Pair("CausalRec", Cornac, _VISUAL | {"tanh": 1}, _OWN_BATCH),
+}
 
-    histories = Corpus.open(corpus_folder).histories
-    users = np.repeat(np.arange(histories.users), histories.lengths())
-    places = np.arange(len(histories)) - histories.offsets[users]
-    rows = zip(users, histories.items, places, strict=True)
-    lines = [
-        "user_id:token\titem_id:token\ttimestamp:float",
-        *(f"{user}\t{item}\t{place}" for user, item, place in rows),
-    ]
-    (work / "corpus").mkdir(parents=True)
-    (work / "corpus" / "corpus.inter").write_text("\n".join(lines) + "\n")
 
-
-def write_subset(corpus_folder: Path, users: int, folder: Path) -> Path:
+def some_users(corpus: Corpus, users: int, folder: Path) -> Corpus:
     """A corpus of some users, drawn evenly, over the whole catalogue with its text."""
-    from unimp_bench.corpus import Corpus, CorpusWriter
-
-    corpus = Corpus.open(corpus_folder)
-    chosen = np.zeros(corpus.histories.users, dtype=np.bool_)
-    chosen[np.linspace(0, corpus.histories.users - 1, min(users, corpus.histories.users)).astype(int)] = True
-    lengths = corpus.histories.lengths()
-    kept = corpus.histories.take(np.repeat(chosen, lengths))
-    texts = [name for name in ("title", "category", "brand") if name in corpus.items.attributes]
-    with CorpusWriter(folder) as writer:
-        names = [f"u{user}" for user in np.flatnonzero(chosen)]
-        writer.users(names, ["All"] * len(names), np.zeros(len(names), dtype=np.bool_))
-        columns = {name: corpus.items.column(name).combine_chunks() for name in texts}
-        writer.items(corpus.items.names, ["All"] * len(corpus.items), columns)
-        offsets = np.concatenate([[0], np.cumsum(lengths[chosen])])
-        writer.histories(type(kept)(offsets, kept.items, kept.ratings, kept.times))
-        writer.finish(
-            source="subset",
-            licence="as its source",
-            synthetic=False,
-            options={"users": users},
-            inputs={},
-            domains=("All",),
-            new_domains=(),
-            bad_lines={},
-        )
-    return folder
+    whole = corpus.histories
+    chosen = np.zeros(whole.users, dtype=np.bool_)
+    chosen[np.linspace(0, whole.users - 1, min(users, whole.users)).astype(int)] = True
+    lengths = whole.lengths()
+    kept = whole.take(np.repeat(chosen, lengths))
+    offsets = np.concatenate([[0], np.cumsum(lengths[chosen])])
+    histories = Histories(offsets, kept.items, kept.ratings, kept.times)
+    columns = {name: corpus.items.column(name).combine_chunks() for name in TEXTS if name in corpus.items.attributes}
+    return write_corpus(folder, histories, list(corpus.items.names), columns)
 
 
-def serve(side: str, pair: Pair, corpus: Path, work: Path) -> None:
-    """The worker: does what each line of its input says, and answers with the seconds it took."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is no answer
-    sys.argv = sys.argv[:1]  # RecBole reads them
-    made = SIDES[side](pair, corpus, work)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
-    for line in sys.stdin:
-        wall, cpu = time.perf_counter(), time.process_time()
-        with contextlib.redirect_stderr(io.StringIO()):
-            getattr(made, line.strip())()
-        taken = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        print(
-            json.dumps(taken | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}),
-            file=answers,
-            flush=True,
-        )
+@benchmark("torch", "recbole", "cornac")
+@click.option("--model", multiple=True, type=click.Choice(list(PAIRS)), default=list(PAIRS))
+@click.option("--corpus", default="beauty", help="A built corpus, by name.")
+@click.option("--users", default=4000)
+@click.option("--rounds", default=3)
+def command(model: tuple[str, ...], corpus: str, users: int, rounds: int) -> Iterator[Measure]:
+    """See the top of the file."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "subset"
+        some_users(Corpus.open(Workspace.here().data / corpus), users, folder)
+        for each in model:
+            yield from compared(each, PAIRS[each], folder, rounds, Path(name) / each)
 
 
-class Worker:
-    """One side of a pair in a process of its own."""
-
-    def __init__(self, side: str, pair: Pair, corpus: Path, work: Path) -> None:
-        work.mkdir(parents=True)
-        command = [sys.executable, __file__, "--corpus", str(corpus), "--serve", side, "--work", str(work), pair.ours]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.seconds = {"epoch": 0.0, "evaluate": 0.0}
-        self.peak = 0.0
-        self._answer()
-
-    def do(self, what: str, counted: bool = True) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(what + "\n")
-        self.process.stdin.flush()
-        answer = self._answer()
-        self.seconds[what] += answer["cpu"] * counted
-        self.peak = answer["peak"]
-
-    def end(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("a worker died; what it said stands above")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+def compared(ours: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
+    """Both sides' epochs and evaluations in turns."""
+    places = [scratch / "ours", scratch / "theirs"]
+    for place in places:
+        place.mkdir(parents=True)
+    workers = {
+        "ours": Worker(Ours, ours, pair.ours, folder, places[0]),
+        f"{pair.library.__name__}'s {pair.name}": Worker(pair.library, pair.name, pair.settings, folder, places[1]),
+    }
+    sides = {side: (lambda worker=worker: _turn(worker)) for side, worker in workers.items()}
+    in_turns(sides, 1)
+    found = in_turns(sides, rounds)
+    for what in METHODS:
+        yield from times(ours, what, {side: [turn[what] for turn in turns] for side, turns in found.items()})
+    peaks = {side: [worker.end()] for side, worker in workers.items()}
+    yield Measure.of(ours, "peak", "MiB", peaks, compared=True)
 
 
-def measure(pair: Pair, corpus: Path, rounds: int, scratch: Path) -> str:
-    """One line of the table."""
-    workers = [Worker(side, pair, corpus, scratch / f"{pair.ours}-{side}") for side in ("ours", pair.library)]
-    for number in range(-1, rounds):  # the first round pays for what is made at first use
-        for what in ("epoch", "evaluate"):
-            for worker in workers[:: 1 if number % 2 else -1]:
-                worker.do(what, counted=number >= 0)
-    for worker in workers:
-        worker.end()
-    ours, theirs = workers
-    each = {what: (ours.seconds[what] / rounds, theirs.seconds[what] / rounds) for what in ours.seconds}
-    epoch, evaluation = (f"{a:.2f} / {b:.2f} | {a / b:.2f}" for a, b in each.values())
-    name = f"{pair.theirs} ({'RecBole' if pair.library == 'recbole' else 'Cornac'})"
-    return f"| {pair.ours} | {name} | {epoch} | {evaluation} | {ours.peak:,.0f} / {theirs.peak:,.0f} |"
-
-
-def chosen(names: list[str]) -> Iterator[Pair]:
-    """The pairs by the names of our models; all where none is named."""
-    known = {pair.ours: pair for pair in PAIRS}
-    for name in names or known:
-        if name not in known:
-            raise SystemExit(f"no pair is called {name!r}; there are: {', '.join(known)}")
-        yield known[name]
-
-
-def main() -> None:
-    """Measure and print a table, a line at a time."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*")
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--users", type=int, default=4000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--serve", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    pairs = list(chosen(arguments.models))
-    if arguments.serve:
-        serve(arguments.serve, pairs[0], arguments.corpus, arguments.work)
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        corpus = write_subset(arguments.corpus, arguments.users, Path(scratch) / "subset")
-        print("| Model | Beside | Processor s an epoch, ours / theirs | Ratio | s an evaluation | Ratio | Peak MiB |")
-        print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
-        for pair in pairs:
-            print(measure(pair, corpus, arguments.rounds, Path(scratch)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def _turn(worker: Worker) -> dict[str, Any]:
+    return {what: worker.timed(method) for what, method in METHODS.items()}

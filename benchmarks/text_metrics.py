@@ -1,37 +1,33 @@
-"""Times the text metrics against nltk, rouge_score and bert_score called directly on the same pairs. From the root:
+"""Text metrics.
 
-    python benchmarks/text_metrics.py <reviews.json.gz> [--pairs 10000] [--encoder <folder> --encoder-pairs 1000]
-
-The references are distinct sentences of a raw McAuley review file; where it has fewer than ``--pairs``, more are made
-of its words. A prediction is its reference with a third of the words drawn anew. WordNet is taken from the workspace
-(``unimp-bench resources get wordnet``) and read anew on both sides in every round, as a run does it; so is the encoder.
-Both sides tokenise in their time. Ours also draws the bootstrap intervals, which the libraries do not have; what they
-take is printed beside it. The values of both sides must agree.
-
-Rounds alternate between the sides, on one thread each; the fastest round of each side counts, in processor seconds,
-which hold on a machine that is busy with other things.
+Ours beside nltk, rouge_score and bert_score called directly on the same pairs; the values of both sides must agree.
+The references are distinct sentences of a raw review file, and where it has too few, more are made of its words; a
+prediction is its reference with a third of the words drawn anew. Both sides tokenise in their time, and read WordNet
+(from the workspace: `unimp-bench resources get wordnet`) or the encoder (with `--encoder`, a folder) anew in every
+round, as a run does. Ours also draws bootstrap intervals, which the libraries do not have; where they resample the
+values of the pairs, what they take is told apart.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
-import os
 import random
 import re
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-
+import click
 import numpy as np
-import torch
 
+from benchmarks.command import benchmark
+from benchmarks.corpora import real_data
+from benchmarks.record import Measure, times
+from benchmarks.turns import in_turns, timed
 from unimp_bench.metrics.scores import Score, Scores, mean_score
 from unimp_bench.metrics.text.bertscore import bertscore_values
 from unimp_bench.metrics.text.bleu import bleu_scores, tokenize_13a
@@ -40,17 +36,22 @@ from unimp_bench.metrics.text.rouge import rouge_scores
 from unimp_bench.paths import Workspace
 from unimp_bench.resources import Encoder, Resources
 
+REVIEWS = Path("gift_cards_raw_2018/Gift_Cards_5.json.gz")
 ROUGE = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
+TOLERANCES = {"BERTScore": 1e-4}
+TOLERANCE = 1e-9
+FEW = 10
 
 Means = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Predictions and references, (n,) each."""
+    """Predictions and references, (n,) each; so many references are sentences as they were found."""
 
     predictions: list[str]
     references: list[str]
+    found: int
 
     @classmethod
     def draw(cls, reviews: Path, count: int) -> Pairs:
@@ -65,17 +66,25 @@ class Pairs:
         while len(references) < count:
             length = len(draw.choice(distinct).split())
             references.append(" ".join(draw.choices(words, k=length)))
-        print(f"{min(count, len(distinct))} of {count} references are sentences of {reviews.name}")
         predictions = [
             " ".join(word if draw.random() < 2 / 3 else draw.choice(words) for word in text.split())
             for text in references
         ]
-        return cls(predictions, references)
+        return cls(predictions, references, min(count, len(distinct)))
+
+    def first(self, count: int) -> Pairs:
+        """The first of them."""
+        return Pairs(self.predictions[:count], self.references[:count], min(self.found, count))
 
 
 def means(scores: Scores) -> Means:
     """The values of scores that are all there."""
     return {name: score.value for name, score in scores.items() if isinstance(score, Score)}
+
+
+def bleu_by_ours(pairs: Pairs) -> Means:
+    """Ours."""
+    return means(bleu_scores(pairs.predictions, pairs.references))
 
 
 def bleu_by_nltk(pairs: Pairs) -> Means:
@@ -88,22 +97,27 @@ def bleu_by_nltk(pairs: Pairs) -> Means:
     return {"BLEU-1": brevity / min(1, np.exp(1 - 1 / lengths)), "BLEU-4": corpus_bleu(right, left)}
 
 
+def rouge_by_ours(pairs: Pairs) -> Means:
+    """Ours."""
+    return means(rouge_scores(pairs.predictions, pairs.references))
+
+
 def rouge_by_package(pairs: Pairs) -> Means:
     """One scorer, a call a pair."""
-    from rouge_score.rouge_scorer import RougeScorer
+    from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
 
     scorer = RougeScorer(list(ROUGE.values()))
     scored = [scorer.score(*pair) for pair in zip(pairs.references, pairs.predictions, strict=True)]
     return {ours: float(np.mean([row[theirs].fmeasure for row in scored])) for ours, theirs in ROUGE.items()}
 
 
-def meteor_by_ours(pairs: Pairs, wordnet: Path) -> Means:
+def meteor_by_ours(wordnet: Path, pairs: Pairs) -> Means:
     """Ours, with WordNet read anew."""
     _synonyms.cache_clear()
     return means({"METEOR": mean_score(meteor_values(pairs.predictions, pairs.references, wordnet))})
 
 
-def meteor_by_nltk(pairs: Pairs, wordnet: Path) -> Means:
+def meteor_by_nltk(wordnet: Path, pairs: Pairs) -> Means:
     """WordNet read anew, then a call a pair."""
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
     from nltk.tokenize import word_tokenize
@@ -123,82 +137,61 @@ def meteor_by_nltk(pairs: Pairs, wordnet: Path) -> Means:
     return {"METEOR": float(np.mean(values))}
 
 
-def bertscore_by_ours(pairs: Pairs, encoder: Encoder) -> Means:
+def bertscore_by_ours(encoder: Encoder, pairs: Pairs) -> Means:
     """Ours, with the encoder read anew."""
     return means({"BERTScore": mean_score(bertscore_values(pairs.predictions, pairs.references, encoder))})
 
 
-def bertscore_by_package(pairs: Pairs, encoder: Encoder) -> Means:
+def bertscore_by_package(encoder: Encoder, pairs: Pairs) -> Means:
     """One call, which reads the encoder."""
-    from bert_score import score
+    from bert_score import score  # type: ignore[import-untyped]
 
     layers = encoder.layers or json.loads((encoder.folder / "config.json").read_text())["num_hidden_layers"]
     scores = score(pairs.predictions, pairs.references, model_type=str(encoder.folder), num_layers=layers, device="cpu")
     return {"BERTScore": float(scores[2].mean())}
 
 
-def compare(name: str, sides: dict[str, Callable[[], Means]], rounds: int) -> None:
-    """Time both sides, ours first, and print the ratio."""
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
-    found = {}
-    for _ in range(rounds):
-        for side, call in sides.items():
-            start = time.process_time()
-            found[side] = call()
-            seconds[side].append(time.process_time() - start)
-    (ours, mine), (theirs, other) = found.items()
+def compared(case: str, sides: Mapping[str, Callable[[Pairs], Means]], pairs: Pairs, rounds: int) -> Iterator[Measure]:
+    """Both sides in turns, ours first, after a few pairs to warm up; their values must agree."""
+    in_turns({side: partial(work, pairs.first(FEW)) for side, work in sides.items()}, 1)
+    found = in_turns({side: partial(timed, partial(work, pairs)) for side, work in sides.items()}, rounds)
+    (ours, mine), (theirs, other) = ((side, turns[0][0]) for side, turns in found.items())
     for metric, value in mine.items():
-        if not np.isclose(other[metric], value, rtol=0, atol=1e-4 if metric == "BERTScore" else 1e-9):
-            raise SystemExit(f"{metric} differs: {ours} {value}, {theirs} {other[metric]}")
-    best = {side: min(times) for side, times in seconds.items()}
-    values = "  ".join(f"{metric} {value:.4f}" for metric, value in mine.items())
-    ratio = best[theirs] / best[ours]
-    print(f"{name:10} {ours} {best[ours]:6.2f} s  {theirs} {best[theirs]:6.2f} s  {ratio:5.1f}x  {values}")
+        if not np.isclose(other[metric], value, rtol=0, atol=TOLERANCES.get(metric, TOLERANCE)):
+            raise click.ClickException(f"{metric} differs: {ours} {value}, {theirs} {other[metric]}")
+    yield from times(case, "all pairs", {side: [seconds for _, seconds in turns] for side, turns in found.items()})
 
 
-def main() -> None:
-    """Time every metric beside its library."""
-    parser = argparse.ArgumentParser(description="Times text metrics against nltk, rouge_score and bert_score.")
-    parser.add_argument("reviews", type=Path)
-    parser.add_argument("--pairs", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--encoder", type=Path, help="folder of an encoder; without it BERTScore is left out")
-    parser.add_argument("--encoder-pairs", type=int, default=1000)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    pairs = Pairs.draw(arguments.reviews, arguments.pairs)
-    predictions, references = pairs.predictions, pairs.references
-    wordnet = Resources.of(Workspace.here()).wordnet()
-    rounds = arguments.rounds
-    ours: dict[str, Callable[[], Means]] = {
-        "BLEU": lambda: means(bleu_scores(predictions, references)),
-        "ROUGE": lambda: means(rouge_scores(predictions, references)),
-        "METEOR": lambda: meteor_by_ours(pairs, wordnet),
-    }
-    compare("BLEU", {"ours": ours["BLEU"], "nltk": lambda: bleu_by_nltk(pairs)}, rounds)
-    compare("ROUGE", {"ours": ours["ROUGE"], "rouge_score": lambda: rouge_by_package(pairs)}, rounds)
-    compare("METEOR", {"ours": ours["METEOR"], "nltk": lambda: meteor_by_nltk(pairs, wordnet)}, rounds)
-    intervals(pairs, wordnet)
-    if arguments.encoder:
-        few = Pairs(predictions[: arguments.encoder_pairs], references[: arguments.encoder_pairs])
-        encoder = Encoder(arguments.encoder.name, arguments.encoder, None)
-        sides = {
-            "ours": lambda: bertscore_by_ours(few, encoder),
-            "bert_score": lambda: bertscore_by_package(few, encoder),
-        }
-        compare("BERTScore", sides, rounds)
-
-
-def intervals(pairs: Pairs, wordnet: Path) -> None:
-    """Print what the intervals take of our seconds, where they resample per-example values."""
+def intervals(pairs: Pairs, wordnet: Path) -> Iterator[Measure]:
+    """What the intervals take of our seconds, where they resample the values of the pairs."""
     scores = rouge_scores(pairs.predictions, pairs.references)
-    values = {name: score.values for name, score in scores.items() if isinstance(score, Score)}
-    values["METEOR"] = meteor_values(pairs.predictions, pairs.references, wordnet)
-    for name, each in values.items():
-        start = time.process_time()
-        mean_score(np.asarray(each))
-        print(f"  of which the interval of {name}: {time.process_time() - start:.2f} s")
+    values = {"ROUGE": [np.asarray(score.values) for score in scores.values() if isinstance(score, Score)]}
+    values["METEOR"] = [np.asarray(meteor_values(pairs.predictions, pairs.references, wordnet))]
+    for name, columns in values.items():
+        _, seconds = timed(lambda columns=columns: [mean_score(column) for column in columns])  # type: ignore[misc]
+        yield Measure.fact(f"{name}, the intervals of ours", "all pairs", seconds.cpu, "CPU s")
 
 
-if __name__ == "__main__":
-    main()
+@benchmark("numpy", "torch", "nltk", "rouge-score", "bert-score")
+@click.option("--reviews", type=click.Path(path_type=Path, exists=True), default=lambda: real_data() / REVIEWS)
+@click.option("--pairs", "count", default=10_000)
+@click.option("--rounds", default=3)
+@click.option("--encoder", type=click.Path(path_type=Path, exists=True), help="Without it BERTScore is left out.")
+@click.option("--encoder-pairs", default=1000)
+def command(reviews: Path, count: int, rounds: int, encoder: Path | None, encoder_pairs: int) -> Iterator[Measure]:
+    """See the top of the file."""
+    pairs = Pairs.draw(reviews, count)
+    wordnet = Resources.of(Workspace.here()).wordnet()
+    yield Measure.fact("the pairs", "pairs", count)
+    yield Measure.fact("the pairs", "of that references as they were found", pairs.found)
+    bleu = {"ours": bleu_by_ours, "nltk": bleu_by_nltk}
+    yield from compared("BLEU-1 and BLEU-4", bleu, pairs, rounds)
+    rouge = {"ours": rouge_by_ours, "rouge_score": rouge_by_package}
+    yield from compared("ROUGE-1, -2, -L", rouge, pairs, rounds)
+    meteor = {"ours": partial(meteor_by_ours, wordnet), "nltk": partial(meteor_by_nltk, wordnet)}
+    yield from compared("METEOR", meteor, pairs, rounds)
+    if encoder is not None:
+        read = Encoder(encoder.name, encoder, None)
+        bert = {"ours": partial(bertscore_by_ours, read), "bert_score": partial(bertscore_by_package, read)}
+        yield from compared(f"BERTScore, {encoder_pairs:,} pairs", bert, pairs.first(encoder_pairs), rounds)
+    yield from intervals(pairs, wordnet)

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,22 +20,27 @@ PACKAGES = (
 CODE = ("unimp_bench", "tasks", "baselines", "data_prep")
 
 
-def provenance(command: str) -> Provenance:
-    """The provenance of a result written now by ``command``."""
-    commit, clean = _commit()
+def provenance(command: str, code: Sequence[str] = CODE, packages: Sequence[str] = PACKAGES) -> Provenance:
+    """The provenance of a result written now by ``command``.
+
+    Args:
+        code: folders whose files make the result.
+        packages: whose versions matter.
+    """
+    commit, clean = _commit(code)
     return Provenance(
         command=command,
         commit=commit,
         clean=clean,
-        versions={"python": platform.python_version(), **_versions()},
+        versions={"python": platform.python_version(), **_versions(packages)},
         machine=_machine(),
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Sequence[str]) -> dict[str, str]:
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -42,11 +48,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> tuple[str, bool]:
-    """Commit of the checkout this code runs from, and whether the packages' files are as committed."""
+def _commit(code: Sequence[str]) -> tuple[str, bool]:
+    """Commit of the checkout this code runs from, and whether the files of its folders are as committed."""
     root = Path(__file__).resolve().parent.parent
     commit = _git(root, "rev-parse", "HEAD")
-    return commit, bool(commit) and not _git(root, "status", "--porcelain", "--", *CODE)
+    return commit, bool(commit) and not _git(root, "status", "--porcelain", "--", *code)
 
 
 def _git(root: Path, *arguments: str) -> str:

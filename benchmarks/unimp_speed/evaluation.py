@@ -1,65 +1,83 @@
-"""Users a second that are answered with ten items, and whether both ways name the same ten."""
+"""UniMP beside the authors' way: evaluation.
+
+The same two sides as in training. Theirs answers a user at a time: `generate` with ten beams and one new token over
+the whole vocabulary, which encodes each picture once a beam. Ours answers all users of the test part in one pass,
+from their columns to the ten best items. Theirs answers some users a round, since it takes long. The ten items must
+be the same in the same order for all users: of their beams and their own logits; of their beams, kept to items, and
+our one pass with the same weights; of our beam search and our one pass. The last table has the share of users of whom
+that is so.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
+from typing import Any
 
+import click
 import numpy as np
 
+from benchmarks.command import benchmark
+from benchmarks.record import Measure, times
+from benchmarks.turns import Seconds, in_turns, timed
 from benchmarks.unimp_speed.authors import BEAMS, AuthorsAnswers, with_weights_of
 from benchmarks.unimp_speed.ours import Immediate, asked_of, best_items, first
-from benchmarks.unimp_speed.setting import Setting
-from benchmarks.unimp_speed.timing import settle, table
+from benchmarks.unimp_speed.setting import Setting, options
+from benchmarks.unimp_speed.timing import settle
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.unimp.answering.beam import id_scores
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.pictures import Exclusive
 
 
-def measure(setting: Setting, users: int) -> None:
-    """Print users a second and the share of users whose lists are identical.
-
-    Args:
-        users: that OpenFlamingo answers, of each task; ours answers all of the test part.
-    """
+@benchmark("torch", "transformers", "open_clip_torch", "open-flamingo")
+@options
+@click.option("--rounds", default=2)
+@click.option("--users", default=12, help="That OpenFlamingo answers, of each task in each round.")
+def command(rounds: int, users: int, **options: Any) -> Iterator[Measure]:
+    """See the top of the file."""
+    setting = Setting.opened(**options)
     model = setting.model().eval()
     whole = with_weights_of(model, setting.config, setting)
-    speeds, checks = [], []
     for task, examples in setting.test.items():
         theirs = AuthorsAnswers(setting, whole, setting.asked(examples))
-        chosen = np.random.default_rng(0).choice(len(examples), min(users, len(examples)), replace=False)
-        speeds.append([task, *speed(setting, model, theirs, examples, chosen)])
-        checks.append([task, str(len(chosen)), *identity(setting, model, theirs, examples, chosen)])
-    print("### Evaluation\n")
-    table(["task", "ours, users/s", "OpenFlamingo, users/s", "ours over OpenFlamingo"], speeds)
-    print("Users whose ten items are the same in the same order:\n")
-    head = [
-        "task",
-        "users",
-        "OpenFlamingo's beams and its one pass",
-        "OpenFlamingo's beams over items and our one pass",
-    ]
-    table([*head, "our beam search and our one pass"], checks)
+        count = min(rounds * users, len(examples))
+        chosen = np.random.default_rng(0).choice(len(examples), count, replace=False)
+        yield from times(task, "a user", speed(setting, model, theirs, examples, np.array_split(chosen, rounds)))
+        for compared, share in identity(setting, model, theirs, examples, chosen).items():
+            yield Measure.fact(f"{task}, the same ten", compared, share)
 
 
 def speed(
-    setting: Setting, model: UniMPModel, theirs: AuthorsAnswers, examples: Examples, chosen: IntArray
-) -> list[str]:
-    """Users a second of both sides and their ratio: half of OpenFlamingo's users, all of ours, the other half.
+    setting: Setting, model: UniMPModel, theirs: AuthorsAnswers, examples: Examples, chosen: Sequence[IntArray]
+) -> dict[str, list[Seconds]]:
+    """Seconds a user: ours answers all of the test part in every round.
 
     Args:
-        chosen: users that OpenFlamingo answers.
+        chosen: users that OpenFlamingo answers, an array a round.
     """
-    theirs.ready(chosen)
-    theirs.best(int(chosen[0]))  # to warm up, as below
-    answers(setting, model, examples.select(chosen))
-    before, after = np.array_split(chosen, 2)
-    seconds = _seconds(setting, partial(theirs.all_best, before))
-    ours = len(examples) / _seconds(setting, partial(answers, setting, model, examples))
-    slow = len(chosen) / (seconds + _seconds(setting, partial(theirs.all_best, after)))
-    return [f"{ours:,.1f}", f"{slow:.2f}", f"**{ours / slow:,.0f}**"]
+    theirs.ready(np.concatenate(chosen))
+    theirs.best(int(chosen[0][0]))  # to warm up, as below
+    answers(setting, model, examples.select(chosen[0]))
+    settle(setting.device)
+    next_users = cycle(chosen)
+
+    def our_turn() -> Seconds:
+        return _timed(setting, lambda: answers(setting, model, examples)).each(len(examples))
+
+    def their_turn() -> Seconds:
+        users = next(next_users)
+        return _timed(setting, lambda: theirs.all_best(users)).each(len(users))
+
+    return in_turns({"ours": our_turn, "OpenFlamingo": their_turn}, len(chosen))
+
+
+def _timed(setting: Setting, work: Callable[[], object]) -> Seconds:
+    def settled() -> None:
+        work()
+        settle(setting.device)
+
+    return timed(settled)[1]
 
 
 def answers(setting: Setting, model: UniMPModel, examples: Examples) -> IntArray:
@@ -69,7 +87,7 @@ def answers(setting: Setting, model: UniMPModel, examples: Examples) -> IntArray
 
 def identity(
     setting: Setting, model: UniMPModel, theirs: AuthorsAnswers, examples: Examples, chosen: IntArray
-) -> list[str]:
+) -> dict[str, float]:
     """Shares of users whose lists are identical.
 
     That of OpenFlamingo's beams to its own one pass over the whole vocabulary; that of its beams, kept to items, to our
@@ -82,21 +100,14 @@ def identity(
     model.pictures = Immediate()
     as_theirs = best_items(setting, model, asked, BEAMS).tolist()
     model.pictures = Exclusive()
-    return [
-        _same(theirs.all_best(chosen), [theirs.likeliest(int(user)) for user in chosen]),
-        _same(theirs.all_best(chosen, items_alone=True), as_theirs),
-        _same(beams, ours),
-    ]
+    one_pass = [theirs.likeliest(int(user)) for user in chosen]
+    return {
+        "OpenFlamingo's beams and its own one pass": _same(theirs.all_best(chosen), one_pass),
+        "OpenFlamingo's beams over items and our one pass": _same(theirs.all_best(chosen, items_alone=True), as_theirs),
+        "our beam search and our one pass": _same(beams, ours),
+    }
 
 
-def _seconds(setting: Setting, work: Callable[[], object]) -> float:
-    settle(setting.device)
-    started = time.perf_counter()
-    work()
-    settle(setting.device)
-    return time.perf_counter() - started
-
-
-def _same(left: Sequence[list[int]], right: Sequence[list[int]]) -> str:
+def _same(left: Sequence[list[int]], right: Sequence[list[int]]) -> float:
     """The share of users with identical lists, the order included."""
-    return f"{np.mean([a == b for a, b in zip(left, right, strict=True)]):.1%}"
+    return float(np.mean([a == b for a, b in zip(left, right, strict=True)]))

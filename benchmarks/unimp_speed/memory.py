@@ -1,26 +1,27 @@
-"""The most memory that a training step takes at a large vocabulary, each side in a process of its own.
+"""UniMP beside the authors' way: memory of a training step.
 
-A side's process tells its peak resident size after a step of next to nothing, for which it has loaded all code, and
-after two whole steps (model, forward, backward, clip, AdamW); at the second AdamW has its moments. Sentences and
-pictures are made up, and pictures come encoded on both sides: what encoding takes is little beside the logits.
+Two training steps (model, forward, backward, clip, AdamW; at the second AdamW has its moments), each side in a
+process of its own; sentences and pictures are made up, and pictures come encoded on both sides, since what encoding
+takes is little beside the logits. *Code alone* is the peak after a step of next to nothing, which loads all code;
+*the step* is the rest. Theirs has logits at every position over the whole vocabulary, ours at labelled positions
+alone; what is left of ours is mostly the two tables of the vocabulary with their gradients and moments.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+import click
+import psutil  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 
+from benchmarks.command import benchmark
+from benchmarks.processes import in_own_process, peak_mib
+from benchmarks.record import Measure
 from benchmarks.unimp_speed.authors import flamingo, focal_loss_everywhere, trained_parameters
 from benchmarks.unimp_speed.setting import CONFIG
-from benchmarks.unimp_speed.timing import table
 from unimp_bench.errors import UsageError
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.loss import Objective
@@ -59,47 +60,54 @@ class Size:
         return 3 * 4 * self.vocabulary * self.sentences * self.tokens / 2**30 + 2
 
 
-SMALL = Size(vocabulary=8_000, sentences=8, tokens=128)
 _TINY = Size(vocabulary=100, sentences=1, tokens=64, width=16, media_width=16)
 
 
-def measure(size: Size) -> None:
-    """Print both peaks and their ratio, or one line where memory is short."""
-    print("### Memory of a training step\n")
-    available = _status("/proc/meminfo", "MemAvailable") / 2**20
-    if available < size.needed_gib:
-        print(f"OpenFlamingo needs about {size.needed_gib:.0f} GiB; {available:.0f} are free: left out.\n")
-        return
-    found = {side: _in_a_process(side, size) for side in SIDES}
-    print(f"Vocabulary {size.vocabulary:,}, {size.sentences} sentences of {size.tokens} tokens, width {size.width},")
-    counts = " and ".join(f"{parameters:,} ({side})" for side, (_, _, parameters) in found.items())
-    print(f"{size.config.layers} layers; trained parameters {counts}.\n")
-    rows = [[side, f"{base:,.0f}", f"{peak:,.0f}", f"{peak - base:,.0f}"] for side, (base, peak, _) in found.items()]
-    (base, peak, _), (other_base, other_peak, _) = found["ours"], found["OpenFlamingo"]
-    ratios = f"**{other_peak / peak:.1f}**", f"**{(other_peak - other_base) / (peak - base):.1f}**"
-    table(["side", "code alone, MiB", "peak, MiB", "of that the step, MiB"], [*rows, ["ratio", "", *ratios]])
+@benchmark("torch", "transformers", "open-flamingo")
+@click.option("--vocabulary", default=Size.vocabulary)
+@click.option("--sentences", default=Size.sentences)
+@click.option("--tokens", default=Size.tokens)
+@click.option("--width", default=Size.width)
+def command(**sizes: int) -> Iterator[Measure]:
+    """See the top of the file."""
+    size = Size(**sizes)
+    found = {side: in_own_process(peaks, side, size) for side in SIDES}
+    for name, unit, values in (
+        ("code alone", "MiB", {side: each.base for side, each in found.items()}),
+        ("peak", "MiB", {side: each.peak for side, each in found.items()}),
+        ("of that the step", "MiB", {side: each.peak - each.base for side, each in found.items()}),
+        ("trained parameters", "", {side: each.parameters for side, each in found.items()}),
+    ):
+        rounds = {side: [float(value)] for side, value in values.items()}
+        yield Measure.of("", name, unit, rounds, compared=name in ("peak", "of that the step"))
 
 
-def _in_a_process(side: str, size: Size) -> tuple[float, float, int]:
-    sizes = [str(size.vocabulary), str(size.sentences), str(size.tokens)]
-    command = [sys.executable, "-m", "benchmarks.unimp_speed.memory", side, *sizes]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise UsageError(f"{side}: the step ended with exit status {done.returncode}; was memory short?")
-    base, peak, parameters = json.loads(done.stdout.splitlines()[-1])
-    return float(base), float(peak), int(parameters)
+@dataclass(frozen=True)
+class Peaks:
+    """Of one side: peak MiB before and after its steps, and the number of parameters it trains."""
+
+    base: float
+    peak: float
+    parameters: int
 
 
-def _status(path: str, name: str) -> float:
-    """A figure of the kernel's, in KiB. (``ru_maxrss`` would count what the parent held when it started us.)"""
-    line = next(line for line in Path(path).read_text().splitlines() if line.startswith(f"{name}:"))
-    return float(line.split()[1])
+def peaks(side: str, size: Size) -> Peaks:
+    """Take a side's steps, in this process.
+
+    Raises:
+        UsageError: too little memory is free.
+    """
+    if side != "ours" and (available := psutil.virtual_memory().available / 2**30) < size.needed_gib:
+        raise UsageError(f"OpenFlamingo needs about {size.needed_gib:.0f} GiB; {available:.0f} are free")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    steps(side, _TINY, device)  # loads all that torch and transformers load when they are first used
+    base = _peak()
+    parameters = steps(side, size, device)
+    return Peaks(base, _peak(), parameters)
 
 
-def _peak_mib() -> float:
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return _status("/proc/self/status", "VmHWM") / 2**10
+def _peak() -> float:
+    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else peak_mib()
 
 
 def made_up(size: Size) -> Batch:
@@ -193,20 +201,3 @@ def steps(side: str, size: Size, device: torch.device) -> int:
         optimizer.step()
         optimizer.zero_grad()
     return sum(parameter.numel() for parameter in parameters)
-
-
-def main() -> None:
-    """One side: print its peaks in MiB, without and with the step, and its parameters as JSON."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("side", choices=SIDES)
-    parser.add_argument("sizes", nargs=3, type=int)
-    arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    steps(arguments.side, _TINY, device)  # loads all that torch and transformers load when they are first used
-    base = _peak_mib()
-    parameters = steps(arguments.side, Size(*arguments.sizes), device)
-    print(json.dumps([base, _peak_mib(), parameters]))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import click
 import torch
 from torch import Tensor, nn
 
+from benchmarks.turns import Seconds, timed
 from tasks.recommendation import Recommendation
 from tasks.search import Search
 from unimp_bench.contracts import FitData, TaskExamples
@@ -19,8 +21,10 @@ from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import UsageError
 from unimp_bench.features.encoder import load_encoder, open_picture
 from unimp_bench.features.pictures import PictureFeatures, picture_features
+from unimp_bench.paths import Workspace
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.splits import catalogue
+from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.config import BASE, UniMPConfig
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.branches import unanswered
@@ -37,6 +41,16 @@ CONFIG = replace(BASE, layers=4, dropout=0.0, encoder="ViT-B-32", batch_tokens=1
 SMALL = replace(CONFIG, width=64, heads=2, layers=2, latents=4, resampler_layers=1)
 
 _SEED = 0
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def options(command: Command) -> Command:
+    """Of a benchmark that needs a setting: what ``Setting.opened`` takes."""
+    corpus = click.option("--corpus", default="sample", help="A built corpus with pictures, by name.")
+    small = click.option("--small", is_flag=True, help="A trial: narrow, few layers.")
+    encoder = click.option("--encoder", default=CONFIG.encoder, help="'tiny' or open_clip's name; random weights.")
+    return corpus(small(encoder(command)))
 
 
 class Tower(nn.Module):
@@ -81,7 +95,7 @@ class Setting:
     Attributes:
         train, test: examples of the tasks, by name.
         candidates: sorted numbers of the items that may be an answer.
-        encoding_seconds: what encoding all pictures took, once.
+        encoding: what encoding all pictures took, once.
     """
 
     config: UniMPConfig
@@ -94,8 +108,17 @@ class Setting:
     features: PictureFeatures
     tower: Tower
     pixels: Pixels
-    encoding_seconds: float
+    encoding: Seconds
     device: torch.device
+
+    @classmethod
+    def opened(cls, corpus: str, small: bool, encoder: str) -> Setting:
+        """A built corpus and random weights, in a cache that is forgotten."""
+        config = replace(SMALL if small else CONFIG, encoder=encoder)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        make_torchvision_importable()
+        with tempfile.TemporaryDirectory() as cache:
+            return cls.of(Workspace.here().data / corpus, config, Path(cache), device)
 
     @classmethod
     def of(cls, folder: Path, config: UniMPConfig, cache: Path, device: torch.device) -> Setting:
@@ -109,9 +132,7 @@ class Setting:
         data = FitData(corpus.items, candidates, fitted, _SEED, cache, cache, lambda model, task: 0.0)
         vocabulary = vocabulary_of(data, config, ItemIds.atomic(len(corpus.items)))
         torch.manual_seed(_SEED)  # of the encoder's weights, here and below
-        started = time.perf_counter()
-        features = picture_features(corpus.items, config.encoder, config.pretrained, cache)
-        seconds = time.perf_counter() - started
+        features, seconds = timed(lambda: picture_features(corpus.items, config.encoder, config.pretrained, cache))
         if features is None:
             raise UsageError(f"corpus {corpus.name!r} has no pictures; name one that has, such as the sample")
         torch.manual_seed(_SEED)

@@ -1,13 +1,14 @@
-"""Turns, medians and tables."""
+"""Turns of steps, on a graphics card too."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
 import torch
+
+from benchmarks.turns import Seconds, timed
 
 CARD_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312}
 """Dense bf16 peaks by NVIDIA's data sheets; the first name that is part of the card's own counts."""
@@ -27,46 +28,35 @@ Way = Callable[[], Step]
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Of one way, (rounds,) each, a second."""
+class Worked:
+    """What a way got done in one turn, and what that took."""
 
-    examples: np.ndarray
-    tokens: np.ndarray
-
-
-def in_turns(ways: Mapping[str, Way], rounds: int, seconds: float, device: torch.device) -> dict[str, Rates]:
-    """Let every way work for some seconds in every round, one after the other, after a step each to warm up."""
-    for way in ways.values():
-        way()()
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            found[name].append(_turn(way, seconds, device))
-    return {name: Rates(*np.array(rates).T) for name, rates in found.items()}
+    examples: int
+    tokens: int
+    seconds: Seconds
 
 
-def _turn(way: Way, seconds: float, device: torch.device) -> tuple[float, float]:
-    examples, tokens, taken = 0, 0, 0.0
-    while taken < seconds:
+def turn(way: Way, seconds: float, device: torch.device) -> Worked:
+    """Let a way work for some seconds."""
+    examples, tokens, taken = 0, 0, Seconds(0.0, 0.0)
+    while taken.wall < seconds:
         step = way()
         settle(device)
-        started = time.perf_counter()
-        done = step()
-        settle(device)
-        taken += time.perf_counter() - started
-        examples, tokens = examples + done.examples, tokens + done.tokens
-    return examples / taken, tokens / taken
+        done, took = timed(partial(_settled, step, device))
+        taken, examples, tokens = taken + took, examples + done.examples, tokens + done.tokens
+    return Worked(examples, tokens, taken)
+
+
+def _settled(step: Step, device: torch.device) -> Done:
+    done = step()
+    settle(device)
+    return done
 
 
 def settle(device: torch.device) -> None:
     """Wait for what a graphics card still has to do."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def over(left: np.ndarray, right: np.ndarray) -> float:
-    """Median over the rounds of the ratio within each."""
-    return float(np.median(left / right))
 
 
 def share_of_peak(tokens: float, parameters: int) -> float | None:
@@ -76,10 +66,3 @@ def share_of_peak(tokens: float, parameters: int) -> float | None:
     card = torch.cuda.get_device_name()
     peak = next((tflops for name, tflops in CARD_TFLOPS.items() if name in card), None)
     return None if peak is None else 6 * parameters * tokens / (peak * 1e12)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table in Markdown."""
-    for row in (head, ["---"] * len(head), *rows):
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)

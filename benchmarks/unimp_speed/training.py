@@ -1,15 +1,38 @@
-"""Training examples a second: theirs, ours, and ours with one measure switched off at a time."""
+"""UniMP beside the authors' way: training.
+
+OpenFlamingo's own architecture from its own package, driven as the authors of UniMP drive it, beside ours: the same
+sizes, vocabulary, corpus and first weights, a picture encoder with random weights. Before anything is timed, both
+sides must give the same examples the same loss, and so must our way with any of its measures switched off. The one
+difference between the networks: OpenFlamingo's prompt still sees the last item's picture, Eq. 3 lets it see none;
+where losses are compared, ours reads the mask as OpenFlamingo does.
+
+A step of theirs: eight sentences, each the last five items of a random example and its answer, tokenised from strings
+and padded to the longest; the frozen tower encodes the picture of every item; each token's cross-attention runs over
+all pictures of its sentence under a mask; logits and losses at every position; clip and AdamW. Ours: the batches of a
+fit, in about as many tokens. Pictures are opened and scaled before, outside the clock, on both sides. An example is
+an answered prompt; ours read one to five items before it, as the windows are cut, theirs always five. Then each of
+our measures is switched off alone, and all. On a graphics card both run there under bf16.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import click
 import numpy as np
 import torch
 
+from benchmarks.command import benchmark
+from benchmarks.record import Measure, times
+from benchmarks.turns import Seconds, in_turns
 from benchmarks.unimp_speed.authors import BATCH, AuthorsTraining, trained_parameters, with_weights_of
 from benchmarks.unimp_speed.ours import ALL, NONE, WITHOUT, Immediate, Measures, OurTraining, lessons_of, optimizer_of
-from benchmarks.unimp_speed.setting import Setting
+from benchmarks.unimp_speed.setting import Setting, options
 from benchmarks.unimp_speed.strings import Strings
-from benchmarks.unimp_speed.timing import Rates, Way, in_turns, over, share_of_peak, table
+from benchmarks.unimp_speed.timing import Way, Worked, share_of_peak, turn
+from unimp_bench.errors import UsageError
 from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.batches import collate
@@ -22,8 +45,13 @@ _THEIRS, _OURS, _NONE = "OpenFlamingo", "ours", "ours, all six switched off"
 _CLOSE = 1e-3
 
 
-def measure(setting: Setting, rounds: int, seconds: float) -> None:
-    """Print what each side trains a second, and what each measure brings."""
+@benchmark("torch", "transformers", "open_clip_torch", "open-flamingo")
+@options
+@click.option("--rounds", default=3)
+@click.option("--seconds", default=5.0, help="Of wall time of each way in each round.")
+def command(rounds: int, seconds: float, **options: Any) -> Iterator[Measure]:
+    """See the top of the file."""
+    setting = Setting.opened(**options)
     examples = setting.train[TASK]
     model = setting.model().train()
     theirs = AuthorsTraining(setting, with_weights_of(model, setting.config, setting), examples)
@@ -34,23 +62,44 @@ def measure(setting: Setting, rounds: int, seconds: float) -> None:
     def ours(measures: Measures) -> OurTraining:
         return OurTraining(setting, model, optimizer, sources[measures.shared], strings, measures)
 
-    print("### Training\n")
-    counts = [sum(p.numel() for p in trained_parameters(side)) for side in (model, theirs.whole)]
-    print(f"Trained parameters: {counts[0]:,} ours, {counts[1]:,} theirs.", end=" ")
-    print(f"Loss of the same {BATCH} examples: {same_loss(setting, model, theirs)}.\n")
-    ways: dict[str, Way] = {_THEIRS: theirs, _OURS: ours(ALL)}
-    ways |= {name: ours(measures) for name, measures in WITHOUT.items()}
+    losses = {side: [loss] for side, loss in same_loss(setting, model, theirs).items()}
+    counts = {_OURS: model, _THEIRS: theirs.whole}
+    parameters = {side: sum(p.numel() for p in trained_parameters(whole)) for side, whole in counts.items()}
+    yield Measure.of("the same to be computed", f"loss of the same {BATCH} examples", "", losses)
+    yield Measure.of(
+        "the same to be computed", "trained parameters", "", {side: [count] for side, count in parameters.items()}
+    )
+    ways: dict[str, Way] = {_OURS: ours(ALL), _THEIRS: theirs}
+    ways |= {f"ours, {name}": ours(measures) for name, measures in WITHOUT.items()}
     ways[_NONE] = ours(NONE)
-    found = in_turns(ways, rounds, seconds, setting.device)
-    _print_sides(setting, found, counts[0], len(examples))
-    _print_measures(found)
+    turns = {side: partial(turn, way, seconds, setting.device) for side, way in ways.items()}
+    for way in ways.values():
+        way()()  # to warm up
+    found = in_turns(turns, rounds)
+    yield from rates(found, setting.encoding.each(EPOCHS * len(examples)))
+    for side, count in parameters.items():
+        shares = [share_of_peak(worked.tokens / worked.seconds.wall, count) for worked in found[side]]
+        if None not in shares:
+            yield Measure.of("the card", "share of its bf16 peak", "", {side: [share or 0 for share in shares]})
+    yield Measure.fact("the pictures", "pictures", len(setting.features.tokens))
+    yield Measure.fact("the pictures", "encoding them once", setting.encoding.cpu, "CPU s")
+    yield Measure.fact("the pictures", "examples of an epoch", len(examples))
 
 
-def same_loss(setting: Setting, model: UniMPModel, theirs: AuthorsTraining) -> str:
-    """The loss of some examples in every way that they are computed in here, before any has trained.
+def rates(found: Mapping[str, Sequence[Worked]], encoding: Seconds) -> Iterator[Measure]:
+    """Seconds an example of every way; of ours also with its share of the one encoding of all pictures."""
+    each = {side: [worked.seconds.each(worked.examples) for worked in turns] for side, turns in found.items()}
+    each[f"{_OURS}, with the encoding spread over {EPOCHS} epochs"] = [one + encoding for one in each[_OURS]]
+    yield from times(TASK, "an example", each)
+    tokens = {side: [worked.tokens / worked.seconds.wall for worked in turns] for side, turns in found.items()}
+    yield Measure.of(TASK, "tokens a wall second", "", tokens)
+
+
+def same_loss(setting: Setting, model: UniMPModel, theirs: AuthorsTraining) -> dict[str, float]:
+    """The loss of some examples on both sides, before any has trained.
 
     Raises:
-        ValueError: two differ, so the sides do not compute the same.
+        UsageError: two ways differ, so they do not compute the same.
     """
     windows = theirs.windows
     chosen = np.random.default_rng(1).choice(len(windows.answers), BATCH, replace=False)
@@ -66,36 +115,5 @@ def same_loss(setting: Setting, model: UniMPModel, theirs: AuthorsTraining) -> s
             spelled = windows.strings.of(windows.source, chosen)
             switched.append(float(way.loss(chosen, np.concatenate(pictured), spelled)[0]))
     if abs(left - right) > _CLOSE * right or max(switched) - min(switched) > _CLOSE * left:
-        raise ValueError(f"the same examples have loss {right} by OpenFlamingo, {left} by ours, {switched} by switches")
-    return f"{left:.5f} ours, {right:.5f} theirs; {switched[0]:.5f} by Eq. 3, with any measure switched off"
-
-
-def _print_sides(setting: Setting, found: dict[str, Rates], parameters: int, examples: int) -> None:
-    theirs, ours = found[_THEIRS], found[_OURS]
-    pictures, once = len(setting.features.tokens), setting.encoding_seconds
-    spread = EPOCHS * examples / (EPOCHS * examples / ours.examples + once)
-    rows = [
-        [name, f"{np.median(rate):.1f}", f"**{over(rate, theirs.examples):.1f}**", *_tokens(tokens, parameters)]
-        for name, rate, tokens in (
-            (_OURS, ours.examples, ours.tokens),
-            (f"ours, encoding spread over {EPOCHS} epochs", spread, ours.tokens),
-            (_THEIRS, theirs.examples, theirs.tokens),
-        )
-    ]
-    print(f"Encoding all {pictures:,} pictures once: {once:.1f} s. An epoch has {examples:,} examples.\n")
-    table(["side", "examples/s", "over OpenFlamingo", "tokens/s", "share of the card's peak"], rows)
-
-
-def _print_measures(found: dict[str, Rates]) -> None:
-    ours = found[_OURS].examples
-    rows = [
-        [name, f"{np.median(rates.examples):.1f}", f"{over(ours, rates.examples):.2f}"]
-        for name, rates in found.items()
-        if name != _THEIRS
-    ]
-    table(["ours, with instead", "examples/s", "times slower"], rows)
-
-
-def _tokens(rates: np.ndarray, parameters: int) -> list[str]:
-    share = share_of_peak(float(np.median(rates)), parameters)
-    return [f"{np.median(rates):,.0f}", "no card" if share is None else f"{share:.1%}"]
+        raise UsageError(f"the same examples have loss {right} by OpenFlamingo, {left} by ours, {switched} by switches")
+    return {_OURS: left, _THEIRS: right}
