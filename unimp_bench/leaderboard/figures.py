@@ -11,7 +11,7 @@ from unimp_bench.leaderboard.scored import TRUTH, Scored
 from unimp_bench.leaderboard.tables import Row, Section
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.metrics.intervals import bootstrap_interval
-from unimp_bench.plots import Bars, Intervals, Plot, Point, Role, Scatter, front
+from unimp_bench.plots import Bars, Intervals, Plot, Point, Role, Scatter, amount, front
 from unimp_bench.records import FloatArray
 from unimp_bench.results import Result
 
@@ -104,7 +104,7 @@ def _intervals(section: Section, points: Sequence[Point]) -> Intervals:
 
 def _scatter(section: Section, points: Sequence[Point]) -> Scatter:
     metric, higher = section.kind.main, _higher_is_better(section)
-    steps = [f"{point.label}, {point.value:.4f} in {point.cost:.1f} s" for point in front(points, higher)]
+    steps = [f"{point.label}, {point.value:.4f} in {amount(point.cost or 0)} s" for point in front(points, higher)]
     return Scatter(
         title=_title(section),
         finding=f"No row is both better by {metric} and quicker to fit than: {'; '.join(steps)}.",

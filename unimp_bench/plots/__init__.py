@@ -8,6 +8,7 @@ from unimp_bench.plots.data import Bars, Intervals, Plot, Point, Role, Scatter
 from unimp_bench.plots.draw import draw
 from unimp_bench.plots.scatter import front
 from unimp_bench.plots.theme import DARK, LIGHT, STYLE, Theme, rules
+from unimp_bench.plots.words import amount
 
 __all__ = [
     "DARK",
@@ -20,6 +21,7 @@ __all__ = [
     "Role",
     "Scatter",
     "Theme",
+    "amount",
     "draw",
     "front",
     "rules",

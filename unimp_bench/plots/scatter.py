@@ -11,7 +11,7 @@ from unimp_bench.plots.placing import Box, Label, place
 from unimp_bench.plots.scales import Linear, Log
 from unimp_bench.plots.svg import EDGE, MARKS, WIDTH, close, frame, grid, line, mark, number, row, words
 from unimp_bench.plots.theme import SMALL
-from unimp_bench.plots.words import clean, cut, width
+from unimp_bench.plots.words import amount, clean, cut, width
 
 _HEIGHT = 250
 _LONGEST = 150.0
@@ -35,7 +35,7 @@ def draw_scatter(plot: Scatter, inline: bool) -> Element:
     line(root, "M" + "L".join(f"{number(x)} {number(y)}" for x, y in steps), "front")
     labels = _labels(plot, best, across, upward, steps, Box(left, top, WIDTH - EDGE, bottom))
     for point, label in labels:
-        group = row(root, point, f"{point.value:.4f} at {_cost(point):g}")
+        group = row(root, point, f"{point.value:.4f} at {amount(_cost(point))} {plot.cost}")
         mark(group, MARKS[point.role], across.at(_cost(point)), upward.at(point.value))
         if label is not None:
             words(group, label.left, label.baseline, label.text, "quiet")

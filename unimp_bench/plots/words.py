@@ -43,6 +43,11 @@ def wrapped(text: str, room: float, size: float) -> list[str]:
     return lines
 
 
+def amount(cost: float) -> str:
+    """A cost to about two digits."""
+    return f"{cost:,.0f}" if cost >= 10 else f"{cost:.2g}"
+
+
 def _letter_width(letter: str) -> float:
     if letter in _NARROW:
         return 0.38
