@@ -44,7 +44,8 @@ def table_audit_page(audits: Sequence[TableAudit]) -> str:
     wrong, total = sum(len(audit.inconsistent) for audit in audits), sum(len(audit.rows) for audit in audits)
     lines = [GENERATED, "# Audit of printed tables", ""]
     lines += [line for text in INTRODUCTION for line in (text, "")]
-    lines += [f"**{wrong} of {total} printed rows {VERDICT}.**", "", *_summary(audits), "", *_readings(audits)]
+    lines += [f"**{wrong} of {total} printed rows {VERDICT}**; one that several tables print counts in each.", ""]
+    lines += [*_summary(audits), "", *_readings(audits)]
     for audit in audits:
         lines += ["", *_section(audit)]
     return "\n".join(lines) + "\n"
