@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,24 +130,8 @@ def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequ
     if published.cost is None:
         raise UsageError(f"{spec.key} was scored from a file of predictions: there is no model here to run again")
     _check_corpus(published, corpus)
-    *_, last = stages = spec.fit.stages
-    settings = _settings(last.model, stages[0].config)
-    request = RunRequest(
-        task=spec.task,
-        model=last.model,
-        corpus=corpus,
-        split=spec.split,
-        protocol=spec.protocol,
-        seed=last.seed,
-        fit_on=tuple(name for name, _ in last.tasks),
-        fit_split=last.split,
-        after=tuple(tuple(name for name, _ in stage.tasks) for stage in stages[:-1]),
-        settings=settings,
-        tune={key: value for key, value in last.config.items() if settings.get(key) != value},
-        options=spec.options,
-        views=corpus_of(published)[1],
-    )
     try:
+        request = _request(published, corpus)
         now = planned(request, workspace).spec
     except UsageError as error:
         raise UsageError(f"this version cannot run {spec.key}: {error}") from None
@@ -159,9 +142,26 @@ def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequ
     return request
 
 
-def _settings(model: str, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored configuration, with fields that came later at the configuration's own defaults, whatever the preset."""
-    return {**dataclasses.asdict(registry.load(registry.model_card(model).factory).Config()), **stored}
+def _request(published: Result, corpus: Path) -> RunRequest:
+    """Configurations in full; fields that came later stand at their own defaults, whatever a preset says."""
+    *_, last = stages = published.spec.fit.stages
+    usual = dataclasses.asdict(registry.load(registry.model_card(last.model).factory).Config())
+    settings = {**usual, **stages[0].config}
+    return RunRequest(
+        task=published.spec.task,
+        model=last.model,
+        corpus=corpus,
+        split=published.spec.split,
+        protocol=published.spec.protocol,
+        seed=last.seed,
+        fit_on=tuple(name for name, _ in last.tasks),
+        fit_split=last.split,
+        after=tuple(tuple(name for name, _ in stage.tasks) for stage in stages[:-1]),
+        settings=settings,
+        tune={key: value for key, value in last.config.items() if settings.get(key) != value},
+        options=published.spec.options,
+        views=corpus_of(published)[1],
+    )
 
 
 def _check_corpus(published: Result, folder: Path) -> None:

@@ -86,9 +86,15 @@ def test_too_few_examples_give_no_mean(folder: Path) -> None:
     assert (cold.yes.examples, cold.yes.means(), cold.yes.estimates()) == (FEWEST - 1, [], [])
     assert cold.no.is_enough
     page = pages_with(folder, audit())["search.md"]
-    assert "* cold items: empty, 19 examples are too few for a mean" in page
+    assert "* cold items: 19 examples are too few for a mean" in page
     row = next(line for line in page.splitlines() if line.startswith("| walks | 1.0000 | 0.0000 |"))
     assert row == "| walks | 1.0000 | 0.0000 |  | 0.4938 |"
+
+
+def test_a_cut_with_all_examples_on_one_side_has_no_columns(folder: Path) -> None:
+    page = pages_with(folder, audit({"transition": EVEN, "repeat": np.zeros(N, dtype=np.bool_)}))["search.md"]
+    assert "| Model | one transition away (50) | further away (50) |\n" in page
+    assert "* new to the user: all examples, so this cut is left out" in page
 
 
 @pytest.mark.parametrize("other", [audit(fingerprint="0" * 64), audit(split="new-user")])
@@ -134,7 +140,7 @@ def test_pages_say_what_cuts_ask_and_lead_to_the_audit(folder: Path) -> None:
     assert f"* *one transition away*, else *further away*: {transition.about}" in page
     assert "| Model | one transition away (50) | further away (50) | cold items (19) | warm items (81) |" in page
     assert "[audit of toy](audit_toy.md)" in page
-    assert "| [toy](audit_toy.md) | loo | 100 | 50.0% |  |  |  | 19.0% |" in made["README.md"]
+    assert "| [toy](audit_toy.md) | 100 | 50.0% |  |  |  | 19.0% |" in made["README.md"]
     assert set(made) - set(without) == {"audit_toy.md"}
     assert "toy" in made["audit_toy.md"]
 

@@ -20,11 +20,12 @@ def slice_details(section: Section | TopicSection, audits: Sequence[CorpusAudit]
     slices = slices_of(section, audits)
     if slices is None:
         return []
-    sides = [side for each in slices.cuts for side in (each.yes, each.no)]
+    shown = [each for each in slices.cuts if each.divides]
+    sides = [side for each in shown for side in (each.yes, each.no)]
     cells = [[f"{mean:.4f}" for mean in side.means()] or [""] * len(slices.rows) for side in sides]
-    few = [
-        f"* {side.name}: empty, {side.examples} examples are too few for a mean" for side in sides if not side.is_enough
-    ]
+    empty = [f"* {side.name}: {side.examples} examples are too few for a mean" for side in sides if not side.is_enough]
+    whole = [side for each in slices.cuts if not each.divides for side in (each.yes, each.no) if side.examples]
+    empty += [f"* {side.name}: all examples, so this cut is left out" for side in whole]
     return [
         "",
         "<details><summary>Where the rows differ</summary>",
@@ -32,11 +33,11 @@ def slice_details(section: Section | TopicSection, audits: Sequence[CorpusAudit]
         f"{slices.metric} of each row, apart for the test examples on either side of a cut (their number in the head; "
         f"no mean over fewer than {FEWEST}). What the cuts ask:",
         "",
-        *(f"* *{each.cut.yes}*, else *{each.cut.no}*: {each.cut.about}" for each in slices.cuts),
+        *(f"* *{each.cut.yes}*, else *{each.cut.no}*: {each.cut.about}" for each in shown),
         "",
         *table_head((first, *map(_head, sides))),
         *(table_row((row.label, *(column[place] for column in cells))) for place, row in enumerate(slices.rows)),
-        *(["", *few] if few else []),
+        *(["", *empty] if empty else []),
         "",
         "</details>",
     ]

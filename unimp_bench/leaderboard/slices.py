@@ -62,6 +62,11 @@ class CutRows:
     yes: Side
     no: Side
 
+    @property
+    def divides(self) -> bool:
+        """Whether there are examples on both sides."""
+        return bool(self.yes.examples and self.no.examples)
+
 
 @dataclass(frozen=True)
 class Slices:
