@@ -5,6 +5,7 @@
 # make lint         ruff and mypy
 # make docs         the documentation, docs/_build/html/index.html; a warning or a broken link fails
 # make test-slow    the long checks as well
+# make speed        docs/speed.md from the records of benchmarks/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +17,7 @@ data_options := --corpus $(CORPUS) $(foreach folder,$(RAW),--raw $(folder)) $(if
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
 	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(PICTURES),--pictures)
 
-.PHONY: quickstart install data test test-slow lint docs leaderboard clean
+.PHONY: quickstart install data test test-slow lint docs leaderboard speed clean
 .NOTPARALLEL:
 
 quickstart: install data/sample/manifest.json
@@ -62,6 +63,9 @@ docs: install
 
 leaderboard: install
 	$(BIN)/unimp-bench leaderboard
+
+speed: install
+	$(BIN)/python -m benchmarks page
 
 clean:
 	rm -rf data exports runs cache docs/_build docs/reference
