@@ -114,7 +114,7 @@ title does not tell items apart, and parts of a series count.
 The items of this corpus have none.
 {% else %}
 Equal are those that are so in every pixel. Near-duplicates differ in at most {{ m.LIKE_BITS }} of the 64 bits of their
-difference hash, and in their colours by at most {{ "%g" | format(m.LIKE_COLOURS) }} of 255 in the mean over 8 x 8 points.
+difference hash, and their colours by at most {{ "%g" | format(m.LIKE_COLOURS) }} of 255 in the mean over 8 x 8 points.
 Left out, as they show no item, are blank pictures (fewer than {{ m.BLANK_RANGE }} of 255 grey values from the darkest
 to the brightest of 9 x 8 points) and those that more than {{ m.MOST_SHARING }} items share.
 
