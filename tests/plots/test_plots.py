@@ -137,6 +137,10 @@ def test_the_line_of_the_front_goes_in_steps_through_its_points() -> None:
     corners = [tuple(map(float, corner.split())) for corner in path.attrib["d"].removeprefix("M").split("L")]
     assert all(a[0] == b[0] or a[1] == b[1] for a, b in pairwise(corners))
     assert {circle(rows(root)[row]) for row in (1, 2)} <= set(corners)
+    for text in (text for group in rows(root).values() for text in texts(group)):
+        for (x1, y1), (x2, y2) in pairwise(corners):
+            across = min(x1, x2) < text.right and text.left < max(x1, x2)
+            assert not (across and min(y1, y2) < text.y + 2 and text.y - 8 < max(y1, y2)), f"{text} lies over the line"
 
 
 @pytest.mark.parametrize("label", HOSTILE)
