@@ -1,4 +1,4 @@
-"""The worked examples of CONTRIBUTING.md run, word for word."""
+"""The worked examples of docs/add_*.md run, word for word."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from unimp_bench.rendering import Renderer
 from unimp_bench.runner import RunRequest, run
 from unimp_bench.testing.conformance import ModelConformance
 
-GUIDE = Path(__file__).resolve().parent.parent / "CONTRIBUTING.md"
+GUIDES = sorted((Path(__file__).resolve().parent.parent / "docs").glob("add_*.md"))
 
 
 def _blocks() -> dict[str, list[str]]:
-    """Python blocks of the guide, by the file that their first line names."""
+    """Python blocks of the guides, by the file that their first line names."""
     blocks: dict[str, list[str]] = {}
-    for code in re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL):
-        name = re.match(r"# (\S+)\n", code)
-        assert name, f"a python block of {GUIDE.name} does not begin with its file's name"
-        blocks.setdefault(name.group(1), []).append(code)
+    for guide in GUIDES:
+        for code in re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL):
+            name = re.match(r"# (\S+)\n", code)
+            assert name, f"a python block of {guide.name} does not begin with its file's name"
+            blocks.setdefault(name.group(1), []).append(code)
     return blocks
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _installed() -> Any:
-    """The guide's files as modules and its cards in the catalogues, for this module's tests."""
+    """The guides' files as modules and its cards in the catalogues, for this module's tests."""
     blocks = _blocks()
     names = {"baselines.recency": "baselines/recency.py", "tasks.brand_search": "tasks/brand_search.py"}
     names["data_prep.plays"] = "data_prep/plays.py"
@@ -58,7 +59,7 @@ def _installed() -> Any:
 
 
 class TestRecency(ModelConformance):
-    """The guide's baseline passes what every baseline passes."""
+    """The guides' baseline passes what every baseline passes."""
 
     model = "recency"
 
