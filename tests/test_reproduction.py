@@ -90,7 +90,7 @@ def test_a_row_is_reproduced_to_the_last_rank(
     result = published(model, **changes)
     code, out, err = reproduce(capsys, result.spec.key[:6])
     assert code == 0, err
-    assert f"identical target ranks: {result.examples} of {result.examples}" in out
+    assert f"identical target ranks, those beyond 255 as one: {result.examples} of {result.examples}" in out
     assert out.splitlines()[-1].startswith("reproduced: all 5 metrics")
     assert [path.name for path in home.runs.iterdir()] == ["reproductions"]
     new = Result.read(next((home.runs / "reproductions" / result.spec.key).glob("*/result.json")))
@@ -161,7 +161,7 @@ def test_an_interrupted_reproduction_goes_on_from_its_checkpoints(
     code, out, err = reproduce(capsys, result.spec.key)
     assert code == 0, err
     assert len(validated) == 5, "two epochs before the interrupt, the third twice, the fourth"
-    assert f"identical target ranks: {result.examples} of {result.examples}" in out
+    assert f"identical target ranks, those beyond 255 as one: {result.examples} of {result.examples}" in out
 
 
 @pytest.mark.parametrize("with_interval", [False, True])

@@ -78,7 +78,7 @@ class Reproduction:
         ]
 
     def same_ranks(self) -> int | None:
-        """How many target ranks are identical; None where nothing is ranked."""
+        """How many target ranks are identical, as results keep them; None where nothing is ranked."""
         if not self.published.ranks:
             return None
         return int(np.sum(self.published.target_ranks() == self.new.target_ranks()))

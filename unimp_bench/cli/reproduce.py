@@ -40,6 +40,8 @@ def _tell(found: Reproduction) -> None:
     Raises:
         BenchError: a value lies outside.
     """
+    from unimp_bench.results import RANK_CEILING
+
     metrics = found.metrics()
     width = max(len(metric.name) for metric in metrics)
     click.echo(f"  {'metric'.ljust(width)}  published                  new     inside")
@@ -51,7 +53,9 @@ def _tell(found: Reproduction) -> None:
             click.echo(f"  {' ' * width}  {found.new.missing.get(metric.name, 'is not computed any more')}")
     same = found.same_ranks()
     if same is not None:
-        click.echo(f"  identical target ranks: {same:,} of {found.published.examples:,}")
+        click.echo(
+            f"  identical target ranks, those beyond {RANK_CEILING} as one: {same:,} of {found.published.examples:,}"
+        )
     for change in found.changes():
         click.echo(f"  {change}")
     outside = [metric.name for metric in metrics if not metric.inside]
