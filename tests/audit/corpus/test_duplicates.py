@@ -192,3 +192,15 @@ def test_titles_of_another_block_are_compared_too(tmp_path: Path, monkeypatch: p
     assert whole is not None and blocks is not None
     assert len(set(whole.groups.tolist())) == len(families)
     assert np.array_equal(whole.groups[:, None] == whole.groups, blocks.groups[:, None] == blocks.groups)
+
+
+def test_pictures_of_another_block_are_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [drawn(item % 5).point(lambda value, item=item: max(0, value - item // 5)) for item in range(15)]
+    corpus = one_walk(tmp_path / "blocks", 15, pictures=pictures)
+    whole = picture_likeness(corpus.items)
+    monkeypatch.setattr("unimp_bench.audit.corpus.pictures._ROWS", 4)
+    monkeypatch.setattr("unimp_bench.audit.corpus.pictures._PAIRS", 2)
+    blocks = picture_likeness(corpus.items)
+    assert whole is not None and blocks is not None
+    assert len(set(whole.groups.tolist())) == 5
+    assert np.array_equal(whole.groups[:, None] == whole.groups, blocks.groups[:, None] == blocks.groups)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.audit.corpus.planting import DAY, ITEMS, START, write_planted
-from unimp_bench.audit.corpus.leaks import from_the_future, leaks
+from unimp_bench.audit.corpus.history import in_history
+from unimp_bench.audit.corpus.leaks import from_the_future, later_share, leaks
 from unimp_bench.audit.corpus.skew import gini, skew
 from unimp_bench.audit.corpus.ties import tied_targets, ties
 from unimp_bench.audit.corpus.training import Training, asked_splits
@@ -127,6 +130,32 @@ def test_leaks_are_those_of_plain_loops(chance: Corpus, asked: tuple[Training, E
         assert (found.after.mean, found.before_median, found.transitions, found.items) == (0, 0, 0, 0)
     else:
         assert 0.1 < found.after.mean < 0.9 and any(future) and found.before_median > 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=5).filter(any),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 11)), min_size=1, max_size=8),
+)
+def test_what_is_later_leaves_the_own_out_wherever_it_lies(times: list[list[int]], asks: list[tuple[int, int]]) -> None:
+    """As in a public split, whose training may hold what its users did after a target."""
+    asks = [(user % len(times), now) for user, now in asks]
+    offsets = np.concatenate([[0], np.cumsum([len(own) for own in times])])
+    flat = np.array(list(itertools.chain.from_iterable(times)))
+    train = Histories(offsets, np.zeros(len(flat), dtype=np.int32), np.zeros(len(flat)), flat)
+    found = later_share(train, np.array([user for user, _ in asks]), np.array([now for _, now in asks]))
+    for (user, now), got in zip(asks, found, strict=True):
+        others = [time for other, own in enumerate(times) if other != user for time in own]
+        assert got == (sum(time > now for time in others) / len(others) if others else 0)
+
+
+def test_blocks_change_nothing(chance: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [(transitions(*asked), in_history(asked[1], np.less)) for asked in asked_splits(chance, SPLITS)]
+    monkeypatch.setattr("unimp_bench.audit.corpus.transitions._BLOCK", 3)
+    monkeypatch.setattr("unimp_bench.audit.corpus.history._STEPS", 7)
+    for (expected, yes), asked in zip(whole, asked_splits(chance, SPLITS), strict=True):
+        assert transitions(*asked) == expected
+        assert np.array_equal(in_history(asked[1], np.less), yes) and 0 < yes.mean() < 1
 
 
 def test_a_planted_leak_is_found(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def leaks(corpus: Corpus, training: Training, test: Examples) -> Leaks | None:
     near = one_transition(training, test)
     known = training.counts[test.targets] > 0
     return Leaks(
-        after=spread(_later_share(training.histories, test.users, times)),
+        after=spread(later_share(training.histories, test.users, times)),
         before_median=mean(times < np.median(training.histories.times)),
         transitions=mean(from_the_future(corpus, training, test)[near]) if near.any() else None,
         items=mean(known & (training.first_times[test.targets] > times)),
@@ -43,7 +43,7 @@ def _times(corpus: Corpus, test: Examples) -> IntArray:
     return np.asarray(corpus.histories.times[test.rows])
 
 
-def _later_share(train: Histories, users: IntArray, times: IntArray) -> FloatArray:
+def later_share(train: Histories, users: IntArray, times: IntArray) -> FloatArray:
     """(n,) share of the interactions of others than ``users`` that are later than ``times``; 0 where there are none."""
     distinct, ranks = np.unique(train.times, return_inverse=True)
     rank = np.searchsorted(distinct, times, side="right")  # later interactions have this rank or a higher one
