@@ -165,7 +165,7 @@ def test_a_plot_says_what_it_shows_to_who_cannot_see_it(plot: Plot) -> None:
     root = parsed(draw(plot))
     assert root.get("role") == "img"
     assert [node.tag for node in root][:2] == [f"{SVG}title", f"{SVG}desc"]
-    assert (root[0].text, root[1].text) == ("Title", "Finding.")
+    assert (root[0].text or "").startswith(f"Title: {plot.metric}") and root[1].text == "Finding."
     assert size_of(root)[0] <= 720
     assert not any("id" in node.attrib for node in root.iter()), "several plots stand in one page"
     drawn = rows(root)
@@ -233,6 +233,13 @@ def test_the_better_one_of_two_that_share_a_place_keeps_its_label() -> None:
     twins = (Point(0, "worse", 0.2, cost=5.0), Point(1, "better", 0.2001, cost=5.0), Point(2, "far", 0.9, cost=900.0))
     root = parsed(draw(scatter(twins)))
     assert [text.words for text in texts(rows(root)[1])] == ["better"]
+
+
+def test_what_short_names_are_is_said_where_one_stands() -> None:
+    crowd = tuple(Point(row, "a long name " * 3, 0.5 + row / 1000, cost=5.0 + row, short=f"#{row}") for row in range(9))
+    for points, told in ((crowd, True), (crowd[:1], False)):
+        found = [text.words for text in texts(parsed(draw(scatter(points, shorts="Places"))))]
+        assert any(words.startswith("#") for words in found) == any("Places" in words for words in found) == told
 
 
 def test_a_plot_within_a_page_has_no_style_of_its_own() -> None:

@@ -112,7 +112,8 @@ def _scatter(section: Section, points: Sequence[Point]) -> Scatter:
         cost="seconds to fit",
         higher_is_better=higher,
         points=tuple(points),
-        note=f"Numbers are places in the table. {_BESIDE}" + (f" {_GENERATED}" if section.corpus.synthetic else ""),
+        note=_BESIDE + (f" {_GENERATED}" if section.corpus.synthetic else ""),
+        shorts="Numbers are places in the table.",
     )
 
 

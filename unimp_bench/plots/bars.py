@@ -21,10 +21,11 @@ def draw_bars(plot: Bars, inline: bool) -> Element:
     scale = Linear.over([0.0, *(number for point in plot.points for number in point.extent)], _SIDE, WIDTH - _SIDE)
     bottom = top + PITCH * len(plot.points)
     grid(root, scale.ticks(), top, bottom)
-    line(root, f"M{number(scale.at(0))} {top}V{number(bottom)}", "zero")
+    zero = number(scale.at(0))  # in pieces, for a label may stand between them
+    line(root, "".join(f"M{zero} {number(top + PITCH * at + 16)}v16" for at in range(len(plot.points))), "zero")
     for place, point in enumerate(plot.points):
         _draw(root, point, scale, top + PITCH * place, plot.higher_is_better)
-    close(root, plot, bottom + 36)
+    close(root, plot, bottom + 36, plot.note)
     return root
 
 

@@ -74,6 +74,7 @@ class Scatter:
 
     Attributes:
         cost: name of the other axis, with its unit.
+        shorts: small print on what ``Point.short`` stands for, where one had to.
         higher_is_better: of the metric; the front runs along the better side.
     """
 
@@ -84,6 +85,7 @@ class Scatter:
     higher_is_better: bool
     points: tuple[Point, ...]
     note: str = ""
+    shorts: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def draw_intervals(plot: Intervals, inline: bool) -> Element:
     grid(root, scale.ticks(), top, bottom)
     for place, point in enumerate(plot.points):
         _draw(root, point, scale, top + PITCH * place)
-    close(root, plot, bottom + 36)
+    close(root, plot, bottom + 36, plot.note)
     return root
 
 

@@ -40,7 +40,8 @@ def draw_scatter(plot: Scatter, inline: bool) -> Element:
         if label is not None:
             words(group, label.left, label.baseline, label.text, "quiet")
     words(root, (left + WIDTH - EDGE) / 2, bottom + 32, cut(clean(plot.cost), WIDTH - 2 * EDGE, SMALL), "quiet mid")
-    close(root, plot, bottom + 54)
+    shortened = any(label is not None and label.text == clean(point.short) for point, label in labels)
+    close(root, plot, bottom + 54, f"{plot.shorts if shortened else ''} {plot.note}")
     return root
 
 

@@ -40,7 +40,7 @@ def frame(plot: Plot, subtitle: str, inline: bool) -> tuple[Element, int]:
     root = Element("svg", {"class": "plot", "role": "img"})
     if not inline:
         root.set("xmlns", "http://www.w3.org/2000/svg")
-    add(root, "title").text = clean(plot.title)
+    add(root, "title").text = clean(f"{plot.title}: {subtitle}")
     add(root, "desc").text = clean(plot.finding)
     if not inline:
         add(root, "style").text = STYLE
@@ -55,8 +55,8 @@ def frame(plot: Plot, subtitle: str, inline: bool) -> tuple[Element, int]:
     return root, top - 4
 
 
-def close(root: Element, plot: Plot, top: float) -> None:
-    """What the shapes mean and the note, from ``top`` on; then the height is known."""
+def close(root: Element, plot: Plot, top: float, note: str) -> None:
+    """What the shapes mean and a note, from ``top`` on; then the height is known."""
     roles = {point.role for point in plot.points}
     legend = [(MARKS[role], told) for role, told in _LEGEND.items() if role in roles]
     if isinstance(plot, Intervals) and any(point.printed is not None for point in plot.points):
@@ -65,7 +65,7 @@ def close(root: Element, plot: Plot, top: float) -> None:
         mark(root, shape, EDGE + 5, top - 4)
         words(root, EDGE + 16, top, told, "quiet")
         top += _PITCH
-    for line in wrapped(clean(plot.note), WIDTH - 2 * EDGE, SMALL):
+    for line in wrapped(clean(note), WIDTH - 2 * EDGE, SMALL):
         words(root, EDGE, top, line, "quiet")
         top += _PITCH
     height = number(top - _PITCH + EDGE)
