@@ -27,8 +27,11 @@ COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 
 
 def test_committed_tables_are_what_their_results_give() -> None:
-    for name, content in pages(COMMITTED).items():
+    made = pages(COMMITTED)
+    for name, content in made.items():
         assert (COMMITTED / name).read_text(encoding="utf-8") == content, f"{name}: run 'unimp-bench leaderboard'"
+    plots = {path.relative_to(COMMITTED).as_posix() for path in (COMMITTED / "plots").iterdir()}
+    assert plots <= made.keys(), "plots of sections that are gone: run 'unimp-bench leaderboard'"
 
 
 def test_committed_metrics_follow_from_their_ranks() -> None:

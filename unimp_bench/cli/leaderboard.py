@@ -28,7 +28,7 @@ DEFAULT = "-"
     help="Write all tables as one page of HTML instead; leaderboards/index.html where PATH is left out.",
 )
 def command(topic: str | None, corpus: str | None, page: str | None) -> None:
-    """Write leaderboards/*.md from leaderboards/results; with TOPIC, also show that table."""
+    """Write leaderboards/*.md and their plots from leaderboards/results; with TOPIC, also show that table."""
     if page is not None:
         if topic or corpus:
             raise UsageError("the page holds every table: leave out TOPIC and --corpus, and filter in the browser")
