@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -220,7 +221,9 @@ def test_skew_is_that_of_plain_loops(chance: Corpus, asked: tuple[Training, Exam
     assert found.gini == pytest.approx(statistics.mean(apart) / (2 * mean_count), abs=1e-6)
     assert found.gini == gini(np.array([bought.count(item) for item in catalogue]))
     for top in found.tops:
-        size = int(np.ceil(top.share * len(catalogue)))
+        size = next(
+            size for size in range(len(catalogue) + 1) if Fraction(size) >= Fraction(str(top.share)) * len(catalogue)
+        )
         best = sorted(catalogue, key=lambda item: (-bought.count(item), item))[:size]
         assert top.items == size
         assert top.interactions == pytest.approx(statistics.mean(item in best for item in bought), abs=1e-6)
@@ -251,3 +254,13 @@ def test_a_corpus_that_asks_nobody_is_refused(tmp_path: Path) -> None:
     corpus = write_planted(tmp_path / "short", [[(0, START), (1, START)]], 2)
     with pytest.raises(UsageError, match="no test examples to audit"):
         asked_splits(corpus, SPLITS)
+
+
+def test_the_most_popular_are_rounded_up_exactly() -> None:
+    """7% of 100 items are 7, though 0.07 * 100 is above it in floating point."""
+    nothing = Histories(
+        np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros(0, dtype=np.int64)
+    )
+    training = Training("loo", nothing, np.arange(100), 100)
+    assert [len(training.most_popular(share)) for share in (0.07, 0.075, 0.01, 0.001, 1.0)] == [7, 8, 1, 1, 100]
+    assert training.most_popular(0.03).tolist() == [0, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,7 +53,7 @@ class Training:
 
     def most_popular(self, share: float) -> IntArray:
         """The ``share`` of the catalogue (rounded up) with the most training interactions; equal ones by number."""
-        kept = int(np.ceil(share * len(self.catalogue)))
+        kept = math.ceil(round(share * len(self.catalogue), 6))  # 0.07 * 100 is a little above 7
         order = np.argsort(-self.counts[self.catalogue], kind="stable")
         chosen: IntArray = self.catalogue[order[:kept]]
         return chosen
