@@ -1,0 +1,101 @@
+"""The smallest setting of every benchmark runs and writes a valid record."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import BENCHMARKS
+from benchmarks.command import command_named
+from benchmarks.page import measured
+from benchmarks.record import CPU, Record
+from tests.metrics.small_resources import write_wordnet
+from unimp_bench.acquire import get_wordnet
+from unimp_bench.corpus import Corpus
+from unimp_bench.paths import Workspace
+from unimp_bench.resources import Resources
+
+FAST = {
+    "evaluate_ranking": "--users 20 --items 40 --rounds 2",
+    "build_corpus": "--reviews 2000 --scales 1",
+    "recommenders": "--model mf --corpus planted --users 40 --rounds 1",
+    "merged_catalogue": "--model itemknn --users 60 --items 40 --evaluated 20",
+    "recbole_adapter": "--users 30 --items 20 --epochs 1 --rounds 1",
+    "export": "--corpus planted --task search",
+    "footprint": "--items 1000",
+}
+SLOW = {
+    "main_job": "",
+    "all_positions": "--model sasrec --users 100 --minutes 0.02",
+    "picture_tokens": "--corpus planted",
+    "unimp_speed.training": "--corpus planted --small --encoder tiny --rounds 1 --seconds 0.1",
+    "unimp_speed.evaluation": "--corpus planted --small --encoder tiny --rounds 1 --users 2",
+    "unimp_speed.memory": "--vocabulary 2000 --sentences 2 --tokens 64",
+}
+WITH_FILES = ("text_metrics",)
+
+
+@pytest.fixture
+def home(tmp_path: Path, planted: Corpus, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with the planted corpus, one thread a side."""
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    workspace = Workspace(tmp_path)
+    workspace.data.mkdir()
+    (workspace.data / "planted").symlink_to(planted.folder)
+    return workspace
+
+
+def run(name: str, options: list[str], folder: Path) -> Record:
+    """The record that a benchmark writes."""
+    done = CliRunner().invoke(command_named(name), [*options, "--out", str(folder)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    record = Record.read(folder / f"{name}.json")
+    assert record.name == name and record.threads == 1
+    assert done.output.rstrip().endswith("\n".join(measured(record)).rstrip())
+    return record
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_small_run_writes_a_record(name: str, home: Workspace) -> None:
+    record = run(name, FAST[name].split(), home.root / "results")
+    assert record.provenance.command.startswith(f"python -m benchmarks {name} ")
+    assert FAST[name].split()[-1] in record.provenance.command
+    values = [value for each in record.measures for rounds in each.sides.values() for value in rounds]
+    assert np.isfinite(values).all()
+    assert all(
+        value > 0 for each in record.measures if each.unit == CPU for value in each.sides[next(iter(each.sides))]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_a_longer_run_writes_a_record(name: str, home: Workspace, request: pytest.FixtureRequest) -> None:
+    if name == "all_positions":
+        request.getfixturevalue("realdata")
+    if name.startswith("unimp_speed") and importlib.util.find_spec("open_flamingo") is None:
+        pytest.skip("open-flamingo is not installed; benchmarks/unimp_speed/__init__.py says how")
+    assert run(name, SLOW[name].split(), home.root / "results").measures
+
+
+def test_text_metrics_agree_with_their_libraries(home: Workspace, tmp_path: Path) -> None:
+    get_wordnet(Resources.of(home), write_wordnet(tmp_path / "wordnet"))
+    reviews = tmp_path / "reviews.json.gz"
+    with gzip.open(reviews, "wt", encoding="utf-8") as lines:
+        for number in range(20):
+            lines.write(json.dumps({"reviewText": f"The dog loved film {number}. A happy cat runs fast, too!"}) + "\n")
+    record = run("text_metrics", ["--reviews", str(reviews), "--pairs", "30", "--rounds", "1"], home.root / "results")
+    assert {measure.case for measure in record.measures} >= {"BLEU-1 and BLEU-4", "ROUGE-1, -2, -L", "METEOR"}
+    assert record.provenance.command.startswith(
+        "python -m benchmarks text_metrics --reviews reviews.json.gz --pairs 30"
+    )
+
+
+def test_every_benchmark_is_tried() -> None:
+    assert {*FAST, *SLOW, *WITH_FILES} == set(BENCHMARKS)
