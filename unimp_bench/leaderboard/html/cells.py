@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from unimp_bench.kinds import Column, Kind
 from unimp_bench.leaderboard.cells import COSTS, SIGNIFICANT, Line, brief, cost_cells, p_cell
 from unimp_bench.leaderboard.html.record import Cell, Head, Whisker
+from unimp_bench.leaderboard.scored import TRUTH
 from unimp_bench.results import Cost, Estimate
+
+Span = tuple[float, float]
+"""The ends of a column's scale."""
 
 COST_HEADS = tuple(Head(name, first="descending" if name == "Examples/s" else "ascending") for name in COSTS)
 
@@ -25,16 +29,20 @@ def aligned(heads: Sequence[Head], cells: Mapping[str, Cell]) -> tuple[Cell, ...
     return tuple(cells.get(head.name, Cell()) for head in heads[1:])
 
 
-def metric_cells(line: Line, spans: Mapping[str, tuple[float, float]]) -> dict[str, Cell]:
+def metric_cells(line: Line, spans: Mapping[str, Span]) -> dict[str, Cell]:
     """The cells of a line's metrics, an interval drawn where ``spans`` has the metric."""
     return {name: _metric_cell(estimate, spans.get(name)) for name, estimate in line.metrics.items()}
 
 
-def spans_of(lines: Sequence[Line], names: Sequence[str], kind: Kind) -> dict[str, tuple[float, float]]:
-    """By metric whose interval is shown: the lowest and highest end of any line's."""
+def spans_of(lines: Sequence[Line], names: Sequence[str], kind: Kind) -> dict[str, Span]:
+    """By metric whose interval is shown: the lowest and highest end of any contestant's.
+
+    Ceilings are far from all others: on their scale no two intervals could be told apart.
+    """
     spans = {}
+    contestants = [line for line in lines if TRUTH not in line.results[0].model.reads]
     for name in brief(names, kind):
-        found = [line.metrics[name] for line in lines if name in line.metrics]
+        found = [line.metrics[name] for line in contestants if name in line.metrics]
         if found and _column(kind, name).interval:
             spans[name] = (min(each.low for each in found), max(each.high for each in found))
     return spans
@@ -70,14 +78,17 @@ def interval_words(estimate: Estimate) -> str:
     return f"95% interval {estimate.low:.4f} to {estimate.high:.4f}"
 
 
-def _metric_cell(estimate: Estimate, span: tuple[float, float] | None) -> Cell:
+def _metric_cell(estimate: Estimate, span: Span | None) -> Cell:
     key, text = f"{estimate.value:.10g}", f"{estimate.value:.4f}"
     if span is None:
         return Cell(text, key)
     return Cell(text, key, aside=interval_words(estimate), whisker=_whisker(estimate, *span))
 
 
-def _whisker(estimate: Estimate, low: float, high: float) -> Whisker:
+def _whisker(estimate: Estimate, low: float, high: float) -> Whisker | None:
+    """An interval on the scale of its column; None where it leaves that."""
+    if estimate.low < low or estimate.high > high:
+        return None
     width = high - low or 1.0
     return Whisker(*(round(100 * (end - low) / width, 1) for end in (estimate.low, estimate.value, estimate.high)))
 

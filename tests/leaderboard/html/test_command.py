@@ -1,0 +1,49 @@
+"""``unimp-bench leaderboard --html``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from unimp_bench.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, boards: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(boards, tmp_path / "leaderboards")
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    return tmp_path
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(["leaderboard", *arguments])
+    return int(str(caught.value.code))
+
+
+def test_the_page_stands_beside_the_tables(home: Path, html: str) -> None:
+    assert call("--html") == 0
+    assert (home / "leaderboards" / "index.html").read_text(encoding="utf-8") == html
+    assert not list((home / "leaderboards").glob("*.md")), "the tables are written without --html"
+
+
+def test_the_page_stands_where_it_is_asked_for(home: Path, html: str) -> None:
+    assert call("--html", str(home / "out" / "page.html")) == 0
+    assert (home / "out" / "page.html").read_text(encoding="utf-8") == html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("search", "--html"), "leave out TOPIC"),
+        (("--corpus", "toy", "--html"), "leave out TOPIC"),
+        (("--html", "search"), "does not end with .html"),
+    ],
+)
+def test_what_the_page_cannot_be_is_refused(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*arguments) == 2
+    assert said in capsys.readouterr().err
