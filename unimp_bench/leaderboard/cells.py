@@ -135,8 +135,8 @@ def remarks(lines: Sequence[Line]) -> list[str]:
     return ["", *(f"* {about}: {note}" for about, note in dict.fromkeys(notes))] if notes else []
 
 
-def details(lines: Sequence[Line], names: Sequence[str], first: str) -> list[str]:
-    """Every metric of every line, and the command of each result, behind a fold."""
+def details(lines: Sequence[Line], names: Sequence[str], first: str, further: Iterable[Result] = ()) -> list[str]:
+    """Every metric of every line, and the command of each result, those of ``further`` last, behind a fold."""
     return [
         "",
         "<details><summary>All metrics, and the command of each row</summary>",
@@ -146,6 +146,7 @@ def details(lines: Sequence[Line], names: Sequence[str], first: str) -> list[str
         "",
         "```sh",
         *(_command(result) for line in lines for result in line.results),
+        *map(_command, further),
         "```",
         "",
         "</details>",

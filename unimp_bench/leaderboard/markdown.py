@@ -152,7 +152,7 @@ def _section(
         *folded(plots),
         *_shuffled_table(section.shuffled, kind.main),
         *slice_details(section, audits, "Model"),
-        *details(section.rows, section.names, "Model"),
+        *details(section.rows, section.names, "Model", [result for row in section.shuffled for result in row.results]),
     ]
 
 
@@ -179,7 +179,13 @@ def _shuffled_table(rows: Sequence[Shuffled], metric: str) -> list[str]:
         *table_head(("Model", "Seeds", metric, "Shuffled", "Shift")),
         *(
             table_row(
-                (row.label, str(row.seeds), estimate_cell(row.stored), estimate_cell(row.shuffled), f"{row.shift:+.4f}")
+                (
+                    row.label,
+                    str(len(row.results)),
+                    estimate_cell(row.stored),
+                    estimate_cell(row.shuffled),
+                    f"{row.shift:+.4f}",
+                )
             )
             for row in rows
         ),

@@ -18,12 +18,12 @@ class Shuffled:
     """One row on the corpus as it is stored and on its view ``ST``, over the seeds that both have.
 
     Attributes:
-        seeds: how many.
-        stored, shuffled: the main metric.
+        results: on the view, one a seed.
+        stored, shuffled: the main metric, of as many seeds.
     """
 
     label: str
-    seeds: int
+    results: tuple[Result, ...]
     stored: Estimate
     shuffled: Estimate
 
@@ -45,9 +45,10 @@ def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Sh
         by_seed = {result.spec.fit.seed: result for result in results if _is_of(row, result)}
         stored = [result for result in row.results if result.spec.fit.seed in by_seed]
         if stored:
-            pair = (stored, [by_seed[result.spec.fit.seed] for result in stored])
-            before, after = (Scored.of(row.label, each, row.kind).metrics()[row.kind.main] for each in pair)
-            found.append(Shuffled(row.label, len(stored), before, after))
+            shuffled = tuple(by_seed[result.spec.fit.seed] for result in stored)
+            before, after = (Scored.of(row.label, each, row.kind) for each in (stored, shuffled))
+            main = row.kind.main
+            found.append(Shuffled(row.label, shuffled, before.metrics()[main], after.metrics()[main]))
     return tuple(found)
 
 
