@@ -10,7 +10,7 @@ from unimp_bench.paths import Workspace
 
 @click.command("corpus")
 @click.argument("corpus", default="sample")
-@click.option("--publish", is_flag=True, help="Also copy the audit into leaderboards/, whose pages then tell of it.")
+@click.option("--publish", is_flag=True, help="Also copy the audit into leaderboards/, and write its pages.")
 def command(corpus: str, publish: bool) -> None:
     """Measure the shortcuts of CORPUS (its name in data/, or a path), and write audit.json and audit.md beside it."""
     workspace = Workspace.here()
@@ -21,19 +21,22 @@ def command(corpus: str, publish: bool) -> None:
     from unimp_bench.audit.corpus.record import AUDIT_NAME, PAGE_NAME, published_path
     from unimp_bench.corpus import Corpus
     from unimp_bench.files import write_atomically
+    from unimp_bench.leaderboard.write import write_all
 
     audit = audit_corpus(Corpus.open(folder))
-    paths = [folder / AUDIT_NAME]
-    if publish:
-        paths.append(published_path(workspace.leaderboards, audit.name))
+    published = published_path(workspace.leaderboards, audit.name)
     for each in audit.splits:
         direct = each.transitions.direct
+        tied = "" if each.tied is None else f"; {percent(each.tied)} are tied in time"
         click.echo(
-            f"split {each.split}: {percent(direct.share)} of {each.examples:,} targets are one transition away "
-            f"(items drawn as in training: {percent(direct.random_interaction)}), {percent(each.tied)} tied in time"
+            f"split {each.split}: {percent(direct.share)} of {each.examples:,} targets are one transition away, "
+            f"{percent(direct.random_interaction)} by chance{tied}"
         )
     write_atomically(folder / PAGE_NAME, audit_page(audit))
-    click.echo(f"wrote {folder / PAGE_NAME}")
-    for path in paths:
-        audit.write(path)
+    audit.write(folder / AUDIT_NAME)
+    written = [folder / PAGE_NAME, folder / AUDIT_NAME]
+    if publish:
+        audit.write(published)
+        written += [published, *write_all(workspace.leaderboards)]
+    for path in written:
         click.echo(f"wrote {path}")

@@ -198,7 +198,8 @@ def test_the_command_writes_beside_the_corpus_and_publishes_when_told(
     folder = tmp_path / "data" / "tiny"
     corpus = write_planted(folder, TIMELESS, 5)
     code, out, _ = call(capsys, "audit", "corpus", "tiny")
-    assert code == 0 and "split loo: " in out and f"wrote {folder / PAGE_NAME}" in out
+    assert "split loo: 66.7% of 3 targets are one transition away, 33.3% by chance\n" in out
+    assert code == 0 and f"wrote {folder / PAGE_NAME}" in out
     assert not (tmp_path / "leaderboards").exists()
     audit = CorpusAudit.read(folder / AUDIT_NAME)
     assert audit == audit_corpus(corpus) and (folder / PAGE_NAME).read_text() == audit_page(audit)
@@ -207,6 +208,7 @@ def test_the_command_writes_beside_the_corpus_and_publishes_when_told(
     assert again.fingerprint == corpus.fingerprint
     assert call(capsys, "audit", "corpus", f"{tmp_path}/data/tiny", "--publish")[0] == 0
     assert load_audits(tmp_path / "leaderboards") == [audit]
+    assert (tmp_path / "leaderboards" / "README.md").is_file()
     # A rebuild leaves no audit of what was there before.
     rebuilt = write_planted(folder, TIMELESS, 5)
     assert rebuilt.fingerprint == corpus.fingerprint

@@ -172,6 +172,20 @@ def test_a_planted_leak_is_found(tmp_path: Path) -> None:
     assert (found.before_median, found.transitions, found.items, found.unseen) == (0.2, 1.0, 0.2, 0.8)
 
 
+@pytest.mark.parametrize(("shift", "later"), [(-1, False), (0, False), (1, True)])
+def test_what_is_at_the_same_time_is_not_later(tmp_path: Path, shift: int, later: bool) -> None:
+    """The target 2 is asked for on day 2; the other user goes from 1 to 2 on the same day, or a second off."""
+    asked = [(item, START + day * DAY) for day, item in enumerate((0, 1, 2))]
+    other = [(1, START), (2, START + 2 * DAY + shift), *((item, START + item * DAY) for item in (3, 4))]
+    corpus = write_planted(tmp_path / "same", [asked, other], 5)
+    ((training, test),) = asked_splits(corpus, ("loo",))
+    found = leaks(corpus, training, test)
+    assert found is not None
+    assert from_the_future(corpus, training, test).tolist() == [later, False]
+    assert (found.transitions, found.items) == (float(later), later / 2)
+    assert found.after.high == (0.375 if later else 0)
+
+
 def test_ties_are_those_of_plain_loops(chance: Corpus, asked: tuple[Training, Examples]) -> None:
     walks = walks_of(chance.histories)
     pairs = [(a, b) for walk in walks for (_, a), (_, b) in itertools.pairwise(walk)]

@@ -47,14 +47,14 @@ class TransitionGraph:
     def first_times(self, sources: IntArray, targets: IntArray, users: IntArray) -> tuple[BoolArray, IntArray]:
         """(n,) whether anybody but the user of each pair went from source to target, and (n,) int64 when first.
 
-        The times are any numbers where nobody did. A source of ``-1`` is no item.
+        The times are any numbers where nobody did. A source of ``-1`` is no item: its edges are negative, so none.
         """
         if not len(self._edges):
             return np.zeros(len(sources), dtype=np.bool_), np.zeros(len(sources), dtype=np.int64)
         edges = sources.astype(np.int64) * self._items + targets
         places = np.minimum(np.searchsorted(self._edges, edges), len(self._edges) - 1)
         first = np.where(self._leader[places] == users, self._first_of_others[places], self._first[places])
-        return (sources >= 0) & (self._edges[places] == edges) & (first < _NEVER), first
+        return (self._edges[places] == edges) & (first < _NEVER), first
 
 
 def _matrix(sources: IntArray, targets: IntArray, items: int) -> csr_array:
