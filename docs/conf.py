@@ -4,6 +4,7 @@ The source folder is the project's root, so that a link between pages is the sam
 read; of the root only the folders and files of ``PARTS`` are looked at.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sphinx.application import Sphinx
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 PARTS = ("docs", "leaderboards", "CONTRIBUTING.md")
+LEADERBOARD = "leaderboard.html"
+"""What 'unimp-bench leaderboard --html' wrote, in the site."""
 sys.path.insert(0, str(DOCS / "extensions"))
 
 project = "unimp-bench"
@@ -33,7 +36,6 @@ html_math_renderer = "mathml"
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-autodoc_default_options = {"show-inheritance": True}
 napoleon_use_ivar = True
 nitpick_ignore_regex = [("py:.*", r"(?!unimp_bench\.(contracts|records|results|spec|errors)\.).*|.*\.ConfigT")]
 
@@ -43,10 +45,22 @@ html_theme = "furo"
 html_title = "unimp-bench"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["wide.css"]
 templates_path = ["_templates"]
 html_additional_pages = {"index": "to_docs.html"}
+html_context = {"leaderboard": LEADERBOARD if (ROOT / "leaderboards" / "index.html").is_file() else ""}
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "one_page.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 
@@ -57,6 +71,12 @@ def _write_reference(app: Sphinx) -> None:
     write_reference(DOCS / "reference", ROOT)
 
 
+def _copy_leaderboard(app: Sphinx, problem: Exception | None) -> None:
+    if html_context["leaderboard"]:
+        shutil.copyfile(ROOT / "leaderboards" / "index.html", Path(app.outdir) / LEADERBOARD)
+
+
 def setup(app: Sphinx) -> None:
-    """Write the reference before pages are looked for."""
+    """Write the reference before pages are looked for; lay the leaderboards' own page beside what was built."""
     app.connect("builder-inited", _write_reference)
+    app.connect("build-finished", _copy_leaderboard)
