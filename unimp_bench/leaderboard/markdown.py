@@ -181,7 +181,7 @@ def _shuffled_table(rows: Sequence[Shuffled], metric: str) -> list[str]:
             table_row(
                 (
                     row.label,
-                    str(len(row.results)),
+                    str(row.seeds),
                     estimate_cell(row.stored),
                     estimate_cell(row.shuffled),
                     f"{row.shift:+.4f}",

@@ -28,6 +28,11 @@ class Shuffled:
     shuffled: Estimate
 
     @property
+    def seeds(self) -> int:
+        """How many seeds ran both ways."""
+        return len(self.results)
+
+    @property
     def shift(self) -> float:
         """What shuffling adds."""
         return self.shuffled.value - self.stored.value
