@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import os
 
+# Before NumPy is imported by anything, since its threads are set for good then.
+os.environ |= {
+    name: os.environ.get("OMP_NUM_THREADS", "1")
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+}
+os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+
 import click
 
 from benchmarks import BENCHMARKS
@@ -13,11 +20,9 @@ from benchmarks.record import RESULTS
 from unimp_bench.errors import BenchError
 from unimp_bench.files import write_atomically
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 class _Benchmarks(click.Group):
-    """The benchmarks by name, imported when they run, so that the threads of NumPy and PyTorch are set before."""
+    """The benchmarks by name, imported when they run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*BENCHMARKS, *super().list_commands(ctx)]
@@ -49,12 +54,5 @@ def page_command() -> None:
     write_atomically(PAGE, page(RESULTS))
 
 
-def main() -> None:
-    """Of ``python -m benchmarks``."""
-    threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ |= dict.fromkeys(THREADS, threads) | {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    root(prog_name="python -m benchmarks")
-
-
 if __name__ == "__main__":
-    main()
+    root(prog_name="python -m benchmarks")

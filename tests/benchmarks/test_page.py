@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,7 +111,22 @@ def test_every_module_that_is_a_benchmark_has_its_section() -> None:
     assert all(text for _, text in map(text_of, BENCHMARKS))
 
 
+def in_python(code: str, **environment: str) -> str:
+    """What some code prints in a process of its own."""
+    whole = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")} | environment
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOM.parent, env=whole
+    )
+    return done.stdout.strip()
+
+
 def test_the_page_imports_nothing_heavy() -> None:
     code = "import sys, benchmarks.__main__; print(sorted({'torch', 'pandas', 'recbole'} & sys.modules.keys()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOM.parent)
-    assert done.stdout == "[]\n"
+    assert in_python(code) == "[]"
+
+
+def test_every_side_has_the_threads_that_its_record_tells() -> None:
+    code = "import benchmarks.__main__\nfrom threadpoolctl import threadpool_info as pools\n"
+    code += "print({pool['num_threads'] for pool in pools()})"
+    assert in_python(code) == "{1}"
+    assert in_python(code, OMP_NUM_THREADS="2") == "{2}"
