@@ -81,6 +81,19 @@ def test_near_duplicate_titles_are_those_of_a_plain_count(tmp_path: Path) -> Non
     assert np.flatnonzero(likeness.contents < 0).tolist() == [4, 8, 9]
 
 
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("Tom &amp; Jerry's  No_1!", "tom jerry s no 1"),
+        ("STRASSE Straße", "strasse strasse"),
+        ("½ ﬁt\n", "1 2 fit"),
+        ("?", ""),
+    ],
+)
+def test_plain_titles(title: str, plain: str) -> None:
+    assert plain_title(title) == plain
+
+
 def test_duplicates_are_counted_and_named(tmp_path: Path) -> None:
     titles = ["Tea cup", "tea-cup", "TEA CUP.", "Garden hose", "Garden hose!", "Piano", None]
     corpus = one_walk(tmp_path / "titles", len(titles), titles=titles)

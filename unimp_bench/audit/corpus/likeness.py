@@ -25,7 +25,7 @@ class Likeness:
     Attributes:
         contents: (items,) number of the item's content, equal where contents are; -1 for nothing to compare.
         groups: (contents,) number of the group of each content, near-duplicates of near-duplicates in one.
-        near: whether each of some contents is a near-duplicate of another, (n,) and (n,) to (n,) bool.
+        near: whether each of some contents is another or a near-duplicate of it, (n,) and (n,) to (n,) bool.
         left_out: items that have something which says nothing.
     """
 
@@ -40,7 +40,7 @@ class Likeness:
         pairs = np.flatnonzero((items != others) & (a >= 0) & (b >= 0))
         pairs = pairs[self.groups[a[pairs]] == self.groups[b[pairs]]]
         found = np.zeros(len(items), dtype=np.bool_)
-        found[pairs] = (a[pairs] == b[pairs]) | self.near(a[pairs], b[pairs])
+        found[pairs] = self.near(a[pairs], b[pairs])
         return found
 
 
