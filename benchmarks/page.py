@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -33,7 +32,7 @@ def page(results: Path) -> str:
     for name in BENCHMARKS:
         title, text = text_of(name)
         path = results / f"{name}.json"
-        lines += [f"## {title}", "", text, ""] if text else [f"## {title}", ""]
+        lines += [f"## {title}", "", text, ""]
         lines += measured(Record.read(path)) if path.is_file() else [f"No record; run `python -m benchmarks {name}`."]
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
@@ -44,7 +43,7 @@ def text_of(name: str) -> tuple[str, str]:
     path = ROOM.joinpath(*name.split(".")).with_suffix(".py")
     whole = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert whole is not None, f"{path} has no docstring"
-    title, _, text = inspect.cleandoc(whole).partition("\n")
+    title, _, text = whole.partition("\n")
     return title.rstrip("."), text.strip()
 
 
@@ -52,7 +51,7 @@ def measured(record: Record) -> list[str]:
     """What a record gives to the page: where it comes from, and its tables."""
     made = record.provenance
     versions = ", ".join(f"{package} {version}" for package, version in made.versions.items())
-    commit = f"`{made.commit[:10]}`" + ("" if made.clean else " with changes") if made.commit else "no commit"
+    commit = f"commit `{made.commit[:10]}`{'' if made.clean else ' with changes'}" if made.commit else "no commit"
     facts = [
         f"Measured on {made.time[:10]} at {commit} by `{made.command}`",
         f"on {made.machine}, {_threads(record.threads)} a side, load {record.load:g} before it began",

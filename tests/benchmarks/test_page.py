@@ -43,10 +43,10 @@ def test_a_section_tells_when_where_and_of_which_code(tmp_path: Path) -> None:
     lines = plant(tmp_path, Measure.fact("", "items", 5))
     facts = next(line for line in lines if line.startswith("Measured"))
     assert facts == (
-        "Measured on 2026-01-02 at `0123456789` by `python -m benchmarks footprint --items 5`; on Linux x86_64, "
+        "Measured on 2026-01-02 at commit `0123456789` by `python -m benchmarks footprint --items 5`; on Linux x86_64, "
         "2 cores, one thread a side, load 1.5 before it began; python 3.11.7, numpy 2.4.6."
     )
-    assert "at `0123456789` with changes by" in "\n".join(plant(tmp_path, clean=False))
+    assert "at commit `0123456789` with changes by" in "\n".join(plant(tmp_path, clean=False))
 
 
 def test_a_table_has_medians_and_ratios_with_their_spread(tmp_path: Path) -> None:
