@@ -31,16 +31,14 @@ def benchmark(*packages: str) -> Callable[[Benchmark], click.Command]:
         @click.option("--out", type=Path, default=RESULTS, help="Folder of the record.")
         @click.pass_context
         def run(context: click.Context, /, out: Path, **options: Any) -> None:
-            load = os.getloadavg()[0]
             words = [word for each in context.command.params if each.name in options for word in _words(each, options)]
-            record = Record(
+            line = " ".join(["python -m benchmarks", name, *words])
+            record = Record(  # the code and the load are those at the start: the checkout may go on meanwhile
                 name=name,
                 threads=int(os.environ["OMP_NUM_THREADS"]),
-                load=round(load, 1),
+                load=round(os.getloadavg()[0], 1),
+                provenance=provenance(line, ("benchmarks/*.py", *CODE), packages),
                 measures=tuple(measure(**options)),
-                provenance=provenance(
-                    " ".join(["python -m benchmarks", name, *words]), ("benchmarks/*.py", *CODE), packages
-                ),
             )
             record.write(out)
             click.echo("\n".join(measured(record)))

@@ -17,6 +17,7 @@ from unimp_bench.strict import Strict
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CPU, WALL = "CPU s", "wall s"
+CLOCKS = ((CPU, "cpu"), (WALL, "wall"))
 DIGITS = 6
 
 
@@ -73,9 +74,13 @@ class Measure(Strict):
         return self
 
 
-def times(case: str, name: str, sides: Mapping[str, Sequence[Seconds]]) -> Iterator[Measure]:
-    """Processor and wall seconds of every side's rounds, compared."""
-    for unit, clock in ((CPU, "cpu"), (WALL, "wall")):
+def times(case: str, name: str, sides: Mapping[str, Sequence[Seconds]], on_card: bool = False) -> Iterator[Measure]:
+    """Processor and wall seconds of every side's rounds, compared.
+
+    Args:
+        on_card: a graphics card did the work, so processor seconds say nothing and are left out.
+    """
+    for unit, clock in CLOCKS[1:] if on_card else CLOCKS:
         seconds = {side: [getattr(taken, clock) for taken in rounds] for side, rounds in sides.items()}
         yield Measure.of(case, name, unit, seconds, compared=True)
 

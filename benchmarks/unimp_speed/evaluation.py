@@ -43,7 +43,9 @@ def command(rounds: int, users: int, **options: Any) -> Iterator[Measure]:
         theirs = AuthorsAnswers(setting, whole, setting.asked(examples))
         count = min(rounds * users, len(examples))
         chosen = np.random.default_rng(0).choice(len(examples), count, replace=False)
-        yield from times(task, "a user", speed(setting, model, theirs, examples, np.array_split(chosen, rounds)))
+        yield from times(
+            task, "a user", speed(setting, model, theirs, examples, np.array_split(chosen, rounds)), setting.on_card
+        )
         for compared, share in identity(setting, model, theirs, examples, chosen).items():
             yield Measure.fact(f"{task}, the same ten", compared, share)
 

@@ -152,6 +152,11 @@ class Setting:
             device,
         )
 
+    @property
+    def on_card(self) -> bool:
+        """Whether a graphics card does the work."""
+        return self.device.type == "cuda"
+
     def model(self) -> UniMPModel:
         """Ours, with random weights, the same at every call."""
         torch.manual_seed(_SEED)
@@ -171,4 +176,4 @@ class Setting:
 
     def autocast(self) -> Any:
         """bf16 on a graphics card, nothing elsewhere."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.on_card)

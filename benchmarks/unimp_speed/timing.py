@@ -59,10 +59,9 @@ def settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def share_of_peak(tokens: float, parameters: int) -> float | None:
-    """Of the card's bf16 peak, for some trained tokens a second at six operations a parameter; None if unknown."""
+def card_flops() -> float | None:
+    """The bf16 peak of the graphics card, in operations a second; None where there is none or it is unknown."""
     if not torch.cuda.is_available():
         return None
     card = torch.cuda.get_device_name()
-    peak = next((tflops for name, tflops in CARD_TFLOPS.items() if name in card), None)
-    return None if peak is None else 6 * parameters * tokens / (peak * 1e12)
+    return next((tflops * 1e12 for name, tflops in CARD_TFLOPS.items() if name in card), None)

@@ -31,7 +31,7 @@ from benchmarks.unimp_speed.authors import BATCH, AuthorsTraining, trained_param
 from benchmarks.unimp_speed.ours import ALL, NONE, WITHOUT, Immediate, Measures, OurTraining, lessons_of, optimizer_of
 from benchmarks.unimp_speed.setting import Setting, options
 from benchmarks.unimp_speed.strings import Strings
-from benchmarks.unimp_speed.timing import Way, Worked, share_of_peak, turn
+from benchmarks.unimp_speed.timing import Way, Worked, card_flops, turn
 from unimp_bench.errors import UsageError
 from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.network.model import UniMPModel
@@ -76,21 +76,24 @@ def command(rounds: int, seconds: float, **options: Any) -> Iterator[Measure]:
     for way in ways.values():
         way()()  # to warm up
     found = in_turns(turns, rounds)
-    yield from rates(found, setting.encoding.each(EPOCHS * len(examples)))
-    for side, count in parameters.items():
-        shares = [share_of_peak(worked.tokens / worked.seconds.wall, count) for worked in found[side]]
-        if None not in shares:
-            yield Measure.of("the card", "share of its bf16 peak", "", {side: [share or 0 for share in shares]})
+    yield from rates(found, setting.encoding.each(EPOCHS * len(examples)), setting.on_card)
+    if (peak := card_flops()) is not None:
+        operations = {side: 6 * count / peak for side, count in parameters.items()}
+        shares = {
+            side: [each * worked.tokens / worked.seconds.wall for worked in found[side]]
+            for side, each in operations.items()
+        }
+        yield Measure.of("the card", "share of its bf16 peak, at six operations a parameter and token", "", shares)
     yield Measure.fact("the pictures", "pictures", len(setting.features.tokens))
-    yield Measure.fact("the pictures", "encoding them once", setting.encoding.cpu, "CPU s")
+    yield Measure.fact("the pictures", "encoding them once", setting.encoding.wall, "wall s")
     yield Measure.fact("the pictures", "examples of an epoch", len(examples))
 
 
-def rates(found: Mapping[str, Sequence[Worked]], encoding: Seconds) -> Iterator[Measure]:
+def rates(found: Mapping[str, Sequence[Worked]], encoding: Seconds, on_card: bool) -> Iterator[Measure]:
     """Seconds an example of every way; of ours also with its share of the one encoding of all pictures."""
     each = {side: [worked.seconds.each(worked.examples) for worked in turns] for side, turns in found.items()}
     each[f"{_OURS}, with the encoding spread over {EPOCHS} epochs"] = [one + encoding for one in each[_OURS]]
-    yield from times(TASK, "an example", each)
+    yield from times(TASK, "an example", each, on_card)
     tokens = {side: [worked.tokens / worked.seconds.wall for worked in turns] for side, turns in found.items()}
     yield Measure.of(TASK, "tokens a wall second", "", tokens)
 

@@ -120,3 +120,9 @@ def test_a_command_is_measured_and_a_failure_told() -> None:
     assert 200 < cost.peak < 500
     with pytest.raises(UsageError, match="no such thing"):
         run_command(["-c", "raise SystemExit('no such thing')"])
+
+
+def test_on_a_graphics_card_the_wall_clock_counts_alone() -> None:
+    sides = {"ours": [Seconds(2.0, 1.0)], "theirs": [Seconds(6.0, 1.0)]}
+    (measure,) = times("", "a step", sides, on_card=True)
+    assert (measure.unit, measure.ratios["theirs"].value) == (WALL, 3.0)
