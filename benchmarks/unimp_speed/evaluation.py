@@ -33,7 +33,7 @@ from unimp_bench.unimp.network.pictures import Exclusive
 @benchmark("torch", "transformers", "open_clip_torch", "open-flamingo")
 @options
 @click.option("--rounds", default=2)
-@click.option("--users", default=12, help="That OpenFlamingo answers, of each task in each round.")
+@click.option("--users", default=6, help="That OpenFlamingo answers, of each task in each round.")
 def command(rounds: int, users: int, **options: Any) -> Iterator[Measure]:
     """See the top of the file."""
     setting = Setting.opened(**options)
