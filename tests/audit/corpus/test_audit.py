@@ -21,7 +21,7 @@ from unimp_bench.audit.corpus.record import AUDIT_NAME, PAGE_NAME, CorpusAudit, 
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.records import SPLITS
+from unimp_bench.records import SPLITS, Split
 from unimp_bench.splits import catalogue, target_examples
 from unimp_bench.testing.planted import write_planted_corpus
 
@@ -60,20 +60,32 @@ def test_every_task_and_split_that_is_served_has_its_examples(planted: Corpus, a
 
 @pytest.mark.parametrize("task", ["recommendation", "selection", "image_generation"])
 @pytest.mark.parametrize("split", SPLITS)
-def test_cuts_are_what_they_say(planted: Corpus, audited: CorpusAudit, task: str, split: str) -> None:
-    test = registry.make_task(task).examples(planted, split, "test")
-    train = target_examples(planted, "loo" if split == "new-user" else split, "train", "any").histories
+def test_cuts_are_what_they_say(planted: Corpus, audited: CorpusAudit, task: str, split: Split) -> None:
+    check_cuts(planted, audited, task, split)
+
+
+def test_cuts_of_chance_are_what_they_say(chance: Corpus) -> None:
+    audit = audit_corpus(chance)
+    for task in ("recommendation", "selection"):
+        for split in SPLITS:
+            check_cuts(chance, audit, task, split)
+
+
+def check_cuts(corpus: Corpus, audit: CorpusAudit, task: str, split: Split) -> None:
+    """Hold the masks of a task to plain loops over its examples and training."""
+    test = registry.make_task(task).examples(corpus, split, "test")
+    train = target_examples(corpus, "loo" if split == "new-user" else split, "train", "any").histories
     walks = [
         list(zip(train.items[a:b].tolist(), train.times[a:b].tolist(), strict=True))
         for a, b in zip(train.offsets[:-1].tolist(), train.offsets[1:].tolist(), strict=True)
     ]
     bought = [item for walk in walks for item, _ in walk]
-    size = int(np.ceil(HEAD_SHARE * len(catalogue(planted, split))))
-    head = sorted(catalogue(planted, split).tolist(), key=lambda item: (-bought.count(item), item))[:size]
+    size = int(np.ceil(HEAD_SHARE * len(catalogue(corpus, split))))
+    head = sorted(catalogue(corpus, split).tolist(), key=lambda item: (-bought.count(item), item))[:size]
     expected: dict[str, list[bool]] = {cut.name: [] for cut in CUTS if cut.name != "copy"}
     for number, user in enumerate(test.users.tolist()):
         history, target = test.history(number).tolist(), int(test.targets[number])
-        now = int(planted.histories.times[test.rows[number]])
+        now = int(corpus.histories.times[test.rows[number]])
         last = int(test.histories.times[test.ends[number] - 1])
         went = [
             walk[place + 1][1]
@@ -89,7 +101,7 @@ def test_cuts_are_what_they_say(planted: Corpus, audited: CorpusAudit, task: str
         expected["cold_user"].append(len(history) < SHORT_HISTORY)
         expected["cold_item"].append(bought.count(target) < FEW_INTERACTIONS)
         expected["head"].append(target in head)
-    found = audited.examples_of(task, split, len(test))
+    found = audit.examples_of(task, split, len(test))
     assert found is not None
     for name, mask in expected.items():
         kept = found.mask(name)

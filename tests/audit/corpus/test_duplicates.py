@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 
 from tests.audit.corpus.planting import DAY, START, write_planted
 from unimp_bench.audit.corpus.likeness import Likeness, chained, copies, duplicates
-from unimp_bench.audit.corpus.measures import LIKE_TITLES, MOST_SHARING
-from unimp_bench.audit.corpus.pictures import picture_likeness
+from unimp_bench.audit.corpus.measures import LIKE_COLOURS, LIKE_TITLES, MOST_SHARING
+from unimp_bench.audit.corpus.pictures import look, picture_likeness
 from unimp_bench.audit.corpus.titles import plain_title, title_likeness
 from unimp_bench.audit.corpus.training import asked_splits
 from unimp_bench.corpus import Corpus
@@ -149,6 +149,24 @@ def test_near_duplicate_pictures_are_found_and_nothing_else(tmp_path: Path) -> N
     assert found.exact == round((2 + MOST_SHARING) / found.items, 6)
     assert found.near == round((4 + MOST_SHARING) / found.items, 6)
     assert [group.items for group in found.largest] == [MOST_SHARING, 4]
+
+
+def test_colours_alone_are_no_likeness(tmp_path: Path) -> None:
+    """Two faint patterns of one grey, whose outlines differ."""
+    grey = [np.random.default_rng(seed).integers(118, 138, (8, 8, 1)).repeat(3, 2).astype(np.uint8) for seed in (0, 1)]
+    pictures = [Image.fromarray(pattern).resize((64, 64), Image.Resampling.NEAREST) for pattern in grey]
+    looks = [look(picture) for picture in pictures]
+    assert not any(each.blank for each in looks)
+    assert np.abs(looks[0].colours.astype(int) - looks[1].colours.astype(int)).mean() < LIKE_COLOURS
+    likeness = picture_likeness(one_walk(tmp_path / "grey", 3, pictures=pictures).items)
+    assert likeness is not None
+    assert likeness.near(np.array([0, 0, 1]), np.array([0, 1, 1])).tolist() == [True, False, True]
+
+
+def test_equal_pixels_in_another_shape_are_another_picture() -> None:
+    values = np.random.default_rng(0).integers(0, 255, (4, 16, 3)).astype(np.uint8)
+    wide, high = Image.fromarray(values), Image.fromarray(values.reshape(16, 4, 3))
+    assert wide.tobytes() == high.tobytes() and look(wide).pixels != look(high).pixels
 
 
 def test_pictures_that_say_nothing_alone_are_alike_to_nothing(tmp_path: Path) -> None:
