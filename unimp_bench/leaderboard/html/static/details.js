@@ -18,9 +18,10 @@ function textTable(caption, heads, rows) {
   return element("div", { class: "scroll" }, table);
 }
 
-/** Code that is selected whole by one click. */
+/** Code that is selected whole by one click; lines break between words alone, never within "--option". */
 function code(text) {
-  return element("pre", {}, element("code", {}, text));
+  const words = text.split(/([ \n])/).map((word) => (word.trim() ? element("span", {}, word) : word));
+  return element("pre", {}, element("code", {}, ...words));
 }
 
 function number(value) {
@@ -33,6 +34,7 @@ function interval(each) {
 
 /** Settings as one reads them: nothing in quotes that needs none. */
 function settingText(value) {
+  if (Array.isArray(value)) return value.map(settingText).join(", ") || "none";
   return typeof value === "string" ? value || "none" : JSON.stringify(value);
 }
 
@@ -118,7 +120,6 @@ function detailChildren(detail, sheet, runs) {
   const remarks = [...new Set(runs.flatMap((run) => run.remarks))];
   return [
     element("h2", { id: "details-title", tabindex: "-1" }, detail.label),
-    element("p", { class: "facts" }, sheet.title),
     definitions([["about", detail.about], ["source", detail.source], ["reads", detail.reads.join(", ")]]),
     ...part("Remarks", ...bullets(remarks)),
     ...commandsPart(runs),
@@ -135,7 +136,9 @@ function openDetails(dialog, data, row) {
   const detail = data.details[Number(row.dataset.detail)];
   const close = element("button", { type: "button", class: "close" }, "Close");
   close.addEventListener("click", () => dialog.close());
-  dialog.replaceChildren(close, ...detailChildren(detail, data.sheets[detail.sheet], detail.runs.map((key) => data.runs[key])));
+  const sheet = data.sheets[detail.sheet];
+  const bar = element("div", { class: "bar" }, element("p", { class: "facts" }, sheet.title), close);
+  dialog.replaceChildren(bar, ...detailChildren(detail, sheet, detail.runs.map((key) => data.runs[key])));
   row.querySelector("th button").focus({ preventScroll: true });
   dialog.showModal();
   dialog.scrollTop = 0;
