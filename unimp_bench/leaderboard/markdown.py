@@ -173,8 +173,9 @@ def _shuffled_table(rows: Sequence[Shuffled], metric: str) -> list[str]:
         return []
     return [
         "",
-        f"When ties in time are shuffled (view `{TIES}`: interactions of a user at one time in an order by chance, the "
-        "model fitted and scored again on that; means over the seeds that ran both ways):",
+        f"When ties in time are shuffled (view `{TIES}`: interactions of a user at one time in an order by chance, so "
+        "that another of them may be the target; the model fitted and scored again on that; means over the seeds that "
+        "ran both ways). A shift says how much of a score hangs on the order that a file happens to have:",
         "",
         *table_head(("Model", "Seeds", metric, "Shuffled", "Shift")),
         *(
