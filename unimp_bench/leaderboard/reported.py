@@ -55,7 +55,7 @@ def read_reported(path: Path) -> Reported:
         return Reported.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise DataError(f"{path} is no table of reported numbers ({place}: {first['msg']})") from None
 
 
