@@ -12,7 +12,7 @@ import pytest
 from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.leaderboard.figures import MOST_ROWS, section_figures, topic_figures
-from unimp_bench.leaderboard.plot_files import plot_files, shown
+from unimp_bench.leaderboard.markdown.plot_files import plot_files, shown
 from unimp_bench.leaderboard.reported import Reported, ReportedRow
 from unimp_bench.leaderboard.tables import Section, sections
 from unimp_bench.leaderboard.topics import topic_sections

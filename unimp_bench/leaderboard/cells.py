@@ -7,6 +7,7 @@ from typing import Protocol as Interface
 
 from unimp_bench.kinds import Column, Kind
 from unimp_bench.leaderboard.reported import Reported, ReportedRow
+from unimp_bench.leaderboard.tables import Section
 from unimp_bench.results import CorpusFacts, Cost, Estimate, Result
 from unimp_bench.suites import SuiteRow
 
@@ -93,6 +94,18 @@ def printed_for(row: SuiteRow, reported: Sequence[Reported], metric: str, corpus
     if same_data:
         return reported_cell(same_data[0], metric, same_data=True)
     return reported_cell(found[0][1], metric, same_data=False) if len(found) == 1 else ""
+
+
+def printed_for_model(model: str, section: Section, reported: Sequence[Reported]) -> str:
+    """What a paper prints for a model: on this corpus if any does, else on other data, marked."""
+    metric = section.kind.reported
+    same_split = [table for table in reported if table.split == section.split]
+    for name in (section.corpus.name, ""):
+        for table in same_split:
+            if table.corpus == name:
+                for found in _rows_of(table, model, metric):
+                    return reported_cell(found, metric, bool(name))
+    return ""
 
 
 def reasons(empty: Iterable[tuple[str, str]]) -> list[str]:
@@ -187,3 +200,7 @@ def _count(trained: int, total: int) -> str:
     if not total:
         return "0"
     return f"{total:,}" if trained == total else f"{trained:,} of {total:,}"
+
+
+def _rows_of(table: Reported, model: str, metric: str) -> list[ReportedRow]:
+    return [row for row in table.rows if model in row.models and metric in row.metrics]

@@ -9,14 +9,15 @@ from unimp_bench.audit.corpus.page import audit_page
 from unimp_bench.audit.corpus.record import load_audits
 from unimp_bench.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.files import write_atomically
-from unimp_bench.leaderboard.audited import audit_file
 from unimp_bench.leaderboard.figures import section_figures, topic_figures
-from unimp_bench.leaderboard.markdown import index_page, task_page
-from unimp_bench.leaderboard.plot_files import PLOTS, contents, plot_files
+from unimp_bench.leaderboard.markdown.audited import audit_file
+from unimp_bench.leaderboard.markdown.index_page import index_page
+from unimp_bench.leaderboard.markdown.plot_files import PLOTS, contents, plot_files
+from unimp_bench.leaderboard.markdown.task_page import task_page
+from unimp_bench.leaderboard.markdown.topic_page import topic_page
 from unimp_bench.leaderboard.reported import load_reported
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import sections
-from unimp_bench.leaderboard.topic_page import topic_page
 from unimp_bench.leaderboard.topics import topic_sections
 from unimp_bench.suites import CATALOGUE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unimp_bench.leaderboard.cells import anchor, corpus_facts, printed_for
+from unimp_bench.leaderboard.cells import anchor, corpus_facts, printed_for, printed_for_model
 from unimp_bench.leaderboard.figures import section_figures
 from unimp_bench.leaderboard.html.audits import audit_anchor, sliced
 from unimp_bench.leaderboard.html.cells import (
@@ -27,7 +27,6 @@ from unimp_bench.leaderboard.html.tables import (
     text_of,
     words_beside,
 )
-from unimp_bench.leaderboard.markdown import printed_for_model
 from unimp_bench.leaderboard.tables import EmptyRow, Row, Section
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unimp_bench.audit.corpus.record import CorpusAudit
-from unimp_bench.leaderboard.audited import audit_link
 from unimp_bench.leaderboard.cells import (
     COSTS,
     GENERATED,
@@ -23,9 +22,10 @@ from unimp_bench.leaderboard.cells import (
     table_row,
 )
 from unimp_bench.leaderboard.labels import row_words
-from unimp_bench.leaderboard.plot_files import PlotFile, shown
+from unimp_bench.leaderboard.markdown.audited import audit_link
+from unimp_bench.leaderboard.markdown.plot_files import PlotFile, shown
+from unimp_bench.leaderboard.markdown.slice_table import slice_details
 from unimp_bench.leaderboard.reported import Reported
-from unimp_bench.leaderboard.slice_table import slice_details
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.suites import Suite
 

@@ -1,0 +1,1 @@
+"""The pages of the leaderboards as markdown: the same results give the same bytes."""
