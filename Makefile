@@ -58,6 +58,7 @@ lint: install
 	$(BIN)/mypy
 
 docs: install
+	$(BIN)/unimp-bench leaderboard --html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet --jobs auto \
 		--conf-dir docs --doctree-dir docs/_build/doctrees . docs/_build/html
 

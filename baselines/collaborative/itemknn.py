@@ -38,7 +38,7 @@ class ItemKNNConfig:
 
 
 class ItemKNN(ItemToItem[ItemKNNConfig, sparse.csr_array]):
-    """Untrained; see the module."""
+    """Nearest items by a shrunk cosine; nothing is trained."""
 
     Config = ItemKNNConfig
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {

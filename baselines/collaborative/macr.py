@@ -99,7 +99,7 @@ class MACRNetwork(PairwiseNetwork):
 
 
 class MACR(LearnedRanker[MACRConfig]):
-    """MACR on matrix factorisation; see the module."""
+    """Matrix factorisation whose scores are freed of popularity."""
 
     Config = MACRConfig
     name = "macr"

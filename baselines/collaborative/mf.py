@@ -52,7 +52,7 @@ class MFNetwork(PairwiseNetwork):
 
 
 class MF(LearnedRanker[MFConfig]):
-    """BPR-MF; see the module."""
+    """Matrix factorisation by pairs of items."""
 
     Config = MFConfig
     name = "mf"

@@ -76,7 +76,7 @@ class GRU4RecNetwork(NextItemNetwork):
 
 
 class GRU4Rec(LearnedRanker[GRU4RecConfig]):
-    """Recurrent recommendation; see the module."""
+    """A recurrent network over the history."""
 
     Config = GRU4RecConfig
     name = "gru4rec"

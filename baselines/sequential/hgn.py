@@ -154,7 +154,7 @@ def sliding_windows(interactions: Interactions, length: int) -> tuple[IntArray, 
 
 
 class HGN(LearnedRanker[HGNConfig]):
-    """Hierarchical gating; see the module."""
+    """Gates over the features and items of the last interactions."""
 
     Config = HGNConfig
     name = "hgn"

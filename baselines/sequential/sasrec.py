@@ -121,7 +121,7 @@ class _PreNormBlock(nn.Module):
 
 
 class SASRec(LearnedRanker[SASRecConfig]):
-    """Self-attentive sequential recommendation; see the module."""
+    """A causal transformer over the history."""
 
     Config = SASRecConfig
     name = "sasrec"

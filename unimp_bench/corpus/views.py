@@ -2,7 +2,7 @@
 
 ``NT`` takes a share of the attribute values away, ``NV`` gives a share of the items the picture of another item, for
 the robustness of models (UniMP, section A.3 and Table 6). ``ST`` shuffles interactions of a user that have the same
-time, whose stored order says nothing: a score that falls with it was read out of a file and not out of a user.
+time, whose stored order says nothing: as far as a score moves with it, it hung on a file and not on users.
 A view is a corpus of its own name and fingerprint over the same files: nothing is built, no cache mixes.
 """
 
