@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from unimp_bench.kinds import Kind
-from unimp_bench.metrics.intervals import bootstrap_interval
+from unimp_bench.metrics.intervals import Interval, bootstrap_interval
 from unimp_bench.metrics.paired import PairedTest, holm, paired_test
 from unimp_bench.records import FloatArray
 from unimp_bench.results import Estimate, Result
@@ -66,12 +67,18 @@ class Scored:
         if len(found) == 1 or values is None:
             low, high = (float(np.mean(ends)) for ends in ([e.low for e in found], [e.high for e in found]))
             return Estimate(value=float(np.mean([e.value for e in found])), low=low, high=high)
-        interval = bootstrap_interval(values, seed=0)
+        interval = _interval(values.tobytes())
         return Estimate(value=float(np.mean([e.value for e in found])), low=interval.low, high=interval.high)
 
     def _values(self, name: str) -> FloatArray | None:
         seeds = [result.example_values(name) for result in self.results]
         return None if any(values is None for values in seeds) else np.mean(np.array(seeds), axis=0)
+
+
+@lru_cache(maxsize=1024)
+def _interval(values: bytes) -> Interval:
+    """Of float64 values; kept, since a row stands on the page of its task and on those of several topics."""
+    return bootstrap_interval(np.frombuffer(values), seed=0)
 
 
 def compared(base: Scored, others: Sequence[Scored]) -> list[PairedTest]:
