@@ -139,6 +139,11 @@ def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:
     """The same request with the settings that preset ``tuned`` stands for; noise in a corpus asks for no others."""
     if request.preset != TUNED:
         return request
+    if learned_from(request.split) != "loo":
+        raise UsageError(
+            f"settings are tuned on the validation part of loo, which holds what {request.split} asks for: "
+            "leave out --preset tuned"
+        )
     corpus = Corpus.open(request.corpus)
     chosen = tuned_settings(workspace, request.task, request.model, corpus.name, corpus.fingerprint)
     return dataclasses.replace(request, preset=None, settings={**chosen, **request.settings})

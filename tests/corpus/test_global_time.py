@@ -92,3 +92,11 @@ def test_models_learn_from_before_the_instant_alone(planted: Corpus, tmp_path: P
             planned(refused, workspace)
     unimp = replace(request, model="unimp", after=(("search",),))
     assert {stage.split for stage in planned(unimp, workspace).spec.fit.stages} == {"global-time"}
+
+
+def test_settings_tuned_on_loo_are_refused(planted: Corpus, tmp_path: Path) -> None:
+    request = RunRequest(
+        task="recommendation", model="itemknn", corpus=planted.folder, split="global-time", preset="tuned"
+    )
+    with pytest.raises(UsageError, match="leave out --preset tuned"):
+        planned(request, Workspace(tmp_path))

@@ -22,7 +22,7 @@ from unimp_bench.kinds import Setting
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.provenance import provenance
-from unimp_bench.records import Protocol, Split
+from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.results import RESULT_NAME, ModelFacts, Result
 from unimp_bench.runner import check_askable, differing_options, open_corpus
 from unimp_bench.scoring import Answers, scored, write_predictions
@@ -129,6 +129,7 @@ def _specify(submission: Submission, task: Task, corpus: Corpus, sha256: str) ->
             fingerprint=corpus.fingerprint,
             seed=0,
             options={task.name: options} if options else {},
+            split=learned_from(submission.split),
         ),
         task=task.name,
         task_version=task.version,

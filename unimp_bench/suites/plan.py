@@ -10,6 +10,7 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.paths import Workspace
+from unimp_bench.records import learned_from
 from unimp_bench.runner import RunRequest, planned
 from unimp_bench.suites import SUBJECT, VARIED, Suite, SuiteRow
 from unimp_bench.tuning.record import TUNED, find_tuned, tuned_settings
@@ -85,7 +86,8 @@ def cells(
     def chosen(row: SuiteRow, task: str) -> Budget:
         if row.budgeted:
             return budget
-        tuned = row.preset is None and find_tuned(workspace, task, row.model, opened.fingerprint) is not None
+        tunable = row.preset is None and learned_from(suite.split) == "loo"
+        tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint) is not None
         return Budget(TUNED if tuned else row.preset)
 
     found = [
