@@ -16,6 +16,9 @@ from unimp_bench.documentation.markdown import code, documented, facts, further,
 from unimp_bench.documentation.settings import differences, settings_of, typed
 from unimp_bench.suites import CATALOGUE
 
+ELSEWHERE = "See the module."
+"""What a class says whose module says all."""
+
 
 def model_page(card: ModelCard, published: Sequence[Place], root: Path) -> str:
     """All about one model.
@@ -37,7 +40,7 @@ def model_page(card: ModelCard, published: Sequence[Place], root: Path) -> str:
             "",
             "Tasks: " + ", ".join(f"[{words(task)}](../tasks/{task}.md)" for task in card.tasks) + ".",
             "",
-            *documented(docstring(model_class.__doc__)),
+            *([] if model_class.__doc__ == ELSEWHERE else documented(docstring(model_class.__doc__))),
             "",
             *further(card.name, root),
             *_settings(model),
