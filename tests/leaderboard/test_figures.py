@@ -13,12 +13,12 @@ from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.leaderboard.figures import MOST_ROWS, section_figures, topic_figures
 from unimp_bench.leaderboard.markdown.plot_files import plot_files, shown
-from unimp_bench.leaderboard.reported import Reported, ReportedRow
 from unimp_bench.leaderboard.tables import Section, sections
 from unimp_bench.leaderboard.topics import topic_sections
 from unimp_bench.leaderboard.write import pages, write_all
 from unimp_bench.plots import Bars, Intervals, Scatter
 from unimp_bench.records import IntArray
+from unimp_bench.reported import Reported, ReportedRow
 from unimp_bench.results import Result
 from unimp_bench.suites import SUITES
 

@@ -13,12 +13,12 @@ from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.leaderboard.cells import printed_for
 from unimp_bench.leaderboard.labels import label_of
-from unimp_bench.leaderboard.reported import Reported, ReportedRow, load_reported
 from unimp_bench.leaderboard.store import load_results, publish
 from unimp_bench.leaderboard.tables import sections
 from unimp_bench.leaderboard.topics import NO_RESULT
 from unimp_bench.leaderboard.write import pages, write_all
 from unimp_bench.paths import Workspace
+from unimp_bench.reported import Reported, ReportedRow, load_reported
 from unimp_bench.results import Result
 from unimp_bench.suites import SUITES
 from unimp_bench.suites.record import ALL_TASKS, SuiteRow

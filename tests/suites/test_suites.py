@@ -12,8 +12,8 @@ import pytest
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
-from unimp_bench.leaderboard.reported import load_reported
 from unimp_bench.paths import Workspace
+from unimp_bench.reported import load_reported
 from unimp_bench.suites import CATALOGUE, SUITES, VARIED, Suite, SuiteRow
 from unimp_bench.suites.plan import Budget, cells
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from unimp_bench.leaderboard.cells import anchor
+from unimp_bench.markdown import anchor
 
 PAGES = "../../../leaderboards"
 """The leaderboards, from a page of the reference."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unimp_bench.documentation.docstrings import Docstring
 from unimp_bench.documentation.settings import Setting
-from unimp_bench.leaderboard.cells import table_head, table_row
+from unimp_bench.markdown import table_head, table_row
 
 _CODE = re.compile(r"(``.+?``|`[^`]+`)", re.DOTALL)
 _MARKUP = re.compile(r"([\\<>\[\]$*_{}~^#])")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
 from collections.abc import Iterable, Mapping
 
 from unimp_bench.contracts import Task, TaskCard
 from unimp_bench.corpus import Manifest
 from unimp_bench.export.record import Export
+from unimp_bench.markdown import plain
 
 COLUMNS = {
     "id": ("string", "`task/split/part/user/place`, the place of the target in the user's sequence; unique"),
@@ -37,7 +36,6 @@ ITEM_COLUMNS = {
     "picture": ("string", "its picture; null for an item without one"),
     "attributes": ("struct", "its attributes as the corpus has them"),
 }
-_MARKUP = re.compile(r"([\\`*_\[\]|#~])")
 
 
 def card_text(export: Export, card: TaskCard, task: Task, manifest: Manifest) -> str:
@@ -68,11 +66,6 @@ def card_text(export: Export, card: TaskCard, task: Task, manifest: Manifest) ->
         _table(("", ""), _source(export, manifest)),
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def plain(text: str) -> str:
-    """Text from outside as one line that Markdown and HTML show as it is."""
-    return _MARKUP.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 _LOADING = """```python

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, StrictUndefined
 
-from unimp_bench.export.card import plain
 from unimp_bench.gallery.panels import Figure, Panel
+from unimp_bench.markdown import plain
 
 HTML_NAME, MARKDOWN_NAME = "gallery.html", "gallery.md"
 WIDTH = 112

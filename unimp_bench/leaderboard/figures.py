@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from unimp_bench.leaderboard.reported import Reported
 from unimp_bench.leaderboard.scored import TRUTH, Scored
 from unimp_bench.leaderboard.tables import Row, Section
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.metrics.intervals import bootstrap_interval
 from unimp_bench.plots import Bars, Intervals, Plot, Point, Role, Scatter, amount, front
 from unimp_bench.records import FloatArray
+from unimp_bench.reported import Reported
 from unimp_bench.results import Result
 
 MOST_ROWS = 25

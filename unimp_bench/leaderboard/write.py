@@ -15,10 +15,10 @@ from unimp_bench.leaderboard.markdown.index_page import index_page
 from unimp_bench.leaderboard.markdown.plot_files import PLOTS, contents, plot_files
 from unimp_bench.leaderboard.markdown.task_page import task_page
 from unimp_bench.leaderboard.markdown.topic_page import topic_page
-from unimp_bench.leaderboard.reported import load_reported
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import sections
 from unimp_bench.leaderboard.topics import topic_sections
+from unimp_bench.reported import load_reported
 from unimp_bench.suites import CATALOGUE
 
 

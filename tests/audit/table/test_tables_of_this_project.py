@@ -15,9 +15,9 @@ from unimp_bench.audit.table.cells import Cell
 from unimp_bench.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.audit.table.program import nearest
 from unimp_bench.audit.table.reading import metric_named
-from unimp_bench.leaderboard.reported import load_reported
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.write import pages
+from unimp_bench.reported import load_reported
 
 ROOT = Path(__file__).resolve().parents[3]
 LEADERBOARDS = ROOT / "leaderboards"

@@ -10,8 +10,8 @@ from PIL import Image
 from tests.leaderboard.pretended import make_result, place
 from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet, pack_mask
 from unimp_bench.gallery.folder import RECORD_NAME, Record
-from unimp_bench.leaderboard.reported import Reported, ReportedRow
 from unimp_bench.records import IntArray
+from unimp_bench.reported import Reported, ReportedRow
 from unimp_bench.results import Estimate, Result
 
 HOSTILE = "</script><script>window.harmed=1</script><!--<img src=x onerror=window.harmed=1>\"'&\u2028"

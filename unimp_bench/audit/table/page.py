@@ -10,8 +10,8 @@ from unimp_bench.audit.table.definitions import ALTERNATIVES, STANDARD, Definiti
 from unimp_bench.audit.table.reading import read_table
 from unimp_bench.audit.table.report import VERDICT, RowAudit, TableAudit
 from unimp_bench.audit.table.text import missed
-from unimp_bench.leaderboard.cells import GENERATED, anchor, table_head, table_row
-from unimp_bench.leaderboard.reported import REPORTED
+from unimp_bench.markdown import anchor, generated, table_head, table_row
+from unimp_bench.reported import REPORTED
 
 PAGE = "table_audit.md"
 
@@ -42,7 +42,7 @@ def audit_reported(folder: Path) -> list[TableAudit]:
 def table_audit_page(audits: Sequence[TableAudit]) -> str:
     """The page of some audits."""
     wrong, total = sum(len(audit.inconsistent) for audit in audits), sum(len(audit.rows) for audit in audits)
-    lines = [GENERATED, "# Audit of printed tables", ""]
+    lines = [generated("unimp-bench leaderboard", f"{REPORTED}/"), "# Audit of printed tables", ""]
     lines += [line for text in INTRODUCTION for line in (text, "")]
     lines += [f"**{wrong} of {total} printed rows {VERDICT}**; one that several tables print counts in each.", ""]
     lines += [*_summary(audits), "", *_readings(audits)]

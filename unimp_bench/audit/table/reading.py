@@ -15,8 +15,8 @@ from pathlib import Path
 
 from unimp_bench.audit.table.cells import Cell, PrintedRow, PrintedTable
 from unimp_bench.errors import DataError
-from unimp_bench.leaderboard.reported import read_reported
 from unimp_bench.metrics.ranking import Measure, RankMetric
+from unimp_bench.reported import read_reported
 
 MAX_DIGITS = 7
 """Digits after the point that are tested; the solver's errors stay far below a unit of the last one."""

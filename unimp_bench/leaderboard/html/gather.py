@@ -19,10 +19,10 @@ from unimp_bench.leaderboard.html.record import Board, Page, Printed, Summary, T
 from unimp_bench.leaderboard.html.tables import Sources
 from unimp_bench.leaderboard.html.task_tables import task_table
 from unimp_bench.leaderboard.html.topic_tables import topic_table
-from unimp_bench.leaderboard.reported import Reported, load_reported
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import sections
 from unimp_bench.leaderboard.topics import topic_sections
+from unimp_bench.reported import Reported, load_reported
 from unimp_bench.results import Result
 from unimp_bench.suites import CATALOGUE, Suite
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from unimp_bench.leaderboard.cells import COSTS, Line, cost_cells
 from unimp_bench.leaderboard.html.audits import Sliced
 from unimp_bench.leaderboard.html.record import Detail, Metric, Quoted, Run, Sheet, Stage, Ties
-from unimp_bench.leaderboard.reported import Reported, ReportedRow
 from unimp_bench.leaderboard.shuffled import Shuffled
+from unimp_bench.reported import Reported, ReportedRow
 from unimp_bench.results import Estimate, Result
 
 Quotes = Sequence[tuple[Reported, ReportedRow]]

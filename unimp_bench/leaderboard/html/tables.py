@@ -12,8 +12,8 @@ from unimp_bench.leaderboard.figures import Figure
 from unimp_bench.leaderboard.html.cells import aligned, metric_heads, printed_cell
 from unimp_bench.leaderboard.html.ledger import Quotes
 from unimp_bench.leaderboard.html.record import Cell, Drawing, Head, Line
-from unimp_bench.leaderboard.reported import Reported, ReportedRow
 from unimp_bench.plots import draw
+from unimp_bench.reported import Reported, ReportedRow
 from unimp_bench.suites import SuiteRow
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unimp_bench.leaderboard.cells import anchor, corpus_facts, printed_for, printed_for_model
+from unimp_bench.leaderboard.cells import corpus_facts, printed_for, printed_for_model
 from unimp_bench.leaderboard.figures import section_figures
 from unimp_bench.leaderboard.html.audits import audit_anchor, sliced
 from unimp_bench.leaderboard.html.cells import (
@@ -28,6 +28,7 @@ from unimp_bench.leaderboard.html.tables import (
     words_beside,
 )
 from unimp_bench.leaderboard.tables import EmptyRow, Row, Section
+from unimp_bench.markdown import anchor
 
 
 def task_table(task: str, section: Section, sources: Sources, ledger: Ledger) -> Table:

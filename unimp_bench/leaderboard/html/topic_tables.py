@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unimp_bench.leaderboard.cells import anchor, corpus_facts, printed_for
+from unimp_bench.leaderboard.cells import corpus_facts, printed_for
 from unimp_bench.leaderboard.figures import topic_figures
 from unimp_bench.leaderboard.html.audits import audit_anchor, sliced
 from unimp_bench.leaderboard.html.cells import (
@@ -30,6 +30,7 @@ from unimp_bench.leaderboard.html.tables import (
 from unimp_bench.leaderboard.labels import row_words
 from unimp_bench.leaderboard.scored import TRUTH
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
+from unimp_bench.markdown import anchor
 
 
 def topic_table(section: TopicSection, sources: Sources, ledger: Ledger) -> Table:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unimp_bench.audit.corpus.cuts import CUTS
 from unimp_bench.audit.corpus.record import CorpusAudit, published_path
-from unimp_bench.leaderboard.cells import table_head, table_row
+from unimp_bench.markdown import table_head, table_row
 
 INDEXED = ("transition", "tied", "copy", "cold_user", "cold_item")
 """The cuts whose shares the index shows."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from unimp_bench.audit.corpus.record import CorpusAudit
 from unimp_bench.contracts import TaskCard
-from unimp_bench.leaderboard.cells import GENERATED, anchor, table_head, table_row
+from unimp_bench.leaderboard.cells import GENERATED
 from unimp_bench.leaderboard.markdown.audited import audit_index
 from unimp_bench.leaderboard.tables import Section
 from unimp_bench.leaderboard.topics import TopicSection
+from unimp_bench.markdown import anchor, table_head, table_row
 from unimp_bench.suites import Suite
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unimp_bench.export.card import plain
-from unimp_bench.leaderboard.cells import anchor
 from unimp_bench.leaderboard.figures import Figure
+from unimp_bench.markdown import anchor, plain
 from unimp_bench.plots import draw
 
 PLOTS = "plots"

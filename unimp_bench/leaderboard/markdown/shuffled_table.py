@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unimp_bench.leaderboard.cells import estimate_cell, table_head, table_row
+from unimp_bench.leaderboard.cells import estimate_cell
 from unimp_bench.leaderboard.shuffled import TIES, Shuffled
+from unimp_bench.markdown import table_head, table_row
 
 
 def shuffled_table(rows: Sequence[Shuffled], metric: str) -> list[str]:

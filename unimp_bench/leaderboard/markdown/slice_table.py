@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unimp_bench.audit.corpus.record import CorpusAudit
-from unimp_bench.leaderboard.cells import table_head, table_row
 from unimp_bench.leaderboard.slices import FEWEST, Side, slices_of
 from unimp_bench.leaderboard.tables import Section
 from unimp_bench.leaderboard.topics import TopicSection
+from unimp_bench.markdown import table_head, table_row
 
 
 def slice_details(section: Section | TopicSection, audits: Sequence[CorpusAudit], first: str) -> list[str]:

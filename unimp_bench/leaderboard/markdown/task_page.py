@@ -21,15 +21,14 @@ from unimp_bench.leaderboard.cells import (
     reasons,
     remarks,
     reported_table,
-    table_head,
-    table_row,
 )
 from unimp_bench.leaderboard.markdown.audited import audit_link
 from unimp_bench.leaderboard.markdown.plot_files import PlotFile, folded
 from unimp_bench.leaderboard.markdown.shuffled_table import shuffled_table
 from unimp_bench.leaderboard.markdown.slice_table import slice_details
-from unimp_bench.leaderboard.reported import Reported
 from unimp_bench.leaderboard.tables import EmptyRow, Row, Section
+from unimp_bench.markdown import table_head, table_row
+from unimp_bench.reported import Reported
 from unimp_bench.suites import CATALOGUE
 
 

@@ -18,15 +18,14 @@ from unimp_bench.leaderboard.cells import (
     reasons,
     remarks,
     reported_table,
-    table_head,
-    table_row,
 )
 from unimp_bench.leaderboard.labels import row_words
 from unimp_bench.leaderboard.markdown.audited import audit_link
 from unimp_bench.leaderboard.markdown.plot_files import PlotFile, shown
 from unimp_bench.leaderboard.markdown.slice_table import slice_details
-from unimp_bench.leaderboard.reported import Reported
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
+from unimp_bench.markdown import table_head, table_row
+from unimp_bench.reported import Reported
 from unimp_bench.suites import Suite
 
 
