@@ -201,6 +201,16 @@ def test_st_moves_ratings_reviews_and_explanations_with_their_items(planted: Cor
     assert facts(before) == facts(after)
 
 
+def test_st_leaves_a_public_split_as_it_is(planted: Corpus, tmp_path: Path) -> None:
+    before = tied_corpus(planted, tmp_path)
+    place = np.concatenate([np.arange(length) for length in planted.histories.lengths()])
+    parts = np.minimum(place // 2, 2).astype(np.uint8)  # cuts through the groups of three
+    before.__dict__["parts"] = parts
+    after = view_of(before, View.parse("ST"))
+    assert after.order is not None and not np.array_equal(after.order, np.arange(len(parts)))
+    assert np.array_equal(parts[after.order], parts)
+
+
 def test_st_changes_nothing_without_ties(planted: Corpus) -> None:
     with pytest.raises(UsageError, match="at the same time"):
         view_of(planted, View.parse("ST"))

@@ -154,10 +154,14 @@ class OtherPictures(Items):
 
 
 def _shuffled_ties(corpus: Corpus, view: View) -> IntArray:
-    """(rows,) the stored rows with the view's share of the groups of one user and time in an order by chance."""
+    """(rows,) the stored rows with the view's share of the groups of one user and time in an order by chance.
+
+    A public split stays as it is: nothing goes from one of its parts to another.
+    """
     histories = corpus.histories
     owners = np.repeat(np.arange(histories.users), histories.lengths())
-    begins = np.append(True, (np.diff(owners) != 0) | (np.diff(histories.times) != 0))
+    columns = [owners, histories.times] + ([] if corpus.parts is None else [corpus.parts])
+    begins = np.append(True, np.any([column[1:] != column[:-1] for column in columns], axis=0))
     group = np.cumsum(begins) - 1
     tied = np.flatnonzero(np.bincount(group) > 1)
     if not len(tied):
