@@ -95,6 +95,11 @@ class ModelFacts(Strict):
     source: str
     reads: tuple[str, ...]
 
+    @property
+    def is_ceiling(self) -> bool:
+        """Whether it reads the truth of a generated corpus."""
+        return "truth" in self.reads
+
 
 class Result(Strict):
     """One run's outcome.

@@ -21,7 +21,7 @@ from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.records import Protocol, Split
 
-FIT_SPLITS = ("loo", "new-domain", "global-time")
+FIT_SPLITS = ("loo", "new-domain")
 
 
 @click.command("run")

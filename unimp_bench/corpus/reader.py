@@ -169,7 +169,7 @@ class Corpus:
         arrays = {name: self._array(name) for name in ARRAYS}
         rows = np.arange(len(arrays["items"])) if self.order is None else self.order
         if self.order is not None:
-            arrays |= {name: arrays[name][rows] for name in ("items", "ratings", "times")}
+            arrays |= {name: arrays[name][rows] for name in ("items", "ratings")}
         reviews = None if self.reviews is None else Texts(WholeReviews(self.reviews), rows)
         return Histories(**arrays, reviews=reviews)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from unimp_bench.leaderboard.scored import TRUTH, Scored
+from unimp_bench.leaderboard.scored import Scored
 from unimp_bench.leaderboard.tables import Row, Section
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.metrics.intervals import bootstrap_interval
@@ -146,10 +146,9 @@ def _values(row: TopicRow, section: TopicSection) -> FloatArray:
 
 def _role(result: Result) -> Role:
     """A floor reads nothing of the user; of a system from elsewhere nobody here knows what it reads."""
-    reads = set(result.model.reads)
-    if TRUTH in reads:
+    if result.model.is_ceiling:
         return "ceiling"
-    return "floor" if reads <= {"popularity"} and result.cost is not None else "row"
+    return "floor" if set(result.model.reads) <= {"popularity"} and result.cost is not None else "row"
 
 
 def _printed(model: str, section: Section, reported: Sequence[Reported]) -> float | None:

@@ -14,8 +14,6 @@ from unimp_bench.metrics.paired import PairedTest, holm, paired_test
 from unimp_bench.records import FloatArray
 from unimp_bench.results import Estimate, Result
 
-TRUTH = "truth"
-
 
 @dataclass(frozen=True)
 class Scored:
@@ -33,7 +31,7 @@ class Scored:
     @property
     def is_ceiling(self) -> bool:
         """Whether the model reads the truth of a generated corpus."""
-        return TRUTH in self.results[0].model.reads
+        return self.results[0].model.is_ceiling
 
     def main_value(self) -> float:
         """Mean of the main metric over seeds."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from unimp_bench.kinds import Column, Kind
 from unimp_bench.leaderboard.cells import COSTS, SIGNIFICANT, Line, brief, cost_cells, p_cell
 from unimp_bench.leaderboard.html.record import Cell, Head, Whisker
-from unimp_bench.leaderboard.scored import TRUTH
 from unimp_bench.results import Cost, Estimate
 
 Span = tuple[float, float]
@@ -40,7 +39,7 @@ def spans_of(lines: Sequence[Line], names: Sequence[str], kind: Kind) -> dict[st
     Ceilings are far from all others: on their scale no two intervals could be told apart.
     """
     spans = {}
-    contestants = [line for line in lines if TRUTH not in line.results[0].model.reads]
+    contestants = [line for line in lines if not line.results[0].model.is_ceiling]
     for name in brief(names, kind):
         found = [line.metrics[name] for line in contestants if name in line.metrics]
         if found and _column(kind, name).interval:

@@ -28,7 +28,6 @@ from unimp_bench.leaderboard.html.tables import (
     words_beside,
 )
 from unimp_bench.leaderboard.labels import row_words
-from unimp_bench.leaderboard.scored import TRUTH
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.markdown import anchor
 
@@ -114,4 +113,4 @@ def _best(section: TopicSection) -> TopicRow | None:
 
 
 def _is_ceiling(row: TopicRow) -> bool:
-    return bool(row.results) and TRUTH in row.results[0].model.reads
+    return bool(row.results) and row.results[0].model.is_ceiling
