@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from baselines.language.phrases import Phrases, join
 from baselines.language.prompts import NO, YES, Answer
 from baselines.language.settings import LanguageSettings
 from unimp_bench.records import Examples, FloatArray, IntArray, Shown
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?: ?\. ?[0-9]{0,15})?|\.[0-9]{1,15})")
+"""A rating as text; a tokenizer may write spaces around the point."""
 
 
 class Answers:
@@ -90,14 +94,8 @@ def rating_words(rating: float, decimals: int) -> str:
     return f"{rating:.{decimals}f}" if decimals else f"{rating:g}"
 
 
-def read_ratings(texts: list[str], missing: float) -> FloatArray:
-    """The number that each text is, (n,) float64, ``missing`` where it is none."""
-    return np.array([_number(text, missing) for text in texts], dtype=np.float64)
-
-
-def _number(text: str, missing: float) -> float:
-    try:
-        number = float(text.replace(" ", ""))
-    except ValueError:
-        return missing
-    return number if math.isfinite(number) else missing
+def read_ratings(texts: list[str]) -> FloatArray:
+    """The number that each text is, (n,) float64, NaN where it is none: ``4.2`` and ``4 . 2``, but not ``4 2``."""
+    written = [_NUMBER.fullmatch(text.strip()) for text in texts]
+    numbers = [math.nan if found is None else float(found[0].replace(" ", "")) for found in written]
+    return np.array(numbers, dtype=np.float64)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from baselines.language.ids import Ids
@@ -32,14 +31,12 @@ class LanguageFacts:
     Attributes:
         vocabulary: text as tokens.
         ids: what users and items are called.
-        mean_rating: of the training part, 0 without ratings.
         shape: the ``T5Config``.
         source: name or folder of the weights to begin with; empty for random ones and for those of a saved model.
     """
 
     vocabulary: Vocabulary
     ids: Ids
-    mean_rating: float
     shape: dict[str, Any]
     source: str = ""
 
@@ -47,8 +44,6 @@ class LanguageFacts:
     def of(cls, data: FitData, settings: LanguageSettings) -> LanguageFacts:
         """Of a fit."""
         ids = Ids.of(data, settings.ids)
-        ratings = [part.train.ratings for part in data.examples.values() if part.train.ratings is not None]
-        mean = float(np.mean(np.concatenate(ratings), dtype=np.float64)) if ratings else 0.0
         if settings.backbone:
             vocabulary, shape = read_pretrained(settings.backbone)
         else:
@@ -57,7 +52,7 @@ class LanguageFacts:
         if settings.ids == "own":
             vocabulary.add(ids.item_names())
             shape["vocab_size"] = max(shape["vocab_size"], len(vocabulary))
-        return cls(vocabulary, ids, mean, shape, settings.backbone)
+        return cls(vocabulary, ids, shape, settings.backbone)
 
     def t5(self) -> Any:
         """The network, with weights to begin with."""
@@ -77,15 +72,14 @@ class LanguageFacts:
     def write(self, folder: Path) -> None:
         self.vocabulary.write(folder)
         self.ids.write(folder)
-        notes = {"mean_rating": self.mean_rating, "shape": self.shape}
-        (folder / _FILE).write_text(json.dumps(notes), encoding="utf-8")
+        (folder / _FILE).write_text(json.dumps({"shape": self.shape}), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> LanguageFacts:
         path = folder / _FILE
         with reading(path):
             notes = json.loads(path.read_text(encoding="utf-8"))
-            return cls(Vocabulary.read(folder), Ids.read(folder), float(notes["mean_rating"]), dict(notes["shape"]))
+            return cls(Vocabulary.read(folder), Ids.read(folder), dict(notes["shape"]))
 
 
 def item_titles(items: Any, ids: Ids, most_words: int) -> list[str]:

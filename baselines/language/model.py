@@ -91,26 +91,19 @@ class LanguageModel(
         return scores[:, self.facts.ids.rows(catalogue)]
 
     def rate(self, examples: Examples) -> FloatArray:
-        """The number that is written; the mean of the training ratings where none is."""
-        texts = self._texts(self.prompts(examples), 1, _ANSWER_TOKENS)
-        return read_ratings(texts, self.facts.mean_rating)
+        """The number that is written; NaN where none is."""
+        return read_ratings(self._texts(self.prompts(examples), 1, _ANSWER_TOKENS))
 
     def write(self, examples: Examples) -> list[str]:
         return self._texts(self.prompts(examples), self.config.text_beams, self.config.text_tokens)
 
     def choose(self, examples: Examples) -> BoolArray:
-        """The candidates that are named; where a free text names none, what is named when only candidates may be."""
+        """The candidates that are named; none where a free text names none."""
         assert examples.shown is not None
-        rows, prompts = self.facts.ids.rows(examples.shown.items), self.prompts(examples)
-        shown = Shown(examples.shown.offsets, rows)
+        shown = Shown(examples.shown.offsets, self.facts.ids.rows(examples.shown.items))
         most = self._trie.depth * int(np.diff(shown.offsets).max(initial=0)) + 1
-        rule = some_ids(self._trie, shown)
-        if self.config.constrained:
-            return self._named(shown, self._texts(prompts, 1, most, rule))
-        chosen = self._named(shown, self._texts(prompts, 1, most))
-        missed = np.bincount(shown.owners()[chosen], minlength=len(examples)) == 0
-        held = self._named(shown, self._texts(prompts, 1, most, rule))
-        return np.where(missed[shown.owners()], held, chosen)
+        rule = some_ids(self._trie, shown) if self.config.constrained else None
+        return self._named(shown, self._texts(self.prompts(examples), 1, most, rule))
 
     def prompts(self, examples: Examples) -> Phrases:
         """The question of each example."""

@@ -27,5 +27,15 @@ def test_jitter_follows_the_scale() -> None:
     assert rating_words(3.9, 1) == "3.9" and rating_words(4.0, 0) == "4" and rating_words(3.5, 0) == "3.5"
 
 
-def test_what_is_no_number_is_the_mean() -> None:
-    assert read_ratings(["4.2", "4 . 2", "five", "", "nan", "inf", "1e999"], 3.3).tolist() == [4.2, 4.2, *[3.3] * 5]
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [("4.2", 4.2), ("4 . 2", 4.2), (" 4 ", 4.0), ("-3", -3.0), ("5.", 5.0), (".5", 0.5)],
+)
+def test_a_number_is_read(text: str, rating: float) -> None:
+    assert read_ratings([text]).tolist() == [rating]
+
+
+def test_what_is_no_number_is_nan() -> None:
+    """Nothing is guessed: two numbers are none, and neither is what only a programming language reads as one."""
+    texts = ["five", "", "nan", "inf", "1e999", "1e0", "4 2", "4.5 4.5", ".", "1_0", "\u0664", "4 stars", "-"]
+    assert np.isnan(read_ratings(texts)).all()

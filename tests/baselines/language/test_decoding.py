@@ -67,12 +67,18 @@ def test_without_constraint_what_is_no_item_is_a_miss(untrained: P5, planted_dat
     assert np.isfinite(scores).all() and (scores == scores[:, :1]).all()
 
 
-@pytest.mark.parametrize("constrained", [True, False])
-def test_something_is_selected_and_only_what_is_shown(untrained: P5, planted_data: FitData, constrained: bool) -> None:
+def test_under_constraint_something_is_selected_and_only_what_is_shown(untrained: P5, planted_data: FitData) -> None:
     examples = _some(planted_data, "selection", 20)
     assert examples.shown is not None
-    chosen = _with(untrained, constrained=constrained).choose(examples)
+    chosen = untrained.choose(examples)
     assert (np.bincount(examples.shown.owners()[chosen], minlength=len(examples)) >= 1).all()
+
+
+def test_without_constraint_a_text_that_names_no_candidate_selects_nothing(
+    untrained: P5, planted_data: FitData
+) -> None:
+    """An untrained network writes no ids, and nothing is put in their place."""
+    assert not _with(untrained, constrained=False).choose(_some(planted_data, "selection", 20)).any()
 
 
 def test_an_answer_depends_on_its_own_prompt_alone(untrained: P5, planted_data: FitData) -> None:

@@ -19,6 +19,9 @@ from unimp_bench import registry
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds import Setting
+from unimp_bench.kinds.rating import RatingKind
+from unimp_bench.metrics.scores import Score
 from unimp_bench.ranking import rank_examples
 from unimp_bench.torch_setup import make_torchvision_importable
 
@@ -70,20 +73,21 @@ def test_a_saved_model_answers_as_before(untrained: P5, planted: Corpus, planted
     loaded.load(tmp_path, planted.items, tmp_path)
     asked = {name: part.validation.select(slice(0, 8)).hidden() for name, part in planted_data.examples.items()}
     items = planted_data.catalogue
-    for model in (untrained, loaded):
-        assert np.isfinite(model.rate(asked["preference"])).all()
     assert np.array_equal(*(model.score(asked["search"], items) for model in (untrained, loaded)))
-    assert np.array_equal(*(model.rate(asked["preference"]) for model in (untrained, loaded)))
+    ratings = [model.rate(asked["preference"]) for model in (untrained, loaded)]
+    assert np.array_equal(*ratings, equal_nan=True)
     assert np.array_equal(*(model.choose(asked["selection"]) for model in (untrained, loaded)))
     assert untrained.write(asked["explanation"]) == loaded.write(asked["explanation"])
 
 
-def test_what_is_no_rating_is_the_training_mean(untrained: P5, planted_data: FitData) -> None:
-    """An untrained network writes no numbers."""
-    ratings = planted_data.examples["preference"].train.ratings
-    assert ratings is not None
-    given = untrained.rate(planted_data.examples["preference"].validation.hidden())
-    assert np.isclose(given, ratings.mean()).mean() > 0.5
+def test_what_is_no_rating_is_unparsable(untrained: P5, planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
+    """An untrained network writes no numbers: nothing is put in their place, and each is counted."""
+    examples = planted_data.examples["preference"].validation
+    setting = Setting(registry.make_task("preference"), planted, "paper", tmp_path, "p5")
+    given = RatingKind().predict(untrained, examples, setting)
+    assert np.isnan(given).mean() > 0.5
+    unparsable = RatingKind().scores(given, examples, setting)["Unparsable"]
+    assert isinstance(unparsable, Score) and unparsable.value == np.isnan(given).mean()
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ def test_a_folder_that_is_no_t5_is_one_clear_line(t5_folder: Path, tmp_path: Pat
     ids = Ids(np.array([1]), np.array([1]), np.array([1]))
     (t5_folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UsageError, match="cannot be read"):
-        LanguageFacts(vocabulary, ids, 0.0, shape, str(t5_folder)).t5()
+        LanguageFacts(vocabulary, ids, shape, str(t5_folder)).t5()
 
 
 def test_ids_by_scheme(planted: Corpus, planted_data: FitData) -> None:
