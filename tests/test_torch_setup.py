@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from unimp_bench.torch_setup import make_torchvision_importable, seed_everything
+from unimp_bench.torch_setup import derived_seed, make_torchvision_importable, seed_everything
 
 
 def test_torchvision_and_what_needs_it_can_be_imported() -> None:
@@ -26,3 +26,11 @@ def test_a_seed_fixes_every_generator() -> None:
     assert draw() == first
     seed_everything(4)
     assert draw() != first
+
+
+def test_derived_seeds_fit_every_generator_and_differ() -> None:
+    """For all seeds of the command line; no seed's parts are those of another one, shifted."""
+    seeds = [derived_seed(seed, number) for seed in (0, 1, 4295, 2**31 - 1) for number in (0, 1, 2, 1_000_003)]
+    for seed in seeds:
+        seed_everything(seed)
+    assert len(set(seeds)) == len(seeds)

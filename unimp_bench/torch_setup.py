@@ -36,6 +36,11 @@ def make_torchvision_importable() -> torch.library.Library | None:
     return library
 
 
+def derived_seed(seed: int, number: int) -> int:
+    """A seed below 2**32 for the ``number``-th part of what ``seed`` begins, unrelated to those of other seeds."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
 def seed_everything(seed: int) -> None:
     """Seed the generators of Python, NumPy and torch (all devices)."""
     random.seed(seed)

@@ -33,6 +33,8 @@ from unimp_bench.testing.planted import write_planted_corpus
 
 BLOCK = 24
 TOKENIZER_STEPS = 20
+SEED = 2**31 - 1
+"""The largest that commands take: what is derived from it must not overflow either."""
 
 
 class ModelConformance:
@@ -143,7 +145,12 @@ class ModelConformance:
     def _request(self, corpus: Corpus, task: str) -> RunRequest:
         """Fitted on all tasks at once, so that one fit serves them all."""
         return RunRequest(
-            task=task, model=self.model, corpus=corpus.folder, settings=self.settings, fit_on=self.card.tasks
+            task=task,
+            model=self.model,
+            corpus=corpus.folder,
+            seed=SEED,
+            settings=self.settings,
+            fit_on=self.card.tasks,
         )
 
     def _fitted(self, corpus: Corpus, workspace: Workspace) -> Any:

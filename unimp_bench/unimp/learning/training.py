@@ -14,7 +14,7 @@ import torch
 from unimp_bench.errors import ModelError
 from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.processes import main_says, wait
-from unimp_bench.torch_setup import seed_everything
+from unimp_bench.torch_setup import derived_seed, seed_everything
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.checkpoint import Progress, load_moving, load_training, save_moving, save_training
 from unimp_bench.unimp.learning.devices import accelerator_for, gathered, is_sharded, share, whole
@@ -72,8 +72,10 @@ def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Cal
     objective, stepper = accelerator.prepare(Objective(moving, config), optimizer)
     checkpoint, best = course.work / _CHECKPOINT, course.work / _BEST
     done = load_training(moving, optimizer, checkpoint) if checkpoint.is_file() else Progress()
-    drawn = [course.draw(_mixed(course.seed, epoch)) for epoch in range(config.epochs)]
-    plans = [list(planned(each, config.batch_tokens, _mixed(course.seed, epoch))) for epoch, each in enumerate(drawn)]
+    drawn = [course.draw(derived_seed(course.seed, epoch)) for epoch in range(config.epochs)]
+    plans = [
+        list(planned(each, config.batch_tokens, derived_seed(course.seed, epoch))) for epoch, each in enumerate(drawn)
+    ]
     total = sum(math.ceil(len(plan) / config.accumulation) for plan in plans)
     log = TrainingLog(course.work / "log", done, accelerator.device, lambda counts: accelerator.reduce(counts, "sum"))
 
@@ -91,7 +93,7 @@ def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Cal
             labelled = sum(batch.readers.sum() for each, batch in zip(shares, batches, strict=True) if each.counts)
             labelled = accelerator.reduce(torch.as_tensor(labelled, device=accelerator.device), "sum")
             for each, batch in zip(shares, batches, strict=True):
-                seed_everything(_mixed(course.seed, earlier + begin + each.place))
+                seed_everything(derived_seed(course.seed, earlier + begin + each.place))
                 with nullcontext() if each is shares[-1] else accelerator.no_sync(objective):
                     with accelerator.autocast():
                         losses = objective(batch.to(accelerator.device), labelled)
@@ -143,8 +145,3 @@ def parameter_groups(model: UniMPModel, weight_decay: float) -> list[dict[str, o
         {"params": [p for p in moving if p not in decayed], "weight_decay": 0.0},
         {"params": [p for p in moving if p in decayed], "weight_decay": weight_decay},
     ]
-
-
-def _mixed(seed: int, number: int) -> int:
-    """A seed for each epoch or batch of a training, other than those of a training with the next seed."""
-    return seed * 1_000_003 + number
