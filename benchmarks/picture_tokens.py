@@ -19,10 +19,10 @@ from benchmarks.command import benchmark
 from benchmarks.record import Measure
 from benchmarks.turns import timed
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.pictures import picture_files
 from unimp_bench.metrics.pictures import colour_similarity, structural_similarity
 from unimp_bench.paths import Workspace
 from unimp_bench.picture_tokens import catalogue_tokens, open_tokenizer
-from unimp_bench.picture_tokens.encode import picture_paths
 from unimp_bench.picture_tokens.files import read_pictures
 from unimp_bench.picture_tokens.quality import tokenizer_quality
 
@@ -45,7 +45,7 @@ def of_corpus(name: str, preset: str) -> Iterator[Measure]:
         cache = Path(scratch)
         tokenizer, training = timed(lambda: open_tokenizer(items, preset, cache))
         _, from_files = timed(lambda: catalogue_tokens(tokenizer, items, cache))
-    pictures = read_pictures(picture_paths(items, np.flatnonzero(items.has_picture)), tokenizer.side)
+    pictures = read_pictures(picture_files(items, np.flatnonzero(items.has_picture)), tokenizer.side)
     count = len(pictures)
     tokens, encoding = timed(lambda: tokenizer.encode(pictures))
     drawn, decoding = timed(lambda: tokenizer.decode(tokens))

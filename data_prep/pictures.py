@@ -47,6 +47,7 @@ def picture_format(content: Path | BytesIO) -> str | None:
     """``JPEG`` or ``PNG`` where the content is one, of at most 50 megapixels, that decodes to its end."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(content, formats=("JPEG", "PNG")) as picture:
                 if picture.width * picture.height > MAX_PIXELS:

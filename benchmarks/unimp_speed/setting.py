@@ -17,9 +17,10 @@ from tasks.recommendation import Recommendation
 from tasks.search import Search
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import UsageError
-from unimp_bench.features.encoder import load_encoder, open_picture
+from unimp_bench.features.encoder import load_encoder
 from unimp_bench.features.pictures import PictureFeatures, picture_features
 from unimp_bench.paths import Workspace
 from unimp_bench.records import Examples, IntArray
@@ -80,7 +81,9 @@ class Pixels:
         """Lay ready those of some items."""
         for item in map(int, items):
             if item not in self._kept:
-                self._kept[item] = self._prepare(open_picture(self._corpus.items, item))
+                path = self._corpus.items.picture(item)
+                assert path is not None
+                self._kept[item] = self._prepare(open_picture(path))
 
     def of(self, items: IntArray) -> Tensor:
         """(items, 3, side, side)."""

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_model
 
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.pictures import open_picture, picture_files
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.features import pictures
-from unimp_bench.features.encoder import TINY_VISION, open_picture
+from unimp_bench.features import encoder, pictures
+from unimp_bench.features.encoder import TINY_VISION
 from unimp_bench.features.pictures import PictureFeatures, picture_features, picture_vectors
 from unimp_bench.testing.planted import write_planted_corpus
 from unimp_bench.torch_setup import make_torchvision_importable
@@ -111,7 +113,7 @@ def test_vectors_of_a_trained_encoder_are_its_pooled_output(planted: Corpus, tmp
     model.eval()
     pictured = np.flatnonzero(planted.items.has_picture)
     with torch.no_grad():
-        pixels = (prepare(open_picture(planted.items, int(item)))[None] for item in pictured)
+        pixels = (prepare(open_picture(path))[None] for path in picture_files(planted.items, pictured))
         told = torch.cat([model.encode_image(picture) for picture in pixels]).double().numpy()
     expected = (told - told.mean(0)) / told.std(0) / np.sqrt(24)
     np.testing.assert_allclose(vectors.values[pictured], expected, atol=1e-4)
@@ -131,3 +133,19 @@ def test_a_corpus_without_pictures_has_no_vectors(
     monkeypatch.setitem(planted.items.__dict__, "has_picture", np.zeros(len(planted.items), dtype=np.bool_))
     assert picture_vectors(planted.items, "tiny", "", tmp_path) is None
     assert not list(tmp_path.iterdir())
+
+
+def test_a_very_long_picture_is_not_scaled_as_a_whole() -> None:
+    """Scaled to the width of an encoder it would have side * side * length pixels; its middle is all that is seen."""
+    noise = Image.effect_noise((1, 3000), 80).convert("RGB")
+    seen: list[tuple[int, int]] = []
+
+    def prepare(picture: Image.Image) -> torch.Tensor:
+        seen.append(picture.size)
+        return torch.from_numpy(np.asarray(picture).copy())
+
+    middle = prepare(encoder._middle(noise))
+    assert seen == [(1, 32)]
+    assert np.array_equal(middle, np.asarray(noise)[1484:1516])
+    assert encoder._middle(noise.transpose(Image.Transpose.ROTATE_90)).size == (32, 1)
+    assert encoder._middle(noise.crop((0, 0, 1, 32))).size == (1, 32)

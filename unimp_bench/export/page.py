@@ -10,8 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
+from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.export.sheet import Sheet, one_line
-from unimp_bench.picture_tokens.files import open_picture
 
 SIDE = 160
 """Pictures are scaled down to this many pixels a side, so that a page stays light."""

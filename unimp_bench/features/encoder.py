@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.corpus.pictures import open_picture, picture_files
+from unimp_bench.errors import UsageError
 from unimp_bench.progress import progress
 from unimp_bench.torch_setup import make_torchvision_importable
 
@@ -22,6 +23,7 @@ TINY_VISION = {"image_size": 64, "patch_size": 16, "width": 128, "head_width": 3
 TINY_SEED = 0
 _TINY_TEXT = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 1, "layers": 1}
 _BATCH = 128
+_LONGEST = 32  # times its shorter side
 
 
 def load_encoder(name: str, pretrained: str, *, tokens: bool = False) -> tuple[torch.nn.Module, Prepare]:
@@ -70,21 +72,16 @@ def encode_pictures(items: Items, encode: torch.nn.Module, prepare: Prepare) -> 
     pictured = np.flatnonzero(items.has_picture)
     starts = range(0, len(pictured), _BATCH)
     for start in progress(starts, "encoding pictures", unit="batch"):
-        batch = [prepare(open_picture(items, int(item))) for item in pictured[start : start + _BATCH]]
+        paths = picture_files(items, pictured[start : start + _BATCH])
+        batch = [prepare(_middle(open_picture(path))) for path in paths]
         with torch.inference_mode():
             yield encode(torch.stack(batch).to(device))
 
 
-def open_picture(items: Items, item: int) -> Image.Image:
-    """The picture of an item that has one, as RGB.
-
-    Raises:
-        DataError: its file cannot be decoded.
-    """
-    path = items.picture(item)
-    assert path is not None
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"picture {path} cannot be read ({error}); build the corpus again") from None
+def _middle(picture: Image.Image) -> Image.Image:
+    """What a preparation can see of a very long picture, which crops its middle: scaled first, it would fill memory."""
+    shorter, (width, height) = min(picture.size), picture.size
+    if max(width, height) <= _LONGEST * shorter:
+        return picture
+    left, top = max(0, (width - _LONGEST * shorter) // 2), max(0, (height - _LONGEST * shorter) // 2)
+    return picture.crop((left, top, width - left, height - top))

@@ -9,10 +9,11 @@ import numpy as np
 from PIL import Image
 
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.export.sheet import one_line
 from unimp_bench.gallery.two_step import Drawings
 from unimp_bench.gallery.wishes import LAST
-from unimp_bench.picture_tokens.files import UInt8Array, open_picture, to_png
+from unimp_bench.picture_tokens.files import UInt8Array, to_png
 from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.rendering import item_words

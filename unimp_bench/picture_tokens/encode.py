@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unimp_bench.corpus import Items
+from unimp_bench.corpus.pictures import picture_files
 from unimp_bench.errors import UsageError
 from unimp_bench.files import locked
 from unimp_bench.picture_tokens.config import TokenizerConfig, tokenizer_config
@@ -90,24 +91,18 @@ def catalogue_tokens(tokenizer: PictureTokenizer, items: Items, cache: Path) -> 
     return CatalogueTokens(rows, np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def picture_paths(items: Items, numbers: IntArray) -> list[Path]:
-    """The picture files of items that have one."""
-    paths = [items.picture(int(number)) for number in numbers]
-    return [path for path in paths if path is not None]
-
-
 def _training_pictures(items: Items, config: TokenizerConfig) -> UInt8Array:
     """At most ``most_pictures`` of the catalogue, drawn with the configuration's seed."""
     pictured = np.flatnonzero(items.has_picture)
     if len(pictured) > config.most_pictures:
         drawn = np.random.default_rng(config.seed).choice(pictured, config.most_pictures, replace=False)
         pictured = np.sort(drawn)
-    return read_pictures(picture_paths(items, pictured), config.side)
+    return read_pictures(picture_files(items, pictured), config.side)
 
 
 def _write(path: Path, tokenizer: PictureTokenizer, items: Items) -> None:
     """Encode all pictures, a batch at a time; the file is there whole or not at all."""
-    paths = picture_paths(items, np.flatnonzero(items.has_picture))
+    paths = picture_files(items, np.flatnonzero(items.has_picture))
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -8,34 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from unimp_bench.errors import DataError
+from unimp_bench.corpus.pictures import WHITE, open_picture
 
 UInt8Array = npt.NDArray[np.uint8]
-
-_WHITE = (255, 255, 255)
-
-
-def open_picture(path: Path) -> Image.Image:
-    """A picture file as RGB.
-
-    Raises:
-        DataError: it cannot be decoded.
-    """
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise DataError(f"picture {path} cannot be read ({error}); build the corpus again") from None
 
 
 def squared(picture: Image.Image, side: int) -> Image.Image:
     """The whole picture in a square of ``side`` pixels: scaled to fit, what remains is white.
 
-    Nothing is cropped or stretched, since an item may reach to the edge of its picture and its outline counts.
+    Nothing is cropped or stretched, since an item may reach to the edge of its picture and its outline counts; only
+    what would be thinner than a pixel is made as thick as one.
     """
-    return ImageOps.pad(picture, (side, side), method=Image.Resampling.BICUBIC, color=_WHITE)
+    thinnest = -(-max(picture.size) // side)
+    if min(picture.size) < thinnest:
+        picture = picture.resize((max(picture.width, thinnest), max(picture.height, thinnest)))
+    return ImageOps.pad(picture, (side, side), method=Image.Resampling.BICUBIC, color=WHITE)
 
 
 def read_pictures(paths: Sequence[Path], side: int) -> UInt8Array:

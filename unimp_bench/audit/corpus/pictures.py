@@ -13,6 +13,7 @@ from PIL import Image
 from unimp_bench.audit.corpus.likeness import Likeness, chained
 from unimp_bench.audit.corpus.measures import BLANK_RANGE, LIKE_BITS, LIKE_COLOURS, MOST_SHARING
 from unimp_bench.corpus import Items
+from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.progress import progress
 from unimp_bench.records import BoolArray, IntArray
 
@@ -89,8 +90,6 @@ def look(picture: Image.Image) -> Look:
 
 
 def _open_all(items: Items, pictured: IntArray) -> Iterator[Image.Image]:
-    from unimp_bench.picture_tokens.files import open_picture
-
     for item in progress(pictured, "reading pictures", unit="picture"):
         path = items.picture(int(item))
         assert path is not None
