@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus, Items
+from unimp_bench.outside import blamed
 from unimp_bench.records import Examples, Part, PictureCodes, Split
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: P
     Raises:
         UsageError: the corpus has not what the task or split needs.
     """
-    examples = replace(task.examples(corpus, split, part), instruction=task.instruction)
+    with blamed(task, f"task {task.name!r}", "examples"):
+        examples = replace(task.examples(corpus, split, part), instruction=task.instruction)
     if task.kind == "picture":
         examples = replace(examples, pictures=picture_codes(task, corpus, cache))
     return examples

@@ -14,6 +14,7 @@ import numpy as np
 
 from unimp_bench.contracts import Ranker
 from unimp_bench.errors import DataError, ModelError
+from unimp_bench.outside import blamed
 from unimp_bench.progress import progress
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol, slices
 
@@ -124,7 +125,8 @@ def rank_examples(
     for start in progress(starts, f"{label}: ranking", unit="block"):
         rows = slice(start, min(start + size, len(examples)))
         block = hidden.select(rows)
-        scores = model.score(block, catalogue)
+        with blamed(model, label, "score"):
+            scores = model.score(block, catalogue)
         check_scores(scores, (len(block), len(catalogue)), label)
         seen = seen_columns(block, catalogue) if protocol == "masked" else None
         ranks[rows] = rank_targets(scores, targets[rows], seen)

@@ -2,21 +2,21 @@
 
 Ours are listed in ``tasks.CATALOGUE``, ``baselines.CATALOGUE``, ``unimp_bench.unimp.CATALOGUE`` and
 ``data_prep.CATALOGUE``; those of third parties come through the entry point groups ``unimp_bench.tasks``,
-``unimp_bench.models`` and ``unimp_bench.corpora``, each naming a card.
+``unimp_bench.models`` and ``unimp_bench.corpora``, each naming a card; a broken one is left out with a warning.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
-from importlib import metadata
 from typing import Any
 
 from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.errors import DependencyError, UsageError
 from unimp_bench.names import find
+from unimp_bench.outside import blamed, is_ours, outside_cards, reason
 
 
 @cache
@@ -28,7 +28,7 @@ def task_cards() -> dict[str, TaskCard]:
 @cache
 def model_cards() -> dict[str, ModelCard]:
     """All models and families of models by name."""
-    return _catalogue(("baselines", "unimp_bench.unimp"), "unimp_bench.models")
+    return _catalogue(("baselines", "unimp_bench.unimp"), "unimp_bench.models", task_cards())
 
 
 @cache
@@ -46,8 +46,9 @@ def make_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     Raises:
         UsageError: no such task or option (the nearest name is given), or a value that does not fit.
     """
-    task_class: type[Task] = load(find(task_cards(), name, "task").factory)
-    return task_class(configure(task_class.Config(), settings or {}, name))
+    task_class: type[Task] = _class(find(task_cards(), name, "task").factory, Task)
+    with blamed(task_class, f"task {name!r}", "its configuration"):
+        return task_class(configure(task_class.Config(), settings or {}, name))
 
 
 def model_card(name: str) -> ModelCard:
@@ -74,12 +75,12 @@ def make_model(name: str, preset: str | None = None, settings: Mapping[str, Any]
         DependencyError: the model needs a package that is not installed.
     """
     card = model_card(name)
-    model_class: type[Model[Any]] = load(card.factory)
-    base = _preset(model_class, name, preset)
+    model_class: type[Model[Any]] = _class(card.factory, Model)
     settings = dict(settings or {})
     if card.variant is not None:
         settings[card.variant] = name.partition(":")[2]
-    return model_class(configure(base, settings, name))
+    with blamed(model_class, f"model {name!r}", "its configuration"):
+        return model_class(configure(_preset(model_class, name, preset), settings, name))
 
 
 def default_preset(name: str) -> str:
@@ -120,29 +121,41 @@ def _preset(model_class: type[Model[Any]], name: str, preset: str | None) -> Any
     return next(iter(model_class.presets.values()), None) or model_class.Config()
 
 
-def _catalogue(packages: tuple[str, ...], group: str) -> dict[str, Any]:
+def _catalogue(packages: tuple[str, ...], group: str, tasks: Collection[str] | None = None) -> dict[str, Any]:
     cards = [card for package in packages for card in importlib.import_module(package).CATALOGUE]
-    ours = {card.name for card in cards}
-    for point in metadata.entry_points(group=group):
-        card = point.load()
-        if card.name in ours:
-            raise UsageError(f"entry point {point.value} takes the name {card.name!r}, which unimp-bench has already")
-        cards.append(card)
-    return {card.name: card for card in cards}
+    return {card.name: card for card in (*cards, *outside_cards(group, cards, tasks))}
 
 
 def load(factory: str) -> Any:
     """What ``module:name`` names.
 
     Raises:
-        DependencyError: the module needs a package that is not installed.
+        DependencyError: the module needs a package that is not installed, or it is not ours and cannot be used.
     """
     module, _, name = factory.partition(":")
+    ours = is_ours(module)
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if error.name and module.startswith(error.name):
+        if ours and error.name and module.startswith(error.name):
             raise
+        remedy = "; run 'make install'" if ours else ""
+        raise DependencyError(f"{factory} needs the package {error.name!r}, which is not installed{remedy}") from None
+    except (Exception, SystemExit) as error:
+        if ours:
+            raise
+        raise DependencyError(f"{factory} cannot be used: {reason(error)}") from None
+
+
+def _class(factory: str, base: type[Any]) -> Any:
+    """The class that a card names.
+
+    Raises:
+        DependencyError: as ``load``, or it is no class derived from ``base``.
+    """
+    found = load(factory)
+    if not (isinstance(found, type) and issubclass(found, base)):
         raise DependencyError(
-            f"{factory} needs the package {error.name!r}, which is not installed; run 'make install'"
-        ) from None
+            f"{factory} cannot be used: it is not a class derived from {base.__module__}.{base.__name__}"
+        )
+    return found

@@ -60,6 +60,12 @@ class _Commands(click.Group):
             raise click.UsageError(f"no command is called {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:  # a defect, or a damaged file; click would take it for an interrupt at a prompt
+            raise RuntimeError("a file ended too early") from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

@@ -53,12 +53,14 @@ class PictureKind(Kind):
         import numpy as np
 
         from unimp_bench.contracts import Painter
+        from unimp_bench.outside import blamed
 
         must_be(model, Painter, setting.label, setting.task.name)
         assert examples.pictures is not None
         parts = []
         for block in hidden_blocks(examples, setting.label, "generating"):
-            given = model.paint(block)  # type: ignore[attr-defined]
+            with blamed(model, setting.label, "paint"):
+                given = model.paint(block)  # type: ignore[attr-defined]
             parts.append(checked_codes(given, block, setting.label))
         return np.concatenate(parts)
 

@@ -29,11 +29,13 @@ class RatingKind(Kind):
 
         from unimp_bench.contracts import Rater
         from unimp_bench.errors import ModelError
+        from unimp_bench.outside import blamed
 
         must_be(model, Rater, setting.label, setting.task.name)
         parts = []
         for block in hidden_blocks(examples, setting.label, "rating"):
-            given = model.rate(block)  # type: ignore[attr-defined]
+            with blamed(model, setting.label, "rate"):
+                given = model.rate(block)  # type: ignore[attr-defined]
             if not isinstance(given, np.ndarray) or given.shape != (len(block),) or given.dtype.kind != "f":
                 raise ModelError(f"{setting.label} gave no array of {len(block)} floats for {len(block)} ratings")
             if np.isinf(given).any():

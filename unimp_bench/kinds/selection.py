@@ -30,12 +30,14 @@ class SelectionKind(Kind):
 
         from unimp_bench.contracts import Selector
         from unimp_bench.errors import ModelError
+        from unimp_bench.outside import blamed
 
         must_be(model, Selector, setting.label, setting.task.name)
         parts = []
         for block in hidden_blocks(examples, setting.label, "selecting"):
             assert block.shown is not None
-            given = model.choose(block)  # type: ignore[attr-defined]
+            with blamed(model, setting.label, "choose"):
+                given = model.choose(block)  # type: ignore[attr-defined]
             shape = block.shown.items.shape
             if not isinstance(given, np.ndarray) or given.dtype != np.bool_ or given.shape != shape:
                 raise ModelError(f"{setting.label} gave no array of {shape[0]} bools for {shape[0]} candidates")

@@ -34,11 +34,13 @@ class TextKind(Kind):
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> list[str]:
         from unimp_bench.contracts import Writer
         from unimp_bench.errors import ModelError
+        from unimp_bench.outside import blamed
 
         must_be(model, Writer, setting.label, setting.task.name)
         texts: list[str] = []
         for block in hidden_blocks(examples, setting.label, "writing"):
-            given = model.write(block)  # type: ignore[attr-defined]
+            with blamed(model, setting.label, "write"):
+                given = model.write(block)  # type: ignore[attr-defined]
             if not isinstance(given, list) or len(given) != len(block) or not all(isinstance(t, str) for t in given):
                 raise ModelError(f"{setting.label} gave no list of {len(block)} texts for {len(block)} examples")
             texts += given
