@@ -18,6 +18,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         source="the floor of every table",
         new_users=True,
         new_items=False,
+        validated=False,
     ),
     ModelCard(
         name="query-popularity",
@@ -28,6 +29,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         source="the floor of every search table",
         new_users=True,
         new_items=False,
+        validated=False,
     ),
     ModelCard(
         name="transition-graph",
@@ -38,6 +40,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         source="after arXiv 2605.07125",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     *collaborative.CARDS,
     *sequential.CARDS,
@@ -67,6 +70,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         source="the floor of token accuracy",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="retrieved-picture",
@@ -77,6 +81,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         source="the floor of every image generation table",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="oracle",
@@ -89,5 +94,6 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         corpora=("sample",),
+        validated=False,
     ),
 )

@@ -81,7 +81,7 @@ def one(name: str, folder: Path, evaluated: int) -> Found:
     test = target_examples(corpus, "loo", "test", TASK).select(slice(0, evaluated))
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        data = FitData(corpus.items, items, {TASK: examples}, 0, work, work, lambda *_: 0.0)
+        data = FitData(corpus.items, items, {TASK: examples}, 0, work, work, lambda *_: {"paper": 0.0})
         _, fit = timed(lambda: model.fit(data))
         _, evaluation = timed(lambda: rank_examples(model, test, items, "masked", label=name))
         log = work / "log" / "training.jsonl"

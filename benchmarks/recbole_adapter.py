@@ -30,6 +30,7 @@ from benchmarks.turns import seconds_in_turns
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.ranking import rank_examples
+from unimp_bench.records import Protocol
 from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
@@ -56,9 +57,9 @@ def through_the_adapter(corpus: Corpus, config: RecBoleConfig, work: Path) -> No
         target_examples(corpus, "loo", "train", TASK), target_examples(corpus, "loo", "validation", TASK)
     )
 
-    def validate(model: Any, task: str) -> float:
+    def validate(model: Any, task: str) -> dict[Protocol, float]:
         ranks = rank_examples(model, parts.validation, items, "paper", top=0, label=task).ranks
-        return float(np.where(ranks <= 5, 1 / np.log2(ranks + 1.0), 0).mean())
+        return {"paper": float(np.where(ranks <= 5, 1 / np.log2(ranks + 1.0), 0).mean())}
 
     with quietly():
         RecBole(config).fit(FitData(corpus.items, items, {TASK: parts}, 1, work, work, validate))

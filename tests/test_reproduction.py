@@ -18,6 +18,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.kinds.ranking import RankingKind
 from unimp_bench.leaderboard.store import publish
 from unimp_bench.paths import Workspace
+from unimp_bench.records import Protocol
 from unimp_bench.reproduction import ReproductionSpace, request_of
 from unimp_bench.results import Result
 from unimp_bench.runner import RunRequest, planned, run
@@ -150,7 +151,7 @@ def test_an_interrupted_reproduction_goes_on_from_its_checkpoints(
     validation = RankingKind.validation
     validated: list[int] = []
 
-    def interrupted(self: RankingKind, *arguments: Any) -> float:
+    def interrupted(self: RankingKind, *arguments: Any) -> dict[Protocol, float]:
         validated.append(len(validated))
         if len(validated) == 3:
             raise KeyboardInterrupt
@@ -209,7 +210,7 @@ def _other_corpus(record: dict[str, Any]) -> None:
             3,
             r"fingerprint is [0-9a-f]{12}, not 000000000000 \(240 users instead of 1,234\); docs/data.md",
         ),
-        (_version, 2, r"as it was \(task_version was 99 and is \d+\)"),
+        (_version, 2, r"an older result \(version 99 of the task, now \d+\), which commit"),
         (_lost_field, 2, "no setting of popularity is called 'momentum'"),
         (_from_a_file, 2, "was scored from a file of predictions"),
         (_other_corpus, 2, "no corpus is called 'elsewhere'"),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # lists and --help read the cards of this module, and load no
     from pathlib import Path
 
     from unimp_bench.corpus import Corpus, Items
-    from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Part, Split
+    from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Part, Protocol, Split
 
 Kind = Literal["ranking", "rating", "text", "selection", "picture"]
 Reads = Literal["popularity", "ratings", "interactions", "order", "text", "pictures", "query", "truth"]
@@ -44,6 +44,10 @@ class ModelCard:
         corpora: the only corpora it runs on; empty for any.
         variant: for a family, the configuration field that the part after the colon sets.
         goes_on: it can go on from an earlier fit of its own (``FitData.start``).
+        version: goes up whenever the same specification gives other numbers, so that a fit or result of an earlier
+            version is never taken for one of this version.
+        features: names of the feature extractors that it reads (``unimp_bench.features.VERSIONS``).
+        validated: it chooses its epoch or a setting by ``FitData.validate``.
     """
 
     name: str
@@ -57,6 +61,9 @@ class ModelCard:
     corpora: tuple[str, ...] = ()
     variant: str | None = None
     goes_on: bool = False
+    version: int = 1
+    features: tuple[str, ...] = ()
+    validated: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class TaskExamples:
 
 @dataclass(frozen=True)
 class Start:
-    """A fitted model of the same class and catalogue that a fit goes on from.
+    """A fitted model of the same class and catalogue that a fit goes on from: what protocol ``paper`` chose of it.
 
     Attributes:
         folder: what ``Model.save`` wrote.
@@ -131,9 +138,10 @@ class FitData:
         work: a folder of this fit's own; what is there at the start is from an interrupted fit of the same
             specification, so a model may go on from its checkpoint.
         cache: a folder shared by all fits on this corpus, for what depends on the corpus alone.
-        validate: ``validate(model, task)`` is the task's validation score between 0 and 1, higher better (ranking
-            NDCG@5 under protocol ``paper``; see ``unimp_bench.kinds`` for the others); a model keeps its best epoch
-            by it.
+        validate: ``validate(model, task)`` scores the model as it stands on the task's validation part, by the metric
+            that orders the task's tables: between 0 and 1, higher better, one score a protocol (the protocols are the
+            same for all tasks of a fit). A model keeps its best epoch under each of them
+            (``unimp_bench.early_stopping``), and becomes one of these in ``Model.select``.
         start: what the fit goes on from; None for a fit that begins anew.
     """
 
@@ -143,7 +151,7 @@ class FitData:
     seed: int
     work: Path
     cache: Path
-    validate: Callable[[Model[Any], str], float]
+    validate: Callable[[Model[Any], str], Mapping[Protocol, float]]
     start: Start | None = None
 
 
@@ -183,6 +191,12 @@ class Model(ABC, Generic[ConfigT]):
     @abstractmethod
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         """Become the fitted model that ``save`` wrote; predictions are the same to the last bit on one machine."""
+
+    def select(self, protocol: Protocol, data: FitData) -> None:
+        """Become what validation chose under ``protocol``; called between ``fit`` and ``save``, for each protocol.
+
+        After ``fit`` alone a model is what was chosen under the first protocol.
+        """
 
     def parameters(self) -> Parameters:
         """Counted after ``fit`` or ``load``."""

@@ -1,7 +1,8 @@
 """Fits a model, or finds it fitted: one folder a fit specification, shared by all runs that evaluate it.
 
-A fit folder holds ``work`` (the model's own checkpoints) while the fit is under way; then ``model``, ``log`` where the
-model kept one, and, last, ``fit.json``, which says that it is finished.
+A fit folder holds ``work`` (the model's own checkpoints) while the fit is under way; then ``model`` (of a model that is
+selected on validation one for each protocol, ``model-masked``), ``log`` where the model kept one, and, last,
+``fit.json``, which says that it is finished.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
 from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
+from unimp_bench.records import PROTOCOLS, Protocol
 from unimp_bench.spec import FitSpec
 from unimp_bench.splits import catalogue
 from unimp_bench.strict import Strict
 
 FIT_NAME = "fit.json"
-SCORE_NAME = "validation.json"
-"""What a search measured of the fit."""
+SCORE_NAME = "validation-{}.json"
+"""What a search measured of the fit under a protocol."""
+
+MODEL_NAME = "model"
 
 LOG_NAME = "log"
 """The folder in ``work`` that is kept when a fit has ended."""
@@ -41,10 +45,13 @@ class FitCost(Strict):
     peak_memory_mib: float
 
 
-def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Workspace, *, fresh: bool) -> FitCost:
+def fit_or_load(
+    model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Workspace, protocol: Protocol, *, fresh: bool
+) -> FitCost:
     """Make ``model`` the fitted model of ``spec``: loaded where a finished fit is there, else fitted and saved.
 
     Args:
+        protocol: whose selection ``model`` becomes, of those that were made from the one fit.
         fresh: forget an earlier fit of the same specification.
     """
     folder = workspace.fits / spec.key
@@ -54,23 +61,24 @@ def fit_or_load(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Wor
             _clear(folder)
         record = folder / FIT_NAME
         if main_says(record.is_file):
-            model.load(folder / "model", corpus.items, cache)
+            model.load(_model_folder(folder, spec, protocol), corpus.items, cache)
             return FitCost.model_validate_json(record.read_bytes())
         before, start = _start(spec, corpus, workspace)
         if helping():
             model.fit(_fit_data(spec, corpus, folder / "work", cache, start))
-            wait()  # until it is saved
+            wait()  # until it is selected and saved
             return before
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
         work = folder / "work"
         work.mkdir(exist_ok=True)
         with _stopwatch(work / "seconds") as elapsed:
-            model.fit(_fit_data(spec, corpus, work, cache, start))
+            data = _fit_data(spec, corpus, work, cache, start)
+            model.fit(data)
+            _select_and_save(model, data, spec, folder, protocol)
             cost = FitCost(
                 seconds=round(before.seconds + elapsed(), 3),
                 peak_memory_mib=max(before.peak_memory_mib, peak_memory_mib()),
             )
-        _save(model, folder / "model")
         _keep_log(work, folder)
         write_atomically(record, cost.model_dump_json() + "\n")
         shutil.rmtree(work)
@@ -84,13 +92,16 @@ def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace) -> tuple[FitCost
     if start is None:
         return FitCost(seconds=0.0, peak_memory_mib=0.0), None
     model = registry.make_model(start.model, None, start.config)
-    cost = fit_or_load(model, start, corpus, workspace, fresh=False)
+    cost = fit_or_load(model, start, corpus, workspace, "paper", fresh=False)
     tasks = dict.fromkeys(name for stage in start.stages for name, _ in stage.tasks)
-    return cost, Start(workspace.fits / start.key / "model", tuple(tasks), catalogue(corpus, start.split))
+    return cost, Start(
+        _model_folder(workspace.fits / start.key, start, "paper"), tuple(tasks), catalogue(corpus, start.split)
+    )
 
 
 def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Start | None) -> FitData:
     tasks = {name: registry.make_task(name, spec.options.get(name)) for name, _ in spec.tasks}
+    protocols = protocols_of(spec)
     with main_first():
         examples = {
             name: TaskExamples(
@@ -100,9 +111,10 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Sta
             for name, task in tasks.items()
         }
 
-    def validate(model: Model[Any], name: str) -> float:
+    def validate(model: Model[Any], name: str) -> dict[Protocol, float]:
         setting = Setting(tasks[name], corpus, "paper", cache, label=spec.model)
-        return kind_of(tasks[name].kind).validation(model, examples[name].validation, setting)
+        scores = kind_of(tasks[name].kind).validation(model, examples[name].validation, setting)
+        return {protocol: scores.get(protocol, scores["paper"]) for protocol in protocols}
 
     answers = catalogue(corpus, spec.split)
     return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start)
@@ -115,10 +127,29 @@ def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:
     return cache
 
 
-def _save(model: Model[Any], folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    model.save(folder)
+def protocols_of(spec: FitSpec) -> tuple[Protocol, ...]:
+    """The protocols under which a fit is selected on validation."""
+    cards = registry.task_cards()
+    ranks = any(kind_of(cards[name].kind).has_protocols for name, _ in spec.tasks)
+    return PROTOCOLS if ranks else ("paper",)
+
+
+def _model_folder(folder: Path, spec: FitSpec, protocol: Protocol) -> Path:
+    """Where a fit keeps the model that a protocol selected."""
+    if not registry.model_card(spec.model).validated:
+        return folder / MODEL_NAME
+    return folder / f"{MODEL_NAME}-{protocol if protocol in protocols_of(spec) else 'paper'}"
+
+
+def _select_and_save(model: Model[Any], data: FitData, spec: FitSpec, folder: Path, protocol: Protocol) -> None:
+    """Save the model of each protocol, and leave ``model`` as that of ``protocol``."""
+    kept = {_model_folder(folder, spec, each): each for each in protocols_of(spec)}
+    last = _model_folder(folder, spec, protocol)
+    for place in sorted(kept, key=lambda place: place == last):
+        model.select(kept[place], data)
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        model.save(place)
 
 
 def _keep_log(work: Path, folder: Path) -> None:
@@ -130,9 +161,10 @@ def _keep_log(work: Path, folder: Path) -> None:
 def _clear(folder: Path) -> None:
     """Empty a fit folder; ``fit.json`` goes first, so that a half-cleared folder is no finished fit."""
     (folder / FIT_NAME).unlink(missing_ok=True)
-    (folder / SCORE_NAME).unlink(missing_ok=True)
-    shutil.rmtree(folder / "work", ignore_errors=True)
-    shutil.rmtree(folder / "model", ignore_errors=True)
+    for path in (*folder.glob(SCORE_NAME.format("*")), *folder.glob("spec.json")):
+        path.unlink()
+    for path in (folder / "work", *folder.glob(f"{MODEL_NAME}*")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

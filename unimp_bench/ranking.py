@@ -7,6 +7,7 @@ a score, without sorting and without a mask over the catalogue.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,13 +102,27 @@ def rank_examples(
     byte_budget: int = 256 << 20,
     label: str,
 ) -> Ranking:
-    """Let a fitted model score all examples, block by block, and rank their targets.
+    """Rank the targets under one protocol; see ``rank_under``."""
+    return rank_under((protocol,), model, examples, catalogue, top=top, byte_budget=byte_budget, label=label)[protocol]
+
+
+def rank_under(
+    protocols: Sequence[Protocol],
+    model: Ranker[Any],
+    examples: Examples,
+    catalogue: IntArray,
+    *,
+    top: int = 10,
+    byte_budget: int = 256 << 20,
+    label: str,
+) -> dict[Protocol, Ranking]:
+    """Let a fitted model score all examples once, block by block, and rank their targets under each protocol.
 
     Args:
+        protocols: ``masked`` takes the items of an example's history out of the competition; ``paper`` keeps them.
         model: sees the examples without their targets.
         examples: with targets.
         catalogue: sorted item numbers, the competitors.
-        protocol: ``masked`` takes the items of an example's history out of the competition; ``paper`` keeps them.
         top: length of the lists to keep; 0 for none.
         byte_budget: bytes that one block of float64 scores may take.
         label: the model's name, for errors and the progress bar.
@@ -119,8 +134,10 @@ def rank_examples(
     targets = _target_columns(examples, catalogue)
     hidden = examples.hidden()
     size = max(1, byte_budget // (8 * max(1, len(catalogue))))
-    ranks = np.empty(len(examples), dtype=np.int64)
-    lists = np.empty((len(examples), top), dtype=np.int64)
+    rankings = {
+        protocol: Ranking(np.empty(len(examples), dtype=np.int64), np.empty((len(examples), top), dtype=np.int64))
+        for protocol in protocols
+    }
     starts = range(0, len(examples), size)
     for start in progress(starts, f"{label}: ranking", unit="block"):
         rows = slice(start, min(start + size, len(examples)))
@@ -128,12 +145,13 @@ def rank_examples(
         with blamed(model, label, "score"):
             scores = model.score(block, catalogue)
         check_scores(scores, (len(block), len(catalogue)), label)
-        seen = seen_columns(block, catalogue) if protocol == "masked" else None
-        ranks[rows] = rank_targets(scores, targets[rows], seen)
-        if top:
-            columns = top_items(scores, top, seen)
-            lists[rows] = np.where(columns >= 0, catalogue[columns], -1)
-    return Ranking(ranks, lists)
+        for protocol, ranking in rankings.items():
+            seen = seen_columns(block, catalogue) if protocol == "masked" else None
+            ranking.ranks[rows] = rank_targets(scores, targets[rows], seen)
+            if top:
+                columns = top_items(scores, top, seen)
+                ranking.top[rows] = np.where(columns >= 0, catalogue[columns], -1)
+    return rankings
 
 
 def seen_columns(examples: Examples, catalogue: IntArray) -> Seen:

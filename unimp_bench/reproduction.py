@@ -22,6 +22,7 @@ from unimp_bench.paths import Workspace
 from unimp_bench.processes import main_says
 from unimp_bench.results import RESULT_NAME, Estimate, Provenance, Result
 from unimp_bench.runner import RunRequest, open_corpus, planned, run
+from unimp_bench.versions import outdated
 
 ROUNDING = 1e-9
 """Intervals of equal values may miss their own mean in the last bits."""
@@ -129,6 +130,9 @@ def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequ
     spec = published.spec
     if published.cost is None:
         raise UsageError(f"{spec.key} was scored from a file of predictions: there is no model here to run again")
+    if older := outdated(published):
+        origin = _commit(published.provenance)
+        raise UsageError(f"{spec.key} is an older result ({'; '.join(older)}), which commit {origin} gives")
     _check_corpus(published, corpus)
     try:
         request = _request(published, corpus)

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.metrics.ranking import RANK_METRICS
+from unimp_bench.metrics.rating import SQUARED_ERROR
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.spec import RunSpec
 from unimp_bench.strict import Strict
@@ -158,6 +159,9 @@ class Result(Strict):
         if self.ranks:
             known = next((known for known in RANK_METRICS if known.name == metric), None)
             return None if known is None else known.values(self.target_ranks())
+        if metric == SQUARED_ERROR:
+            errors = self.example_values("MAE")
+            return None if errors is None else errors**2
         if metric not in self.values:
             return None
         packed = _unpacked(self.values[metric])

@@ -30,6 +30,7 @@ from unimp_bench.results import RESULT_NAME, Cost, ModelFacts, Result
 from unimp_bench.scoring import Answers, scored, write_predictions
 from unimp_bench.spec import FitSpec, RunSpec
 from unimp_bench.tuning.record import TUNED, tuned_settings
+from unimp_bench.versions import versions_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         with main_first():
             examples = draw_examples(task, corpus, request.split, "test", setting.cache)
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
-        fit = fit_or_load(model, spec.fit, corpus, workspace, fresh=request.fresh)
+        fit = fit_or_load(model, spec.fit, corpus, workspace, request.protocol, fresh=request.fresh)
         if helping():
             wait()  # until the result is there
             return Result.read(folder / RESULT_NAME), False
@@ -145,7 +146,7 @@ def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:
             "leave out --preset tuned"
         )
     corpus = Corpus.open(request.corpus)
-    chosen = tuned_settings(workspace, request.task, request.model, corpus.name, corpus.fingerprint)
+    chosen = tuned_settings(workspace, request.task, request.model, corpus.name, corpus.fingerprint, request.protocol)
     return dataclasses.replace(request, preset=None, settings={**chosen, **request.settings})
 
 
@@ -214,6 +215,7 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
             options={task.name: options} if options and task.name in tasks else {},
             split=split,
             start=fit,
+            **dataclasses.asdict(versions_of(registry.model_card(request.model), tasks)),
         )
     assert fit is not None
     return RunSpec(

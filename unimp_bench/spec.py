@@ -30,6 +30,10 @@ class FitSpec(Strict):
         options: of its tasks, by name, where they differ from the task's own.
         split: whose training part it learns from.
         start: the fitted model that this one goes on from; None for one that begins anew.
+        version: of the model (``ModelCard.version``).
+        features: versions of the feature extractors that the model reads, by name, where they are not 1.
+        selection: versions of the rules that chose among its epochs and settings on validation, by kind of task and
+            protocol (``ranking/masked``), where they are not 1.
     """
 
     tasks: tuple[tuple[str, int], ...]
@@ -40,6 +44,9 @@ class FitSpec(Strict):
     options: dict[str, dict[str, Any]] = Field(default={})
     split: Split = "loo"
     start: FitSpec | None = None
+    version: int = 1
+    features: dict[str, int] = Field(default={})
+    selection: dict[str, int] = Field(default={})
 
     @property
     def key(self) -> str:

@@ -52,6 +52,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Sarwar et al., WWW 2001; Deshpande and Karypis, TOIS 2004",
         new_users=True,
         new_items=False,
+        validated=False,
     ),
     ModelCard(
         name="ease",
@@ -62,5 +63,6 @@ CARDS: tuple[ModelCard, ...] = (
         source="Steck, WWW 2019",
         new_users=True,
         new_items=False,
+        validated=False,
     ),
 )

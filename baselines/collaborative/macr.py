@@ -14,8 +14,8 @@ popular items rank. It is chosen on the validation part when the training has en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,14 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.network import Network
 from baselines.learning.pairwise import PairwiseNetwork, Triples, penalty
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import Count, Rate, TrainingSettings, Weight
-from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples
+from unimp_bench.records import Examples, Protocol
 
 CONSTANTS = (0.0, 10.0, 20.0, 30.0, 40.0)
 """The values of ``c`` to choose from; 0 is the score of the training."""
@@ -112,17 +110,16 @@ class MACR(LearnedRanker[MACRConfig]):
     def build(self, interactions: Interactions, items: Items, cache: Path) -> MACRNetwork:
         return MACRNetwork(interactions, self.config)
 
-    def learn(self, network: Network, data: FitData, validate: Callable[[], float]) -> Outcome:
-        outcome = super().learn(network, data, validate)
+    def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
+        network = self.network
         assert isinstance(network, MACRNetwork)
-        chosen, best = network.constant.clone(), outcome.best
+        chosen = network.constant.clone()
         for constant in CONSTANTS[1:]:
             network.constant.fill_(constant)
-            score = validate()
+            score = self.quality(data)[protocol]
             if score > best:
                 chosen, best = network.constant.clone(), score
         network.constant.copy_(chosen)
-        return replace(outcome, best=best)
 
 
 def cross_entropy(positives: Tensor, negatives: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="the floor of every explanation table",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="typical-sentence",
@@ -22,6 +23,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="the floor of every explanation table",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="nearest-sentence",
@@ -33,6 +35,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="the simple rival of every model that writes",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="mrg",
@@ -44,5 +47,6 @@ CARDS: tuple[ModelCard, ...] = (
         source="Truong and Lauw, WWW 2019",
         new_users=False,
         new_items=False,
+        features=("pictures", "text"),
     ),
 )

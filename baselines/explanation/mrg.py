@@ -24,7 +24,8 @@ from baselines.learning.learned import LearnedModel
 from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData, Rater, Writer
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.early_stopping import Scores
+from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
 OFFICIAL = MRGConfig(
     learning_rate=3e-4,
@@ -60,18 +61,18 @@ class MRG(LearnedModel[MRGConfig, MRGFacts, MRGNetwork], Writer[MRGConfig], Rate
         regions = Regions(items, numbers, config.encoder, config.pretrained, config.text_encoder, cache)
         return MRGNetwork(facts, regions, config)
 
-    def learn(self, network: MRGNetwork, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: MRGNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         network.lessons = Lessons.of(data, self.facts, self.config.length)
-        outcome = super().learn(network, data, validate)
+        return super().learn(network, data, validate)
 
+    def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
         def quality(limit: int) -> float:
-            network.limit.fill_(limit)
-            return validate()
+            self.network.limit.fill_(limit)
+            return self.quality(data)[protocol]
 
         length = self.config.length
         if TASK in data.examples:
-            network.limit.fill_(max((length, *(limit for limit in LIMITS if limit < length)), key=quality))
-        return outcome
+            self.network.limit.fill_(max((length, *(limit for limit in LIMITS if limit < length)), key=quality))
 
     def validated_by(self, data: FitData) -> str:
         """The explanations; preference only where the fit has none."""

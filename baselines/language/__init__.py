@@ -25,5 +25,6 @@ CARDS: tuple[ModelCard, ...] = (
         source="Geng et al., Findings of EMNLP 2023",
         new_users=True,
         new_items=False,
+        features=("pictures",),
     ),
 )

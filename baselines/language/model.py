@@ -22,6 +22,7 @@ from baselines.learning.learned import LearnedModel
 from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData, Ranker, Rater, Selector, Writer
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import Scores, mean_scores
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Shown
 
 SettingsT = TypeVar("SettingsT", bound=LanguageSettings)
@@ -61,13 +62,13 @@ class LanguageModel(
         """The network that reads the prompts, at its first weights."""
         return LanguageNetwork(facts.t5(), self.config)
 
-    def learn(self, network: LanguageNetwork, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: LanguageNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         network.lessons = Lessons(data, self.facts, self._book, self.config)
         return super().learn(network, data, validate)
 
-    def quality(self, data: FitData) -> float:
-        """The mean of the validation scores of the tasks that it is fitted on."""
-        return float(np.mean([data.validate(self, task) for task in data.examples]))
+    def quality(self, data: FitData) -> Scores:
+        """The means of the validation scores of the tasks that it is fitted on."""
+        return mean_scores([data.validate(self, task) for task in data.examples])
 
     def warnings(self, items: Items) -> tuple[str, ...]:
         """What a reader of the results must know of the texts."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
+from typing import Protocol as Interface
 
 import torch
 
@@ -13,15 +14,19 @@ from baselines.learning.interactions import TASK
 from baselines.learning.network import Trainable
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.snapshot import Snapshot
-from baselines.learning.training import Outcome, train
+from baselines.learning.training import Outcome, restore_best, train
 from unimp_bench.contracts import FitData, Model, Parameters
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import Scores
+from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 
 WEIGHTS = "model.safetensors"
 
+_TRAINING = "training"
 
-class Facts(Protocol):
+
+class Facts(Interface):
     """What is counted in the training part and not learned: who and what has a row, which words there are."""
 
     def write(self, folder: Path) -> None:
@@ -59,6 +64,8 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
         self._network: NetworkT | None = None
         self._facts: FactsT | None = None
         self._ready = False
+        self._outcome: Outcome | None = None
+        self._selected: Protocol | None = None
         self._course: tuple[str, ...] = ()
 
     @abstractmethod
@@ -75,17 +82,20 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
             cache: folder of what depends on the corpus alone.
         """
 
-    def learn(self, network: NetworkT, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         """Train the network; ``validate`` is the quality of its present weights."""
-        folder = data.work / "training"
+        folder = data.work / _TRAINING
         return train(network, self.config, seed=data.seed, validate=validate, folder=folder, label=self.name)
 
     def validated_by(self, data: FitData) -> str:
         """The task of the fit by which the epoch is chosen."""
         return TASK
 
-    def quality(self, data: FitData) -> float:
-        """How good the present weights are on the validation part, higher is better."""
+    def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
+        """Choose on validation what is chosen once the weights are; ``best`` is their score under the protocol."""
+
+    def quality(self, data: FitData) -> Scores:
+        """How good the present weights are on the validation part under each protocol, higher is better."""
         return data.validate(self, self.validated_by(data))
 
     def fit(self, data: FitData) -> None:
@@ -93,14 +103,25 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
         seed_everything(data.seed)
         network = self._become(facts, data.items, data.cache)
 
-        def validate() -> float:
+        def validate() -> Scores:
             self._ready = False
             return self.quality(data)
 
-        outcome = self.learn(network, data, validate)
+        self._selected, self._outcome = None, self.learn(network, data, validate)
+        self.select(next(iter(self._outcome.stopping.best)), data)
+
+    def select(self, protocol: Protocol, data: FitData) -> None:
+        assert self._outcome is not None, "fit comes first"
+        if protocol == self._selected:
+            return
+        restore_best(self.network, data.work / _TRAINING, protocol)
         self._ready = False
-        if outcome.limited:
-            self._course = (f"cut at {outcome.epochs} epochs, the best one {outcome.best_epoch}: more may be better",)
+        best = self._outcome.stopping.best[protocol].score
+        assert best is not None
+        self.settle(protocol, data, best)
+        self._ready = False
+        remark = self._outcome.remark(protocol)
+        self._course, self._selected = (remark,) if remark else (), protocol
 
     def save(self, folder: Path) -> None:
         self.facts.write(folder)

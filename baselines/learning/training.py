@@ -19,8 +19,10 @@ import torch
 from baselines.learning.network import Trainable
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.snapshot import Snapshot
+from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
 from unimp_bench.progress import progress
+from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 
 LOG = "log"
@@ -33,25 +35,18 @@ class Outcome:
 
     Attributes:
         epochs: that were trained.
-        best_epoch: whose weights are kept, counted from 1.
-        best: its validation score.
-        limited: it ended at its most epochs, before its patience was at an end.
+        stopping: the best epoch under each protocol; empty without validation.
     """
 
     epochs: int
-    best_epoch: int
-    best: float
-    limited: bool
+    stopping: EarlyStopping
 
-
-@dataclass
-class _State:
-    """Where a training stands between two validations."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best: float = -math.inf
-    waited: int = 0
+    def remark(self, protocol: Protocol) -> str:
+        """What readers must know of a training that ended by its number of epochs; else empty."""
+        if self.stopping.is_decided(protocol):
+            return ""
+        best = self.stopping.best[protocol].epoch
+        return f"undertrained: stopped by its budget of {self.epochs} epochs, the best one {best}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class _Line:
 
     epoch: int
     loss: float
-    validation: float | None
+    validation: Scores | None
     epoch_seconds: float
     validation_seconds: float
 
@@ -70,59 +65,67 @@ def train(
     settings: TrainingSettings,
     *,
     seed: int,
-    validate: Callable[[], float] | None,
+    validate: Callable[[], Scores] | None,
     folder: Path,
     label: str,
 ) -> Outcome:
-    """Train until ``settings.patience`` validations in a row were not better; leave the network at its best epoch.
+    """Train until ``settings.patience`` validations in a row were not better, under no protocol; keep the best epochs.
+
+    ``restore_best`` makes the network one of them.
 
     Args:
         network: on its device, at its first weights.
         settings: the course of the training.
         seed: of every random choice.
-        validate: quality of the present weights, higher is better; None trains all epochs and keeps the last.
+        validate: quality of the present weights under each protocol, higher is better; None trains all epochs, and
+            leaves the network at the last.
         folder: of this training alone; all that resuming needs is written there at each validation.
         label: the model's name, for the progress bar and errors.
 
     Raises:
-        ModelError: the loss is not finite.
+        ModelError: the loss or a validation score is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.parent / LOG / f"{folder.name}.jsonl"
     log.parent.mkdir(exist_ok=True)
-    best_path, latest_path = folder / "best.safetensors", folder / "latest.safetensors"
+    latest_path = folder / "latest.safetensors"
     optimizers = network.optimizers(settings)
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    state = _State()
+    done, stopping = 0, EarlyStopping(settings.patience)
     if latest_path.is_file():
-        state = _restore(network, optimizers, Snapshot.read(latest_path))
-    while state.epoch < settings.epochs and state.waited < settings.patience:
-        until = min(state.epoch + settings.validate_every, settings.epochs)
+        done, stopping = _restore(network, optimizers, Snapshot.read(latest_path))
+    while done < settings.epochs and not stopping.is_over:
+        until = min(done + settings.validate_every, settings.epochs)
         started = time.perf_counter()
-        for epoch in range(state.epoch, until):
+        for epoch in range(done, until):
             groups = (group for optimizer in optimizers for group in optimizer.param_groups)
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate * network.pace(epoch)
             loss = _epoch(network, optimizers, seed, epoch, label)
         trained = time.perf_counter()
-        seconds = (trained - started) / (until - state.epoch)
-        state.epoch = until
-        score = None
+        seconds = (trained - started) / (until - done)
+        done, scores = until, None
         if validate is not None:
             network.eval()
-            score = validate()
-            state.waited += 1
-        if score is None or score > state.best:
-            state.best, state.best_epoch, state.waited = score or 0.0, until, 0
-            Snapshot(network.state_dict(), {}).write(best_path)
-        _snapshot(network, optimizers, state).write(latest_path)
-        line = _Line(until, loss, score, round(seconds, 4), round(time.perf_counter() - trained, 4))
+            scores = validate()
+            for protocol in stopping.update(done, scores, label):
+                Snapshot(network.state_dict(), {}).write(_best_path(folder, protocol))
+        _snapshot(network, optimizers, done, stopping).write(latest_path)
+        line = _Line(until, loss, scores, round(seconds, 4), round(time.perf_counter() - trained, 4))
         with log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(line)) + "\n")
-    network.load_state_dict(Snapshot.read(best_path).tensors)
     network.eval()
-    limited = validate is not None and state.waited < settings.patience
-    return Outcome(state.epoch, state.best_epoch, state.best, limited)
+    return Outcome(done, stopping)
+
+
+def restore_best(network: Trainable, folder: Path, protocol: Protocol) -> None:
+    """Put a network at the best epoch of the training in ``folder`` under a protocol."""
+    network.load_state_dict(Snapshot.read(_best_path(folder, protocol)).tensors)
+    network.eval()
+
+
+def _best_path(folder: Path, protocol: Protocol) -> Path:
+    return folder / f"best-{protocol}.safetensors"
 
 
 def _epoch(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], seed: int, epoch: int, label: str) -> float:
@@ -140,15 +143,20 @@ def _epoch(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], seed
     return loss
 
 
-def _snapshot(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], state: _State) -> Snapshot:
+def _snapshot(
+    network: Trainable, optimizers: Sequence[torch.optim.Optimizer], epoch: int, stopping: EarlyStopping
+) -> Snapshot:
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     for number, optimizer in enumerate(optimizers):
         for place, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer{number}.{place}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    return Snapshot(tensors, asdict(state) | {"best": None if math.isinf(state.best) else state.best})
+    return Snapshot(tensors, {"epoch": epoch, "stopping": stopping.dump()})
 
 
-def _restore(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], latest: Snapshot) -> _State:
+def _restore(
+    network: Trainable, optimizers: Sequence[torch.optim.Optimizer], latest: Snapshot
+) -> tuple[int, EarlyStopping]:
+    """The number of epochs that were done, and their scores."""
     network.load_state_dict(latest.below("network"))
     for number, optimizer in enumerate(optimizers):
         moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -156,5 +164,4 @@ def _restore(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], la
             place, _, moment = name.partition(".")
             moments.setdefault(int(place), {})[moment] = tensor
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    notes = latest.notes
-    return _State(**(notes | {"best": -math.inf if notes["best"] is None else notes["best"]}))
+    return latest.notes["epoch"], EarlyStopping.parse(latest.notes["stopping"])

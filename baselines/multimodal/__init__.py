@@ -12,6 +12,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="He and McAuley, AAAI 2016",
         new_users=False,
         new_items=False,
+        features=("pictures", "text"),
     ),
     ModelCard(
         name="causalrec",
@@ -23,6 +24,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Qiu et al., ACM Multimedia 2021; Cornac 3.0.1",
         new_users=False,
         new_items=False,
+        features=("pictures", "text"),
     ),
     ModelCard(
         name="mmgcl",
@@ -34,6 +36,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Yi et al., SIGIR 2022",
         new_users=False,
         new_items=False,
+        features=("pictures", "text"),
     ),
     ModelCard(
         name="mmssl",
@@ -45,5 +48,6 @@ CARDS: tuple[ModelCard, ...] = (
         source="Wei et al., WWW 2023",
         new_users=False,
         new_items=False,
+        features=("pictures", "text"),
     ),
 )

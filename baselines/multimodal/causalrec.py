@@ -23,8 +23,7 @@ term is (B,), and scoring changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -33,15 +32,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.network import Network
 from baselines.learning.pairwise import Triples, bpr_loss
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.training import Outcome
 from baselines.multimodal.features import visual_features
 from baselines.multimodal.vbpr import VBPR, VBPRConfig, VisualNetwork
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples
+from unimp_bench.records import Examples, Protocol
 
 Effects = tuple[Annotated[float, Field(ge=0, le=1)], ...]
 
@@ -117,13 +114,11 @@ class CausalRec(LearnedRanker[CausalRecConfig]):
         features, remarks = visual_features(self.config, interactions, items, cache)
         return CausalRecNetwork(interactions, features, remarks, self.config)
 
-    def learn(self, network: Network, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
+        network = self.network
         assert isinstance(network, CausalRecNetwork)
-        outcome = super().learn(network, data, validate)
-        quality = {self.config.debias[0]: outcome.best}
+        quality = {self.config.debias[0]: best}
         for value in self.config.debias[1:]:
             network.debias.fill_(value)
-            quality[value] = validate()
-        chosen = max(quality, key=quality.__getitem__)
-        network.debias.fill_(chosen)
-        return replace(outcome, best=quality[chosen])
+            quality[value] = self.quality(data)[protocol]
+        network.debias.fill_(max(quality, key=quality.__getitem__))

@@ -12,6 +12,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="the floor of every preference table",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="item-mean",
@@ -22,6 +23,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="the floor of every preference table",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="bias",
@@ -32,6 +34,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Koren, Bell and Volinsky (2009), Eq. 3",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="rating-mf",
@@ -45,6 +48,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Koren, Bell and Volinsky (2009); Cornac 3.0",
         new_users=False,
         new_items=False,
+        validated=False,
     ),
     ModelCard(
         name="sancl",
@@ -58,5 +62,6 @@ CARDS: tuple[ModelCard, ...] = (
         source="SANCL (Han et al., COLING 2022)",
         new_users=True,
         new_items=True,
+        features=("pictures",),
     ),
 )

@@ -35,6 +35,7 @@ from baselines.preference.sancl_reading import Lengths, Reader, count_words
 from baselines.preference.sancl_words import Vocabulary
 from unimp_bench.contracts import FitData, Rater
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import Scores
 from unimp_bench.errors import UsageError
 from unimp_bench.features.pictures import picture_vectors
 from unimp_bench.records import Examples, FloatArray
@@ -94,7 +95,7 @@ class SANCL(LearnedModel[SANCLConfig, Vocabulary, SANCLNetwork], Rater[SANCLConf
             config,
         )
 
-    def learn(self, network: SANCLNetwork, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: SANCLNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         train = data.examples[TASK].train
         assert train.ratings is not None and train.scale is not None
         lowest, highest, _ = train.scale

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.learning.snapshot import Snapshot
+from baselines.learning.training import Outcome
 from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
 from baselines.recbole.config import RecBoleConfig
 from baselines.recbole.dataset import TrainingPart, training_dataset, training_loader
@@ -14,11 +15,11 @@ from baselines.recbole.features import Feature, feature_names, item_feature
 from baselines.recbole.scoring import score
 from baselines.recbole.settings import check_model, recbole_config
 from baselines.recbole.state import model_state, restore_model
-from baselines.recbole.training import train
+from baselines.recbole.training import restore_best, train
 from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
-from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
 TASK = "recommendation"
 WEIGHTS, INTERACTIONS = "model.safetensors", "interactions.safetensors"
@@ -49,6 +50,8 @@ class RecBole(Ranker[RecBoleConfig]):
         super().__init__(config)
         check_model(config.model)
         self._built: _Built | None = None
+        self._outcome: Outcome | None = None
+        self._course: tuple[str, ...] = ()
 
     def fit(self, data: FitData) -> None:
         part = TrainingPart.of(data.examples[TASK].train, data.catalogue)
@@ -59,7 +62,7 @@ class RecBole(Ranker[RecBoleConfig]):
             trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
         if config["train_neg_sample_args"]["dynamic"]:
             loader.get_model(model)
-        train(
+        self._outcome = train(
             trainer,
             loader,
             patience=self.config.patience,
@@ -67,6 +70,13 @@ class RecBole(Ranker[RecBoleConfig]):
             folder=data.work,
             label=f"recbole:{self.config.model}",
         )
+        self.select(next(iter(self._outcome.stopping.best)), data)
+
+    def select(self, protocol: Protocol, data: FitData) -> None:
+        assert self._outcome is not None, "fit comes first"
+        restore_best(self._fitted().model, data.work, protocol)
+        remark = self._outcome.remark(protocol)
+        self._course = (remark,) if remark else ()
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         built = self._fitted()
@@ -75,13 +85,17 @@ class RecBole(Ranker[RecBoleConfig]):
     def save(self, folder: Path) -> None:
         built = self._fitted()
         built.part.write(folder / INTERACTIONS)
-        model_state(built.model, seed=built.seed).write(folder / WEIGHTS)
+        model_state(built.model, seed=built.seed, course=self._course).write(folder / WEIGHTS)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         weights = Snapshot.read(folder / WEIGHTS)
         part = TrainingPart.read(folder / INTERACTIONS)
         self._built = self._build(part, items, weights.notes["seed"], folder)
         restore_model(self._built.model, weights)
+        self._course = tuple(weights.notes["course"])
+
+    def remarks(self) -> tuple[str, ...]:
+        return self._course
 
     def parameters(self) -> Parameters:
         weights = list(self._fitted().model.parameters())

@@ -2,53 +2,64 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from baselines.learning.snapshot import Snapshot
+from baselines.learning.training import Outcome
 from baselines.recbole.compat import quietly
 from baselines.recbole.state import model_state, restore_model, restore_training, training_state
+from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
 from unimp_bench.progress import progress
+from unimp_bench.records import Protocol
 
 
-def train(trainer: Any, loader: Any, *, patience: int, validate: Callable[[], float], folder: Path, label: str) -> None:
-    """Train until ``patience`` epochs in a row were not better, and leave the model as it was after its best epoch.
+def train(
+    trainer: Any, loader: Any, *, patience: int, validate: Callable[[], Scores], folder: Path, label: str
+) -> Outcome:
+    """Train until ``patience`` epochs in a row were better under no protocol; ``restore_best`` gives the best ones.
 
     Args:
         trainer: RecBole's, with its model and its most epochs.
         loader: batches of training samples.
         patience: see above.
-        validate: the model's quality on the validation part, higher is better.
+        validate: the model's quality on the validation part under each protocol, higher is better.
         folder: of this fit; after every epoch but the last, all that resuming needs is written there.
         label: the model's name, for the progress bar and errors.
 
     Raises:
         ModelError: RecBole's training failed, as where the loss is no number.
     """
-    best_path, latest_path = folder / "best.safetensors", folder / "latest.safetensors"
-    epoch, waited, best = 0, 0, -math.inf
+    latest_path = folder / "latest.safetensors"
+    epoch, stopping = 0, EarlyStopping(patience)
     if latest_path.is_file():
         latest = Snapshot.read(latest_path)
         restore_model(trainer.model, Snapshot(latest.below("model"), latest.notes["model"]))
         restore_training(trainer, loader, latest)
-        epoch, waited, best = (latest.notes[name] for name in ("epoch", "waited", "best"))
-    while epoch < trainer.epochs and waited < patience:
+        epoch, stopping = latest.notes["epoch"], EarlyStopping.parse(latest.notes["stopping"])
+    while epoch < trainer.epochs and not stopping.is_over:
         _train_epoch(trainer, loader, epoch, label)
         epoch += 1
-        score = validate()
-        waited = 0 if score > best else waited + 1
+        improved = stopping.update(epoch, validate(), label)
         state = model_state(trainer.model)
-        if score > best:
-            best = score
-            state.write(best_path)
+        for protocol in improved:
+            state.write(_best_path(folder, protocol))
         if epoch < trainer.epochs:
-            latest = training_state(trainer, loader, epoch=epoch, waited=waited, best=best, model=state.notes)
+            latest = training_state(trainer, loader, epoch=epoch, stopping=stopping.dump(), model=state.notes)
             weights = {f"model.{name}": tensor for name, tensor in state.tensors.items()}
             Snapshot(latest.tensors | weights, latest.notes).write(latest_path)
-    restore_model(trainer.model, Snapshot.read(best_path))
+    return Outcome(epoch, stopping)
+
+
+def restore_best(model: Any, folder: Path, protocol: Protocol) -> None:
+    """Put a RecBole model at the best epoch of the training in ``folder`` under a protocol."""
+    restore_model(model, Snapshot.read(_best_path(folder, protocol)))
+
+
+def _best_path(folder: Path, protocol: Protocol) -> Path:
+    return folder / f"best-{protocol}.safetensors"
 
 
 def _train_epoch(trainer: Any, loader: Any, epoch: int, label: str) -> None:

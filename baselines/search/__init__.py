@@ -12,6 +12,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Robertson and Zaragoza (2009); the formula of rank_bm25",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="dense",
@@ -23,6 +24,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="dense retrieval as in Karpukhin et al., EMNLP 2020, without its training",
         new_users=True,
         new_items=True,
+        features=("text",),
     ),
     ModelCard(
         name="hem",

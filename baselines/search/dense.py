@@ -26,7 +26,7 @@ from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.features.text import LSA, TextEncoder, item_texts, text_encoder
-from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
 FILE = "dense.safetensors"
 
@@ -84,7 +84,11 @@ class Dense(Ranker[DenseConfig]):
         self._vectors[written] = told
         counts = np.bincount(data.examples[TASK].train.histories.items, minlength=len(texts))
         self._popularity = (np.log1p(counts) / np.log1p(counts.max())).astype(np.float32)
-        self._mixture = self._best_mixture(data)
+        self._mixtures = self._best_mixtures(data)
+        self._mixture = next(iter(self._mixtures.values()))
+
+    def select(self, protocol: Protocol, data: FitData) -> None:
+        self._mixture = self._mixtures[protocol]
 
     def save(self, folder: Path) -> None:
         tensors = {"vectors": torch.from_numpy(self._vectors), "popularity": torch.from_numpy(self._popularity)}
@@ -111,14 +115,15 @@ class Dense(Ranker[DenseConfig]):
         self._encode: TextEncoder | None = None
         self._known_queries: dict[str, FloatArray] = {}
 
-    def _best_mixture(self, data: FitData) -> Mixture:
-        """The first of the best ones, and so the smallest where the weights are given in order."""
-        best, quality = Mixture(), -np.inf
+    def _best_mixtures(self, data: FitData) -> dict[Protocol, Mixture]:
+        """Under each protocol; the first of the best ones, and so the smallest where the weights are given in order."""
+        best: dict[Protocol, Mixture] = {}
+        quality: dict[Protocol, float] = {}
         for weights in product(self.config.history_weights, self.config.popularity_weights):
             self._mixture = Mixture(*weights)
-            reached = data.validate(self, TASK)
-            if reached > quality:
-                best, quality = self._mixture, reached
+            for protocol, reached in data.validate(self, TASK).items():
+                if reached > quality.get(protocol, -np.inf):
+                    best[protocol], quality[protocol] = self._mixture, reached
         return best
 
     def _asked(self, examples: Examples) -> FloatArray:

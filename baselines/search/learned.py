@@ -22,6 +22,7 @@ from baselines.learning.training import Outcome
 from baselines.search.words import Documents, Vocabulary
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Texts
 
 TASK = "search"
@@ -161,7 +162,7 @@ class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[Setti
         reviewed = texts is train.histories.reviews
         return SearchFacts(interactions, Vocabulary.of(texts, asked, self.config.min_count, reviewed=reviewed))
 
-    def learn(self, network: NetworkT, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         histories, vocabulary = data.examples[TASK].train.histories, self.facts.vocabulary
         paths = np.array(data.items.text("category"), dtype=object)[self.facts.interactions.items]
         distinct, query_of_item = np.unique(paths, return_inverse=True)

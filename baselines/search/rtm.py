@@ -30,6 +30,7 @@ from baselines.search.rtm_reviews import NOTHING, Reviews, first_words, last_of
 from baselines.search.words import Vocabulary, written
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 _READ = 1024
@@ -80,7 +81,7 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         self._items, self._pools = items, self._pools_of(facts.items, items)
         return RTMNetwork(facts, self.config)
 
-    def learn(self, network: RTMNetwork, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: RTMNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         train = data.examples[TASK].train
         network.lessons = Lessons.of(train, data.catalogue, self.facts.vocabulary, self._pools)
         return super().learn(network, data, validate)

@@ -12,6 +12,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="the floor of every selection table",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="select-all",
@@ -22,6 +23,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="the floor of every selection table",
         new_users=True,
         new_items=True,
+        validated=False,
     ),
     ModelCard(
         name="popular-candidates",
@@ -32,5 +34,6 @@ CARDS: tuple[ModelCard, ...] = (
         source="the floor of every selection table",
         new_users=True,
         new_items=False,
+        validated=False,
     ),
 )

@@ -24,7 +24,8 @@ from baselines.learning.settings import TrainingSettings
 from baselines.selection.candidates import TASK, mean_f1
 from unimp_bench.contracts import FitData, Selector
 from unimp_bench.corpus import Items
-from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Shown
+from unimp_bench.early_stopping import Scores
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol, Shown
 
 FILE = "threshold.json"
 
@@ -89,13 +90,12 @@ class SelectingRanker(LearnedRanker[SettingsT], Selector[SettingsT]):
     def validated_by(self, data: FitData) -> str:
         return RECOMMENDATION if RECOMMENDATION in data.examples else TASK
 
-    def quality(self, data: FitData) -> float:
+    def quality(self, data: FitData) -> Scores:
         if RECOMMENDATION not in data.examples:
             self._choose_threshold(data)
         return super().quality(data)
 
-    def fit(self, data: FitData) -> None:
-        super().fit(data)
+    def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
         if TASK in data.examples:
             self._choose_threshold(data)
 

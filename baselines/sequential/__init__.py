@@ -68,6 +68,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Hou et al., KDD 2022, transductive",
         new_users=True,
         new_items=False,
+        features=("text",),
     ),
     ModelCard(
         name="unisrec-inductive",
@@ -78,5 +79,6 @@ CARDS: tuple[ModelCard, ...] = (
         source="Hou et al., KDD 2022, inductive",
         new_users=True,
         new_items=True,
+        features=("text",),
     ),
 )

@@ -19,6 +19,7 @@ from baselines.sequential.s3rec_finetuning import S3RecConfig, S3RecNetwork
 from baselines.sequential.s3rec_pretraining import Pretraining
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import Scores
 
 
 class S3Rec(SelectingRanker[S3RecConfig]):
@@ -35,7 +36,7 @@ class S3Rec(SelectingRanker[S3RecConfig]):
     def build(self, interactions: Interactions, items: Items, cache: Path) -> S3RecNetwork:
         return S3RecNetwork(interactions, item_attributes(items, interactions.items), self.config)
 
-    def learn(self, network: Network, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: Network, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         assert isinstance(network, S3RecNetwork)
         if self.config.pretraining_epochs:
             first = Pretraining(network).to(network.device)

@@ -24,6 +24,7 @@ from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwor
 from baselines.sequential.unisrec_pretraining import Pretraining
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import Scores
 from unimp_bench.errors import UsageError
 from unimp_bench.features.text import text_vectors
 from unimp_bench.records import Examples, FloatArray, IntArray
@@ -58,7 +59,7 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
             raise UsageError(f"no item of this corpus has a text, which is what {self.name} reads; run sasrec instead")
         return UniSRecNetwork(interactions, vectors.values[interactions.items], self.with_ids, self.config)
 
-    def learn(self, network: Network, data: FitData, validate: Callable[[], float]) -> Outcome:
+    def learn(self, network: Network, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         assert isinstance(network, UniSRecNetwork)
         if not self.config.pretraining_epochs:
             return super().learn(network, data, validate)

@@ -132,7 +132,7 @@ class Setting:
         }
         candidates = catalogue(corpus, "loo")
         fitted = {name: TaskExamples(parts["train"][name], parts["validation"][name]) for name in TASKS}
-        data = FitData(corpus.items, candidates, fitted, _SEED, cache, cache, lambda model, task: 0.0)
+        data = FitData(corpus.items, candidates, fitted, _SEED, cache, cache, lambda *_: {"paper": 0.0})
         vocabulary = vocabulary_of(data, config, ItemIds.atomic(len(corpus.items)))
         torch.manual_seed(_SEED)  # of the encoder's weights, here and below
         features, seconds = timed(lambda: picture_features(corpus.items, config.encoder, config.pretrained, cache))

@@ -39,7 +39,7 @@ def fit(tmp_path: Path) -> Fit:
         items = catalogue(corpus, "loo")
         work = tmp_path / f"fit-{next(numbers)}"
         work.mkdir()
-        model.fit(FitData(corpus.items, items, {task: examples}, seed, work, tmp_path, lambda *_: 0.0))
+        model.fit(FitData(corpus.items, items, {task: examples}, seed, work, tmp_path, lambda *_: {"paper": 0.0}))
         return model
 
     return fitted

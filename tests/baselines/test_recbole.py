@@ -24,7 +24,7 @@ from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.ranking import rank_examples
-from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Part, Split
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Part, Protocol, Split
 from unimp_bench.registry import make_model
 from unimp_bench.splits import catalogue, target_examples
 
@@ -62,13 +62,16 @@ def hits(model: Ranker[Any], corpus: Corpus) -> float:
 
 
 def fit_data(
-    corpus: Corpus, work: Path, seed: int = 1, validate: Callable[[Ranker[Any], str], float] | None = None
+    corpus: Corpus,
+    work: Path,
+    seed: int = 1,
+    validate: Callable[[Ranker[Any], str], dict[Protocol, float]] | None = None,
 ) -> FitData:
     examples = TaskExamples(part_of(corpus, "train"), part_of(corpus, "validation"))
     items = catalogue(corpus, "loo")
 
-    def quality(model: Ranker[Any], task: str) -> float:
-        return ndcg(rank_examples(model, examples.validation, items, "paper", top=0, label=task).ranks)
+    def quality(model: Ranker[Any], task: str) -> dict[Protocol, float]:
+        return {"paper": ndcg(rank_examples(model, examples.validation, items, "paper", top=0, label=task).ranks)}
 
     work.mkdir(exist_ok=True)
     return FitData(corpus.items, items, {TASK: examples}, seed, work, work, validate or quality)
@@ -325,7 +328,7 @@ def test_nothing_is_left_behind_and_the_command_line_is_not_read(
     assert model._fitted().config["embedding_size"] is None or model._fitted().config["embedding_size"] != 7
     assert model._fitted().config["seed"] == 1
     assert not list((tmp_path / "here").iterdir())
-    assert {path.name for path in (tmp_path / "work").iterdir()} == {"best.safetensors"}
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {"best-paper.safetensors"}
     assert capfd.readouterr() == ("", "")
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unimp_bench import registry
 from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.records import IntArray, Split, learned_from
 from unimp_bench.results import CorpusFacts, Cost, Estimate, ModelFacts, Provenance, Result, pack_ranks
 from unimp_bench.spec import FitSpec, RunSpec
+from unimp_bench.versions import versions_of
+
+
+def _versions(model: str, tasks: Iterable[str]) -> dict[str, Any]:
+    card = registry.model_cards().get(model)
+    return {} if card is None else asdict(versions_of(card, tasks))
 
 
 def make_result(
@@ -31,7 +39,7 @@ def make_result(
     fingerprint: str = "f" * 64,
     time: str = "t",
 ) -> Result:
-    """A result of a pretended run: a ranking whose numbers are those of ``ranks``."""
+    """A result of a pretended run of the present versions: a ranking whose numbers are those of ``ranks``."""
     settings, tune = dict(settings or {}), dict(tune or {})
     fit: FitSpec | None = None
     unprepared = learned_from(split)
@@ -45,6 +53,7 @@ def make_result(
             seed=seed,
             split=split_of,
             start=fit,
+            **_versions(model, tasks),
         )
     assert fit is not None
     return Result(

@@ -37,7 +37,7 @@ def audit(
 
 
 def ranks_where(hit: BoolArray) -> np.ndarray:
-    """Ranks of which HR@5 is ``hit``."""
+    """Ranks of which NDCG@5 is ``hit``."""
     return np.where(hit, 1, 99)
 
 
@@ -65,7 +65,7 @@ def sliced(section: Section | TopicSection, *audits: CorpusAudit) -> Slices:
 
 def test_rows_are_averaged_on_both_sides_and_over_seeds(folder: Path) -> None:
     slices = sliced(section_of(folder), audit(fingerprint="0" * 64), audit())
-    assert [row.label for row in slices.rows] == ["half", "walks"] and slices.metric == "HR@5"
+    assert [row.label for row in slices.rows] == ["half", "walks"] and slices.metric == "NDCG@5"
     transition = slices.cuts[0]
     assert (transition.cut.name, transition.yes.examples, transition.no.examples) == ("transition", 50, 50)
     assert transition.yes.means() == pytest.approx([0.5, 1.0])

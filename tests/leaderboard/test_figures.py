@@ -16,12 +16,14 @@ from unimp_bench.leaderboard.markdown.plot_files import plot_files, shown
 from unimp_bench.leaderboard.tables import Section, sections
 from unimp_bench.leaderboard.topics import topic_sections
 from unimp_bench.leaderboard.write import pages, write_all
+from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.plots import Bars, Intervals, Scatter
 from unimp_bench.records import IntArray
 from unimp_bench.reported import Reported, ReportedRow
 from unimp_bench.results import Result
 from unimp_bench.suites import SUITES
 
+NDCG = RankMetric("NDCG", 5)
 RANKS = np.random.default_rng(0).integers(1, 12, 400)
 
 
@@ -66,18 +68,18 @@ def test_rows_become_points_with_their_numbers_roles_and_costs() -> None:
         "popularity": "floor",
     }
     for point, row in zip(intervals.points, section.rows, strict=True):
-        estimate = row.metrics["HR@5"]
+        estimate = row.metrics["NDCG@5"]
         assert (point.value, point.low, point.high) == (estimate.value, estimate.low, estimate.high)
     assert {point.label: point.cost for point in cost.points} == {"good": 100.0, "popularity": 0.5}
-    assert intervals.metric == cost.metric == "HR@5" and intervals.higher_is_better
+    assert intervals.metric == cost.metric == "NDCG@5" and intervals.higher_is_better
     assert "Amazon" in intervals.note and "Amazon" in cost.note
 
 
 def test_findings_name_the_best_row_its_value_and_the_front() -> None:
     section = section_of(*rising(4))
     intervals, cost = (figure.plot.finding for figure in section_figures(section))
-    best = section.rows[0].metrics["HR@5"]
-    assert intervals.startswith(f"Best of 4 by HR@5: system-03, {best.value:.4f} [{best.low:.4f}, {best.high:.4f}]")
+    best = section.rows[0].metrics["NDCG@5"]
+    assert intervals.startswith(f"Best of 4 by NDCG@5: system-03, {best.value:.4f} [{best.low:.4f}, {best.high:.4f}]")
     assert cost.endswith(
         "system-00, 0.0000 in 1 s; system-01, 0.0250 in 2 s; system-02, 0.0500 in 3 s; system-03, 0.0750 in 4 s."
     )
@@ -103,7 +105,7 @@ def test_a_printed_number_counts_on_the_same_data_and_split_alone() -> None:
     section = section_of(search("a"), search("b"))
 
     def table(corpus: str, split: Any, value: float, model: str = "a") -> Reported:
-        row = ReportedRow(system="A", models=(model,), metrics={"HR@5": value})
+        row = ReportedRow(system="A", models=(model,), metrics={"NDCG@5": value})
         return Reported(source="p", task="search", data="d", corpus=corpus, protocol="p", split=split, rows=(row,))
 
     others = [table("", "loo", 0.1), table("beauty", "loo", 0.2), table("toy", "new-user", 0.3)]
@@ -125,11 +127,11 @@ def test_a_topic_shows_differences_on_the_same_examples_with_their_intervals() -
     assert isinstance(plot, Bars) and figure.name == "difference"
     base, other = plot.points
     assert (base.role, base.value, base.low) == ("base", 0.0, None)
-    difference = float(np.mean(worse <= 5) - np.mean(RANKS <= 5))
+    difference = float(np.mean(NDCG.values(worse)) - np.mean(NDCG.values(RANKS)))
     assert other.value == pytest.approx(difference) and difference < 0
     assert other.low is not None and other.high is not None and other.low < difference < other.high < 0
     drawn = np.random.default_rng(1).integers(400, size=(4000, 400))
-    expected = np.quantile(((worse <= 5).astype(float) - (RANKS <= 5))[drawn].mean(axis=1), [0.025, 0.975])
+    expected = np.quantile((NDCG.values(worse) - NDCG.values(RANKS))[drawn].mean(axis=1), [0.025, 0.975])
     assert (other.low, other.high) == pytest.approx(expected, abs=0.008)
     assert f"w/o Vision {difference:+.4f}" in plot.finding
     assert [section.rows[point.row].label for point in plot.points] == ["UniMP", "w/o Vision"]

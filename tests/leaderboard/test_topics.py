@@ -16,10 +16,12 @@ from unimp_bench.leaderboard.tables import sections
 from unimp_bench.leaderboard.text import show_topic
 from unimp_bench.leaderboard.topics import NO_RESULT, TopicSection, topic_sections
 from unimp_bench.leaderboard.write import pages
+from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
 from unimp_bench.results import Result
 from unimp_bench.suites import CATALOGUE, SUITES
 
+NDCG = RankMetric("NDCG", 5)
 RANKS = np.random.default_rng(0).integers(1, 12, 400)
 
 
@@ -115,7 +117,7 @@ def test_rows_are_compared_with_the_first_one_within_a_budget(tmp_path: Path) ->
     assert len(rows["UniMP"].results) == 3 and rows["UniMP"].test is None
     without, same = rows["w/o Vision"].test, rows["w/o Rew"].test
     assert without is not None and same is not None
-    expected = float(np.mean(worse <= 5) - np.mean(RANKS <= 5))
+    expected = float(np.mean(NDCG.values(worse)) - np.mean(NDCG.values(RANKS)))
     assert without.difference == pytest.approx(expected) and expected < -0.1 and without.p_value < 1e-3
     assert same.difference == 0 and same.p_value == 1
     assert rows["w/o Context"].reason == NO_RESULT and not rows["w/o Context"].metrics

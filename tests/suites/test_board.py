@@ -47,13 +47,13 @@ def test_states_follow_the_events(cells_of: Cells, workspace: Workspace) -> None
     assert board.counts() == "3 left, 1 was there, 1 cannot run"
     assert board.left() == [fails, left, done]
     (before,) = board.of(State.WAS_THERE)
-    assert (before.said, before.seconds) == ("HR@5 0.5000", 6)
+    assert (before.said, before.seconds) == ("NDCG@5 0.5000", 6)
     board.note(Event(fails, State.RUNNING))
     assert board.of(State.RUNNING)[0].started is not None
     failed = board.note(Event(fails, State.FAILED, "NaN scores", 3.0))
     assert (failed.said, failed.seconds, failed.started, failed.place) == ("NaN scores", 3.0, None, 1)
     finish(done, workspace)
-    assert board.note(Event(done, State.DONE, seconds=9.0)).said == "HR@5 0.5000"
+    assert board.note(Event(done, State.DONE, seconds=9.0)).said == "NDCG@5 0.5000"
     assert board.counts() == "1 left, 1 was there, 1 done, 1 failed, 1 cannot run"
 
 
@@ -99,7 +99,7 @@ def test_a_running_cell_shows_its_epoch_then_its_words(cells_of: Cells, workspac
     log.parent.mkdir(parents=True)
     log.write_text('{"epoch": 4, "loss": 2.5, "validation": null}\n')
     assert progress_of(cell, workspace) == "epoch 4, loss 2.5000"
-    log.write_text('{"epoch": 4, "loss": 2.5}\n{"epoch": 5, "loss": 2.25, "validation": 0.125}\n')
+    log.write_text('{"epoch": 4, "loss": 2.5}\n{"epoch": 5, "loss": 2.25, "validation": {"paper": 0.125}}\n')
     assert progress_of(cell, workspace) == "epoch 5, validation 0.1250"
     staged = Cell(cell.row, cell.request, cell.key, ("earlier", *cell.fits))
     (workspace.fits / "earlier").mkdir()

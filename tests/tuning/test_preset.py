@@ -66,7 +66,7 @@ def test_tune_then_run(planted: Corpus, home: Workspace, capsys: pytest.CaptureF
 
 def kept(corpus: Corpus, home: Workspace, model: str = MODEL, **settings: object) -> Path:
     """A search that was never made."""
-    path = place(home, "recommendation", corpus.name, model)
+    path = place(home, "recommendation", corpus.name, model, "paper")
     content = {
         "task": "recommendation",
         "model": model,
@@ -100,9 +100,10 @@ def test_it_is_found_by_fingerprint_whatever_the_corpus_is_called(
 ) -> None:
     path = kept(planted, home, window=2)
     shutil.move(path.parent, path.parent.with_name("another"))
-    assert find_tuned(home, "recommendation", MODEL, planted.fingerprint) is not None
-    assert find_tuned(home, "search", MODEL, planted.fingerprint) is None
-    assert find_tuned(home, "recommendation", MODEL, "0" * 64) is None
+    assert find_tuned(home, "recommendation", MODEL, planted.fingerprint, "paper") is not None
+    assert find_tuned(home, "recommendation", MODEL, planted.fingerprint, "masked") is None
+    assert find_tuned(home, "search", MODEL, planted.fingerprint, "paper") is None
+    assert find_tuned(home, "recommendation", MODEL, "0" * 64, "paper") is None
 
 
 def test_a_damaged_or_unknown_setting_is_one_line(planted: Corpus, home: Workspace) -> None:
@@ -116,7 +117,8 @@ def test_a_damaged_or_unknown_setting_is_one_line(planted: Corpus, home: Workspa
 
 
 def test_a_members_name_is_a_plain_file_name(home: Workspace) -> None:
-    assert place(home, "recommendation", "toy", "recbole:BPR").name == "recbole.BPR.json"
+    assert place(home, "recommendation", "toy", "recbole:BPR", "paper").name == "recbole.BPR.json"
+    assert place(home, "recommendation", "toy", "mf", "masked").name == "mf@masked.json"
 
 
 def test_baselines_of_a_suite_run_as_they_were_tuned(planted: Corpus, home: Workspace) -> None:

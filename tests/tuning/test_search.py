@@ -128,7 +128,7 @@ def test_a_fit_that_another_process_works_on_is_no_failed_trial(planted: Corpus,
     fits = sorted(Workspace(tmp_path).fits.iterdir())
     assert len(fits) == len(done) == 2
     for fit in fits:
-        (fit / "validation.json").unlink()
+        (fit / "validation-paper.json").unlink()
     with locked(fits[0]), pytest.raises(UsageError, match="another process works on"):
         tune(planted, tmp_path, {"window": (1,)})
 

@@ -19,7 +19,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.ranking import rank_examples
-from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Shown, Split, Texts
+from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Protocol, Shown, Split, Texts
 from unimp_bench.splits import catalogue, target_examples
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import Fusion, UniMPConfig
@@ -111,11 +111,11 @@ def fused(parts: Parts, fusion: Fusion, **settings: Any) -> Parts:
     return replace(parts, pieces=catalogue_pieces(parts.corpus.items, parts.vocabulary, config), model=model)
 
 
-def validator(corpus: Corpus) -> Callable[[Any, str], float]:
+def validator(corpus: Corpus) -> Callable[[Any, str], dict[Protocol, float]]:
     """A validation score between 0 and 1 for each kind of task."""
     items = catalogue(corpus, "loo")
 
-    def validate(model: Any, task: str) -> float:
+    def quality(model: Any, task: str) -> float:
         examples = examples_of(corpus, task, "validation")
         hidden = examples.hidden()
         match KINDS[task]:
@@ -136,7 +136,7 @@ def validator(corpus: Corpus) -> Callable[[Any, str], float]:
                 assert examples.pictures is not None and examples.targets is not None
                 return float(np.mean(model.paint(hidden) == examples.pictures.of(examples.targets)))
 
-    return validate
+    return lambda model, task: {"paper": quality(model, task)}
 
 
 def fit_data(corpus: Corpus, work: Path, cache: Path, *tasks: str, validate: Any = None, seed: int = 0) -> FitData:

@@ -36,7 +36,7 @@ def test_a_training_tells_of_its_steps_and_epochs(
     monkeypatch.setattr(log, "EVERY", 3)
     scores = iter([0.25, 0.125])
     model = UniMP(replace(SMALL, epochs=2, batch_tokens=2048))
-    model.fit(fit_data(planted, tmp_path, cache, "search", validate=lambda model, task: next(scores)))
+    model.fit(fit_data(planted, tmp_path, cache, "search", validate=lambda *_: {"paper": next(scores)}))
     lines = lines_of(tmp_path / "log")
     steps = [line for line in lines if "loss" in line]
     last = steps[-1]["step"]
@@ -48,8 +48,8 @@ def test_a_training_tells_of_its_steps_and_epochs(
     assert steps[-1]["loss"] < steps[0]["loss"] and steps[-1]["learning_rate"] < steps[0]["learning_rate"]
     epochs = [line for line in lines if "validation" in line]
     assert [(line["epoch"], line["validation"], line["best"]) for line in epochs] == [
-        (1, 0.25, True),
-        (2, 0.125, False),
+        (1, {"paper": 0.25}, ["paper"]),
+        (2, {"paper": 0.125}, []),
     ]
     assert not list((tmp_path / "log").glob("events*")), "nobody asked for them"
 
@@ -57,7 +57,7 @@ def test_a_training_tells_of_its_steps_and_epochs(
 def test_what_comes_after_the_last_checkpoint_is_dropped(tmp_path: Path) -> None:
     """The epoch's own line too, where the checkpoint was written after its last step and before its end."""
     steps = [{"step": step, "epoch": 1, "loss": 1.0} for step in (20, 40, 60)]
-    ended = {"step": 40, "epoch": 1, "validation": 0.5}
+    ended = {"step": 40, "epoch": 1, "validation": {"paper": 0.5}}
     written = [json.dumps(line) for line in (steps[0], steps[1], ended, steps[2])]
     text = "\n".join([*written, '{"step": 61, "ep'])
     for done, kept in (
@@ -75,11 +75,11 @@ def test_event_files_are_written_for_those_who_ask(tmp_path: Path, monkeypatch: 
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     monkeypatch.setenv(EVENTS, "1")
     written = opened(tmp_path, Progress())
-    written.validated(Progress(step=7), 0.5, best=True)
+    written.validated(Progress(step=7), {"paper": 0.5}, ["paper"])
     written.close()
     events = accumulator.EventAccumulator(str(tmp_path))
     events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("validation")] == [(7, 0.5)]
+    assert [(event.step, event.value) for event in events.Scalars("validation/paper")] == [(7, 0.5)]
 
 
 def test_event_files_without_the_package_are_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

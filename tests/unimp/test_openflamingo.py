@@ -278,7 +278,7 @@ def test_a_fit_begins_with_it(config: UniMPConfig, planted: Corpus, parts: Parts
     torch.save(state, tmp_path / "checkpoint.pt")
     once: Any = {"epochs": 1, "history": 1, "attributes": (), "learning_rate": 1e-9, "weight_decay": 0.0}
     model = UniMP(replace(config, flamingo=str(tmp_path / "checkpoint.pt"), trained="fusion", **once))
-    model.fit(fit_data(planted, tmp_path / "work", cache, "search", validate=lambda model, task: 0.5))
+    model.fit(fit_data(planted, tmp_path / "work", cache, "search", validate=lambda *_: {"paper": 0.5}))
     assert model._model.resampler is not None
     torch.testing.assert_close(model._model.resampler.latents.detach(), state["perceiver.latents"])
     table = state[f"lang_encoder.{PATHS[family_of(config)][1]}.weight"]

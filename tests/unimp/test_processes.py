@@ -104,7 +104,7 @@ def test_two_processes_learn_what_one_does(trainings: Trainings, alone: dict[str
     for one, two in zip(trainings.steps("alone"), trainings.steps("together"), strict=True):
         assert one == pytest.approx(two, rel=1e-4)  # Adam forgives a wrong scale; the norm tells of it
     names = {path.name for path in (trainings.folder / "together").rglob("*")}
-    assert names == {"log", "training.jsonl", "training.safetensors", "best.safetensors"}, "each is written once"
+    assert names == {"log", "training.jsonl", "training.safetensors", "best-paper.safetensors"}, "each is written once"
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import torch
 
 from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
 from unimp_bench.corpus import Corpus
+from unimp_bench.early_stopping import BestEpoch, EarlyStopping
 from unimp_bench.errors import DataError, ModelError
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.learning import training
@@ -249,7 +250,7 @@ def test_training_state_survives_the_disk(parts: Parts, tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.1))
     sum(parameter.square().sum() for parameter in model.parameters()).backward()  # type: ignore[union-attr]
     optimizer.step()
-    state = Progress(epoch=1, batches=2, step=12, best_score=0.25)
+    state = Progress(epoch=1, batches=2, step=12, stopping=EarlyStopping(None, {"paper": BestEpoch(0.25, 1)}).dump())
     save_training(model, optimizer, state, tmp_path / "state.safetensors")
     again = UniMPModel(SMALL, len(parts.vocabulary), parts.features.width)
     other = torch.optim.AdamW(parameter_groups(again, 0.1))

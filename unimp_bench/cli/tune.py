@@ -11,12 +11,13 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, pairs, task_option
+from unimp_bench.cli.question import corpus_option, pairs, protocol_option, task_option
 from unimp_bench.errors import UsageError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 
 if TYPE_CHECKING:
+    from unimp_bench.records import Protocol
     from unimp_bench.tuning.record import Trial
     from unimp_bench.tuning.space import Space
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting in all trials.")
 @click.option("--over", multiple=True, metavar="KEY=VALUE,VALUE", help="Search this, not the model's own space.")
+@protocol_option
 @task_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to leaderboards/tuned.")
 def command(
@@ -39,6 +41,7 @@ def command(
     seed: int,
     settings: tuple[str, ...],
     over: tuple[str, ...],
+    protocol: Protocol,
     options: tuple[str, ...],
     out: Path | None,
 ) -> None:
@@ -61,10 +64,10 @@ def command(
     from unimp_bench.tuning.space import space_of
 
     opened = Corpus.open(folder)
-    path = out or place(workspace, task, opened.name, model)
+    path = out or place(workspace, task, opened.name, model, protocol)
     space = space_of(model, fixed, searched)
     click.echo(f"{model} on {task}, corpus {opened.name}: {_account(space, trials)}", err=True)
-    done = search(Question(task, model, folder, seed, chosen), space, trials, workspace, _Progress())
+    done = search(Question(task, model, folder, seed, chosen, protocol), space, trials, workspace, _Progress())
     winner = best(done)
     assert winner is not None
     tuned = Tuned(
@@ -75,12 +78,14 @@ def command(
         settings={**space.fixed, **winner.values},
         fixed=dict(space.fixed),
         trials=done,
+        protocol=protocol,
         seed=seed,
-        provenance=provenance(_command(task, model, opened.name, trials, seed, settings, over, options)),
+        provenance=provenance(_command(task, model, opened.name, trials, seed, protocol, settings, over, options)),
     )
     tuned.write(path)
     _table(done)
-    click.echo(f"written {path}; 'unimp-bench run --task {task} --model {model} --corpus {corpus} --preset tuned'")
+    command = f"unimp-bench run --task {task} --model {model} --corpus {corpus} --protocol {protocol} --preset tuned"
+    click.echo(f"wrote {path}; run the chosen settings with '{command}'")
 
 
 class _Progress:
@@ -134,13 +139,14 @@ def _command(
     corpus: str,
     trials: int,
     seed: int,
+    protocol: Protocol,
     settings: tuple[str, ...],
     over: tuple[str, ...],
     options: tuple[str, ...],
 ) -> str:
     """The command that gives this search."""
     parts = ["unimp-bench", "tune", "--task", task, "--model", model, "--corpus", corpus]
-    parts += ["--trials", str(trials), "--seed", str(seed)]
+    parts += ["--trials", str(trials), "--protocol", protocol, "--seed", str(seed)]
     for name, given in (("--set", settings), ("--over", over), ("--option", options)):
         parts += [part for pair in given for part in (name, pair)]
     return shlex.join(parts)

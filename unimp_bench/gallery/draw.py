@@ -75,7 +75,7 @@ def draw(request: DrawRequest, workspace: Workspace) -> Gallery:
     users = request.users or most_different_users(corpus, searches, request.query)
     wishes, bought = wishes_of(corpus, searches, request.query, users)
     pictures = picture_codes(painting, corpus, cache)
-    fit_or_load(model, plan.spec.fit, corpus, workspace, fresh=False)
+    fit_or_load(model, plan.spec.fit, corpus, workspace, "paper", fresh=False)
     drawings = artist.draw(wishes, catalogue(corpus, "loo"), pictures)
     command = command_of(request, [corpus.users.names[user] for user in wishes.users])
     about = _about(request, corpus.manifest.synthetic)

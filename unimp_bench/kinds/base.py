@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -68,7 +68,10 @@ class Kind(ABC):
     Attributes:
         name: as cards and tasks name it.
         columns: its metrics, in the order of tables.
-        main: the metric that orders rows and is tested; it has a value for each example.
+        main: the metric that orders rows, and selects models on validation, under the protocol of the table.
+        compared: the metric whose values of each example are tested and cut into slices; the main one, where that has
+            such values.
+        selection: versions of the rule by which validation selects, by protocol; 1 where none is given.
         reported: the metric of a paper's table that the main table sets beside ours.
         has_protocols: rankings alone ask what becomes of seen items.
     """
@@ -76,6 +79,8 @@ class Kind(ABC):
     name: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]]
     main: ClassVar[str]
+    compared: ClassVar[str]
+    selection: ClassVar[Mapping[Protocol, int]] = {}
     reported: ClassVar[str]
     has_protocols: ClassVar[bool] = False
 
@@ -93,8 +98,11 @@ class Kind(ABC):
         """All metrics of a prediction."""
 
     @abstractmethod
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
-        """The score that models are chosen by: between 0 and 1, higher better."""
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+        """The score that models are selected by, the main metric, under each protocol: between 0 and 1, higher better.
+
+        Kinds without protocols have one, ``paper``. That of ``setting`` does not matter here.
+        """
 
     @abstractmethod
     def table(self, prediction: Any, examples: Examples, setting: Setting) -> dict[str, pa.Array | list[Any]]:

@@ -9,7 +9,7 @@ from unimp_bench.kinds.base import Column, Kind, Setting, evenly, hidden_blocks,
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import Examples, IntArray
+    from unimp_bench.records import Examples, IntArray, Protocol
 
 VALIDATION_PICTURES = 500
 """Pictures that are generated for one validation score."""
@@ -46,7 +46,7 @@ class PictureKind(Kind):
         Column("CLIP-T"),
         Column("CMMD", higher_is_better=False),
     )
-    main = "Token accuracy"
+    main = compared = "Token accuracy"
     reported = ""
 
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> IntArray:
@@ -81,13 +81,13 @@ class PictureKind(Kind):
             queries,
         )
 
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """Token accuracy over at most ``VALIDATION_PICTURES`` examples, evenly spaced."""
         import numpy as np
 
         some = evenly(examples, VALIDATION_PICTURES)
         assert some.pictures is not None and some.targets is not None
-        return float(np.mean(self.predict(model, some, setting) == some.pictures.of(some.targets)))
+        return {"paper": float(np.mean(self.predict(model, some, setting) == some.pictures.of(some.targets)))}
 
     def table(self, prediction: IntArray, examples: Examples, setting: Setting) -> dict[str, Any]:
         import numpy as np

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from unimp_bench.kinds.base import Column, Kind, Setting, must_be
 from unimp_bench.metrics.ranking import RANK_METRICS, RankMetric
+from unimp_bench.records import PROTOCOLS
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.ranking import Ranking
-    from unimp_bench.records import Examples
+    from unimp_bench.records import Examples, Protocol
 
-SELECTION_METRIC = RankMetric("NDCG", 5)
+_SELECTS = RankMetric("NDCG", 5)
 LISTED = 10
 """Items of a prediction's list."""
 
@@ -28,30 +30,33 @@ class RankingKind(Kind):
     columns = tuple(
         Column(metric.name, brief=metric.name in _BRIEF, interval=metric.name in _INTERVALS) for metric in RANK_METRICS
     )
-    main = "HR@5"
+    main = compared = _SELECTS.name
+    selection = MappingProxyType({"masked": 2})  # 1 selected by protocol paper
     reported = "HR@5"
     has_protocols = True
 
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> Ranking:
-        return self._ranking(model, examples, setting, LISTED)
+        return self._rankings(model, examples, setting, (setting.protocol,), LISTED)[setting.protocol]
 
-    def _ranking(self, model: Model[Any], examples: Examples, setting: Setting, top: int) -> Ranking:
+    def _rankings(
+        self, model: Model[Any], examples: Examples, setting: Setting, protocols: tuple[Protocol, ...], top: int
+    ) -> dict[Protocol, Ranking]:
         from unimp_bench.contracts import Ranker
-        from unimp_bench.ranking import rank_examples
+        from unimp_bench.ranking import rank_under
         from unimp_bench.splits import catalogue
 
         must_be(model, Ranker, setting.label, setting.task.name)
         items = catalogue(setting.corpus, examples.split)
-        protocol, label = setting.protocol, setting.label
-        return rank_examples(model, examples, items, protocol, top=top, label=label)  # type: ignore[arg-type]
+        return rank_under(protocols, model, examples, items, top=top, label=setting.label)  # type: ignore[arg-type]
 
     def scores(self, prediction: Ranking, examples: Examples, setting: Setting) -> Scores:
         from unimp_bench.metrics.scores import mean_score
 
         return {metric.name: mean_score(metric.values(prediction.ranks)) for metric in RANK_METRICS}
 
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
-        return float(SELECTION_METRIC.values(self._ranking(model, examples, setting, top=0).ranks).mean())
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+        rankings = self._rankings(model, examples, setting, PROTOCOLS, top=0)
+        return {name: float(_SELECTS.values(ranking.ranks).mean()) for name, ranking in rankings.items()}
 
     def table(self, prediction: Ranking, examples: Examples, setting: Setting) -> dict[str, Any]:
         import numpy as np

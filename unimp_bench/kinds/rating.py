@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+from unimp_bench.metrics.rating import SQUARED_ERROR
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import Examples, FloatArray
+    from unimp_bench.records import Examples, FloatArray, Protocol
 
 
 class RatingKind(Kind):
@@ -17,11 +18,12 @@ class RatingKind(Kind):
 
     name = "rating"
     columns = (
-        Column("MAE", higher_is_better=False, interval=True),
         Column("RMSE", higher_is_better=False, interval=True),
+        Column("MAE", higher_is_better=False, interval=True),
         Column("Unparsable", higher_is_better=False),
     )
-    main = "MAE"
+    main = "RMSE"
+    compared = SQUARED_ERROR
     reported = "MAE"
 
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> FloatArray:
@@ -49,7 +51,7 @@ class RatingKind(Kind):
         assert examples.ratings is not None and examples.scale is not None
         return rating_scores(prediction, examples.ratings, examples.scale)
 
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """1 less the RMSE as a share of the scale."""
         import numpy as np
 
@@ -58,7 +60,7 @@ class RatingKind(Kind):
         assert examples.ratings is not None and examples.scale is not None
         low, high, _ = examples.scale
         errors = rating_errors(self.predict(model, examples, setting), examples.ratings, examples.scale)
-        return float(1 - np.sqrt(np.mean(errors**2)) / (high - low))
+        return {"paper": float(1 - np.sqrt(np.mean(errors**2)) / (high - low))}
 
     def table(self, prediction: FloatArray, examples: Examples, setting: Setting) -> dict[str, Any]:
         import numpy as np

@@ -9,7 +9,7 @@ from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import BoolArray, Examples
+    from unimp_bench.records import BoolArray, Examples, Protocol
 
 
 class SelectionKind(Kind):
@@ -22,7 +22,7 @@ class SelectionKind(Kind):
         Column("Recall", interval=True),
         Column("Chosen"),
     )
-    main = "F1"
+    main = compared = "F1"
     reported = "F1"
 
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> BoolArray:
@@ -50,13 +50,13 @@ class SelectionKind(Kind):
         assert examples.suits is not None and examples.shown is not None
         return selection_scores(prediction, examples.suits, examples.shown.offsets)
 
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> float:
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """F1, averaged over users."""
         from unimp_bench.metrics.scores import Score
 
         found = self.scores(self.predict(model, examples, setting), examples, setting)["F1"]
         assert isinstance(found, Score)
-        return found.value
+        return {"paper": found.value}
 
     def table(self, prediction: BoolArray, examples: Examples, setting: Setting) -> dict[str, Any]:
         import numpy as np

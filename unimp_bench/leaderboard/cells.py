@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol as Interface
 
 from unimp_bench.kinds import Column, Kind
+from unimp_bench.leaderboard.labels import older_remark
 from unimp_bench.leaderboard.tables import Section
 from unimp_bench.markdown import generated, table_head, table_row
 from unimp_bench.reported import Reported, ReportedRow
@@ -134,9 +135,15 @@ def corpus_facts(corpus: CorpusFacts, kind: Kind, examples: int, protocol: str, 
 
 def remarks(lines: Sequence[Line]) -> list[str]:
     """What readers must know of single results, and why cells are empty."""
-    notes = [(line.label, remark) for line in lines for result in line.results for remark in result.remarks]
+    notes = [(line.label, remark) for line in lines for result in line.results for remark in remarks_of(result)]
     notes += [(name, f"empty: {reason}") for line in lines for name, reason in line.missing.items()]
     return ["", *(f"* {about}: {note}" for about, note in dict.fromkeys(notes))] if notes else []
+
+
+def remarks_of(result: Result) -> tuple[str, ...]:
+    """What a result says of itself, and that it is of an earlier version."""
+    older = older_remark(result)
+    return (*result.remarks, older) if older else result.remarks
 
 
 def details(lines: Sequence[Line], names: Sequence[str], first: str, further: Iterable[Result] = ()) -> list[str]:

@@ -70,11 +70,11 @@ def topic_figures(section: TopicSection) -> list[Figure]:
         return []
     higher = _higher_is_better(section)
     said = [f"{point.label} {point.value:+.4f}" for point in (others if higher else others[::-1])]
-    lead = f"Difference in {section.kind.main} to {base.label}: "
+    lead = f"Difference in {section.kind.compared} to {base.label}: "
     plot = Bars(
         title=f"{section.suite.title}: {section.title}",
         finding=lead + (f"worst {said[0]}, best {said[-1]}." if len(said) > 1 else f"{said[0]}."),
-        metric=section.kind.main,
+        metric=section.kind.compared,
         base=base.label,
         higher_is_better=higher,
         points=tuple(points),

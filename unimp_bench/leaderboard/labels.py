@@ -8,17 +8,36 @@ from unimp_bench.results import Result
 from unimp_bench.spec import FitSpec
 from unimp_bench.suites import SuiteRow
 from unimp_bench.suites.record import ALL_TASKS
+from unimp_bench.versions import outdated
+
+OLDER = "‡"
+"""The mark of rows of an earlier version of model, features, task or selection rule."""
 
 
 def label_of(result: Result) -> str:
-    """The model, its preset where it is not the default, its changed settings, and how it was fitted if otherwise."""
+    """The model, its preset where it is not the default, its changed settings, and how it was fitted if otherwise.
+
+    A result of an earlier version says so, and so stands in a row of its own.
+    """
     model, fit = result.model, result.spec.fit
     parts = [] if model.preset == "default" else [model.preset]
     parts += settings_words(model.settings)
     parts += _fit_words(
         [tasks_of(stage) for stage in fit.stages[:-1]], tasks_of(fit), fit.split, model.tune, result.spec.task
     )
-    return f"{model.name} ({', '.join(parts)})" if parts else model.name
+    label = f"{model.name} ({', '.join(parts)})" if parts else model.name
+    return f"{label}{older_mark(result)}"
+
+
+def older_mark(result: Result) -> str:
+    """What stands behind the label of a result of an earlier version."""
+    return f" {OLDER}" if outdated(result) else ""
+
+
+def older_remark(result: Result) -> str:
+    """Which version a result is of, for the remarks of its table; empty for one of the present versions."""
+    found = outdated(result)
+    return f"an older result: {', '.join(found)}; the same command gives a new one" if found else ""
 
 
 def row_words(row: SuiteRow) -> str:

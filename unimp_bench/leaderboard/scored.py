@@ -38,8 +38,8 @@ class Scored:
         return float(np.mean([result.metrics[self.kind.main].value for result in self.results]))
 
     def main_values(self) -> FloatArray:
-        """Per example, the mean of the main metric over seeds."""
-        values = self._values(self.kind.main)
+        """Per example, the mean over seeds of the metric that rows are compared by."""
+        values = self._values(self.kind.compared)
         assert values is not None
         return values
 

@@ -73,7 +73,7 @@ class Slices:
     """The rows of a section, cut by cut.
 
     Attributes:
-        metric: what is averaged, the main one of the section's kind.
+        metric: what is averaged, the compared one of the section's kind.
         rows: those of the section that have results, in its order.
         cuts: those that the audit could make, in the order of ``CUTS``.
     """
@@ -108,4 +108,4 @@ def slices_of(section: Section | TopicSection, audits: Sequence[CorpusAudit]) ->
         )
         for cut, mask in masks
     )
-    return Slices(section.kind.main, rows, cuts) if cuts else None
+    return Slices(section.kind.compared, rows, cuts) if cuts else None

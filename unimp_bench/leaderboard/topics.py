@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from unimp_bench import registry
 from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.leaderboard.claims import claims, left_over, viewed_as
-from unimp_bench.leaderboard.labels import settings_words
+from unimp_bench.leaderboard.labels import older_mark, settings_words
 from unimp_bench.leaderboard.scored import Scored, compared, metric_names
 from unimp_bench.metrics.paired import PairedTest
 from unimp_bench.results import CorpusFacts, Estimate, Result
@@ -134,9 +134,9 @@ def _lines(
             continue
         left = left_over(row, result)
         if not row.budgeted:
-            groups.setdefault(_extended(row, result.model.preset, left), []).append(result)
+            groups.setdefault(_extended(row, result.model.preset, left) + older_mark(result), []).append(result)
         elif (result.model.preset, left) == wanted:
-            groups.setdefault(row.label, []).append(result)
+            groups.setdefault(row.label + older_mark(result), []).append(result)
     if not groups:
         return [(row, None)]
     return [(row, Scored.of(label, group, kind)) for label, group in sorted(groups.items())]

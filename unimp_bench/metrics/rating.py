@@ -13,6 +13,9 @@ from unimp_bench.metrics.intervals import bootstrap_interval
 from unimp_bench.metrics.scores import Score, Scores, mean_score
 from unimp_bench.records import FloatArray
 
+SQUARED_ERROR = "Squared error"
+"""The values of single examples behind RMSE: the squares of those of MAE."""
+
 
 def rating_errors(predicted: FloatArray, truth: FloatArray, scale: tuple[float, float, float]) -> FloatArray:
     """(n,) absolute errors; see ``rating_scores``."""

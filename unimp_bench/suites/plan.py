@@ -81,13 +81,13 @@ def cells(
     opened = Corpus.open(corpus)
     if budget.preset == TUNED:
         for task in tasks:
-            tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint)
+            tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint, suite.protocol)
 
     def chosen(row: SuiteRow, task: str) -> Budget:
         if row.budgeted:
             return budget
         tunable = row.preset is None and learned_from(suite.split) == "loo"
-        tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint) is not None
+        tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint, suite.protocol) is not None
         return Budget(TUNED if tuned else row.preset)
 
     found = [

@@ -74,7 +74,7 @@ class ModelConformance:
         """Every served task gives a result with the main metric of its kind for every example."""
         for task in self.card.tasks:
             result, _ = run(self._request(corpus, task), workspace)
-            main = result.example_values(kind_of(registry.task_cards()[task].kind).main)
+            main = result.example_values(kind_of(registry.task_cards()[task].kind).compared)
             assert main is not None and len(main) == result.examples > 0
             assert np.isfinite(main).all() and (main >= 0).all()
 
@@ -85,7 +85,7 @@ class ModelConformance:
             task = registry.make_task(name)
             setting = Setting(task, corpus, "paper", corpus_cache(corpus, workspace), self.model)
             examples = self._examples(corpus, workspace, name, "validation")
-            assert 0 <= kind_of(task.kind).validation(model, examples, setting) <= 1
+            assert all(0 <= score <= 1 for score in kind_of(task.kind).validation(model, examples, setting).values())
 
     def test_the_same_seed_gives_the_same_answers(self, corpus: Corpus, workspace: Workspace) -> None:
         """A second fit, elsewhere, answers the same to the last bit."""
@@ -157,7 +157,7 @@ class ModelConformance:
         request = self._request(corpus, self.card.tasks[0])
         model: Model[Any] = registry.make_model(self.model, settings=self.settings)
         spec = specify(request, registry.make_task(request.task), model, corpus)
-        fit_or_load(model, spec.fit, corpus, workspace, fresh=False)
+        fit_or_load(model, spec.fit, corpus, workspace, "paper", fresh=False)
         return model
 
     def _examples(self, corpus: Corpus, workspace: Workspace, task: str, part: Part = "test") -> Examples:

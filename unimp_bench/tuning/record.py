@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.paths import Workspace
+from unimp_bench.records import PROTOCOLS, Protocol
 from unimp_bench.results import Provenance
 from unimp_bench.strict import Strict
 
@@ -46,6 +47,7 @@ class Tuned(Strict):
             default which changes later does not change the choice.
         fixed: settings that were the same in all trials.
         trials: in the order of the search; the first has the model's own values.
+        protocol: under which the trials were scored, and their models selected.
         seed: of the search and of every fit.
     """
 
@@ -58,6 +60,7 @@ class Tuned(Strict):
     settings: dict[str, Any]
     fixed: dict[str, Any] = Field(default={})
     trials: tuple[Trial, ...]
+    protocol: Protocol = "paper"
     seed: int
     provenance: Provenance
 
@@ -90,36 +93,39 @@ def ranked(trials: tuple[Trial, ...]) -> list[Trial]:
     return [trial for _, trial in sorted(scored, key=lambda pair: -pair[0])]
 
 
-def place(workspace: Workspace, task: str, corpus: str, model: str) -> Path:
+def place(workspace: Workspace, task: str, corpus: str, model: str, protocol: Protocol) -> Path:
     """Where a search is kept; the colon of a family's member, which some file systems refuse, becomes a dot."""
-    return workspace.leaderboards / TUNED / task / corpus / _file_name(model)
+    return workspace.leaderboards / TUNED / task / corpus / _file_name(model, protocol)
 
 
-def find_tuned(workspace: Workspace, task: str, model: str, fingerprint: str) -> Tuned | None:
+def find_tuned(workspace: Workspace, task: str, model: str, fingerprint: str, protocol: Protocol) -> Tuned | None:
     """The search for a model on a corpus, whatever the corpus is called; None where there was none."""
     for tuned in all_tuned(workspace, model):
-        if (tuned.task, tuned.fingerprint) == (task, fingerprint):
+        if (tuned.task, tuned.fingerprint, tuned.protocol) == (task, fingerprint, protocol):
             return tuned
     return None
 
 
 def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
     """Every search for a model, on whatever task and corpus."""
-    paths = sorted((workspace.leaderboards / TUNED).glob(f"*/*/{_file_name(model)}"))
+    folder = workspace.leaderboards / TUNED
+    paths = [path for protocol in PROTOCOLS for path in sorted(folder.glob(f"*/*/{_file_name(model, protocol)}"))]
     return [tuned for tuned in map(Tuned.read, paths) if tuned.model == model]
 
 
-def tuned_settings(workspace: Workspace, task: str, model: str, corpus: str, fingerprint: str) -> Mapping[str, Any]:
+def tuned_settings(
+    workspace: Workspace, task: str, model: str, corpus: str, fingerprint: str, protocol: Protocol
+) -> Mapping[str, Any]:
     """The settings that ``--preset tuned`` stands for.
 
     Raises:
         UsageError: no search was made.
     """
-    tuned = find_tuned(workspace, task, model, fingerprint)
+    tuned = find_tuned(workspace, task, model, fingerprint, protocol)
     if tuned is None:
         raise UsageError(
-            f"no tuned configuration of {model} for {task} on {corpus}; make one with "
-            f"'unimp-bench tune --task {task} --model {model} --corpus {corpus}'"
+            f"no tuned configuration of {model} for {task} on {corpus} under protocol {protocol}; make one with "
+            f"'unimp-bench tune --task {task} --model {model} --corpus {corpus} --protocol {protocol}'"
         )
     return tuned.settings
 
@@ -129,5 +135,5 @@ def words(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
-def _file_name(model: str) -> str:
-    return f"{model.replace(':', '.')}.json"
+def _file_name(model: str, protocol: Protocol) -> str:
+    return f"{model.replace(':', '.')}{'' if protocol == 'paper' else f'@{protocol}'}.json"

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unimp_bench.contracts import Model, Task
-from unimp_bench.corpus import Corpus
 from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.fitting import FIT_NAME, SCORE_NAME, FitCost, corpus_cache, fit_or_load
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.paths import Workspace
-from unimp_bench.runner import RunRequest, planned
-from unimp_bench.spec import FitSpec
+from unimp_bench.records import Protocol
+from unimp_bench.runner import Planned, RunRequest, planned
 from unimp_bench.strict import Strict
 from unimp_bench.tuning.record import Trial
 from unimp_bench.tuning.space import Point, Space
@@ -41,6 +39,7 @@ class Question:
     corpus: Path
     seed: int
     options: Mapping[str, str]
+    protocol: Protocol = "paper"
 
 
 class _Score(Strict):
@@ -114,7 +113,7 @@ class _Asked:
         except UsageError as error:  # a combination that the model refuses
             return Trial(values=values, failed=str(error))
         try:
-            score, cost = _validated(plan.model, plan.spec.fit, plan.task, plan.corpus, self._workspace)
+            score, cost = _validated(plan, self._question.protocol, self._workspace)
         except ModelError as error:
             return Trial(values=values, failed=str(error))
         return Trial(values=values, score=score, seconds=cost.seconds)
@@ -128,23 +127,23 @@ def _request(question: Question, settings: Mapping[str, Any]) -> RunRequest:
         seed=question.seed,
         settings=settings,
         options=question.options,
+        protocol=question.protocol,
     )
 
 
-def _validated(
-    model: Model[Any], spec: FitSpec, task: Task, corpus: Corpus, workspace: Workspace
-) -> tuple[float, FitCost]:
+def _validated(plan: Planned, protocol: Protocol, workspace: Workspace) -> tuple[float, FitCost]:
     """The validation score of a fit and what it took; measured once."""
+    spec, corpus = plan.spec.fit, plan.corpus
     folder = workspace.fits / spec.key
-    record = folder / SCORE_NAME
+    record = folder / SCORE_NAME.format(protocol)
     if (folder / FIT_NAME).is_file() and record.is_file():
         cost = FitCost.model_validate_json((folder / FIT_NAME).read_bytes())
         return _Score.model_validate_json(record.read_bytes()).score, cost
-    cost = fit_or_load(model, spec, corpus, workspace, fresh=False)
+    cost = fit_or_load(plan.model, spec, corpus, workspace, protocol, fresh=False)
     cache = corpus_cache(corpus, workspace)
-    setting = Setting(task, corpus, "paper", cache, label=spec.model)
-    examples = draw_examples(task, corpus, spec.split, "validation", cache)
-    score = kind_of(task.kind).validation(model, examples, setting)
+    setting = Setting(plan.task, corpus, protocol, cache, label=spec.model)
+    examples = draw_examples(plan.task, corpus, spec.split, "validation", cache)
+    score = kind_of(plan.task.kind).validation(plan.model, examples, setting)[protocol]
     write_atomically(record, _Score(score=score).model_dump_json() + "\n")
     return score, cost
 

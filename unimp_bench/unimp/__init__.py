@@ -13,5 +13,6 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         goes_on=True,
+        features=("pictures",),
     ),
 )

@@ -11,9 +11,10 @@ import numpy as np
 
 from unimp_bench.contracts import FitData, Kind, Parameters, Ranker, Rater, Sampling, SamplingPainter, Selector, Writer
 from unimp_bench.corpus import Items
+from unimp_bench.early_stopping import mean_scores
 from unimp_bench.errors import UsageError
 from unimp_bench.features.pictures import picture_features
-from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.answering.beam import id_scores
 from unimp_bench.unimp.answering.generation import Free, Grammar, Increasing, written
@@ -23,7 +24,7 @@ from unimp_bench.unimp.learning.checkpoint import load_weights, save_weights
 from unimp_bench.unimp.learning.lessons import Lessons
 from unimp_bench.unimp.learning.pretraining import pretrain
 from unimp_bench.unimp.learning.stages import grown, inherit
-from unimp_bench.unimp.learning.training import Course, train
+from unimp_bench.unimp.learning.training import Course, restore_best, train
 from unimp_bench.unimp.network.adaptation import adapt
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.openflamingo import begin_with_flamingo
@@ -95,8 +96,12 @@ class UniMP(
             self._model,
             self.config,
             Course(self._lessons(data).draw, self._features, vocabulary, data.seed, data.work),
-            lambda: float(np.mean([data.validate(self, task) for task in data.examples])),
+            lambda: mean_scores([data.validate(self, task) for task in data.examples]),
         )
+        self.select("paper", data)
+
+    def select(self, protocol: Protocol, data: FitData) -> None:
+        restore_best(self._model, data.work, protocol)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         asked = self._asked(examples, "ranking")

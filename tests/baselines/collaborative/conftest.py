@@ -48,7 +48,9 @@ def quality(tmp_path: Path) -> Quality:
         folder = tmp_path / name
         folder.mkdir()
         drawn = {"recommendation": TaskExamples(train, validation)}
-        model.fit(FitData(corpus.items, items, drawn, 0, folder, folder, lambda model, _: hits(model, validation)))
+        model.fit(
+            FitData(corpus.items, items, drawn, 0, folder, folder, lambda model, _: {"paper": hits(model, validation)})
+        )
         return hits(model, test)
 
     return measured

@@ -78,7 +78,11 @@ def fitted(planted: Corpus) -> NearestSentence:
     model = NearestSentence(NearestConfig(candidates=3, wider=2))
     examples = TaskExamples(drawn(planted, "train"), drawn(planted, "validation"))
     nowhere = Path()
-    model.fit(FitData(planted.items, catalogue(planted, "loo"), {TASK: examples}, 0, nowhere, nowhere, lambda *_: 0.0))
+    model.fit(
+        FitData(
+            planted.items, catalogue(planted, "loo"), {TASK: examples}, 0, nowhere, nowhere, lambda *_: {"paper": 0.0}
+        )
+    )
     return model
 
 

@@ -29,7 +29,7 @@ def fit_data(corpus: Corpus, folder: Path, tasks: tuple[str, ...] = TASKS, seed:
         name: TaskExamples(task.examples(corpus, "loo", "train"), task.examples(corpus, "loo", "validation"))
         for name, task in drawn.items()
     }
-    return FitData(corpus.items, catalogue(corpus, "loo"), examples, seed, folder, folder, lambda *_: 0.0)
+    return FitData(corpus.items, catalogue(corpus, "loo"), examples, seed, folder, folder, lambda *_: {"paper": 0.0})
 
 
 def begun(data: FitData, **settings: Any) -> P5:

@@ -201,7 +201,7 @@ def test_random_ids_give_nothing_away_and_leaking_ones_do(own_items: Corpus, tmp
         work = tmp_path / f"{scheme}{seed}"
         work.mkdir()
         model = P5(P5Config(**LEARNING, ids=scheme, epochs=12, validate_every=12))
-        data = FitData(own_items.items, items, {task.name: examples}, seed, work, work, lambda *_: 0.0)
+        data = FitData(own_items.items, items, {task.name: examples}, seed, work, work, lambda *_: {"paper": 0.0})
         model.fit(data)
         found[scheme, seed] = _reciprocal_ranks(model, own_items, items)
     assert found["leaky", 0] > 3 * max(found["random", 0], found["random", 1])

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from baselines.learning.network import Network
 from baselines.learning.settings import TrainingSettings
-from baselines.learning.training import train
+from baselines.learning.training import restore_best, train
+from unimp_bench.early_stopping import BestEpoch
 from unimp_bench.errors import ModelError
-from unimp_bench.records import Examples
+from unimp_bench.records import Examples, Protocol
 from unimp_bench.torch_setup import seed_everything
 
 
@@ -43,14 +44,17 @@ class KilledError(Exception):
     pass
 
 
-def run(folder: Path, network: Line, scores: list[float], **settings: Any) -> Any:
-    def validate() -> float:
+def run(folder: Path, network: Line, scores: list[Any], **settings: Any) -> Any:
+    def validate() -> dict[Protocol, float]:
         if not scores:
             raise KilledError
-        return scores.pop(0)
+        score = scores.pop(0)
+        return score if isinstance(score, dict) else {"paper": score}
 
     course = TrainingSettings(learning_rate=0.1, **settings)
-    return train(network, course, seed=3, validate=validate, folder=folder, label="line")
+    outcome = train(network, course, seed=3, validate=validate, folder=folder, label="line")
+    restore_best(network, folder, "paper")
+    return outcome
 
 
 def fresh() -> Line:
@@ -66,7 +70,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
         run(tmp_path / "b" / "t", parted, scores[:3], epochs=6)
     again = fresh()
     outcome = run(tmp_path / "b" / "t", again, scores[3:], epochs=6)
-    assert outcome == expected and outcome.best_epoch == 4
+    assert outcome == expected and outcome.stopping.best["paper"].epoch == 4
     assert torch.equal(whole.weight, again.weight) and not torch.equal(whole.weight, fresh().weight)
 
 
@@ -75,23 +79,47 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     run(tmp_path / "a" / "t", short, [0.1, 0.9], epochs=2)
     outcome = run(tmp_path / "b" / "t", long, [0.1, 0.9, 0.2, 0.3], epochs=4)
     assert torch.equal(short.weight, long.weight)
-    assert (outcome.epochs, outcome.best_epoch, outcome.best) == (4, 2, 0.9)
+    assert (outcome.epochs, outcome.stopping.best["paper"]) == (4, BestEpoch(0.9, 2, 2))
+
+
+def test_each_protocol_keeps_its_own_best_epoch_whatever_else_is_validated(tmp_path: Path) -> None:
+    """The paper's is decided after two worse scores, so its later 0.9 comes too late, as without the other protocol."""
+    paper = [0.5, 0.4, 0.3, 0.9, 0.1]
+    masked = [0.1, 0.2, 0.3, 0.2, 0.1]
+    alone, both = fresh(), fresh()
+    run(tmp_path / "a" / "t", alone, list(paper), epochs=9, patience=2)
+    pairs = [{"paper": one, "masked": other} for one, other in zip(paper, masked, strict=True)]
+    outcome = run(tmp_path / "b" / "t", both, pairs, epochs=9, patience=2)
+    assert outcome.epochs == 5
+    assert {name: best.epoch for name, best in outcome.stopping.best.items()} == {"paper": 1, "masked": 3}
+    assert torch.equal(alone.weight, both.weight)
+    third = fresh()
+    run(tmp_path / "c" / "t", third, [0.1, 0.2, 0.3], epochs=3)
+    restore_best(both, tmp_path / "b" / "t", "masked")
+    assert torch.equal(both.weight, third.weight)
+
+
+def test_a_validation_score_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="validation score of epoch 2 is not finite"):
+        run(tmp_path / "t", fresh(), [0.1, float("nan")], epochs=3)
 
 
 def test_patience_counts_validations(tmp_path: Path) -> None:
     outcome = run(tmp_path / "t", fresh(), [0.5, 0.4, 0.4, 0.9], epochs=20, validate_every=2, patience=2)
-    assert (outcome.epochs, outcome.best_epoch, outcome.limited) == (6, 2, False)
+    assert (outcome.epochs, outcome.stopping.best["paper"].epoch, outcome.remark("paper")) == (6, 2, "")
 
 
 def test_a_training_at_its_limit_says_so(tmp_path: Path) -> None:
-    assert run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2).limited
+    outcome = run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2)
+    assert outcome.remark("paper") == "undertrained: stopped by its budget of 2 epochs, the best one 2"
 
 
 def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
     network = fresh()
     course = TrainingSettings(epochs=5, validate_every=5)
     outcome = train(network, course, seed=0, validate=None, folder=tmp_path / "t", label="line")
-    assert (outcome.epochs, outcome.best_epoch, outcome.limited) == (5, 5, False)
+    assert (outcome.epochs, outcome.stopping.best) == (5, {})
+    assert not (tmp_path / "t" / "best-paper.safetensors").exists()
 
 
 def test_pace_scales_the_learning_rate(tmp_path: Path) -> None:
@@ -117,4 +145,4 @@ def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
 def test_every_validation_is_logged(tmp_path: Path) -> None:
     run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2)
     lines = [json.loads(line) for line in (tmp_path / "log" / "t.jsonl").read_text().splitlines()]
-    assert [(line["epoch"], line["validation"]) for line in lines] == [(1, 0.5), (2, 0.6)]
+    assert [(line["epoch"], line["validation"]) for line in lines] == [(1, {"paper": 0.5}), (2, {"paper": 0.6})]

@@ -157,7 +157,7 @@ def test_the_debiasing_is_chosen_on_validation_and_kept(make_corpus: Callable[..
     """A validation that likes 0.4 best, which is neither the first value nor the last."""
     corpus = store_of_looks(make_corpus)
     like = fit_data(corpus, tmp_path / "fit")
-    data = replace(like, validate=lambda model, _: 1 - abs(float(model._network.debias) - 0.4))
+    data = replace(like, validate=lambda model, _: {"paper": 1 - abs(float(model._network.debias) - 0.4)})
     model: Any = registry.make_model("causalrec", settings={"epochs": 2})
     model.fit(data)
     assert float(model._network.debias) == pytest.approx(0.4)

@@ -95,7 +95,13 @@ def fit_data(corpus: Corpus, folder: Path) -> FitData:
     examples = {"recommendation": TaskExamples(*parts)}
     items = catalogue(corpus, "loo")
     return FitData(
-        corpus.items, items, examples, 0, folder, folder, lambda model, _: hit_rate(model, corpus, "validation")
+        corpus.items,
+        items,
+        examples,
+        0,
+        folder,
+        folder,
+        lambda one, _: {"paper": hit_rate(one, corpus, "validation")},
     )
 
 

@@ -131,7 +131,13 @@ def fit_data(corpus: Corpus, folder: Path) -> FitData:
     examples = {"search": TaskExamples(*(Search().examples(corpus, "loo", part) for part in parts))}
     items: IntArray = catalogue(corpus, "loo")
     return FitData(
-        corpus.items, items, examples, 0, folder, folder, lambda model, _: hit_rate(model, corpus, "validation")
+        corpus.items,
+        items,
+        examples,
+        0,
+        folder,
+        folder,
+        lambda one, _: {"paper": hit_rate(one, corpus, "validation")},
     )
 
 

@@ -21,7 +21,7 @@ from unimp_bench.features.text import item_texts, text_encoder
 from unimp_bench.fitting import corpus_cache
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.paths import Workspace
-from unimp_bench.records import Examples, FloatArray
+from unimp_bench.records import Examples, FloatArray, Protocol
 from unimp_bench.splits import catalogue
 
 Fit = Callable[..., Any]
@@ -38,13 +38,13 @@ def _fitted(name: str, corpus: Corpus, workspace: Workspace, **settings: Any) ->
     setting, kind = Setting(task, corpus, "paper", cache, name), kind_of(task.kind)
     examples = TaskExamples(_examples(corpus, "train"), _examples(corpus, "validation"))
 
-    def validate(model: Any, _: str) -> float:
+    def validate(model: Any, _: str) -> dict[Protocol, float]:
         return kind.validation(model, examples.validation, setting)
 
     model = registry.make_model(name, settings=settings)
     model.fit(FitData(corpus.items, catalogue(corpus, "loo"), {"search": examples}, 0, workspace.root, cache, validate))
     assert isinstance(model, Ranker)
-    return model, kind.validation(model, _examples(corpus, "test"), setting)
+    return model, kind.validation(model, _examples(corpus, "test"), setting)["paper"]
 
 
 def test_it_finds_the_users_taste_on_the_shelf(make_corpus: MakeCorpus, tmp_path: Path) -> None:

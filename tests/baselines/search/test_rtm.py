@@ -293,7 +293,7 @@ def first_hits(model: Ranker[Any], corpus: Corpus, part: Part = "test") -> float
 def test_it_learns_the_users_taste(make_corpus: MakeCorpus, tmp_path: Path) -> None:
     """On a corpus without reviews, so item texts stand for them: query and popularity find one in four, RTM most."""
     store = store_of_tastes(make_corpus, users=200)
-    data = replace(fit_data(store, tmp_path), validate=lambda model, _: first_hits(model, store, "validation"))
+    data = replace(fit_data(store, tmp_path), validate=lambda one, _: {"paper": first_hits(one, store, "validation")})
     course = {"epochs": 8, "learning_rate": 3e-3, "batch_size": 64, "hard": 1.0, "pool": len(TASTES)}
     sizes = {"width": 32, "layers": 2, "min_count": 1, "dropout": 0.0, "corruption": 0.0}
     learned: Any = registry.make_model("rtm", settings=course | sizes)

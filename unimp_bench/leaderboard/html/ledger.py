@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from unimp_bench.leaderboard.cells import COSTS, Line, cost_cells
+from unimp_bench.leaderboard.cells import COSTS, Line, cost_cells, remarks_of
 from unimp_bench.leaderboard.html.audits import Sliced
 from unimp_bench.leaderboard.html.record import Detail, Metric, Quoted, Run, Sheet, Stage, Ties
 from unimp_bench.leaderboard.shuffled import Shuffled
@@ -108,6 +108,6 @@ def _run(result: Result) -> Run:
             Stage(tuple(name for name, _ in each.tasks), each.model, each.split, each.seed, each.options, each.config)
             for each in fit.stages
         ),
-        remarks=result.remarks,
+        remarks=remarks_of(result),
         costs={name: text for name, text in zip(COSTS, cost_cells(result.cost), strict=True) if text},
     )

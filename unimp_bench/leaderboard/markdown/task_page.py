@@ -22,6 +22,7 @@ from unimp_bench.leaderboard.cells import (
     remarks,
     reported_table,
 )
+from unimp_bench.leaderboard.labels import OLDER
 from unimp_bench.leaderboard.markdown.audited import audit_link
 from unimp_bench.leaderboard.markdown.plot_files import PlotFile, folded
 from unimp_bench.leaderboard.markdown.shuffled_table import shuffled_table
@@ -61,10 +62,12 @@ def task_page(
         f"What is asked: {card.about}.",
         "",
         f"Rows are ordered by {kind.main}{'' if ordered.higher_is_better else ', the lowest first'}. Brackets hold 95% "
-        f"bootstrap intervals over examples. `p` is the paired test of {kind.main} against the best row "
+        f"bootstrap intervals over examples. `p` is the paired test of {kind.compared} against the best row "
         "(Holm-corrected within the table); bold where below 0.05. *ceiling* rows know the truth of a generated corpus "
         "and take no place. *Reported* is what a paper prints: comparable where it is on the same data, marked † where "
-        "it is on other data. Costs are those of the machine that the result file names, beside whatever else it ran. "
+        f"it is on other data. {OLDER} marks a row of an earlier version of the model, its features, the task or the "
+        "selection rule; versions never share a row. Costs are those of the machine that the result file names, beside "
+        "whatever else it ran. "
         f"Variants of UniMP that are there to be compared with it stand on pages of their own: {elsewhere}.",
     ]
     if gallery:

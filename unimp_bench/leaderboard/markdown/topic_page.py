@@ -19,7 +19,7 @@ from unimp_bench.leaderboard.cells import (
     remarks,
     reported_table,
 )
-from unimp_bench.leaderboard.labels import row_words
+from unimp_bench.leaderboard.labels import OLDER, row_words
 from unimp_bench.leaderboard.markdown.audited import audit_link
 from unimp_bench.leaderboard.markdown.plot_files import PlotFile, shown
 from unimp_bench.leaderboard.markdown.slice_table import slice_details
@@ -55,7 +55,8 @@ def topic_page(
         "Rows stand in the order of the paper. Brackets hold 95% bootstrap intervals over examples, of the mean over "
         f"seeds. *Difference* is to the first row, {base}, on the same examples, and `p` its paired test "
         "(Holm-corrected within the table); bold where below 0.05. *Reported* is what the paper prints, marked † where "
-        "it is on other data. A heading names preset and settings of all rows of UniMP, the column *Change* what a row "
+        f"it is on other data. {OLDER} marks a row of an earlier version of the model, its features, the task or the "
+        "selection rule. A heading names preset and settings of all rows of UniMP, the column *Change* what a row "
         "has beside them. Empty rows have their reason below the table. Costs are those of the machine that the result "
         "file names, beside whatever else it ran, and hold those of all earlier fits.",
     ]

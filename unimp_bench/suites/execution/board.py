@@ -137,10 +137,11 @@ def _epoch(line: str) -> str:
         parts = [f"epoch {said['epoch']}"]
     except (ValueError, TypeError, KeyError):
         return ""
-    for name in ("validation", "loss"):
-        if isinstance(said.get(name), float):
-            return ", ".join([*parts, f"{name} {said[name]:.4f}"])
-    return parts[0]
+    if scores := said.get("validation"):
+        parts += [f"validation {next(iter(scores.values())):.4f}"]
+    elif isinstance(said.get("loss"), float):
+        parts += [f"loss {said['loss']:.4f}"]
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:

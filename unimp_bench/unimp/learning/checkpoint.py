@@ -11,6 +11,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from unimp_bench.early_stopping import EarlyStopping
 from unimp_bench.errors import DataError
 from unimp_bench.processes import helping
 from unimp_bench.unimp.learning.devices import like, whole
@@ -27,13 +28,13 @@ class Progress:
         epoch: the epoch under way, counted from 0.
         batches: batches of it that are done.
         step: steps done in all.
-        best_score: of the best epoch so far.
+        stopping: the best epochs so far (``EarlyStopping.dump``).
     """
 
     epoch: int = 0
     batches: int = 0
     step: int = 0
-    best_score: float = -1.0
+    stopping: str = EarlyStopping().dump()
 
 
 def save_weights(model: UniMPModel, path: Path) -> None:

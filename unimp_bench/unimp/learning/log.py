@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unimp_bench.early_stopping import Scores
 from unimp_bench.errors import DependencyError
 from unimp_bench.files import write_atomically
 from unimp_bench.processes import helping
 from unimp_bench.progress import bar
+from unimp_bench.records import Protocol
 from unimp_bench.unimp.learning.checkpoint import Progress
 from unimp_bench.unimp.learning.loss import Losses
 from unimp_bench.unimp.learning.memory import peak_mib
@@ -59,12 +61,12 @@ class StepLine:
 
 @dataclass(frozen=True)
 class EpochLine:
-    """A finished epoch: its validation score, and whether it is the best so far."""
+    """A finished epoch: its validation score under each protocol, and under which it is the best so far."""
 
     step: int
     epoch: int
-    validation: float
-    best: bool
+    validation: Scores
+    best: Sequence[Protocol]
 
 
 class TrainingLog:
@@ -126,9 +128,9 @@ class TrainingLog:
         self._bar.set_postfix_str(f"loss {line.loss:.4f}, {line.examples_per_second:.0f} examples/s")
         self._begin()
 
-    def validated(self, done: Progress, score: float, *, best: bool) -> None:
+    def validated(self, done: Progress, scores: Scores, best: Sequence[Protocol]) -> None:
         """Note the end of an epoch."""
-        self._write(EpochLine(step=done.step, epoch=done.epoch + 1, validation=score, best=best))
+        self._write(EpochLine(step=done.step, epoch=done.epoch + 1, validation=scores, best=best))
 
     def close(self) -> None:
         """Write what TensorBoard's writer still holds."""
@@ -146,8 +148,9 @@ class TrainingLog:
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(values) + "\n")
         if self._events is not None:
-            for name, value in values.items():
-                if name != "step":
+            scalars = {f"validation/{protocol}": score for protocol, score in values.pop("validation", {}).items()}
+            for name, value in (scalars | values).items():
+                if name not in ("step", "best"):
                     self._events.add_scalar(name, value, line.step)
 
 

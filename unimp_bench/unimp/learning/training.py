@@ -11,9 +11,11 @@ from pathlib import Path
 
 import torch
 
+from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
 from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.processes import main_says, wait
+from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import derived_seed, seed_everything
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.checkpoint import Progress, load_moving, load_training, save_moving, save_training
@@ -28,7 +30,7 @@ from unimp_bench.unimp.sentence.sentences import Sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 _CHECKPOINT = "training.safetensors"
-_BEST = "best.safetensors"
+_BEST = "best-{}.safetensors"
 
 # The usual second 0.999 remembers a thousand steps; a training of few epochs on a small corpus has no more than that.
 BETAS = (0.9, 0.98)
@@ -45,8 +47,8 @@ class Course:
     work: Path
 
 
-def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], float]) -> None:
-    """Train what requires gradients of ``model``, in place, and leave it at its best epoch.
+def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], Scores]) -> None:
+    """Train what requires gradients of ``model``, in place; ``restore_best`` makes it one of the best epochs.
 
     A step is ``config.accumulation`` batches, shared by all processes; its gradient is that of their mean loss over all
     their labelled tokens. A batch's randomness comes from the seed and the batch's number alone, so a training that was
@@ -54,7 +56,7 @@ def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Call
     with another number of processes.
 
     Args:
-        validate: scores the model as it stands; called after each epoch, by the main process.
+        validate: scores the model as it stands under each protocol; called after each epoch, by the main process.
 
     Raises:
         ModelError: the training diverged, or memory did not suffice.
@@ -65,12 +67,12 @@ def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Call
         _train(model, config, course, validate)
 
 
-def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], float]) -> None:
+def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], Scores]) -> None:
     accelerator = accelerator_for(config)
     moving = copy.deepcopy(model) if is_sharded(accelerator) else model.to(accelerator.device)
     optimizer = torch.optim.AdamW(parameter_groups(moving, config.weight_decay), betas=BETAS)
     objective, stepper = accelerator.prepare(Objective(moving, config), optimizer)
-    checkpoint, best = course.work / _CHECKPOINT, course.work / _BEST
+    checkpoint = course.work / _CHECKPOINT
     done = load_training(moving, optimizer, checkpoint) if checkpoint.is_file() else Progress()
     drawn = [course.draw(derived_seed(course.seed, epoch)) for epoch in range(config.epochs)]
     plans = [
@@ -111,16 +113,21 @@ def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Cal
             if done.step % config.checkpoint_steps == 0:
                 save_training(moving, optimizer, done, checkpoint)
         with gathered(moving, model, accelerator.device):
-            score = main_says(validate)
-            log.validated(done, score, best=score > done.best_score)
-            if score > done.best_score:
-                done = replace(done, best_score=score)
-                save_moving(model, best)
-        done = replace(done, epoch=done.epoch + 1, batches=0)
+            scores, stopping = main_says(validate), EarlyStopping.parse(done.stopping)
+            improved = stopping.update(done.epoch + 1, scores, "unimp")
+            log.validated(done, scores, improved)
+            for protocol in improved:
+                save_moving(model, course.work / _BEST.format(protocol))
+        done = replace(done, epoch=done.epoch + 1, batches=0, stopping=stopping.dump())
         save_training(moving, optimizer, done, checkpoint)
     log.close()
-    wait()  # for the best epoch on disk
-    load_moving(model.to(accelerator.device).eval(), best)
+    wait()  # for the best epochs on disk
+    model.to(accelerator.device).eval()
+
+
+def restore_best(model: UniMPModel, work: Path, protocol: Protocol) -> None:
+    """Put a model at the best epoch under a protocol of the training that keeps its state in ``work``."""
+    load_moving(model, work / _BEST.format(protocol))
 
 
 def schedule(step: int, total: int, warmup: float) -> float:

@@ -1,0 +1,103 @@
+"""Which epoch of a training is kept, and when the training may end: by validation, for each protocol on its own.
+
+One training serves all protocols of a table: the scores of an epoch are the same, what becomes of seen items differs.
+A protocol whose patience is at an end is decided, so that its best epoch is the same whatever else is validated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from pydantic import TypeAdapter
+
+from unimp_bench.errors import ModelError
+from unimp_bench.records import Protocol
+
+Scores = Mapping[Protocol, float]
+"""What ``FitData.validate`` gives: higher is better."""
+
+
+def mean_scores(scores: Sequence[Scores]) -> dict[Protocol, float]:
+    """The means under each protocol, of a model that is fitted on several tasks."""
+    return {protocol: fmean(each[protocol] for each in scores) for protocol in scores[0]}
+
+
+@dataclass
+class BestEpoch:
+    """The best epoch under one protocol so far.
+
+    Attributes:
+        score: its validation score; None before the first.
+        epoch: its number, counted from 1.
+        waited: validations since.
+    """
+
+    score: float | None = None
+    epoch: int = 0
+    waited: int = 0
+
+
+@dataclass
+class EarlyStopping:
+    """The best epoch under each protocol, and whether a better one is still awaited.
+
+    Attributes:
+        patience: validations without a better score after which a protocol is decided; None for no end.
+        best: by protocol, those that have been validated.
+    """
+
+    patience: int | None = None
+    best: dict[Protocol, BestEpoch] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every protocol is decided."""
+        return bool(self.best) and all(map(self.is_decided, self.best))
+
+    def is_decided(self, protocol: Protocol) -> bool:
+        """Whether the best epoch under a protocol can no longer change."""
+        return self.patience is not None and self.best[protocol].waited >= self.patience
+
+    def update(self, epoch: int, scores: Scores, label: str) -> list[Protocol]:
+        """Take in the scores of an epoch, and give the protocols whose best it is: their weights are to be kept.
+
+        Args:
+            epoch: counted from 1.
+            scores: what ``FitData.validate`` gave.
+            label: the model's name, for the error.
+
+        Raises:
+            ModelError: a score is not finite.
+        """
+        if not all(map(math.isfinite, scores.values())):
+            raise ModelError(f"{label}: the validation score of epoch {epoch} is not finite: {dict(scores)}")
+        improved: list[Protocol] = []
+        for protocol, score in scores.items():
+            best = self.best.setdefault(protocol, BestEpoch())
+            if self.is_decided(protocol):
+                continue
+            if best.score is None or score > best.score:
+                self.best[protocol] = BestEpoch(score, epoch)
+                improved.append(protocol)
+            else:
+                best.waited += 1
+        return improved
+
+    def dump(self) -> str:
+        """As JSON, for a checkpoint."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> EarlyStopping:
+        """What ``dump`` gave.
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(EarlyStopping)
