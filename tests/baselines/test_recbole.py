@@ -226,9 +226,9 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(planted: Corpus, 
     quality = iter([0.1, 0.5, 0.2, 0.5, 0.3, 0.9])
     after = []
 
-    def validate(model: Ranker[Any], task: str) -> float:
+    def validate(model: Ranker[Any], task: str) -> dict[Protocol, float]:
         after.append(scores(model, planted))
-        return next(quality)
+        return {"paper": next(quality)}
 
     model = RecBole(RecBoleConfig(model="BPR", epochs=20, patience=3))
     model.fit(fit_data(planted, tmp_path / "work", validate=validate))

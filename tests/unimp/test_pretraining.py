@@ -179,7 +179,7 @@ def test_a_frozen_backbone_is_pretrained_and_stays_frozen_afterwards(
 ) -> None:
     config = replace(LEARNING, pretraining="autoregressive", pretraining_epochs=1, trained="lora", lora_rank=2)
     model = UniMP(config)
-    model.fit(fit_data(planted, tmp_path / "work", cache, "search", validate=lambda *_: 0.5))
+    model.fit(fit_data(planted, tmp_path / "work", cache, "search", validate=lambda *_: {"paper": 0.5}))
     kept = load_file(tmp_path / "work" / PRETRAINED)
     own: dict[str, Tensor] = dict(model._model.named_parameters())
     assert kept.keys() == own.keys()
@@ -191,7 +191,7 @@ def test_a_frozen_backbone_is_pretrained_and_stays_frozen_afterwards(
 
 def fitted(corpus: Corpus, cache: Path, work: Path, objective: Pretraining, task: str = "search") -> np.ndarray:
     model = UniMP(replace(LEARNING, pretraining=objective, pretraining_epochs=1))
-    model.fit(fit_data(corpus, work, cache, task, validate=lambda *_: 0.5))
+    model.fit(fit_data(corpus, work, cache, task, validate=lambda *_: {"paper": 0.5}))
     return scores(model, corpus, task)
 
 

@@ -13,14 +13,15 @@ from tests.unimp.small import SMALL, answers, examples_of, fit_data
 from unimp_bench.contracts import FitData, Start
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
+from unimp_bench.records import Protocol
 from unimp_bench.splits import catalogue
 from unimp_bench.unimp.unimp import UniMP
 
 ONE = replace(SMALL, epochs=1, batch_tokens=4096)
 
 
-def steady(model: UniMP, task: str) -> float:
-    return 0.5
+def steady(model: UniMP, task: str) -> dict[Protocol, float]:
+    return {"paper": 0.5}
 
 
 def fitted(corpus: Corpus, folder: Path, cache: Path, *tasks: str, **settings: object) -> UniMP:
@@ -43,6 +44,7 @@ def tensors(model: UniMP) -> dict[str, torch.Tensor]:
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fit ends where it began."""
     monkeypatch.setattr("unimp_bench.unimp.unimp.train", lambda model, *_: model.eval())
+    monkeypatch.setattr("unimp_bench.unimp.unimp.restore_best", lambda *_: None)
 
 
 def test_a_fit_begins_where_the_earlier_one_ended(
@@ -52,6 +54,7 @@ def test_a_fit_begins_where_the_earlier_one_ended(
     first = fitted(planted, tmp_path, cache, "search")
     search = examples_of(planted, "search", "test")
     monkeypatch.setattr("unimp_bench.unimp.unimp.train", lambda model, *_: model.eval())
+    monkeypatch.setattr("unimp_bench.unimp.unimp.restore_best", lambda *_: None)
     for tasks in (("search",), ("search", "selection", "preference")):
         second = UniMP(replace(ONE, trained="output"))
         second.fit(after(fit_data(planted, tmp_path / "again", cache, *tasks), tmp_path, "search"))

@@ -97,7 +97,9 @@ def fit(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(UniMPModel, "describe_items", noted)
-        model.fit(fit_data(planted, tmp_path_factory.mktemp("work"), cache, "search", validate=lambda *_: 0.5))
+        model.fit(
+            fit_data(planted, tmp_path_factory.mktemp("work"), cache, "search", validate=lambda *_: {"paper": 0.5})
+        )
     return model, before
 
 

@@ -15,6 +15,7 @@ from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
 from unimp_bench.corpus import Corpus
 from unimp_bench.early_stopping import BestEpoch, EarlyStopping
 from unimp_bench.errors import DataError, ModelError
+from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.learning import training
 from unimp_bench.unimp.learning.checkpoint import (
@@ -53,9 +54,9 @@ class Steps:
         seed_everything(seed)
 
 
-def steady(model: UniMP, task: str) -> float:
+def steady(model: UniMP, task: str) -> dict[Protocol, float]:
     """A validation that plays no part."""
-    return 0.5
+    return {"paper": 0.5}
 
 
 def weights(model: UniMP) -> dict[str, torch.Tensor]:
@@ -195,14 +196,17 @@ def test_another_failure_is_not_taken_for_a_want_of_memory(
 def test_it_keeps_its_best_epoch(planted: Corpus, cache: Path, tmp_path: Path) -> None:
     seen: list[dict[str, torch.Tensor]] = []
 
-    def validate(model: UniMP, task: str) -> float:
+    def validate(model: UniMP, task: str) -> dict[Protocol, float]:
         seen.append(weights(model))
-        return [0.1, 0.3, 0.2][len(seen) - 1]
+        return {"paper": [0.1, 0.3, 0.2][len(seen) - 1], "masked": [0.1, 0.2, 0.3][len(seen) - 1]}
 
     model = UniMP(replace(SMALL, epochs=3))
-    model.fit(fit_data(planted, tmp_path / "work", cache, "recommendation", validate=validate))
+    data = fit_data(planted, tmp_path / "work", cache, "recommendation", validate=validate)
+    model.fit(data)
     assert len(seen) == 3
     assert all(torch.equal(tensor, seen[1][name]) for name, tensor in weights(model).items())
+    model.select("masked", data)
+    assert all(torch.equal(tensor, seen[2][name]) for name, tensor in weights(model).items())
 
 
 def test_a_diverging_training_is_one_clear_line(planted: Corpus, cache: Path, tmp_path: Path) -> None:
@@ -268,5 +272,5 @@ def test_it_learns_the_planted_order(planted: Corpus, cache: Path, tmp_path: Pat
     model = UniMP(replace(SMALL, width=32, epochs=12, learning_rate=5e-3))
     data = fit_data(planted, tmp_path / "work", cache, task)
     model.fit(data)
-    assert validator(planted)(model, task) > 0.5
+    assert validator(planted)(model, task)["paper"] > 0.5
     assert np.isfinite(scores(model, planted, task)).all()

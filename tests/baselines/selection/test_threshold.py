@@ -122,4 +122,4 @@ def test_a_broken_threshold_is_one_line(planted: Corpus, tmp_path: Path) -> None
     spec = specify(request, registry.make_task("selection"), model, planted)
     (workspace.fits / spec.fit.key / "model-paper" / FILE).write_text("{}")
     with pytest.raises(DataError, match="fit the model again"):
-        fit_or_load(model, spec.fit, planted, workspace, fresh=False)
+        fit_or_load(model, spec.fit, planted, workspace, "paper", fresh=False)
