@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
@@ -99,7 +100,7 @@ def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
     values = {name: getattr(base, name) for name in fields}
     values |= {key: _listed(value) if isinstance(values[key], tuple) else value for key, value in settings.items()}
     try:
-        return TypeAdapter(type(base)).validate_python(values)
+        configured = TypeAdapter(type(base)).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         reason = first["msg"].removeprefix("Value error, ")
@@ -108,6 +109,11 @@ def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
         raise UsageError(f"{owner}: {told}") from None
     except ValueError as error:
         raise UsageError(f"{owner}: {error}") from None
+    for name in fields:
+        value = getattr(configured, name)
+        if isinstance(value, float) and not math.isfinite(value):  # no range excludes nan
+            raise UsageError(f"{owner}: {name} = {value}: a setting is a finite number")
+    return configured
 
 
 def _listed(value: Any) -> Any:

@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from baselines.collaborative.item_to_item import ItemToItem
-from baselines.learning.settings import Rate
+from unimp_bench.bounds import Rate
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.records import FloatArray
 

@@ -18,7 +18,7 @@ from scipy import sparse
 
 from baselines.collaborative.cooccurrence import neighbours
 from baselines.collaborative.item_to_item import ItemToItem
-from baselines.learning.settings import Count, Weight
+from unimp_bench.bounds import Count, Weight
 from unimp_bench.records import FloatArray, IntArray
 
 _PARTS = ("data", "indices", "indptr")

@@ -23,7 +23,8 @@ from baselines.learning.graph import mean_propagation, normalised_adjacency
 from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import Count, Number, Rate, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
+from unimp_bench.bounds import Count, Number, Rate, Weight
 from unimp_bench.corpus import Items
 
 

@@ -26,7 +26,8 @@ from torch.nn import functional
 from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, penalty
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import Count, Rate, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
+from unimp_bench.bounds import Count, Rate, Weight
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Protocol

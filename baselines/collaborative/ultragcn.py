@@ -32,7 +32,8 @@ from baselines.collaborative.cooccurrence import neighbours
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network, shuffled
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import Count, Rate, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
+from unimp_bench.bounds import Count, Rate, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
 

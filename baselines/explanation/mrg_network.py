@@ -25,7 +25,8 @@ from baselines.explanation.mrg_facts import Lessons, MRGFacts
 from baselines.explanation.mrg_regions import Regions
 from baselines.explanation.mrg_words import PAD
 from baselines.learning.network import Trainable, shuffled
-from baselines.learning.settings import Count, Share, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
+from unimp_bench.bounds import Count, Share, Weight
 from unimp_bench.records import FloatArray, IntArray
 
 _WRITTEN_AT_ONCE = 128

@@ -29,7 +29,7 @@ from scipy import sparse
 from baselines.explanation.candidates import Said, counts, row_products, sums, unit_rows, wordings
 from baselines.explanation.typical import DIGITS, TASK, category_groups, reader
 from baselines.learning.reading import reading
-from baselines.learning.settings import Count
+from unimp_bench.bounds import Count
 from unimp_bench.contracts import FitData, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.metrics.scores import Score

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baselines.language.ids import Scheme
-from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
+from unimp_bench.bounds import Count, Rate, Share, Weight
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ from baselines.language.model import LanguageModel
 from baselines.language.network import LanguageNetwork, Source
 from baselines.language.settings import LanguageSettings
 from baselines.language.visual import VisualTokens
-from baselines.learning.settings import Count, Number, Share
 from baselines.multimodal.features import VisualSettings, item_looks
+from unimp_bench.bounds import Count, Number, Share
 from unimp_bench.corpus import Items
 
 

@@ -36,11 +36,12 @@ from baselines.learning.pairwise import Triples, bpr_loss
 from baselines.learning.ranker import LearnedRanker
 from baselines.multimodal.features import visual_features
 from baselines.multimodal.vbpr import VBPR, VBPRConfig, VisualNetwork
+from unimp_bench.bounds import Portion
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Protocol
 
-Effects = tuple[Annotated[float, Field(ge=0, le=1)], ...]
+Effects = tuple[Portion, ...]
 
 
 @dataclass(frozen=True)

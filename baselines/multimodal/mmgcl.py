@@ -40,11 +40,12 @@ from baselines.learning.graph import mean_propagation, normalised_adjacency
 from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
 from baselines.multimodal.contrast import across_views
 from baselines.multimodal.features import VisualSettings
 from baselines.multimodal.modalities import modalities
 from baselines.multimodal.propagation import split_propagation
+from unimp_bench.bounds import Count, Rate, Share, Weight
 from unimp_bench.corpus import Items
 
 BLANK_STD = 0.1

@@ -42,7 +42,7 @@ from torch.nn import functional
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
-from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
 from baselines.multimodal.contrast import within_and_across
 from baselines.multimodal.critic import Critic, critic_loss, fake_rows, real_rows
 from baselines.multimodal.features import VisualSettings
@@ -50,6 +50,7 @@ from baselines.multimodal.modalities import modalities
 from baselines.multimodal.neighbours import unknown_neighbours
 from baselines.multimodal.relation import Relation
 from baselines.selection.threshold import SelectingRanker
+from unimp_bench.bounds import Count, Rate, Share, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 

@@ -26,8 +26,8 @@ from cornac.models import MF
 from safetensors.numpy import load_file, save_file
 
 from baselines.learning.reading import reading
-from baselines.learning.settings import Count, Rate
 from baselines.preference.averages import TASK, Ratings
+from unimp_bench.bounds import Count, Rate
 from unimp_bench.contracts import FitData, Parameters, Rater
 from unimp_bench.corpus import Items
 from unimp_bench.errors import ModelError, UsageError

@@ -25,7 +25,7 @@ from torch.nn.functional import mse_loss
 
 from baselines.learning.encoder import Encoder
 from baselines.learning.network import Trainable, shuffled
-from baselines.learning.settings import Count, Rate, Share, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
 from baselines.preference.sancl_contrast import Contrast, Known
 from baselines.preference.sancl_layers import (
     ProductAttention,
@@ -40,6 +40,7 @@ from baselines.preference.sancl_layers import (
 )
 from baselines.preference.sancl_reading import NOBODY, Reader, Sides
 from baselines.preference.sancl_words import PADDING, Written
+from unimp_bench.bounds import Count, Rate, Share, Weight
 from unimp_bench.records import Examples
 
 PICTURE_DROPOUT, ENCODER_DROPOUT = 0.5, 0.3

@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
+from unimp_bench.bounds import Portion, Weight
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
@@ -47,9 +48,9 @@ class BM25Config:
         fields: attributes that make up an item's document; those that a corpus lacks are left out.
     """
 
-    k1: Annotated[float, Field(ge=0)] = 1.5
-    b: Annotated[float, Field(ge=0, le=1)] = 0.75
-    epsilon: Annotated[float, Field(ge=0)] = 0.25
+    k1: Weight = 1.5
+    b: Portion = 0.75
+    epsilon: Weight = 0.25
     fields: Annotated[tuple[TextField, ...], Field(min_length=1)] = ("title", "brand", "category", "description")
 
 

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from baselines.learning.settings import Count, Weight
 from baselines.learning.snapshot import Snapshot
 from baselines.search.learned import TASK
+from unimp_bench.bounds import Count, Weight
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError

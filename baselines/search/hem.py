@@ -34,9 +34,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.network import shuffled
-from baselines.learning.settings import Count, Rate, Weight
 from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
 from baselines.search.words import Documents, written
+from unimp_bench.bounds import Count, Rate, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Histories, IntArray, Texts, slices
 

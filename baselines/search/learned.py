@@ -17,9 +17,10 @@ from torch.nn import functional
 from baselines.learning.interactions import Interactions
 from baselines.learning.learned import LearnedModel
 from baselines.learning.network import Network
-from baselines.learning.settings import Count, TrainingSettings
+from baselines.learning.settings import TrainingSettings
 from baselines.learning.training import Outcome
 from baselines.search.words import Documents, Vocabulary
+from unimp_bench.bounds import Count
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.early_stopping import Scores

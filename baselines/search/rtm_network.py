@@ -25,10 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.network import Trainable, shuffled
-from baselines.learning.settings import Count, Rate, Share, TrainingSettings
+from baselines.learning.settings import TrainingSettings
 from baselines.search.rtm_lessons import Lessons
 from baselines.search.rtm_reviews import NOTHING, Reviews
 from baselines.search.words import Documents
+from unimp_bench.bounds import Count, Portion, Rate, Share
 from unimp_bench.records import IntArray
 
 _DOCUMENTS = 8192
@@ -67,7 +68,7 @@ class RTMConfig(TrainingSettings):
     user_reviews: Count = 10
     item_reviews: Count = 30
     negatives: Count = 5
-    hard: Annotated[float, Field(ge=0, le=1)] = 1.0
+    hard: Portion = 1.0
     pool: Annotated[int, Field(ge=2)] = 50
 
     def __post_init__(self) -> None:

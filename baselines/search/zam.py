@@ -32,9 +32,9 @@ from torch.nn import functional
 
 from baselines.learning.network import shuffled
 from baselines.learning.sequences import ends_of_histories, padded
-from baselines.learning.settings import Count, Rate, Share
 from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
 from baselines.search.words import Documents, ItemTexts, written
+from unimp_bench.bounds import Count, Rate, Share
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Histories, Texts, slices
 

@@ -31,9 +31,10 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.sequences import batches, ends_of_histories, of_like_length, padded, windows
-from baselines.learning.settings import Count, Share, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
 from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
+from unimp_bench.bounds import Count, Share, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples
 

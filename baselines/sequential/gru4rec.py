@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import Count, Share, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BprMax, CatalogueEntropy, Objective
+from unimp_bench.bounds import Count, Share, Weight
 from unimp_bench.corpus import Items
 
 INIT_STD = 0.05

@@ -30,7 +30,8 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network, shuffled
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.sampling import NegativeSampler
-from baselines.learning.settings import Count, TrainingSettings, Weight
+from baselines.learning.settings import TrainingSettings
+from unimp_bench.bounds import Count, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, IntArray
 

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from baselines.learning.encoder import init_weights
 from baselines.learning.interactions import Interactions
-from baselines.learning.settings import Count, Number, Rate, Share, Weight
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BinaryEntropy
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
+from unimp_bench.bounds import Count, Number, Rate, Share, Weight
 
 NO_ATTRIBUTES = "no category and no brand in this corpus: pre-trained on items and segments alone"
 

@@ -31,10 +31,11 @@ from torch.nn import functional
 from baselines.learning.encoder import init_weights
 from baselines.learning.interactions import Interactions
 from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import Count, TrainingSettings
+from baselines.learning.settings import TrainingSettings
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BinaryEntropy, CatalogueEntropy
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
+from unimp_bench.bounds import Count
 from unimp_bench.corpus import Items
 
 NORM_EPSILON = 1e-8

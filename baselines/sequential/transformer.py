@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from baselines.learning.encoder import NORM_EPSILON, Encoder
-from baselines.learning.settings import Count, Share, TrainingSettings
+from baselines.learning.settings import TrainingSettings
+from unimp_bench.bounds import Count, Share
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from baselines.learning.encoder import init_weights, last_states
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
 from baselines.learning.sequences import batches, ends_of_histories, of_like_length, padded, windows
-from baselines.learning.settings import Count, Number, Rate, Share, Weight
 from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
 from baselines.sequential.unisrec_adaptor import Adaptor
+from unimp_bench.bounds import Count, Number, Rate, Share, Weight
 from unimp_bench.features.text import LSA
 from unimp_bench.records import Examples, FloatArray, IntArray
 

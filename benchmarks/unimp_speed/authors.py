@@ -25,7 +25,6 @@ from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.openflamingo import _CROSS_ATTENTION, _RESAMPLER, _renamed
 from unimp_bench.unimp.network.scratch import from_scratch
 from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.prompt import TASK_WEIGHTS
 from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences
 
 BATCH = 8
@@ -173,7 +172,7 @@ class AuthorsTraining:
         full = examples.ends - examples.starts() >= setting.config.history
         self._long = np.flatnonzero(full)
         self._rng = np.random.default_rng(0)
-        self._weight = TASK_WEIGHTS[examples.task]
+        self._weight = setting.config.recommendation_weight
         config = setting.config
         named = list(whole.named_parameters())
         decayed = {p for name, p in named if "gated_cross_attn" in name and p.ndim == 2}

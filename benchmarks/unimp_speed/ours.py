@@ -163,10 +163,11 @@ class Immediate(Pictures):
 
 
 def lessons_of(setting: Setting, examples: Examples, shared: bool) -> Sentences:
-    """An epoch's sentences of one ranking task, as ``Lessons`` draws them."""
+    """An epoch's sentences of recommendation, as ``Lessons`` draws them."""
     pieces, branches = answered([examples], setting.pieces, setting.vocabulary)
     starts = [drawn_starts(examples, setting.config.history, seed=0)]
-    return sentences(pieces, branches, starts, setting.vocabulary, shared)
+    weights = [setting.config.recommendation_weight]
+    return sentences(pieces, branches, starts, setting.vocabulary, shared, task_weights=weights)
 
 
 def optimizer_of(setting: Setting, model: UniMPModel) -> torch.optim.Optimizer:

@@ -209,7 +209,7 @@ def test_a_shared_token_begins_at_the_mean_over_its_items(parts: Parts, ids: Ite
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"beams": -1}, "beams must be at least 0"),
+        ({"beams": -1}, "beams = -1: Input should be greater than or equal to 0"),
         ({"ids": "semantic", "next_item": True}, "set ids to atomic"),
         ({"ids": "syntactic"}, "ids"),
     ],

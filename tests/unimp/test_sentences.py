@@ -116,8 +116,8 @@ def test_shared_sentences_give_the_loss_of_separate_ones(parts: Parts) -> None:
     tasks = [parts.examples("search").select(slice(0, 40)), parts.examples("recommendation").select(slice(0, 40))]
     starts = [drawn_starts(part, 5, seed=1) for part in tasks]
     pieces, branches = answered(tasks, parts.pieces, parts.vocabulary)
-    shared = sentences(pieces, branches, starts, parts.vocabulary)
-    apart = sentences(pieces, branches, starts, parts.vocabulary, shared=False)
+    shared = sentences(pieces, branches, starts, parts.vocabulary, task_weights=[1.0, 2.0])
+    apart = sentences(pieces, branches, starts, parts.vocabulary, shared=False, task_weights=[1.0, 2.0])
     assert len(shared) < 30 < len(apart) == 80
     losses, answers = [], []
     with torch.no_grad():

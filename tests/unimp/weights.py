@@ -39,35 +39,35 @@ def tokenizer() -> Any:
     )
 
 
-def architecture(family: str, rows: int, tied: bool = False) -> Any:
-    """A configuration of transformers with tables of ``rows`` rows."""
+def architecture(family: str, rows: int, tied: bool = False, layers: int = LAYERS, scale: float = 0.3) -> Any:
+    """A configuration of transformers with tables of ``rows`` rows; weights begin with a deviation of ``scale``."""
     make_torchvision_importable()
     from transformers import BloomConfig, GPTNeoXConfig, LlamaConfig, MptConfig
 
-    shared = {"vocab_size": rows, "tie_word_embeddings": tied, "initializer_range": 0.3}
-    sizes = {"hidden_size": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS}
+    shared = {"vocab_size": rows, "tie_word_embeddings": tied, "initializer_range": scale}
+    sizes = {"hidden_size": WIDTH, "num_hidden_layers": layers, "num_attention_heads": HEADS}
     match family:
         case "gpt_neox":
             return GPTNeoXConfig(intermediate_size=32, **sizes, **shared)
         case "llama":
             return LlamaConfig(intermediate_size=32, num_key_value_heads=2, **sizes, **shared)
         case "mpt":
-            return MptConfig(d_model=WIDTH, n_layers=LAYERS, n_heads=HEADS, **shared)
-    return BloomConfig(hidden_size=WIDTH, n_layer=LAYERS, n_head=HEADS, **shared)
+            return MptConfig(d_model=WIDTH, n_layers=layers, n_heads=HEADS, **shared)
+    return BloomConfig(hidden_size=WIDTH, n_layer=layers, n_head=HEADS, **shared)
 
 
-def decoder(family: str, rows: int, tied: bool = False) -> Any:
+def decoder(family: str, rows: int, tied: bool = False, **shape: Any) -> Any:
     """A causal language model with random weights."""
     from transformers import AutoModelForCausalLM
 
-    config = architecture(family, rows, tied)
+    config = architecture(family, rows, tied, **shape)
     seed_everything(5)
     return AutoModelForCausalLM.from_config(config).eval()
 
 
-def save(folder: Path, family: str, tied: bool = False) -> Path:
+def save(folder: Path, family: str, tied: bool = False, **shape: Any) -> Path:
     """A folder as ``save_pretrained`` writes it: config.json, model.safetensors, tokenizer.json."""
     words = tokenizer()
-    decoder(family, len(words) + PADDING, tied).save_pretrained(folder)
+    decoder(family, len(words) + PADDING, tied, **shape).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder

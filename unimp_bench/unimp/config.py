@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from unimp_bench.bounds import Count, Number, Portion, Rate, Share, Weight
+
 Context = Literal["picture", "item", "attributes"]
 Fusion = Literal["exclusive", "inclusive", "sum", "early", "late", "none"]
 Trained = Literal["all", "fusion", "output", "lora", "prompt"]
 Pretraining = Literal["none", "reconstructive", "contrastive", "autoregressive"]
-
-
-_COUNTS = (
-    *("history", "latents", "resampler_layers", "layers", "heads", "fusion_every", "lora_rank", "prompt_tokens"),
-    *("id_levels", "id_codes", "pretraining_epochs", "epochs", "draws"),
-    *("batch_tokens", "accumulation", "logit_rows", "checkpoint_steps"),
-)
 
 FROM_SCRATCH = ("gpt_neox", "llama", "mpt")
 """Backbones that are built with random weights; any other is a name or folder of pre-trained ones."""
@@ -59,13 +54,15 @@ class UniMPConfig:
         fusion_every: gated cross-attention stands in front of every n-th layer (paper: 2).
         gate: where the gates of the cross-attention begin. The paper's 0 protects what its backbone knows; a decoder
             from scratch knows nothing yet, and shut gates would keep the pictures from it for the first epochs.
-        dropout: share of the input tokens that a training step leaves blank.
+        dropout: share of the input tokens that a training step leaves blank; the first one of a sentence never is.
         context: what the context loss reconstructs of each history item: ``item`` its token from its picture and text
             (the authors' code), ``attributes`` its attribute values from its picture and what stands before them,
             ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).
         next_item: at every item of a history, the next one is asked for too, as SASRec does (not in the paper); a
             window of a history then has one prompt for recommendation, at its end.
         context_weight: weight of the context loss beside the task loss (Eq. 7: 1).
+        recommendation_weight: weight of the examples of task recommendation beside those of others (the authors' code:
+            2), where each has 1.
         gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).
         pretraining: of resampler, cross-attention and decoder on the items alone, before the training: ``none``,
             ``reconstructive``, ``contrastive`` or ``autoregressive`` (section 2 of the survey).
@@ -86,60 +83,56 @@ class UniMPConfig:
         precision: ``no`` for float32, or ``bf16`` autocast.
     """
 
-    history: int = 5
+    history: Count = 5
     items: Literal["words", "token"] = "words"
     attributes: tuple[str, ...] = ("category", "price", "brand", "title")
-    attribute_words: int = 20
-    vocabulary: int = 4096
+    attribute_words: Count = 20
+    vocabulary: Count = 4096
     ids: Literal["atomic", "semantic"] = "atomic"
-    id_levels: int = 3
-    id_codes: int = 64
-    beams: int = 10
+    id_levels: Count = 3
+    id_codes: Count = 64
+    beams: Number = 10
     encoder: str = "tiny"
     pretrained: str = ""
-    latents: int = 4
-    resampler_layers: int = 1
+    latents: Count = 4
+    resampler_layers: Count = 1
     fusion: Fusion = "exclusive"
-    fusion_every: int = 2
+    fusion_every: Count = 2
     gate: float = 0.5
     backbone: str = "gpt_neox"
     flamingo: str = ""
-    width: int = 64
-    layers: int = 2
-    heads: int = 2
+    width: Count = 64
+    layers: Count = 2
+    heads: Count = 2
     tied: bool = False
-    dropout: float = 0.1
+    dropout: Share = 0.1
     trained: Trained = "all"
-    lora_rank: int = 8
-    prompt_tokens: int = 8
+    lora_rank: Count = 8
+    prompt_tokens: Count = 8
     pretraining: Pretraining = "none"
-    pretraining_epochs: int = 5
-    rehearsal: float = 0.25
+    pretraining_epochs: Count = 5
+    rehearsal: Portion = 0.25
     context: tuple[Context, ...] = ("item",)
     next_item: bool = False
-    context_weight: float = 0.3
-    gamma: float = 2.0
-    epochs: int = 12
-    draws: int = 2
+    context_weight: Weight = 0.3
+    recommendation_weight: Weight = 2.0
+    gamma: Weight = 2.0
+    epochs: Count = 12
+    draws: Count = 2
     rating: Literal["expectation", "likeliest"] = "expectation"
-    batch_tokens: int = 2048
-    accumulation: int = 1
-    logit_rows: int = 4096
-    learning_rate: float = 3e-3
-    warmup: float = 0.05
-    weight_decay: float = 0.1
-    clip: float = 1.0
-    checkpoint_steps: int = 500
+    batch_tokens: Count = 2048
+    accumulation: Count = 1
+    logit_rows: Count = 4096
+    learning_rate: Rate = 3e-3
+    warmup: Portion = 0.05
+    weight_decay: Weight = 0.1
+    clip: Rate = 1.0
+    checkpoint_steps: Count = 500
     precision: Literal["no", "bf16"] = "no"
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
-        for name in _COUNTS:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
-        if self.beams < 0:
-            raise ValueError("beams must be at least 0")
         if self.next_item and self.ids == "semantic":
             raise ValueError("next_item asks for an item in one token; set ids to atomic")
         if self.items == "token" and self.context:

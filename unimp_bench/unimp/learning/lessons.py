@@ -14,6 +14,8 @@ from unimp_bench.unimp.sentence.pieces import Pieces
 from unimp_bench.unimp.sentence.sentences import Sentences, drawn_examples, drawn_starts, sentences, window_ends
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
+_WEIGHED = "recommendation"
+
 
 @dataclass(frozen=True)
 class Lessons:
@@ -40,7 +42,10 @@ class Lessons:
             ends = [_ends(part, start) for part, start in zip(drawn, starts, strict=True)]
             drawn = [part.select(rows) for part, rows in zip(drawn, ends, strict=True)]
             starts = [start[rows] for start, rows in zip(starts, ends, strict=True)]
-        return sentences(self.pieces, drawn, starts, self.vocabulary, next_item=self.config.next_item)
+        weights = [self.config.recommendation_weight if part.examples.task == _WEIGHED else 1.0 for part in drawn]
+        return sentences(
+            self.pieces, drawn, starts, self.vocabulary, next_item=self.config.next_item, task_weights=weights
+        )
 
     def _examples(self, part: Branches, seed: int) -> Branches:
         if part.examples.task in self.rehearsed:

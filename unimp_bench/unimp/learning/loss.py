@@ -25,7 +25,9 @@ def focal_losses(logits: Tensor, labels: Tensor, gamma: float) -> Tensor:
         gamma: 0 gives plain cross-entropy.
     """
     log_p = -functional.cross_entropy(logits.float(), labels, reduction="none")
-    return -((1 - log_p.exp()) ** gamma) * log_p
+    # A sure token's 1 - p is 0, and below gamma = 1 the power has no derivative there.
+    unsure = (-log_p.expm1()).clamp(min=torch.finfo(log_p.dtype).eps)
+    return -(unsure**gamma) * log_p
 
 
 class Losses(NamedTuple):

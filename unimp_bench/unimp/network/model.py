@@ -45,7 +45,7 @@ class UniMPModel(nn.Module):
     def __init__(self, config: UniMPConfig, vocabulary_size: int, picture_width: int | None) -> None:
         super().__init__()
         self.decoder = Backbone(config, vocabulary_size)
-        self.dropout = nn.Dropout1d(config.dropout)  # of (B, N, width): whole tokens
+        self.blanking = nn.Dropout1d(config.dropout)  # of (B, N, width): whole tokens
         self.resampler: PerceiverResampler | None = None
         self.pictures: Pictures | None = None
         if picture_width is not None and config.fusion != "none":
@@ -65,7 +65,7 @@ class UniMPModel(nn.Module):
             memory: an empty one, which keeps what ``advance`` needs.
         """
         media = self._media(batch)
-        embedded = self.dropout(self._embedded(batch.tokens, batch.marks, media))
+        embedded = self._blanked(self._embedded(batch.tokens, batch.marks, media))
         cache = None if memory is None else memory.cache
         states: Tensor = self.decoder(embedded, batch.attends, batch.positions, media, cache)
         if memory is not None:
@@ -121,6 +121,14 @@ class UniMPModel(nn.Module):
         if marked.any():
             embedded = embedded + self.decoder.input_rows(marks.clamp(min=0)) * marked[..., None]
         return embedded
+
+    def _blanked(self, embedded: Tensor) -> Tensor:
+        """In training, zeros in the place of some tokens, never of the first one of a sentence.
+
+        What all tokens attend to is the first one, which attends to itself alone. Zero, it would stay zero in every
+        layer of a decoder without biases, and the gradient through its norms would be multiplied until it overflows.
+        """
+        return torch.cat([embedded[:, :1], self.blanking(embedded[:, 1:])], dim=1)
 
     def _left(self, states: Tensor, media: Media | None) -> Tensor:
         return states if self.pictures is None or media is None else self.pictures.leave(states, media)

@@ -16,7 +16,7 @@ class Table(nn.Module):
 
     Attributes:
         old: (brought, width), the decoder's own rows; frozen.
-        new: (new, width), begun at the mean of the old ones.
+        new: (new, width), drawn at first from a normal distribution with the mean and deviation of the old ones.
     """
 
     def __init__(self, old: nn.Parameter, new: nn.Parameter) -> None:
@@ -26,9 +26,14 @@ class Table(nn.Module):
 
     @classmethod
     def of(cls, rows: Tensor, count: int) -> Table:
-        """A table of a decoder's ``rows``, (brought, width), and ``count`` new ones."""
+        """A table of a decoder's ``rows``, (brought, width), and ``count`` new ones.
+
+        The mean of all rows would do for new ones in an output layer. As input it is nearly zero, and the first norm
+        of a decoder without biases multiplies what is nearly zero, and its gradient, a thousandfold.
+        """
         rows = rows.detach().clone()
-        new = rows.mean(dim=0, keepdim=True).repeat(count, 1)
+        spread, mean = torch.std_mean(rows, dim=0, correction=0)
+        new = mean + spread * rows.new_empty(count, rows.shape[1]).normal_()
         return cls(nn.Parameter(rows, requires_grad=False), nn.Parameter(new))
 
     def rows(self, tokens: Tensor) -> Tensor:

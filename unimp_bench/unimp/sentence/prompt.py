@@ -20,9 +20,6 @@ SPECIALS = (PAD, CLS, IMG, EOC, ANSWER)
 QUERY, ITEMS = "{query}", "{items}"
 UNKNOWN = "Unknown"
 
-# Weights of the tasks in the joint loss, as in the authors' code; 1 where none is named.
-TASK_WEIGHTS = {"recommendation": 2.0}
-
 _HOLES = re.compile(f"({re.escape(QUERY)}|{re.escape(ITEMS)})")
 
 

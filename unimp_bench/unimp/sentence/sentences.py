@@ -15,7 +15,6 @@ import numpy as np
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, slices
 from unimp_bench.unimp.sentence.branches import Branches
 from unimp_bench.unimp.sentence.pieces import CLS_PIECE, FIRST_ITEM_PIECE, Pieces
-from unimp_bench.unimp.sentence.prompt import TASK_WEIGHTS
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 
@@ -96,6 +95,7 @@ def sentences(
     vocabulary: Vocabulary,
     shared: bool = True,
     next_item: bool = False,
+    task_weights: Sequence[float] | None = None,
 ) -> Sentences:
     """The sentences of the examples of one or more tasks over the same histories.
 
@@ -105,12 +105,14 @@ def sentences(
         starts: for each task, (n,) rows where the items begin that are read of each history.
         shared: let a user's examples that begin at the same item share a sentence; else each has its own.
         next_item: ask for the next item of the history at each item of a trunk but the last.
+        task_weights: for each task, the weight of its examples in the loss; None for 1 everywhere.
     """
     histories = parts[0].examples.histories
     start = np.concatenate(starts)
     ends = np.concatenate([part.examples.ends for part in parts])
     users = np.concatenate([part.examples.users for part in parts])
-    weights = np.concatenate([np.full(len(part), TASK_WEIGHTS.get(part.examples.task, 1.0)) for part in parts])
+    each = [1.0] * len(parts) if task_weights is None else task_weights
+    weights = np.repeat(each, [len(part) for part in parts])
 
     order = np.lexsort((ends, start, users)) if shared else np.arange(len(ends))
     fresh = np.ones(len(order), dtype=np.bool_)
