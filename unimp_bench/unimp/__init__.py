@@ -13,6 +13,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         goes_on=True,
+        version=2,
         features=("pictures",),
     ),
 )
