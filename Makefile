@@ -1,4 +1,4 @@
-# make quickstart   everything from nothing: environment, sample corpus, two runs, leaderboards
+# make quickstart   everything from nothing: environment, sample corpus, two runs, their table (runs/leaderboards)
 # make test         the test suite, in the same environment
 # make data         a corpus: CORPUS=sample (default), CORPUS=amazon-2014 [DOMAIN="Baby Beauty"] [PICTURES=1]
 #                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"); see docs/data.md
@@ -23,8 +23,7 @@ data_options := --corpus $(CORPUS) $(foreach folder,$(RAW),--raw $(folder)) $(if
 quickstart: install data/sample/manifest.json
 	$(BIN)/unimp-bench run --task search --model bm25
 	$(BIN)/unimp-bench run --task search --model unimp
-	$(BIN)/unimp-bench publish --all
-	$(BIN)/unimp-bench leaderboard search --corpus sample
+	$(BIN)/unimp-bench leaderboard search --corpus sample --runs --write
 
 install: $(VENV)/.installed
 
@@ -41,7 +40,7 @@ $(VENV)/.installed: setup.cfg constraints.txt
 	touch $@
 
 data: install
-	$(BIN)/unimp-bench data $(data_options)
+	UNIMP_BENCH_MAKE=1 $(BIN)/unimp-bench data $(data_options)
 
 data/sample/manifest.json:
 	$(BIN)/unimp-bench data --corpus sample

@@ -51,7 +51,7 @@ def build_corpus(
             raise UsageError(f"corpus {kind} is generated: it takes no raw folder, domains, pictures or explanations")
         return _build_sample(folder, options)
     if raw is None:
-        raise UsageError(f"corpus {kind} is built from raw files; name their folder with RAW=<folder>")
+        raise UsageError(f"corpus {kind} is built from raw files; name their folder")
     for folder_of_raw in (raw, *further):
         if not folder_of_raw.is_dir():
             raise DataError(f"there is no folder {folder_of_raw}; name the folder of the raw files")

@@ -11,6 +11,10 @@ from unimp_bench.errors import UsageError
 _LONGEST_LIST = 700
 """Letters of all names together that one line of an error can hold."""
 
+_NEAR = 0.65
+"""How much like another a name must be to be suggested for it: a slip of the finger in three letters is, ``rnu`` for
+``run``; half of the letters by chance are not, ``nosuch`` for ``search``."""
+
 
 def find(known: Mapping[str, Any], name: str, noun: str) -> Any:
     """``known[name]``, or a UsageError with the nearest name."""
@@ -27,7 +31,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f"; did you mean {near!r}?"
     if not choices:
         return "; there is none"
-    listed = ", ".join(choices)
+    apart = any(letter in choice for choice in choices for letter in " ,")
+    listed = ", ".join(map(repr, choices) if apart else choices)
     if len(listed) > _LONGEST_LIST:
         return f"; there are {len(choices):,}, such as {choices[0]!r}"
     return f"; there are: {listed}"
@@ -36,5 +41,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like another, None where none is much like it."""
     lowered = {choice.lower(): choice for choice in known}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=_NEAR)
     return lowered[near[0]] if near else None

@@ -33,6 +33,11 @@ class Workspace:
         return self.runs / "fits"
 
     @property
+    def runs_leaderboards(self) -> Path:
+        """Tables of the runs, published or not."""
+        return self.runs / "leaderboards"
+
+    @property
     def cache(self) -> Path:
         """What can be computed again: picture features, tokenised items."""
         return self.root / "cache"

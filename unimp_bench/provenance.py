@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -34,6 +35,7 @@ def provenance(command: str, code: Sequence[str] = CODE, packages: Sequence[str]
         clean=clean,
         versions={"python": platform.python_version(), **_versions(packages)},
         machine=_machine(),
+        host=_host(),
         time=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -61,6 +63,15 @@ def _git(root: Path, *arguments: str) -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return answer.stdout.strip()
+
+
+def _host() -> str:
+    """A digest of the id that the operating system was given, or of the machine's name where it has none."""
+    try:
+        name = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        name = ""
+    return hashlib.sha256(f"unimp-bench {name or platform.node()}".encode()).hexdigest()[:12]
 
 
 def _machine() -> str:

@@ -62,6 +62,7 @@ class Provenance(Strict):
         commit: of the code, or empty where the code is no checkout; ``clean`` is false when files were changed.
         versions: of Python and the packages that matter.
         machine: processor, cores and accelerator.
+        host: a digest that tells one machine from another and names neither; empty for results of before it was kept.
         time: UTC, ISO 8601, when the result was written.
     """
 
@@ -70,7 +71,13 @@ class Provenance(Strict):
     clean: bool
     versions: dict[str, str]
     machine: str
+    host: str = ""
     time: str
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The machine, as far as results know it."""
+        return self.machine, self.host
 
 
 class CorpusFacts(Strict):

@@ -179,7 +179,7 @@ def _new_domain_codes(corpus: Corpus) -> IntArray:
 def _hint(split: Split) -> str:
     return {
         "loo": "none has three interactions",
-        "new-user": "build it with held-out users (HELD_OUT=0.1)",
+        "new-user": "build it with held-out users (unimp-bench data --held-out 0.1)",
         "new-domain": "build it with a held-out domain",
         "global-time": "all of them are held out",
     }[split]

@@ -7,12 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.leaderboard.pretended import make_result, place
+from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
+from unimp_bench.leaderboard import contents
+from unimp_bench.leaderboard.tables import sections
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +70,16 @@ MISTAKES = [
     ("publish ../x", 2, "no finished run"),
     ("leaderboard serch", 2, "did you mean 'search'"),
     ("leaderboard ablaton", 2, "did you mean 'ablation'"),
+    ("leaderboard search --runs", 2, "no finished run"),
+    ("leaderboard --corpus sample", 2, "--corpus chooses among the tables of a TOPIC"),
+    ("run --task search --model bm25 --fit-on nosuch", 2, "no task is called 'nosuch'; there are: explanation,"),
+    ("run --task search --model bm25 --device cpu", 2, "no option '--device'; 'unimp-bench run --help' lists"),
+    ("run --task search --model bm25 --limit 3", 2, "no option '--limit'; 'unimp-bench run --help' lists"),
+    ("run --task search --model bm25 --sede 1", 2, "no option '--sede'; did you mean '--seed'?"),
+    ("--verson", 2, "did you mean '--version'?"),
+    ("audit corpsu", 2, "did you mean 'corpus'?"),
+    ("audit nosuch", 2, "there are: corpus, table"),
+    ("suite search --row nosuch", 2, "'ZAM without the zero'"),
     ("suite ablaton", 2, "did you mean 'ablation'"),
     ("suite ablation --row UniMQ", 2, "did you mean 'UniMP'"),
     ("suite ablation --task serch", 2, "did you mean 'search'"),
@@ -102,13 +120,98 @@ def test_answers_load_no_torch(arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "list tasks",
+        "list models",
+        "list suites",
+        "describe model sasrec",
+        "describe model unimp",
+        "describe task search",
+    ],
+)
+def test_lists_and_descriptions_fit_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, arguments: str
+) -> None:
+    def said(columns: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        code, out, _ = call(capsys, *arguments.split())
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= columns
+        return out
+
+    def letters(text: str) -> Counter[str]:
+        return Counter("".join(text.split()))
+
+    assert letters(said(width)) == letters(said(120)), "nothing is cut off"
+
+
+def test_the_package_is_the_command() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "unimp_bench", "list", "tasks"], capture_output=True, text=True, check=True
+    )
+    assert "recommendation" in answer.stdout
+
+
+def test_messages_name_what_their_reader_writes(
+    capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options to who typed the command, variables to who typed ``make data``."""
+    for arguments, option, variable in (
+        ("data --corpus atomic", "--raw <folder>", "RAW=<folder>"),
+        ("data --held-out 3", "'--held-out'", "'HELD_OUT'"),
+        ("data --core -1", "'--core'", "'CORE'"),
+        ("data --corpus smaple --name ../x", "did you mean 'sample'", "did you mean 'sample'"),
+    ):
+        monkeypatch.delenv("UNIMP_BENCH_MAKE", raising=False)
+        _, _, err = call(capsys, *arguments.split())
+        assert option in err and (option == variable or variable not in err)
+        monkeypatch.setenv("UNIMP_BENCH_MAKE", "1")
+        _, _, err = call(capsys, *arguments.split())
+        assert variable in err and (option == variable or option not in err)
+    made = subprocess.run(
+        ["make", "--dry-run", "data", "CORPUS=atomic", "VENV=/nowhere"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "UNIMP_BENCH_MAKE=1 /nowhere/bin/unimp-bench data --corpus atomic" in made.stdout
+
+
+def test_showing_a_table_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards = tmp_path / "leaderboards"
+    place(boards, make_result("a", np.array([1, 2, 300])))
+    place(boards, make_result("a", np.array([1, 2, 300]), corpus="other"))
+    before = sorted(boards.rglob("*"))
+    code, out, _ = call(capsys, "leaderboard", "search", "--corpus", "toy")
+    assert code == 0 and "toy, split loo" in out and "other" not in out and "wrote" not in out
+    assert sorted(boards.rglob("*")) == before
+    code, out, err = call(capsys, "leaderboard", "search", "--corpus", "ohter")
+    assert (code, out) == (2, "") and "called 'ohter'; did you mean 'other'?" in err
+    code, out, err = call(capsys, "leaderboard", "search", "--corpus", "nosuch")
+    assert (code, out) == (2, "") and "called 'nosuch'; there are: other, toy" in err
+    grouped = []
+    monkeypatch.setattr(
+        contents, "sections", lambda results, card: grouped.append(card.name) or sections(results, card)
+    )
+    code, out, _ = call(capsys, "leaderboard", "search", "--write")
+    assert code == 0 and "toy, split loo" in out and (boards / "search.md").is_file()
+    assert sorted(grouped) == sorted(registry.task_cards()), "each table is computed once"
+
+
 def test_a_run_a_publication_and_its_table(capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path) -> None:
     run = ["run", "--task", "search", "--model", "bm25", "--corpus", str(planted.folder)]
     code, out, err = call(capsys, *run)
     assert code == 0, err
     assert "HR@5" in out and "written" in out and err == ""
     assert "was there already" in call(capsys, *run)[1]
-    assert call(capsys, "publish", "--all")[0] == 0
+    key = next(tmp_path.glob("runs/*/result.json")).parent.name
+    assert call(capsys, "publish", key[:8], "--dirty")[0] == 0
     assert "| 1 | bm25 |" in (tmp_path / "leaderboards" / "search.md").read_text()
     assert "bm25" in call(capsys, "leaderboard", "search")[1]
 

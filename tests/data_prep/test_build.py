@@ -132,7 +132,7 @@ def test_wrong_kinds_and_folders(raw: Path, tmp_path: Path) -> None:
         build_corpus("amazon2014", corpus, raw)
     with pytest.raises(UsageError, match="takes no raw folder"):
         build_corpus("sample", corpus, raw)
-    with pytest.raises(UsageError, match="RAW=<folder>"):
+    with pytest.raises(UsageError, match="name their folder"):
         build_corpus("amazon-2014", corpus, None)
     with pytest.raises(DataError, match="there is no folder"):
         build_corpus("atomic", corpus, raw / "nowhere")

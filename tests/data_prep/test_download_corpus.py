@@ -176,7 +176,7 @@ def test_a_mirror_is_an_address(tmp_path: Path, mirror: str) -> None:
         ("--corpus hm", "Kaggle"),
         ("--corpus netflix", "Google Drive"),
         ("--corpus amazon-2023", "amazon-reviews-2023.github.io"),
-        ("--corpus atomic", "RAW=<folder>"),
+        ("--corpus atomic", "--raw <folder>"),
         ("--corpus sample --domain Baby", "takes no raw folder, domains, pictures or"),
         ("--corpus sample --pictures", "takes no raw folder, domains, pictures or"),
         ("--corpus atomic --raw . --pictures", "offers no choice of pictures"),

@@ -12,11 +12,13 @@ from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.leaderboard.cells import printed_for
+from unimp_bench.leaderboard.contents import Contents
 from unimp_bench.leaderboard.labels import label_of
 from unimp_bench.leaderboard.store import load_results, publish
 from unimp_bench.leaderboard.tables import sections
+from unimp_bench.leaderboard.text import show
 from unimp_bench.leaderboard.topics import NO_RESULT
-from unimp_bench.leaderboard.write import pages, write_all
+from unimp_bench.leaderboard.write import pages, write_all, write_pages
 from unimp_bench.paths import Workspace
 from unimp_bench.reported import Reported, ReportedRow, load_reported
 from unimp_bench.results import Result
@@ -173,6 +175,87 @@ def test_a_result_takes_the_place_of_an_earlier_one_of_its_row_and_seed(tmp_path
     )
     again = publish(workspace, None)
     assert [path.stem for path in again.written] == [new.spec.key], "the latest of two runs of a row stays"
+
+
+def _finished(workspace: Workspace, result: Result, **origin: object) -> Result:
+    """A run of the workspace, of some origin."""
+    result = result.model_copy(update={"provenance": result.provenance.model_copy(update=origin)})
+    result.write(workspace.runs / result.spec.key / "result.json")
+    return result
+
+
+@pytest.mark.parametrize("other", [{"machine": "another"}, {"host": "0123456789ab"}])
+@pytest.mark.parametrize("config", [{"epochs": 1}, {"epochs": 1, "tied": False}])
+def test_a_result_of_another_machine_is_replaced_only_where_that_is_said(
+    tmp_path: Path, other: dict[str, str], config: dict[str, object]
+) -> None:
+    """Of the same key, or of another key and the same row."""
+    workspace = Workspace(tmp_path)
+    old = place(workspace.leaderboards, make_result("a", np.array([1]), config={"epochs": 1}))
+    before = old.read_bytes()
+    new = _finished(workspace, make_result("a", np.array([2]), config=config), **other)
+    harmless = _finished(workspace, make_result("b", np.array([2])))
+    for keys in ([new.spec.key], None):
+        with pytest.raises(UsageError, match=f"run {new.spec.key} would replace .*--replace"):
+            publish(workspace, keys)
+    assert [path.read_bytes() for path in workspace.leaderboards.rglob("*.json")] == [before]
+    publish(workspace, [harmless.spec.key])
+    publish(workspace, [new.spec.key], replace=True)
+    assert load_results(workspace.leaderboards) == sorted([new, harmless], key=lambda result: result.spec.key)
+    publish(workspace, None)  # what stands there already replaces nothing
+
+
+def test_results_of_changed_code_are_published_only_where_that_is_said(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    changed = _finished(workspace, make_result("a", np.array([1])), clean=False)
+    with pytest.raises(UsageError, match=f"run {changed.spec.key} is of code with changes .*--dirty"):
+        publish(workspace, None)
+    assert not workspace.leaderboards.exists()
+    publish(workspace, None, dirty=True)
+    assert load_results(workspace.leaderboards) == [changed]
+    installed = _finished(workspace, make_result("b", np.array([1])), clean=False, commit="")
+    publish(workspace, [installed.spec.key])
+
+
+def test_a_run_is_published_by_the_beginning_of_its_key(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    first = _finished(workspace, make_result("a", np.array([1])))
+    second = _finished(workspace, make_result("b", np.array([1])))
+    assert [path.stem for path in publish(workspace, [first.spec.key[:6]]).written] == [first.spec.key]
+    with pytest.raises(UsageError, match="no finished run '" + second.spec.key[:5]):
+        publish(workspace, [second.spec.key[:5]])
+    twin = workspace.runs / (second.spec.key[:6] + "0" * 10)
+    twin.mkdir()
+    shutil.copy(workspace.runs / second.spec.key / "result.json", twin)
+    with pytest.raises(UsageError, match="2 finished runs have a key that begins with"):
+        publish(workspace, [second.spec.key[:6]])
+
+
+def test_tables_of_runs_are_those_of_their_publication_and_touch_nothing_else(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    for model, rank in (("a", 1), ("b", 3)):
+        _finished(workspace, make_result(model, np.array([rank, 300])))
+    written = write_pages(Contents.of_runs(workspace))
+    assert {path.parent for path in written} == {
+        workspace.runs / "leaderboards"
+    } and not workspace.leaderboards.exists()
+    publish(workspace, None)
+    made = pages(workspace.leaderboards)
+    for path in written:
+        if path.name != "README.md":  # which says whose results they are
+            assert path.read_text(encoding="utf-8") == made[path.name]
+    assert "published or not" in (workspace.runs / "leaderboards" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_long_label_goes_on_below_itself(tmp_path: Path) -> None:
+    long = {f"setting_{number}": "value" for number in range(12)}
+    place(tmp_path, make_result("a", np.array([1, 2, 300]), settings=long))
+    place(tmp_path, make_result("b", np.array([1, 300, 300])))
+    shown = show(Contents.published(tmp_path), registry.task_cards()["search"])
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 120 and sum("0.6667" in line for line in lines) == 1
+    assert " ".join(shown.split()).count("setting_") == 12
+    assert lines[-1].split()[:2] == ["2", "b"]
 
 
 def test_rows_that_were_fitted_otherwise_have_labels_of_their_own() -> None:

@@ -12,8 +12,9 @@ from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.leaderboard.claims import claims, only_in_topics
+from unimp_bench.leaderboard.contents import Contents
 from unimp_bench.leaderboard.tables import sections
-from unimp_bench.leaderboard.text import show_topic
+from unimp_bench.leaderboard.text import show
 from unimp_bench.leaderboard.topics import NO_RESULT, TopicSection, topic_sections
 from unimp_bench.leaderboard.write import pages
 from unimp_bench.metrics.ranking import RankMetric
@@ -123,8 +124,8 @@ def test_rows_are_compared_with_the_first_one_within_a_budget(tmp_path: Path) ->
     assert rows["w/o Context"].reason == NO_RESULT and not rows["w/o Context"].metrics
     for result in results:
         place(tmp_path, result)
-    shown = show_topic(tmp_path, SUITES["ablation"], "toy")
-    assert "   3 UniMP " in shown and "   - w/o Context " in shown
+    shown = show(Contents.published(tmp_path), SUITES["ablation"], "toy")
+    assert "   3  UniMP " in shown and "   -  w/o Context " in shown
 
 
 def test_a_topic_needs_two_rows_that_compare() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from unimp_bench.cli import audit_corpus, audit_table
+from unimp_bench.cli.group import Group
 
 
-@click.group("audit")
+@click.group("audit", cls=Group)
 def command() -> None:
     """Look for shortcuts in a corpus, or test whether the numbers of a table agree."""
 

@@ -53,7 +53,7 @@ def command(
     card = find(registry.corpus_cards(), corpus, "corpus")
     if card.needs_raw and not raws:
         hint = f" ({card.obtain})" if card.obtain else ""
-        raise UsageError(f"{corpus} is built from raw files{hint}: name their folder (RAW=<folder>, or --raw <folder>)")
+        raise UsageError(f"{corpus} is built from raw files{hint}: name their folder with --raw <folder>")
     for folder in raws:
         if not folder.is_dir():
             raise UsageError(f"there is no folder {folder}")

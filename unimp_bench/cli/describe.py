@@ -11,9 +11,10 @@ import click
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import pairs, task_option
+from unimp_bench.columns import columns, paragraphs
 from unimp_bench.contracts import Task, TaskCard
 from unimp_bench.describing import model_facts, task_facts
-from unimp_bench.documentation.settings import settings_of
+from unimp_bench.documentation.settings import settings_of, typed
 from unimp_bench.errors import UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.names import find
@@ -60,7 +61,7 @@ def command(
 
 def _task(card: TaskCard, task: Task) -> None:
     _facts(task_facts(card, task))
-    click.echo(inspect.getdoc(type(task)))
+    _doc(task)
     _settings("options (--option KEY=VALUE)", task.config)
 
 
@@ -100,7 +101,7 @@ def _examples(
 def _model(name: str) -> None:
     model = registry.make_model(name)
     _facts(model_facts(registry.model_card(name), model))
-    click.echo(inspect.getdoc(type(model)))
+    _doc(model)
     _settings("settings (--set KEY=VALUE)", model.config)
     if model.space:
         click.echo("\nwhat 'unimp-bench tune' searches:")
@@ -113,8 +114,8 @@ def _settings(heading: str, config: Any) -> None:
     found = settings_of(config)
     if found:
         click.echo(f"\n{heading}:")
-        values = max(len(each.default) for each in found)
-        _facts({f"  {each.name}": f"{each.default.ljust(values)}  {each.about}".rstrip() for each in found})
+        rows = [(f"  {each.name}", each.default, _plain(each.kind), _plain(each.about)) for each in found]
+        click.echo("\n".join(columns(rows, wrapping=(1, 2, 3))))
 
 
 def _tuned(model: str) -> None:
@@ -147,7 +148,7 @@ def _corpus(name: str, verify: bool) -> None:
             "domains": ", ".join(manifest.domains),
             "held-out domains": ", ".join(manifest.new_domains) or "none",
             "attributes": ", ".join(manifest.attributes),
-            **{key: str(value) for key, value in manifest.options.items()},
+            **{key.replace("_", " "): _told(value) for key, value in manifest.options.items()},
             "fingerprint": manifest.fingerprint,
         }
     )
@@ -158,7 +159,27 @@ def _corpus(name: str, verify: bool) -> None:
         click.echo("every file agrees with its hash")
 
 
+def _told(value: object) -> str:
+    """An option of a corpus in words."""
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{key} ({_told(part)})" if isinstance(part, dict) else f"{key} {_told(part)}"
+            for key, part in value.items()
+        )
+    if isinstance(value, list):
+        return ", ".join(map(_told, value)) or "none"
+    return typed(value)
+
+
+def _doc(described: object) -> None:
+    """What the class says of itself."""
+    click.echo(paragraphs(_plain(inspect.getdoc(type(described)) or "")))
+
+
+def _plain(text: str) -> str:
+    """A docstring's words without the marks of its code."""
+    return text.replace("``", "")
+
+
 def _facts(facts: dict[str, str]) -> None:
-    width = max(len(key) for key in facts)
-    for key, value in facts.items():
-        click.echo(f"{key.ljust(width)}  {value}")
+    click.echo("\n".join(columns(list(facts.items()), wrapping=(1,))))

@@ -10,7 +10,7 @@ from unimp_bench import registry
 from unimp_bench.errors import UsageError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
-from unimp_bench.suites import SUITES, Suite
+from unimp_bench.suites import SUITES
 
 DEFAULT = "-"
 """What the option ``--html`` is without a path."""
@@ -20,6 +20,10 @@ DEFAULT = "-"
 @click.argument("topic", required=False)
 @click.option("--corpus", help="Show only this corpus.")
 @click.option(
+    "--runs", is_flag=True, help="Of the finished runs in runs/, published or not; pages go to runs/leaderboards."
+)
+@click.option("--write", is_flag=True, help="Beside showing TOPIC, write all pages.")
+@click.option(
     "--html",
     "page",
     is_flag=False,
@@ -27,25 +31,28 @@ DEFAULT = "-"
     metavar="[PATH]",
     help="Write all tables as one page of HTML instead; leaderboards/index.html where PATH is left out.",
 )
-def command(topic: str | None, corpus: str | None, page: str | None) -> None:
-    """Write leaderboards/*.md and their plots from leaderboards/results; with TOPIC, also show that table."""
+def command(topic: str | None, corpus: str | None, runs: bool, write: bool, page: str | None) -> None:
+    """Show the tables of TOPIC, a task or suite; without TOPIC, write all pages and their plots."""
     if page is not None:
-        if topic or corpus:
-            raise UsageError("the page holds every table: leave out TOPIC and --corpus, and filter in the browser")
+        if topic or corpus or runs or write:
+            raise UsageError("the page holds every published table: leave out TOPIC and other options than --html")
         _write_page(page)
         return
+    if corpus is not None and topic is None:
+        raise UsageError("--corpus chooses among the tables of a TOPIC; name one")
     shown = None if topic is None else find({**SUITES, **registry.task_cards()}, topic, "leaderboard")
 
-    from unimp_bench.leaderboard.text import show, show_topic
-    from unimp_bench.leaderboard.write import write_all
+    from unimp_bench.leaderboard.contents import Contents
+    from unimp_bench.leaderboard.text import show
+    from unimp_bench.leaderboard.write import write_pages
 
-    folder = Workspace.here().leaderboards
-    for path in write_all(folder):
-        click.echo(f"wrote {path}")
-    if isinstance(shown, Suite):
-        click.echo(show_topic(folder, shown, corpus))
-    elif shown is not None:
-        click.echo(show(folder, shown, corpus))
+    workspace = Workspace.here()
+    contents = Contents.of_runs(workspace) if runs else Contents.published(workspace.leaderboards)
+    if write or shown is None:
+        written = write_pages(contents)
+        click.echo(f"wrote {len(written)} pages and their plots; {contents.home / 'README.md'} is their index")
+    if shown is not None:
+        click.echo(show(contents, shown, corpus))
 
 
 def _write_page(page: str) -> None:

@@ -6,6 +6,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import built
+from unimp_bench.columns import columns
 from unimp_bench.describing import served_splits
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
@@ -24,9 +25,8 @@ def command(kind: str) -> None:
     """
     find(dict.fromkeys(KINDS), kind, "list")
     rows = {"tasks": _tasks, "models": _models, "corpora": _corpora, "suites": _suites}[kind]()
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    for row in rows:
-        click.echo("  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[-1]]))
+    whole = 2 if kind == "corpora" else 1  # a command is copied whole
+    click.echo("\n".join(columns(rows, wrapping=range(whole, len(rows[0])))))
 
 
 def _tasks() -> list[tuple[str, ...]]:
@@ -57,5 +57,5 @@ def _corpora() -> list[tuple[str, ...]]:
 def _suites() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("SUITE", "PAPER", "TASKS", "ROWS", "WHAT IT COMPARES")]
     return rows + [
-        (suite.name, suite.table, ",".join(suite.tasks), str(len(suite.rows)), suite.about) for suite in CATALOGUE
+        (suite.name, suite.table, ", ".join(suite.tasks), str(len(suite.rows)), suite.about) for suite in CATALOGUE
     ]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,8 +20,9 @@ from types import FrameType
 import click
 
 from unimp_bench import __version__
+from unimp_bench.cli.group import Group
 from unimp_bench.errors import BenchError
-from unimp_bench.names import did_you_mean
+from unimp_bench.names import nearest
 from unimp_bench.processes import helping
 
 COMMANDS = {
@@ -39,9 +42,13 @@ COMMANDS = {
     "resources": "Show or get what text metrics need: WordNet, and an encoder for BERTScore.",
 }
 INTERRUPTED = 130
+MADE = "UNIMP_BENCH_MAKE"
+"""In the environment where ``make data`` runs the command: its user writes RAW=<folder>, not --raw <folder>."""
+
+_OF_MAKE = re.compile(r"--(corpus|raw|name|held-out|core|domain|mirror|pictures)\b( <)?")
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Subcommands by name; each lives in a module of its own that is imported when the command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -52,13 +59,6 @@ class _Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"unimp_bench.cli.{cmd_name}").command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command is called {args[0]!r}{did_you_mean(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)
+    except click.NoSuchOption as error:
+        _fail(_no_such_option(error), error.exit_code)
     except click.ClickException as error:
         _fail(" ".join(error.format_message().split()), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -101,7 +103,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(0)
 
 
+def _no_such_option(error: click.NoSuchOption) -> str:
+    """An unknown option, with the nearest one; where none is near, the command that lists them."""
+    known: set[str] = set()
+    if error.ctx is not None:
+        known.update(*(parameter.opts for parameter in error.ctx.command.get_params(error.ctx)))
+    near = nearest(error.option_name.lstrip("-"), [name.lstrip("-") for name in known])
+    owner = "unimp-bench" if error.ctx is None else error.ctx.command_path
+    hint = f"did you mean '--{near}'?" if near else f"'{owner} --help' lists its options"
+    return f"{owner} has no option {error.option_name!r}; {hint}"
+
+
 def _fail(message: str, code: int) -> None:
+    if MADE in os.environ:
+        message = _OF_MAKE.sub(lambda found: found[1].upper().replace("-", "_") + ("=<" if found[2] else ""), message)
     click.echo(f"error: {message}", err=True)
     sys.exit(code)
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 @click.command("publish")
 @click.argument("runs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Publish every finished run in runs/.")
-def command(runs: tuple[str, ...], everything: bool) -> None:
-    """Copy the results of RUNS (their keys) into leaderboards/results and write the tables."""
+@click.option("--replace", is_flag=True, help="Replace results that another machine gave.")
+@click.option("--dirty", is_flag=True, help="Publish results of code with changes that are not committed.")
+def command(runs: tuple[str, ...], everything: bool, replace: bool, dirty: bool) -> None:
+    """Copy the results of RUNS (their keys, or beginnings of them) into leaderboards/results, and write the pages."""
     if bool(runs) == everything:
         raise UsageError("name the runs to publish by their keys, or say --all")
 
@@ -25,7 +27,7 @@ def command(runs: tuple[str, ...], everything: bool) -> None:
     from unimp_bench.leaderboard.write import write_all
 
     workspace = Workspace.here()
-    published = publish(workspace, runs or None)
+    published = publish(workspace, runs or None, replace=replace, dirty=dirty)
     echo_replaced(published)
     for path in (*published.written, *write_all(workspace.leaderboards)):
         click.echo(f"wrote {path}")

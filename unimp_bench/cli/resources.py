@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from unimp_bench.cli.group import Group
 from unimp_bench.errors import DependencyError
 from unimp_bench.paths import Workspace
 from unimp_bench.resources import DEFAULT_ENCODER, OVERRIDE, Resources
@@ -14,7 +15,7 @@ from unimp_bench.resources import DEFAULT_ENCODER, OVERRIDE, Resources
 EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.group("resources", invoke_without_command=True)
+@click.group("resources", cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
     """Show what text metrics need, and whether it is here; without it their cells stay empty."""
@@ -34,7 +35,7 @@ def _tell(metric: str, here: Callable[[], str]) -> None:
         click.echo(f"{metric:10} empty: {error}")
 
 
-@command.group("get")
+@command.group("get", cls=Group)
 def get() -> None:
     """Get a resource: from the network, or from a folder where there is none."""
 

@@ -37,7 +37,7 @@ EXECUTORS = ("processes", "ray")
 )
 @click.option("--address", help="Of a Ray cluster that is up, or auto; without one it begins on this machine.")
 @click.option("--dry-run", is_flag=True, help="Tell what is done and what is left, and run nothing.")
-@click.option("--no-publish", is_flag=True, help="Leave leaderboards/ as it is.")
+@click.option("--publish/--no-publish", default=False, help="Whether the results go into leaderboards/ at the end.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -52,9 +52,9 @@ def command(
     executor: str,
     address: str | None,
     dry_run: bool,
-    no_publish: bool,
+    publish: bool,
 ) -> None:
-    """Run all rows of SUITE that have no result yet, publish the results and write the tables.
+    """Run all rows of SUITE that have no result yet, and write the tables of all runs into runs/leaderboards.
 
     Each run is a process of its own with its output in runs/KEY/log.txt; the same command goes on after an interrupt.
     Without a name, list the suites.
@@ -76,10 +76,11 @@ def command(
     from unimp_bench.corpus import Corpus
     from unimp_bench.suites.execution.board import Board
     from unimp_bench.suites.execution.event import State
-    from unimp_bench.suites.execution.plain import echo_standings, echo_without_result
+    from unimp_bench.suites.execution.plain import echo_failed, echo_standings
     from unimp_bench.suites.plan import Budget, cells
 
-    suite.check_corpus(Corpus.open(folder).name)
+    store = Corpus.open(folder).name
+    suite.check_corpus(store)
     budget = Budget(preset, changed)
     budget.check()
     found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace)
@@ -92,11 +93,13 @@ def command(
         with _executor(executor, address, jobs) as machine:
             _run(board, workspace, machine)
     else:
-        echo_standings(board.of(State.WAS_THERE))
-    echo_without_result(board, workspace)
+        echo_standings(board.of(State.WAS_THERE, State.REFUSED))
+    echo_failed(board, workspace)
     done = board.of(State.WAS_THERE, State.DONE)
-    if done and not no_publish:
-        _publish([standing.cell.key for standing in done], suite, folder.name, workspace)
+    if done:
+        _show(suite, store, workspace)
+    if done and publish:
+        _publish([standing.cell.key for standing in done], workspace)
     failed = board.of(State.FAILED)
     if failed:
         raise BenchError(f"{len(failed)} of {len(board.standings)} runs failed; the same command runs them again")
@@ -126,16 +129,23 @@ def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
             follow(board.note(event))
 
 
-def _publish(keys: list[str], suite: Suite, corpus: str, workspace: Workspace) -> None:
-    """Publish the runs, write every page, and show what the suite's page says of the corpus."""
+def _show(suite: Suite, corpus: str, workspace: Workspace) -> None:
+    """Write the pages of the workspace's runs, and show what the suite's page says of the corpus."""
+    from unimp_bench.leaderboard.contents import Contents
+    from unimp_bench.leaderboard.text import show
+    from unimp_bench.leaderboard.write import write_pages
+
+    contents = Contents.of_runs(workspace)
+    write_pages(contents)
+    click.echo(f"wrote the pages of {contents.home}, {suite.name}.md among them")
+    click.echo(show(contents, registry.task_cards().get(suite.name) or suite, corpus))
+
+
+def _publish(keys: list[str], workspace: Workspace) -> None:
     from unimp_bench.leaderboard.store import publish
-    from unimp_bench.leaderboard.text import show, show_topic
     from unimp_bench.leaderboard.write import write_all
 
     published = publish(workspace, keys)
     echo_replaced(published)
-    folder = workspace.leaderboards
-    write_all(folder)
-    click.echo(f"published {len(published.written)} results; wrote the pages of {folder}, {suite.name}.md among them")
-    card = registry.task_cards().get(suite.name)
-    click.echo(show(folder, card, corpus) if card else show_topic(folder, suite, corpus))
+    write_all(workspace.leaderboards)
+    click.echo(f"published {len(published.written)} results; wrote the pages of {workspace.leaderboards}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from unimp_bench.spec import KEY_LENGTH
 
 RESULTS = "results"
 
-_KEY = re.compile(rf"[0-9a-f]{{6,{KEY_LENGTH}}}")
+_KEY_BEGINS = 6
+_KEY = re.compile(rf"[0-9a-f]{{{_KEY_BEGINS},{KEY_LENGTH}}}")
+"""A key, or as much of it as tells it from others."""
 
 
 def load_results(folder: Path) -> list[Result]:
@@ -66,33 +68,67 @@ class Published:
     replaced: tuple[Path, ...]
 
 
-def publish(workspace: Workspace, keys: Sequence[str] | None) -> Published:
+def load_runs(workspace: Workspace) -> list[Result]:
+    """The results of all finished runs; among several of the same identity the latest."""
+    return list({_identity(result): result for result in _read(_finished(workspace, None))}.values())
+
+
+def publish(
+    workspace: Workspace, keys: Sequence[str] | None, *, replace: bool = False, dirty: bool = False
+) -> Published:
     """Copy results of finished runs to the leaderboards, each in place of an earlier one of the same identity.
 
     A configuration that gained a field gives the same row another key, and both files would count as two seeds. Among
     several of the same identity the latest stays.
 
     Args:
-        keys: of the runs; None for all finished ones.
+        keys: of the runs, or beginnings of them; None for all finished ones.
+        replace: take the place of results that another machine gave.
+        dirty: publish results of code with changes that are not committed.
 
     Raises:
-        UsageError: a key names no finished run.
+        UsageError: a key names no finished run, or a result must not be published so; nothing is written then.
     """
     folder = workspace.leaderboards
-    places = {_identity(result): _place(folder, result) for result in load_results(folder)}
-    written: dict[Path, None] = {}
-    replaced: dict[Path, None] = {}
-    for result in sorted(map(Result.read, _finished(workspace, keys)), key=lambda result: result.provenance.time):
-        target = _place(folder, result)
-        result.write(target)
-        earlier = places.get(_identity(result), target)
-        if earlier != target:
-            earlier.unlink()
-            written.pop(earlier, None)
-            replaced[earlier] = None
-        places[_identity(result)] = target
-        written[target] = None
-    return Published(tuple(written), tuple(replaced))
+    new = {_identity(result): result for result in _read(_finished(workspace, keys))}
+    earlier = {_identity(result): result for result in load_results(folder)}
+    fresh = {identity: result for identity, result in new.items() if earlier.get(identity) != result}
+    changed = [result for result in fresh.values() if result.provenance.commit and not result.provenance.clean]
+    if changed and not dirty:
+        raise UsageError(
+            f"run {_named(changed)} is of code with changes that are not committed: commit them and run it again with "
+            "--fresh, or add --dirty"
+        )
+    others = [
+        result
+        for identity, result in fresh.items()
+        if identity in earlier and earlier[identity].provenance.origin != result.provenance.origin
+    ]
+    if others and not replace:
+        raise UsageError(
+            f"run {_named(others)} would replace the result that another machine gave to the same row, question and "
+            "seed: name other runs, or add --replace"
+        )
+    for result in fresh.values():
+        _place(folder, result)
+    replaced = []
+    for identity, result in fresh.items():
+        result.write(_place(folder, result))
+        if identity in earlier and _place(folder, earlier[identity]) != _place(folder, result):
+            replaced.append(_place(folder, earlier[identity]))
+            replaced[-1].unlink()
+    return Published(tuple(_place(folder, result) for result in new.values()), tuple(replaced))
+
+
+def _named(results: Sequence[Result]) -> str:
+    """The key of the first one, and how many more there are."""
+    more = f" (and {len(results) - 1} more)" if len(results) > 1 else ""
+    return f"{results[0].spec.key}{more}"
+
+
+def _read(paths: Iterable[Path]) -> list[Result]:
+    """Results in the order in which they were made."""
+    return sorted(map(Result.read, paths), key=lambda result: result.provenance.time)
 
 
 def _identity(result: Result) -> tuple[object, ...]:
@@ -113,11 +149,24 @@ def _finished(workspace: Workspace, keys: Sequence[str] | None) -> list[Path]:
         if not found:
             raise UsageError(f"there is no finished run in {workspace.runs}")
         return found
-    paths = [workspace.runs / key / RESULT_NAME for key in keys]
-    for key, path in zip(keys, paths, strict=True):
-        if not key.isalnum() or not path.is_file():
-            raise UsageError(f"{workspace.runs} has no finished run {key!r}; its folders are named by the runs' keys")
-    return paths
+    return [_run_of(workspace, key) for key in dict.fromkeys(keys)]
+
+
+def _run_of(workspace: Workspace, key: str) -> Path:
+    """The result of a finished run, by its key or a beginning of it that no other has."""
+    exact = workspace.runs / key / RESULT_NAME
+    if key.isalnum() and exact.is_file():
+        return exact
+    found = sorted(workspace.runs.glob(f"{key}*/{RESULT_NAME}")) if _KEY.fullmatch(key) else []
+    if not found:
+        raise UsageError(
+            f"{workspace.runs} has no finished run {key!r}; its folders are named by the runs' keys, of which "
+            f"{_KEY_BEGINS} digits are enough"
+        )
+    if len(found) > 1:
+        named = ", ".join(path.parent.name for path in found[:4])
+        raise UsageError(f"{len(found)} finished runs have a key that begins with {key}: {named}; give more of it")
+    return found[0]
 
 
 def _place(folder: Path, result: Result) -> Path:

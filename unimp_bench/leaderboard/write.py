@@ -1,4 +1,4 @@
-"""Generates every page of ``leaderboards/``."""
+"""Generates every page of leaderboards: those of ``leaderboards/``, and those of a workspace's own runs."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ from pathlib import Path
 
 from unimp_bench import registry
 from unimp_bench.audit.corpus.page import audit_page
-from unimp_bench.audit.corpus.record import load_audits
 from unimp_bench.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.files import write_atomically
+from unimp_bench.leaderboard.contents import Contents
 from unimp_bench.leaderboard.figures import section_figures, topic_figures
 from unimp_bench.leaderboard.markdown.audited import audit_file
 from unimp_bench.leaderboard.markdown.index_page import index_page
 from unimp_bench.leaderboard.markdown.plot_files import PLOTS, contents, plot_files
 from unimp_bench.leaderboard.markdown.task_page import task_page
 from unimp_bench.leaderboard.markdown.topic_page import topic_page
-from unimp_bench.leaderboard.store import load_results
-from unimp_bench.leaderboard.tables import sections
-from unimp_bench.leaderboard.topics import topic_sections
-from unimp_bench.reported import load_reported
 from unimp_bench.suites import CATALOGUE
 
 
 def pages(folder: Path) -> dict[str, str]:
-    """Every page and plot as path and content, from the results, reported numbers and audits below ``folder``.
+    """``pages_of`` what is published below ``folder``."""
+    return pages_of(Contents.published(folder))
 
-    Paths are relative to it. A suite that has a task's name has that task's page.
+
+def pages_of(board: Contents) -> dict[str, str]:
+    """Every page and plot as path and content; paths are relative to the home of ``board``.
+
+    A suite that has a task's name has that task's page.
     """
-    results, reported = load_results(folder), load_reported(folder)
+    reported, audits = board.reported(), board.audits()
     cards = registry.task_cards()
-    tasks = [(card, sections(results, card)) for card in cards.values()]
-    topics = [(suite, topic_sections(suite, results)) for suite in CATALOGUE if suite.name not in cards]
+    tasks = [(card, board.task_sections(card)) for card in cards.values()]
+    topics = [(suite, board.topic_sections(suite)) for suite in CATALOGUE if suite.name not in cards]
     others: list[tuple[str, str]] = []
-    audits = load_audits(folder)
     made = {audit_file(audit): audit_page(audit) for audit in audits}
-    printed_audits = audit_reported(folder)
+    printed_audits = audit_reported(board.sources) if board.are_published else []
     if printed_audits:
         made[PAGE] = table_audit_page(printed_audits)
         others.append((PAGE, "which printed rows can come from one ranking per example"))
-    made["README.md"] = index_page(tasks, topics, others, audits)
+    made["README.md"] = index_page(tasks, topics, others, audits, board.are_published)
     for card, found in tasks:
         gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'
-        drawn = gallery if (folder / gallery).is_file() else ""
+        drawn = gallery if (board.home / gallery).is_file() else ""
         printed = [table for table in reported if table.task == card.name]
         figures = [section_figures(section, printed) for section in found]
         plots = plot_files(card.name, [section.title for section in found], figures)
@@ -56,11 +56,16 @@ def pages(folder: Path) -> dict[str, str]:
 
 
 def write_all(folder: Path) -> list[Path]:
+    """``write_pages`` of what is published below ``folder``."""
+    return write_pages(Contents.published(folder))
+
+
+def write_pages(board: Contents) -> list[Path]:
     """Write every page and its plots, and remove plots of sections that are gone; returns the paths of the pages."""
-    made = {folder / name: content for name, content in pages(folder).items()}
+    made = {board.home / name: content for name, content in pages_of(board).items()}
     for path, content in made.items():
         write_atomically(path, content)
-    for path in (folder / PLOTS).glob("*.svg"):  # the folder holds nothing else than what is written here
+    for path in (board.home / PLOTS).glob("*.svg"):  # the folder holds nothing else than what is written here
         if path not in made:
             path.unlink()
     return [path for path in made if path.parent.name != PLOTS]

@@ -10,10 +10,13 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.paths import Workspace
-from unimp_bench.records import learned_from
-from unimp_bench.runner import RunRequest, planned
+from unimp_bench.records import Part, Split, learned_from
+from unimp_bench.runner import Planned, RunRequest, planned
 from unimp_bench.suites import SUBJECT, VARIED, Suite, SuiteRow
 from unimp_bench.tuning.record import TUNED, find_tuned, tuned_settings
+
+_Drawn = tuple[str, str, Split, Part]
+"""Fingerprint of a corpus, task, split and part, of which examples are drawn."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,9 @@ def cells(
         tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint, suite.protocol) is not None
         return Budget(TUNED if tuned else row.preset)
 
+    refusals: dict[_Drawn, str] = {}
     found = [
-        _cell(row, _request(suite, row, task, corpus, seed, chosen(row, task)), workspace)
+        _cell(row, _request(suite, row, task, corpus, seed, chosen(row, task)), workspace, refusals)
         for row in suite.rows
         if not row.lacks
         for task in tasks
@@ -118,9 +122,34 @@ def _request(suite: Suite, row: SuiteRow, task: str, corpus: Path, seed: int, bu
     )
 
 
-def _cell(row: SuiteRow, request: RunRequest, workspace: Workspace) -> Cell:
+def _cell(row: SuiteRow, request: RunRequest, workspace: Workspace, refusals: dict[_Drawn, str]) -> Cell:
     try:
-        spec = planned(request, workspace).spec
+        plan = planned(request, workspace)
     except BenchError as error:
         return Cell(row, request, refused=str(error))
-    return Cell(row, request, spec.key, tuple(stage.key for stage in spec.fit.stages))
+    refused = _refused(plan, refusals)
+    if refused:
+        return Cell(row, request, refused=refused)
+    return Cell(row, request, plan.spec.key, tuple(stage.key for stage in plan.spec.fit.stages))
+
+
+def _refused(plan: Planned, refusals: dict[_Drawn, str]) -> str:
+    """Why the corpus lacks what the run's examples are drawn from; empty where it lacks nothing.
+
+    Args:
+        plan: of the run.
+        refusals: what is known of other runs.
+    """
+    drawn: set[tuple[str, Split, Part]] = {(plan.task.name, plan.spec.split, "test")}
+    drawn |= {(name, stage.split, "validation") for stage in plan.spec.fit.stages for name, _ in stage.tasks}
+    for task, split, part in sorted(drawn):
+        key = (plan.corpus.fingerprint, task, split, part)
+        if key not in refusals:
+            try:
+                registry.make_task(task).examples(plan.corpus, split, part)
+                refusals[key] = ""
+            except BenchError as error:
+                refusals[key] = str(error)
+        if refusals[key]:
+            return refusals[key]
+    return ""

@@ -38,6 +38,7 @@ def test_the_page_stands_where_it_is_asked_for(home: Path, html: str) -> None:
     ("arguments", "said"),
     [
         (("search", "--html"), "leave out TOPIC"),
+        (("--runs", "--html"), "leave out TOPIC"),
         (("--corpus", "toy", "--html"), "leave out TOPIC"),
         (("--html", "search"), "does not end with .html"),
     ],

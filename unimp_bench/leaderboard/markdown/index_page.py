@@ -19,6 +19,7 @@ def index_page(
     topics: Iterable[tuple[Suite, Sequence[TopicSection]]],
     others: Sequence[tuple[str, str]] = (),
     audits: Sequence[CorpusAudit] = (),
+    published: bool = True,
 ) -> str:
     """The index of all leaderboards: the best row of every section of a task; of a topic, what is filled.
 
@@ -27,12 +28,15 @@ def index_page(
         topics: of suites.
         others: further pages, as their file and what they tell.
         audits: of corpora.
+        published: the rows are published results; else they are a workspace's own runs.
     """
+    origin = "Every table is generated from the files in `results/`; a test fails when one differs."
+    own = "Every table is of the runs beside this folder, published or not."
     lines = [
         GENERATED,
         "# Leaderboards",
         "",
-        "Every table is generated from the files in `results/`; a test fails when one differs.",
+        origin if published else own,
         "",
         *table_head(("Task", "Corpus", "Split", "Protocol", "Best", "Metric", "Value", "Models")),
     ]

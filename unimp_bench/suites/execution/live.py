@@ -15,7 +15,7 @@ from rich.text import Text
 from unimp_bench.paths import Workspace
 from unimp_bench.suites.execution.board import Board, Standing, duration, progress_of
 from unimp_bench.suites.execution.event import State
-from unimp_bench.suites.execution.plain import Follow
+from unimp_bench.suites.execution.plain import Follow, echo_standings
 
 _STYLES = {
     State.LEFT: "dim",
@@ -38,7 +38,7 @@ def shown_live() -> bool:
 
 @contextmanager
 def live(board: Board, workspace: Workspace, console: Console | None = None) -> Iterator[Follow]:
-    """Keep a table of the board on the terminal; its last state stays there."""
+    """Keep a table of the board on the terminal; its last state stays there, with the reasons of what cannot run."""
     console = console or Console()
 
     def drawn() -> RenderableType:
@@ -47,6 +47,7 @@ def live(board: Board, workspace: Workspace, console: Console | None = None) -> 
     with Live(get_renderable=drawn, console=console, refresh_per_second=2, redirect_stdout=False) as screen:
         yield lambda standing: None  # the screen looks for itself
         screen.refresh()
+    echo_standings(board.of(State.REFUSED))
 
 
 def table(board: Board, workspace: Workspace, height: int) -> RenderableType:

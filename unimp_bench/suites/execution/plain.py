@@ -22,32 +22,40 @@ def plain(board: Board, workspace: Workspace) -> Iterator[Follow]:
 
     def follow(standing: Standing) -> None:
         if standing.state is State.RUNNING:
-            _echo(standing, str(log_of(standing.cell, workspace)))
+            _echo(standing.state, standing.cell.name, str(log_of(standing.cell, workspace)))
         elif standing.state is State.HELD:
-            _echo(standing, standing.said)
+            _echo(standing.state, standing.cell.name, standing.said)
         else:
             left = len(board.of(State.LEFT, State.HELD, State.RUNNING))
-            _echo(standing, f"{standing.said}  ({standing.seconds or 0:.0f} s, {left} left)")
+            said = f"{standing.said}  ({standing.seconds or 0:.0f} s, {left} left)"
+            _echo(standing.state, standing.cell.name, said)
 
     yield follow
 
 
 def echo_standings(standings: list[Standing]) -> None:
-    """A line for each cell: where it stands, and its metric or why it has none."""
+    """A line for each cell: where it stands, and its metric or why it has none; cells that cannot run by the reason."""
+    refused: dict[str, list[Standing]] = {}
     for standing in standings:
-        _echo(standing, standing.said)
+        if standing.state is State.REFUSED:
+            refused.setdefault(standing.said, []).append(standing)
+        else:
+            _echo(standing.state, standing.cell.name, standing.said)
+    for reason, alike in refused.items():
+        labels = "; ".join(dict.fromkeys(standing.cell.row.label for standing in alike))
+        name = alike[0].cell.name if len(alike) == 1 else f"{len(alike)} runs of {labels}"
+        _echo(State.REFUSED, name, reason)
 
 
-def echo_without_result(board: Board, workspace: Workspace) -> None:
-    """The cells that ended without a result: why, and where they said it."""
-    for state in (State.REFUSED, State.FAILED):
-        standings = board.of(state)
-        if standings:
-            click.echo(f"{len(standings)} {state}:")
-        for standing in standings:
-            log = f"  ({log_of(standing.cell, workspace)})" if standing.cell.key else ""
-            click.echo(f"  {standing.cell.name}: {standing.said}{log}")
+def echo_failed(board: Board, workspace: Workspace) -> None:
+    """The cells that failed: why, and where they said it."""
+    failed = board.of(State.FAILED)
+    if failed:
+        click.echo(f"{len(failed)} {State.FAILED}:")
+    for standing in failed:
+        log = f"  ({log_of(standing.cell, workspace)})" if standing.cell.key else ""
+        click.echo(f"  {standing.cell.name}: {standing.said}{log}")
 
 
-def _echo(standing: Standing, text: str) -> None:
-    click.echo(f"  {str(standing.state).ljust(10)} {standing.cell.name}" + (f": {text}" if text else ""))
+def _echo(state: State, name: str, text: str) -> None:
+    click.echo(f"  {str(state).ljust(10)} {name}" + (f": {text}" if text else ""))
