@@ -4,7 +4,8 @@
 #                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"); see docs/data.md
 # make lint         ruff and mypy
 # make docs         the documentation, docs/_build/html/index.html; a warning or a broken link fails
-# make test-slow    the long checks as well
+# make test-slow    the slow tests as well
+# make test-today   of the slow tests those of the day, as CI does: in a week each has run
 # make speed        docs/speed.md from the records of benchmarks/
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ data_options := --corpus $(CORPUS) $(foreach folder,$(RAW),--raw $(folder)) $(if
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
 	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(PICTURES),--pictures)
 
-.PHONY: quickstart install data test test-slow lint docs leaderboard speed clean
+.PHONY: quickstart install data test test-today test-slow lint docs leaderboard speed clean
 .NOTPARALLEL:
 
 quickstart: install data/sample/manifest.json
@@ -47,6 +48,9 @@ data/sample/manifest.json:
 
 test: install
 	$(BIN)/pytest -m "not slow"
+
+test-today: install
+	$(BIN)/pytest --slow-of today
 
 test-slow: install
 	$(BIN)/pytest

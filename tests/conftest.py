@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.build import build_corpus
+from tests.slow_days import pytest_addoption, pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401
 from unimp_bench.corpus import Corpus
 from unimp_bench.testing.planted import write_planted_corpus
 

@@ -43,7 +43,7 @@ def published(home: Workspace, planted: Corpus) -> Callable[..., Result]:
     def make(model: str, **changes: Any) -> Result:
         task = changes.pop("task", "recommendation")
         result, _ = run(RunRequest(task, model, home.data / planted.name, **changes), home)
-        publish(home, [result.spec.key])
+        publish(home, [result.spec.key], dirty=True)
         shutil.rmtree(home.runs)
         return result
 
@@ -116,7 +116,7 @@ def test_an_earlier_run_of_the_user_is_neither_read_nor_changed(
     capsys: pytest.CaptureFixture[str], home: Workspace, planted: Corpus
 ) -> None:
     result, _ = run(RunRequest("recommendation", "popularity", home.data / planted.name), home)
-    publish(home, [result.spec.key])
+    publish(home, [result.spec.key], dirty=True)
     own = home.runs / result.spec.key / "result.json"
     fit = home.fits / result.spec.fit.key
     own.write_text("not read")

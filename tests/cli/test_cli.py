@@ -79,7 +79,7 @@ MISTAKES = [
     ("--verson", 2, "did you mean '--version'?"),
     ("audit corpsu", 2, "did you mean 'corpus'?"),
     ("audit nosuch", 2, "there are: corpus, table"),
-    ("suite search --row nosuch", 2, "'ZAM without the zero'"),
+    ("suite search --row nosuch", 2, "'AEM, ZAM without the zero', 'BM25'"),
     ("suite ablaton", 2, "did you mean 'ablation'"),
     ("suite ablation --row UniMQ", 2, "did you mean 'UniMP'"),
     ("suite ablation --task serch", 2, "did you mean 'search'"),

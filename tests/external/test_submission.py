@@ -124,7 +124,7 @@ def test_leaderboards_show_each_file_in_a_row_of_its_own(
         labels.append(f"external:mine (file={hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()[:8]})")
         assert result.cost is None and result.remarks == (REMARK,)
         assert str(tmp_path) not in result.model_dump_json()
-    publish(workspace, keys)
+    publish(workspace, keys, dirty=True)
     page = pages(workspace.leaderboards)["preference.md"].splitlines()
     for label in labels:
         (row, _) = [line for line in page if f"| {label} |" in line]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from unimp_bench.errors import UsageError
 from unimp_bench.paths import Workspace
-
-if TYPE_CHECKING:
-    from unimp_bench.leaderboard.store import Published
 
 
 @click.command("publish")
@@ -28,12 +23,7 @@ def command(runs: tuple[str, ...], everything: bool, replace: bool, dirty: bool)
 
     workspace = Workspace.here()
     published = publish(workspace, runs or None, replace=replace, dirty=dirty)
-    echo_replaced(published)
-    for path in (*published.written, *write_all(workspace.leaderboards)):
-        click.echo(f"wrote {path}")
-
-
-def echo_replaced(published: Published) -> None:
-    """Say which earlier results are gone."""
     for path in published.replaced:
         click.echo(f"removed {path}: an earlier result of the same row, question and seed")
+    for path in (*published.written, *write_all(workspace.leaderboards)):
+        click.echo(f"wrote {path}")

@@ -9,7 +9,6 @@ import click
 from unimp_bench import registry
 from unimp_bench.cli import list as listing
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.publish import echo_replaced
 from unimp_bench.cli.question import corpus_option, pairs
 from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.names import find
@@ -37,7 +36,7 @@ EXECUTORS = ("processes", "ray")
 )
 @click.option("--address", help="Of a Ray cluster that is up, or auto; without one it begins on this machine.")
 @click.option("--dry-run", is_flag=True, help="Tell what is done and what is left, and run nothing.")
-@click.option("--publish/--no-publish", default=False, help="Whether the results go into leaderboards/ at the end.")
+@click.option("--no-publish", is_flag=True, hidden=True, expose_value=False)  # what older scripts say; suites never do
 @click.pass_context
 def command(
     context: click.Context,
@@ -52,7 +51,6 @@ def command(
     executor: str,
     address: str | None,
     dry_run: bool,
-    publish: bool,
 ) -> None:
     """Run all rows of SUITE that have no result yet, and write the tables of all runs into runs/leaderboards.
 
@@ -98,8 +96,6 @@ def command(
     done = board.of(State.WAS_THERE, State.DONE)
     if done:
         _show(suite, store, workspace)
-    if done and publish:
-        _publish([standing.cell.key for standing in done], workspace)
     failed = board.of(State.FAILED)
     if failed:
         raise BenchError(f"{len(failed)} of {len(board.standings)} runs failed; the same command runs them again")
@@ -137,15 +133,5 @@ def _show(suite: Suite, corpus: str, workspace: Workspace) -> None:
 
     contents = Contents.of_runs(workspace)
     write_pages(contents)
-    click.echo(f"wrote the pages of {contents.home}, {suite.name}.md among them")
+    click.echo(f"wrote the pages of {contents.home}, {suite.name}.md among them; 'unimp-bench publish' publishes runs")
     click.echo(show(contents, registry.task_cards().get(suite.name) or suite, corpus))
-
-
-def _publish(keys: list[str], workspace: Workspace) -> None:
-    from unimp_bench.leaderboard.store import publish
-    from unimp_bench.leaderboard.write import write_all
-
-    published = publish(workspace, keys)
-    echo_replaced(published)
-    write_all(workspace.leaderboards)
-    click.echo(f"published {len(published.written)} results; wrote the pages of {workspace.leaderboards}")

@@ -1,0 +1,184 @@
+"""Each page on adding something, followed word for word in a copy of the repository: the checks there still pass.
+
+A block of code on a page begins with the file that it is: a new one, or one that gains it where the second line says. A
+block of Markdown says below which line of which file it belongs.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GUIDES = [*sorted((ROOT / "docs").glob("add_*.md")), ROOT / "docs" / "suites.md"]
+COPIED = ("unimp_bench", "tasks", "baselines", "data_prep", "benchmarks", "tests", "docs", "leaderboards")
+UNCOPIED = shutil.ignore_patterns("__pycache__", "_build", "reference", "index.html")
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+CHECKS = [
+    "tests/test_conformance.py::Test_recency",
+    "tests/test_conformance.py::Test_unimp::test_runs_every_task_it_serves",
+    "tests/test_recency.py",
+    "tests/baselines/test_recency.py",
+    "tests/data_prep/test_plays.py",
+    "tests/metrics/test_within.py",
+    "tests/metrics/test_rating.py",
+    "tests/documentation",
+    "tests/suites/test_suites.py",
+    "tests/test_registry.py",
+    "tests/export/test_guide.py",
+    "tests/external/test_submission.py::test_every_kind_reads_the_columns_that_it_writes",
+    "tests/corpus/test_global_time.py::test_every_task_has_the_split_and_asks_nothing_known",
+    "tests/leaderboard/test_topics.py",
+    "tests/cli/test_cli.py::test_help_and_lists",
+]
+
+
+def follow(guide: Path, repository: Path) -> None:
+    """Do what a page says."""
+    for language, block in re.findall(r"```(python|markdown)\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL):
+        first, _, rest = block.partition("\n")
+        if language == "markdown":
+            said = re.fullmatch(r'<!-- (\S+), below "(.+)" -->', first)
+            assert said, f"{guide.name}: {first!r} does not say where the block belongs"
+            insert_below(repository / said[1], said[2], rest)
+            continue
+        path = repository / first.removeprefix("# ")
+        place = re.match(r"# in (.+):\n", rest)
+        if place is None:
+            assert not path.exists(), f"{guide.name} does not say where in {first} the block belongs"
+            path.write_text(rest, encoding="utf-8")
+        elif place[1] == "the imports":
+            insert_import(path, rest[place.end() :])
+        else:
+            insert_element(path, place[1], rest[place.end() :])
+
+
+def insert_below(path: Path, begin: str, text: str) -> None:
+    """Put text below the line that begins so."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    (number,) = [number for number, line in enumerate(lines) if line.startswith(begin)]
+    path.write_text("".join([*lines[: number + 1], text, *lines[number + 1 :]]), encoding="utf-8")
+
+
+def insert_import(path: Path, statement: str) -> None:
+    """Put an import behind the module's last one."""
+    source = path.read_text(encoding="utf-8")
+    last = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)][-1]
+    lines = source.splitlines(keepends=True)
+    path.write_text("".join([*lines[: last.end_lineno], statement, *lines[last.end_lineno :]]), encoding="utf-8")
+
+
+def insert_element(path: Path, name: str, element: str) -> None:
+    """Put an element at the end of the collection that is called so, or that the function of that name returns."""
+    source = path.read_text(encoding="utf-8")
+    collection = next(filter(None, (_collection(node, name) for node in ast.walk(ast.parse(source)))))
+    assert collection.end_lineno is not None and collection.end_col_offset is not None
+    lines = source.splitlines(keepends=True)
+    last = lines[collection.end_lineno - 1].encode()
+    before = "".join(lines[: collection.end_lineno - 1]) + last[: collection.end_col_offset - 1].decode()
+    after = last[collection.end_col_offset - 1 :].decode() + "".join(lines[collection.end_lineno :])
+    comma = "" if before.rstrip().endswith(",") else ","
+    path.write_text(f"{before.rstrip()}{comma}\n{element.rstrip()},\n{after}", encoding="utf-8")
+
+
+def _collection(node: ast.AST, name: str) -> ast.expr | None:
+    """The tuple, list or dictionary that a node binds to a name."""
+    match node:
+        case (
+            ast.Assign(targets=[ast.Name(id=found)], value=value)
+            | ast.AnnAssign(target=ast.Name(id=found), value=value)
+        ):
+            pass
+        case ast.keyword(arg=found, value=value) | ast.FunctionDef(name=found, body=[*_, ast.Return(value=value)]):
+            pass
+        case _:
+            return None
+    return value if found == name and isinstance(value, ast.Tuple | ast.List | ast.Dict) else None
+
+
+def call(repository: Path, *command: str | Path) -> str:
+    """What a command says in the copy; it must end well."""
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(repository), "UNIMP_BENCH_HOME": str(repository)}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-8000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository in which every page was followed, its commands for line breaks included."""
+    repository = tmp_path_factory.mktemp("followed")
+    for name in COPIED:
+        shutil.copytree(
+            ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__", "_build", "reference")
+        )
+    for path in ROOT.iterdir():
+        if path.is_file() and path.name != ".git":
+            shutil.copy(path, repository)
+    for guide in GUIDES:
+        follow(guide, repository)
+    ruff = Path(sys.executable).with_name("ruff")
+    call(repository, ruff, "check", "--fix", ".")
+    call(repository, ruff, "format", ".")
+    return repository
+
+
+def test_the_checks_pass_where_every_page_was_followed(followed: Path) -> None:
+    found = call(followed, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", *CHECKS)
+    assert "passed" in found
+
+
+def test_what_was_added_is_listed(followed: Path) -> None:
+    for kind, name in (("models", "recency"), ("tasks", "brand-search"), ("corpora", "plays"), ("suites", "history")):
+        assert f"\n{name} " in call(followed, sys.executable, "-m", "unimp_bench", "list", kind)
+
+
+@pytest.mark.slow
+def test_types_and_pages_agree_where_every_page_was_followed(followed: Path) -> None:
+    call(followed, sys.executable, "-m", "mypy", "--cache-dir", followed / ".mypy_cache")
+    call(followed, sys.executable, "-m", "unimp_bench", "leaderboard")
+    committed = "tests/leaderboard/test_leaderboard.py::test_committed_tables_are_what_their_results_give"
+    call(followed, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", committed)
+
+
+def test_a_page_that_leaves_out_a_step_is_noticed(tmp_path: Path) -> None:
+    """An element without its place, and a block whose file is there already."""
+    guide = tmp_path / "guide.md"
+    (tmp_path / "module.py").write_text("CARDS = (1,)\n")
+    guide.write_text("```python\n# module.py\n2\n```\n")
+    with pytest.raises(AssertionError, match=r"does not say where in # module\.py"):
+        follow(guide, tmp_path)
+    guide.write_text("```python\n# module.py\n# in CARDS:\n2\n```\n")
+    follow(guide, tmp_path)
+    assert eval((tmp_path / "module.py").read_text().removeprefix("CARDS = ")) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "card"),
+    [
+        ("corpora", "corpora", 'data_prep.CorpusCard("guest", "a corpus of a package", "guest:Source")'),
+        (
+            "models",
+            "models",
+            'unimp_bench.contracts.ModelCard("guest", "guest:Guest", ("search",), ("text",), "guest", "", True, True)',
+        ),
+    ],
+)
+def test_a_package_of_its_own_is_found_by_its_entry_point(tmp_path: Path, group: str, kind: str, card: str) -> None:
+    (tmp_path / "guest.py").write_text(f"import data_prep, unimp_bench.contracts\nCARD = {card}\n")
+    about = tmp_path / "guest-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: guest\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[unimp_bench.{group}]\nguest = guest:CARD\n")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "unimp_bench", "list", kind]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "\nguest " in found.stdout

@@ -1,0 +1,78 @@
+"""``make quickstart``: what it runs leaves the repository as it was, and shows its table on a terminal."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.leaderboard.pretended import place
+from unimp_bench.cli.main import main
+from unimp_bench.corpus import Corpus
+from unimp_bench.paths import Workspace
+from unimp_bench.results import Result
+from unimp_bench.runner import RunRequest, run
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def recipe() -> list[list[str]]:
+    """The commands of ``unimp-bench`` that ``make quickstart`` runs, once everything is installed."""
+    made = subprocess.run(
+        ["make", "--dry-run", "quickstart", "VENV=/nowhere"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = [line.split("/bin/unimp-bench ")[1] for line in made.stdout.splitlines() if "/bin/unimp-bench " in line]
+    return [shlex.split(line) for line in lines]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path, sample: Corpus, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with a published result of another machine for a row that the quickstart runs."""
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sample").symlink_to(sample.folder)
+    elsewhere = Workspace(tmp_path / "cache" / "elsewhere")
+    result, _ = run(RunRequest(task="search", model="bm25", corpus=sample.folder), elsewhere)
+    published = result.model_copy(update={"provenance": result.provenance.model_copy(update={"machine": "another"})})
+    place(tmp_path / "leaderboards", published)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "published")
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_first_run_leaves_the_repository_clean(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Word for word but for the training of UniMP, which is cut short."""
+    commands = [command for command in recipe() if command[0] != "data"]
+    assert [command[0] for command in commands] == ["run", "run", "leaderboard"]
+    for command in commands:
+        short = ["--set", "epochs=1", "--set", "layers=1"] if "unimp" in command else []
+        with pytest.raises(SystemExit) as caught:
+            main([*command, *short])
+        out = capsys.readouterr().out
+        assert caught.value.code == 0
+    assert git(repository, "status", "--porcelain") == ""
+    assert max(map(len, out.splitlines())) <= 120
+    assert "sample, split loo, protocol paper" in out and "bm25" in out and "unimp" in out
+    page = (repository / "runs" / "leaderboards" / "search.md").read_text(encoding="utf-8")
+    assert "| bm25 |" in page and "| unimp (epochs=1, layers=1) |" in page
+    with pytest.raises(SystemExit) as caught:
+        main(["publish", "--all", "--dirty"])
+    assert caught.value.code == 2 and "--replace" in capsys.readouterr().err
+    assert git(repository, "status", "--porcelain") == ""
+    assert len(list(repository.glob("leaderboards/results/*/*/*.json"))) == 1
+    Result.read(next(repository.glob("leaderboards/results/*/*/*.json")))
