@@ -11,6 +11,7 @@ import pytest
 
 from unimp_bench import registry
 from unimp_bench.errors import UsageError
+from unimp_bench.names import nearest
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,26 @@ def test_misspelt_names_answer_with_the_nearest() -> None:
 
 
 def test_a_name_like_no_other_lists_what_there_is() -> None:
-    with pytest.raises(
-        UsageError, match="there are: explanation, image_generation, preference, recommendation, search"
-    ):
+    with pytest.raises(UsageError, match=f"there are: {', '.join(sorted(registry.task_cards()))}$"):
         registry.make_task("zzzz")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "near"),
+    [
+        ("rnu", ["run", "tune", "suite"], "run"),
+        ("serch", ["search", "selection"], "search"),
+        ("popular", ["popularity", "p5"], "popularity"),
+        ("SASREC", ["sasrec"], "sasrec"),
+        ("amazon-2015", ["amazon-2014", "atomic"], "amazon-2014"),
+        ("nosuch", ["search", "selection"], None),
+        ("device", ["view", "seed"], None),
+        ("limit", ["split", "option"], None),
+        ("foobar", ["popularity", "mf"], None),
+    ],
+)
+def test_only_a_near_name_is_suggested(name: str, known: list[str], near: str | None) -> None:
+    assert nearest(name, known) == near
 
 
 def test_a_family_wants_a_variant_and_others_take_none() -> None:
