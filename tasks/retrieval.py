@@ -85,7 +85,8 @@ class Retriever:
             assert examples.targets is not None
             place = np.minimum(np.searchsorted(shelf, examples.targets), len(shelf) - 1)
             own = np.flatnonzero(shelf[place] == examples.targets)
-            scores[own, place[own]] -= 1
+            # The transition from the last item counts once for each time that the item stands in the window.
+            scores[own, place[own]] -= (history == history[:, -1:]).sum(axis=1)[own]
             popularity[own, place[own]] -= 1
         ordered: FloatArray = scores + popularity / (1 + self._popularity.max())
         return ordered

@@ -11,7 +11,7 @@ from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split, slices
-from unimp_bench.splits import HELD_BACK, MIN_INTERACTIONS, last_examples, target_examples, users_of
+from unimp_bench.splits import MIN_INTERACTIONS, last_examples, target_examples, users_of
 
 MOST_POSITIVES = 3
 _PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -38,15 +38,15 @@ class SelectionConfig:
 class Selection(Task):
     """Candidates are the user's next items and items that the user never had, in random order.
 
-    A training example has one to three positives, and so has a test example of a new user or domain. In ``loo`` only
-    two interactions of a user are kept from training, one of them for validation, and an item that was trained on
-    cannot honestly be asked for: so a validation example has one positive, a test example one or two, and with two the
-    history ends before both. In ``global-time`` the positives of a test example are the user's next one to three items
-    after the instant. A public split has no order to take next items from, and is refused.
+    A training example has one to three positives, and so has a test example of a new user or domain. In ``loo`` two
+    interactions of a user are kept from training: a validation example has the one before last as its positive, a test
+    example the last, since an item on which models were selected is no test. In ``global-time`` the positives of a test
+    example are the user's next one to three items after the instant. A public split has no order to take next items
+    from, and is refused.
     """
 
     name = "selection"
-    version = 1
+    version = 2
     kind = "selection"
     splits = SPLITS
     instruction = "Given {items}, can you select all the appropriate items for the user?"
@@ -83,7 +83,7 @@ class Selection(Task):
     ) -> tuple[Examples, IntArray]:
         """Examples whose histories end before all positives, and how many consecutive interactions are positive."""
         examples = target_examples(corpus, split, part, self.name)
-        if part == "validation":
+        if part == "validation" or (split == "loo" and part == "test"):
             return examples, np.ones(len(examples), dtype=np.int64)
         if split == "global-time" and part == "test":
             assert examples.rows is not None
@@ -93,7 +93,7 @@ class Selection(Task):
             left = examples.histories.offsets[examples.users + 1] - examples.ends
             return examples, np.minimum(rng.integers(1, MOST_POSITIVES, endpoint=True, size=len(examples)), left)
         lengths = corpus.histories.lengths()
-        most = np.minimum(HELD_BACK["validation"] if split == "loo" else MOST_POSITIVES, lengths - 1)
+        most = np.minimum(MOST_POSITIVES, lengths - 1)
         evaluated = users_of(corpus, split) & (lengths >= MIN_INTERACTIONS)
         held_back = np.where(evaluated, rng.integers(1, np.maximum(most, 1), endpoint=True), 0)
         return last_examples(corpus, split, part, self.name, held_back), held_back[evaluated]

@@ -128,7 +128,7 @@ class Start:
 
 @dataclass(frozen=True)
 class FitData:
-    """All that a model is given to learn from. The test targets are nowhere in it.
+    """All that a model is given to learn from. The test targets are nowhere in it but behind ``leak``.
 
     Attributes:
         items: attributes and pictures of the whole catalogue.
@@ -143,6 +143,8 @@ class FitData:
             same for all tasks of a fit). A model keeps its best epoch under each of them
             (``unimp_bench.early_stopping``), and becomes one of these in ``Model.select``.
         start: what the fit goes on from; None for a fit that begins anew.
+        leak: gives the whole corpus, held-out interactions included, to show what a leak is worth; every result of
+            the fit then says so. None outside of the harness.
     """
 
     items: Items
@@ -153,6 +155,7 @@ class FitData:
     cache: Path
     validate: Callable[[Model[Any], str], Mapping[Protocol, float]]
     start: Start | None = None
+    leak: Callable[[], Corpus] | None = None
 
 
 @dataclass(frozen=True)

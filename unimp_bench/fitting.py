@@ -34,15 +34,24 @@ SCORE_NAME = "validation-{}.json"
 
 MODEL_NAME = "model"
 
+_LEAKED = "leaked"
+
 LOG_NAME = "log"
 """The folder in ``work`` that is kept when a fit has ended."""
 
 
 class FitCost(Strict):
-    """What a finished fit took, the fits that it goes on from included: wall seconds, and the most memory in MiB."""
+    """What a finished fit took, the fits that it goes on from included.
+
+    Attributes:
+        seconds: wall time.
+        peak_memory_mib: the most memory.
+        leaked: it read the held-out interactions (``FitData.leak``).
+    """
 
     seconds: float
     peak_memory_mib: float
+    leaked: bool = False
 
 
 def fit_or_load(
@@ -78,6 +87,7 @@ def fit_or_load(
             cost = FitCost(
                 seconds=round(before.seconds + elapsed(), 3),
                 peak_memory_mib=max(before.peak_memory_mib, peak_memory_mib()),
+                leaked=before.leaked or (work / _LEAKED).exists(),
             )
         _keep_log(work, folder)
         write_atomically(record, cost.model_dump_json() + "\n")
@@ -116,8 +126,12 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Sta
         scores = kind_of(tasks[name].kind).validation(model, examples[name].validation, setting)
         return {protocol: scores.get(protocol, scores["paper"]) for protocol in protocols}
 
+    def leak() -> Corpus:
+        (work / _LEAKED).touch()  # before it is used, and there still where an interrupted fit goes on
+        return corpus
+
     answers = catalogue(corpus, spec.split)
-    return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start)
+    return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start, leak)
 
 
 def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:

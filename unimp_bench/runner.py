@@ -17,7 +17,7 @@ from unimp_bench.contracts import Model, ModelCard, Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.drawing import draw_examples
-from unimp_bench.errors import UsageError
+from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import locked, write_atomically
 from unimp_bench.fitting import FitCost, corpus_cache, fit_or_load
 from unimp_bench.kinds import Setting, kind_of
@@ -31,6 +31,8 @@ from unimp_bench.scoring import Answers, scored, write_predictions
 from unimp_bench.spec import FitSpec, RunSpec
 from unimp_bench.tuning.record import TUNED, tuned_settings
 from unimp_bench.versions import versions_of
+
+LEAK_REMARK = "LEAKS THE TEST TARGETS: the model read the held-out interactions while it was fitted"
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         cost = _cost(model, fit, len(examples), time.perf_counter() - started)
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)
-        remarks = (*model.remarks(), *((request.note,) if request.note else ()))
+        _check_truth(plan)
+        said = (LEAK_REMARK if fit.leaked else "", request.note)
+        remarks = (*model.remarks(), *filter(None, said))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result.write(folder / RESULT_NAME)
         wait()
@@ -232,6 +236,12 @@ def differing_options(task: Task) -> dict[str, Any]:
     """Options of a task that are not its own."""
     usual = dataclasses.asdict(task.Config())
     return {key: value for key, value in dataclasses.asdict(task.config).items() if value != usual[key]}
+
+
+def _check_truth(plan: Planned) -> None:
+    """Refuse a model that read the ground truth of a generated corpus without saying so."""
+    if plan.corpus.items.truth_was_read and "truth" not in plan.card.reads:
+        raise ModelError(f"{plan.card.name} read the ground truth of {plan.corpus.name}; its card must read 'truth'")
 
 
 def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float) -> Cost:

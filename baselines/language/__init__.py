@@ -13,6 +13,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Geng et al., RecSys 2022",
         new_users=True,
         new_items=False,
+        version=2,
     ),
     ModelCard(
         name="vip5",
@@ -26,5 +27,6 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         features=("pictures",),
+        version=2,
     ),
 )

@@ -69,12 +69,18 @@ def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: 
     pools = np.arange(len(order)) // (size * _POOL)
     by_length = np.lexsort((lengths, pools))
     order, lengths = order[by_length], lengths[by_length]
-    full = size * lengths.mean() if by_items else size
-    before = np.cumsum(lengths) - lengths if by_items else np.arange(len(order))
-    edges = np.flatnonzero(np.diff(before // full)) + 1
-    parts = np.split(order, edges)
-    for number in rng.permutation(len(parts)):
-        yield parts[number]
+    if by_items:
+        # Each pool is cut on its own, or one batch would join its longest windows with the shortest of the next.
+        totals = np.bincount(pools, weights=lengths)
+        counts = np.maximum(np.rint(totals / (size * lengths.mean())), 1)
+        before = np.cumsum(lengths) - lengths
+        before -= before[np.searchsorted(pools, pools)]
+        number = before * counts[pools] // totals[pools] + (np.cumsum(counts) - counts)[pools]
+    else:
+        number = np.arange(len(order)) // size
+    parts = np.split(order, np.flatnonzero(np.diff(number)) + 1)
+    for part in rng.permutation(len(parts)):
+        yield parts[part]
 
 
 def padded(sequence: IntArray, starts: IntArray, stops: IntArray, padding: int) -> IntArray:

@@ -75,6 +75,7 @@ class MMSSLConfig(VisualSettings):
         critic_items: most items of the rows that the critic sees.
         critic_rate: learning rate of the critic.
         l2, feature_l2: weights of the squared norms.
+        weight_decay: of AdamW, for all but the critic; 0.01 is torch's own, which the authors' program leaves.
         init_std: standard deviation of the first vectors.
     """
 
@@ -93,6 +94,7 @@ class MMSSLConfig(VisualSettings):
     critic_rate: Rate = 3e-4
     l2: Weight = 1e-5
     feature_l2: Weight = 1e-5
+    weight_decay: Weight = 0.01
     init_std: Rate = 0.1
 
 
@@ -148,7 +150,7 @@ class MMSSLNetwork(PairwiseNetwork):
         critic = set(self.critic.parameters())
         others = [weight for weight in self.parameters() if weight not in critic]
         return (
-            torch.optim.AdamW(others, lr=settings.learning_rate, fused=True),
+            torch.optim.AdamW(others, lr=settings.learning_rate, weight_decay=self.config.weight_decay, fused=True),
             torch.optim.Adam(self.critic.parameters(), lr=self.config.critic_rate, betas=(0.5, 0.9), fused=True),
         )
 

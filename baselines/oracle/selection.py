@@ -42,9 +42,7 @@ def most_likely_sets(choices: Choices, examples: Examples, domain_sizes: IntArra
 
 def most_positives(examples: Examples) -> int:
     """How many positives an example can have."""
-    if examples.split == "loo" and examples.part != "train":
-        return {"validation": 1, "test": 2}[examples.part]
-    return 3
+    return 1 if examples.split == "loo" and examples.part != "train" else 3
 
 
 def positive_chances(choices: Choices, examples: Examples, domain_sizes: IntArray) -> FloatArray:

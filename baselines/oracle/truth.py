@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from unimp_bench.corpus import Items
-from unimp_bench.errors import DataError
 from unimp_bench.records import FloatArray
 
 PICTURE_TASTES = ("colour", "shape", "pattern")
@@ -26,12 +25,7 @@ def read_truth(items: Items, hidden: Sequence[str] = ()) -> Truth:
     Raises:
         DataError: the corpus has no truth, or another one's.
     """
-    folder = items.folder / "truth"
-    if not folder.is_dir():
-        raise DataError(f"{items.folder} has no truth folder: the oracle runs on the sample corpus alone")
-    truth = {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
-    if len(truth["item_domain"]) != len(items):
-        raise DataError(f"the truth in {folder} is not that of the corpus; build the corpus again")
+    truth = items.truth()
     return truth | {f"user_{taste}": _domain_means(truth, f"user_{taste}") for taste in hidden}
 
 

@@ -24,6 +24,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018",
         new_users=True,
         new_items=False,
+        version=2,
     ),
     ModelCard(
         name="sasrec",
@@ -35,6 +36,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Kang and McAuley, ICDM 2018",
         new_users=True,
         new_items=False,
+        version=2,
     ),
     ModelCard(
         name="bert4rec",
@@ -45,6 +47,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Sun et al., CIKM 2019",
         new_users=True,
         new_items=False,
+        version=2,
     ),
     ModelCard(
         name="s3rec",
@@ -57,6 +60,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Zhou et al., CIKM 2020",
         new_users=True,
         new_items=False,
+        version=2,
     ),
     ModelCard(
         name="unisrec",
@@ -69,6 +73,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         features=("text",),
+        version=2,
     ),
     ModelCard(
         name="unisrec-inductive",
@@ -80,5 +85,6 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         features=("text",),
+        version=2,
     ),
 )

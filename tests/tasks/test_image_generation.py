@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tasks.image_generation import ImageGeneration
 from tasks.retrieval import HISTORY, Retriever
 from unimp_bench.corpus import Corpus
-from unimp_bench.records import Examples
+from unimp_bench.corpus.writer import CorpusWriter
+from unimp_bench.records import Examples, Histories
 from unimp_bench.splits import target_examples
 
 
@@ -46,6 +50,24 @@ def test_targets_and_retrieved_items_have_pictures(planted: Corpus) -> None:
     assert planted.items.has_picture[examples.targets].all()
     assert planted.items.has_picture[examples.shown.items].all()
     assert (np.diff(examples.shown.items.reshape(-1, 2)) != 0).all()
+
+
+def test_a_training_example_does_not_count_its_own_transition_however_often_its_last_item_came(tmp_path: Path) -> None:
+    """Of [a, b, a] followed by t, and no other user, nothing is left that leads to t."""
+    with CorpusWriter(tmp_path / "repeats") as writer:
+        writer.users(["u"], ["all"], np.zeros(1, bool))
+        writer.items([*"abtvw"], ["all"] * 5, {"category": pa.array(["Tools"] * 5)})
+        items = np.array([0, 1, 0, 2, 3, 4])
+        writer.histories(Histories(np.array([0, 6]), items, np.full(6, np.nan), np.arange(6)))
+        facts = {"source": "made", "licence": "none", "synthetic": True, "options": {}, "inputs": {}}
+        writer.finish(**facts, domains=("all",), new_domains=(), bad_lines={})
+    corpus = Corpus.open(tmp_path / "repeats")
+    retriever = Retriever(corpus, "loo", ["Tools"] * 5)
+    train = target_examples(corpus, "loo", "train", "x").asking(["Tools"] * 5)
+    assert train.targets is not None and train.targets[-1] == 2 and train.history(-1).tolist() == [0, 1, 0]
+    scores = retriever._scores(train, np.arange(5))
+    assert np.floor(scores[-1, 2]) == 0
+    assert np.floor(scores[-1, 1]) == 2, "a led to b once, and a stands twice in the window"
 
 
 def test_a_narrow_category_widens(planted: Corpus) -> None:

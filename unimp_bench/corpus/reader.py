@@ -40,18 +40,19 @@ class Users:
 
 
 class Items:
-    """The catalogue: names, attributes and pictures of all items. Holds no interaction.
+    """The catalogue: names, attributes and pictures of all items. Holds no interaction, and no way to one.
 
     Attributes:
-        folder: the corpus folder.
         fingerprint: of the corpus, the key for caches of what is computed from its items.
         names: source ids in the order of the item numbers.
         domains: (items,) int16 codes.
         attributes: names of the attribute columns.
+        truth_was_read: ``truth`` was called.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder = folder
+        self._folder = folder
+        self.truth_was_read = False
         self.fingerprint = manifest.fingerprint
         self.domain_names = manifest.domains
         self.attributes = manifest.attributes
@@ -85,7 +86,22 @@ class Items:
     def picture(self, item: int) -> Path | None:
         """The picture file of an item, or None where the source had none."""
         name = self._pictures[item]
-        return None if name is None else self.folder / "pictures" / name
+        return None if name is None else self._folder / "pictures" / name
+
+    def truth(self) -> dict[str, np.ndarray]:
+        """What the generator of this corpus knows, arrays by name; for models whose card reads ``truth`` alone.
+
+        Raises:
+            DataError: the corpus is not generated, or its truth is that of another.
+        """
+        self.truth_was_read = True
+        folder = self._folder / "truth"
+        if not folder.is_dir():
+            raise DataError(f"{self._folder} holds no ground truth: only a generated corpus has one")
+        truth = {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
+        if len(truth["item_domain"]) != len(self):
+            raise DataError(f"the ground truth in {folder} is not that of the corpus; build the corpus again")
+        return truth
 
     @cached_property
     def _pictures(self) -> list[str | None]:

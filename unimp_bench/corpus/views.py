@@ -101,7 +101,7 @@ class MissingValues(Items):
     """Items of which some attribute values, drawn uniformly over all that are there, are missing; lists go whole."""
 
     def __init__(self, items: Items, manifest: Manifest, view: View) -> None:
-        super().__init__(items.folder, manifest)
+        super().__init__(items._folder, manifest)
         self._items, self._view = items, view
         if not any(values.any() for values in self._present().values()):
             raise UsageError(f"view NT changes nothing: the items of {manifest.name.split('+')[0]} have no attributes")
@@ -132,7 +132,7 @@ class OtherPictures(Items):
     """Items of which some show the picture of another item, drawn uniformly from all others that have one."""
 
     def __init__(self, items: Items, manifest: Manifest, view: View) -> None:
-        super().__init__(items.folder, manifest)
+        super().__init__(items._folder, manifest)
         self._items, self._view = items, view
         if items.has_picture.sum() < 2:
             raise UsageError(f"view NV changes nothing: {manifest.name.split('+')[0]} has fewer than two pictures")

@@ -92,6 +92,14 @@ def test_batches_by_items_hold_equally_many_items() -> None:
     assert abs(by_items - truth) < 1 < abs(by_windows - truth)
 
 
+def test_no_batch_joins_the_longest_of_one_pool_with_the_shortest_of_the_next() -> None:
+    cut = windows(training_part((*([2] * 600), *([50] * 600))), 50)
+    lengths = cut.stops - cut.starts
+    mixed = [rows for rows in batches(cut, 16, np.random.default_rng(0), by_items=True) if len(set(lengths[rows])) > 1]
+    pools = -(-len(cut) // (16 * 16))
+    assert pools == 5 and len(mixed) <= pools, "a pool has one border between short and long windows, not two"
+
+
 def test_padding_stands_behind() -> None:
     rows = padded(np.array([5, 6, 7, 8]), np.array([0, 3, 1]), np.array([1, 4, 4]), padding=9)
     assert rows.tolist() == [[5, 9, 9], [8, 9, 9], [6, 7, 8]]
