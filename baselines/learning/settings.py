@@ -13,7 +13,7 @@ class TrainingSettings:
 
     Attributes:
         epochs: most epochs.
-        patience: validations in a row without a better NDCG@5 after which training stops.
+        patience: validations in a row without a better score after which training stops, under each protocol.
         validate_every: epochs from one validation to the next; the best epoch is one of those validated.
         learning_rate: of the optimizer.
         batch_size: samples a step; what a sample is, the system says.

@@ -87,6 +87,22 @@ class ModelConformance:
             examples = self._examples(corpus, workspace, name, "validation")
             assert all(0 <= score <= 1 for score in kind_of(task.kind).validation(model, examples, setting).values())
 
+    def test_says_whether_it_is_selected_on_validation(
+        self, corpus: Corpus, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``ModelCard.validated`` decides whether a selection rule is part of what names its fits."""
+        asked: list[str] = []
+        for task in self.card.tasks:
+            kind = type(kind_of(registry.task_cards()[task].kind))
+
+            def noted(*arguments: Any, kind: Any = kind, validation: Any = kind.validation) -> Any:
+                asked.append(kind.name)
+                return validation(*arguments)
+
+            monkeypatch.setattr(kind, "validation", noted)
+        self._fitted(corpus, Workspace(workspace.root / "again"))
+        assert self.card.validated == bool(asked)
+
     def test_the_same_seed_gives_the_same_answers(self, corpus: Corpus, workspace: Workspace) -> None:
         """A second fit, elsewhere, answers the same to the last bit."""
         elsewhere = Workspace(workspace.root / "again")

@@ -69,7 +69,7 @@ class UniMPConfig:
         pretraining_epochs: passes of it over the items.
         rehearsal: share of the training examples that a fit which goes on from another one keeps of tasks that the
             other was fitted on, beside new ones (the authors' continual training: 0.25).
-        epochs: passes over the training examples; the best by validation NDCG@5 is kept.
+        epochs: passes over the training examples; the best by validation is kept, under each protocol.
         batch_tokens: tokens of a batch, padding included.
         accumulation: batches of a step.
         logit_rows: labels whose logits over the vocabulary are held at once; bounds the memory of a step.
