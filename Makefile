@@ -1,7 +1,8 @@
 # make quickstart   everything from nothing: environment, sample corpus, two runs, their table (runs/leaderboards)
 # make test         the test suite, in the same environment
 # make data         a corpus: CORPUS=sample (default), CORPUS=amazon-2014 [DOMAIN="Baby Beauty"] [PICTURES=1]
-#                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"); see docs/data.md
+#                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"; the name of one
+#                   may hold spaces), [REPEATS=1] [PARTIAL=1]; see docs/data.md
 # make lint         ruff and mypy
 # make docs         the documentation, docs/_build/html/index.html; a warning or a broken link fails
 # make test-slow    the slow tests as well
@@ -14,9 +15,16 @@ BIN := $(VENV)/bin
 RECBOLE := recbole==1.2.1
 
 CORPUS ?= sample
-data_options := --corpus $(CORPUS) $(foreach folder,$(RAW),--raw $(folder)) $(if $(NAME),--name $(NAME)) \
+quoted = '$(subst ','\'',$(1))'
+is_folder = $(shell test -d $(call quoted,$(1)) && echo yes)
+# RAW is several folders only where it is none as a whole and each of its words is one.
+raw_folders = $(if $(call is_folder,$(RAW)),,$(foreach folder,$(RAW),$(call is_folder,$(folder))))
+raw_options = $(if $(filter $(words $(RAW)),$(words $(raw_folders))),$(foreach \
+	folder,$(RAW),--raw $(call quoted,$(folder))),--raw $(call quoted,$(RAW)))
+data_options = --corpus $(CORPUS) $(raw_options) $(if $(NAME),--name $(NAME)) \
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
-	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(PICTURES),--pictures)
+	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(PICTURES),--pictures) \
+	$(if $(REPEATS),--repeats) $(if $(PARTIAL),--partial)
 
 .PHONY: quickstart install data test test-today test-slow lint docs leaderboard speed clean
 .NOTPARALLEL:

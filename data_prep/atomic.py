@@ -3,9 +3,12 @@
 The first line names the columns, ``name:type``; types are token, float, and token_seq, whose separator may stand in
 parentheses (``categories:token_seq(|)``) and is a space otherwise. A sequence with a separator of its own is a list;
 one of words at spaces is a text. Column ``category``, or else ``categories``, ``class``, ``genre`` or ``genres``,
-becomes the list attribute ``category``. A set without ``timestamp`` is taken in file order. Column ``split`` of the
-interactions (``train``, ``val`` or ``test``) is a public split, which the corpus keeps. What has no place in a
-corpus (``*.user``, other columns of the interactions, sequences of floats) is named in the manifest as left out.
+becomes the list attribute ``category``. A set without ``timestamp`` is taken in file order. A rating, or a float of an
+item, that is no number is a missing value. A public split, which the corpus keeps, is a column ``split`` of the
+interactions (``train``, ``val`` or ``test``), or a file for each part (``x.train.inter``, ``x.valid.inter``,
+``x.test.inter``), or the column ``x_label`` of MMRec, whose untyped header (``userID``, ``itemID``...) is read as well.
+What has no place in a corpus (``*.user``, other columns of the interactions, sequences of floats) is named in the
+manifest as left out.
 
 Several sets make one corpus, a domain each: users are those of their set, and items of one name are one item, whose
 attributes are those of the first set that has them.

@@ -14,7 +14,7 @@ def read_rows(path: Path, bad: BadRecords) -> Iterator[tuple[int, list[str]]]:
     """Yield (number of the row's last line, its cells); quoted cells may run over lines, blank lines are left out.
 
     Raises:
-        DataError: the file cannot be read, or more than 5% of its lines are bad.
+        DataError: the file cannot be read or ends too early, or more than 5% of its lines are bad.
     """
     place = [0]
     rows = csv.reader(_texts(path, bad, place), strict=True)
@@ -23,7 +23,9 @@ def read_rows(path: Path, bad: BadRecords) -> Iterator[tuple[int, list[str]]]:
             row = next(rows)
         except StopIteration:
             return
-        except csv.Error:  # a quote without its partner, or a cell beyond the module's limit of 128 KiB
+        except csv.Error as error:  # a quote without its partner, or a cell beyond the module's limit of 128 KiB
+            if "unexpected end" in str(error):
+                bad.cut(path, place[0])
             bad.add(WRONG_COLUMNS, path, place[0])
             continue
         yield place[0], row

@@ -68,11 +68,13 @@ class HM(Source):
         collector.begin_domain()
         for number, (day, customer, article) in _table(self._transactions, PURCHASE, bad):
             try:
-                if not customer or not article.isdecimal():
-                    raise BadRecord(MISSING_FIELD)
+                if not customer:
+                    raise BadRecord(MISSING_FIELD, "customer_id")
+                if not article.isdecimal():
+                    raise BadRecord(MISSING_FIELD, "article_id")
                 collector.add(customer, article.zfill(DIGITS), math.nan, _seconds(day), number)
             except BadRecord as problem:
-                bad.add(str(problem), self._transactions, number)
+                bad.add_record(problem, self._transactions, number)
         return collector.finish(self.domains)
 
     def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
@@ -108,7 +110,7 @@ def _table(path: Path, columns: tuple[str, ...], bad: BadRecords) -> Iterator[tu
         DataError: a column is missing.
     """
     rows = read_rows(path, bad)
-    header = [name.lstrip("\ufeff") for name in next(rows, (0, []))[1]]
+    _, header = next(rows, (0, []))
     for name in columns:
         if name not in header:
             raise DataError(f"{path} has no column {name!r} in its first line")
@@ -126,7 +128,7 @@ def _seconds(day: str) -> float:
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        raise BadRecord(BAD_TIME) from None
+        raise BadRecord(BAD_TIME, "t_dat") from None
 
 
 def _text(cell: str) -> str | None:

@@ -7,20 +7,23 @@ without a picture URL, which we keep, without a picture). Where several files de
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from data_prep.bad_records import BAD_RATING, BAD_TIME, MISSING_FIELD, BadRecord, BadRecords
+from data_prep.bad_records import BAD_RATING, BAD_TIME, MISSING_FIELD, WRONG_COLUMNS, BadRecord, BadRecords
+from data_prep.csv_rows import read_rows
 from data_prep.download.pictures import PictureLimits, fetch_pictures
 from data_prep.interactions import Collector, Interactions
 from data_prep.lines import read_lines
+from data_prep.markup import without_markup
 from data_prep.metadata import Attributes, attribute_columns, parse_json, parse_literal, picture_url
 from data_prep.source import Source
 from data_prep.spill import CHUNK, Spill, pack_review
@@ -69,8 +72,8 @@ STYLES: Mapping[str, Style] = {
         parse_metadata=parse_json,
     ),
     "2023": Style(
-        reviews=re.compile(r"(?!meta_)(?P<domain>.+?)\.jsonl(\.gz)?"),
-        expected="<Domain>.jsonl.gz",
+        reviews=re.compile(r"(?!meta_)(?P<domain>.+?)\.(jsonl|csv)(\.gz)?"),
+        expected="<Domain>.jsonl.gz, or <Domain>.csv beside meta_<Domain>.jsonl.gz",
         fields=("user_id", "parent_asin", "rating", "timestamp"),
         texts=("title", "text"),
         item="parent_asin",
@@ -121,22 +124,27 @@ class McAuley(Source):
         return collector.finish(self.domains)
 
     def _read_reviews(self, path: Path, collector: Collector, reviews: Spill, bad: BadRecords) -> None:
-        fields, ticks = itemgetter(*self._style.fields), self._style.ticks
-        summary_key, text_key = self._style.texts
-        for number, line in read_lines(path, bad):
+        user_key, item_key, rating_key, time_key = self._style.fields
+        ticks = self._style.ticks
+        for number, record in _records(path, self._style, bad):
+            user, item, rating, time = map(record.get, (user_key, item_key, rating_key, time_key))
             try:
-                record = parse_json(line)
-                user, item, rating, time = fields(record)
-                _check(user, item, rating, time, ticks)
-            except KeyError:
-                bad.add(MISSING_FIELD, path, number)
-                continue
+                _check(user, user_key)
+                _check(item, item_key)
+                if type(rating) not in (int, float):
+                    bad.add_cell(path, number, rating_key)
+                    rating = math.nan
+                elif not 1 <= rating <= 5:
+                    raise BadRecord(BAD_RATING, rating_key)
+                if type(time) not in (int, float):
+                    raise BadRecord(MISSING_FIELD, time_key)
+                if not 0 <= time <= LAST_TIME * ticks:
+                    raise BadRecord(BAD_TIME, time_key)
             except BadRecord as problem:
-                bad.add(str(problem), path, number)
+                bad.add_record(problem, path, number)
                 continue
             collector.add(user, item, rating, time / ticks, number)
-            summary, text = record.get(summary_key), record.get(text_key)
-            reviews.add(pack_review(summary if type(summary) is str else "", text if type(text) is str else ""))
+            reviews.add(pack_review(*(_review_text(record.get(key)) for key in self._style.texts)))
 
     def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
         self._items, self._records = items, records
@@ -148,7 +156,7 @@ class McAuley(Source):
                 try:
                     code = self._item_of(line, wanted)
                 except BadRecord as problem:
-                    bad.add(str(problem), path, number)
+                    bad.add_record(problem, path, number)
                     continue
                 if code is not None and self._record_of[code] < 0:
                     self._record_of[code] = records.add(line)
@@ -194,12 +202,15 @@ class McAuley(Source):
                 if record.get(self._style.item) != self._items[code]:
                     raise BadRecord(MISSING_FIELD)
             except BadRecord as problem:
-                bad.add(str(problem), *self._places[row])
+                bad.add_record(problem, *self._places[row])
                 yield None
             else:
                 if self._picture_limits is not None:
                     self._picture_urls[self._items[code]] = picture_url(record)
-                yield Attributes.of(record)
+                item = Attributes.of(record)
+                if item.price is None and record.get("price") not in (None, "", "None"):
+                    bad.add_cell(*self._places[row], "price")
+                yield item
 
     def picture_files(self, items: list[str]) -> Iterable[Path]:
         if self._picture_limits is not None:
@@ -213,6 +224,8 @@ class McAuley(Source):
             match = self._style.reviews.fullmatch(path.name)
             if match and path.is_file():
                 domain = match["domain"]
+                if ".csv" in path.suffixes and self._metadata_file(domain, path) is None:
+                    continue  # any other table
                 if domain in found:
                     raise DataError(f"{found[domain]} and {path.name} are both reviews of {domain}; keep one of them")
                 found[domain] = path
@@ -223,11 +236,20 @@ class McAuley(Source):
         return {domain: found[domain] for domain in sorted(set(domains) or found)}
 
     def _find_metadata(self, domain: str, reviews: Path) -> Path:
-        ending = ".jsonl" if ".jsonl" in reviews.suffixes else ".json"
-        for name in (f"meta_{domain}{ending}.gz", f"meta_{domain}{ending}"):
-            if (self.raw / name).is_file():
-                return self.raw / name
-        raise DataError(f"{self.raw} has no metadata for {reviews.name}; put meta_{domain}{ending}.gz beside it")
+        found = self._metadata_file(domain, reviews)
+        if found is None:
+            ending = self._metadata_ending(reviews)
+            raise DataError(f"{self.raw} has no metadata for {reviews.name}; put meta_{domain}{ending}.gz beside it")
+        return found
+
+    def _metadata_file(self, domain: str, reviews: Path) -> Path | None:
+        ending = self._metadata_ending(reviews)
+        paths = (self.raw / f"meta_{domain}{ending}{packed}" for packed in (".gz", ""))
+        return next((path for path in paths if path.is_file()), None)
+
+    @staticmethod
+    def _metadata_ending(reviews: Path) -> str:
+        return ".jsonl" if {".jsonl", ".csv"} & set(reviews.suffixes) else ".json"
 
 
 def amazon_2014(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None) -> McAuley:
@@ -245,15 +267,41 @@ def amazon_2023(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimit
     return McAuley(raw, "2023", domains, pictures)
 
 
-def _check(user: object, item: object, rating: object, time: object, ticks: int) -> None:
-    """Raise BadRecord unless the four fields of a review are what they should be."""
-    if type(user) is not str or type(item) is not str:
-        raise BadRecord(MISSING_FIELD)
-    if type(rating) not in (int, float) or type(time) not in (int, float):
-        raise BadRecord(MISSING_FIELD)
-    if not 0 < len(user) <= MAX_NAME or not 0 < len(item) <= MAX_NAME:
-        raise BadRecord(MISSING_FIELD)
-    if not 1 <= rating <= 5:  # type: ignore[operator]
-        raise BadRecord(BAD_RATING)
-    if not 0 <= time <= LAST_TIME * ticks:  # type: ignore[operator]
-        raise BadRecord(BAD_TIME)
+def _records(path: Path, style: Style, bad: BadRecords) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number of the line, record) of the reviews, JSON lines or a table of theirs; what is neither is a bad line.
+
+    Raises:
+        DataError: a table lacks a column.
+    """
+    if ".csv" not in path.suffixes:
+        for number, line in read_lines(path, bad):
+            try:
+                yield number, parse_json(line)
+            except BadRecord as problem:
+                bad.add_record(problem, path, number)
+        return
+    rows = read_rows(path, bad)
+    _, header = next(rows, (0, []))
+    for name in style.fields:
+        if name not in header:
+            raise DataError(f"{path} has no column {name!r} in its first line")
+    for number, row in rows:
+        if len(row) != len(header):
+            bad.add(WRONG_COLUMNS, path, number)
+            continue
+        record: dict[str, Any] = dict(zip(header, row, strict=True))
+        for name in style.fields[2:]:
+            with contextlib.suppress(ValueError):  # what is no number stays a text, which is none either
+                record[name] = float(record[name])
+        yield number, record
+
+
+def _check(name: object, key: str) -> None:
+    """Raise BadRecord unless it names a user or an item."""
+    if type(name) is not str or not 0 < len(name) <= MAX_NAME:
+        raise BadRecord(MISSING_FIELD, key)
+
+
+def _review_text(value: object) -> str:
+    """A review as its reader sees it; what a tag parts stays parted, for sentences end there."""
+    return without_markup(value, gap="\n") if type(value) is str else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import html
 import math
 import re
 import warnings
@@ -14,11 +13,11 @@ import orjson
 import pyarrow as pa
 
 from data_prep.bad_records import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, NOT_UTF8, BadRecord
+from data_prep.markup import without_markup
 
 MAX_LITERAL = 1 << 18
 """Bytes of the longest literal that is parsed: a parser's tree takes a few hundred times as much memory."""
 
-_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 _PRICE = re.compile(r"(?:from )?\$? ?(\d[\d,]*(?:\.\d+)?)(?: ?- ?\$? ?\d[\d,]*(?:\.\d+)?)?")
 _SCRIPT = "getTime"  # some titles of 2018 hold a script of the page instead of a title
 
@@ -141,10 +140,7 @@ def _text(value: object) -> str | None:
         value = " ".join(part for part in value if isinstance(part, str))
     if not isinstance(value, str) or _SCRIPT in value:
         return None
-    if "<" in value:
-        value = _TAG.sub(" ", value)
-    if "&" in value:
-        value = html.unescape(value)
+    value = without_markup(value)
     if not value.isascii():
         value = value.encode(errors="replace").decode()  # a literal can hold lone surrogates, a corpus cannot
     return " ".join(value.split()) or None

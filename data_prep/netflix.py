@@ -8,6 +8,7 @@ read: the JSON files hold the same interactions.
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -70,9 +71,11 @@ class Netflix(Source):
             if len(row) < 3:
                 bad.add(WRONG_COLUMNS, self._attributes, number)
             elif not row[0].isdecimal():
-                bad.add(MISSING_FIELD, self._attributes, number)
+                bad.add(MISSING_FIELD, self._attributes, number, "id")
             else:  # the Netflix Prize does not quote a title that has commas
                 self._cells.setdefault(row[0], (row[1], ",".join(row[2:])))
+                if row[1].strip() and _year(row[1]) is None:
+                    bad.add_cell(self._attributes, number, "year")
         return np.array([item in self._cells for item in items], dtype=np.bool_)
 
     def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
@@ -102,7 +105,7 @@ def _read_lists(path: Path) -> dict[str, list[int]]:
         DataError: not JSON, or of another form.
     """
     try:
-        lists = orjson.loads(path.read_bytes())
+        lists = orjson.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise DataError(f"{path} is not JSON ({error}); get it again") from None
     if not isinstance(lists, dict) or not all(

@@ -20,6 +20,8 @@ class BuildOptions:
         held_out: share of the users of training domains that split ``new-user`` gets.
         new_domains: domains held out whole; None for Office_Products where there are others beside it.
         seed: of the draw of held-out users, and of the generated sample.
+        repeats: keep all interactions of a user with an item, not the first one alone.
+        partial: build from what is there of a raw file that ends too early.
 
     Raises:
         UsageError: a value makes no sense.
@@ -30,6 +32,8 @@ class BuildOptions:
     held_out: float = 0.1
     new_domains: tuple[str, ...] | None = None
     seed: int = 0
+    repeats: bool = False
+    partial: bool = False
 
     def __post_init__(self) -> None:
         if self.user_core < 0 or self.item_core < 0:

@@ -17,17 +17,18 @@ MAX_PIXELS = 50_000_000
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
-def add_pictures(writer: CorpusWriter, found: Iterable[Path], items: list[str], bad: BadRecords) -> None:
+def add_pictures(writer: CorpusWriter, found: Iterable[Path], items: list[str], bad: BadRecords) -> int:
     """Give the writer each item's ``<item>.jpg``, ``.jpeg`` or ``.png`` that Pillow can decode.
 
-    Names of items are looked up among the files that were ``found``, so that none becomes a path.
+    Names of items are looked up among the files that were ``found``, so that none becomes a path. Returns how many
+    pictures are named after no item.
     """
     files: dict[str, Path] = {}
     for path in sorted(found):
         if path.suffix.lower() in SUFFIXES:
             files.setdefault(path.stem, path)
     if not files:
-        return
+        return 0
     for number, item in enumerate(progress(items, "pictures", len(items))):
         picture = files.get(item)
         if picture is None:
@@ -36,6 +37,7 @@ def add_pictures(writer: CorpusWriter, found: Iterable[Path], items: list[str], 
             writer.add_picture(number, picture)
         else:
             bad.add_file(BROKEN_PICTURE, picture)
+    return len(files.keys() - set(items))
 
 
 def is_sound(picture: Path | BytesIO) -> bool:

@@ -1,9 +1,9 @@
 """The one way from raw interactions to a corpus, whatever they were read from.
 
-Skip interactions with undescribed items, keep the earliest interaction of each user and item, take the k-core,
-order each user's rows by (time, place in the file), or by (part, time, place) where the source has a split of its
-own, number users and items by name, draw the held-out users, and write. The result depends on the inputs and the
-options alone.
+Skip interactions with undescribed items, keep the earliest interaction of each user and item unless repeats are wanted,
+take the k-core, order each user's rows by (time, place in the file), or by (part, time, place) where the source has a
+split of its own, number users and items by name, draw the held-out users, and write. The result depends on the inputs
+and the options alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from unimp_bench.corpus.manifest import file_entry
 from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, Histories, IntArray
 
+PART_NAMES = ("training", "validation", "test")
 Finishing = Callable[[CorpusWriter, list[str], list[str]], None]
 
 
@@ -62,7 +63,7 @@ def run_pipeline(
         UsageError: the options do not fit the source.
     """
     options = dataclasses.replace(options, new_domains=options.new_domains_among(source.domains))
-    bad = BadRecords()
+    bad = BadRecords(options.partial)
     files = {} if sentires is None else find_files(sentires, source.domains)
     with (
         CorpusWriter(folder) as writer,
@@ -80,20 +81,29 @@ def run_pipeline(
             source=source.name,
             licence=source.licence,
             synthetic=synthetic,
-            options=_report(options, source, kept, explanations),
+            options=_report(options, source, raw, kept, explanations),
             inputs={path.name: file_entry(path).sha256 for path in (*source.inputs(), *files.values())},
             domains=source.domains,
             new_domains=options.new_domains or (),
             bad_lines=bad.to_manifest(),
+            bad_cells=bad.cells_to_manifest(),
         )
 
 
 def _clean(source: Source, raw: Interactions, records: Spill, options: BuildOptions, bad: BadRecords) -> _Kept:
     described = source.described(raw.item_names, records, bad)
+    if len(raw) and not described.any():
+        names = ", ".join(repr(name[:40]) for name in raw.item_names[:3])
+        raise DataError(
+            f"{source.raw}: no line of the items' files describes an item of the interactions, whose ids are such as "
+            f"{names}; check that the files belong together and write ids in one way"
+        )
     rows = _skip_undescribed(source, raw, np.arange(len(raw)), described, bad)
-    unique = rows[first_of_each_pair(raw.users[rows], raw.items[rows], raw.times[rows])]
-    removed = {"duplicates": len(rows) - len(unique)}
-    rows = unique
+    removed = {"duplicates": 0}
+    if not options.repeats:
+        unique = rows[first_of_each_pair(raw.users[rows], raw.items[rows], raw.times[rows])]
+        removed = {"duplicates": len(rows) - len(unique)}
+        rows = unique
     while True:
         core = rows[k_core(raw.users[rows], raw.items[rows], options.user_core, options.item_core)]
         if not len(core):
@@ -150,7 +160,9 @@ def _write_tables(
     training = ~np.isin(user_domains, [source.domains.index(name) for name in options.new_domains or ()])
     held_out = draw_held_out(user_names, training, options.held_out, options.seed)
     writer.users(user_names, [source.domains[code] for code in user_domains], held_out)
-    add_pictures(writer, source.picture_files(item_names), item_names, bad)
+    unnamed = add_pictures(writer, source.picture_files(item_names), item_names, bad)
+    if unnamed:
+        source.notes["pictures of no item"] = unnamed
     writer.items(item_names, [source.domains[code] for code in item_domains], kept.attributes)
 
     parts = None if raw.parts is None else raw.parts[kept.rows]
@@ -168,6 +180,8 @@ def _write_tables(
     )
     if parts is not None:
         writer.parts(parts[order])
+        sizes = zip(PART_NAMES, np.bincount(parts, minlength=len(PART_NAMES)).tolist(), strict=True)
+        source.notes["public split"] = dict(sizes)
     if len(reviews):
         writer.reviews(unpack_reviews(reviews, rows))
     explanations: dict[str, object] = {}
@@ -180,8 +194,15 @@ def _write_tables(
     return user_names, item_names, explanations
 
 
-def _report(options: BuildOptions, source: Source, kept: _Kept, explanations: dict[str, object]) -> dict[str, Any]:
-    """The manifest's account of the build: the options, what reading noted, and how many rows each rule removed."""
+def _report(
+    options: BuildOptions, source: Source, raw: Interactions, kept: _Kept, explanations: dict[str, object]
+) -> dict[str, Any]:
+    """The manifest's account of the build: the options, what reading noted, and what each rule removed or merged."""
     chosen = dataclasses.asdict(options) | {"new_domains": list(options.new_domains or ())}
+    removed: dict[str, Any] = {"removed": kept.removed}
+    if len(source.domains) > 1:
+        seen = np.stack([raw.items[kept.rows], raw.user_domains[raw.users[kept.rows]]])
+        _, domains_of_items = np.unique(np.unique(seen, axis=1)[0], return_counts=True)
+        removed["items of several domains"] = int((domains_of_items > 1).sum())
     explained = {"explanations": explanations} if explanations else {}
-    return chosen | source.notes | {"removed": kept.removed} | explained
+    return chosen | source.notes | removed | explained

@@ -1,13 +1,11 @@
-"""The sentences of a review, without markup and entities."""
+"""The sentences of a review, without markup."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 
-_TAG = re.compile(r"<[A-Za-z/!][^<>]{0,500}>|\[\[[A-Z]+:[^\[\]]{0,100}\]\]")
-"""HTML, and what the store puts in the place of a video (``[[VIDEOID:...]]``)."""
+from data_prep.markup import without_markup
 
 _MARKS = re.compile(r"[.!?\r\n][.!?\r\n]*[\"')\]]*\s*")
 _TITLE = re.compile(r"(?:^|[\s(])(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|vs)$")
@@ -23,10 +21,7 @@ def sentences(text: str) -> Iterator[str]:
     before a capital, before a capitalised word even where the space was forgotten, and at the end of a line; but not
     after an initial or a title (*Mr. Smith*), nor after an abbreviation where no capital follows (*16 oz. bottle*).
     """
-    if "&" in text:
-        text = html.unescape(text)
-    if "<" in text or "[[" in text:
-        text = _TAG.sub("\n", text)
+    text = without_markup(text, gap="\n")
     start = 0
     for marks in _MARKS.finditer(text):
         if _ends_sentence(text, start, marks):

@@ -87,6 +87,10 @@ def extract(files: dict[int, Path], domains: tuple[str, ...], raw: Interactions,
         rows = np.flatnonzero(raw.user_domains[raw.users] == domain)
         wanted = raw.users[rows].astype(np.int64) * len(item_of) + raw.items[rows]
         record_of[rows] = _look_up(wanted, np.asarray(pairs), np.asarray(numbers))
+        if records > without and not len(pairs):
+            raise DataError(
+                f"{path}: none of its records is of a user and an item of the reviews; are both of one release?"
+            )
         counts[domain] = {"records": records, "records without a sentence": without}
     return Extracted(counts, spill, record_of)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.bad_records import BAD_PART, BAD_RATING, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS
+from data_prep.bad_records import BAD_PART, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS
 from data_prep.build import BuildOptions, build_corpus
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.manifest import BadLines
 from unimp_bench.errors import DataError
 
 INTER = [
@@ -108,40 +109,69 @@ def test_a_core_and_held_out_users_on_request(raw: Path) -> None:
     assert (counts.users, counts.items, counts.held_out_users) == (20, 4, 5)
 
 
+_NEVER_MEET = (
+    r"a\.item: none of its lines describes an item of a\.inter: ids such as ' a', 'b\.0' here and 'a', 'b', 'c' there"
+)
+
 BAD = {
-    WRONG_COLUMNS: "u1\ta\t3",
-    BAD_RATING: "u1\ta\tnan\t3",
-    BAD_TIME: "u1\ta\t3\t-1",
-    MISSING_FIELD: "\ta\t3\t3",
-    NOT_UTF8: "u1\ta\udcff\t3\t3",
+    WRONG_COLUMNS: ("u1\ta\t3", ""),
+    BAD_TIME: ("u1\ta\t3\t-1", " (timestamp)"),
+    MISSING_FIELD: ("\ta\t3\t3", " (user_id)"),
+    NOT_UTF8: ("u1\ta\udcff\t3\t3", ""),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_lines_are_counted_and_skipped(raw: Path, kind: str) -> None:
-    lines = [INTER[0], *(f"u{number}\ti{number % 3}\t3\t{number}" for number in range(40)), BAD[kind]]
+    lines = [INTER[0], *(f"u{number}\ti{number % 3}\t3\t{number}" for number in range(40)), BAD[kind][0]]
     raw.mkdir()
-    (raw / "x.inter").write_bytes("\n".join(lines).encode(errors="surrogateescape"))
+    (raw / "x.inter").write_bytes("\n".join([*lines, ""]).encode(errors="surrogateescape"))
     corpus = _build(raw)
     assert len(corpus.histories) == 40
     counted = corpus.manifest.bad_lines
-    assert {name: (bad.count, bad.first) for name, bad in counted.items()} == {kind: (1, ("x.inter:42",))}
+    assert counted == {kind: BadLines(count=1, first=(f"x.inter:42{BAD[kind][1]}",))}
 
 
-def test_a_bad_number_among_the_items_is_a_bad_line(raw: Path) -> None:
-    _write(raw, "x.inter", [INTER[0], "u\ti7\t1\t1", "u\ti8\t1\t2"])
-    prices = [f"i{number}\t{'cheap' if number == 7 else number}" for number in range(40)]
-    _write(raw, "x.item", ["item_id:token\tprice:float", *prices])
+@pytest.mark.parametrize(("cells", "cut"), [("u1\ta\t3", True), ("u1\ta\t3\t4", False)])
+def test_a_last_line_that_stops_in_the_middle_is_a_cut(raw: Path, cells: str, cut: bool) -> None:
+    lines = [INTER[0], *(f"u{number}\ti{number % 3}\t3\t{number}" for number in range(40)), cells]
+    _write(raw, "x.inter", lines)
+    if cut:
+        with pytest.raises(DataError, match=r"x\.inter ends too early: it is cut in line 42"):
+            _build(raw)
+    assert len(_build(raw, BuildOptions(0, 0, 0.0, partial=True)).histories) == (40 if cut else 41)
+
+
+@pytest.mark.parametrize("cell", ["-", "nan", "N/A", "five", "inf"])
+def test_a_rating_that_is_no_number_is_missing_and_its_interaction_stays(raw: Path, cell: str) -> None:
+    _write(raw, "x.inter", [INTER[0], f"u\ta\t{cell}\t1", "u\tb\t4\t2"])
     corpus = _build(raw)
-    assert corpus.items.column("price").to_pylist() == [None, 8.0]
-    assert corpus.manifest.bad_lines[MISSING_FIELD].first == ("x.item:9",)
+    assert np.array_equal(corpus.histories.ratings, [np.nan, 4.0], equal_nan=True)
+    assert corpus.manifest.bad_lines == {}
+    assert corpus.manifest.bad_cells == {"x.inter: rating": BadLines(count=1, first=("x.inter:2",))}
+
+
+@pytest.mark.parametrize("bad", [1, 39, 40])
+def test_a_number_that_is_none_costs_its_cell_alone(raw: Path, bad: int) -> None:
+    _write(raw, "x.inter", [INTER[0], "u\ti7\t1\t1", "u\ti8\t1\t2"])
+    unread = (7, *(number for number in range(40) if number not in (7, 8)), 8)[:bad]
+    prices = [f"i{number}\t{'-' if number in unread else number}\tname {number}" for number in range(40)]
+    _write(raw, "x.item", ["item_id:token\tprice:float\ttitle:token_seq", *prices])
+    corpus = _build(raw)
+    assert corpus.items.column("price").to_pylist() == [None, 8.0 if bad < 40 else None]
+    assert corpus.items.column("title").to_pylist() == ["name 7", "name 8"]
+    counted = corpus.manifest.bad_cells["x.item: price"]
+    assert (counted.count, len(counted.first), corpus.manifest.bad_lines) == (bad, min(bad, 5), {})
+    if bad == 1:
+        assert counted.first == ("x.item:9",)
+    assert corpus.manifest.described == {"price": 1 if bad < 40 else 0, "title": 2}
 
 
 def test_an_unknown_part_is_a_bad_line(raw: Path) -> None:
     lines = [f"u{number}\ti{number % 3}\t{'dev' if number == 7 else 'train'}" for number in range(40)]
     _write(raw, "x.inter", ["user_id:token\titem_id:token\tsplit:token", *lines])
     corpus = _build(raw)
-    assert corpus.manifest.bad_lines[BAD_PART].first == ("x.inter:9",)
+    assert corpus.manifest.bad_lines[BAD_PART].first == ("x.inter:9 (split)",)
     assert corpus.parts is not None and len(corpus.parts) == len(corpus.histories) == 39
 
 
@@ -149,7 +179,13 @@ def test_an_unknown_part_is_a_bad_line(raw: Path) -> None:
     ("files", "message"),
     [
         ({}, r"has no \.inter"),
-        ({"a.inter": INTER, "b.inter.gz": INTER}, r"several \.inter files \(a\.inter, b\.inter\.gz\)"),
+        ({"a.inter": INTER, "b.inter.gz": INTER}, r"several \.inter files \(a\.inter, b\.inter\.gz\); keep one"),
+        ({"a.inter": INTER, "a.train.inter": INTER}, r"several \.inter files"),
+        ({"a.train.inter": INTER, "b.test.inter": INTER}, r"several \.inter files"),
+        ({"a.train.inter": INTER, "a.train.inter.gz": INTER}, r"several \.inter files"),
+        ({"a.train.inter": INTER, "a.test.inter": ["user_id:token\titem_id:token", "u\ti"]}, "no column timestamp"),
+        ({"a.inter": ["user_id:token item_id:token", "u i"]}, "with tabs between the columns"),
+        ({"a.inter": INTER, "a.item": ["item_id:token\ttitle:token", " a\tA", "b.0\tB"]}, _NEVER_MEET),
         ({"a.inter": ["user_id\titem_id", "u\ti"]}, "column 'user_id' of its first line is not name:type"),
         ({"a.inter": []}, "column '' of its first line"),
         ({"a.inter": ["user_id:token\titem:token", "u\ti"]}, "column 'item'|no column item_id"),
@@ -165,3 +201,54 @@ def test_unusable_folders(raw: Path, files: dict[str, list[str]], message: str) 
     with pytest.raises(DataError, match=message):
         _build(raw)
     assert not (raw.parent / "corpus").exists()
+
+
+def test_files_of_the_parts_are_a_public_split(raw: Path) -> None:
+    """RecBole's ``benchmark_filename``; columns may stand in another order in each file."""
+    _write(raw, "x.test.inter", ["item_id:token\tuser_id:token\ttimestamp:float", "b\tu\t1", "e\tu\t0"])
+    _write(raw, "x.train.inter", ["user_id:token\titem_id:token\ttimestamp:float", "u\ta\t9", "u\td\t2"])
+    _write(raw, "x.valid.inter.gz", ["user_id:token\titem_id:token\ttimestamp:float\tsplit:token", "u\tc\t5\ttest"])
+    _write(raw, "x.item", ["item_id:token\ttitle:token", "a\tA"])
+    corpus = _build(raw)
+    assert "".join(corpus.items.names[item] for item in corpus.histories.items) == "daceb"
+    assert corpus.parts is not None and corpus.parts.tolist() == [0, 0, 1, 2, 2]
+    assert corpus.manifest.domains == ("x",)
+    assert corpus.manifest.options["public split"] == {"training": 2, "validation": 1, "test": 2}
+    assert corpus.manifest.options["left_out"] == ["x.valid.inter.gz: split"]
+    assert sorted(corpus.manifest.inputs) == ["x.item", "x.test.inter", "x.train.inter", "x.valid.inter.gz"]
+    assert corpus.items.text("title") == ["A", "", "", "", ""]
+
+
+def test_parts_without_times_are_in_the_order_of_the_files(raw: Path) -> None:
+    """And of a pair in two parts the training part has it, however early its line stands in the other file."""
+    _write(raw, "x.test.inter", ["user_id:token\titem_id:token", "u\tb", "u\tc"])
+    _write(raw, "x.train.inter", ["user_id:token\titem_id:token", "u\td", "u\ta", "u\tb"])
+    corpus = _build(raw)
+    assert "".join(corpus.items.names[item] for item in corpus.histories.items) == "dabc"
+    assert corpus.parts is not None and corpus.parts.tolist() == [0, 0, 0, 2]
+
+
+def test_the_layout_of_mmrec(raw: Path) -> None:
+    lines = ["0\t4\t5.0\t15\t0", "0\t9\t4.0\t14\t2", "0\t2\t3.0\t16\t1", "1\t4\t1.0\t3\t0"]
+    _write(raw, "baby.inter", ["userID\titemID\trating\ttimestamp\tx_label", *lines])
+    corpus = _build(raw)
+    assert [corpus.items.names[item] for item in corpus.histories.items] == ["4", "2", "9", "4"]
+    assert corpus.parts is not None and corpus.parts.tolist() == [0, 1, 2, 0]
+    assert corpus.histories.ratings.tolist() == [5.0, 3.0, 4.0, 1.0]
+    assert corpus.histories.times.tolist() == [15, 16, 14, 3]
+    assert corpus.manifest.options["left_out"] == []
+
+
+@pytest.mark.parametrize("name", ["x.inter", "x.item"])
+def test_a_byte_order_mark_hides_no_column(raw: Path, name: str) -> None:
+    for each, lines in {"x.inter": INTER, "x.item": ITEM}.items():
+        _write(raw, each, ["\ufeff" * (each == name) + lines[0], *lines[1:]])
+    assert _build(raw).items.text("title") == ["", "The Second", ""]
+
+
+def test_repeats_are_kept_where_they_are_wanted(raw: Path) -> None:
+    _write(raw, "films.inter", INTER)
+    corpus = _build(raw, BuildOptions(0, 0, 0.0, repeats=True))
+    assert [corpus.items.names[item] for item in corpus.histories.items] == ["a", "b", "b", "c", "a"]
+    assert corpus.histories.times.tolist() == [7, 8, 9, 10, 20]
+    assert corpus.manifest.options["removed"] == {"duplicates": 0, "outside the core": 0}

@@ -79,7 +79,7 @@ def test_the_core_is_taken_over_all_sets_together(tmp_path: Path) -> None:
 
 
 def test_bad_lines_are_those_of_their_file(raws: list[Path]) -> None:
-    lines = [INTER, *(f"v{number}\tb\t{number}" for number in range(40)), "short"]
+    lines = [INTER, *(f"v{number}\tb\t{number}" for number in range(40)), "short", ""]
     (raws[1] / "books.inter").write_text("\n".join(lines))
     (bad,) = _build(raws).manifest.bad_lines.values()
     assert bad.first == ("books.inter:42",)

@@ -77,8 +77,11 @@ def test_the_manifest_names_options_and_inputs(raw: Path, tmp_path: Path) -> Non
         "held_out": 0.1,
         "new_domains": ["Office_Products"],
         "seed": 0,
+        "repeats": False,
+        "partial": False,
         "order": "timestamp",
         "removed": {"duplicates": 0, "outside the core": 0},
+        "items of several domains": 12,
         "explanations": {name: {"by": "rule", "count": 240} for name in ("Beauty", "Office_Products", "Toys")},
     }
     assert sorted(manifest.inputs) == sorted(path.name for path in raw.iterdir() if path.is_file())

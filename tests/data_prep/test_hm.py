@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,9 @@ def _purchases() -> list[str]:
     return [f"{day},{'c' * 63}{user},0{100 + number}775015,0.0508,2" for day, number in days for user in range(4)]
 
 
-def _build(tmp_path: Path, **files: Any) -> Corpus:
+def _build(tmp_path: Path, options: BuildOptions = SMALL, **files: Any) -> Corpus:
     _write(tmp_path / "raw", **files)
-    build_corpus("hm", tmp_path / "corpus", tmp_path / "raw", SMALL)
+    build_corpus("hm", tmp_path / "corpus", tmp_path / "raw", options)
     return Corpus.open(tmp_path / "corpus")
 
 
@@ -108,13 +109,17 @@ def test_bad_lines_are_counted(tmp_path: Path) -> None:
         BAD_TIME: 1,
         MISSING_FIELD: 2,
     }
-    assert corpus.manifest.bad_lines[BAD_TIME].first == ("transactions_train.csv:183",)
+    assert corpus.manifest.bad_lines[BAD_TIME].first == ("transactions_train.csv:183 (t_dat)",)
     assert corpus.manifest.counts.interactions == 180
 
 
-def test_an_open_quote_costs_one_line(tmp_path: Path) -> None:
+def test_a_quote_that_is_open_at_the_end_is_a_cut(tmp_path: Path) -> None:
+    """Nobody knows how many lines it has swallowed."""
     lines = [f"2018-09-20,u{user},0{100 + number}775015,0.05,2" for user in range(30) for number in range(6)]
-    corpus = _build(tmp_path, purchases=[*lines, '2018-09-20,"u1,0100775015,0.05,2'])
+    lines.append('2018-09-20,"u1,0100775015,0.05,2')
+    with pytest.raises(DataError, match=r"transactions_train\.csv ends too early: .* line 182"):
+        _build(tmp_path, purchases=lines)
+    corpus = _build(tmp_path, replace(SMALL, partial=True), purchases=lines)
     assert {kind: bad.count for kind, bad in corpus.manifest.bad_lines.items()} == {WRONG_COLUMNS: 1}
     assert corpus.manifest.counts.interactions == 180
 

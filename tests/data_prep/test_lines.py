@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_prep import lines
-from data_prep.bad_records import LINE_TOO_LONG, TRUNCATED, BadRecords
+from data_prep.bad_records import INVALID_JSON, LINE_TOO_LONG, TRUNCATED, BadRecords
 from data_prep.lines import read_lines
 from unimp_bench.errors import DataError
 
@@ -36,10 +36,55 @@ def test_two_gzip_members_are_one_file(tmp_path: Path) -> None:
     assert [line for _, line in read_lines(path, BadRecords())] == [b"a", b"bc", b"d"]
 
 
-def test_a_cut_gzip_keeps_the_whole_lines_before_the_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.9999])
+def test_a_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
+    packed = gzip.compress(b"\n".join(TEXT))
+    path = _write(tmp_path / "x.json.gz", packed[: int(len(packed) * share)])
+    with pytest.raises(DataError, match=r"x\.json\.gz ends too early: it is cut in line \d+; .* --partial"):
+        list(read_lines(path, BadRecords()))
+
+
+def test_an_empty_file_is_no_gzip(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x\.gz ends too early"):
+        list(read_lines(_write(tmp_path / "x.gz", b""), BadRecords()))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("end", "cut"), [(b"", True), (b"\n", False)])
+def test_a_bad_last_line_without_an_end_is_a_cut(tmp_path: Path, packed: bool, end: bytes, cut: bool) -> None:
+    content = b"\n".join(TEXT) + end
+    path = _write(tmp_path / ("x.json.gz" if packed else "x.json"), gzip.compress(content) if packed else content)
+
+    def read(bad: BadRecords) -> BadRecords:
+        for number, _ in read_lines(path, bad):
+            if number == len(TEXT):
+                bad.add(INVALID_JSON, path, number)
+        return bad
+
+    if cut:
+        with pytest.raises(DataError, match="ends too early: it is cut in line 5000"):
+            read(BadRecords())
+    assert read(BadRecords(partial=True)).to_manifest()[INVALID_JSON].count == 1
+    if not cut:
+        assert read(BadRecords()).to_manifest()[INVALID_JSON].count == 1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, packed: bool) -> None:
+    content = "\ufeffone\n\ufefftwo\n".encode()
+    path = _write(tmp_path / ("x.gz" if packed else "x"), gzip.compress(content) if packed else content)
+    assert [line.decode() for _, line in read_lines(path, BadRecords())] == ["one", "\ufefftwo"]
+
+
+def test_utf_16_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x\.inter is written in UTF-16; save it as UTF-8"):
+        list(read_lines(_write(tmp_path / "x.inter", "user_id:token\n".encode("utf-16")), BadRecords()))
+
+
+def test_a_cut_gzip_gives_the_whole_lines_before_the_cut_where_they_are_wanted(tmp_path: Path) -> None:
     packed = gzip.compress(b"\n".join(TEXT))
     path = _write(tmp_path / "x.json.gz", packed[: len(packed) // 2])
-    bad = BadRecords()
+    bad = BadRecords(partial=True)
     read = [line for _, line in read_lines(path, bad)]
     assert 1000 < len(read) < 4000
     assert read == TEXT[: len(read)]
@@ -50,7 +95,7 @@ def test_a_cut_gzip_keeps_the_whole_lines_before_the_cut(tmp_path: Path) -> None
 def test_a_gzip_cut_near_its_start_is_an_error(tmp_path: Path) -> None:
     path = _write(tmp_path / "x.json.gz", gzip.compress(b"\n".join(TEXT))[:40])
     with pytest.raises(DataError, match=r"x\.json\.gz: 1 of 1 lines are bad \(1 x truncated gzip\)"):
-        list(read_lines(path, BadRecords()))
+        list(read_lines(path, BadRecords(partial=True)))
 
 
 @pytest.mark.parametrize("damage", ["flipped", "no gzip", "checksum"])
@@ -87,6 +132,8 @@ def test_bad_lines_of_the_reader_count_in_the_share(tmp_path: Path) -> None:
         return bad
 
     assert read(5).to_manifest()["ugly"].count == 5
-    with pytest.raises(DataError, match=r"6 of 100 lines are bad \(6 x ugly\), more than 5%"):
+    with pytest.raises(
+        DataError, match=r"6 of 100 lines are bad \(6 x ugly\), more than 5%, first in line 1, 2, 3, 4, 5;"
+    ):
         read(6)
     assert read(5).to_manifest()["ugly"].first == tuple(f"x.json:{number}" for number in range(1, 6))

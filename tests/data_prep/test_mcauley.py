@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from data_prep.bad_records import (
     INVALID_LITERAL,
     MISSING_FIELD,
     NO_METADATA,
+    TRUNCATED,
 )
 from data_prep.build import BuildOptions, build_corpus
 from tests.data_prep.raw_sets import STYLES, review, reviews, sound_2014, write_2014, write_lines, write_style
@@ -107,10 +109,10 @@ def test_the_core_goes_to_its_fixed_point(raw: Path) -> None:
 
 BAD_REVIEWS = {
     INVALID_JSON: [b"{", b"nothing", b"\xff\xfe", b'{"overall": NaN}', b"{'reviewerID': 'U000'}"],
-    MISSING_FIELD: [b"[]", b"{}", b'{"reviewerID": "U000", "asin": "I001", "overall": 4.0}']
+    MISSING_FIELD: [b"[]", b'{"reviewerID": "U000", "asin": "I001", "overall": 4.0}']
     + [
         json.dumps(review("U000", "I001") | wrong).encode()
-        for wrong in ({"asin": 7}, {"asin": ""}, {"overall": "5"}, {"overall": True}, {"unixReviewTime": None})
+        for wrong in ({"asin": 7}, {"asin": ""}, {"reviewerID": None}, {"unixReviewTime": None})
     ]
     + [json.dumps(review("U" * 200, "I001")).encode()],
     BAD_RATING: [json.dumps(review("U000", "I001", rating=rating)).encode() for rating in (11, 0, -1, 5.01)],
@@ -131,7 +133,10 @@ def test_bad_reviews_are_counted_and_skipped(raw: Path, kind: str) -> None:
     counted = corpus.manifest.bad_lines
     assert {name: lines.count for name, lines in counted.items()} == {kind: len(bad)}
     places = [f"reviews_Beauty_5.json.gz:{101 + number}" for number in range(len(bad))]
-    assert counted[kind].first == tuple(places[:5])
+    assert tuple(place.split(" ")[0] for place in counted[kind].first) == tuple(places[:5])
+    columns = {BAD_RATING: "overall", BAD_TIME: "unixReviewTime"}
+    if kind in columns:
+        assert counted[kind].first[0].endswith(f" ({columns[kind]})")
     assert corpus.fingerprint == expected
 
 
@@ -143,6 +148,86 @@ def test_too_many_bad_reviews_stop_the_build(raw: Path, kind: str) -> None:
     with pytest.raises(DataError, match=rf"reviews_Beauty_5.*14 of 254 lines are bad \(14 x {kind}\)"):
         _build(raw)
     assert list(raw.parent.iterdir()) == [raw]
+
+
+@pytest.mark.parametrize("rating", ["5", True, None, [5]])
+def test_a_rating_that_is_no_number_is_missing_and_its_review_stays(raw: Path, rating: object) -> None:
+    sound = sound_2014()
+    record = json.loads(sound.reviews[7])
+    sound.reviews[7] = json.dumps(record | {"overall": rating}).encode()
+    write_2014(raw, sound)
+    corpus = _build(raw)
+    assert np.isnan(corpus.histories.ratings).sum() == 1
+    assert len(corpus.histories) == len(sound.reviews)
+    assert corpus.manifest.bad_lines == {}
+    assert corpus.manifest.bad_cells["reviews_Beauty_5.json.gz: overall"].first == ("reviews_Beauty_5.json.gz:8",)
+
+
+def test_a_price_that_is_none_is_counted_and_its_line_stays(raw: Path) -> None:
+    sound = sound_2014()
+    sound.metadata[2] = sound.metadata[2].replace(b"12.5", b"'see cart'")
+    sound.metadata[3] = sound.metadata[3].replace(b"12.5", b"''")
+    write_2014(raw, sound)
+    corpus = _build(raw)
+    assert corpus.items.column("price").to_pylist() == [12.5, 12.5, None, None] + 8 * [12.5]
+    assert corpus.items.text("title")[2] == "it's I002 & co"
+    ((column, bad),) = corpus.manifest.bad_cells.items()
+    assert (column, bad.first) == ("meta_Beauty.json.gz: price", ("meta_Beauty.json.gz:3",))
+
+
+@pytest.mark.parametrize("kind", STYLES)
+@pytest.mark.parametrize("metadata", [False, True])
+def test_a_cut_file_is_an_error_unless_what_is_there_is_wanted(raw: Path, kind: str, metadata: bool) -> None:
+    write_style(kind, raw, records=reviews(users=200))
+    (path,) = (path for path in raw.iterdir() if path.name.startswith("meta_") is metadata)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - (20 if metadata else len(content) // 2)])
+    with pytest.raises(DataError, match=rf"{path.name} ends too early: .*--partial"):
+        _build(raw, kind)
+    assert list(raw.parent.iterdir()) == [raw]
+    if not metadata:
+        partial = _build(raw, kind, BuildOptions(3, 3, partial=True))
+        assert 0 < len(partial.users.names) < 200
+        assert partial.manifest.bad_lines[TRUNCATED].count == 1
+        assert partial.manifest.options["partial"] is True
+
+
+def test_metadata_of_other_items_are_an_error_that_says_so(raw: Path) -> None:
+    sound = sound_2014()
+    sound.metadata = [line.replace(b"'asin': 'I", b"'asin': 'B") for line in sound.metadata]
+    write_2014(raw, sound)
+    with pytest.raises(DataError, match=r"no line of the items' files describes an item .* such as 'I0\d\d'"):
+        _build(raw)
+
+
+def test_reviews_are_kept_without_markup(raw: Path) -> None:
+    records = reviews()
+    for record in records:
+        record["summary"] = "Tom &amp; Jerry&#39;s"
+        record["reviewText"] = "It&#34;s <b>good</b>.<br /><br />5 &lt; 6 [[VIDEOID:ab12]]&lt;br&gt;and &amp;#34;so <3"
+    write_style("amazon-2014", raw, records=records)
+    corpus = _build(raw)
+    assert corpus.reviews is not None
+    summaries, texts = corpus.reviews.take(np.arange(2))
+    assert summaries == ["Tom & Jerry's"] * 2
+    assert [text.split() for text in texts] == [['It"s', "good", ".", "5", "<", "6", "and", '"so', "<3"]] * 2
+    assert texts[0].splitlines()[3:5] == ["", "5 < 6 "]
+
+
+def test_a_table_of_reviews_is_read_as_their_json(raw: Path) -> None:
+    write_style("amazon-2023", raw, packed=False)
+    expected = _build(raw, "amazon-2023")
+    lines = [json.loads(line) for line in (raw / "Beauty.jsonl").read_bytes().splitlines()]
+    (raw / "Beauty.jsonl").unlink()
+    columns = ("user_id", "parent_asin", "rating", "timestamp", "title", "text")
+    with (raw / "Beauty.csv").open("w", newline="", encoding="utf-8-sig") as stream:
+        rows = csv.writer(stream)
+        rows.writerows([columns, *([line[column] for column in columns] for line in lines)])
+    (raw / "notes.csv").write_text("any,other,table\n")
+    assert _build(raw, "amazon-2023").fingerprint == expected.fingerprint
+    (raw / "Beauty.csv").write_text("user_id,asin,rating,timestamp\n")
+    with pytest.raises(DataError, match=r"Beauty\.csv has no column 'parent_asin'"):
+        _build(raw, "amazon-2023")
 
 
 def test_an_unreadable_literal_takes_its_item_out_and_the_core_closes_over_the_gap(raw: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, Manifest
-from unimp_bench.errors import UsageError
+from unimp_bench.errors import DataError, UsageError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 
@@ -37,6 +38,8 @@ RAW = "raw"
 @click.option("--name", help="Name of the corpus in data/; the kind's own name where none is given.")
 @click.option("--held-out", type=click.FloatRange(0, 0.9), help="Share of users for the new-user split.")
 @click.option("--core", type=click.IntRange(min=0), help="Fewest interactions of a user and of an item.")
+@click.option("--repeats", is_flag=True, help="Keep all interactions of a user with an item, not the first one alone.")
+@click.option("--partial", is_flag=True, help="Build from what is there of a raw file that ends too early.")
 def command(
     corpus: str,
     raws: tuple[Path, ...],
@@ -48,6 +51,8 @@ def command(
     name: str | None,
     held_out: float | None,
     core: int | None,
+    repeats: bool,
+    partial: bool,
 ) -> None:
     """Build a corpus into data/NAME, from raw files that are downloaded into data/raw where none are named."""
     card = find(registry.corpus_cards(), corpus, "corpus")
@@ -62,7 +67,7 @@ def command(
     if allow_private and not pictures:
         raise UsageError("--allow-private is about the addresses of pictures; add --pictures")
     room = importlib.import_module("data_prep.build")
-    chosen = {"held_out": held_out, "user_core": core, "item_core": core}
+    chosen = {"held_out": held_out, "user_core": core, "item_core": core, "repeats": repeats, "partial": partial}
     given = {key: value for key, value in chosen.items() if value is not None}
     options = dataclasses.replace(room.BuildOptions.usual(card), **given)
     workspace = Workspace.here()
@@ -72,9 +77,11 @@ def command(
         raw, domains = workspace.data / RAW / corpus, release.choose(domains)
         click.echo(f"raw files of {', '.join(domains)} in {raw}; what is missing is fetched")
         release.fetch(domains, raw, mirror)
+    folder = workspace.data / (name or corpus)
+    earlier = _earlier(folder)
     manifest = room.build_corpus(
         corpus,
-        workspace.data / (name or corpus),
+        folder,
         raw,
         options,
         further=further,
@@ -82,19 +89,82 @@ def command(
         pictures=room.PictureLimits(allow_private=allow_private) if pictures else None,
         sentires=sentires,
     )
-    _tell(workspace.data / (name or corpus), manifest)
+    _report(folder, manifest, earlier)
 
 
-def _tell(folder: Path, manifest: Manifest) -> None:
+def _earlier(folder: Path) -> Manifest | None:
+    """The manifest of the corpus that a build will replace, None where there is none that can be read."""
+    try:
+        return Manifest.read(folder)
+    except DataError:
+        return None
+
+
+def _report(folder: Path, manifest: Manifest, earlier: Manifest | None) -> None:
+    """What was built, and what was matched, merged and left out on the way."""
     counts = manifest.counts
     click.echo(
         f"built {folder}: {counts.users:,} users, {counts.items:,} items, {counts.interactions:,} interactions, "
         f"{counts.pictures:,} pictures, {counts.explanations:,} explanations"
     )
-    for kind, bad in manifest.bad_lines.items():
-        click.echo(f"  skipped {bad.count:,} x {kind}, first at {', '.join(bad.first)}")
+    for line in _account(manifest):
+        click.echo(f"  {line}")
+    if earlier is not None:
+        click.echo(f"  {_replaced(manifest, earlier)}")
     click.echo(f"  fingerprint {manifest.fingerprint}")
     if manifest.source.startswith("mcauley-"):
         table = importlib.import_module("data_prep.table5").table5(Corpus.open(folder))
         if table is not None:
             click.echo(f"\nBeside Table 5 of the UniMP paper:\n{table}")
+
+
+def _account(manifest: Manifest) -> Iterator[str]:
+    counts, options = manifest.counts, manifest.options
+    each = ", ".join(f"{name} {count:,}" for name, count in manifest.described.items())
+    yield f"{counts.described_items or 0:,} of {counts.items:,} items have attributes" + (f" ({each})" if each else "")
+    if counts.pictures:
+        yield f"{counts.pictures:,} of {counts.items:,} items have a picture"
+    shared = options.get("items of several domains")
+    if shared:
+        yield f"merged {_number(shared, 'item')} of several domains, each in the catalogue once"
+    scale = manifest.rating_scale
+    if scale is None:
+        yield "no ratings, or one value alone"
+    else:
+        yield "ratings from {:g} to {:g} in steps of {:g}".format(*scale)
+    if "public split" in options:
+        yield "public split: " + ", ".join(f"{part} {count:,}" for part, count in options["public split"].items())
+    removed = options["removed"]
+    if removed["duplicates"]:
+        yield (
+            f"left out {_number(removed['duplicates'], 'repeated interaction')} of a user and an item, the first kept "
+            "(--repeats keeps all)"
+        )
+    if removed["outside the core"]:
+        yield (
+            f"left out {_number(removed['outside the core'], 'interaction')} outside the core of "
+            f"{options['user_core']} a user and {options['item_core']} an item"
+        )
+    if options.get("left_out"):
+        yield f"left out {', '.join(options['left_out'])}: no place in a corpus"
+    if "pictures of no item" in options:
+        yield f"left out {_number(options['pictures of no item'], 'picture')} named after no item of the corpus"
+    for kind, bad in manifest.bad_lines.items():
+        yield f"skipped {bad.count:,} x {kind}, first at {', '.join(bad.first)}"
+    for column, bad in manifest.bad_cells.items():
+        values = _number(bad.count, "unreadable value")
+        yield f"taken as missing {values} of {column}, first at {', '.join(bad.first)}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _replaced(manifest: Manifest, earlier: Manifest) -> str:
+    if earlier.fingerprint == manifest.fingerprint:
+        return "the same as the corpus of that name before"
+    counts = earlier.counts
+    return (
+        f"in the place of another corpus of that name ({counts.users:,} users, {counts.items:,} items, "
+        f"{counts.interactions:,} interactions, fingerprint {earlier.fingerprint}), whose results stand apart"
+    )

@@ -139,12 +139,13 @@ def _corpus(name: str, verify: bool) -> None:
 
     corpus = Corpus.open(corpus_folder(name, Workspace.here()))
     manifest = corpus.manifest
+    counts = manifest.counts.model_dump(exclude_none=True)
     _facts(
         {
             "corpus": manifest.name,
             "source": manifest.source + (" (synthetic)" if manifest.synthetic else ""),
             "licence": manifest.licence,
-            **{key.replace("_", " "): f"{value:,}" for key, value in manifest.counts.model_dump().items()},
+            **{key.replace("_", " "): f"{value:,}" for key, value in counts.items()},
             "domains": ", ".join(manifest.domains),
             "held-out domains": ", ".join(manifest.new_domains) or "none",
             "attributes": ", ".join(manifest.attributes),
@@ -154,6 +155,8 @@ def _corpus(name: str, verify: bool) -> None:
     )
     for kind, bad in manifest.bad_lines.items():
         click.echo(f"skipped: {bad.count:,} x {kind}, first at {', '.join(bad.first)}")
+    for column, bad in manifest.bad_cells.items():
+        click.echo(f"taken as missing: {bad.count:,} values of {column}, first at {', '.join(bad.first)}")
     if verify:
         corpus.verify()
         click.echo("every file agrees with its hash")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from unimp_bench.errors import DataError
 from unimp_bench.records import FloatArray
@@ -37,14 +37,17 @@ class PictureEntry(Strict):
 
 
 class BadLines(Strict):
-    """Lines of the raw files that were skipped, by kind: how many, and where the first of them stand."""
+    """Bad places of the raw files, of one kind: how many, and where the first of them stand."""
 
     count: int
     first: tuple[str, ...]
 
 
 class Counts(Strict):
-    """How much is in the corpus; ``items`` and ``users`` include those held out."""
+    """How much is in the corpus; ``items`` and ``users`` include those held out.
+
+    ``described_items`` have an attribute; None in manifests of earlier versions.
+    """
 
     users: int
     held_out_users: int
@@ -53,6 +56,7 @@ class Counts(Strict):
     pictures: int
     reviews: int
     explanations: int = 0
+    described_items: int | None = None
 
 
 class Manifest(Strict):
@@ -68,6 +72,9 @@ class Manifest(Strict):
         new_domains: domains held out whole (split ``new-domain``).
         attributes: item columns that hold text, numbers or lists of text.
         synthetic: true for the built-in sample, which no table may present as real data.
+        bad_lines: lines of the raw files that were left out, by kind.
+        bad_cells: values in lines that stayed which could not be read and are missing, by file and column.
+        described: items that have it, by attribute.
         rating_scale: lowest rating, highest rating and the smallest step between two, None without ratings.
     """
 
@@ -84,6 +91,8 @@ class Manifest(Strict):
     attributes: tuple[str, ...]
     counts: Counts
     bad_lines: dict[str, BadLines]
+    bad_cells: dict[str, BadLines] = Field(default_factory=dict)
+    described: dict[str, int] = Field(default_factory=dict)
     files: dict[str, FileEntry]
     pictures: PictureEntry
     fingerprint: str

@@ -15,7 +15,7 @@ from unimp_bench.records import IntArray
 
 WHITE = (255, 255, 255)
 
-_TURNS = {
+_TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,

@@ -90,7 +90,10 @@ class CorpusWriter:
         columns = {"item": pa.array(names), "domain": pa.array(domains), **attributes, "picture": picture}
         self._table(columns, "items")
         self._attributes = tuple(attributes)
-        self._counts |= {"items": len(names)}
+        known = {name: np.asarray(column.is_valid()) for name, column in attributes.items()}
+        self._described = {name: int(valid.sum()) for name, valid in known.items()}
+        described = int(np.any(list(known.values()), axis=0).sum()) if known else 0
+        self._counts |= {"items": len(names), "described_items": described}
 
     def histories(self, histories: Histories) -> None:
         """Write the interactions, users in order, each user's rows in time order."""
@@ -152,6 +155,7 @@ class CorpusWriter:
         domains: tuple[str, ...],
         new_domains: tuple[str, ...],
         bad_lines: dict[str, BadLines],
+        bad_cells: dict[str, BadLines] | None = None,
     ) -> Manifest:
         """Hash everything, write the manifest, and put the corpus in its place."""
         files = self._hash_files()
@@ -168,6 +172,8 @@ class CorpusWriter:
             attributes=self._attributes,
             counts=Counts(**self._counts, pictures=len(self._pictures)),
             bad_lines=bad_lines,
+            bad_cells=bad_cells or {},
+            described=self._described,
             files=files,
             pictures=pictures,
             fingerprint=fingerprint(files, pictures),

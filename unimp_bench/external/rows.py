@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ _ROWS_AT_ONCE = 256
 _BYTES_AT_ONCE = 256 << 20
 _BYTES_IN_GROUP = 2 << 30
 _PARQUET = b"PAR1"
+_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls an index in a Parquet file."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class PredictionFile:
         while line := self.stream.readline(MAX_LINE + 1):
             number += 1
             place = f"line {number}"
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
             if len(line) > MAX_LINE:
                 raise DataError(f"{self.name}, {place}: is longer than {MAX_LINE:,} bytes")
             if not line.strip():
@@ -133,6 +139,11 @@ class PredictionFile:
         known = (ID, *reader.columns)
         names = list(names)
         for name in names:
+            if _INDEX.fullmatch(name):
+                raise DataError(
+                    f"{self.name}{place}: column {quoted(name)} is the index of a pandas table; write the file with "
+                    "to_parquet(..., index=False)"
+                )
             if name not in known and name not in reader.ignored:
                 raise DataError(
                     f"{self.name}{place}: column {quoted(name)} means nothing; predictions have {', '.join(known)}"
