@@ -56,7 +56,7 @@ def picture_format(content: Path | BytesIO) -> str | None:
                     return None
                 picture.draft(picture.mode, (64, 64))  # a JPEG decodes at an eighth of the size, all of its bytes read
                 picture.load()
-                return picture.format
+                return "JPEG" if picture.format == "MPO" else picture.format  # of cameras: a JPEG with more behind it
     # Pillow's plug-ins raise errors of many kinds on damaged files; SyntaxError is among them.
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None

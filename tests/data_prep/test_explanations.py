@@ -280,6 +280,10 @@ def test_the_command_line_takes_the_folder(tmp_path: Path, monkeypatch: pytest.M
         (["text"], "a record without a user and an item"),
         ([{"user": "A", "item": print}], "is refused: it holds .*GLOBAL"),
         ({"user": "A"}, "something else than one list"),
+        (
+            [{"user": "nobody", "item": "X", "sentence": [("colour", "fine", "the colour is very fine", 1)]}],
+            "none of its records is of a user and an item of the reviews",
+        ),
     ],
 )
 def test_unusable_files_of_sentires_leave_no_corpus(tmp_path: Path, records: Any, message: str) -> None:

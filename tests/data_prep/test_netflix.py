@@ -90,3 +90,29 @@ def test_files_that_are_missing_or_doubled(tmp_path: Path) -> None:
     (raw / "test.json").unlink()
     with pytest.raises(DataError, match=r"has no test\.json"):
         build_corpus("netflix", tmp_path / "corpus", raw)
+
+
+def test_a_byte_order_mark_and_a_year_that_is_none(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    _write(raw)
+    for path in (raw / "val.json", raw / "netflix_image_text" / "item_attribute.csv"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"2004,Isle", b"NULL,Isle"))
+    corpus = build_and_open(tmp_path)
+    assert corpus.items.text("year") == ["2003", "", "1997", "", "1992"]
+    assert corpus.items.text("title")[1] == "Isle of Man TT 2004 Review"
+    counted = corpus.manifest.bad_cells["item_attribute.csv: year"]
+    assert (counted.count, counted.first) == (1, ("item_attribute.csv:2",))
+
+
+def test_a_json_that_is_cut_is_an_error(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    _write(raw)
+    content = (raw / "train.json").read_bytes()
+    (raw / "train.json").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"train\.json is not JSON"):
+        build_and_open(tmp_path)
+
+
+def build_and_open(tmp_path: Path) -> Corpus:
+    build_corpus("netflix", tmp_path / "corpus", tmp_path / "raw")
+    return Corpus.open(tmp_path / "corpus")

@@ -7,11 +7,12 @@ import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from data_prep import pictures
 from data_prep.bad_records import BROKEN_PICTURE
 from data_prep.build import BuildOptions, build_corpus
-from data_prep.pictures import is_sound
+from data_prep.pictures import is_sound, picture_format
 from tests.data_prep.raw_sets import reviews, write_picture, write_style
 from unimp_bench.corpus import Corpus
 
@@ -85,6 +86,12 @@ def test_a_picture_is_read_to_its_end(tmp_path: Path) -> None:
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[: len(content) * 9 // 10])
         assert not is_sound(tmp_path / name)
+
+
+def test_a_picture_of_several_frames_from_a_camera_is_a_jpeg(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 4)), Image.new("RGB", (8, 4), "red")]
+    frames[0].save(tmp_path / "x.jpg", "MPO", save_all=True, append_images=frames[1:])
+    assert picture_format(tmp_path / "x.jpg") == "JPEG"
 
 
 def test_other_formats_are_refused_whatever_their_name(tmp_path: Path) -> None:

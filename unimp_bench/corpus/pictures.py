@@ -15,6 +15,9 @@ from unimp_bench.records import IntArray
 
 WHITE = (255, 255, 255)
 
+PIXELS = 2
+"""Version of what is seen of a picture; it stands in the names of caches of what is computed from pictures."""
+
 _TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from unimp_bench.corpus import Items
+from unimp_bench.corpus.pictures import PIXELS
 from unimp_bench.features.encoder import TINY, TINY_SEED, TINY_VISION, encode_pictures, load_encoder
 from unimp_bench.features.vectors import ItemVectors, kept_vectors
 from unimp_bench.records import BoolArray, FloatArray, IntArray
@@ -95,7 +96,7 @@ def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) ->
 
 
 def _key(items: Items, encoder: str, pretrained: str) -> str:
-    told = f"{encoder}/{pretrained}/{TINY_VISION}/{TINY_SEED}/{items.fingerprint}"
+    told = f"{encoder}/{pretrained}/{TINY_VISION}/{TINY_SEED}/{PIXELS}/{items.fingerprint}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unimp_bench.corpus import Items
-from unimp_bench.corpus.pictures import picture_files
+from unimp_bench.corpus.pictures import PIXELS, picture_files
 from unimp_bench.errors import UsageError
 from unimp_bench.files import locked
 from unimp_bench.picture_tokens.config import TokenizerConfig, tokenizer_config
@@ -116,4 +116,4 @@ def _write(path: Path, tokenizer: PictureTokenizer, items: Items) -> None:
 
 
 def _key(*parts: object) -> str:
-    return hashlib.sha256("/".join(str(part) for part in parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("/".join(str(part) for part in (*parts, PIXELS)).encode()).hexdigest()[:16]
