@@ -3,9 +3,10 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import pytest
 import torch
 
-from unimp_bench.torch_setup import derived_seed, make_torchvision_importable, seed_everything
+from unimp_bench.torch_setup import derived_seed, make_torchvision_importable, own_chance, seed_everything
 
 
 def test_torchvision_and_what_needs_it_can_be_imported() -> None:
@@ -34,3 +35,21 @@ def test_derived_seeds_fit_every_generator_and_differ() -> None:
     for seed in seeds:
         seed_everything(seed)
     assert len(set(seeds)) == len(seeds)
+
+
+def test_own_chance_is_fixed_and_leaves_that_of_others_alone() -> None:
+    def draw() -> tuple[float, float, float]:
+        return random.random(), float(np.random.random()), float(torch.rand(1))  # noqa: NPY002
+
+    seed_everything(3)
+    undisturbed = draw(), draw()
+    seed_everything(3)
+    first = draw()
+    with own_chance(5):
+        inside = draw()
+    assert (first, draw()) == undisturbed
+    with pytest.raises(KeyError), own_chance(5):
+        assert draw() == inside
+        raise KeyError
+    seed_everything(5)
+    assert draw() == inside

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from unimp_bench.device import device
+
 T = TypeVar("T")
 
 # A helper waits as long as the main process validates and scores.
@@ -26,11 +28,10 @@ def join() -> int:
     """Meet the other processes, where that has not happened yet; how many there are."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return 1
-    import torch
     from accelerate import PartialState
 
     # Without a graphics card accelerate would take each process for one that is alone.
-    state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+    state = PartialState(cpu=device().type == "cpu", timeout=_PATIENCE)
     return int(state.num_processes)
 
 

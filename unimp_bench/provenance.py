@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+from unimp_bench.device import device
 from unimp_bench.results import Provenance
 
 PACKAGES = (
@@ -78,6 +79,6 @@ def _machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = f"{platform.system()} {platform.machine()}, {cores} cores"
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        text += f", {torch.cuda.get_device_name(0)}"
+    if torch is not None and device().type == "cuda":
+        text += f", {torch.cuda.get_device_name(device())}"
     return text

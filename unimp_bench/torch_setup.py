@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +48,28 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries that we drive draw from the global generator
     torch.manual_seed(seed)
+
+
+@contextmanager
+def own_chance(seed: int = 0) -> Iterator[None]:
+    """Let a block draw from generators that begin at ``seed``, and leave those of everybody else as they were.
+
+    For what loads or trains a model whose output is cached. Building a network draws weights even where others then
+    take their place, and a fit that finds the output in the cache draws none: without this it would go on with other
+    random numbers than one that does not.
+    """
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002 - libraries draw from the global generator
+    # A device that nothing has used yet has no state to save, and is not used here to build a network.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        torch.default_generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
 
 
 def _loads(package: Path) -> bool:

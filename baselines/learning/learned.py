@@ -17,6 +17,7 @@ from baselines.learning.snapshot import Snapshot
 from baselines.learning.training import Outcome, restore_best, train
 from unimp_bench.contracts import FitData, Model, Parameters
 from unimp_bench.corpus import Items
+from unimp_bench.device import device
 from unimp_bench.early_stopping import Scores
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
@@ -166,6 +167,6 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
 
     def _become(self, facts: FactsT, items: Items, cache: Path) -> NetworkT:
         network = self.build(facts, items, cache)
-        network.to("cuda" if torch.cuda.is_available() else "cpu")
+        network.to(device())
         self._network, self._facts, self._ready = network, facts, False
         return network

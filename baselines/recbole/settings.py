@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from baselines.recbole.compat import PROPERTIES, Config, ModelType, construct_transform, model_rooms
 from baselines.recbole.config import RecBoleConfig
+from unimp_bench.device import device
 from unimp_bench.errors import UsageError
 from unimp_bench.names import did_you_mean, find
 
@@ -48,8 +47,7 @@ class IsolatedConfig(Config):  # type: ignore[misc]
         return config_dict
 
     def _init_device(self) -> None:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.final_config_dict |= {"single_spec": True, "local_rank": 0, "device": device}
+        self.final_config_dict |= {"single_spec": True, "local_rank": 0, "device": device()}
 
     def _get_final_config_dict(self) -> dict[str, Any]:
         final: dict[str, Any] = super()._get_final_config_dict()

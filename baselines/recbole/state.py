@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from baselines.learning.snapshot import Snapshot
+from unimp_bench.device import device
 
 SPARSE_PARTS = ("data", "indices", "indptr")
 # Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec).
@@ -63,8 +64,8 @@ def training_state(trainer: Any, loader: Any, **notes: Any) -> Snapshot:
         "random.numpy": torch.from_numpy(np.asarray(words, dtype=np.int64)),
         "random.python": torch.tensor(python_words, dtype=torch.int64),
     }
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    if device().type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device())
     return Snapshot(tensors, notes | {"numpy": [int(position), int(has_gauss), float(gauss)], "python": version})
 
 
@@ -83,8 +84,8 @@ def restore_training(trainer: Any, loader: Any, snapshot: Snapshot) -> None:
     words = generators["numpy"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", words, position, has_gauss, gauss))  # noqa: NPY002
     random.setstate((snapshot.notes["python"], tuple(generators["python"].tolist()), None))
-    if "cuda" in generators and torch.cuda.is_available():
-        torch.cuda.set_rng_state(generators["cuda"])
+    if "cuda" in generators and device().type == "cuda":
+        torch.cuda.set_rng_state(generators["cuda"], device())
 
 
 def _optimizers(trainer: Any) -> Iterator[tuple[str, torch.optim.Optimizer]]:

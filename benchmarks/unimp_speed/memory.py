@@ -22,6 +22,7 @@ from benchmarks.processes import in_own_process, peak_mib
 from benchmarks.record import Measure
 from benchmarks.unimp_speed.authors import flamingo, focal_loss_everywhere, trained_parameters
 from benchmarks.unimp_speed.setting import CONFIG
+from unimp_bench.device import device
 from unimp_bench.errors import UsageError
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.loss import Objective
@@ -99,15 +100,15 @@ def peaks(side: str, size: Size) -> Peaks:
     """
     if side != "ours" and (available := psutil.virtual_memory().available / 2**30) < size.needed_gib:
         raise UsageError(f"OpenFlamingo needs about {size.needed_gib:.0f} GiB; {available:.0f} are free")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    steps(side, _TINY, device)  # loads all that torch and transformers load when they are first used
+    place = device()
+    steps(side, _TINY, place)  # loads all that torch and transformers load when they are first used
     base = _peak()
-    parameters = steps(side, size, device)
+    parameters = steps(side, size, place)
     return Peaks(base, _peak(), parameters)
 
 
 def _peak() -> float:
-    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else peak_mib()
+    return torch.cuda.max_memory_allocated() / 2**20 if device().type == "cuda" else peak_mib()
 
 
 def made_up(size: Size) -> Batch:

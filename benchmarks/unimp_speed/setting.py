@@ -18,6 +18,7 @@ from tasks.search import Search
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.pictures import open_picture
+from unimp_bench.device import device
 from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import UsageError
 from unimp_bench.features.encoder import load_encoder
@@ -118,10 +119,9 @@ class Setting:
     def opened(cls, corpus: str, small: bool, encoder: str) -> Setting:
         """A built corpus and random weights, in a cache that is forgotten."""
         config = replace(SMALL if small else CONFIG, encoder=encoder)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         make_torchvision_importable()
         with tempfile.TemporaryDirectory() as cache:
-            return cls.of(Workspace.here().data / corpus, config, Path(cache), device)
+            return cls.of(Workspace.here().data / corpus, config, Path(cache), device())
 
     @classmethod
     def of(cls, folder: Path, config: UniMPConfig, cache: Path, device: torch.device) -> Setting:
@@ -134,11 +134,9 @@ class Setting:
         fitted = {name: TaskExamples(parts["train"][name], parts["validation"][name]) for name in TASKS}
         data = FitData(corpus.items, candidates, fitted, _SEED, cache, cache, lambda *_: {"paper": 0.0})
         vocabulary = vocabulary_of(data, config, ItemIds.atomic(len(corpus.items)))
-        torch.manual_seed(_SEED)  # of the encoder's weights, here and below
         features, seconds = timed(lambda: picture_features(corpus.items, config.encoder, config.pretrained, cache))
         if features is None:
             raise UsageError(f"corpus {corpus.name!r} has no pictures; name one that has, such as the sample")
-        torch.manual_seed(_SEED)
         visual, prepare = load_encoder(config.encoder, config.pretrained, tokens=True)
         return cls(
             config,

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from benchmarks.turns import Seconds, timed
+from unimp_bench.device import device
 
 CARD_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312}
 """Dense bf16 peaks by NVIDIA's data sheets; the first name that is part of the card's own counts."""
@@ -61,7 +62,7 @@ def settle(device: torch.device) -> None:
 
 def card_flops() -> float | None:
     """The bf16 peak of the graphics card, in operations a second; None where there is none or it is unknown."""
-    if not torch.cuda.is_available():
+    if (place := device()).type != "cuda":
         return None
-    card = torch.cuda.get_device_name()
+    card = torch.cuda.get_device_name(place)
     return next((tflops * 1e12 for name, tflops in CARD_TFLOPS.items() if name in card), None)

@@ -8,7 +8,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, pairs
+from unimp_bench.cli.question import corpus_option, device_option, pairs
 from unimp_bench.contracts import Sampling
 from unimp_bench.errors import UsageError
 from unimp_bench.gallery import PAINTING, SEARCH
@@ -37,6 +37,7 @@ from unimp_bench.paths import Workspace
 @click.option("--top-k", type=click.IntRange(1), help="Draw from so many of the likeliest codes; else from all.")
 @click.option("--draw-seed", type=click.IntRange(0, 2**31 - 1), help="Of the chance; else 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder of pages and pictures.")
+@device_option
 def command(
     query: str,
     users: tuple[str, ...],

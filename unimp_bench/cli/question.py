@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from unimp_bench import registry
+from unimp_bench.device import VARIABLE, choose_device
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import kind_of
 from unimp_bench.records import PROTOCOLS, SPLITS
@@ -26,6 +27,14 @@ protocol_option = click.option(
     default="paper",
     show_default=True,
     help="Whether items of the history stay in the ranking (paper) or not (masked).",
+)
+device_option = click.option(
+    "--device",
+    envvar=VARIABLE,
+    metavar="DEVICE",
+    expose_value=False,
+    callback=lambda context, option, name: choose_device(name) if name else None,
+    help="Compute on cpu, cuda or cuda:N. [default: a graphics card where there is one]",
 )
 task_option = click.option(
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from unimp_bench.cli.corpora import corpus_folder
+from unimp_bench.cli.question import device_option
 from unimp_bench.errors import BenchError
 from unimp_bench.paths import Workspace
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.command("reproduce")
 @click.argument("row")
 @click.option("--corpus", help="The corpus it is on, where its name in data/ is another, or a path.")
+@device_option
 def command(row: str, corpus: str | None) -> None:
     """Run ROW again from the beginning, and say whether it lands within the published intervals.
 

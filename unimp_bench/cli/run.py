@@ -10,6 +10,7 @@ from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import (
     corpus_option,
+    device_option,
     echo_result,
     pairs,
     protocol_option,
@@ -45,6 +46,7 @@ FIT_SPLITS = ("loo", "new-domain")
 @click.option("--tune", multiple=True, metavar="KEY=VALUE", help="Change one setting in the last fit alone.")
 @click.option("--note", default="", help="A remark to keep with the result.")
 @click.option("--fresh", is_flag=True, help="Fit and score again, even where a result is there.")
+@device_option
 def command(
     task: str,
     model: str,

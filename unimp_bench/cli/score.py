@@ -10,6 +10,7 @@ from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import (
     corpus_option,
+    device_option,
     echo_result,
     pairs,
     protocol_option,
@@ -34,6 +35,7 @@ from unimp_bench.records import Protocol, Split
 @click.option("--about", default="", help="One line on the system.")
 @click.option("--source", default="", help="The paper or program that it comes from.")
 @click.option("--reads", default="", help="What decides its answers, as in order,text,pictures.")
+@device_option
 def command(
     task: str,
     corpus: str,

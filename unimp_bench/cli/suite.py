@@ -9,7 +9,7 @@ import click
 from unimp_bench import registry
 from unimp_bench.cli import list as listing
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, pairs
+from unimp_bench.cli.question import corpus_option, device_option, pairs
 from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
@@ -37,6 +37,7 @@ EXECUTORS = ("processes", "ray")
 @click.option("--address", help="Of a Ray cluster that is up, or auto; without one it begins on this machine.")
 @click.option("--dry-run", is_flag=True, help="Tell what is done and what is left, and run nothing.")
 @click.option("--no-publish", is_flag=True, hidden=True, expose_value=False)  # what older scripts say; suites never do
+@device_option
 @click.pass_context
 def command(
     context: click.Context,

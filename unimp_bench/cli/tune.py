@@ -11,7 +11,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, pairs, protocol_option, task_option
+from unimp_bench.cli.question import corpus_option, device_option, pairs, protocol_option, task_option
 from unimp_bench.errors import UsageError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @protocol_option
 @task_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to leaderboards/tuned.")
+@device_option
 def command(
     task: str,
     model: str,

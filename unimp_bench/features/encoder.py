@@ -12,15 +12,18 @@ from torch import Tensor
 
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.pictures import open_picture, picture_files
+from unimp_bench.device import device
 from unimp_bench.errors import UsageError
 from unimp_bench.progress import progress
-from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
 Prepare = Callable[[Image.Image], Tensor]
 
 TINY = "tiny"
 TINY_VISION = {"image_size": 64, "patch_size": 16, "width": 128, "head_width": 32, "layers": 1}
-TINY_SEED = 0
+RANDOM_SEED = 0
+"""Of the weights of a tower that has none of its own, ``tiny`` or any other: the same for every fit."""
+
 _TINY_TEXT = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 1, "layers": 1}
 _BATCH = 128
 _LONGEST = 32  # times its shorter side
@@ -41,17 +44,17 @@ def load_encoder(name: str, pretrained: str, *, tokens: bool = False) -> tuple[t
     if name == TINY:
         # Nothing to download: random weights, the same for everyone. A random projection of each patch keeps its
         # colours and edges.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(TINY_SEED)
+        with own_chance(RANDOM_SEED):
             model: Any = open_clip.CLIP(embed_dim=32, vision_cfg=TINY_VISION, text_cfg=_TINY_TEXT)
         prepare = open_clip.image_transform(model.visual.image_size, is_train=False)
     else:
         try:
             # Weights that were trained with another activation say so; open_clip itself only warns of it.
             known = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
-            model, _, prepare = open_clip.create_model_and_transforms(
-                name, pretrained=pretrained or None, force_quick_gelu=known.get("quick_gelu", False)
-            )
+            with own_chance(RANDOM_SEED):
+                model, _, prepare = open_clip.create_model_and_transforms(
+                    name, pretrained=pretrained or None, force_quick_gelu=known.get("quick_gelu", False)
+                )
         except (RuntimeError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UsageError(f"open_clip gives no encoder {name!r} with weights {pretrained!r}: {reason}") from None
@@ -67,15 +70,15 @@ def encode_pictures(items: Items, encode: torch.nn.Module, prepare: Prepare) -> 
     Raises:
         DataError: a picture file cannot be decoded.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encode.to(device)
+    place = device()
+    encode.to(place)
     pictured = np.flatnonzero(items.has_picture)
     starts = range(0, len(pictured), _BATCH)
     for start in progress(starts, "encoding pictures", unit="batch"):
         paths = picture_files(items, pictured[start : start + _BATCH])
         batch = [prepare(_middle(open_picture(path))) for path in paths]
         with torch.inference_mode():
-            yield encode(torch.stack(batch).to(device))
+            yield encode(torch.stack(batch).to(place))
 
 
 def _middle(picture: Image.Image) -> Image.Image:

@@ -13,7 +13,8 @@ import torch
 
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.pictures import PIXELS
-from unimp_bench.features.encoder import TINY, TINY_SEED, TINY_VISION, encode_pictures, load_encoder
+from unimp_bench.features import VERSIONS
+from unimp_bench.features.encoder import RANDOM_SEED, TINY, TINY_VISION, encode_pictures, load_encoder
 from unimp_bench.features.vectors import ItemVectors, kept_vectors
 from unimp_bench.records import BoolArray, FloatArray, IntArray
 
@@ -96,7 +97,8 @@ def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) ->
 
 
 def _key(items: Items, encoder: str, pretrained: str) -> str:
-    told = f"{encoder}/{pretrained}/{TINY_VISION}/{TINY_SEED}/{PIXELS}/{items.fingerprint}"
+    weights = pretrained or f"random {RANDOM_SEED}"
+    told = f"{VERSIONS['pictures']}/{PIXELS}/{encoder}/{weights}/{TINY_VISION}/{items.fingerprint}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from unimp_bench.corpus import Items
+from unimp_bench.device import device
 from unimp_bench.errors import UsageError
+from unimp_bench.features import VERSIONS
 from unimp_bench.features.vectors import ItemVectors, kept_vectors
 from unimp_bench.progress import progress
 from unimp_bench.records import BoolArray, FloatArray
-from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
 TextEncoder = Callable[[list[str]], FloatArray]
 """The vectors of texts as the encoder gives them, not standardised, (texts, width) float32."""
@@ -47,7 +49,7 @@ def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
     known = np.array([bool(text) for text in texts])
     if not known.any():
         return None
-    told = f"{encoder}/{ATTRIBUTES}/{_COMPONENTS}/{_LONGEST}/{items.fingerprint}"
+    told = f"{VERSIONS['text']}/{encoder}/{ATTRIBUTES}/{_COMPONENTS}/{_LONGEST}/{items.fingerprint}"
     path = cache / f"text-vectors-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
 
     def compute() -> tuple[FloatArray, BoolArray]:
@@ -100,8 +102,7 @@ def _transformer(encoder: str) -> TextEncoder:
     import torch
 
     tokenizer, model = _load(encoder.removesuffix(_MEAN))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device)
+    model.to(device())
     longest = min(_LONGEST, tokenizer.model_max_length)
 
     def encode(texts: list[str]) -> FloatArray:
@@ -110,9 +111,9 @@ def _transformer(encoder: str) -> TextEncoder:
         for start in progress(range(0, len(texts), _BATCH), "encoding texts", unit="batch"):
             rows = by_length[start : start + _BATCH]
             asked = [texts[row] for row in rows]
-            batch = tokenizer(asked, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(device)
+            batch = tokenizer(asked, padding=True, truncation=True, max_length=longest, return_tensors="pt")
             with torch.inference_mode():
-                states = model(**batch).last_hidden_state
+                states = model(**batch.to(model.device)).last_hidden_state
             if encoder.endswith(_MEAN):
                 mask = batch["attention_mask"][:, :, None]
                 pooled = (states * mask).sum(1) / mask.sum(1)
@@ -132,7 +133,13 @@ def _load(name: str) -> tuple[Any, Any]:
     safe = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **safe)
-        model = AutoModel.from_pretrained(name, dtype=torch.float32, weights_only=True, **safe)
+        with own_chance():
+            model, told = AutoModel.from_pretrained(
+                name, dtype=torch.float32, weights_only=True, output_loading_info=True, **safe
+            )
+        absent = sorted(key for key in told["missing_keys"] if not key.startswith("pooler."))
+        if absent:
+            raise ValueError(f"its weights lack {absent[0]}")
     except Exception as error:  # transformers raises of every kind: OSError, ValueError, KeyError
         reason = " ".join(str(error).split())[:200]
         raise UsageError(

@@ -17,11 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from unimp_bench.device import device
 from unimp_bench.errors import DependencyError
 from unimp_bench.picture_tokens.files import squared
 from unimp_bench.progress import progress
 from unimp_bench.records import FloatArray
-from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
 VARIABLE = "UNIMP_BENCH_CLIP"
 DEFAULT = "ViT-L-14:openai"
@@ -54,7 +55,7 @@ class ClipEncoder:
         """
         make_torchvision_importable()
         self.label = clip_label(choice)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = device()
         model, self._prepare, self._tokenize = _load(choice)
         self._model = model.eval().to(self._device)
 
@@ -108,7 +109,8 @@ def _load(choice: str) -> tuple[Any, Callable[[Image.Image], Tensor], Callable[[
         # open_clip only warns where published weights were trained with the other activation.
         options["force_quick_gelu"] = published.get("quick_gelu", False)
     try:
-        model, _, prepare = open_clip.create_model_and_transforms(name, require_pretrained=True, **options)
+        with own_chance():
+            model, _, prepare = open_clip.create_model_and_transforms(name, require_pretrained=True, **options)
         return model, prepare, open_clip.get_tokenizer(name)
     except (RuntimeError, OSError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
         reason = str(error).splitlines()[0]

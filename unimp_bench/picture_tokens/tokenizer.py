@@ -15,6 +15,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
+from unimp_bench.device import device
 from unimp_bench.errors import DataError
 from unimp_bench.picture_tokens.config import TokenizerConfig
 from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
@@ -41,7 +42,7 @@ class PictureTokenizer:
 
     def __init__(self, config: TokenizerConfig, model: Any) -> None:
         self.config = config
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device()
         self.model = model.eval().to(self.device)
         self.codes = config.codes
         self.length = config.length

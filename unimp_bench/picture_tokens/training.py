@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unimp_bench.device import device
 from unimp_bench.errors import ModelError
 from unimp_bench.picture_tokens.config import TokenizerConfig
 from unimp_bench.picture_tokens.files import UInt8Array
 from unimp_bench.picture_tokens.model import build, codes_to_latents, nearest_codes, to_signal
 from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
 from unimp_bench.progress import progress
+from unimp_bench.torch_setup import own_chance
 
 _REVIVE_EVERY = 25
 _REVIVE_UNTIL = 0.7
@@ -31,19 +33,18 @@ def train_tokenizer(config: TokenizerConfig, pictures: UInt8Array) -> PictureTok
     Raises:
         ModelError: the loss is no longer finite.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = build(config).to(device).train()
+    place = device()
+    with own_chance(config.seed):
+        model = build(config).to(place).train()
     batches = torch.Generator().manual_seed(config.seed)
-    source = torch.from_numpy(pictures).to(device)
+    source = torch.from_numpy(pictures).to(place)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / config.steps))
     codebook: Tensor = model.quantize.embedding.weight
-    used = torch.zeros(config.codes, dtype=torch.bool, device=device)
+    used = torch.zeros(config.codes, dtype=torch.bool, device=place)
     for step in progress(range(config.steps), "training the picture tokenizer", unit="step"):
         rows = torch.randint(len(pictures), (config.batch,), generator=batches)
-        loss, latents, codes = vq_loss(model, to_signal(source[rows.to(device)], config.patch), config.commitment)
+        loss, latents, codes = vq_loss(model, to_signal(source[rows.to(place)], config.patch), config.commitment)
         if not torch.isfinite(loss):
             raise ModelError(f"the picture tokenizer's loss is {loss.item()} at step {step}; lower its learning rate")
         optimizer.zero_grad(set_to_none=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from unimp_bench.contracts import FitData, Kind, Parameters, Ranker, Rater, Sampling, SamplingPainter, Selector, Writer
 from unimp_bench.corpus import Items
+from unimp_bench.device import device
 from unimp_bench.early_stopping import mean_scores
 from unimp_bench.errors import UsageError
 from unimp_bench.features.pictures import picture_features
@@ -164,6 +165,7 @@ class UniMP(
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._build(items, self._saved_vocabulary(folder, items), cache)
         load_weights(self._model, folder / _WEIGHTS)
+        self._model.to(device())
 
     def _saved_vocabulary(self, folder: Path, items: Items) -> Vocabulary:
         atomic = self.config.ids == "atomic"

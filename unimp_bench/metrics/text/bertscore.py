@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
+from unimp_bench.device import device
 from unimp_bench.errors import DependencyError
 from unimp_bench.records import FloatArray
 from unimp_bench.resources import Encoder
-from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
 PAIRS_AT_ONCE = 1024
 TOKENS_AT_ONCE = 4096
@@ -74,7 +75,7 @@ class _Embedder:
 
     def __init__(self, encoder: Encoder) -> None:
         self.model, self.tokenizer = _load(encoder)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device()
         self.model.eval().to(self.device)
         # The first word of a text is to be the same token as that word later on, as bert-score has it (its own option
         # for that is without effect from transformers 5 on).
@@ -117,7 +118,7 @@ def _load(encoder: Encoder) -> tuple[Any, Any]:
 
     source = {"pretrained_model_name_or_path": encoder.folder, "local_files_only": True}
     try:
-        with _quiet():  # it would report the layers above the cut as weights left over
+        with own_chance(), _quiet():  # it would report the layers above the cut as weights left over
             config = AutoConfig.from_pretrained(**source)
             config.num_hidden_layers = min(encoder.layers or config.num_hidden_layers, config.num_hidden_layers)
             tokenizer = AutoTokenizer.from_pretrained(**source)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from unimp_bench.device import device
 from unimp_bench.errors import UsageError
 from unimp_bench.processes import helping, join
 from unimp_bench.records import IntArray
@@ -43,7 +44,7 @@ def accelerator_for(config: UniMPConfig) -> Accelerator:
     """
     processes = join()
     from accelerate import Accelerator, DistributedDataParallelKwargs
-    from accelerate.state import AcceleratorState
+    from accelerate.state import AcceleratorState, PartialState
 
     if config.accumulation % processes:
         raise UsageError(
@@ -51,6 +52,8 @@ def accelerator_for(config: UniMPConfig) -> Accelerator:
             f"multiple of {processes}"
         )
     AcceleratorState._reset_state()  # an earlier fit of this process may have had another precision
+    if (alone := PartialState()).distributed_type == "NO":
+        alone.device = device()
     # A batch without pictures uses no resampler.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(mixed_precision=config.precision, kwargs_handlers=[unused])
