@@ -60,7 +60,7 @@ def own_chance(seed: int = 0) -> Iterator[None]:
     """
     states = random.getstate(), np.random.get_state()  # noqa: NPY002 - libraries draw from the global generator
     # A device that nothing has used yet has no state to save, and is not used here to build a network.
-    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices=devices):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
