@@ -70,7 +70,7 @@ def test_the_first_run_leaves_the_repository_clean(repository: Path, capsys: pyt
     assert wrote.startswith("wrote ") and max(map(len, table)) <= 120
     assert "sample, split loo, protocol paper" in out and "bm25" in out and "unimp" in out
     page = (repository / "runs" / "leaderboards" / "search.md").read_text(encoding="utf-8")
-    assert "| bm25 |" in page and "| unimp (epochs=1, width=32) |" in page
+    assert "| bm25 |" in page and "| unimp (tiny, epochs=1, width=32) |" in page
     with pytest.raises(SystemExit) as caught:
         main(["publish", "--all", "--dirty"])
     assert caught.value.code == 2 and "--replace" in capsys.readouterr().err

@@ -143,7 +143,7 @@ def test_the_command_runs_shows_and_goes_on(
     assert code == 1 and "1 of 2 runs failed" in err and err.count("\n") == 1
     failure = r"Transition graph, recommendation, seed 0: .*Is a directory  \("
     assert re.search(f"  failed     {failure}[0-9]+ s, 1 left", out)
-    assert "done       Popularity, recommendation, seed 0: HR@5" in out
+    assert "done       Popularity, recommendation, seed 0: NDCG@5" in out
     assert re.search(f"1 failed:\n  {failure}{log_of(graph, workspace)}", out)
     obstacle.rmdir()
     code, out, err = call(*rows)

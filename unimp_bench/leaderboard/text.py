@@ -13,7 +13,7 @@ from unimp_bench.leaderboard.tables import Section
 from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.suites import Suite
 
-NOTHING = "no result has been published"
+NOTHING = "no result yet"
 
 
 def show(contents: Contents, shown: TaskCard | Suite, corpus: str | None = None) -> str:
