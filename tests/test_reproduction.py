@@ -77,6 +77,7 @@ def reproduce(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int,
     ("model", "changes"),
     [
         ("popularity", {"task": "search", "protocol": "masked", "views": ("NT:0.4:7", "NV")}),
+        ("popularity", {"views": ("NV:1e-05", "NT:0.00001:7")}),
         ("transition-graph", {"split": "new-user", "settings": {"decay": "0.5"}}),
         ("sasrec", {"seed": 3, "settings": SETTINGS}),
     ],

@@ -15,7 +15,10 @@ from unimp_bench import acquire
 from unimp_bench.acquire import get_encoder, get_wordnet
 from unimp_bench.cli.main import main
 from unimp_bench.errors import DataError, DependencyError, UsageError
+from unimp_bench.metrics.scores import Score
+from unimp_bench.metrics.text import text_scores
 from unimp_bench.metrics.text.meteor import meteor_values
+from unimp_bench.paths import Workspace
 from unimp_bench.resources import WORDNET_FILES, Resources
 
 
@@ -180,15 +183,33 @@ def test_the_environment_overrides_the_choice(
     resources: Resources, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get_encoder(resources, str(bert))
-    other = shutil.copytree(bert, tmp_path / "other")
+    workspace, other = Workspace(tmp_path), shutil.copytree(bert, tmp_path / "other")
     monkeypatch.setenv("UNIMP_BENCH_BERTSCORE", str(other))
-    assert resources.encoder().name.startswith("other ")
+    assert Resources.of(workspace).encoder().name.startswith("other ")
     monkeypatch.setenv("UNIMP_BENCH_BERTSCORE", "bert-base-uncased")
     with pytest.raises(DependencyError, match="the encoder bert-base-uncased is not here"):
-        resources.encoder()
+        Resources.of(workspace).encoder()
     monkeypatch.setenv("UNIMP_BENCH_BERTSCORE", "../nowhere")
     with pytest.raises(DependencyError, match=r"the encoder \.\./nowhere is not here"):
-        resources.encoder()
+        Resources.of(workspace).encoder()
+    assert Resources.of(workspace).clip == "ViT-L-14:openai"
+    monkeypatch.setenv("UNIMP_BENCH_CLIP", "ViT-B-32:mine.safetensors")
+    assert Resources.of(workspace).clip == "ViT-B-32:mine.safetensors"
+
+
+def test_what_metrics_are_given_hangs_on_nothing_around_them(
+    resources: Resources, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the working directory nor a variable changes a score once the resources are at hand."""
+    get_encoder(resources, str(bert))
+    before = text_scores(["a dog"], ["a cat"], resources)
+    monkeypatch.chdir(tmp_path)
+    for name in ("UNIMP_BENCH_HOME", "UNIMP_BENCH_BERTSCORE", "UNIMP_BENCH_CLIP"):
+        monkeypatch.setenv(name, "elsewhere")
+    after = text_scores(["a dog"], ["a cat"], resources)
+    assert list(before) == list(after)
+    assert isinstance(score := list(after.values())[-1], Score) and isinstance(old := list(before.values())[-1], Score)
+    assert score.value == old.value
 
 
 def test_an_encoder_that_went_away_or_a_damaged_choice(resources: Resources, bert: Path, tmp_path: Path) -> None:

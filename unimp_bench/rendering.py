@@ -222,8 +222,8 @@ def picture_paths(corpus: Corpus) -> list[str | None]:
 
 
 def rating_words(rating: float) -> str:
-    """A rating as an answer writes it: ``4``, ``3.5``."""
-    return f"{rating:g}"
+    """A rating as an answer writes it: ``4``, ``3.5``, ``0.00001``; in six digits, all that float32 keeps of any."""
+    return np.format_float_positional(float(f"{rating:.6g}"), trim="-")
 
 
 def _answers(examples: Examples, targets: IntArray) -> Shown:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from unimp_bench import registry
+from unimp_bench.corpus.views import parts_of_name
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import locked
 from unimp_bench.kinds import kind_of
@@ -111,8 +112,8 @@ def reproduce(published: Result, request: RunRequest, workspace: Workspace) -> R
 
 def corpus_of(published: Result) -> tuple[str, tuple[str, ...]]:
     """Name of the corpus as it was built, and the views of it that the result is on."""
-    name, *views = published.corpus.name.split("+")
-    return name, tuple(view.replace("-", ":") for view in views)
+    name, views = parts_of_name(published.corpus.name)
+    return name, tuple(map(str, views))
 
 
 def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequest:

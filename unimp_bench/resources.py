@@ -1,12 +1,14 @@
-"""Resources that text metrics need and no package brings: WordNet, and the encoder of BERTScore.
+"""Resources that metrics need and no package brings: WordNet, the encoder of BERTScore, and a CLIP.
 
-They lie in the workspace, below ``cache/resources``:
+The first two lie in the workspace, below ``cache/resources``:
 
     nltk_data/corpora/wordnet/   WordNet as nltk reads it
     encoders/<name>/             models that were downloaded by name
     bertscore.json               which encoder runs use; ``UNIMP_BENCH_BERTSCORE`` overrides it
 
-How each is obtained, with and without a network, is in ``unimp_bench/acquire.py``.
+How each is obtained, with and without a network, is in ``unimp_bench/acquire.py``. Which CLIP judges pictures is read
+from ``UNIMP_BENCH_CLIP`` (``unimp_bench/metrics/clip.py`` says how one is named). Both variables are read here alone,
+once, when a command finds its workspace: metrics are given the ``Resources``.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from unimp_bench.strict import Strict
 
 DEFAULT_ENCODER = "roberta-large"  # the encoder of UniMP's Table 2a: bert-score's own for English
 OVERRIDE = "UNIMP_BENCH_BERTSCORE"
+DEFAULT_CLIP = "ViT-L-14:openai"
+CLIP_OVERRIDE = "UNIMP_BENCH_CLIP"
 
 WORDNET_FILES = (
     *(f"{kind}.{word}" for kind in ("index", "data") for word in ("adj", "adv", "noun", "verb")),
@@ -58,13 +62,27 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Resources:
-    """The resources of one workspace."""
+    """The resources of one workspace.
+
+    Attributes:
+        folder: where WordNet, encoders and the recorded choice of one lie.
+        bertscore: the encoder that overrides the recorded choice, a name or an absolute folder; empty for none.
+        clip: the CLIP that judges pictures.
+    """
 
     folder: Path
+    bertscore: str = ""
+    clip: str = DEFAULT_CLIP
 
     @classmethod
     def of(cls, workspace: Workspace) -> Resources:
-        return cls(workspace.cache / "resources")
+        """Those of a workspace, with what the environment chooses now."""
+        override = os.environ.get(OVERRIDE, "")
+        return cls(
+            workspace.cache / "resources",
+            bertscore=str(Path(override).resolve()) if override and Path(override).is_dir() else override,
+            clip=os.environ.get(CLIP_OVERRIDE) or DEFAULT_CLIP,
+        )
 
     @property
     def wordnet_folder(self) -> Path:
@@ -96,9 +114,8 @@ class Resources:
         Raises:
             DependencyError: the recorded choice cannot be read.
         """
-        override = os.environ.get(OVERRIDE)
-        if override:
-            return str(Path(override).resolve()) if Path(override).is_dir() else override
+        if self.bertscore:
+            return self.bertscore
         try:
             return Choice.model_validate_json(self.choice_file.read_bytes()).encoder
         except FileNotFoundError:

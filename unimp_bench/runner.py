@@ -26,6 +26,7 @@ from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.provenance import provenance
 from unimp_bench.records import Protocol, Split, learned_from
+from unimp_bench.resources import Resources
 from unimp_bench.results import RESULT_NAME, Cost, ModelFacts, Result
 from unimp_bench.scoring import Answers, scored, write_predictions
 from unimp_bench.spec import FitSpec, RunSpec
@@ -118,7 +119,8 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     with locked(folder):
         if main_says(lambda: (folder / RESULT_NAME).is_file() and not request.fresh):
             return Result.read(folder / RESULT_NAME), True
-        setting = Setting(task, corpus, request.protocol, corpus_cache(corpus, workspace), label=request.model)
+        cache, resources = corpus_cache(corpus, workspace), Resources.of(workspace)
+        setting = Setting(task, corpus, request.protocol, cache, request.model, resources)
         with main_first():
             examples = draw_examples(task, corpus, request.split, "test", setting.cache)
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")

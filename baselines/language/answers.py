@@ -13,6 +13,7 @@ from baselines.language.phrases import Phrases, join
 from baselines.language.prompts import NO, YES, Answer
 from baselines.language.settings import LanguageSettings
 from unimp_bench.records import Examples, FloatArray, IntArray, Shown
+from unimp_bench.rendering import rating_words as plain_rating
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?: ?\. ?[0-9]{0,15})?|\.[0-9]{1,15})")
 """A rating as text; a tokenizer may write spaces around the point."""
@@ -91,7 +92,7 @@ def jittered(
 
 def rating_words(rating: float, decimals: int) -> str:
     """A rating as it is written: ``4``, ``3.9``."""
-    return f"{rating:.{decimals}f}" if decimals else f"{rating:g}"
+    return f"{rating:.{decimals}f}" if decimals else plain_rating(rating)
 
 
 def read_ratings(texts: list[str]) -> FloatArray:

@@ -19,6 +19,7 @@ from baselines.learning.reading import reading
 from baselines.learning.sequences import padded
 from baselines.search.bm25 import Tokeniser
 from unimp_bench.records import IntArray
+from unimp_bench.rendering import rating_words
 
 FILE = "vocabulary.json"
 PADDING, UNKNOWN = 0, 1
@@ -34,7 +35,7 @@ Sentences = Sequence[Sequence[int]]
 
 def rating_word(rating: float) -> str:
     """A rating as a word that no text contains; it looks the same for every interaction without a rating."""
-    return f"<{rating:g}>"
+    return f"<{rating_words(rating)}>"
 
 
 def split(text: str) -> list[list[str]]:

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unimp_bench.corpus import Corpus, CorpusWriter
-from unimp_bench.corpus.views import View, view_of
+from unimp_bench.corpus.views import View, ViewKind, parts_of_name, view_of, viewed
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Histories
 
+KINDS: st.SearchStrategy[ViewKind] = st.sampled_from(["NT", "NV", "ST"])
 VIEWS = st.builds(View, st.sampled_from(["NT", "NV"]), st.floats(0.001, 1.0), st.integers(0, 2**40))
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -46,14 +47,14 @@ def test_nt_takes_exactly_its_share_of_the_values(planted: Corpus, share: float,
 @relaxed
 @given(share=st.floats(0.001, 1.0), seed=st.integers(0, 2**40))
 def test_nv_shows_exactly_its_share_of_other_pictures(planted: Corpus, share: float, seed: int) -> None:
-    before, viewed = pictures(planted), view_of(planted, View("NV", share, seed))
-    after = pictures(viewed)
+    before, corpus = pictures(planted), view_of(planted, View("NV", share, seed))
+    after = pictures(corpus)
     changed = sum(old != new for old, new in zip(before, after, strict=True))
     assert changed == round(share * planted.items.has_picture.sum())
-    assert np.array_equal(viewed.items.has_picture, planted.items.has_picture)
+    assert np.array_equal(corpus.items.has_picture, planted.items.has_picture)
     assert set(after) <= set(before)
     assert [None if name is None else planted.folder / "pictures" / name for name in
-            viewed.items.column("picture").to_pylist()] == after  # fmt: skip
+            corpus.items.column("picture").to_pylist()] == after  # fmt: skip
 
 
 @relaxed
@@ -130,11 +131,28 @@ def test_views_compose(planted: Corpus) -> None:
         ("NT:0.4", View("NT", 0.4), "planted+NT-0.4"),
         ("NV:.5", View("NV", 0.5), "planted+NV-0.5"),
         ("NT:0.2:7", View("NT", 0.2, 7), "planted+NT-0.2-7"),
+        ("NT:0.00001", View("NT", 1e-5), "planted+NT-1e-05"),
+        ("NV:1e-05:7", View("NV", 1e-5, 7), "planted+NV-1e-05-7"),
+        ("ST:2.5E-3", View("ST", 0.0025), "planted+ST-0.0025"),
     ],
 )
 def test_forms_and_names(planted: Corpus, text: str, view: View, name: str) -> None:
-    assert View.parse(text) == view == View.parse(str(view))
-    assert view_of(planted, view).name == name
+    assert View.parse(text) == view == View.parse(str(view)) == View.parse(view.canonical)
+    assert viewed(planted.name, planted.fingerprint, view)[0] == name
+    assert parts_of_name(name) == ("planted", (view,))
+
+
+@given(
+    views=st.lists(st.builds(View, KINDS, st.floats(0, 1, exclude_min=True), st.integers(0, 10**18 - 1)), max_size=3),
+    base=st.sampled_from(["beauty", "b-1e-05", "H+M", "a+NTx"]),
+)
+def test_a_name_gives_its_views_back(views: list[View], base: str) -> None:
+    """Whatever the share: the dash of an exponent separates nothing."""
+    name = base
+    for view in views:
+        name, _ = viewed(name, "0", view)
+        assert View.parse(str(view)) == View.parse(view.canonical) == view
+    assert parts_of_name(name) == (base, tuple(views))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from unimp_bench.errors import DependencyError
 from unimp_bench.metrics.clip import ClipEncoder, clip_label
 from unimp_bench.metrics.pictures import cmmd, colour_similarity, picture_scores, structural_similarity
 from unimp_bench.metrics.scores import Missing, Score, Scores
+from unimp_bench.resources import DEFAULT_CLIP
 from unimp_bench.torch_setup import make_torchvision_importable
 
 SIDE = 32
@@ -49,16 +50,16 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scored(clip_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Scores, Path]:
+def scored(clip_folder: Path, tmp_path: Path) -> tuple[Scores, Path]:
     """Scores of three pictures, two of them of one target, and the folder of the true pictures."""
-    monkeypatch.setenv("UNIMP_BENCH_CLIP", f"local-dir:{clip_folder}")
     Image.fromarray(disc((200, 30, 30))).save(tmp_path / "red.png")
     Image.fromarray(disc((30, 30, 200), 6)).save(tmp_path / "blue.png")
     codes = np.array([[1, 2, 3, 4], [1, 2, 0, 0], [9, 9, 9, 9]])
     truth = np.array([[1, 2, 3, 4], [1, 2, 3, 4], [5, 5, 5, 5]])
     drawn = np.stack([disc((200, 30, 30)), disc((30, 200, 30)), disc((30, 30, 200))])
     paths = [tmp_path / name for name in ("red.png", "red.png", "blue.png")]
-    return picture_scores(codes, truth, drawn, paths, ["a red disc", "a red disc", "something blue"]), tmp_path
+    queries = ["a red disc", "a red disc", "something blue"]
+    return picture_scores(codes, truth, drawn, paths, queries, f"local-dir:{clip_folder}"), tmp_path
 
 
 def value(scores: Scores, name: str) -> Score:
@@ -156,11 +157,10 @@ def test_colour_similarity_is_the_intersection_of_foreground_histograms() -> Non
 def test_without_weights_the_clip_scores_are_missing_with_a_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("UNIMP_BENCH_CLIP", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
     Image.fromarray(disc((200, 30, 30))).save(tmp_path / "red.png")
     codes = np.zeros((1, 4), np.int16)
-    scores = picture_scores(codes, codes, disc((200, 30, 30))[None], [tmp_path / "red.png"], ["red"])
+    scores = picture_scores(codes, codes, disc((200, 30, 30))[None], [tmp_path / "red.png"], ["red"], DEFAULT_CLIP)
     missing = {name: score for name, score in scores.items() if isinstance(score, Missing)}
     assert list(missing) == [f"{name} (ViT-L-14 openai)" for name in ("CLIP-I", "CLIP-T", "CMMD")]
     for score in missing.values():
@@ -222,4 +222,4 @@ def test_labels(tmp_path: Path) -> None:
 def test_arguments_of_unequal_length_are_refused(tmp_path: Path) -> None:
     codes = np.zeros((1, 4), np.int16)
     with pytest.raises(ValueError, match="every generated picture"):
-        picture_scores(codes, codes, disc((1, 1, 1))[None], [], ["red"])
+        picture_scores(codes, codes, disc((1, 1, 1))[None], [], ["red"], DEFAULT_CLIP)

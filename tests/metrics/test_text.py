@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from unimp_bench.acquire import get_encoder, get_wordnet
 from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.metrics.text import text_scores
-from unimp_bench.paths import Workspace
 from unimp_bench.resources import Resources
 
 CORPUS_LEVEL = {"BLEU-1", "BLEU-4"}
@@ -21,10 +20,8 @@ REFERENCES = ["the hound ran into a large box", "a film", "", "a dog", "漢字"]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Resources:
-    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
-    monkeypatch.delenv("UNIMP_BENCH_BERTSCORE", raising=False)
-    return Resources.of(Workspace.here())
+def home(tmp_path: Path) -> Resources:
+    return Resources(tmp_path / "cache" / "resources")
 
 
 @pytest.fixture
@@ -36,7 +33,7 @@ def whole(home: Resources, debian_wordnet: Path, bert: Path) -> Resources:
 
 
 def test_what_is_missing_says_what_to_run_and_the_rest_is_there(home: Resources) -> None:
-    scores = text_scores(PREDICTIONS, REFERENCES)
+    scores = text_scores(PREDICTIONS, REFERENCES, home)
     assert list(scores) == [
         *("BLEU-1", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "METEOR"),
         "BERTScore F1 (roberta-large)",
@@ -51,7 +48,7 @@ def test_what_is_missing_says_what_to_run_and_the_rest_is_there(home: Resources)
 
 
 def test_with_both_resources_every_metric_is_there(whole: Resources) -> None:
-    scores = text_scores(PREDICTIONS, REFERENCES)
+    scores = text_scores(PREDICTIONS, REFERENCES, whole)
     assert list(scores)[-1] == f"BERTScore F1 ({whole.encoder().name})"
     for name, score in scores.items():
         assert isinstance(score, Score), name
@@ -68,8 +65,8 @@ def test_with_both_resources_every_metric_is_there(whole: Resources) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(max_size=20), min_size=1, max_size=4))
 def test_any_text_is_scored_and_the_order_of_examples_is_nothing(whole: Resources, texts: list[str]) -> None:
-    forth = text_scores(texts, texts[::-1])
-    back = text_scores(texts[::-1], texts)
+    forth = text_scores(texts, texts[::-1], whole)
+    back = text_scores(texts[::-1], texts, whole)
     for name, score in forth.items():
         assert isinstance(score, Score), name
         other = back[name]
@@ -84,7 +81,7 @@ def test_a_damaged_encoder_leaves_its_cell_empty(whole: Resources, tmp_path: Pat
     for path in bert.iterdir():
         (cut / path.name).write_bytes(path.read_bytes()[:3_000])
     get_encoder(whole, str(cut))
-    name, score = list(text_scores(["a"], ["a"]).items())[-1]
+    name, score = list(text_scores(["a"], ["a"], whole).items())[-1]
     assert name.startswith("BERTScore F1 (cut ")
     assert isinstance(score, Missing)
     assert "cannot be read" in score.reason
@@ -93,12 +90,12 @@ def test_a_damaged_encoder_leaves_its_cell_empty(whole: Resources, tmp_path: Pat
 
 def test_a_damaged_wordnet_leaves_its_cell_empty(whole: Resources) -> None:
     (whole.wordnet_folder / "index.noun").write_text("dog n none\n")
-    score = text_scores(["a"], ["b"])["METEOR"]
+    score = text_scores(["a"], ["b"], whole)["METEOR"]
     assert isinstance(score, Missing)
     assert score.reason.startswith("WordNet cannot be read (")
 
 
 @pytest.mark.parametrize("texts", [([], []), (["a"], []), (["a"], ["a", "b"])])
-def test_refuses_texts_that_do_not_pair(texts: tuple[list[str], list[str]]) -> None:
+def test_refuses_texts_that_do_not_pair(home: Resources, texts: tuple[list[str], list[str]]) -> None:
     with pytest.raises(ValueError, match=r"\d predictions cannot be scored against \d references"):
-        text_scores(*texts)
+        text_scores(*texts, home)

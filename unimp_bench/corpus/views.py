@@ -28,7 +28,11 @@ ViewKind = Literal["NT", "NV", "ST"]
 SHARES: dict[ViewKind, float] = {"NT": 0.2, "NV": 0.2, "ST": 1.0}
 """By kind, the share where none is named: for noise that of the paper."""
 
-_FORM = re.compile(r"(?P<kind>NT|NV|ST)(:(?P<share>[0-9]*\.?[0-9]+)(:(?P<seed>[0-9]{1,18}))?)?")
+_SHARE = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_FORM, _IN_NAMES = (
+    re.compile(rf"(?P<kind>NT|NV|ST)({mark}(?P<share>{_SHARE})({mark}(?P<seed>[0-9]{{1,18}}))?)?") for mark in ":-"
+)
+"""As users write a view, and as names of corpora have it; the dash of ``1e-05`` is part of the number in both."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class View:
         match = _FORM.fullmatch(text)
         if match is None:
             raise UsageError(f"view {text!r} is none: write NT, NV or ST, then a share and a seed if wanted (NT:0.4:7)")
+        return cls._matched(match)
+
+    @classmethod
+    def _matched(cls, match: re.Match[str]) -> View:
         kind: ViewKind = match["kind"]  # type: ignore[assignment]  # the form allows no other
         return cls(kind, float(match["share"] or SHARES[kind]), int(match["seed"] or 0))
 
@@ -97,6 +105,15 @@ def viewed(name: str, fingerprint: str, view: View) -> tuple[str, str]:
     return f"{name}+{str(view).replace(':', '-')}", digest
 
 
+def parts_of_name(name: str) -> tuple[str, tuple[View, ...]]:
+    """Name of the corpus as it was built, and the views of it, from the name that ``viewed`` gave: its inverse."""
+    parts, views = name.split("+"), list[View]()
+    while len(parts) > 1 and (match := _IN_NAMES.fullmatch(parts[-1])):
+        views.insert(0, View._matched(match))
+        parts.pop()
+    return "+".join(parts), tuple(views)
+
+
 class MissingValues(Items):
     """Items of which some attribute values, drawn uniformly over all that are there, are missing; lists go whole."""
 
@@ -104,7 +121,9 @@ class MissingValues(Items):
         super().__init__(items._folder, manifest)
         self._items, self._view = items, view
         if not any(values.any() for values in self._present().values()):
-            raise UsageError(f"view NT changes nothing: the items of {manifest.name.split('+')[0]} have no attributes")
+            raise UsageError(
+                f"view NT changes nothing: the items of {parts_of_name(manifest.name)[0]} have no attributes"
+            )
 
     def column(self, name: str) -> pa.ChunkedArray:
         values = self._items.column(name)
@@ -135,7 +154,7 @@ class OtherPictures(Items):
         super().__init__(items._folder, manifest)
         self._items, self._view = items, view
         if items.has_picture.sum() < 2:
-            raise UsageError(f"view NV changes nothing: {manifest.name.split('+')[0]} has fewer than two pictures")
+            raise UsageError(f"view NV changes nothing: {parts_of_name(manifest.name)[0]} has fewer than two pictures")
 
     def column(self, name: str) -> pa.ChunkedArray:
         values = self._items.column(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.records import Example, Examples
-from unimp_bench.rendering import Renderer, item_words, picture_paths
+from unimp_bench.rendering import Renderer, item_words, picture_paths, rating_words
 
 LAST = 6
 """Items of a history that a reader sees."""
@@ -105,7 +105,7 @@ def _field(label: str, text: str) -> str:
 
 def _item(entry: Entry) -> str:
     mark = {None: "", True: "[x] ", False: "[ ] "}[entry.chosen]
-    rating = "" if entry.rating is None else f"  rated {entry.rating:g}"
+    rating = "" if entry.rating is None else f"  rated {rating_words(entry.rating)}"
     line = f"  {mark}{one_line(entry.item).ljust(10)}  {entry.title}"
     room = WIDTH - len(rating)
     return (line if len(line) <= room else line[: room - 4] + " ...") + rating

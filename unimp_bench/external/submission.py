@@ -23,6 +23,7 @@ from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.provenance import provenance
 from unimp_bench.records import Protocol, Split, learned_from
+from unimp_bench.resources import Resources
 from unimp_bench.results import RESULT_NAME, ModelFacts, Result
 from unimp_bench.runner import check_askable, differing_options, open_corpus
 from unimp_bench.scoring import Answers, scored, write_predictions
@@ -89,7 +90,8 @@ def score(submission: Submission, workspace: Workspace) -> Result:
     corpus = open_corpus(submission.corpus, submission.views)
     task = registry.make_task(submission.task, submission.options)
     check_askable(task, submission.split, submission.protocol)
-    setting = Setting(task, corpus, submission.protocol, corpus_cache(corpus, workspace), label=submission.model)
+    cache, resources = corpus_cache(corpus, workspace), Resources.of(workspace)
+    setting = Setting(task, corpus, submission.protocol, cache, submission.model, resources)
     examples = draw_examples(task, corpus, submission.split, "test", setting.cache)
     with PredictionFile.open(submission.predictions) as file:
         answers = Answers(read_predictions(file, examples, setting), examples, setting)

@@ -108,7 +108,7 @@ def command_of(request: DrawRequest, users: Sequence[str]) -> str:
     parts += ["--corpus", request.corpus.name, "--model", request.model, "--seed", str(request.seed)]
     parts += model_arguments(request.options, request.preset, request.fit_on, request.settings)
     if request.sampling is not None:
-        parts += ["--temperature", f"{request.sampling.temperature:g}", "--draw-seed", str(request.sampling.seed)]
+        parts += ["--temperature", str(request.sampling.temperature), "--draw-seed", str(request.sampling.seed)]
         if request.sampling.top_k is not None:
             parts += ["--top-k", str(request.sampling.top_k)]
     return shlex.join(parts)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # tables read the columns of a kind, and load nothing else fo
     from unimp_bench.corpus import Corpus
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, Protocol
+    from unimp_bench.resources import Resources
 
 BLOCK = 1024
 """Examples that a model is given at once, where the kind has no reason for another number."""
@@ -53,6 +54,7 @@ class Setting:
         protocol: what becomes of seen items in rankings.
         cache: folder of what depends on the corpus alone.
         label: the model's name, for errors and progress bars.
+        resources: what metrics of texts and pictures read; None where nothing but a validation score is wanted.
     """
 
     task: Task
@@ -60,6 +62,7 @@ class Setting:
     protocol: Protocol
     cache: Path
     label: str
+    resources: Resources | None = None
 
 
 class Kind(ABC):
@@ -95,7 +98,7 @@ class Kind(ABC):
 
     @abstractmethod
     def scores(self, prediction: Any, examples: Examples, setting: Setting) -> Scores:
-        """All metrics of a prediction."""
+        """All metrics of a prediction, in a setting with resources."""
 
     @abstractmethod
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:

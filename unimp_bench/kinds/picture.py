@@ -69,6 +69,7 @@ class PictureKind(Kind):
         from unimp_bench.metrics.pictures import picture_scores
 
         assert examples.targets is not None and examples.queries is not None and examples.pictures is not None
+        assert setting.resources is not None
         options = setting.task.config
         tokenizer = task_tokenizer(setting.corpus.items, options.tokenizer, options.weights, setting.cache)
         paths = [setting.corpus.items.picture(int(item)) for item in examples.targets]
@@ -79,6 +80,7 @@ class PictureKind(Kind):
             tokenizer.decode(prediction),
             [path for path in paths if path is not None],
             queries,
+            setting.resources.clip,
         )
 
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:

@@ -49,8 +49,8 @@ class TextKind(Kind):
     def scores(self, prediction: list[str], examples: Examples, setting: Setting) -> Scores:
         from unimp_bench.metrics.text import text_scores
 
-        assert examples.texts is not None
-        return text_scores(prediction, examples.texts.read())
+        assert examples.texts is not None and setting.resources is not None
+        return text_scores(prediction, examples.texts.read(), setting.resources)
 
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """ROUGE-L over at most ``VALIDATION_TEXTS`` examples, evenly spaced."""

@@ -1,8 +1,9 @@
 """CLIP as a judge of pictures: its embeddings of pictures and of texts, on the unit sphere.
 
-Which CLIP is read from ``UNIMP_BENCH_CLIP``: ``NAME:TAG`` (an architecture and published weights of open_clip, found
-in the Hugging Face cache), ``NAME:FILE`` (an architecture and a weights file) or ``local-dir:FOLDER`` (a folder with
-``open_clip_config.json`` and weights). Weights are never downloaded here, so that a score does not hang on a network.
+One is named ``NAME:TAG`` (an architecture and published weights of open_clip, found in the Hugging Face cache),
+``NAME:FILE`` (an architecture and a weights file) or ``local-dir:FOLDER`` (a folder with ``open_clip_config.json`` and
+weights); ``Resources.clip`` says which one a command uses. Weights are never downloaded here, so that a score does not
+hang on a network.
 """
 
 from __future__ import annotations
@@ -22,10 +23,8 @@ from unimp_bench.errors import DependencyError
 from unimp_bench.picture_tokens.files import squared
 from unimp_bench.progress import progress
 from unimp_bench.records import FloatArray
+from unimp_bench.resources import CLIP_OVERRIDE
 from unimp_bench.torch_setup import make_torchvision_importable, own_chance
-
-VARIABLE = "UNIMP_BENCH_CLIP"
-DEFAULT = "ViT-L-14:openai"
 
 _FOLDER = "local-dir"
 _BATCH = 64
@@ -114,7 +113,9 @@ def _load(choice: str) -> tuple[Any, Callable[[Image.Image], Tensor], Callable[[
         return model, prepare, open_clip.get_tokenizer(name)
     except (RuntimeError, OSError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
-        raise DependencyError(f"CLIP {clip_label(choice)} cannot be loaded ({reason}); set {VARIABLE} anew") from None
+        raise DependencyError(
+            f"CLIP {clip_label(choice)} cannot be loaded ({reason}); set {CLIP_OVERRIDE} anew"
+        ) from None
 
 
 def _cached(published: dict[str, Any], name: str, tag: str) -> Path:
@@ -129,7 +130,7 @@ def _cached(published: dict[str, Any], name: str, tag: str) -> Path:
             return Path(found)
     raise DependencyError(
         f"no weights of CLIP {name} {tag} in the Hugging Face cache: run once, with a network, python -c "
-        f"\"import open_clip; open_clip.create_model('{name}', '{tag}')\", or set {VARIABLE}=NAME:FILE"
+        f"\"import open_clip; open_clip.create_model('{name}', '{tag}')\", or set {CLIP_OVERRIDE}=NAME:FILE"
     )
 
 
@@ -137,7 +138,7 @@ def _own_file(choice: str) -> Path:
     name, _, weights = choice.partition(":")
     if not Path(weights).is_file():
         raise DependencyError(
-            f"{VARIABLE}={choice} names neither weights of {name or 'a CLIP'} that open_clip publishes nor a file; "
-            f"set it to NAME:TAG, NAME:FILE or {_FOLDER}:FOLDER"
+            f"{CLIP_OVERRIDE}={choice} names neither weights of {name or 'a CLIP'} that open_clip publishes "
+            f"nor a file; set it to NAME:TAG, NAME:FILE or {_FOLDER}:FOLDER"
         )
     return Path(weights)

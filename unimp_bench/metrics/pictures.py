@@ -11,7 +11,6 @@ picture is the ceiling.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -39,7 +38,12 @@ _RESAMPLES = 1000
 
 
 def picture_scores(
-    generated: IntArray, truth: IntArray, drawn: UInt8Array, true_paths: Sequence[Path], queries: Sequence[str]
+    generated: IntArray,
+    truth: IntArray,
+    drawn: UInt8Array,
+    true_paths: Sequence[Path],
+    queries: Sequence[str],
+    clip: str,
 ) -> Scores:
     """All scores of ``n`` generated pictures.
 
@@ -49,6 +53,7 @@ def picture_scores(
         drawn: (n, side, side, 3) uint8, the generated codes decoded.
         true_paths: (n,) files of the true pictures.
         queries: (n,) what the user asked for.
+        clip: the CLIP that judges, named as ``unimp_bench/metrics/clip.py`` says.
 
     Raises:
         ValueError: the arguments are not of one length, or empty.
@@ -62,7 +67,7 @@ def picture_scores(
         "Token accuracy": mean_score((generated == truth).mean(axis=1)),
         "Colour similarity": mean_score(_blockwise(colour_similarity, drawn, true, row_of_path)),
         "SSIM": mean_score(_blockwise(structural_similarity, drawn, true, row_of_path)),
-        **_clip_scores(generated, drawn, paths, row_of_path, queries),
+        **_clip_scores(generated, drawn, paths, row_of_path, queries, clip),
     }
 
 
@@ -139,16 +144,20 @@ def _kernel(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def _clip_scores(
-    generated: IntArray, drawn: UInt8Array, paths: Sequence[Path], row_of_path: IntArray, queries: Sequence[str]
+    generated: IntArray,
+    drawn: UInt8Array,
+    paths: Sequence[Path],
+    row_of_path: IntArray,
+    queries: Sequence[str],
+    clip: str,
 ) -> Scores:
     """The scores by CLIP, each distinct picture and text embedded once; Missing where there is no CLIP."""
-    from unimp_bench.metrics.clip import DEFAULT, VARIABLE, ClipEncoder, clip_label
+    from unimp_bench.metrics.clip import ClipEncoder, clip_label
 
-    choice = os.environ.get(VARIABLE) or DEFAULT
     try:
-        encoder = ClipEncoder(choice)
+        encoder = ClipEncoder(clip)
     except DependencyError as error:
-        return {f"{name} ({clip_label(choice)})": Missing(str(error)) for name in ("CLIP-I", "CLIP-T", "CMMD")}
+        return {f"{name} ({clip_label(clip)})": Missing(str(error)) for name in ("CLIP-I", "CLIP-T", "CMMD")}
     _, first, row_of_picture = np.unique(generated, axis=0, return_index=True, return_inverse=True)
     texts, row_of_text = _distinct(list(queries))
     painted = encoder.pictures([partial(Image.fromarray, drawn[row]) for row in first])[row_of_picture.ravel()]

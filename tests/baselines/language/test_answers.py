@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from baselines.language.answers import jittered, rating_words, read_ratings
+from unimp_bench.rendering import rating_words as plain_rating
+from unimp_bench.unimp.sentence.tokens import _RATING, RATING
 
 MANY = 40_000
 
@@ -25,6 +27,15 @@ def test_jitter_follows_the_scale() -> None:
     drawn, decimals = jittered(np.full(1000, 3.5), (0.5, 5.0, 0.5), np.random.default_rng(0))
     assert decimals == 2 and abs(drawn - 3.5).max() < 0.5
     assert rating_words(3.9, 1) == "3.9" and rating_words(4.0, 0) == "4" and rating_words(3.5, 0) == "3.5"
+
+
+@pytest.mark.parametrize("rating", [1, 4.5, -2.25, 0.1, 1e-5, 2.5e-5, 2_000_000, 0.1 + 0.2])
+def test_every_rating_is_written_so_that_it_is_read_again(rating: float) -> None:
+    """No exponent, which neither a reader of ratings nor a vocabulary of rating tokens takes for a number."""
+    for value in (rating, np.float32(rating)):
+        assert read_ratings([plain_rating(value)])[0] == pytest.approx(rating, rel=1e-6)
+        assert _RATING.fullmatch(f"{RATING}{plain_rating(value)}")
+    assert [plain_rating(stars) for stars in (4.0, 3.5, 5, np.float32(0.1))] == ["4", "3.5", "5", "0.1"]
 
 
 @pytest.mark.parametrize(

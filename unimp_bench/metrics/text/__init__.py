@@ -9,28 +9,27 @@ from unimp_bench.metrics.scores import Missing, Score, Scores, mean_score
 from unimp_bench.metrics.text.bleu import bleu_scores
 from unimp_bench.metrics.text.meteor import meteor_values
 from unimp_bench.metrics.text.rouge import rouge_scores
-from unimp_bench.paths import Workspace
 from unimp_bench.resources import DEFAULT_ENCODER, Resources
 
 __all__ = ["text_scores"]
 
 
-def text_scores(predictions: Sequence[str], references: Sequence[str]) -> Scores:
+def text_scores(predictions: Sequence[str], references: Sequence[str], resources: Resources) -> Scores:
     """``BLEU-1``, ``BLEU-4``, ``ROUGE-1``, ``-2`` and ``-L``, ``METEOR`` and ``BERTScore F1 (<encoder>)``.
 
-    The last two need resources of the workspace (``unimp-bench resources``); without them they are ``Missing``.
+    The last two need resources (``unimp-bench resources``); without them they are ``Missing``.
     Every metric is 0 for an empty prediction or reference. All are fractions; none is in per cent.
 
     Args:
         predictions: (n,) texts.
         references: (n,) the text that each stands for.
+        resources: where WordNet and the encoder of BERTScore are.
 
     Raises:
         ValueError: there are no examples, or not one reference for each prediction.
     """
     if not len(predictions) or len(predictions) != len(references):
         raise ValueError(f"{len(predictions)} predictions cannot be scored against {len(references)} references")
-    resources = Resources.of(Workspace.here())
     return {
         **bleu_scores(predictions, references),
         **rouge_scores(predictions, references),

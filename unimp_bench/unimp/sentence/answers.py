@@ -13,6 +13,7 @@ import numpy as np
 
 from unimp_bench.contracts import Kind
 from unimp_bench.records import Examples, IntArray, Shown
+from unimp_bench.rendering import rating_words
 from unimp_bench.unimp.sentence.pieces import NONE, Pieces
 from unimp_bench.unimp.sentence.prompt import plain
 from unimp_bench.unimp.sentence.tokens import RATING, Vocabulary
@@ -40,12 +41,12 @@ def _given_ratings(examples: Examples) -> list[str]:
     """Tokens of the ratings in the histories, which tell a writer the user's tone; none where they are no stars."""
     given = examples.histories.ratings
     distinct = np.unique(given[~np.isnan(given)])
-    return [f"{RATING}{rating:g}" for rating in distinct] if len(distinct) <= MOST_RATINGS else []
+    return [f"{RATING}{rating_words(rating)}" for rating in distinct] if len(distinct) <= MOST_RATINGS else []
 
 
 def rating_names(scale: tuple[float, float, float]) -> list[str]:
     """Tokens of all ratings of a scale, ascending."""
-    return [f"{RATING}{rating:g}" for rating in ratings_of(scale)]
+    return [f"{RATING}{rating_words(rating)}" for rating in ratings_of(scale)]
 
 
 def ratings_of(scale: tuple[float, float, float]) -> list[float]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from unimp_bench.corpus import Items
 from unimp_bench.records import IntArray
+from unimp_bench.rendering import rating_words
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.sentence.prompt import attribute_values, known_attributes
 from unimp_bench.unimp.sentence.tokens import RATING, Vocabulary
@@ -102,7 +103,7 @@ def catalogue_pieces(items: Items, vocabulary: Vocabulary, config: UniMPConfig) 
         run.add([vocabulary.eoc])
         runs.append(run.tokens)
         labels.append(run.labels)
-    for rating in vocabulary.named([f"{RATING}{rating:g}" for rating in vocabulary.ratings]):
+    for rating in vocabulary.named([f"{RATING}{rating_words(rating)}" for rating in vocabulary.ratings]):
         runs.append([vocabulary.answer, rating])
         labels.append([rating, NONE])
     return Pieces.of(runs, labels)
