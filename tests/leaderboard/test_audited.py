@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,13 @@ import pytest
 from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.audit.corpus.cuts import CUTS
+from unimp_bench.audit.corpus.measures import FileOrder
 from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet, pack_mask, published_path
 from unimp_bench.errors import DataError
-from unimp_bench.leaderboard.slices import FEWEST, Slices, slices_of
+from unimp_bench.kinds import kind_of
+from unimp_bench.leaderboard.html.gather import gather
+from unimp_bench.leaderboard.html.page import html_page
+from unimp_bench.leaderboard.slices import FEWEST, Slices, order_words, slices_of
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import Section, sections
 from unimp_bench.leaderboard.topics import TopicSection, topic_sections
@@ -113,6 +118,49 @@ def test_a_section_with_options_of_the_task_is_not_sliced(tmp_path: Path) -> Non
     assert slices_of(section_of(tmp_path), [audit()]) is None
 
 
+ORDER = FileOrder(
+    ids="text",
+    pairs=10_000,
+    ascending=0.7,
+    expected=0.5,
+    last=0.7,
+    tied=None,
+    untied=None,
+    frequent=9,
+    one_way=0.4,
+    by_chance=0.03,
+    one_way_ascending=0.9,
+)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [(ORDER, True), (ORDER.model_copy(update={"ascending": 0.528}), False), (None, False)],
+)
+def test_a_corpus_in_the_order_of_a_file_has_a_banner_on_every_page(
+    folder: Path, order: FileOrder | None, expected: bool
+) -> None:
+    """By its record alone: one of an earlier version says nothing."""
+    ablation = {"task": "recommendation", "preset": "tiny"}
+    place(folder, make_result("unimp", ranks_where(EVEN), **ablation))
+    place(folder, make_result("unimp", ranks_where(~EVEN), settings={"fusion": "late"}, **ablation))
+    found = pages_with(folder, audit({"file_order": EVEN}).model_copy(update={"order": order}))
+    banner = "> **The order is that of a file.** 70.0% of the neighbouring interactions of a user ascend by item id"
+    for name in ("search.md", "recommendation.md", "fusion.md"):
+        assert (banner in found[name]) == expected, name
+        assert "| with the file's order (50) | against the file's order (50) |" in found[name], name
+    assert ("| toy, order of a file |" in found["README.md"]) == expected
+    page = html_page(gather(folder))
+    assert page.count("<strong>The order is that of a file.</strong> 70.0%") == (3 if expected else 0)
+
+
+def test_a_task_without_rankings_has_no_such_banner(folder: Path) -> None:
+    section = replace(section_of(folder), kind=kind_of("rating"))
+    assert order_words(section, [audit().model_copy(update={"order": ORDER})]) == ""
+    assert order_words(section_of(folder), [audit().model_copy(update={"order": ORDER})])
+    assert order_words(section_of(folder), [audit(fingerprint="0" * 64).model_copy(update={"order": ORDER})]) == ""
+
+
 def test_rows_of_topics_are_sliced_without_the_empty_ones(tmp_path: Path) -> None:
     for settings, hit in (({}, EVEN), ({"fusion": "late"}, ~EVEN)):
         place(tmp_path, make_result("unimp", ranks_where(hit), task="recommendation", preset="tiny", settings=settings))
@@ -140,7 +188,7 @@ def test_pages_say_what_cuts_ask_and_lead_to_the_audit(folder: Path) -> None:
     assert f"* *one transition away*, else *further away*: {transition.about}" in page
     assert "| Model | one transition away (50) | further away (50) | cold items (19) | warm items (81) |" in page
     assert "[audit of toy](audit_toy.md)" in page
-    assert "| [toy](audit_toy.md) | 100 | 50.0% |  |  |  | 19.0% |" in made["README.md"]
+    assert "| [toy](audit_toy.md) | 100 | 50.0% |  |  |  |  | 19.0% |" in made["README.md"]
     assert set(made) - set(without) == {"audit_toy.md"}
     assert "toy" in made["audit_toy.md"]
 

@@ -19,7 +19,7 @@ from unimp_bench.leaderboard.write import pages, write_all
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.plots import Bars, Intervals, Scatter
 from unimp_bench.records import IntArray
-from unimp_bench.reported import Reported, ReportedRow
+from unimp_bench.reported import History, Reported, ReportedRow
 from unimp_bench.results import Result
 from unimp_bench.suites import SUITES
 
@@ -104,14 +104,19 @@ def test_a_section_of_one_row_has_no_figure_and_one_without_two_costs_no_second(
 def test_a_printed_number_counts_on_the_same_data_and_split_alone() -> None:
     section = section_of(search("a"), search("b"))
 
-    def table(corpus: str, split: Any, value: float, model: str = "a") -> Reported:
-        row = ReportedRow(system="A", models=(model,), metrics={"NDCG@5": value})
+    def table(corpus: str, split: Any, value: float, history: History = "kept") -> Reported:
+        row = ReportedRow(system="A", models=("a",), metrics={"NDCG@5": value}, history=history)
         return Reported(source="p", task="search", data="d", corpus=corpus, protocol="p", split=split, rows=(row,))
 
     others = [table("", "loo", 0.1), table("beauty", "loo", 0.2), table("toy", "new-user", 0.3)]
     assert {point.printed for point in section_figures(section, others)[0].plot.points} == {None}
     found = section_figures(section, [*others, table("toy", "loo", 0.4)])[0].plot.points
-    assert {point.label: point.printed for point in found} == {"a": 0.4, "b": None}
+    assert {point.label: (point.printed, point.differs) for point in found} == {"a": (0.4, ""), "b": (None, "")}
+    masked = section_figures(section, [table("toy", "loo", 0.5, "masked")])[0].plot.points
+    assert {point.label: (point.printed, point.differs) for point in masked} == {
+        "a": (0.5, "seen items masked"),
+        "b": (None, ""),
+    }
 
 
 def ablation(ranks: IntArray, **changes: Any) -> Result:

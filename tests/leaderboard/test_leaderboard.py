@@ -11,7 +11,6 @@ import pytest
 from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.leaderboard.cells import printed_for
 from unimp_bench.leaderboard.contents import Contents
 from unimp_bench.leaderboard.labels import label_of
 from unimp_bench.leaderboard.store import load_results, publish
@@ -20,10 +19,10 @@ from unimp_bench.leaderboard.text import show
 from unimp_bench.leaderboard.topics import NO_RESULT
 from unimp_bench.leaderboard.write import pages, write_all, write_pages
 from unimp_bench.paths import Workspace
-from unimp_bench.reported import Reported, ReportedRow, load_reported
+from unimp_bench.reported import load_reported
 from unimp_bench.results import Result
 from unimp_bench.suites import SUITES
-from unimp_bench.suites.record import ALL_TASKS, SuiteRow
+from unimp_bench.suites.record import ALL_TASKS
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 
@@ -81,18 +80,6 @@ def test_rows_of_the_tasks_suite_without_a_result_stand_empty_with_their_reason(
     assert other.empty == (), "what the suite does not ask is no gap of it"
     page = pages(tmp_path)["search.md"]
     assert "* UniMP, Popularity" in page and page.count("| UniMP |") == 1
-
-
-def test_what_papers_print_for_an_empty_row_is_of_the_same_data_or_marked_or_nothing() -> None:
-    def table(corpus: str, value: float) -> Reported:
-        row = ReportedRow(system="P5", metrics={"HR@5": value})
-        return Reported(source="p", task="search", data="d", corpus=corpus, protocol="p", rows=(row,))
-
-    p5, here, elsewhere = SuiteRow("P5", system="P5"), table("beauty", 0.1), table("", 0.2)
-    assert printed_for(p5, [elsewhere, here], "HR@5", "beauty") == "0.1000"
-    assert printed_for(p5, [elsewhere, here], "HR@5", "sample") == "0.2000†"
-    assert printed_for(p5, [elsewhere, elsewhere], "HR@5", "sample") == ""
-    assert printed_for(SuiteRow("P5, of ours"), [elsewhere], "HR@5", "sample") == ""
 
 
 def test_seeds_of_one_configuration_make_one_row(tmp_path: Path) -> None:
@@ -271,34 +258,6 @@ def test_rows_that_were_fitted_otherwise_have_labels_of_their_own() -> None:
     assert label_of(make_result("a", ranks, after=(ALL_TASKS, ("search", "preference")))) == (
         "a (after all six tasks, then preference and search)"
     )
-
-
-def test_reported_numbers_carry_their_source() -> None:
-    tables = load_reported(COMMITTED)
-    assert {table.task for table in tables} == {"recommendation", "search", "preference", "explanation", "selection"}
-    for table in tables:
-        assert table.source and table.protocol and table.rows
-
-
-@pytest.mark.parametrize(
-    ("corpus", "expected"),
-    [
-        ("beauty", {"hgn": "0.0325", "recbole:HGN": "0.0325", "s3rec": "0.0387", "mf": "0.0165†", "popularity": ""}),
-        ("sports", {"hgn": "0.0189", "recbole:HGN": "0.0189", "s3rec": "0.0251", "mf": "0.0165†", "popularity": ""}),
-        ("toy", {"hgn": "0.0231†", "recbole:HGN": "0.0231†", "s3rec": "0.0311†", "mf": "0.0165†", "popularity": ""}),
-    ],
-)
-def test_a_printed_number_stands_beside_every_model_of_its_system(
-    tmp_path: Path, corpus: str, expected: dict[str, str]
-) -> None:
-    """Of the same corpus where a paper has one, else of Table 1 and marked."""
-    (tmp_path / "reported").symlink_to(COMMITTED / "reported")
-    for model in expected:
-        place(tmp_path, make_result(model, np.array([1, 2, 300]), task="recommendation", corpus=corpus))
-    lines = [line.split(" | ") for line in pages(tmp_path)["recommendation.md"].splitlines()]
-    head = next(cells for cells in lines if "Reported HR@5" in cells)
-    column = head.index("Reported HR@5")
-    assert {cells[1]: cells[column] for cells in lines if len(cells) == len(head) and cells[1] in expected} == expected
 
 
 def test_printed_models_are_names_that_run_here_or_systems_that_are_not_here() -> None:

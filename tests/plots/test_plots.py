@@ -85,6 +85,17 @@ def test_a_printed_number_stands_where_the_axis_says_and_only_beside_its_row() -
     assert float(marks[1].removeprefix("M").split()[0]) == pytest.approx(between(axis(root), 0.25), abs=0.11)
 
 
+def test_a_printed_number_that_does_not_compare_is_marked_and_says_why() -> None:
+    other = replace(POINTS[1], differs="seen items masked")
+    root = parsed(draw(intervals((other, POINTS[2]))))
+    group = rows(root)[other.row]
+    assert [node.get("class") for node in group if "printed" in node.get("class", "")] == ["printed other"]
+    assert (group.findtext(f"{SVG}title") or "").endswith("printed 0.2500 (seen items masked)")
+    told = " ".join(text.words for text in texts(root))
+    assert "seen items treated otherwise or not said" in told and "same data and protocol" not in told
+    assert "stroke-dasharray" in (root.findtext(f"{SVG}style") or "").split(".other")[1][:20]
+
+
 def test_a_cost_stands_where_its_logarithm_does_and_a_value_where_the_axis_says() -> None:
     root = parsed(draw(scatter()))
     ticks, upright, groups = axis(root), upright_axis(root), rows(root)

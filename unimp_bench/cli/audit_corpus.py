@@ -17,7 +17,7 @@ def command(corpus: str, publish: bool) -> None:
     folder = corpus_folder(corpus, workspace)
 
     from unimp_bench.audit.corpus.measure import audit_corpus
-    from unimp_bench.audit.corpus.page import audit_page, percent
+    from unimp_bench.audit.corpus.page import audit_page, file_order_words, percent
     from unimp_bench.audit.corpus.record import AUDIT_NAME, PAGE_NAME, published_path
     from unimp_bench.corpus import Corpus
     from unimp_bench.files import write_atomically
@@ -32,6 +32,14 @@ def command(corpus: str, publish: bool) -> None:
             f"split {each.split}: {percent(direct.share)} of {each.examples:,} targets are one transition away, "
             f"{percent(direct.random_interaction)} by chance{tied}"
         )
+    if audit.order is not None:
+        click.echo(
+            f"order: {percent(audit.order.ascending)} of the neighbours ascend by item id, "
+            f"{percent(audit.order.expected)} expected; of {audit.order.frequent:,} frequent pairs "
+            f"{percent(audit.order.one_way)} only go one way, {percent(audit.order.by_chance)} by chance"
+        )
+    if words := file_order_words(audit.order):
+        click.echo(f"the order is that of a file: {words}")
     write_atomically(folder / PAGE_NAME, audit_page(audit))
     audit.write(folder / AUDIT_NAME)
     written = [folder / PAGE_NAME, folder / AUDIT_NAME]

@@ -7,11 +7,10 @@ from typing import Protocol as Interface
 
 from unimp_bench.kinds import Column, Kind
 from unimp_bench.leaderboard.labels import older_remark
-from unimp_bench.leaderboard.tables import Section
+from unimp_bench.leaderboard.printed import printed_table
 from unimp_bench.markdown import generated, table_head, table_row
-from unimp_bench.reported import Reported, ReportedRow
+from unimp_bench.reported import Reported
 from unimp_bench.results import CorpusFacts, Cost, Estimate, Result
-from unimp_bench.suites import SuiteRow
 
 GENERATED = generated("unimp-bench leaderboard", "results/ and reported/")
 SIGNIFICANT = 0.05
@@ -66,40 +65,6 @@ def p_cell(p_value: float | None) -> str:
     return f"**{text}**" if p_value < SIGNIFICANT else text
 
 
-def reported_cell(row: ReportedRow, metric: str, same_data: bool) -> str:
-    """What a paper prints, marked where it is on other data."""
-    return f"{row.metrics[metric]:.4f}" + ("" if same_data else "†")
-
-
-def printed_for(row: SuiteRow, reported: Sequence[Reported], metric: str, corpus: str) -> str:
-    """What papers print for the system of a suite's row: on this corpus if any does, else on other data, marked.
-
-    Empty where several print it on other data, of which none is nearer than the others.
-    """
-    found = [
-        (table.corpus, printed)
-        for table in reported
-        for printed in table.rows
-        if row.system and printed.system == row.system and metric in printed.metrics and table.corpus in ("", corpus)
-    ]
-    same_data = [printed for name, printed in found if name == corpus]
-    if same_data:
-        return reported_cell(same_data[0], metric, same_data=True)
-    return reported_cell(found[0][1], metric, same_data=False) if len(found) == 1 else ""
-
-
-def printed_for_model(model: str, section: Section, reported: Sequence[Reported]) -> str:
-    """What a paper prints for a model: on this corpus if any does, else on other data, marked."""
-    metric = section.kind.reported
-    same_split = [table for table in reported if table.split == section.split]
-    for name in (section.corpus.name, ""):
-        for table in same_split:
-            if table.corpus == name:
-                for found in _rows_of(table, model, metric):
-                    return reported_cell(found, metric, bool(name))
-    return ""
-
-
 def reasons(empty: Iterable[tuple[str, str]]) -> list[str]:
     """Why rows are empty, (label, reason) each: those of one reason together."""
     labels: dict[str, list[str]] = {}
@@ -110,17 +75,8 @@ def reasons(empty: Iterable[tuple[str, str]]) -> list[str]:
 
 def reported_table(table: Reported) -> list[str]:
     """A printed table as the paper has it."""
-    names = list(dict.fromkeys(name for row in table.rows for name in row.metrics))
-    on = f"compare with corpus `{table.corpus}`" if table.corpus else "other data than any corpus here (†)"
-    return [
-        f"**{table.source}**: {table.data}; {table.protocol}; {on}.",
-        "",
-        *table_head(("System", *names)),
-        *(
-            table_row((row.system, *(f"{row.metrics[name]:.4f}" if name in row.metrics else "" for name in names)))
-            for row in table.rows
-        ),
-    ]
+    about, heads, rows = printed_table(table)
+    return [f"**{table.source}**: {about}", "", *table_head(heads), *map(table_row, rows)]
 
 
 def corpus_facts(corpus: CorpusFacts, kind: Kind, examples: int, protocol: str, fingerprint: str) -> list[str]:
@@ -192,7 +148,3 @@ def _count(trained: int, total: int) -> str:
     if not total:
         return "0"
     return f"{total:,}" if trained == total else f"{trained:,} of {total:,}"
-
-
-def _rows_of(table: Reported, model: str, metric: str) -> list[ReportedRow]:
-    return [row for row in table.rows if model in row.models and metric in row.metrics]

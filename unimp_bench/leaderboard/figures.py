@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from unimp_bench.leaderboard.printed import Printed, nearest, of_model, printed_rows
 from unimp_bench.leaderboard.scored import Scored
 from unimp_bench.leaderboard.tables import Row, Section
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
@@ -119,6 +120,7 @@ def _scatter(section: Section, points: Sequence[Point]) -> Scatter:
 
 def _point(number: int, row: Row, section: Section, reported: Sequence[Reported]) -> Point:
     estimate, first = row.metrics[section.kind.main], row.results[0]
+    printed = _printed(first.model.name, section, reported)
     return Point(
         row=number,
         label=row.label,
@@ -126,7 +128,8 @@ def _point(number: int, row: Row, section: Section, reported: Sequence[Reported]
         low=estimate.low,
         high=estimate.high,
         role=_role(first),
-        printed=_printed(first.model.name, section, reported),
+        printed=None if printed is None else printed.row.metrics[section.kind.main],
+        differs="" if printed is None else printed.differs,
         cost=None if first.cost is None else first.cost.fit_seconds,
         short="" if row.place is None else str(row.place),
     )
@@ -151,13 +154,11 @@ def _role(result: Result) -> Role:
     return "floor" if set(result.model.reads) <= {"popularity"} and result.cost is not None else "row"
 
 
-def _printed(model: str, section: Section, reported: Sequence[Reported]) -> float | None:
+def _printed(model: str, section: Section, reported: Sequence[Reported]) -> Printed | None:
     """What a paper prints for a model on this corpus; a number on other data has no place on the same axis."""
-    metric = section.kind.main
     same = [table for table in reported if (table.corpus, table.split) == (section.corpus.name, section.split)]
-    found = (row for table in same for row in table.rows if model in row.models and metric in row.metrics)
-    row = next(found, None)
-    return None if row is None else row.metrics[metric]
+    found = printed_rows(same, of_model(model), section.kind, section.corpus.name, section.protocol)
+    return nearest(found, section.kind.main)
 
 
 def _title(section: Section) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unimp_bench.audit.corpus.cuts import CUTS, Cut
+from unimp_bench.audit.corpus.page import file_order_words
 from unimp_bench.audit.corpus.record import CorpusAudit
 from unimp_bench.leaderboard.scored import Scored
 from unimp_bench.leaderboard.tables import Row, Section
@@ -109,3 +110,9 @@ def slices_of(section: Section | TopicSection, audits: Sequence[CorpusAudit]) ->
         for cut, mask in masks
     )
     return Slices(section.kind.compared, rows, cuts) if cuts else None
+
+
+def order_words(section: Section | TopicSection, audits: Sequence[CorpusAudit]) -> str:
+    """What a banner says of a corpus whose order is that of a file, by its audit; empty for others, and no rankings."""
+    found = next((audit for audit in audits if audit.fingerprint == section.fingerprint), None)
+    return file_order_words(found.order) if found is not None and section.kind.has_protocols else ""

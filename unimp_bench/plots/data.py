@@ -23,6 +23,7 @@ class Point:
         low, high: ends of its 95% interval; None where nobody measured it.
         role: what kind of row it is.
         printed: what a paper prints for it on the same data; None where none does.
+        differs: why that does not compare all the same; empty where it does.
         cost: on the other axis of a ``Scatter``, which leaves out points without one.
     """
 
@@ -33,6 +34,7 @@ class Point:
     high: float | None = None
     role: Role = "row"
     printed: float | None = None
+    differs: str = ""
     cost: float | None = None
     short: str = ""
 

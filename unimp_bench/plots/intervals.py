@@ -6,7 +6,21 @@ from xml.etree.ElementTree import Element
 
 from unimp_bench.plots.data import Intervals, Point
 from unimp_bench.plots.scales import Linear
-from unimp_bench.plots.svg import EDGE, MARKS, PRINTED, WIDTH, close, frame, grid, line, mark, number, row, words
+from unimp_bench.plots.svg import (
+    EDGE,
+    MARKS,
+    PRINTED,
+    PRINTED_ELSEWHERE,
+    WIDTH,
+    close,
+    frame,
+    grid,
+    line,
+    mark,
+    number,
+    row,
+    words,
+)
 from unimp_bench.plots.theme import FONT
 from unimp_bench.plots.words import clean, cut, width
 
@@ -30,7 +44,7 @@ def draw_intervals(plot: Intervals, inline: bool) -> Element:
 def _draw(root: Element, point: Point, scale: Linear, top: float) -> None:
     value = f"{point.value:.4f}"
     told = value + ("" if point.low is None or point.high is None else f" [{point.low:.4f}, {point.high:.4f}]")
-    group = row(root, point, told + ("" if point.printed is None else f", printed {point.printed:.4f}"))
+    group = row(root, point, told + _printed(point))
     room = WIDTH - 3 * EDGE - width(value, FONT)
     words(group, EDGE, top + 14, cut(clean(point.label), room, FONT))
     words(group, WIDTH - EDGE, top + 14, value, "end")
@@ -38,5 +52,12 @@ def _draw(root: Element, point: Point, scale: Linear, top: float) -> None:
     if point.low is not None and point.high is not None:
         line(group, f"M{number(scale.at(point.low))} {number(middle)}H{number(scale.at(point.high))}", "span")
     if point.printed is not None:
-        mark(group, PRINTED, scale.at(point.printed), middle)
+        mark(group, PRINTED_ELSEWHERE if point.differs else PRINTED, scale.at(point.printed), middle)
     mark(group, MARKS[point.role], scale.at(point.value), middle)
+
+
+def _printed(point: Point) -> str:
+    """What is told of a printed number, if there is one."""
+    if point.printed is None:
+        return ""
+    return f", printed {point.printed:.4f}" + (f" ({point.differs})" if point.differs else "")

@@ -27,7 +27,7 @@ MARKS: dict[Role, tuple[str, str]] = {
 }
 """Shape and class of every role."""
 
-PRINTED = ("diamond", "printed")
+PRINTED, PRINTED_ELSEWHERE = ("diamond", "printed"), ("diamond", "printed other")
 _LEGEND: dict[Role, str] = {"ceiling": "knows the truth of a generated corpus", "floor": "knows nothing of the user"}
 
 
@@ -59,8 +59,11 @@ def close(root: Element, plot: Plot, top: float, note: str) -> None:
     """What the shapes mean and a note, from ``top`` on; then the height is known."""
     roles = {point.role for point in plot.points}
     legend = [(MARKS[role], told) for role, told in _LEGEND.items() if role in roles]
-    if isinstance(plot, Intervals) and any(point.printed is not None for point in plot.points):
-        legend.append((PRINTED, "printed in a paper, on the same data"))
+    printed = [point for point in plot.points if point.printed is not None] if isinstance(plot, Intervals) else []
+    if any(not point.differs for point in printed):
+        legend.append((PRINTED, "printed in a paper, same data and protocol"))
+    if any(point.differs for point in printed):
+        legend.append((PRINTED_ELSEWHERE, "printed, seen items treated otherwise or not said"))
     for shape, told in legend:
         mark(root, shape, EDGE + 5, top - 4)
         words(root, EDGE + 16, top, told, "quiet")

@@ -45,7 +45,7 @@ _SHAPES = (
     f"svg.plot .quiet{{font-size:{SMALL}px}}svg.plot .head{{font-weight:600}}"
     "svg.plot text{stroke-width:3px;paint-order:stroke}svg.plot .end{text-anchor:end}svg.plot .mid{text-anchor:middle}"
     "svg.plot .span{stroke-width:2;fill:none}svg.plot .front{stroke-dasharray:4 3;fill:none}"
-    "svg.plot .limit,svg.plot .printed{stroke-width:1.5}"
+    "svg.plot .limit,svg.plot .printed{stroke-width:1.5}svg.plot .other{stroke-dasharray:2 1.5}"
 )
 
 

@@ -25,6 +25,7 @@ def write_planted(
     walks: Walks,
     items: int = ITEMS,
     *,
+    names: Sequence[str] | None = None,
     titles: Sequence[str | None] | None = None,
     pictures: Sequence[Image.Image | None] = (),
     held_out: Sequence[int] = (),
@@ -42,7 +43,7 @@ def write_planted(
             np.array([user in held_out for user in range(len(walks))]),
         )
         attributes = {} if titles is None else {"title": pa.array(titles, pa.string())}
-        writer.items([f"i{item}" for item in range(items)], ["a"] * items, attributes)
+        writer.items(names or [f"i{item}" for item in range(items)], ["a"] * items, attributes)
         writer.histories(
             Histories(
                 offsets=np.concatenate([[0], np.cumsum([len(walk) for walk in walks])]),

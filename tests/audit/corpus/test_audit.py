@@ -97,6 +97,7 @@ def check_cuts(corpus: Corpus, audit: CorpusAudit, task: str, split: Split) -> N
         expected["transition"].append(bool(went))
         expected["future"].append(bool(went) and min(went) > now)
         expected["tied"].append(last == now)
+        expected["file_order"].append(corpus.items.names[target] > corpus.items.names[history[-1]])
         expected["repeat"].append(target in history)
         expected["cold_user"].append(len(history) < SHORT_HISTORY)
         expected["cold_item"].append(bought.count(target) < FEW_INTERACTIONS)
@@ -148,12 +149,19 @@ def test_the_page_tells_what_was_planted(tmp_path: Path) -> None:
     assert "| loo | 4 | 5 | 9 |" in page
     assert "| loo | 50.0% (20.0%, 27.8%) | 75.0% (25.0%, 30.6%) | 50.0% (40.0%, 66.7%) | 1.0 |" in page
     assert "* Split loo: 25.0% of the targets are tied." in page
+    # Of the 13 neighbours 8 ascend; of the last pairs 3 of 4; of the 3 at one time 1.
+    assert "| Neighbours that ascend | 13 | 61.5% | " in page and "that ascend | | 75.0% | " in page
+    assert "| Neighbours at one time that ascend | | 33.3% | 50.0% |" in page
+    assert "| Neighbours at two times that ascend | | 70.0% | |" in page
+    assert "| Frequent pairs that only go one way | 0 | none | none |" in page
     assert "| loo | 46.4% [32.1%, 57.1%, 71.4%] | 50.0% | 100.0% | 75.0% | 25.0% |" in page
     assert "* 5 items are compared.\n* 40.0% have an equal one, 40.0% a near-duplicate or an equal one.\n" in page
     assert "  * 2 items: `Tea <b>cup</b>`, `tea: B - CUP b`\n" in page
     assert "| loo | 75.0% | none | 75.0% |" in page
     assert "| loo | 0.444 | 44.4%, 0.0% | 44.4%, 0.0% | 44.4%, 0.0% | 3.2 [3, 3, 3] | 45.0% | 0.0% |" in page
-    assert "| recommendation | loo | 4 | 50.0% | 50.0% | 25.0% | 0.0% | 75.0% | 100.0% | 100.0% | 0.0% |" in page
+    assert (
+        "| recommendation | loo | 4 | 50.0% | 50.0% | 25.0% | 75.0% | 0.0% | 75.0% | 100.0% | 100.0% | 0.0% |" in page
+    )
     assert not any(line != line.rstrip() for line in page.splitlines()) and "\n\n\n" not in page
 
 

@@ -103,6 +103,7 @@ def test_every_row_with_a_result_has_its_details(reader: Reader) -> None:
     assert (first["seed"], second["seed"]) == (0, 1)
     assert first["stages"][0]["config"] == {"preset": "default", "k": "2"}
     assert middle["quoted"][0]["metrics"] == {"HR@5": 0.25, "NDCG@5": 0.125}
+    assert middle["quoted"][0]["differs"] == "seen items not said"
     assert len(middle["metrics"]) == 12
     sheet = data["sheets"][middle["sheet"]]
     assert [part["examples"] for part in sheet["parts"]] == [100, 300, 3, 397]

@@ -50,6 +50,13 @@ CUTS = (
         "not tied",
         "the target has the time of the last interaction of the history, so their order says nothing",
     ),
+    Cut(
+        "file_order",
+        "with the file's order",
+        "against the file's order",
+        "the id of the target comes after that of the last item of the history, as in a file that is sorted by id "
+        "(before it, where the order of the corpus is that of a file sorted downwards)",
+    ),
     Cut("repeat", "had before", "new to the user", "the target itself stands in the history"),
     Cut(
         "copy",

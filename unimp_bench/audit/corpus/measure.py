@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unimp_bench.audit.corpus.file_order import file_order
 from unimp_bench.audit.corpus.leaks import leaks
 from unimp_bench.audit.corpus.likeness import Likeness, copies, duplicates
 from unimp_bench.audit.corpus.measures import SplitMeasures
@@ -33,6 +34,7 @@ def audit_corpus(corpus: Corpus) -> CorpusAudit:
         fingerprint=corpus.fingerprint,
         synthetic=corpus.manifest.synthetic,
         ties=ties(corpus),
+        order=file_order(corpus),
         titles=duplicates(titles, names),
         pictures=duplicates(pictures, names),
         splits=tuple(_split(corpus, training, test, titles, pictures) for training, test in asked),

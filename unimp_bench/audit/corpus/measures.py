@@ -6,6 +6,8 @@ of ``loo``; a target is the item of a test example of recommendation.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from unimp_bench.records import Split
 from unimp_bench.strict import Strict
 
@@ -24,6 +26,18 @@ BLANK_RANGE = 16
 
 MOST_SHARING = 20
 """Pixels that more items share than these are a placeholder of the source, and no picture of any of them."""
+
+FREQUENT = 5
+"""Times that two items must be neighbours before it says something that they only ever go one way."""
+
+ORDERED_BY_FILE = 0.04
+"""Share of all neighbouring pairs from which an order is called that of a file: pages of the corpus say so on top.
+
+Decided from the records of corpora that are known either way. Products that were bought later have somewhat larger ids
+anyhow, so the direction of neighbours is not quite that of a coin: 52.8% ascend in Clothing, and its frequent pairs go
+one way little more often than by chance. Of Beauty and Sports, whose equal days are sorted by id, 69% do; in MovieLens,
+where 16% of the neighbours are tied and all of those ascend, the file decides 5% of the pairs.
+"""
 
 TOPS = (0.01, 0.1, 0.2)
 """Shares of the catalogue whose part in the interactions is told."""
@@ -170,6 +184,60 @@ class Ties(Strict):
     neighbours: float
     users: float
     whole_days: float
+
+
+Ids = Literal["text", "number"]
+"""How item ids are compared."""
+
+
+class FileOrder(Strict):
+    """Whether the stored order is that of a file sorted by item id, over all interactions of the corpus.
+
+    Pairs are neighbouring interactions of a user, of two different items; a pair ascends where the id of the second is
+    above that of the first. Nothing but ``tied`` and ``untied`` needs clock times.
+
+    Attributes:
+        ids: how ids are compared: as text, or as numbers where all are and the pairs lean further by those.
+        pairs: how many.
+        ascending: share of the pairs that ascend.
+        expected: the same with the ties of every user in an order by chance, so that of the file only what times tell
+            is left: half of the tied pairs, and of the others what the ids of later items do. Without clock times half.
+        last: share of the users' last pairs, whose second item is the test target of ``loo``, that ascend.
+        tied, untied: share of the pairs with one time, and of those with two, that ascend; None without clock times, or
+            where there are no such pairs.
+        frequent: how many pairs of items are neighbours ``FREQUENT`` times or more, in either direction.
+        one_way: share of those that only ever go in one direction; None where there are none, as the two below.
+        by_chance: the share expected if every time had either direction with probability 1/2: of a pair that is there
+            n times ``2 * (1/2)^n``, the mean over the frequent pairs.
+        one_way_ascending: share of the one-way pairs that ascend; half expected.
+    """
+
+    ids: Ids
+    pairs: int
+    ascending: float
+    expected: float
+    last: float | None
+    tied: float | None
+    untied: float | None
+    frequent: int
+    one_way: float | None
+    by_chance: float | None
+    one_way_ascending: float | None
+
+    @property
+    def excess(self) -> float:
+        """Share of all pairs whose direction the file decided, beyond what is expected."""
+        return abs(self.ascending - self.expected)
+
+    @property
+    def is_of_a_file(self) -> bool:
+        """Whether the order is that of a file: by a share that matters, and by more than four standard errors."""
+        return self.excess >= max(ORDERED_BY_FILE, 2 / self.pairs**0.5)
+
+    @property
+    def descends(self) -> bool:
+        """Whether that file is sorted downwards."""
+        return self.is_of_a_file and self.ascending < self.expected
 
 
 class Group(Strict):

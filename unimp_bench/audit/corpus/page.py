@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from unimp_bench.audit.corpus import measures
 from unimp_bench.audit.corpus.cuts import CUTS, Cut
-from unimp_bench.audit.corpus.measures import Reach, Spread
+from unimp_bench.audit.corpus.measures import FileOrder, Reach, Spread
 from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet
 from unimp_bench.markdown import generated
 
@@ -54,7 +54,8 @@ above the second of them, the more is told by the order of items alone.
 ## Equal times
 
 {% if audit.ties is none %}
-This corpus has no clock times: of each user it knows the order of the interactions only.
+This corpus has no clock times: of each user it knows the order of the interactions only, and not which of them were at
+one time. What that order owes to a file is checked below all the same.
 {% else %}
 Interactions of one user at one time have no order but that of the raw file, and a model that learns which of them comes
 last learns the file. A target is tied where it has the time of the last interaction of its history.
@@ -65,6 +66,47 @@ last learns the file. A target is tied where it has the time of the last interac
 {% for each in audit.splits %}
 * Split {{ each.split }}: {{ each.tied | percent }} of the targets are tied.
 {% endfor %}
+{% endif %}
+
+## Order of item ids
+
+{% if audit.order is none %}
+This audit is of an earlier version, or no user has two different items: nothing is known.
+{% else %}
+{% set order = audit.order %}
+{% if order.is_of_a_file %}
+**The order is that of a file.** {{ banner }}
+
+{% endif %}
+Files often keep what a user did at one time sorted by item id. These checks need no clock: over all neighbouring
+interactions of a user, of two different items, how often the second id is above the first, ids compared as
+{{ order.ids }}; and whether two items that are neighbours {{ m.FREQUENT }} times or more only ever go one way.
+
+| What | Pairs | Share | Expected |
+| --- | --- | --- | --- |
+| Neighbours that ascend | {{ order.pairs | count }} | {{ order.ascending | percent -}}
+{{ "" }} | {{ order.expected | percent }} |
+| Each user's last two (test target) that ascend | | {{ order.last | percent }} | {{ order.expected | percent }} |
+{% if order.tied is not none %}
+| Neighbours at one time that ascend | | {{ order.tied | percent }} | 50.0% |
+{% endif %}
+{% if order.untied is not none %}
+| Neighbours at two times that ascend | | {{ order.untied | percent }} | |
+{% endif %}
+| Frequent pairs that only go one way | {{ order.frequent | count }} | {{ order.one_way | percent -}}
+{{ "" }} | {{ order.by_chance | percent }} |
+| One-way pairs that ascend | | {{ order.one_way_ascending | percent }} | 50.0% |
+
+{% if audit.ties is none %}
+Half of the neighbours are expected to ascend, as if ids said nothing of the order. Products that are bought later have
+somewhat larger ids, so a few per cent more are natural.
+{% else %}
+As many of the neighbours are expected to ascend as do when ties are put in an order by chance. (Those at two times are
+the last of one and the first of the other: where both times are sorted by id, they lean the other way.)
+{% endif %}
+A frequent pair that is there n times goes one way by chance with probability 2 (1/2)^n, as n tosses of a coin are all
+alike; expected is the mean over the frequent pairs. Parts of a series go one way without any file, but not upwards by
+id more than downwards.
 {% endif %}
 
 ## What training knows of the future
@@ -198,8 +240,25 @@ def audit_page(audit: CorpusAudit) -> str:
     }
     cuts = [cut for cut in CUTS if any(cut.name in found.masks for found in audit.sets)]
     first = generated("unimp-bench audit corpus")
-    page = environment.from_string(_DUPLICATES + _TEMPLATE).render(generated=first, audit=audit, cuts=cuts, m=measures)
+    page = environment.from_string(_DUPLICATES + _TEMPLATE).render(
+        generated=first, audit=audit, cuts=cuts, m=measures, banner=file_order_words(audit.order)
+    )
     return page.rstrip() + "\n"
+
+
+def file_order_words(order: FileOrder | None) -> str:
+    """That the order of a corpus is that of a file, and what follows; empty where it is not, or nobody looked."""
+    if order is None or not order.is_of_a_file:
+        return ""
+    share, expected = order.ascending, order.expected
+    if order.descends:
+        share, expected = 1 - share, 1 - expected
+    return (
+        f"{percent(share)} of the neighbouring interactions of a user {'de' if order.descends else 'a'}scend by item "
+        f"id, where {percent(expected)} would without an artefact: what has no order of its own is sorted by id. "
+        "A model that learns order predicts the file, and ranks too high here. Compare rows on both sides of the cut "
+        "*with / against the file's order*, or with ties shuffled (view `ST`) where times are known."
+    )
 
 
 def percent(value: float | None) -> str:

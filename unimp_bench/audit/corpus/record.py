@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from unimp_bench.audit.corpus.measures import Duplicates, SplitMeasures, Ties
+from unimp_bench.audit.corpus.measures import Duplicates, FileOrder, SplitMeasures, Ties
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.records import BoolArray, Split
@@ -64,6 +64,8 @@ class CorpusAudit(Strict):
         sets: of every task and split that the corpus serves.
         splits: what was measured of each split that has test examples.
         ties: over all interactions; None without clock times.
+        order: whether the stored order is that of a file; None in audits of earlier versions, and where no user has
+            two different items.
         titles, pictures: near-duplicate items by either; None where no item has one.
     """
 
@@ -75,6 +77,7 @@ class CorpusAudit(Strict):
     sets: tuple[ExampleSet, ...]
     splits: tuple[SplitMeasures, ...] = Field(default=())
     ties: Ties | None = Field(default=None)
+    order: FileOrder | None = Field(default=None)
     titles: Duplicates | None = Field(default=None)
     pictures: Duplicates | None = Field(default=None)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from unimp_bench import registry
 from unimp_bench.audit.corpus.cuts import FEW_INTERACTIONS, HEAD_SHARE, SHORT_HISTORY
+from unimp_bench.audit.corpus.file_order import with_file
 from unimp_bench.audit.corpus.history import in_history
 from unimp_bench.audit.corpus.leaks import from_the_future
 from unimp_bench.audit.corpus.likeness import Likeness, copied
@@ -46,6 +47,7 @@ def cuts(
     assert test.targets is not None
     masks = {
         "transition": one_transition(training, test),
+        "file_order": with_file(corpus, test),
         "repeat": in_history(test, np.equal),
         "cold_user": test.ends - test.starts() < SHORT_HISTORY,
         "cold_item": training.counts[test.targets] < FEW_INTERACTIONS,

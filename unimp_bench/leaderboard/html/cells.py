@@ -59,11 +59,6 @@ def p_value_cell(p_value: float | None) -> Cell:
     return Cell(p_cell(p_value).strip("*"), f"{p_value:.10g}", strong=p_value < SIGNIFICANT)
 
 
-def printed_cell(text: str) -> Cell:
-    """What a paper prints, with its mark of other data."""
-    return Cell(text, text.rstrip("†"))
-
-
 def costs(cost: Cost | None) -> dict[str, Cell]:
     """The cells of ``COST_HEADS``; none where nobody measured."""
     if cost is None:

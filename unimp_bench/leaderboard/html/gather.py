@@ -19,6 +19,7 @@ from unimp_bench.leaderboard.html.record import Board, Page, Printed, Summary, T
 from unimp_bench.leaderboard.html.tables import Sources
 from unimp_bench.leaderboard.html.task_tables import task_table
 from unimp_bench.leaderboard.html.topic_tables import topic_table
+from unimp_bench.leaderboard.printed import printed_table
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import sections
 from unimp_bench.leaderboard.topics import topic_sections
@@ -104,14 +105,5 @@ def _summary(board: Board, table: Table) -> list[Summary]:
 
 
 def _printed(table: Reported) -> Printed:
-    names = list(dict.fromkeys(name for row in table.rows for name in row.metrics))
-    on = f"compare with corpus {table.corpus}" if table.corpus else "other data than any corpus here"
-    return Printed(
-        source=table.source,
-        about=f"{table.data}; {table.protocol}; {on}.",
-        heads=("System", *names),
-        rows=tuple(
-            (row.system, *(f"{row.metrics[name]:.4f}" if name in row.metrics else "" for name in names))
-            for row in table.rows
-        ),
-    )
+    about, heads, rows = printed_table(table)
+    return Printed(table.source, about, heads, tuple(rows))

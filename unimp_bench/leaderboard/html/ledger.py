@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from unimp_bench.leaderboard.cells import COSTS, Line, cost_cells, remarks_of
 from unimp_bench.leaderboard.html.audits import Sliced
 from unimp_bench.leaderboard.html.record import Detail, Metric, Quoted, Run, Sheet, Stage, Ties
+from unimp_bench.leaderboard.printed import Printed
 from unimp_bench.leaderboard.shuffled import Shuffled
-from unimp_bench.reported import Reported, ReportedRow
 from unimp_bench.results import Estimate, Result
-
-Quotes = Sequence[tuple[Reported, ReportedRow]]
-"""Printed rows, each with its table."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +58,11 @@ class Entries:
     sliced: Sliced
     ties: dict[str, Ties]
 
-    def add(self, line: Line, quoted: Quotes) -> int:
+    def add(self, line: Line, printed: Sequence[Printed]) -> int:
         """Note a row with results; returns the number of its detail.
 
         Args:
-            quoted: printed rows of its model.
+            printed: rows of its model.
         """
         for result in line.results:
             self.ledger.runs.setdefault(result.spec.key, _run(result))
@@ -80,7 +77,7 @@ class Entries:
                 metrics=tuple(_metric(name, line.metrics[name]) for name in self.names if name in line.metrics),
                 missing=line.missing,
                 quoted=tuple(
-                    Quoted(table.source, row.system, row.metrics, table.corpus == self.corpus) for table, row in quoted
+                    Quoted(each.table.source, each.row.system, each.row.metrics, each.differs) for each in printed
                 ),
                 means=self.sliced.means.get(line.label, ()),
                 ties=self.ties.get(line.label),

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from unimp_bench.files import write_atomically
 from unimp_bench.leaderboard.html.gather import gather
 from unimp_bench.leaderboard.html.record import Page
+from unimp_bench.leaderboard.printed import MARKS
 from unimp_bench.plots import STYLE
 
 HTML_NAME = "index.html"
@@ -56,6 +57,7 @@ def html_page(page: Page) -> str:
             },
             "reads": sorted({reads for table in tables for line in table.lines for reads in line.reads}),
         },
+        marks=MARKS,
         style=Markup(style),  # noqa: S704 - both are files of this package
         script=Markup(script),  # noqa: S704
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "

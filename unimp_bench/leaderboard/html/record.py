@@ -85,6 +85,7 @@ class Table:
         facts: on the corpus and the examples.
         warning: that the corpus is generated; empty for a real one.
         audit: anchor of the corpus's audit; empty where it has none.
+        order: that the order of the corpus is that of a file, and what follows; empty where it is not.
         protocol: empty for tasks that have none.
     """
 
@@ -100,6 +101,7 @@ class Table:
     lines: tuple[Line, ...]
     drawings: tuple[Drawing, ...] = ()
     audit: str = ""
+    order: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,12 +225,12 @@ class Ties:
 
 @dataclass(frozen=True)
 class Quoted:
-    """What a paper prints for a row's model."""
+    """What a paper prints for a row's model; ``differs`` says why it does not compare, empty where it does."""
 
     source: str
     system: str
     metrics: dict[str, float]
-    same_data: bool
+    differs: str
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from unimp_bench import registry
 from unimp_bench.audit.corpus.record import CorpusAudit
 from unimp_bench.kinds import Kind
 from unimp_bench.leaderboard.figures import Figure
-from unimp_bench.leaderboard.html.cells import aligned, metric_heads, printed_cell
-from unimp_bench.leaderboard.html.ledger import Quotes
+from unimp_bench.leaderboard.html.cells import aligned, metric_heads, number_cell
 from unimp_bench.leaderboard.html.record import Cell, Drawing, Head, Line
+from unimp_bench.leaderboard.printed import Printed, nearest
 from unimp_bench.plots import draw
-from unimp_bench.reported import Reported, ReportedRow
+from unimp_bench.reported import Reported
 from unimp_bench.suites import SuiteRow
 
 
@@ -42,11 +42,6 @@ def printed_heads(kind: Kind) -> tuple[Head, ...]:
     return (replace(metric_heads([kind.reported], kind)[0], name=printed_name(kind)),)
 
 
-def quotes(reported: Iterable[Reported], wanted: Callable[[ReportedRow], bool]) -> Quotes:
-    """The printed rows that are wanted, each with its table."""
-    return [(table, row) for table in reported for row in table.rows if wanted(row)]
-
-
 def empty_line(row: SuiteRow, reason: str, heads: Sequence[Head], cells: dict[str, Cell]) -> Line:
     """A row of a suite without a result."""
     reads = registry.model_card(row.model).reads if row.model else ()
@@ -65,6 +60,11 @@ def text_of(facts: Sequence[str]) -> tuple[str, str]:
     return facts[-1].replace("`", ""), warning
 
 
-def printed_cells(kind: Kind, text: str) -> dict[str, Cell]:
-    """The cell of what papers print."""
-    return {printed_name(kind): printed_cell(text)}
+def printed_cells(kind: Kind, found: Sequence[Printed]) -> dict[str, Cell]:
+    """The cell of what papers print; none where they print nothing that is nearest."""
+    best = nearest(found, kind.reported)
+    return (
+        {}
+        if best is None
+        else {printed_name(kind): number_cell(best.cell(kind.reported), best.row.metrics[kind.reported])}
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unimp_bench.leaderboard.cells import corpus_facts, printed_for, printed_for_model
+from unimp_bench.leaderboard.cells import corpus_facts
 from unimp_bench.leaderboard.figures import section_figures
 from unimp_bench.leaderboard.html.audits import audit_anchor, sliced
 from unimp_bench.leaderboard.html.cells import (
@@ -23,10 +23,11 @@ from unimp_bench.leaderboard.html.tables import (
     empty_line,
     printed_cells,
     printed_heads,
-    quotes,
     text_of,
     words_beside,
 )
+from unimp_bench.leaderboard.printed import of_model, of_system, printed_rows
+from unimp_bench.leaderboard.slices import order_words
 from unimp_bench.leaderboard.tables import EmptyRow, Row, Section
 from unimp_bench.markdown import anchor
 
@@ -53,31 +54,30 @@ def task_table(task: str, section: Section, sources: Sources, ledger: Ledger) ->
 
     def line(row: Row) -> Line:
         model = row.results[0].model
+        printed = printed_rows(same_split, of_model(model.name), kind, corpus, section.protocol)
         seeds = [f"{len(row.results)} seeds"] if len(row.results) > 1 else []
         cells = {
             **metric_cells(row, spans),
-            **printed_cells(kind, printed_for_model(model.name, section, reported)),
+            **printed_cells(kind, printed),
             "p": p_value_cell(row.p_value),
             **costs(row.results[0].cost),
         }
         if row.place is not None:
             cells["Place"] = number_cell(str(row.place), row.place)
-        quoted = quotes(same_split, lambda printed: model.name in printed.models)
         return Line(
             name=model.name,
             words=", ".join([*words_beside(row.label, model.name), *seeds]),
             label=row.label,
             mark=_mark(row.place),
             reads=model.reads,
-            detail=entries.add(row, quoted),
+            detail=entries.add(row, printed),
             cells=aligned(heads, cells),
         )
 
     def empty(gap: EmptyRow) -> Line:
         own = [table for table in same_split if table.topic in ("", table.task)]
-        return empty_line(
-            gap.row, gap.reason, heads, printed_cells(kind, printed_for(gap.row, own, kind.reported, corpus))
-        )
+        printed = printed_rows(own, of_system(gap.row.system), kind, corpus, section.protocol)
+        return empty_line(gap.row, gap.reason, heads, printed_cells(kind, printed))
 
     facts, warning = text_of(
         corpus_facts(section.corpus, kind, section.examples, section.protocol, section.fingerprint)
@@ -95,6 +95,7 @@ def task_table(task: str, section: Section, sources: Sources, ledger: Ledger) ->
         lines=(*map(line, section.rows), *map(empty, section.empty)),
         drawings=drawings(section_figures(section, reported)),
         audit=audit_anchor(section.fingerprint, sources.audits),
+        order=order_words(section, sources.audits),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unimp_bench.leaderboard.cells import corpus_facts, printed_for
+from unimp_bench.leaderboard.cells import corpus_facts
 from unimp_bench.leaderboard.figures import topic_figures
 from unimp_bench.leaderboard.html.audits import audit_anchor, sliced
 from unimp_bench.leaderboard.html.cells import (
@@ -23,11 +23,12 @@ from unimp_bench.leaderboard.html.tables import (
     empty_line,
     printed_cells,
     printed_heads,
-    quotes,
     text_of,
     words_beside,
 )
 from unimp_bench.leaderboard.labels import row_words
+from unimp_bench.leaderboard.printed import of_system, printed_rows
+from unimp_bench.leaderboard.slices import order_words
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.markdown import anchor
 
@@ -54,10 +55,11 @@ def topic_table(section: TopicSection, sources: Sources, ledger: Ledger) -> Tabl
     spans, best = spans_of(filled, names, kind), _best(section)
 
     def line(order: int, row: TopicRow) -> Line:
+        printed = printed_rows(reported, of_system(row.row.system), kind, corpus, suite.protocol)
         cells = {
             "Order": number_cell(str(order), order),
             "Change": Cell(row_words(row.row)),
-            **printed_cells(kind, printed_for(row.row, reported, kind.reported, corpus)),
+            **printed_cells(kind, printed),
         }
         if not row.results:
             return empty_line(row.row, row.reason, heads, cells)
@@ -69,15 +71,13 @@ def topic_table(section: TopicSection, sources: Sources, ledger: Ledger) -> Tabl
         if row.test is not None:
             cells["Difference"] = number_cell(f"{row.test.difference:+.4f}", row.test.difference)
             cells["p"] = p_value_cell(row.test.p_value)
-        system = row.row.system
-        quoted = quotes(reported, lambda printed: bool(system) and printed.system == system)
         return Line(
             name=row.row.label,
             words=", ".join(words_beside(row.label, row.row.label)),
             label=row.label,
             mark=_mark(row, best),
             reads=row.results[0].model.reads,
-            detail=entries.add(row, quoted),
+            detail=entries.add(row, printed),
             cells=aligned(heads, cells),
         )
 
@@ -95,6 +95,7 @@ def topic_table(section: TopicSection, sources: Sources, ledger: Ledger) -> Tabl
         lines=tuple(line(order, row) for order, row in enumerate(section.rows, start=1)),
         drawings=drawings(topic_figures(section)),
         audit=audit_anchor(section.fingerprint, sources.audits),
+        order=order_words(section, sources.audits),
     )
 
 

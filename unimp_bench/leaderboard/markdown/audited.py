@@ -7,9 +7,12 @@ from pathlib import Path
 
 from unimp_bench.audit.corpus.cuts import CUTS
 from unimp_bench.audit.corpus.record import CorpusAudit, published_path
+from unimp_bench.leaderboard.slices import order_words
+from unimp_bench.leaderboard.tables import Section
+from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.markdown import table_head, table_row
 
-INDEXED = ("transition", "tied", "copy", "cold_user", "cold_item")
+INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
 """The cuts whose shares the index shows."""
 
 TASK = "recommendation"
@@ -28,6 +31,12 @@ def audit_link(fingerprint: str, audits: Sequence[CorpusAudit]) -> list[str]:
     """A line that leads to the audit of a corpus, where one is published."""
     found = next((audit for audit in audits if audit.fingerprint == fingerprint), None)
     return ["", f"How far shortcuts solve it: [audit of {found.name}]({audit_file(found)})."] if found else []
+
+
+def order_banner(section: Section | TopicSection, audits: Sequence[CorpusAudit]) -> list[str]:
+    """That the order of a section's corpus is that of a file, where an audit found so; of rankings alone."""
+    words = order_words(section, audits)
+    return ["", f"> **The order is that of a file.** {words}"] if words else []
 
 
 def audit_index(audits: Sequence[CorpusAudit]) -> list[str]:

@@ -8,6 +8,7 @@ from unimp_bench.audit.corpus.record import CorpusAudit
 from unimp_bench.contracts import TaskCard
 from unimp_bench.leaderboard.cells import GENERATED
 from unimp_bench.leaderboard.markdown.audited import audit_index
+from unimp_bench.leaderboard.slices import order_words
 from unimp_bench.leaderboard.tables import Section
 from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.markdown import anchor, table_head, table_row
@@ -48,7 +49,8 @@ def index_page(
             link = f"[{card.name}]({card.name}.md#{anchor(section.title)})"
             count = sum(row.place is not None for row in section.rows)
             protocol = section.protocol if section.kind.has_protocols else ""
-            corpus = ", ".join(part for part in (section.corpus.name, section.options) if part)
+            order = "order of a file" if order_words(section, audits) else ""
+            corpus = ", ".join(part for part in (section.corpus.name, section.options, order) if part)
             main = section.kind.main
             cells = (link, corpus, section.split, protocol, best.label, main, f"{best.metrics[main].value:.4f}")
             lines.append(table_row((*cells, str(count))))

@@ -16,17 +16,16 @@ from unimp_bench.leaderboard.cells import (
     details,
     main_cells,
     p_cell,
-    printed_for,
-    printed_for_model,
     reasons,
     remarks,
     reported_table,
 )
 from unimp_bench.leaderboard.labels import OLDER
-from unimp_bench.leaderboard.markdown.audited import audit_link
+from unimp_bench.leaderboard.markdown.audited import audit_link, order_banner
 from unimp_bench.leaderboard.markdown.plot_files import PlotFile, folded
 from unimp_bench.leaderboard.markdown.shuffled_table import shuffled_table
 from unimp_bench.leaderboard.markdown.slice_table import slice_details
+from unimp_bench.leaderboard.printed import LEGEND, nearest_cell, of_model, of_system, printed_rows
 from unimp_bench.leaderboard.tables import EmptyRow, Row, Section
 from unimp_bench.markdown import table_head, table_row
 from unimp_bench.reported import Reported
@@ -64,10 +63,9 @@ def task_page(
         f"Rows are ordered by {kind.main}{'' if ordered.higher_is_better else ', the lowest first'}. Brackets hold 95% "
         f"bootstrap intervals over examples. `p` is the paired test of {kind.compared} against the best row "
         "(Holm-corrected within the table); bold where below 0.05. *ceiling* rows know the truth of a generated corpus "
-        "and take no place. *Reported* is what a paper prints: comparable where it is on the same data, marked † where "
-        f"it is on other data. {OLDER} marks a row of an earlier version of the model, its features, the task or the "
-        "selection rule; versions never share a row. Costs are those of the machine that the result file names, beside "
-        "whatever else it ran. "
+        f"and take no place. {LEGEND} {OLDER} marks a row of an earlier version of the model, its features, the task "
+        "or the selection rule; versions never share a row. Costs are those of the machine that the result file names, "
+        "beside whatever else it ran. "
         f"Variants of UniMP that are there to be compared with it stand on pages of their own: {elsewhere}.",
     ]
     if gallery:
@@ -93,6 +91,7 @@ def _section(
         "",
         *corpus_facts(section.corpus, kind, section.examples, section.protocol, section.fingerprint),
         *audit_link(section.fingerprint, audits),
+        *order_banner(section, audits),
         "",
         *table_head(("#", "Model", *brief(section.names, kind), *reported_name, "p", *COSTS)),
         *(table_row(_cells(row, section, reported)) for row in section.rows),
@@ -107,12 +106,14 @@ def _section(
 
 
 def _cells(row: Row, section: Section, reported: Sequence[Reported]) -> list[str]:
-    kind = section.kind
+    kind, wanted = section.kind, of_model(row.results[0].model.name)
+    tables = [table for table in reported if table.split == section.split]
+    printed = printed_rows(tables, wanted, kind, section.corpus.name, section.protocol)
     return [
         "*ceiling*" if row.place is None else str(row.place),
         row.label + (f", {len(row.results)} seeds" if len(row.results) > 1 else ""),
         *main_cells(row, section.names, kind),
-        *([printed_for_model(row.results[0].model.name, section, reported)] if kind.reported else []),
+        *([nearest_cell(printed, kind.reported)] if kind.reported else []),
         p_cell(row.p_value),
         *cost_cells(row.results[0].cost),
     ]
@@ -121,6 +122,13 @@ def _cells(row: Row, section: Section, reported: Sequence[Reported]) -> list[str
 def _empty_cells(empty: EmptyRow, section: Section, reported: Sequence[Reported]) -> list[str]:
     kind, row = section.kind, empty.row
     tables = [table for table in reported if table.split == section.split and table.topic in ("", table.task)]
-    printed = printed_for(row, tables, kind.reported, section.corpus.name)
+    printed = printed_rows(tables, of_system(row.system), kind, section.corpus.name, section.protocol)
     blank = [""] * len(brief(section.names, kind))
-    return ["", row.label, *blank, *([printed] if kind.reported else []), "", *cost_cells(None)]
+    return [
+        "",
+        row.label,
+        *blank,
+        *([nearest_cell(printed, kind.reported)] if kind.reported else []),
+        "",
+        *cost_cells(None),
+    ]

@@ -14,15 +14,15 @@ from unimp_bench.leaderboard.cells import (
     details,
     main_cells,
     p_cell,
-    printed_for,
     reasons,
     remarks,
     reported_table,
 )
 from unimp_bench.leaderboard.labels import OLDER, row_words
-from unimp_bench.leaderboard.markdown.audited import audit_link
+from unimp_bench.leaderboard.markdown.audited import audit_link, order_banner
 from unimp_bench.leaderboard.markdown.plot_files import PlotFile, shown
 from unimp_bench.leaderboard.markdown.slice_table import slice_details
+from unimp_bench.leaderboard.printed import LEGEND, nearest_cell, of_system, printed_rows
 from unimp_bench.leaderboard.topics import TopicRow, TopicSection
 from unimp_bench.markdown import table_head, table_row
 from unimp_bench.reported import Reported
@@ -54,11 +54,11 @@ def topic_page(
         "",
         "Rows stand in the order of the paper. Brackets hold 95% bootstrap intervals over examples, of the mean over "
         f"seeds. *Difference* is to the first row, {base}, on the same examples, and `p` its paired test "
-        "(Holm-corrected within the table); bold where below 0.05. *Reported* is what the paper prints, marked † where "
-        f"it is on other data. {OLDER} marks a row of an earlier version of the model, its features, the task or the "
-        "selection rule. A heading names preset and settings of all rows of UniMP, the column *Change* what a row "
-        "has beside them. Empty rows have their reason below the table. Costs are those of the machine that the result "
-        "file names, beside whatever else it ran, and hold those of all earlier fits.",
+        f"(Holm-corrected within the table); bold where below 0.05. {LEGEND} {OLDER} marks a row of an earlier version "
+        "of the model, its features, the task or the selection rule. A heading names preset and settings of all rows "
+        "of UniMP, the column *Change* what a row has beside them. Empty rows have their reason below the table. Costs "
+        "are those of the machine that the result file names, beside whatever else it ran, and hold those of all earlier "
+        "fits.",
     ]
     if not found:
         lines += ["", f"No result has been published yet: `unimp-bench suite {suite.name}`."]
@@ -86,6 +86,7 @@ def _section(
         "",
         *corpus_facts(section.corpus, kind, section.examples, section.suite.protocol, section.fingerprint),
         *audit_link(section.fingerprint, audits),
+        *order_banner(section, audits),
         "",
         *table_head(columns),
         *(table_row(_cells(row, section, reported, bool(reported_name))) for row in section.rows),
@@ -100,6 +101,7 @@ def _section(
 def _cells(row: TopicRow, section: TopicSection, reported: Sequence[Reported], has_reported: bool) -> list[str]:
     kind = section.kind
     test = row.test
+    printed = printed_rows(reported, of_system(row.row.system), kind, section.corpus.name, section.suite.protocol)
     return [
         row.label,
         row_words(row.row),
@@ -107,6 +109,6 @@ def _cells(row: TopicRow, section: TopicSection, reported: Sequence[Reported], h
         *main_cells(row, section.names, kind),
         "" if test is None else f"{test.difference:+.4f}",
         p_cell(test.p_value if test else None),
-        *([printed_for(row.row, reported, kind.reported, section.corpus.name)] if has_reported else []),
+        *([nearest_cell(printed, kind.reported)] if has_reported else []),
         *cost_cells(row.results[0].cost if row.results else None),
     ]

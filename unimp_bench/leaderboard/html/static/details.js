@@ -110,7 +110,7 @@ function tiesPart(detail) {
 function quotedPart(detail) {
   const lines = detail.quoted.map((each) => {
     const cells = Object.entries(each.metrics).map(([name, value]) => `${name} ${number(value)}`);
-    return `${each.source}, ${each.system}${each.same_data ? "" : " (other data)"}: ${cells.join(", ")}`;
+    return `${each.source}, ${each.system}${each.differs ? ` (${each.differs})` : ""}: ${cells.join(", ")}`;
   });
   return part("What papers report", ...bullets(lines));
 }
