@@ -57,8 +57,8 @@ def topic_page(
         f"(Holm-corrected within the table); bold where below 0.05. {LEGEND} {OLDER} marks a row of an earlier version "
         "of the model, its features, the task or the selection rule. A heading names preset and settings of all rows "
         "of UniMP, the column *Change* what a row has beside them. Empty rows have their reason below the table. Costs "
-        "are those of the machine that the result file names, beside whatever else it ran, and hold those of all earlier "
-        "fits.",
+        "are those of the machine that the result file names, beside whatever else it ran, and hold those of all "
+        "earlier fits.",
     ]
     if not found:
         lines += ["", f"No result has been published yet: `unimp-bench suite {suite.name}`."]
