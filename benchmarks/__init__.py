@@ -12,6 +12,7 @@ BENCHMARKS = (
     "merged_catalogue",
     "recbole_adapter",
     "all_positions",
+    "two_trainings",
     "text_metrics",
     "export",
     "picture_tokens",

@@ -23,6 +23,7 @@ from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
 from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
+from unimp_bench.progress import stage
 from unimp_bench.records import PROTOCOLS, Protocol
 from unimp_bench.spec import FitSpec
 from unimp_bench.splits import catalogue
@@ -80,7 +81,7 @@ def fit_or_load(
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
         work = folder / "work"
         work.mkdir(exist_ok=True)
-        with _stopwatch(work / "seconds") as elapsed:
+        with _stopwatch(work / "seconds") as elapsed, stage(f"{spec.model}: fitting"):
             data = _fit_data(spec, corpus, work, cache, start)
             model.fit(data)
             _select_and_save(model, data, spec, folder, protocol)

@@ -24,6 +24,7 @@ from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
 from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
+from unimp_bench.progress import stage
 from unimp_bench.provenance import provenance
 from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.resources import Resources
@@ -129,7 +130,8 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
             wait()  # until the result is there
             return Result.read(folder / RESULT_NAME), False
         started = time.perf_counter()
-        prediction = kind_of(task.kind).predict(model, examples, setting)
+        with stage(f"{request.model}: predicting {len(examples):,} examples"):
+            prediction = kind_of(task.kind).predict(model, examples, setting)
         cost = _cost(model, fit, len(examples), time.perf_counter() - started)
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)

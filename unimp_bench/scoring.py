@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.metrics.scores import Missing, Score
+from unimp_bench.progress import stage
 from unimp_bench.ranking import Ranking
 from unimp_bench.records import Examples
 from unimp_bench.rendering import example_ids
@@ -47,7 +48,8 @@ def scored(
 ) -> Result:
     """The result of some answers: every metric that can be computed, and why the others cannot."""
     corpus, examples = answers.setting.corpus, answers.examples
-    found = kind_of(answers.setting.task.kind).scores(answers.prediction, examples, answers.setting)
+    with stage(f"{model.name}: scoring {len(examples):,} predictions"):
+        found = kind_of(answers.setting.task.kind).scores(answers.prediction, examples, answers.setting)
     scores = {name: score for name, score in found.items() if isinstance(score, Score)}
     is_ranking = isinstance(answers.prediction, Ranking)
     kept = {} if is_ranking else {name: score.values for name, score in scores.items() if score.values is not None}

@@ -30,9 +30,10 @@ from unimp_bench.corpus import Items
 
 @dataclass(frozen=True)
 class LightGCNConfig(TrainingSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+    """Settings.
 
     Attributes:
+        batch_size: interactions a step.
         width: of the embeddings.
         layers: K, the hops of the propagation; 0 is matrix factorisation.
         l2: weight of the squared norms of a step's rows of E0.

@@ -38,9 +38,10 @@ CONSTANTS = (0.0, 10.0, 20.0, 30.0, 40.0)
 
 @dataclass(frozen=True)
 class MACRConfig(TrainingSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+    """Settings.
 
     Attributes:
+        batch_size: interactions a step.
         width: of the vectors.
         item_weight, user_weight: alpha and beta, weights of the losses of the two branches.
         l2: weight of the squared norms of a step's vectors.

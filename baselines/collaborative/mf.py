@@ -25,9 +25,10 @@ from unimp_bench.corpus import Items
 
 @dataclass(frozen=True)
 class MFConfig(TrainingSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+    """Settings.
 
     Attributes:
+        batch_size: interactions a step.
         width: of the vectors.
         l2: weight of the squared norms of a step's vectors.
         init_std: standard deviation of the first vectors.

@@ -42,11 +42,11 @@ from unimp_bench.records import Examples, FloatArray, IntArray
 class UltraGCNConfig(TrainingSettings):
     """Settings, of the authors' run on Amazon CDs but for fewer negatives, a higher rate and wider first embeddings.
 
-    Those of the training are in ``TrainingSettings``; a sample is one interaction.
-
     Attributes:
+        batch_size: interactions a step.
         width: of the embeddings.
-        w1, w2, w3, w4: see the module.
+        w1, w2: weights of an interaction in L_C: ``w1 + w2 b``, b by the degrees of user and item.
+        w3, w4: weights of a negative in L_O: ``w3 + w4 b``.
         negatives: items drawn for each batch.
         negative_weight: of the mean over the negatives.
         neighbours: items that each item is held to.

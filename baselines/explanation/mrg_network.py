@@ -34,9 +34,10 @@ _WRITTEN_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class MRGConfig(TrainingSettings):
-    """Settings; a sample is an interaction, its sentence included.
+    """Settings.
 
     Attributes:
+        batch_size: interactions, with their sentences a step.
         factors: F, of a user and of an item; ``[p; q]``, the trunk and the regions have twice as many channels.
         word_width, state_width: of word vectors and of the LSTM.
         dropout: of what goes to the words.

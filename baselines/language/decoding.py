@@ -18,6 +18,7 @@ from baselines.language.network import LanguageNetwork
 from baselines.language.phrases import Phrases
 from baselines.language.trie import Trie
 from baselines.learning.sequences import of_like_length
+from unimp_bench.progress import progress
 from unimp_bench.records import FloatArray, IntArray, Shown
 
 _LOGITS = 1 << 24
@@ -60,7 +61,7 @@ def search(network: LanguageNetwork, prompts: Phrases, beams: int, most_tokens: 
     tokens = np.zeros((len(prompts), beams, most_tokens), dtype=np.int64)
     scores = np.zeros((len(prompts), beams))
     size = max(1, min(_ROWS, _LOGITS // (beams * network.t5.config.vocab_size)))
-    for rows in of_like_length(prompts.lengths(), size):
+    for rows in progress(list(of_like_length(prompts.lengths(), size)), "generating", unit="batch"):
         source = network.source(prompts.take(rows))
         found = network.t5.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=network.encode(source)),

@@ -11,9 +11,10 @@ from unimp_bench.bounds import Count, Rate, Share, Weight
 
 @dataclass(frozen=True)
 class LanguageSettings(TrainingSettings):
-    """Settings; a sample is one prompt with its answer.
+    """Settings.
 
     Attributes:
+        batch_size: prompts, with their answers a step.
         backbone: name or folder of a T5 of transformers, with its own tokenizer; empty for one made here, from its
             first weights on, with the sizes below.
         vocabulary: subwords of a tokenizer trained here.

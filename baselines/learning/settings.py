@@ -16,7 +16,7 @@ class TrainingSettings:
         patience: validations in a row without a better score after which training stops, under each protocol.
         validate_every: epochs from one validation to the next; the best epoch is one of those validated.
         learning_rate: of the optimizer.
-        batch_size: samples a step; what a sample is, the system says.
+        batch_size: training samples a step.
     """
 
     epochs: Count = 300

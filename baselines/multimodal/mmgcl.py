@@ -54,9 +54,10 @@ BLANK_STD = 0.1
 
 @dataclass(frozen=True)
 class MMGCLConfig(VisualSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+    """Settings.
 
     Attributes:
+        batch_size: interactions a step.
         width: of the vectors.
         layers: hops of the propagation.
         contrast: weight of the contrasts, alpha of the paper (authors' code: 0.4).

@@ -62,9 +62,10 @@ DECAY, DECAY_EPOCHS = 0.96, 50
 
 @dataclass(frozen=True)
 class MMSSLConfig(VisualSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+    """Settings.
 
     Attributes:
+        batch_size: interactions a step.
         width: of the vectors, a multiple of 4, the heads of the attention.
         dropout: of the projected features.
         neighbours: items that a modality relates to each user.

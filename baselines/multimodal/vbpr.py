@@ -31,9 +31,10 @@ from unimp_bench.corpus import Items
 
 @dataclass(frozen=True)
 class VBPRConfig(VisualSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one interaction.
+    """Settings.
 
     Attributes:
+        batch_size: interactions a step.
         width: of ``gamma``, what a user and an item are apart from looks.
         visual_width: of ``theta``, what looks are projected to.
         l2: weight of the squared norms of a triple's rows, biases included.

@@ -31,6 +31,7 @@ from unimp_bench.bounds import Count, Rate
 from unimp_bench.contracts import FitData, Parameters, Rater
 from unimp_bench.corpus import Items
 from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.progress import training
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 FILE = "factors.safetensors"
@@ -94,8 +95,12 @@ class RatingMF(Rater[RatingMFConfig]):
         ratings = Ratings.of(examples.train.histories)
         if not len(ratings):
             raise UsageError("the training part of this corpus has no rating to factorise; choose another corpus")
-        training = _Training(ratings, examples.train.histories.users, len(data.items), data.seed, self.config)
-        tried = (training.best(regularisation, examples.validation) for regularisation in REGULARISATIONS)
+        course = _Training(ratings, examples.train.histories.users, len(data.items), data.seed, self.config)
+        tried = []
+        with training("rating-mf", len(REGULARISATIONS), unit="regularisation") as shown:
+            for number, regularisation in enumerate(REGULARISATIONS, 1):
+                tried.append(course.best(regularisation, examples.validation))
+                shown.reached(number)
         self._factors = min(tried, key=lambda factors: factors.squared_error(examples.validation))
 
     def rate(self, examples: Examples) -> FloatArray:

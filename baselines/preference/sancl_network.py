@@ -51,9 +51,10 @@ _SURE = 0.01
 
 @dataclass(frozen=True)
 class SANCLConfig(TrainingSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one rating.
+    """Settings.
 
     Attributes:
+        batch_size: ratings a step.
         alpha: weight of the contrast; 0 leaves it out.
         temperature: that its cosines are divided by.
         history: last interactions that are read.

@@ -26,7 +26,7 @@ class RecBoleConfig:
     Attributes:
         model: RecBole's name of the model.
         epochs: most epochs; models without gradient training take one.
-        patience: epochs in a row without a better validation NDCG@5 after which training stops.
+        patience: epochs in a row without a better validation score after which training stops.
         learning_rate: of the optimizer.
         batch_size: training samples a step (users, for autoencoders).
         max_length: most recent history items that a sequential model reads.

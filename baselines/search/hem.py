@@ -43,9 +43,10 @@ from unimp_bench.records import Examples, Histories, IntArray, Texts, slices
 
 @dataclass(frozen=True)
 class HEMConfig(SearchSettings):
-    """Settings; a sample is one word of a review.
+    """Settings.
 
     Attributes:
+        batch_size: words of reviews a step.
         query_weight: ``lambda``; 1 ranks by the query alone, 0 by the user alone.
         words_per_review: an epoch reads so many of a review's words, a stretch that begins anywhere.
         l2: weight of the squared norms.

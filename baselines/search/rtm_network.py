@@ -37,9 +37,10 @@ _DOCUMENTS = 8192
 
 @dataclass(frozen=True)
 class RTMConfig(TrainingSettings):
-    """Settings; a sample is a training interaction with one before it.
+    """Settings.
 
     Attributes:
+        batch_size: interactions that have one before them a step.
         width: of words, reviews and states, a multiple of ``heads``, even.
         inner: width inside the feed-forward layers.
         layers, heads: of the transformer.

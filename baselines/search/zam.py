@@ -43,9 +43,10 @@ _FIELDS = ("title", "category", "brand")
 
 @dataclass(frozen=True)
 class ZAMConfig(SearchSettings):
-    """Settings; a sample is one interaction.
+    """Settings.
 
     Attributes:
+        batch_size: interactions a step.
         heads: columns of the attention's matrix.
         history: most items that are attended to.
         zero: whether there is the slot of nothing; without it the model is AEM.

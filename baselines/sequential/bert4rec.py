@@ -41,9 +41,10 @@ from unimp_bench.records import Examples
 
 @dataclass(frozen=True)
 class BERT4RecConfig(TransformerSettings):
-    """Settings; a sample is one window of a user's sequence.
+    """Settings.
 
     Attributes:
+        batch_size: windows of users' sequences a step.
         mask_share: of a window's items that are hidden, rho of the paper; at least one is.
         last_share: of the windows that hide their last item alone, as a history is scored.
         weight_decay: decoupled, not on biases and norms.

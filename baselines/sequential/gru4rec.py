@@ -32,10 +32,11 @@ ELU_SLOPE = 0.5
 
 @dataclass(frozen=True)
 class GRU4RecConfig(TrainingSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one window of a user's sequence.
+    """Settings.
 
     Attributes:
-        loss: see the module.
+        batch_size: windows of users' sequences a step.
+        loss: ``ce``, cross-entropy over the catalogue, or ``bpr-max``, against sampled items.
         max_length: items of a history that are read, the last ones.
         width: of embeddings and of the hidden state.
         layers: of the GRU.

@@ -38,9 +38,10 @@ from unimp_bench.records import Examples, IntArray
 
 @dataclass(frozen=True)
 class HGNConfig(TrainingSettings):
-    """Settings; those of the training are in ``TrainingSettings``, a sample is one window of a user's sequence.
+    """Settings.
 
     Attributes:
+        batch_size: windows of users' sequences a step.
         length: L, items that a window shows.
         targets: T, items after them that it learns.
         width: of all vectors.

@@ -26,13 +26,16 @@ NO_ATTRIBUTES = "no category and no brand in this corpus: pre-trained on items a
 
 @dataclass(frozen=True)
 class S3RecConfig(TransformerSettings):
-    """Settings; a sample of the second stage is one window of a user's sequence, of the first one beginning of one.
+    """Settings.
 
     Attributes:
-        pretraining_epochs: as many beginnings of sequences as there are users make one; 0 leaves the first stage out.
-        pretraining_rate, pretraining_batch_size: learning rate and samples a step of the first stage.
+        batch_size: windows of users' sequences a step.
+        pretraining_epochs: of the first stage, each of one beginning of a sequence a user; 0 leaves it out.
+        pretraining_rate: learning rate of the first stage.
+        pretraining_batch_size: beginnings of sequences a step of the first stage.
         mask_share: of a beginning's items that are hidden, beside the last one, which always is.
-        aap, mip, map, sp: weights of the four losses of the first stage.
+        aap, mip, map, sp: weights of the losses of the first stage: attributes of items, hidden items, attributes of
+            hidden items, segments.
     """
 
     epochs: Count = 200

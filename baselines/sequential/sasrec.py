@@ -43,10 +43,12 @@ NORM_EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class SASRecConfig(TransformerSettings):
-    """Settings; a sample is one window of a user's sequence.
+    """Settings.
 
     Attributes:
-        form: see the module.
+        batch_size: windows of users' sequences a step.
+        form: ``ce``, RecBole's blocks and cross-entropy over the catalogue; ``original``, the paper's blocks and binary
+            cross-entropy with one negative.
     """
 
     batch_size: Count = 256

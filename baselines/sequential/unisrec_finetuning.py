@@ -35,14 +35,16 @@ from unimp_bench.records import Examples, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class UniSRecConfig(TransformerSettings):
-    """Settings; a sample of fine-tuning is a window of a user's sequence, of pre-training a history and what came next.
+    """Settings.
 
     Attributes:
+        batch_size: windows of users' sequences a step.
         text: the frozen encoder of item texts, as ``unimp_bench.features.text.text_vectors`` takes it.
         experts, adaptor_dropout: of the adaptor; the dropout is that of text vectors.
         temperature: tau, of all cosines.
-        pretraining_epochs: as many histories as there are users make one; 0 leaves pre-training out.
-        pretraining_rate, pretraining_batch_size: learning rate and samples a step of pre-training.
+        pretraining_epochs: of pre-training, each of as many histories as there are users; 0 leaves it out.
+        pretraining_rate: learning rate of pre-training.
+        pretraining_batch_size: histories, with their next items, a step of pre-training.
         item_drop: share of a history's items that its copy lacks.
         copy_weight: of the loss between a history and its copy.
         frozen: after pre-training leave the transformer and its places as they are.

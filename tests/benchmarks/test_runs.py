@@ -34,6 +34,7 @@ SLOW = {
     "main_job": "",
     "all_positions": "--model sasrec --users 100 --minutes 0.02",
     "picture_tokens": "--corpus planted",
+    "two_trainings": "--corpus planted --epochs 1 --rounds 1",
     "unimp_speed.training": "--corpus planted --small --encoder tiny --rounds 1 --seconds 0.1",
     "unimp_speed.evaluation": "--corpus planted --small --encoder tiny --rounds 1 --users 2",
     "unimp_speed.memory": "--vocabulary 2000 --sentences 2 --tokens 64",

@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.leaderboard.pretended import make_result
 from unimp_bench.paths import Workspace
 from unimp_bench.suites import SuiteRow
-from unimp_bench.suites.execution.board import Board, duration, progress_of
+from unimp_bench.suites.execution.board import Board, progress_of
 from unimp_bench.suites.execution.event import Event, State
 from unimp_bench.suites.execution.live import chosen_for, live, shown_live, summary, table
 from unimp_bench.suites.execution.plain import plain
@@ -149,11 +149,6 @@ def test_without_a_terminal_there_is_a_line_an_event(
         f"  running    itemknn, recommendation, seed 0: {workspace.runs / cell.key / 'log.txt'}",
         "  failed     itemknn, recommendation, seed 0: NaN scores  (3 s, 0 left)",
     ]
-
-
-def test_durations_are_read_at_a_glance() -> None:
-    said = [duration(seconds) for seconds in (0.4, 41, 90, 3599, 3900, 90_000)]
-    assert said == ["0 s", "41 s", "2 min", "1 h 00", "1 h 05", "25 h 00"]
 
 
 def test_help_loads_neither_rich_nor_ray_nor_torch() -> None:

@@ -21,9 +21,12 @@ import click
 
 from unimp_bench import __version__
 from unimp_bench.cli.group import Group
+from unimp_bench.cli.quiet import quiet_libraries
 from unimp_bench.errors import BenchError
 from unimp_bench.names import nearest
 from unimp_bench.processes import helping
+from unimp_bench.progress import nothing_goes_on
+from unimp_bench.threads import share_cores
 
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",
@@ -82,8 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     if helping():
         sys.stdout = io.StringIO()  # the main process says the same
+    share_cores(os.environ)
     try:
-        root.main(args=arguments, prog_name="unimp-bench", standalone_mode=False)
+        with quiet_libraries():
+            root.main(args=arguments, prog_name="unimp-bench", standalone_mode=False)
     except BenchError as error:
         _fail(str(error), error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -117,6 +122,7 @@ def _no_such_option(error: click.NoSuchOption) -> str:
 def _fail(message: str, code: int) -> None:
     if MADE in os.environ:
         message = _OF_MAKE.sub(lambda found: found[1].upper().replace("-", "_") + ("=<" if found[2] else ""), message)
+    nothing_goes_on()
     click.echo(f"error: {message}", err=True)
     sys.exit(code)
 

@@ -19,9 +19,11 @@ from unimp_bench.picture_tokens.config import TokenizerConfig
 from unimp_bench.picture_tokens.files import UInt8Array
 from unimp_bench.picture_tokens.model import build, codes_to_latents, nearest_codes, to_signal
 from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
-from unimp_bench.progress import progress
+from unimp_bench.progress import training
 from unimp_bench.torch_setup import own_chance
 
+_SHOWN = 20
+"""How often a training says how far it has come."""
 _REVIVE_EVERY = 25
 _REVIVE_UNTIL = 0.7
 """A code that goes unused for so many steps moves onto an encoder output; the last share of training settles them."""
@@ -42,19 +44,23 @@ def train_tokenizer(config: TokenizerConfig, pictures: UInt8Array) -> PictureTok
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / config.steps))
     codebook: Tensor = model.quantize.embedding.weight
     used = torch.zeros(config.codes, dtype=torch.bool, device=place)
-    for step in progress(range(config.steps), "training the picture tokenizer", unit="step"):
-        rows = torch.randint(len(pictures), (config.batch,), generator=batches)
-        loss, latents, codes = vq_loss(model, to_signal(source[rows.to(place)], config.patch), config.commitment)
-        if not torch.isfinite(loss):
-            raise ModelError(f"the picture tokenizer's loss is {loss.item()} at step {step}; lower its learning rate")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        used[codes.flatten()] = True
-        if step % _REVIVE_EVERY == 0 and step < _REVIVE_UNTIL * config.steps:
-            revive(codebook, ~used, latents, batches)
-            used.zero_()
+    with training("picture tokenizer", config.steps, unit="step") as shown:
+        for step in range(config.steps):
+            rows = torch.randint(len(pictures), (config.batch,), generator=batches)
+            loss, latents, codes = vq_loss(model, to_signal(source[rows.to(place)], config.patch), config.commitment)
+            if not torch.isfinite(loss):
+                where = f"at step {step}; lower its learning rate"
+                raise ModelError(f"the picture tokenizer's loss is {loss.item()} {where}")
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            used[codes.flatten()] = True
+            if step % _REVIVE_EVERY == 0 and step < _REVIVE_UNTIL * config.steps:
+                revive(codebook, ~used, latents, batches)
+                used.zero_()
+            if (step + 1) % max(config.steps // _SHOWN, 1) == 0:
+                shown.reached(step + 1, loss.item())
     return PictureTokenizer(config, model)
 
 

@@ -30,7 +30,8 @@ class UniMPConfig:
             backbone brings its own.
         ids: how an item is written: ``atomic``, a token of its own, or ``semantic``, a short code of its content
             (TIGER, Rajput et al., 2023).
-        id_levels, id_codes: codes of a semantic id before the one that resolves collisions, and values of each.
+        id_levels: codes of a semantic id, before the one that resolves collisions.
+        id_codes: values that each of them can take.
         beams: beginnings of semantic ids that are followed at each of their tokens (paper: 10); an item that none
             reaches stands below all others. 0 follows all of them.
         encoder: ``tiny``, or the name of an open_clip model (paper: ``ViT-L-14``).
@@ -46,7 +47,8 @@ class UniMPConfig:
             embeddings, the backbone as it is (the paper; the survey's representation transfer); ``output``: the output
             layer alone (the paper's efficient tuning); ``lora`` and ``prompt``: as ``fusion``, with low-rank updates of
             the backbone's attention, or with trained tokens in front of each sentence.
-        lora_rank, prompt_tokens: sizes of the two.
+        lora_rank: of the low-rank updates of ``lora``.
+        prompt_tokens: trained tokens of ``prompt``.
         fusion: how pictures reach the decoder. ``exclusive``: gated cross-attention, each token to its own item's
             picture (Eq. 3-4). ``inclusive``: to all pictures up to its own. ``sum``: no cross-attention, a picture is
             added to its ``[IMG]`` token. ``early``: pictures are tokens of the sentence (VIP5). ``late``: they meet the
@@ -73,8 +75,10 @@ class UniMPConfig:
         batch_tokens: tokens of a batch, padding included.
         accumulation: batches of a step.
         logit_rows: labels whose logits over the vocabulary are held at once; bounds the memory of a step.
-        learning_rate, warmup, weight_decay, clip: AdamW under a cosine schedule with ``warmup`` as a share of all
-            steps; decay acts on cross-attention matrices alone; gradients are clipped at norm ``clip``.
+        learning_rate: of AdamW, at its peak; a cosine schedule leads up and down.
+        warmup: share of all steps in which the learning rate rises.
+        weight_decay: of AdamW, on the matrices of the cross-attention alone.
+        clip: norm at which gradients are clipped.
         draws: examples of each user that an epoch draws where a prompt or an answer is long (selection, explanation and
             image generation); of rankings and ratings it takes all. (The authors' code draws one of every task.)
         rating: what a rating is: its ``expectation`` under the probabilities of the rating tokens, or the

@@ -142,11 +142,3 @@ def _epoch(line: str) -> str:
     elif isinstance(said.get("loss"), float):
         parts += [f"loss {said['loss']:.4f}"]
     return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a reader takes them in: ``41 s``, ``12 min``, ``3 h 05``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d}"

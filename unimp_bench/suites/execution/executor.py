@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from unimp_bench.threads import share_cores
+
 PROGRAM = ("-m", "unimp_bench.cli.main")
 """What Python is given to be ``unimp-bench``, whether the console script is installed or not."""
-
-THREADS = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ class Processes(Executor):
 
     def start(self, arguments: Sequence[str], log: Path) -> Job:
         environment = dict(os.environ)
-        if self.places > 1:
-            environment.setdefault(THREADS, str(max(1, (os.cpu_count() or 1) // self.places)))
+        share_cores(environment, self.places)
         return _Process(start_process(arguments, log, environment))
 
 

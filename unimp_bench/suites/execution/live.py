@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from unimp_bench.paths import Workspace
-from unimp_bench.suites.execution.board import Board, Standing, duration, progress_of
+from unimp_bench.progress import duration
+from unimp_bench.suites.execution.board import Board, Standing, progress_of
 from unimp_bench.suites.execution.event import State
 from unimp_bench.suites.execution.plain import Follow, echo_standings
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from unimp_bench.features.pictures import PictureFeatures
+from unimp_bench.progress import progress
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.vision import VisualEmbeddings
@@ -38,7 +39,8 @@ class Asked:
         of them fits ``_RESAMPLED`` bytes.
         """
         features = self.features if self.features is None else self._resampled(model, self.features)
-        for chosen in planned(self.sentences, self.batch_tokens, seed=None):
+        plan = list(planned(self.sentences, self.batch_tokens, seed=None))
+        for chosen in progress(plan, "unimp: answering", unit="batch"):
             yield chosen, collate(self.sentences, chosen, features, self.vocabulary).to(model.device)
 
     def _resampled(self, model: UniMPModel, features: PictureFeatures) -> PictureFeatures | VisualEmbeddings:

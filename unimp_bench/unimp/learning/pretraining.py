@@ -11,7 +11,7 @@ from torch import nn
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.processes import main_first
-from unimp_bench.progress import progress
+from unimp_bench.progress import training
 from unimp_bench.records import IntArray
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import UniMPConfig
@@ -87,23 +87,24 @@ def _pretrain(
     seeds = np.random.default_rng(seed).integers(2**31, size=config.pretraining_epochs)
     plans = [list(planned(source, config.batch_tokens, int(each))) for each in seeds]
     total, step, means = sum(map(len, plans)), 0, []
-    for epoch, plan in enumerate(plans):
-        label = f"unimp: {config.pretraining} pre-training, epoch {epoch + 1} of {len(plans)}"
-        losses = []
-        for chosen in progress(plan, label, unit="step"):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * schedule(step, total, config.warmup)
-            with accelerator.autocast():
-                loss = pretext(collate(source, chosen, features, vocabulary).to(accelerator.device))
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(pretext.parameters(), config.clip)
-            if not torch.isfinite(norm):
-                raise ModelError(f"unimp: the pre-training diverged at step {step}; lower learning_rate")
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-            step += 1
-        means.append(float(np.mean(losses)))
+    with training(f"unimp, {config.pretraining} pre-training", len(plans)) as shown:
+        for epoch, plan in enumerate(plans):
+            losses = []
+            for chosen in shown.batches(plan, total=len(plan)):
+                for group in optimizer.param_groups:
+                    group["lr"] = config.learning_rate * schedule(step, total, config.warmup)
+                with accelerator.autocast():
+                    loss = pretext(collate(source, chosen, features, vocabulary).to(accelerator.device))
+                loss.backward()
+                norm = nn.utils.clip_grad_norm_(pretext.parameters(), config.clip)
+                if not torch.isfinite(norm):
+                    raise ModelError(f"unimp: the pre-training diverged at step {step}; lower learning_rate")
+                optimizer.step()
+                optimizer.zero_grad()
+                losses.append(loss.item())
+                step += 1
+            means.append(float(np.mean(losses)))
+            shown.reached(epoch + 1, means[-1])
     model.to(home).eval()
     return means
 

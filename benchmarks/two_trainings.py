@@ -1,0 +1,68 @@
+"""Two trainings at once.
+
+`unimp-bench run` of a SASRec on the sample, alone and beside a second one, each with as many threads as a side has.
+Threads that wait for each other **spin**, as GCC's OpenMP has them do for some milliseconds where nothing is set, or
+**sleep** at once, as `unimp-bench` sets them to (`unimp_bench/threads.py`). Seconds are wall seconds of a fit, the mean
+of both where there are two: how long somebody waits is what differs.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+
+import click
+
+from benchmarks.command import benchmark
+from benchmarks.processes import run_command
+from benchmarks.record import WALL, Measure
+from benchmarks.turns import in_turns
+from data_prep.build import build_corpus
+from unimp_bench.results import RESULT_NAME, Result
+from unimp_bench.testing.planted import write_planted_corpus
+from unimp_bench.threads import WAITING
+
+SIDES = {"spin": {"GOMP_SPINCOUNT": "300000"}, "sleep": dict(WAITING)}
+CASES = {"one training": 1, "two at once": 2}
+
+
+def fit_seconds(corpus: Path, epochs: int, environment: dict[str, str]) -> float:
+    """Of a fit in a workspace of its own."""
+    run = ["-m", "unimp_bench.cli.main", "run", "--task", "recommendation", "--model", "sasrec"]
+    settings = ["--set", f"epochs={epochs}", "--set", f"validate_every={epochs}"]
+    with tempfile.TemporaryDirectory() as home:
+        place = environment | {"UNIMP_BENCH_HOME": home}
+        run_command([*run, "--corpus", str(corpus), *settings], environment=place)
+        (written,) = Path(home).glob(f"runs/*/{RESULT_NAME}")
+        cost = Result.read(written).cost
+    assert cost is not None
+    return cost.fit_seconds
+
+
+def at_once(count: int, corpus: Path, epochs: int, environment: dict[str, str]) -> float:
+    """Mean seconds of so many fits that begin together."""
+    with ThreadPoolExecutor(count) as pool:
+        return fmean(pool.map(lambda _: fit_seconds(corpus, epochs, environment), range(count)))
+
+
+@benchmark("torch")
+@click.option("--corpus", type=click.Choice(["sample", "planted"]), default="sample")
+@click.option("--epochs", default=5)
+@click.option("--rounds", default=3)
+def command(corpus: str, epochs: int, rounds: int) -> Iterator[Measure]:
+    """See the top of the file."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / corpus
+        if corpus == "planted":
+            write_planted_corpus(folder)
+        else:
+            build_corpus(corpus, folder, None)
+        for case, count in CASES.items():
+            works = {side: partial(at_once, count, folder, epochs, said) for side, said in SIDES.items()}
+            yield Measure.of(case, "a fit", WALL, in_turns(works, rounds), compared=True)
+            yield Measure.fact(case, "load after it", round(os.getloadavg()[0], 1))
