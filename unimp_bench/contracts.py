@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:  # lists and --help read the cards of this module, and load nothing for it
@@ -145,6 +145,7 @@ class FitData:
         start: what the fit goes on from; None for a fit that begins anew.
         leak: gives the whole corpus, held-out interactions included, to show what a leak is worth; every result of
             the fit then says so. None outside of the harness.
+        metrics: what ``validate`` measures, by task, in words for progress.
     """
 
     items: Items
@@ -156,6 +157,12 @@ class FitData:
     validate: Callable[[Model[Any], str], Mapping[Protocol, float]]
     start: Start | None = None
     leak: Callable[[], Corpus] | None = None
+    metrics: Mapping[str, str] = field(default_factory=dict)
+
+    def metric(self, *tasks: str) -> str:
+        """What the validation scores of some tasks, or their mean, measure, in words for progress."""
+        names = dict.fromkeys(self.metrics.get(task, "validation") for task in tasks)
+        return next(iter(names)) if len(names) == 1 else f"mean of {' and '.join(names)}"
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ class EarlyStopping:
         """Whether every protocol is decided."""
         return bool(self.best) and all(map(self.is_decided, self.best))
 
+    @property
+    def scores(self) -> dict[Protocol, float]:
+        """Of the best epochs, where there are any."""
+        return {protocol: best.score for protocol, best in self.best.items() if best.score is not None}
+
     def is_decided(self, protocol: Protocol) -> bool:
         """Whether the best epoch under a protocol can no longer change."""
         return self.patience is not None and self.best[protocol].waited >= self.patience

@@ -132,7 +132,8 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Sta
         return corpus
 
     answers = catalogue(corpus, spec.split)
-    return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start, leak)
+    metrics = {name: kind_of(task.kind).validated for name, task in tasks.items()}
+    return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start, leak, metrics)
 
 
 def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:

@@ -15,12 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from unimp_bench.processes import helping
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -237,14 +234,6 @@ def progress(items: Iterable[T], label: str, total: int | None = None, unit: str
                 logged = now
                 _screen.log(activity.words())
             _screen.draw()
-
-
-def bar(items: Iterable[T], label: str, total: int | None = None, unit: str = "it") -> tqdm[T]:
-    """A bar of its own, for a loop that has something to write behind it (``set_postfix_str``)."""
-    from tqdm import tqdm
-
-    hidden = helping() or not sys.stderr.isatty()
-    return tqdm(items, desc=label, total=total, unit=unit, delay=2.0, disable=hidden, leave=False)
 
 
 @contextmanager

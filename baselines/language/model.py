@@ -70,6 +70,9 @@ class LanguageModel(
         """The means of the validation scores of the tasks that it is fitted on."""
         return mean_scores([data.validate(self, task) for task in data.examples])
 
+    def metric(self, data: FitData) -> str:
+        return data.metric(*data.examples)
+
     def warnings(self, items: Items) -> tuple[str, ...]:
         """What a reader of the results must know of the texts."""
         found = []

@@ -85,12 +85,23 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
 
     def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         """Train the network; ``validate`` is the quality of its present weights."""
-        folder = data.work / _TRAINING
-        return train(network, self.config, seed=data.seed, validate=validate, folder=folder, label=self.name)
+        return train(
+            network,
+            self.config,
+            seed=data.seed,
+            validate=validate,
+            folder=data.work / _TRAINING,
+            label=self.name,
+            metric=self.metric(data),
+        )
 
     def validated_by(self, data: FitData) -> str:
         """The task of the fit by which the epoch is chosen."""
         return TASK
+
+    def metric(self, data: FitData) -> str:
+        """What ``quality`` measures, in words."""
+        return data.metric(self.validated_by(data))
 
     def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
         """Choose on validation what is chosen once the weights are; ``best`` is their score under the protocol."""

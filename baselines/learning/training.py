@@ -21,7 +21,7 @@ from baselines.learning.settings import TrainingSettings
 from baselines.learning.snapshot import Snapshot
 from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
-from unimp_bench.progress import progress
+from unimp_bench.progress import Training, training
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 
@@ -68,6 +68,7 @@ def train(
     validate: Callable[[], Scores] | None,
     folder: Path,
     label: str,
+    metric: str = "validation",
 ) -> Outcome:
     """Train until ``settings.patience`` validations in a row were not better, under no protocol; keep the best epochs.
 
@@ -80,7 +81,8 @@ def train(
         validate: quality of the present weights under each protocol, higher is better; None trains all epochs, and
             leaves the network at the last.
         folder: of this training alone; all that resuming needs is written there at each validation.
-        label: the model's name, for the progress bar and errors.
+        label: the model's name, for progress and errors.
+        metric: what the quality is measured by, for progress.
 
     Raises:
         ModelError: the loss or a validation score is not finite.
@@ -94,26 +96,31 @@ def train(
     done, stopping = 0, EarlyStopping(settings.patience)
     if latest_path.is_file():
         done, stopping = _restore(network, optimizers, Snapshot.read(latest_path))
-    while done < settings.epochs and not stopping.is_over:
-        until = min(done + settings.validate_every, settings.epochs)
-        started = time.perf_counter()
-        for epoch in range(done, until):
-            groups = (group for optimizer in optimizers for group in optimizer.param_groups)
-            for group, rate in zip(groups, rates, strict=True):
-                group["lr"] = rate * network.pace(epoch)
-            loss = _epoch(network, optimizers, seed, epoch, label)
-        trained = time.perf_counter()
-        seconds = (trained - started) / (until - done)
-        done, scores = until, None
-        if validate is not None:
-            network.eval()
-            scores = validate()
-            for protocol in stopping.update(done, scores, label):
-                Snapshot(network.state_dict(), {}).write(_best_path(folder, protocol))
-        _snapshot(network, optimizers, done, stopping).write(latest_path)
-        line = _Line(until, loss, scores, round(seconds, 4), round(time.perf_counter() - trained, 4))
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(line)) + "\n")
+    early = validate is not None
+    with training(label, settings.epochs, metric=metric, done=done, best=stopping.scores, early=early) as shown:
+        while done < settings.epochs and not stopping.is_over:
+            until = min(done + settings.validate_every, settings.epochs)
+            started = time.perf_counter()
+            for epoch in range(done, until):
+                groups = (group for optimizer in optimizers for group in optimizer.param_groups)
+                for group, rate in zip(groups, rates, strict=True):
+                    group["lr"] = rate * network.pace(epoch)
+                loss = _epoch(network, optimizers, seed, epoch, label, shown)
+                if epoch + 1 < until:
+                    shown.reached(epoch + 1, loss)
+            trained = time.perf_counter()
+            seconds = (trained - started) / (until - done)
+            done, scores = until, None
+            if validate is not None:
+                network.eval()
+                scores = validate()
+                for protocol in stopping.update(done, scores, label):
+                    Snapshot(network.state_dict(), {}).write(_best_path(folder, protocol))
+            shown.reached(done, loss, scores)
+            _snapshot(network, optimizers, done, stopping).write(latest_path)
+            line = _Line(until, loss, scores, round(seconds, 4), round(time.perf_counter() - trained, 4))
+            with log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(line)) + "\n")
     network.eval()
     return Outcome(done, stopping)
 
@@ -128,13 +135,20 @@ def _best_path(folder: Path, protocol: Protocol) -> Path:
     return folder / f"best-{protocol}.safetensors"
 
 
-def _epoch(network: Trainable, optimizers: Sequence[torch.optim.Optimizer], seed: int, epoch: int, label: str) -> float:
+def _epoch(
+    network: Trainable,
+    optimizers: Sequence[torch.optim.Optimizer],
+    seed: int,
+    epoch: int,
+    label: str,
+    shown: Training,
+) -> float:
     """One epoch; returns the mean loss of its batches."""
     rng = np.random.default_rng([seed, epoch])
     seed_everything(int(rng.integers(2**31)))
     network.train()
     total, steps = torch.zeros((), device=network.device), 0
-    for batch in progress(network.batches(rng), f"{label}: epoch {epoch + 1}", unit="batch"):
+    for batch in shown.batches(network.batches(rng)):
         total += network.step(batch, optimizers)
         steps += 1
     loss = float(total) / max(steps, 1)

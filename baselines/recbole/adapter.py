@@ -69,6 +69,7 @@ class RecBole(Ranker[RecBoleConfig]):
             validate=lambda: data.validate(self, TASK),
             folder=data.work,
             label=f"recbole:{self.config.model}",
+            metric=data.metric(TASK),
         )
         self.select(next(iter(self._outcome.stopping.best)), data)
 

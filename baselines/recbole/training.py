@@ -6,18 +6,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from baselines.learning.snapshot import Snapshot
 from baselines.learning.training import Outcome
 from baselines.recbole.compat import quietly
 from baselines.recbole.state import model_state, restore_model, restore_training, training_state
 from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
-from unimp_bench.progress import progress
+from unimp_bench.progress import Training, training
 from unimp_bench.records import Protocol
 
 
 def train(
-    trainer: Any, loader: Any, *, patience: int, validate: Callable[[], Scores], folder: Path, label: str
+    trainer: Any,
+    loader: Any,
+    *,
+    patience: int,
+    validate: Callable[[], Scores],
+    folder: Path,
+    label: str,
+    metric: str = "validation",
 ) -> Outcome:
     """Train until ``patience`` epochs in a row were better under no protocol; ``restore_best`` gives the best ones.
 
@@ -27,7 +36,8 @@ def train(
         patience: see above.
         validate: the model's quality on the validation part under each protocol, higher is better.
         folder: of this fit; after every epoch but the last, all that resuming needs is written there.
-        label: the model's name, for the progress bar and errors.
+        label: the model's name, for progress and errors.
+        metric: what the quality is measured by, for progress.
 
     Raises:
         ModelError: RecBole's training failed, as where the loss is no number.
@@ -39,17 +49,20 @@ def train(
         restore_model(trainer.model, Snapshot(latest.below("model"), latest.notes["model"]))
         restore_training(trainer, loader, latest)
         epoch, stopping = latest.notes["epoch"], EarlyStopping.parse(latest.notes["stopping"])
-    while epoch < trainer.epochs and not stopping.is_over:
-        _train_epoch(trainer, loader, epoch, label)
-        epoch += 1
-        improved = stopping.update(epoch, validate(), label)
-        state = model_state(trainer.model)
-        for protocol in improved:
-            state.write(_best_path(folder, protocol))
-        if epoch < trainer.epochs:
-            latest = training_state(trainer, loader, epoch=epoch, stopping=stopping.dump(), model=state.notes)
-            weights = {f"model.{name}": tensor for name, tensor in state.tensors.items()}
-            Snapshot(latest.tensors | weights, latest.notes).write(latest_path)
+    with training(label, trainer.epochs, metric=metric, done=epoch, best=stopping.scores, early=True) as shown:
+        while epoch < trainer.epochs and not stopping.is_over:
+            loss = _train_epoch(trainer, _Watched(loader, shown), epoch, label)
+            epoch += 1
+            scores = validate()
+            improved = stopping.update(epoch, scores, label)
+            shown.reached(epoch, loss, scores)
+            state = model_state(trainer.model)
+            for protocol in improved:
+                state.write(_best_path(folder, protocol))
+            if epoch < trainer.epochs:
+                latest = training_state(trainer, loader, epoch=epoch, stopping=stopping.dump(), model=state.notes)
+                weights = {f"model.{name}": tensor for name, tensor in state.tensors.items()}
+                Snapshot(latest.tensors | weights, latest.notes).write(latest_path)
     return Outcome(epoch, stopping)
 
 
@@ -62,22 +75,24 @@ def _best_path(folder: Path, protocol: Protocol) -> Path:
     return folder / f"best-{protocol}.safetensors"
 
 
-def _train_epoch(trainer: Any, loader: Any, epoch: int, label: str) -> None:
+def _train_epoch(trainer: Any, loader: _Watched, epoch: int, label: str) -> float | None:
+    """One epoch; returns the mean loss of its batches, None where the model has none."""
     try:
         with quietly():
-            trainer._train_epoch(_Watched(loader, f"{label}: epoch {epoch + 1}"), epoch)
+            losses = trainer._train_epoch(loader, epoch)
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"{label} failed in epoch {epoch + 1}: {error}; try other settings") from error
+    return None if losses is None else float(np.sum(losses)) / max(len(loader), 1)
 
 
 class _Watched:
-    """A loader with a progress bar over its batches."""
+    """A loader whose batches are counted as they pass."""
 
-    def __init__(self, loader: Any, label: str) -> None:
-        self._loader, self._label = loader, label
+    def __init__(self, loader: Any, shown: Training) -> None:
+        self._loader, self._shown = loader, shown
 
     def __iter__(self) -> Iterator[Any]:
-        return progress(self._loader, self._label, total=len(self._loader), unit="batch")
+        return self._shown.batches(self._loader, total=len(self._loader))
 
     def __len__(self) -> int:
         return len(self._loader)

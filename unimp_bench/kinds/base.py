@@ -107,6 +107,11 @@ class Kind(ABC):
         Kinds without protocols have one, ``paper``. That of ``setting`` does not matter here.
         """
 
+    @property
+    def validated(self) -> str:
+        """What ``validation`` gives, in words."""
+        return self.main
+
     @abstractmethod
     def table(self, prediction: Any, examples: Examples, setting: Setting) -> dict[str, pa.Array | list[Any]]:
         """Columns of the predictions file beside ``id``, by source names."""

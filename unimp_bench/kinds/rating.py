@@ -51,6 +51,10 @@ class RatingKind(Kind):
         assert examples.ratings is not None and examples.scale is not None
         return rating_scores(prediction, examples.ratings, examples.scale)
 
+    @property
+    def validated(self) -> str:
+        return f"1 - {self.main} / range"
+
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """1 less the RMSE as a share of the scale."""
         import numpy as np

@@ -96,7 +96,9 @@ class UniMP(
         train(
             self._model,
             self.config,
-            Course(self._lessons(data).draw, self._features, vocabulary, data.seed, data.work),
+            Course(
+                self._lessons(data).draw, self._features, vocabulary, data.seed, data.work, data.metric(*data.examples)
+            ),
             lambda: mean_scores([data.validate(self, task) for task in data.examples]),
         )
         self.select("paper", data)

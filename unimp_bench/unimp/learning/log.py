@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +18,11 @@ from unimp_bench.early_stopping import Scores
 from unimp_bench.errors import DependencyError
 from unimp_bench.files import write_atomically
 from unimp_bench.processes import helping
-from unimp_bench.progress import bar
 from unimp_bench.records import Protocol
 from unimp_bench.unimp.learning.checkpoint import Progress
 from unimp_bench.unimp.learning.loss import Losses
 from unimp_bench.unimp.learning.memory import peak_mib
 from unimp_bench.unimp.sentence.batches import Batch
-
-T = TypeVar("T")
 
 LOG_NAME = "training.jsonl"
 EVERY = 20
@@ -70,13 +67,16 @@ class EpochLine:
 
 
 class TrainingLog:
-    """Writes the lines, and shows loss and examples a second behind the bar; silent in a helping process.
+    """Writes the lines; silent in a helping process.
 
     Args:
         folder: of the log. Lines that an interrupted training wrote after its last checkpoint are dropped.
         done: where the training stands.
         device: of the model.
         summed: adds a tensor up over all processes.
+
+    Attributes:
+        loss: of the last line of steps.
 
     Raises:
         DependencyError: event files are asked for, and tensorboard is not installed.
@@ -85,19 +85,17 @@ class TrainingLog:
     def __init__(self, folder: Path, done: Progress, device: torch.device, summed: Callable[[Tensor], Tensor]) -> None:
         self._device, self._summed = device, summed
         self._path = folder / LOG_NAME
-        self._bar: Any = None
+        self.loss: float | None = None
         self._events = None
         if not helping():
             write_atomically(self._path, "".join(_kept(self._path, done)))
             self._events = _events(folder, done) if os.environ.get(EVENTS) else None
-        self._begin()
+        self.begin()
 
-    def epoch(self, steps: Iterable[T], label: str) -> Iterator[T]:
-        """Pass the steps of an epoch through, behind a bar."""
-        self._begin()
-        self._bar = bar(steps, label, unit="step")
-        passed: Iterator[T] = iter(self._bar)
-        return passed
+    def begin(self) -> None:
+        """Begin to count and to time, as at the start of an epoch."""
+        self._steps, self._started = 0, time.perf_counter()
+        self._totals = torch.zeros(4, dtype=torch.float64, device=self._device)
 
     def batch(self, batch: Batch, losses: Losses) -> None:
         """Note a batch of the step under way; the losses are over the labelled tokens of the step."""
@@ -125,8 +123,8 @@ class TrainingLog:
             peak_memory_mib=peak_mib(self._device),
         )
         self._write(line)
-        self._bar.set_postfix_str(f"loss {line.loss:.4f}, {line.examples_per_second:.0f} examples/s")
-        self._begin()
+        self.loss = line.loss
+        self.begin()
 
     def validated(self, done: Progress, scores: Scores, best: Sequence[Protocol]) -> None:
         """Note the end of an epoch."""
@@ -136,10 +134,6 @@ class TrainingLog:
         """Write what TensorBoard's writer still holds."""
         if self._events is not None:
             self._events.close()
-
-    def _begin(self) -> None:
-        self._steps, self._started = 0, time.perf_counter()
-        self._totals = torch.zeros(4, dtype=torch.float64, device=self._device)
 
     def _write(self, line: StepLine | EpochLine) -> None:
         if helping():

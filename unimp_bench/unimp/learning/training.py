@@ -15,6 +15,7 @@ from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
 from unimp_bench.features.pictures import PictureFeatures
 from unimp_bench.processes import main_says, wait
+from unimp_bench.progress import training
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import derived_seed, seed_everything
 from unimp_bench.unimp.config import UniMPConfig
@@ -38,13 +39,19 @@ BETAS = (0.9, 0.98)
 
 @dataclass(frozen=True)
 class Course:
-    """What is learnt from, and where the state is kept; ``draw`` gives the sentences of an epoch for a seed."""
+    """What is learnt from, and where the state is kept.
+
+    Attributes:
+        draw: gives the sentences of an epoch for a seed.
+        metric: what validation measures, for progress.
+    """
 
     draw: Callable[[int], Sentences]
     features: PictureFeatures | None
     vocabulary: Vocabulary
     seed: int
     work: Path
+    metric: str = "validation"
 
 
 def train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Callable[[], Scores]) -> None:
@@ -81,45 +88,52 @@ def _train(model: UniMPModel, config: UniMPConfig, course: Course, validate: Cal
     total = sum(math.ceil(len(plan) / config.accumulation) for plan in plans)
     log = TrainingLog(course.work / "log", done, accelerator.device, lambda counts: accelerator.reduce(counts, "sum"))
 
-    while done.epoch < config.epochs:
-        moving.train()
-        plan, earlier = plans[done.epoch], sum(len(plan) for plan in plans[: done.epoch])
-        starts = range(done.batches, len(plan), config.accumulation)
-        for begin in log.epoch(starts, f"unimp: epoch {done.epoch + 1} of {config.epochs}"):
-            rate = config.learning_rate * schedule(done.step, total, config.warmup)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            step = plan[begin : begin + config.accumulation]
-            shares = share(step, accelerator.process_index, accelerator.num_processes)
-            batches = [collate(drawn[done.epoch], each.chosen, course.features, course.vocabulary) for each in shares]
-            labelled = sum(batch.readers.sum() for each, batch in zip(shares, batches, strict=True) if each.counts)
-            labelled = accelerator.reduce(torch.as_tensor(labelled, device=accelerator.device), "sum")
-            for each, batch in zip(shares, batches, strict=True):
-                seed_everything(derived_seed(course.seed, earlier + begin + each.place))
-                with nullcontext() if each is shares[-1] else accelerator.no_sync(objective):
-                    with accelerator.autocast():
-                        losses = objective(batch.to(accelerator.device), labelled)
-                    # Processes are averaged, but the labelled tokens are those of all.
-                    accelerator.backward(losses.whole * (accelerator.num_processes if each.counts else 0))
-                if each.counts:
-                    log.batch(batch, losses)
-            norm = whole(accelerator.clip_grad_norm_(objective.parameters(), config.clip))
-            if not torch.isfinite(norm):
-                raise ModelError(f"unimp: the training diverged at step {done.step}; lower learning_rate")
-            stepper.step()
-            stepper.zero_grad()
-            done = replace(done, batches=begin + len(step), step=done.step + 1)
-            log.step(done, rate, norm, last=done.batches == len(plan))
-            if done.step % config.checkpoint_steps == 0:
-                save_training(moving, optimizer, done, checkpoint)
-        with gathered(moving, model, accelerator.device):
-            scores, stopping = main_says(validate), EarlyStopping.parse(done.stopping)
-            improved = stopping.update(done.epoch + 1, scores, "unimp")
-            log.validated(done, scores, improved)
-            for protocol in improved:
-                save_moving(model, course.work / _BEST.format(protocol))
-        done = replace(done, epoch=done.epoch + 1, batches=0, stopping=stopping.dump())
-        save_training(moving, optimizer, done, checkpoint)
+    best = EarlyStopping.parse(done.stopping).scores
+    with training("unimp", config.epochs, metric=course.metric, done=done.epoch, best=best) as shown:
+        while done.epoch < config.epochs:
+            moving.train()
+            plan, earlier = plans[done.epoch], sum(len(plan) for plan in plans[: done.epoch])
+            starts = range(done.batches, len(plan), config.accumulation)
+            log.begin()
+            for begin in shown.batches(starts, total=len(starts)):
+                rate = config.learning_rate * schedule(done.step, total, config.warmup)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                step = plan[begin : begin + config.accumulation]
+                shares = share(step, accelerator.process_index, accelerator.num_processes)
+                batches = [
+                    collate(drawn[done.epoch], each.chosen, course.features, course.vocabulary) for each in shares
+                ]
+                labelled = sum(batch.readers.sum() for each, batch in zip(shares, batches, strict=True) if each.counts)
+                labelled = accelerator.reduce(torch.as_tensor(labelled, device=accelerator.device), "sum")
+                for each, batch in zip(shares, batches, strict=True):
+                    seed_everything(derived_seed(course.seed, earlier + begin + each.place))
+                    with nullcontext() if each is shares[-1] else accelerator.no_sync(objective):
+                        with accelerator.autocast():
+                            losses = objective(batch.to(accelerator.device), labelled)
+                        # Processes are averaged, but the labelled tokens are those of all.
+                        accelerator.backward(losses.whole * (accelerator.num_processes if each.counts else 0))
+                    if each.counts:
+                        log.batch(batch, losses)
+                norm = whole(accelerator.clip_grad_norm_(objective.parameters(), config.clip))
+                if not torch.isfinite(norm):
+                    raise ModelError(f"unimp: the training diverged at step {done.step}; lower learning_rate")
+                stepper.step()
+                stepper.zero_grad()
+                done = replace(done, batches=begin + len(step), step=done.step + 1)
+                log.step(done, rate, norm, last=done.batches == len(plan))
+                shown.loss = log.loss
+                if done.step % config.checkpoint_steps == 0:
+                    save_training(moving, optimizer, done, checkpoint)
+            with gathered(moving, model, accelerator.device):
+                scores, stopping = main_says(validate), EarlyStopping.parse(done.stopping)
+                improved = stopping.update(done.epoch + 1, scores, "unimp")
+                log.validated(done, scores, improved)
+                shown.reached(done.epoch + 1, scores=scores)
+                for protocol in improved:
+                    save_moving(model, course.work / _BEST.format(protocol))
+            done = replace(done, epoch=done.epoch + 1, batches=0, stopping=stopping.dump())
+            save_training(moving, optimizer, done, checkpoint)
     log.close()
     wait()  # for the best epochs on disk
     model.to(accelerator.device).eval()
