@@ -43,8 +43,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Screen]:
-    made = Screen()
+def screen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Screen]:
+    made = Screen()  # in the place of what capsys put there
     monkeypatch.setattr(sys, "stderr", made)
     monkeypatch.setenv("COLUMNS", "140")
     yield made
@@ -139,9 +139,10 @@ def test_what_is_short_is_not_worth_a_word(
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_long_stage_is_announced_once(
-    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SHOWN_AFTER", 0.01)
+    monkeypatch.setattr(module, "_screen", module._Screen())
     screen, said = Screen(), threading.Event()
     if terminal:
         monkeypatch.setattr(sys, "stderr", screen)
