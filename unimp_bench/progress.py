@@ -196,8 +196,8 @@ class _Screen:
         from tqdm.utils import disp_trim
 
         if self._terminal is None or self._terminal[0] is not sys.stderr:
-            self._terminal = sys.stderr, tqdm.status_printer(sys.stderr)  # type: ignore[no-untyped-call]
-        self._terminal[1](disp_trim(text, shutil.get_terminal_size().columns - 1))  # type: ignore[no-untyped-call]
+            self._terminal = sys.stderr, tqdm.status_printer(sys.stderr)
+        self._terminal[1](disp_trim(text, shutil.get_terminal_size().columns - 1))
         if not text:
             print(end="\r", file=sys.stderr, flush=True)
 

@@ -47,6 +47,9 @@ def test_tune_then_run(planted: Corpus, home: Workspace, capsys: pytest.CaptureF
     code, out, err = call(capsys, "tune", *SEARCH, *corpus, *options)
     assert code == 0, err
     assert err.count("  trial ") == 4 and "trial 4 of 4: window=1, reverse=0.0: 0." in err
+    assert "Scores are validation NDCG@5 under protocol paper" in err
+    assert out.startswith("VALIDATION NDCG@5  SECONDS  window  reverse\n")
+    assert out.rstrip().endswith(f"--model {MODEL} --corpus {planted.folder} --protocol paper --preset tuned")
     scores = [float(line.split()[0]) for line in out.splitlines() if line.startswith("0.")]
     assert len(scores) == 4 and scores == sorted(scores, reverse=True)
     tuned = Tuned.read(home.leaderboards / "tuned" / "recommendation" / "planted" / "transition-graph.json")

@@ -13,6 +13,7 @@ from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import corpus_option, device_option, pairs, protocol_option, task_option
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds import kind_of
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 
@@ -67,7 +68,9 @@ def command(
     opened = Corpus.open(folder)
     path = out or place(workspace, task, opened.name, model, protocol)
     space = space_of(model, fixed, searched)
+    measured = f"validation {kind_of(registry.task_cards()[task].kind).validated}"
     click.echo(f"{model} on {task}, corpus {opened.name}: {_account(space, trials)}", err=True)
+    click.echo(f"Scores are {measured} under protocol {protocol}, higher is better.", err=True)
     done = search(Question(task, model, folder, seed, chosen, protocol), space, trials, workspace, _Progress())
     winner = best(done)
     assert winner is not None
@@ -84,9 +87,9 @@ def command(
         provenance=provenance(_command(task, model, opened.name, trials, seed, protocol, settings, over, options)),
     )
     tuned.write(path)
-    _table(done)
+    _table(done, measured)
     command = f"unimp-bench run --task {task} --model {model} --corpus {corpus} --protocol {protocol} --preset tuned"
-    click.echo(f"wrote {path}; run the chosen settings with '{command}'")
+    click.echo(f"The chosen settings are in {path}. To fit and test them, run:\n  {command}")
 
 
 class _Progress:
@@ -118,12 +121,12 @@ def _account(space: Space, trials: int) -> str:
     return f"{size} = {len(space):,} points, {how}"
 
 
-def _table(trials: Sequence[Trial]) -> None:
-    """The trials, best first and the failed ones last."""
+def _table(trials: Sequence[Trial], measured: str) -> None:
+    """The trials, best first and the failed ones last; their scores are of what was ``measured``."""
     from unimp_bench.tuning.record import ranked
 
     keys = list(trials[0].values)
-    rows = [("SCORE", "SECONDS", *keys)]
+    rows = [(measured.upper(), "SECONDS", *keys)]
     rows += [
         (f"{trial.score:.4f}", f"{trial.seconds:.1f}", *(str(trial.values[key]) for key in keys))
         for trial in ranked(tuple(trials))
