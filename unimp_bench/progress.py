@@ -113,7 +113,7 @@ class Training(Activity):
     def words(self) -> str:
         going = min(self._done + (self._batch > 0 or not self._done), self._total)
         parts = [f"{self.label}: {self._unit} {going:,} of {self._total:,}"]
-        done = self._done + (min(self._batch / self._batches, 1) if self._batches else 0)
+        done = self._done + (min(max(self._batch - 1, 0) / self._batches, 1) if self._batches else 0)
         less = "<" if self._early else ""
         parts += [less + left for left in _left(self.started, done - self._begun, self._total - done)]
         if self.loss is not None:
