@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from typing import Any
 
 from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.records import SPLITS, Split
+
+ELSEWHERE = "See the module."
+"""What a class says whose module says all."""
 
 
 def task_facts(card: TaskCard, task: Task) -> dict[str, str]:
@@ -35,6 +40,12 @@ def model_facts(card: ModelCard, model: Model[Any]) -> dict[str, str]:
         "only on": ", ".join(card.corpora) or "any corpus",
         "presets": ", ".join(model.presets) or "default",
     }
+
+
+def class_words(described: type[Any]) -> str:
+    """What a class says of itself, or its module where it only points there."""
+    said = inspect.getdoc(described) or ""
+    return inspect.getdoc(sys.modules[described.__module__]) or "" if said == ELSEWHERE else said
 
 
 def served_splits(card: ModelCard) -> list[Split]:

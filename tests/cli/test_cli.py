@@ -220,6 +220,12 @@ def test_descriptions(capsys: pytest.CaptureFixture[str], planted: Corpus) -> No
     _, out, _ = call(capsys, "describe", "task", "search", "--example", "3", "--corpus", str(planted.folder))
     assert "Can you retrieve the items that aligns with both the user's history and the given query?" in out
     assert "k1" in call(capsys, "describe", "model", "bm25")[1]
+    out = call(capsys, "describe", "model", "sasrec")[1]
+    assert "one of ce, original" in out, "the choices of a setting"
+    assert "  ce        the settings above" in out, "and what a preset sets"
+    assert "  original  batch_size=128, width=50, inner=50, heads=1, form=original" in out
+    assert "windows of users' sequences a step" in out and "see the module" not in out.lower()
+    assert "a SASRec whose weights begin at self-supervised ones" in call(capsys, "describe", "model", "s3rec")[1]
     code, out, _ = call(capsys, "describe", "corpus", str(planted.folder), "--verify")
     assert code == 0 and planted.fingerprint in out and "agrees with its hash" in out
     code, _, err = call(capsys, "describe", "task", "search", "--example", "9999", "--corpus", str(planted.folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import pairs, task_option
 from unimp_bench.columns import columns, paragraphs
-from unimp_bench.contracts import Task, TaskCard
-from unimp_bench.describing import model_facts, task_facts
-from unimp_bench.documentation.settings import settings_of, typed
+from unimp_bench.contracts import Model, Task, TaskCard
+from unimp_bench.describing import class_words, model_facts, task_facts
+from unimp_bench.documentation.settings import differences, settings_of, typed
 from unimp_bench.errors import UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.names import find
@@ -103,6 +102,7 @@ def _model(name: str) -> None:
     _facts(model_facts(registry.model_card(name), model))
     _doc(model)
     _settings("settings (--set KEY=VALUE)", model.config)
+    _presets(model)
     if model.space:
         click.echo("\nwhat 'unimp-bench tune' searches:")
         _facts({f"  {key}": ", ".join(map(str, values)) for key, values in model.space.items()})
@@ -116,6 +116,16 @@ def _settings(heading: str, config: Any) -> None:
         click.echo(f"\n{heading}:")
         rows = [(f"  {each.name}", each.default, _plain(each.kind), _plain(each.about)) for each in found]
         click.echo("\n".join(columns(rows, wrapping=(1, 2, 3))))
+
+
+def _presets(model: Model[Any]) -> None:
+    """What each preset sets otherwise than the first one, whose values the settings show."""
+    from unimp_bench.tuning.record import words
+
+    if model.presets:
+        click.echo("\npresets (--preset NAME; the first one where none is named):")
+        changes = {name: differences(preset, model.config) for name, preset in model.presets.items()}
+        _facts({f"  {name}": words(changed) or "the settings above" for name, changed in changes.items()})
 
 
 def _tuned(model: str) -> None:
@@ -175,8 +185,8 @@ def _told(value: object) -> str:
 
 
 def _doc(described: object) -> None:
-    """What the class says of itself."""
-    click.echo(paragraphs(_plain(inspect.getdoc(type(described)) or "")))
+    """What its class says of it."""
+    click.echo(paragraphs(_plain(class_words(type(described)))))
 
 
 def _plain(text: str) -> str:

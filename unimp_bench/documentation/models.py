@@ -9,15 +9,12 @@ from typing import Any
 
 from unimp_bench import registry
 from unimp_bench.contracts import Model, ModelCard
-from unimp_bench.describing import model_facts
+from unimp_bench.describing import ELSEWHERE, model_facts
 from unimp_bench.documentation.docstrings import docstring
 from unimp_bench.documentation.leaderboards import Place
 from unimp_bench.documentation.markdown import code, documented, facts, further, settings_list, table, words
 from unimp_bench.documentation.settings import differences, settings_of, typed
 from unimp_bench.suites import CATALOGUE
-
-ELSEWHERE = "See the module."
-"""What a class says whose module says all."""
 
 
 def model_page(card: ModelCard, published: Sequence[Place], root: Path) -> str:
