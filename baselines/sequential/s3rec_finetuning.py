@@ -34,8 +34,10 @@ class S3RecConfig(TransformerSettings):
         pretraining_rate: learning rate of the first stage.
         pretraining_batch_size: beginnings of sequences a step of the first stage.
         mask_share: of a beginning's items that are hidden, beside the last one, which always is.
-        aap, mip, map, sp: weights of the losses of the first stage: attributes of items, hidden items, attributes of
-            hidden items, segments.
+        aap: weight of the first stage's loss on the attributes of items.
+        mip: weight of its loss on hidden items.
+        map: weight of its loss on the attributes of hidden items.
+        sp: weight of its loss on segments.
     """
 
     epochs: Count = 200
