@@ -10,6 +10,7 @@ from unimp_bench import registry
 from unimp_bench.errors import UsageError
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
+from unimp_bench.progress import stage
 from unimp_bench.suites import SUITES
 
 DEFAULT = "-"
@@ -52,7 +53,9 @@ def command(topic: str | None, corpus: str | None, runs: bool, write: bool, page
         written = write_pages(contents)
         click.echo(f"wrote {len(written)} pages and their plots; {contents.home / 'README.md'} is their index")
     if shown is not None:
-        click.echo(show(contents, shown, corpus))
+        with stage(f"making the tables of {topic}"):
+            tables = show(contents, shown, corpus)
+        click.echo(tables)
 
 
 def _write_page(page: str) -> None:
@@ -62,5 +65,6 @@ def _write_page(page: str) -> None:
     path = folder / HTML_NAME if page == DEFAULT else Path(page)
     if path.suffix != ".html":
         raise UsageError(f"--html writes a page, and {page!r} does not end with .html")
-    write_page(folder, path)
+    with stage(f"making {path}"):
+        write_page(folder, path)
     click.echo(f"wrote {path}")

@@ -15,6 +15,7 @@ from unimp_bench.leaderboard.markdown.index_page import index_page
 from unimp_bench.leaderboard.markdown.plot_files import PLOTS, contents, plot_files
 from unimp_bench.leaderboard.markdown.task_page import task_page
 from unimp_bench.leaderboard.markdown.topic_page import topic_page
+from unimp_bench.progress import progress, stage
 from unimp_bench.suites import CATALOGUE
 
 
@@ -30,8 +31,9 @@ def pages_of(board: Contents) -> dict[str, str]:
     """
     reported, audits = board.reported(), board.audits()
     cards = registry.task_cards()
-    tasks = [(card, board.task_sections(card)) for card in cards.values()]
-    topics = [(suite, board.topic_sections(suite)) for suite in CATALOGUE if suite.name not in cards]
+    suites = [suite for suite in CATALOGUE if suite.name not in cards]
+    tasks = [(card, board.task_sections(card)) for card in progress(cards.values(), "tables of tasks", unit="task")]
+    topics = [(suite, board.topic_sections(suite)) for suite in progress(suites, "tables of topics", unit="topic")]
     others: list[tuple[str, str]] = []
     made = {audit_file(audit): audit_page(audit) for audit in audits}
     printed_audits = audit_reported(board.sources) if board.are_published else []
@@ -62,7 +64,8 @@ def write_all(folder: Path) -> list[Path]:
 
 def write_pages(board: Contents) -> list[Path]:
     """Write every page and its plots, and remove plots of sections that are gone; returns the paths of the pages."""
-    made = {board.home / name: content for name, content in pages_of(board).items()}
+    with stage("making the leaderboards"):
+        made = {board.home / name: content for name, content in pages_of(board).items()}
     for path, content in made.items():
         write_atomically(path, content)
     for path in (board.home / PLOTS).glob("*.svg"):  # the folder holds nothing else than what is written here
