@@ -60,8 +60,10 @@ class Ours:
 
     def epoch(self) -> None:
         from baselines.learning.training import _epoch
+        from unimp_bench.progress import training
 
-        _epoch(self.network, self.optimizers, 0, self.epochs, "ours")
+        with training("ours", 1) as shown:
+            _epoch(self.network, self.optimizers, 0, self.epochs, shown)
         self.epochs += 1
         self.model._ready = False
 

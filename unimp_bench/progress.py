@@ -15,9 +15,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from unimp_bench.processes import helping
+
+if TYPE_CHECKING:
+    from unimp_bench.records import Protocol
 
 T = TypeVar("T")
 
@@ -73,12 +76,13 @@ class Training(Activity):
     counted = True
 
     def __init__(
-        self, label: str, total: int, *, unit: str, metric: str, done: int, best: Mapping[str, float], early: bool
+        self, label: str, total: int, *, unit: str, metric: str, done: int, best: Mapping[Protocol, float], early: bool
     ) -> None:
         super().__init__(label)
         self._total, self._unit, self._metric, self._early = total, unit, metric, early
         self._begun = self._done = done
-        self._best, self._scores = dict(best), dict[str, float]()
+        self._best = dict(best)
+        self._scores: dict[Protocol, float] = {}
         self._batch = 0
         self._batches: int | None = None
         self.loss: float | None = None
@@ -95,7 +99,7 @@ class Training(Activity):
             yield batch
         self._batches = self._batch
 
-    def reached(self, number: int, loss: float | None = None, scores: Mapping[str, float] | None = None) -> None:
+    def reached(self, number: int, loss: float | None = None, scores: Mapping[Protocol, float] | None = None) -> None:
         """Note the end of epoch ``number``, counted from 1.
 
         Args:
@@ -244,7 +248,7 @@ def training(
     unit: str = "epoch",
     metric: str = "validation",
     done: int = 0,
-    best: Mapping[str, float] | None = None,
+    best: Mapping[Protocol, float] | None = None,
     early: bool = False,
 ) -> Iterator[Training]:
     """Follow a training in the block, which notes each epoch that ends.

@@ -105,7 +105,7 @@ def train(
                 groups = (group for optimizer in optimizers for group in optimizer.param_groups)
                 for group, rate in zip(groups, rates, strict=True):
                     group["lr"] = rate * network.pace(epoch)
-                loss = _epoch(network, optimizers, seed, epoch, label, shown)
+                loss = _epoch(network, optimizers, seed, epoch, shown)
                 if epoch + 1 < until:
                     shown.reached(epoch + 1, loss)
             trained = time.perf_counter()
@@ -136,12 +136,7 @@ def _best_path(folder: Path, protocol: Protocol) -> Path:
 
 
 def _epoch(
-    network: Trainable,
-    optimizers: Sequence[torch.optim.Optimizer],
-    seed: int,
-    epoch: int,
-    label: str,
-    shown: Training,
+    network: Trainable, optimizers: Sequence[torch.optim.Optimizer], seed: int, epoch: int, shown: Training
 ) -> float:
     """One epoch; returns the mean loss of its batches."""
     rng = np.random.default_rng([seed, epoch])
@@ -153,7 +148,7 @@ def _epoch(
         steps += 1
     loss = float(total) / max(steps, 1)
     if not math.isfinite(loss):
-        raise ModelError(f"{label}: the loss of epoch {epoch + 1} is not finite; try a smaller learning_rate")
+        raise ModelError(f"{shown.label}: the loss of epoch {epoch + 1} is not finite; try a smaller learning_rate")
     return loss
 
 
