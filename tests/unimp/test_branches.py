@@ -13,6 +13,7 @@ from tests.unimp.small import CODES, SMALL, TASKS, Parts, fused
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
 from unimp_bench.unimp.config import Fusion
+from unimp_bench.unimp.learning.lessons import Lessons
 from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.network.fusion import OwnMedia
 from unimp_bench.unimp.network.model import UniMPModel
@@ -229,3 +230,13 @@ def test_draws_are_some_examples_of_each_user(six: Parts) -> None:
     assert not np.array_equal(first.examples.ends, other.examples.ends)
     everything = drawn_examples(branches, 99, 0)
     assert np.array_equal(everything.runs, branches.runs) and len(everything) == len(examples)
+
+
+def test_an_example_of_recommendation_has_a_weight_of_its_own(parts: Parts) -> None:
+    tasks = [parts.examples("recommendation"), parts.examples("search")]
+    pieces, branches = answered(tasks, parts.pieces, parts.vocabulary)
+    lessons = Lessons(pieces, branches, parts.vocabulary, replace(SMALL, recommendation_weight=3.0), ())
+    drawn = lessons.draw(0)
+    asked = drawn.examples >= 0
+    expected = np.where(drawn.examples[asked] < len(tasks[0]), 3.0, 1.0)
+    assert drawn.weights[asked].tolist() == expected.tolist() and {1.0, 3.0} == set(expected)
