@@ -26,6 +26,9 @@ from unimp_bench.strict import Strict
 RANK_CEILING = 255
 RESULT_NAME = "result.json"
 
+NEARLY = 0.95
+"""Share of the examples from which on answers count as constant, or as those of another row: a reader is warned."""
+
 
 class Estimate(Strict):
     """A mean over the examples with its 95% bootstrap interval."""
@@ -80,6 +83,30 @@ class Provenance(Strict):
         return self.machine, self.host
 
 
+class AnswerSpread(Strict):
+    """How far answers differ from one example to the next.
+
+    Attributes:
+        distinct: number of different answers.
+        commonest: share of the examples that got the commonest one.
+    """
+
+    distinct: int
+    commonest: float
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether (nearly) all examples got the same answer."""
+        return self.commonest >= NEARLY
+
+    @property
+    def words(self) -> str:
+        """As a remark says it."""
+        if self.distinct == 1:
+            return "the same answer for all examples"
+        return f"{self.distinct:,} different answers, the commonest for {self.commonest:.1%} of the examples"
+
+
 class CorpusFacts(Strict):
     """What a table says of the corpus without opening it."""
 
@@ -118,6 +145,7 @@ class Result(Strict):
         ranks: of rankings, target ranks in example order: uint8, clipped at 255, zlib-packed, base64.
         values: of other kinds, by metric, values in example order: float16, zlib-packed, base64.
         missing: metrics that could not be computed, with the reason.
+        answers: how far they differ; None for rankings, and in results that are older than this field.
         remarks: what a reader must know of this number, such as a training that was cut short.
         cost: None where the predictions came from elsewhere.
     """
@@ -132,6 +160,7 @@ class Result(Strict):
     ranks: str = ""
     values: dict[str, str] = Field(default={})
     missing: dict[str, str] = Field(default={})
+    answers: AnswerSpread | None = None
     remarks: tuple[str, ...]
     cost: Cost | None
     provenance: Provenance

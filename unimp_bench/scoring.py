@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from unimp_bench.ranking import Ranking
 from unimp_bench.records import Examples
 from unimp_bench.rendering import example_ids
 from unimp_bench.results import (
+    AnswerSpread,
     CorpusFacts,
     Cost,
     Estimate,
@@ -48,8 +51,9 @@ def scored(
 ) -> Result:
     """The result of some answers: every metric that can be computed, and why the others cannot."""
     corpus, examples = answers.setting.corpus, answers.examples
+    kind = kind_of(answers.setting.task.kind)
     with stage(f"{model.name}: scoring {len(examples):,} predictions"):
-        found = kind_of(answers.setting.task.kind).scores(answers.prediction, examples, answers.setting)
+        found = kind.scores(answers.prediction, examples, answers.setting)
     scores = {name: score for name, score in found.items() if isinstance(score, Score)}
     is_ranking = isinstance(answers.prediction, Ranking)
     kept = {} if is_ranking else {name: score.values for name, score in scores.items() if score.values is not None}
@@ -71,10 +75,19 @@ def scored(
         ranks=pack_ranks(answers.prediction.ranks) if is_ranking else "",
         values={name: pack_values(values) for name, values in kept.items()},
         missing={name: score.reason for name, score in found.items() if isinstance(score, Missing)},
+        answers=spread_of(kind.answers(answers.prediction, examples)),
         remarks=remarks,
         cost=cost,
         provenance=provenance,
     )
+
+
+def spread_of(answers: Sequence[Hashable] | None) -> AnswerSpread | None:
+    """How far some answers, at least one, differ; None where the kind compares none."""
+    if answers is None:
+        return None
+    counts = Counter(answers)
+    return AnswerSpread(distinct=len(counts), commonest=max(counts.values()) / len(answers))
 
 
 def write_predictions(path: Path, answers: Answers) -> None:

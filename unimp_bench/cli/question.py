@@ -65,9 +65,9 @@ def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
 
 
 def echo_result(result: Result, ending: str) -> None:
-    """The question with ``ending`` behind it; then the metrics of the main table and the remarks, a line each.
+    """The question with ``ending`` behind it; then, a line each, the metrics of the main table and all remarks.
 
-    A metric has its interval, or the reason why it is missing.
+    A metric has its interval, or the reason why it is missing. How far the answers differ is a remark.
     """
     spec = result.spec
     ranked = f", protocol {spec.protocol}" if result.ranks else ""
@@ -81,5 +81,7 @@ def echo_result(result: Result, ending: str) -> None:
         else:
             estimate = result.metrics[name]
             click.echo(f"  {name.ljust(width)}  {estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]")
+    if result.answers is not None:
+        click.echo(f"  {'note: (nearly) constant: ' if result.answers.is_constant else ''}{result.answers.words}")
     for remark in result.remarks:
         click.echo(f"  note: {remark}")

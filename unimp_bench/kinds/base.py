@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -99,6 +99,10 @@ class Kind(ABC):
     @abstractmethod
     def scores(self, prediction: Any, examples: Examples, setting: Setting) -> Scores:
         """All metrics of a prediction, in a setting with resources."""
+
+    def answers(self, prediction: Any, examples: Examples) -> Sequence[Hashable] | None:
+        """Each example's answer, (n,), equal where a reader would call two answers the same; None for rankings."""
+        return None
 
     @abstractmethod
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:

@@ -83,6 +83,10 @@ class PictureKind(Kind):
             setting.resources.clip,
         )
 
+    def answers(self, prediction: IntArray, examples: Examples) -> list[bytes]:
+        """The codes of each picture."""
+        return [row.tobytes() for row in prediction]
+
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """Token accuracy over at most ``VALIDATION_PICTURES`` examples, evenly spaced."""
         import numpy as np

@@ -55,6 +55,16 @@ class RatingKind(Kind):
     def validated(self) -> str:
         return f"1 - {self.main} / range"
 
+    def answers(self, prediction: FloatArray, examples: Examples) -> list[int]:
+        """Ratings in hundredths of the scale's step, cut to the scale; unparsable ones are all the same."""
+        import numpy as np
+
+        assert examples.scale is not None
+        lowest, highest, step = examples.scale
+        hundredths = np.rint((np.clip(prediction, lowest, highest) - lowest) / step * 100)
+        numbers: list[int] = np.nan_to_num(hundredths, nan=-1).astype(np.int64).tolist()
+        return numbers
+
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """1 less the RMSE as a share of the scale."""
         import numpy as np

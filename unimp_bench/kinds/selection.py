@@ -50,6 +50,14 @@ class SelectionKind(Kind):
         assert examples.suits is not None and examples.shown is not None
         return selection_scores(prediction, examples.suits, examples.shown.offsets)
 
+    def answers(self, prediction: BoolArray, examples: Examples) -> list[tuple[bool, ...]]:
+        """Which candidates are chosen, by their places; all and none are the same whatever the number of candidates."""
+        import numpy as np
+
+        assert examples.shown is not None
+        choices = [tuple(each.tolist()) for each in np.split(prediction, examples.shown.offsets[1:-1])]
+        return [choice[:1] if len(set(choice)) == 1 else choice for choice in choices]
+
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """F1, averaged over users."""
         from unimp_bench.metrics.scores import Score

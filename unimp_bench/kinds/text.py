@@ -52,6 +52,10 @@ class TextKind(Kind):
         assert examples.texts is not None and setting.resources is not None
         return text_scores(prediction, examples.texts.read(), setting.resources)
 
+    def answers(self, prediction: list[str], examples: Examples) -> list[str]:
+        """The texts; white space makes no difference."""
+        return [" ".join(text.split()) for text in prediction]
+
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
         """ROUGE-L over at most ``VALIDATION_TEXTS`` examples, evenly spaced."""
         from unimp_bench.metrics.scores import Score

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol as Interface
 
 from unimp_bench.kinds import Column, Kind
+from unimp_bench.leaderboard.degenerate import MARK, spread_cells
 from unimp_bench.leaderboard.labels import older_remark
 from unimp_bench.leaderboard.printed import printed_table
 from unimp_bench.markdown import generated, table_head, table_row
@@ -15,6 +16,7 @@ from unimp_bench.results import CorpusFacts, Cost, Estimate, Result
 GENERATED = generated("unimp-bench leaderboard", "results/ and reported/")
 SIGNIFICANT = 0.05
 COSTS = ("Fit", "Examples/s", "Memory", "Parameters")
+SPREAD = ("Distinct answers", "Commonest answer")
 
 
 class Line(Interface):
@@ -28,6 +30,8 @@ class Line(Interface):
     def metrics(self) -> dict[str, Estimate]: ...
     @property
     def missing(self) -> dict[str, str]: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
 
 
 def brief(names: Iterable[str], kind: Kind) -> list[str]:
@@ -50,6 +54,11 @@ def cost_cells(cost: Cost | None) -> list[str]:
         f"{cost.peak_memory_mib:,.0f} MiB",
         _count(cost.parameters_trained, cost.parameters_total),
     ]
+
+
+def marked(label: str, line: Line) -> str:
+    """A label, with a mark where there is a warning."""
+    return f"{label} {MARK}" if line.warnings else label
 
 
 def estimate_cell(estimate: Estimate) -> str:
@@ -90,8 +99,9 @@ def corpus_facts(corpus: CorpusFacts, kind: Kind, examples: int, protocol: str, 
 
 
 def remarks(lines: Sequence[Line]) -> list[str]:
-    """What readers must know of single results, and why cells are empty."""
-    notes = [(line.label, remark) for line in lines for result in line.results for remark in remarks_of(result)]
+    """What readers must know of rows and of single results, and why cells are empty."""
+    notes = [(marked(line.label, line), warning) for line in lines for warning in line.warnings]
+    notes += [(line.label, remark) for line in lines for result in line.results for remark in remarks_of(result)]
     notes += [(name, f"empty: {reason}") for line in lines for name, reason in line.missing.items()]
     return ["", *(f"* {about}: {note}" for about, note in dict.fromkeys(notes))] if notes else []
 
@@ -103,13 +113,21 @@ def remarks_of(result: Result) -> tuple[str, ...]:
 
 
 def details(lines: Sequence[Line], names: Sequence[str], first: str, further: Iterable[Result] = ()) -> list[str]:
-    """Every metric of every line, and the command of each result, those of ``further`` last, behind a fold."""
+    """Every metric of every line, how far its answers differ, and the command of each result, behind a fold.
+
+    The commands of ``further`` come last; how far answers differ has columns only where it is known of any line.
+    """
+    spreads = {line.label: spread_cells(line.results) for line in lines}
+    heads = SPREAD if any(map(any, spreads.values())) else ()
     return [
         "",
         "<details><summary>All metrics, and the command of each row</summary>",
         "",
-        *table_head((first, *names)),
-        *(table_row((line.label, *(_value(line.metrics, name) for name in names))) for line in lines),
+        *table_head((first, *names, *heads)),
+        *(
+            table_row((line.label, *(_value(line.metrics, name) for name in names), *spreads[line.label][: len(heads)]))
+            for line in lines
+        ),
         "",
         "```sh",
         *(_command(result) for line in lines for result in line.results),

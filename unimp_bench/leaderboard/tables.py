@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.leaderboard.claims import claims, only_in_topics
+from unimp_bench.leaderboard.degenerate import warnings
 from unimp_bench.leaderboard.labels import label_of
 from unimp_bench.leaderboard.scored import Scored, compared, metric_names
 from unimp_bench.leaderboard.shuffled import Shuffled, has_shuffled_ties, shuffled_rows
@@ -34,6 +35,7 @@ class Row:
         metrics: means over seeds, with intervals over examples; one is absent where it could not be computed.
         missing: the reasons, by metric.
         p_value: of the paired test against the best row, after Holm; None for the best row and for ceilings.
+        warnings: that its answers are degenerate, and how.
     """
 
     place: int | None
@@ -42,6 +44,7 @@ class Row:
     metrics: dict[str, Estimate]
     missing: dict[str, str]
     p_value: float | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,12 @@ def _section(results: list[Result], kind: Kind, suite: Suite | None, shuffled: l
     ceilings = sorted((row for row in rows if row.is_ceiling), key=Scored.order)
     contestants = sorted((row for row in rows if not row.is_ceiling), key=Scored.order)
     p_values = [None, *(test.p_value for test in compared(contestants[0], contestants[1:]))] if contestants else []
-    first = results[0]
+    first, warned = results[0], warnings(rows)
+
+    def row_of(scored: Scored, place: int | None, p_value: float | None) -> Row:
+        metrics, missing, about = scored.metrics(), scored.missing(), warned.get(scored.label, ())
+        return Row(place, scored.label, scored.results, metrics, missing, p_value, about)
+
     return Section(
         kind=kind,
         names=metric_names(results, kind),
@@ -120,8 +128,8 @@ def _section(results: list[Result], kind: Kind, suite: Suite | None, shuffled: l
         protocol=first.spec.protocol,
         examples=first.examples,
         rows=(
-            *(_row(row, None, None) for row in ceilings),
-            *(_row(row, place, p) for place, (row, p) in enumerate(zip(contestants, p_values, strict=True), 1)),
+            *(row_of(row, None, None) for row in ceilings),
+            *(row_of(row, place, p) for place, (row, p) in enumerate(zip(contestants, p_values, strict=True), 1)),
         ),
         empty=_empty(results, suite),
         shuffled=shuffled_rows([*ceilings, *contestants], shuffled),
@@ -134,10 +142,6 @@ def _empty(results: list[Result], suite: Suite | None) -> tuple[EmptyRow, ...]:
         return ()
     absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in results))]
     return tuple(EmptyRow(row, why_empty(row, first.corpus.name)) for row in absent)
-
-
-def _row(scored: Scored, place: int | None, p_value: float | None) -> Row:
-    return Row(place, scored.label, scored.results, scored.metrics(), scored.missing(), p_value)
 
 
 def _options(result: Result) -> str:

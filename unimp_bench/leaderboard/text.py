@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from unimp_bench.columns import columns, paragraphs
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import Kind
-from unimp_bench.leaderboard.cells import Line, brief
+from unimp_bench.leaderboard.cells import Line, brief, marked
 from unimp_bench.leaderboard.contents import Contents
+from unimp_bench.leaderboard.degenerate import MARK
 from unimp_bench.leaderboard.tables import Section
 from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.suites import Suite
@@ -52,13 +53,18 @@ def _title(title: str, synthetic: bool) -> str:
 
 
 def _table(rows: Sequence[Line], begins: Sequence[str], metrics: Sequence[str], kind: Kind, first: str) -> list[str]:
-    """The head and the rows, each of them after what it begins with; a long label goes on below itself."""
+    """The head and the rows, each of them after what it begins with; a long label goes on below itself.
+
+    What readers must know of the answers of a row stands below the table.
+    """
     names = brief(metrics, kind)
     cells = [(f"{first:>4}", "model", *names)]
     cells += [
-        (begin, row.label, *(_cell(row, name) for name in names)) for begin, row in zip(begins, rows, strict=True)
+        (begin, marked(row.label, row), *(_cell(row, name) for name in names))
+        for begin, row in zip(begins, rows, strict=True)
     ]
-    return columns(cells, wrapping=(1,), right=(0, *range(2, 2 + len(names))))
+    warned = [paragraphs(f"   {MARK} {row.label}: {warning}") for row in rows for warning in row.warnings]
+    return [*columns(cells, wrapping=(1,), right=(0, *range(2, 2 + len(names)))), *warned]
 
 
 def _cell(row: Line, name: str) -> str:

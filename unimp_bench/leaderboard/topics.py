@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from unimp_bench import registry
 from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.leaderboard.claims import claims, left_over, viewed_as
+from unimp_bench.leaderboard.degenerate import warnings
 from unimp_bench.leaderboard.labels import older_mark, settings_words
 from unimp_bench.leaderboard.scored import Scored, compared, metric_names
 from unimp_bench.metrics.paired import PairedTest
@@ -33,6 +34,7 @@ class TopicRow:
         missing: why metrics are absent, by metric.
         test: against the first row, after Holm; None for that row, for ceilings and for empty lines.
         reason: why the line is empty.
+        warnings: that its answers are degenerate, and how.
     """
 
     row: SuiteRow
@@ -42,6 +44,7 @@ class TopicRow:
     missing: dict[str, str] = field(default_factory=dict)
     test: PairedTest | None = None
     reason: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ def _section(suite: Suite, home: Result, results: Sequence[Result]) -> TopicSect
     lines = [line for row in rows for line in _lines(suite, row, home, results, kind)]
     base, *others = [scored for _, scored in lines if scored is not None and not scored.is_ceiling]
     tests = dict(zip((scored.label for scored in others), compared(base, others), strict=True))
-    shown = [result for _, scored in lines if scored is not None for result in scored.results]
+    filled = [scored for _, scored in lines if scored is not None]
+    warned = warnings(filled)
+    shown = [result for scored in filled for result in scored.results]
     return TopicSection(
         suite=suite,
         kind=kind,
@@ -114,7 +119,8 @@ def _section(suite: Suite, home: Result, results: Sequence[Result]) -> TopicSect
             TopicRow(row, row.label, reason=why_empty(row, home.corpus.name))
             if scored is None
             else TopicRow(
-                row, scored.label, scored.results, scored.metrics(), scored.missing(), tests.get(scored.label)
+                *(row, scored.label, scored.results, scored.metrics(), scored.missing(), tests.get(scored.label)),
+                warnings=warned.get(scored.label, ()),
             )
             for row, scored in lines
         ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from unimp_bench.leaderboard.cells import COSTS, Line, cost_cells, remarks_of
+from unimp_bench.leaderboard.cells import COSTS, SPREAD, Line, cost_cells, remarks_of
+from unimp_bench.leaderboard.degenerate import spread_cells
 from unimp_bench.leaderboard.html.audits import Sliced
 from unimp_bench.leaderboard.html.record import Detail, Metric, Quoted, Run, Sheet, Stage, Ties
 from unimp_bench.leaderboard.printed import Printed
@@ -76,6 +77,8 @@ class Entries:
                 reads=model.reads,
                 metrics=tuple(_metric(name, line.metrics[name]) for name in self.names if name in line.metrics),
                 missing=line.missing,
+                warnings=line.warnings,
+                answers={name: text for name, text in zip(SPREAD, spread_cells(line.results), strict=True) if text},
                 quoted=tuple(
                     Quoted(each.table.source, each.row.system, each.row.metrics, each.differs) for each in printed
                 ),

@@ -239,6 +239,8 @@ class Detail:
 
     Attributes:
         sheet: number of its table within ``Page.sheets``.
+        warnings: that its answers are degenerate, and how.
+        answers: how far they differ, in words; empty where nobody counted.
         means: of the main metric on each of the sheet's parts; None where there are too few examples.
         runs: keys of ``Page.runs``, one a seed.
     """
@@ -250,6 +252,8 @@ class Detail:
     reads: tuple[str, ...]
     metrics: tuple[Metric, ...]
     missing: dict[str, str]
+    warnings: tuple[str, ...]
+    answers: dict[str, str]
     quoted: tuple[Quoted, ...]
     means: tuple[float | None, ...]
     ties: Ties | None

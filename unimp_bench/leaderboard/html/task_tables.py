@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unimp_bench.leaderboard.cells import corpus_facts
+from unimp_bench.leaderboard.cells import corpus_facts, marked
 from unimp_bench.leaderboard.figures import section_figures
 from unimp_bench.leaderboard.html.audits import audit_anchor, sliced
 from unimp_bench.leaderboard.html.cells import (
@@ -66,7 +66,7 @@ def task_table(task: str, section: Section, sources: Sources, ledger: Ledger) ->
             cells["Place"] = number_cell(str(row.place), row.place)
         return Line(
             name=model.name,
-            words=", ".join([*words_beside(row.label, model.name), *seeds]),
+            words=marked(", ".join([*words_beside(row.label, model.name), *seeds]), row).strip(),
             label=row.label,
             mark=_mark(row.place),
             reads=model.reads,

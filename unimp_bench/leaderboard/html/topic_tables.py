@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unimp_bench.leaderboard.cells import corpus_facts
+from unimp_bench.leaderboard.cells import corpus_facts, marked
 from unimp_bench.leaderboard.figures import topic_figures
 from unimp_bench.leaderboard.html.audits import audit_anchor, sliced
 from unimp_bench.leaderboard.html.cells import (
@@ -73,7 +73,7 @@ def topic_table(section: TopicSection, sources: Sources, ledger: Ledger) -> Tabl
             cells["p"] = p_value_cell(row.test.p_value)
         return Line(
             name=row.row.label,
-            words=", ".join(words_beside(row.label, row.row.label)),
+            words=marked(", ".join(words_beside(row.label, row.row.label)), row).strip(),
             label=row.label,
             mark=_mark(row, best),
             reads=row.results[0].model.reads,

@@ -15,6 +15,7 @@ from unimp_bench.leaderboard.cells import (
     cost_cells,
     details,
     main_cells,
+    marked,
     p_cell,
     reasons,
     remarks,
@@ -111,7 +112,7 @@ def _cells(row: Row, section: Section, reported: Sequence[Reported]) -> list[str
     printed = printed_rows(tables, wanted, kind, section.corpus.name, section.protocol)
     return [
         "*ceiling*" if row.place is None else str(row.place),
-        row.label + (f", {len(row.results)} seeds" if len(row.results) > 1 else ""),
+        marked(row.label + (f", {len(row.results)} seeds" if len(row.results) > 1 else ""), row),
         *main_cells(row, section.names, kind),
         *([nearest_cell(printed, kind.reported)] if kind.reported else []),
         p_cell(row.p_value),

@@ -13,6 +13,7 @@ from unimp_bench.leaderboard.cells import (
     cost_cells,
     details,
     main_cells,
+    marked,
     p_cell,
     reasons,
     remarks,
@@ -103,7 +104,7 @@ def _cells(row: TopicRow, section: TopicSection, reported: Sequence[Reported], h
     test = row.test
     printed = printed_rows(reported, of_system(row.row.system), kind, section.corpus.name, section.suite.protocol)
     return [
-        row.label,
+        marked(row.label, row),
         row_words(row.row),
         str(len(row.results)) if row.results else "",
         *main_cells(row, section.names, kind),

@@ -84,7 +84,12 @@ function bullets(lines) {
 function metricsPart(detail) {
   const rows = detail.metrics.map((each) => [each.name, number(each.value), interval(each)]);
   const missing = Object.entries(detail.missing).map(([name, reason]) => `${name} is empty: ${reason}`);
-  return part("Metrics", textTable("All metrics", ["Metric", "Mean", "95% interval"], rows), ...bullets(missing));
+  const answers = Object.entries(detail.answers).map(([name, words]) => `${name}: ${words}`);
+  return part(
+    "Metrics",
+    textTable("All metrics", ["Metric", "Mean", "95% interval"], rows),
+    ...bullets([...answers, ...missing]),
+  );
 }
 
 /** The main metric on either side of every cut that an audit of the corpus made, and where ties are shuffled. */
@@ -117,7 +122,7 @@ function quotedPart(detail) {
 
 /** Everything about a row, as children of the dialog. */
 function detailChildren(detail, sheet, runs) {
-  const remarks = [...new Set(runs.flatMap((run) => run.remarks))];
+  const remarks = [...new Set([...detail.warnings, ...runs.flatMap((run) => run.remarks)])];
   return [
     element("h2", { id: "details-title", tabindex: "-1" }, detail.label),
     definitions([["about", detail.about], ["source", detail.source], ["reads", detail.reads.join(", ")]]),
