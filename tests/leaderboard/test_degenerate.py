@@ -13,6 +13,7 @@ from tests.leaderboard.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.kinds import kind_of
 from unimp_bench.leaderboard.cells import Line
+from unimp_bench.leaderboard.contents import Contents
 from unimp_bench.leaderboard.degenerate import MARK, are_of_one_rating
 from unimp_bench.leaderboard.html.gather import gather
 from unimp_bench.leaderboard.store import load_results
@@ -171,7 +172,7 @@ def test_every_form_of_a_table_shows_the_mark_the_warning_and_the_counts(tmp_pat
     page = pages(tmp_path)["preference.md"]
     assert f"| flat {MARK} |" in page and f"* flat {MARK}: {warning}" in page and f"good {MARK}" not in page
     assert "| Distinct answers | Commonest answer |" in page and "| 3 | 97.5% |" in page
-    text = show(tmp_path, registry.task_cards()["preference"], None)
+    text = show(Contents.published(tmp_path), registry.task_cards()["preference"])
     assert f"flat {MARK}" in text and warning in text
     board = gather(tmp_path)
     detail = next(each for each in board.details if each.label == "flat")
