@@ -40,8 +40,7 @@ class RecBole(Ranker[RecBoleConfig]):
     """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``.
 
     Trained on our training part, its epoch chosen by our validation; scores any history. RecBole's ``Pop`` counts the
-    batches that an item is in, sampled negatives included; the baseline ``popularity`` counts interactions, and so does
-    ``Pop`` with ``batch_size`` 1 and ``train_neg_sample_args`` null.
+    batches that an item is in, sampled negatives included; here it counts interactions, as its documentation says.
     """
 
     Config = RecBoleConfig

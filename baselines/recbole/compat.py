@@ -36,12 +36,23 @@ from recbole.config import Config  # noqa: E402
 from recbole.data.interaction import Interaction  # noqa: E402
 from recbole.data.transform import construct_transform  # noqa: E402
 from recbole.data.utils import get_dataloader  # noqa: E402
-from recbole.model.general_recommender import admmslim  # noqa: E402
+from recbole.model.general_recommender import admmslim, pop  # noqa: E402
 from recbole.sampler import RepeatableSampler, Sampler  # noqa: E402
 from recbole.utils import FeatureSource, FeatureType, ModelType, get_trainer, init_seed  # noqa: E402
 
 torch.autograd.set_detect_anomaly(False)  # importing SINE turns it on for the whole process, and slows all training
 admmslim.add_noise = lambda scores, mag=0.0: scores  # against ties; a score must depend on its example alone
+
+
+def _count(model: Any, batch: Any) -> torch.Tensor:
+    """Count every interaction; the original counts an item once a batch, however often it is there (RecBole #2198)."""
+    items = batch[model.ITEM_ID]
+    model.item_cnt.index_add_(0, items, torch.ones_like(items)[:, None])
+    model.max_cnt = model.item_cnt.max(dim=0)[0]
+    return torch.zeros(1, device=model.device, requires_grad=True)
+
+
+pop.Pop.calculate_loss = _count
 
 _PACKAGE = Path(trainers.__file__).parent.parent
 PROPERTIES = _PACKAGE / "properties"

@@ -53,6 +53,8 @@ class IsolatedConfig(Config):  # type: ignore[misc]
         final: dict[str, Any] = super()._get_final_config_dict()
         if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and final.get("loss_type") == "CE":
             final["train_neg_sample_args"] = None  # in a full softmax every other item is a negative already
+        if self.model == "Pop":
+            final["train_neg_sample_args"] = None  # it would count the negatives
         return final
 
     def own_options(self) -> set[str]:

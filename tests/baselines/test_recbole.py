@@ -190,9 +190,9 @@ def check_round_trip(name: str, planted: Corpus, tmp_path: Path) -> None:
     assert loaded.parameters() == model.parameters()
 
 
-def test_popularity_of_recbole_counts_our_training_part(planted: Corpus, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"train_neg_sample_args": None}
-    model = RecBole(RecBoleConfig(model="Pop", batch_size=1, options=options))
+@pytest.mark.parametrize("batch_size", [1, 64, 2048])
+def test_popularity_of_recbole_counts_our_training_part(batch_size: int, planted: Corpus, tmp_path: Path) -> None:
+    model = RecBole(RecBoleConfig(model="Pop", batch_size=batch_size))
     model.fit(fit_data(planted, tmp_path / "work"))
     counts = np.bincount(part_of(planted, "train").histories.items, minlength=72)[catalogue(planted, "loo")]
     np.testing.assert_allclose(scores(model, planted)[0], counts / counts.max())
