@@ -14,13 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Model, Start, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.drawing import draw_examples
-from unimp_bench.files import locked, write_atomically
+from unimp_bench.errors import BenchError, DataError
+from unimp_bench.files import damaged, disk_error, locked, storing, write_atomically
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
+from unimp_bench.outside import blamed, reason
 from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.progress import stage
@@ -54,6 +58,18 @@ class FitCost(Strict):
     peak_memory_mib: float
     leaked: bool = False
 
+    @classmethod
+    def read(cls, path: Path) -> FitCost:
+        """What a finished fit wrote.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise damaged(path, error.errors()[0]["msg"]) from None
+
 
 def fit_or_load(
     model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Workspace, protocol: Protocol, *, fresh: bool
@@ -71,11 +87,12 @@ def fit_or_load(
             _clear(folder)
         record = folder / FIT_NAME
         if main_says(record.is_file):
-            model.load(_model_folder(folder, spec, protocol), corpus.items, cache)
-            return FitCost.model_validate_json(record.read_bytes())
-        before, start = _start(spec, corpus, workspace)
+            cost = FitCost.read(record)
+            _load(model, spec, _model_folder(folder, spec, protocol), corpus, cache)
+            return cost
+        before, start = _start(spec, corpus, workspace, fresh=fresh)
         if helping():
-            model.fit(_fit_data(spec, corpus, folder / "work", cache, start))
+            _fit(model, spec, _fit_data(spec, corpus, folder / "work", cache, start))
             wait()  # until it is selected and saved
             return before
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
@@ -83,7 +100,7 @@ def fit_or_load(
         work.mkdir(exist_ok=True)
         with _stopwatch(work / "seconds") as elapsed, stage(f"{spec.model}: fitting"):
             data = _fit_data(spec, corpus, work, cache, start)
-            model.fit(data)
+            _fit(model, spec, data)
             _select_and_save(model, data, spec, folder, protocol)
             cost = FitCost(
                 seconds=round(before.seconds + elapsed(), 3),
@@ -97,13 +114,44 @@ def fit_or_load(
     return cost
 
 
-def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace) -> tuple[FitCost, Start | None]:
-    """The fitted model that a fit goes on from, fitted now where it is not there yet, and what it took."""
+def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache: Path) -> None:
+    """Make ``model`` what was saved in ``folder``.
+
+    Raises:
+        DataError: a file there is missing or damaged.
+    """
+    try:
+        with blamed(model, spec.model, "load"):
+            model.load(folder, corpus.items, cache)
+    except BenchError:
+        raise
+    except Exception as error:  # of whatever kind a damaged file causes
+        if disk_error(error) is not None:  # of the cache, which loading may fill
+            raise
+        raise damaged(folder, reason(error)) from error
+
+
+def _fit(model: Model[Any], spec: FitSpec, data: FitData) -> None:
+    with storing(data.work), blamed(model, spec.model, "fit"):
+        model.fit(data)
+
+
+def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace, *, fresh: bool) -> tuple[FitCost, Start | None]:
+    """The fitted model that a fit goes on from, fitted now where it is not there yet, and what it took.
+
+    Args:
+        fresh: fit it again where it is damaged.
+    """
     start = spec.start
     if start is None:
         return FitCost(seconds=0.0, peak_memory_mib=0.0), None
     model = registry.make_model(start.model, None, start.config)
-    cost = fit_or_load(model, start, corpus, workspace, "paper", fresh=False)
+    try:
+        cost = fit_or_load(model, start, corpus, workspace, "paper", fresh=False)
+    except DataError:
+        if not fresh:
+            raise
+        cost = fit_or_load(model, start, corpus, workspace, "paper", fresh=True)
     tasks = dict.fromkeys(name for stage in start.stages for name, _ in stage.tasks)
     return cost, Start(
         _model_folder(workspace.fits / start.key, start, "paper"), tuple(tasks), catalogue(corpus, start.split)
@@ -162,10 +210,11 @@ def _select_and_save(model: Model[Any], data: FitData, spec: FitSpec, folder: Pa
     kept = {_model_folder(folder, spec, each): each for each in protocols_of(spec)}
     last = _model_folder(folder, spec, protocol)
     for place in sorted(kept, key=lambda place: place == last):
-        model.select(kept[place], data)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        model.save(place)
+        with storing(place), blamed(model, spec.model, "save"):
+            model.select(kept[place], data)
+            model.save(place)
 
 
 def _keep_log(work: Path, folder: Path) -> None:
@@ -186,7 +235,10 @@ def _clear(folder: Path) -> None:
 @contextlib.contextmanager
 def _stopwatch(record: Path) -> Iterator[Callable[[], float]]:
     """Wall seconds of a fit, those of its interrupted parts included (kept in ``record``, unless it was killed)."""
-    before = float(record.read_text(encoding="utf-8")) if record.is_file() else 0.0
+    try:
+        before = float(record.read_text(encoding="utf-8")) if record.is_file() else 0.0
+    except ValueError as error:
+        raise damaged(record, error) from None
     started = time.perf_counter()
 
     def elapsed() -> float:

@@ -6,7 +6,6 @@ A package that cannot be used is left out with one line that names it; everythin
 from __future__ import annotations
 
 import dataclasses
-import errno
 import re
 import sys
 from collections.abc import Collection, Iterator
@@ -18,6 +17,7 @@ from traceback import walk_tb
 from typing import Any, get_type_hints
 
 from unimp_bench.errors import BenchError, ModelError
+from unimp_bench.files import disk_error
 from unimp_bench.processes import helping
 
 OURS = ("baselines", "data_prep", "tasks", "unimp_bench")
@@ -28,7 +28,6 @@ GROUPS = ("unimp_bench.tasks", "unimp_bench.models", "unimp_bench.corpora")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
 _PLACE = re.compile(r"[\w.]+:\w+")
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_ours(module: str) -> bool:
@@ -89,7 +88,7 @@ def blamed(owner: object, label: str, doing: str) -> Iterator[None]:
         raise
     except Exception as error:
         module = (owner if isinstance(owner, type) else type(owner)).__module__
-        if is_ours(module) or (isinstance(error, OSError) and error.errno in _FULL_DISK):
+        if is_ours(module) or disk_error(error) is not None:
             raise
         raise ModelError(f"{label} failed in {doing}{_place(error, module)}: {reason(error)}") from error
 

@@ -29,6 +29,8 @@ RESULT_NAME = "result.json"
 NEARLY = 0.95
 """Share of the examples from which on answers count as constant, or as those of another row: a reader is warned."""
 
+_AGAIN = "run it again with --fresh"
+
 
 class Estimate(Strict):
     """A mean over the examples with its 95% bootstrap interval."""
@@ -176,10 +178,10 @@ class Result(Strict):
             result = cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-            raise DataError(f"{path} is no result that this version reads ({reason}); run it again") from None
+            raise DataError(f"{path} is no result that this version reads ({reason}); {_AGAIN}") from None
         kept = [result.example_values(name) for name in result.metrics]
         if {len(values) for values in kept if values is not None} != {result.examples}:
-            raise DataError(f"{path} is damaged: it does not hold the values of its {result.examples} examples")
+            raise DataError(f"{path} does not hold the values of its {result.examples} examples; {_AGAIN}")
         return result
 
     def write(self, path: Path) -> None:

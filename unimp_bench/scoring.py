@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unimp_bench.files import written
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.progress import stage
@@ -94,6 +95,5 @@ def write_predictions(path: Path, answers: Answers) -> None:
     """One row an example: its id, the answer and the truth, by source names."""
     columns = kind_of(answers.setting.task.kind).table(answers.prediction, answers.examples, answers.setting)
     ids = example_ids(answers.setting.corpus, answers.examples)
-    partial = path.with_suffix(".partial")
-    pq.write_table(pa.table({"id": ids, **columns}), partial)
-    partial.replace(path)
+    with written(path) as partial:
+        pq.write_table(pa.table({"id": ids, **columns}), partial)

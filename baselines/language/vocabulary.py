@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from baselines.language.phrases import END, Phrases, join
-from unimp_bench.errors import DataError
+from unimp_bench.files import damaged
 from unimp_bench.records import IntArray
 
 PADDING = 0
@@ -69,7 +69,7 @@ class Vocabulary:
         try:
             return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
         except Exception as error:  # tokenizers raises bare Exception
-            raise DataError(f"model file {path} cannot be read ({error}); fit the model again") from None
+            raise damaged(path, error) from None
 
     def write(self, folder: Path) -> None:
         """To a file of the folder."""

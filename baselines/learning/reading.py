@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from unimp_bench.errors import DataError
+from unimp_bench.files import damaged
 
 
 @contextmanager
@@ -20,6 +20,5 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"model file {path} cannot be read ({reason}); fit the model again") from None
+    except (OSError, SafetensorError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from None

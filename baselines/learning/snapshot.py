@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from baselines.learning.reading import reading
+from unimp_bench.files import written
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,9 @@ class Snapshot:
 
     def write(self, path: Path) -> None:
         """Replace ``path`` at once, so that a reader finds the old snapshot or the new one."""
-        partial = path.with_name(f".{path.name}.partial")
         own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in self.tensors.items()}
-        save_file(own, partial, metadata={"notes": json.dumps(self.notes)})
-        partial.replace(path)
+        with written(path) as partial:
+            save_file(own, partial, metadata={"notes": json.dumps(self.notes)})
 
     @classmethod
     def read(cls, path: Path) -> Snapshot:

@@ -23,6 +23,7 @@ from unimp_bench import __version__
 from unimp_bench.cli.group import Group
 from unimp_bench.cli.quiet import quiet_libraries
 from unimp_bench.errors import BenchError
+from unimp_bench.files import disk_error
 from unimp_bench.names import nearest
 from unimp_bench.processes import helping
 from unimp_bench.progress import nothing_goes_on
@@ -100,11 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(" ".join(error.format_message().split()), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted; the same command goes on from what is finished", INTERRUPTED)
-    except OSError as error:
-        if error.filename is None and error.errno is None:
+    except Exception as error:
+        said = _of_system(error)
+        if said is None:
             raise
-        place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{error.strerror}", 3)
+        _fail(said, 3)
     sys.exit(0)
 
 
@@ -117,6 +118,14 @@ def _no_such_option(error: click.NoSuchOption) -> str:
     owner = "unimp-bench" if error.ctx is None else error.ctx.command_path
     hint = f"did you mean '--{near}'?" if near else f"'{owner} --help' lists its options"
     return f"{owner} has no option {error.option_name!r}; {hint}"
+
+
+def _of_system(error: Exception) -> str | None:
+    """What the operating system said of a file, disk or network; None for an error of another kind."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    number = disk_error(error)
+    return None if number is None else os.strerror(number)
 
 
 def _fail(message: str, code: int) -> None:

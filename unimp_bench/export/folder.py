@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unimp_bench.errors import DataError
 from unimp_bench.export.record import Export
+from unimp_bench.files import storing
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -42,7 +43,8 @@ def replacing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(old) if folder.exists() else old.rename(folder)
     partial.mkdir(parents=True)
     try:
-        yield partial
+        with storing(folder):
+            yield partial
         if folder.exists():
             folder.rename(old)
         partial.rename(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from unimp_bench.arrays import kept_array, mapped
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.pictures import PIXELS
 from unimp_bench.features import VERSIONS
@@ -61,10 +61,9 @@ def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -
     if not items.has_picture.any():
         return None
     path = cache / f"pictures-{_key(items, encoder, pretrained)}.npy"
-    if not path.is_file():
-        _write_tokens(path, items, encoder, pretrained)
+    pictures = int(items.has_picture.sum())
+    tokens = kept_array(path, lambda partial: _write_tokens(partial, items, encoder, pretrained), pictures)
     rows = np.where(items.has_picture, np.cumsum(items.has_picture) - 1, -1)
-    tokens = np.load(path, mmap_mode="r", allow_pickle=False)
     seen = tokens[:: max(1, len(tokens) // _SAMPLE)].astype(np.float32)
     return PictureFeatures(rows, tokens, seen.mean(axis=(0, 1)), seen.std(axis=(0, 1)) + 1e-6)
 
@@ -103,24 +102,18 @@ def _key(items: Items, encoder: str, pretrained: str) -> str:
 
 
 def _write_tokens(path: Path, items: Items, encoder: str, pretrained: str) -> None:
-    """Encode all pictures, a batch at a time, straight into the file; it is there whole or not at all."""
+    """Encode all pictures, a batch at a time, straight into the file."""
     visual, prepare = load_encoder(encoder, pretrained, tokens=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     table: npt.NDArray[np.float16] | None = None
     start = 0
-    try:
-        for _, batch in encode_pictures(items, visual, prepare):
-            tokens = batch.to(torch.float16).cpu().numpy()
-            if table is None:
-                shape = (int(items.has_picture.sum()), *tokens.shape[1:])
-                table = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-            table[start : start + len(tokens)] = tokens
-            start += len(tokens)
-        assert isinstance(table, np.memmap)
-        table.flush()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    for _, batch in encode_pictures(items, visual, prepare):
+        tokens = batch.to(torch.float16).cpu().numpy()
+        if table is None:
+            table = mapped(path, np.float16, (int(items.has_picture.sum()), *tokens.shape[1:]))
+        table[start : start + len(tokens)] = tokens
+        start += len(tokens)
+    assert isinstance(table, np.memmap)
+    table.flush()
 
 
 def _patch_statistics(tokens: npt.NDArray[np.float16]) -> FloatArray:

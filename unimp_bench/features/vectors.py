@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unimp_bench.arrays import kept_array
 from unimp_bench.records import BoolArray, FloatArray
 
 _SILENT = 1e-6
@@ -53,19 +53,18 @@ def kept_vectors(path: Path, name: str, compute: Callable[[], tuple[FloatArray, 
     """Vectors from ``path``, computed and written there where they are not; None where no item has one.
 
     Args:
+        path: of a ``.npy`` file.
+        name: of the encoder.
         compute: gives the encoder's vectors of the items that have one, (known, width), and which these are, (items,).
     """
-    if not path.is_file():
+
+    def fill(partial: Path) -> None:
         vectors, known = compute()
         values = np.zeros((len(known), vectors.shape[1]), dtype=np.float32)
         values[known] = _standardised(vectors)
-        partial = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-        try:
-            np.save(partial, values, allow_pickle=False)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
+        np.save(partial, values, allow_pickle=False)
+
+    values = kept_array(path, fill)
     known = values.any(axis=1)
     return ItemVectors(values, known, name) if known.any() else None
 

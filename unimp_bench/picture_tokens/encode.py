@@ -5,8 +5,8 @@ Nothing here loads torch before it is needed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from unimp_bench.arrays import kept_array, mapped
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.pictures import PIXELS, picture_files
-from unimp_bench.errors import UsageError
+from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import locked
 from unimp_bench.picture_tokens.config import TokenizerConfig, tokenizer_config
 from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
@@ -71,10 +72,10 @@ def open_tokenizer(items: Items, preset: str, cache: Path, weights: str = "") ->
     if weights:
         raise UsageError(f"the picture tokenizer {preset!r} is trained on the corpus; give it no weights")
     folder = cache / f"picture-tokenizer-{_key(config, items.fingerprint)}"
-    file = folder / PictureTokenizer.FILE
-    if not file.is_file():
-        with locked(folder):
-            train_tokenizer(config, _training_pictures(items, config)).save(folder)
+    with contextlib.suppress(DataError):  # not there, or damaged
+        return PictureTokenizer.load(folder)
+    with locked(folder):
+        train_tokenizer(config, _training_pictures(items, config)).save(folder)
     return PictureTokenizer.load(folder)
 
 
@@ -85,10 +86,9 @@ def catalogue_tokens(tokenizer: PictureTokenizer, items: Items, cache: Path) -> 
         DataError: a picture file cannot be decoded.
     """
     path = cache / f"picture-tokens-{_key(tokenizer.fingerprint, items.fingerprint)}.npy"
-    if not path.is_file():
-        _write(path, tokenizer, items)
+    codes = kept_array(path, lambda partial: _write(partial, tokenizer, items), int(items.has_picture.sum()))
     rows = np.where(items.has_picture, np.cumsum(items.has_picture) - 1, -1)
-    return CatalogueTokens(rows, np.load(path, mmap_mode="r", allow_pickle=False))
+    return CatalogueTokens(rows, codes)
 
 
 def _training_pictures(items: Items, config: TokenizerConfig) -> UInt8Array:
@@ -101,18 +101,12 @@ def _training_pictures(items: Items, config: TokenizerConfig) -> UInt8Array:
 
 
 def _write(path: Path, tokenizer: PictureTokenizer, items: Items) -> None:
-    """Encode all pictures, a batch at a time; the file is there whole or not at all."""
+    """Encode all pictures, a batch at a time."""
     paths = picture_files(items, np.flatnonzero(items.has_picture))
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        table = np.lib.format.open_memmap(partial, mode="w+", dtype=np.int16, shape=(len(paths), tokenizer.length))
-        for start in progress(range(0, len(paths), _BATCH), "tokenising pictures", unit="batch"):
-            table[start : start + _BATCH] = tokenizer.encode(paths[start : start + _BATCH])
-        table.flush()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    table = mapped(path, np.int16, (len(paths), tokenizer.length))
+    for start in progress(range(0, len(paths), _BATCH), "tokenising pictures", unit="batch"):
+        table[start : start + _BATCH] = tokenizer.encode(paths[start : start + _BATCH])
+    table.flush()
 
 
 def _key(*parts: object) -> str:

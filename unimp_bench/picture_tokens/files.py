@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from unimp_bench.corpus.pictures import WHITE, open_picture
+from unimp_bench.files import written
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -41,10 +41,5 @@ def read_pictures(paths: Sequence[Path], side: int) -> UInt8Array:
 
 def to_png(picture: UInt8Array, path: Path) -> None:
     """Write one (height, width, 3) uint8 picture to ``path`` as PNG; it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written(path) as partial:
         Image.fromarray(picture).save(partial, format="PNG")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from unimp_bench.device import device
 from unimp_bench.errors import DataError
+from unimp_bench.files import written
 from unimp_bench.picture_tokens.config import TokenizerConfig
 from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
 from unimp_bench.picture_tokens.model import assemble, codes_to_latents, nearest_codes, to_pictures, to_signal
@@ -106,14 +106,9 @@ class PictureTokenizer:
         """Write weights and configuration (JSON in the header) to one safetensors file in ``folder``."""
         from safetensors.torch import save_file
 
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".{self.FILE}.{os.getpid()}"
         tensors = {name: tensor.contiguous().cpu() for name, tensor in self.model.state_dict().items()}
-        try:
+        with written(folder / self.FILE) as partial:
             save_file(tensors, partial, {_CONFIG: _config_json(self.config)})
-            partial.replace(folder / self.FILE)
-        finally:
-            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path) -> PictureTokenizer:

@@ -9,6 +9,7 @@ It fits on the planted corpus of ``unimp_bench.testing.planted``, so keep ``sett
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -21,8 +22,8 @@ from unimp_bench import registry
 from unimp_bench.contracts import Kind, Model, ModelCard
 from unimp_bench.corpus import Corpus
 from unimp_bench.drawing import draw_examples
-from unimp_bench.errors import UsageError
-from unimp_bench.fitting import corpus_cache, fit_or_load
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.fitting import MODEL_NAME, corpus_cache, fit_or_load
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.paths import Workspace
 from unimp_bench.picture_tokens.config import PRESETS
@@ -120,6 +121,20 @@ class ModelConformance:
             examples = self._examples(corpus, workspace, task)
             assert identical(self._answers(fitted, corpus, examples), self._answers(loaded, corpus, examples))
         assert fitted.parameters() == loaded.parameters()
+
+    def test_a_damaged_fit_is_an_error_that_says_what_to_do(self, corpus: Corpus, workspace: Workspace) -> None:
+        """Where the files of a saved model are empty, as after a full disk, loading it names ``--fresh``."""
+        self._fitted(corpus, workspace)
+        elsewhere = Workspace(workspace.root / "damaged")
+        for name in ("cache", "runs/fits"):
+            if (workspace.root / name).is_dir():
+                shutil.copytree(workspace.root / name, elsewhere.root / name)
+        saved = [path for path in elsewhere.fits.glob(f"*/{MODEL_NAME}*/**/*") if path.is_file()]
+        for path in saved:
+            path.write_bytes(b"")
+        if saved:
+            with pytest.raises(DataError, match="--fresh"):
+                self._fitted(corpus, elsewhere)
 
     def test_an_answer_depends_on_its_own_example_only(self, corpus: Corpus, workspace: Workspace) -> None:
         """Examples alone, and in two halves, get the answers that they get together."""

@@ -6,10 +6,13 @@ and a run of the chosen values finds its model fitted.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import ModelError, UsageError
@@ -137,8 +140,8 @@ def _validated(plan: Planned, protocol: Protocol, workspace: Workspace) -> tuple
     folder = workspace.fits / spec.key
     record = folder / SCORE_NAME.format(protocol)
     if (folder / FIT_NAME).is_file() and record.is_file():
-        cost = FitCost.model_validate_json((folder / FIT_NAME).read_bytes())
-        return _Score.model_validate_json(record.read_bytes()).score, cost
+        with contextlib.suppress(ValidationError):  # a damaged score is measured again
+            return _Score.model_validate_json(record.read_bytes()).score, FitCost.read(folder / FIT_NAME)
     cost = fit_or_load(plan.model, spec, corpus, workspace, protocol, fresh=False)
     cache = corpus_cache(corpus, workspace)
     setting = Setting(plan.task, corpus, protocol, cache, label=spec.model)

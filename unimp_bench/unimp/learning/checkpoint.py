@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from unimp_bench.early_stopping import EarlyStopping
-from unimp_bench.errors import DataError
+from unimp_bench.files import damaged, written
 from unimp_bench.processes import helping
 from unimp_bench.unimp.learning.devices import like, whole
 from unimp_bench.unimp.network.model import UniMPModel
@@ -106,7 +105,7 @@ def load_training(model: UniMPModel, optimizer: torch.optim.Optimizer, path: Pat
     try:
         return TypeAdapter(Progress).validate_json(metadata.get(_STATE, ""))
     except ValidationError:
-        raise DataError(f"{path} is no training checkpoint; remove it to begin again") from None
+        raise damaged(path, "it is no training checkpoint") from None
 
 
 def _parameters(model: UniMPModel) -> dict[str, Tensor]:
@@ -121,7 +120,7 @@ def _moving(model: UniMPModel) -> dict[str, Tensor]:
 
 def _restore(own: dict[str, Tensor], tensors: dict[str, Tensor], path: Path) -> None:
     if own.keys() != tensors.keys() or any(own[name].shape != tensors[name].shape for name in own):
-        raise DataError(f"{path} holds weights of another model than its configuration describes; fit it again")
+        raise damaged(path, "it holds weights of another model than its configuration describes")
     for name, tensor in tensors.items():
         own[name].copy_(like(own[name], tensor))
 
@@ -133,12 +132,8 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     gathered = {name: whole(tensor).contiguous().cpu() for name, tensor in tensors.items()}
     if helping():
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written(path) as partial:
         save_file(gathered, partial, metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -148,4 +143,4 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} holds no weights ({error}); fit the model again") from None
+        raise damaged(path, error) from None

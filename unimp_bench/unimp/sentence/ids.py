@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unimp_bench.errors import DataError
+from unimp_bench.files import damaged
 from unimp_bench.records import IntArray
 
 
@@ -40,10 +40,10 @@ class ItemIds:
         try:
             codes = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path} holds no item ids ({error}); fit the model again") from None
+            raise damaged(path, error) from None
         whole = isinstance(codes, np.ndarray) and codes.dtype == np.int64 and codes.ndim == 2
         if not whole or len(codes) != items or codes.min(initial=0) < 0 or len(np.unique(codes, axis=0)) != items:
-            raise DataError(f"{path} holds no distinct ids of {items} items; fit the model again")
+            raise damaged(path, f"it holds no distinct ids of {items} items")
         return cls(codes)
 
     def save(self, path: Path) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.errors import UsageError
+from unimp_bench.files import damaged
 from unimp_bench.records import IntArray
 from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.prompt import ANSWER, CLS, EOC, IMG, PAD, SPECIALS
@@ -121,7 +122,7 @@ class Vocabulary:
         try:
             return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")), ids)
         except Exception as error:  # the library raises bare Exception
-            raise DataError(f"{path} holds no vocabulary ({error}); fit the model again") from None
+            raise damaged(path, error) from None
 
     def with_words(self, names: Sequence[str]) -> Vocabulary:
         """This vocabulary with more special tokens behind its words, where it lacks them; the ids move up."""
