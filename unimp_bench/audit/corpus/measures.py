@@ -6,6 +6,7 @@ of ``loo``; a target is the item of a test example of recommendation.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from unimp_bench.records import Split
@@ -232,7 +233,7 @@ class FileOrder(Strict):
     @property
     def is_of_a_file(self) -> bool:
         """Whether the order is that of a file: by a share that matters, and by more than four standard errors."""
-        return self.excess >= max(ORDERED_BY_FILE, 2 / self.pairs**0.5)
+        return self.excess >= max(ORDERED_BY_FILE, 2 / math.sqrt(self.pairs))
 
     @property
     def descends(self) -> bool:
