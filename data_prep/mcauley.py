@@ -127,7 +127,8 @@ class McAuley(Source):
         user_key, item_key, rating_key, time_key = self._style.fields
         ticks = self._style.ticks
         for number, record in _records(path, self._style, bad):
-            user, item, rating, time = map(record.get, (user_key, item_key, rating_key, time_key))
+            fields: list[Any] = [record.get(key) for key in self._style.fields]
+            user, item, rating, time = fields
             try:
                 _check(user, user_key)
                 _check(item, item_key)
@@ -209,7 +210,8 @@ class McAuley(Source):
                     self._picture_urls[self._items[code]] = picture_url(record)
                 item = Attributes.of(record)
                 if item.price is None and record.get("price") not in (None, "", "None"):
-                    bad.add_cell(*self._places[row], "price")
+                    path, number = self._places[row]
+                    bad.add_cell(path, number, "price")
                 yield item
 
     def picture_files(self, items: list[str]) -> Iterable[Path]:
