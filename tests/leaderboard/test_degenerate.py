@@ -19,14 +19,12 @@ from unimp_bench.leaderboard.html.gather import gather
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import Row, sections
 from unimp_bench.leaderboard.text import show
-from unimp_bench.leaderboard.topics import topic_sections
 from unimp_bench.leaderboard.write import pages
 from unimp_bench.metrics.rating import rating_errors
 from unimp_bench.records import FloatArray
 from unimp_bench.results import AnswerSpread, Estimate, Result, pack_values
 from unimp_bench.suites import CATALOGUE
 
-COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 STARS = (1.0, 5.0, 1.0)
 TRUTH = np.random.default_rng(0).choice(5, 400, p=(0.05, 0.05, 0.1, 0.2, 0.6)) + 1.0
 
@@ -67,12 +65,13 @@ def _rows(folder: Path, results: Sequence[Result]) -> dict[str, Row]:
 
 
 @pytest.fixture(scope="module")
-def tables() -> list[list[Line]]:
+def tables(committed: Contents) -> list[list[Line]]:
     """The rows with results of every published table that holds no ranking."""
-    results = [result for result in load_results(COMMITTED) if result.values]
-    of_tasks = [section.rows for card in registry.task_cards().values() for section in sections(results, card)]
-    of_topics = [part.rows for suite in CATALOGUE for part in topic_sections(suite, results)]
-    return [[row for row in rows if row.results] for rows in (*of_tasks, *of_topics)]
+    cards = registry.task_cards().values()
+    of_tasks: list[tuple[Line, ...]] = [part.rows for card in cards for part in committed.task_sections(card)]
+    of_topics: list[tuple[Line, ...]] = [part.rows for suite in CATALOGUE for part in committed.topic_sections(suite)]
+    filled = [[row for row in rows if row.results] for rows in (*of_tasks, *of_topics)]
+    return [rows for rows in filled if rows[0].results[0].values]
 
 
 def test_no_published_row_is_constant_or_another_one_again_without_a_warning(tables: list[list[Line]]) -> None:

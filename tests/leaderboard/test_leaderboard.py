@@ -17,7 +17,7 @@ from unimp_bench.leaderboard.store import load_results, publish
 from unimp_bench.leaderboard.tables import sections
 from unimp_bench.leaderboard.text import show
 from unimp_bench.leaderboard.topics import NO_RESULT
-from unimp_bench.leaderboard.write import pages, write_all, write_pages
+from unimp_bench.leaderboard.write import pages, pages_of, write_all, write_pages
 from unimp_bench.paths import Workspace
 from unimp_bench.reported import load_reported
 from unimp_bench.results import Result
@@ -27,8 +27,8 @@ from unimp_bench.suites.record import ALL_TASKS
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 
 
-def test_committed_tables_are_what_their_results_give() -> None:
-    made = pages(COMMITTED)
+def test_committed_tables_are_what_their_results_give(committed: Contents) -> None:
+    made = pages_of(committed)
     for name, content in made.items():
         assert (COMMITTED / name).read_text(encoding="utf-8") == content, f"{name}: run 'unimp-bench leaderboard'"
     plots = {path.relative_to(COMMITTED).as_posix() for path in (COMMITTED / "plots").iterdir()}
