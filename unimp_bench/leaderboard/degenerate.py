@@ -17,7 +17,7 @@ from unimp_bench.leaderboard.scored import Scored
 from unimp_bench.records import FloatArray
 from unimp_bench.results import NEARLY, AnswerSpread, Result
 
-MARK = "‡"
+MARK = "≡"
 """Stands behind the label of a row with a warning."""
 
 STARS = np.arange(1.0, 6.0)
