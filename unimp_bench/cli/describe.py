@@ -44,7 +44,7 @@ def command(
     count: int,
     verify: bool,
 ) -> None:
-    """Tell all about one task, model or corpus; show examples of a task."""
+    """Show details of a task, model or corpus; show examples of a task."""
     find(dict.fromkeys(KINDS), kind, "kind of description")
     if kind == "task":
         card = find(registry.task_cards(), name, "task")

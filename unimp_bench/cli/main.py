@@ -37,7 +37,7 @@ COMMANDS = {
     "score": "Score predictions that a system of your own wrote to a file.",
     "draw": "Generate the pictures that users may mean by a query, on a page with what they have.",
     "list": "List tasks, models, corpora or suites.",
-    "describe": "Tell all about one task, model or corpus.",
+    "describe": "Show details of a task, model or corpus.",
     "export": "Write the examples of tasks as instruction datasets that others can train on.",
     "publish": "Copy results of runs into leaderboards/, and write its pages.",
     "leaderboard": "Show a table of published results or of your runs, or write all pages.",
