@@ -198,7 +198,7 @@ def test_the_command_scores_or_leaves_with_one_line(
         "unimp-bench score --task preference --corpus planted --predictions mine.jsonl --name mine --split loo "
         "--protocol paper --about 'always four' --source none --reads ratings,text"
     )
-    assert call(capsys, "publish", found.parent.name)[0] == 0
+    assert call(capsys, "publish", found.parent.name, "--dirty")[0] == 0
     path.write_bytes(path.read_bytes().replace(b"4.0", b"null", 1))
     assert "Unparsable  0.0069" in call(capsys, *line)[1]
     path.write_bytes(path.read_bytes() + b"{}\n")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.leaderboard.pretended import place
 from unimp_bench.corpus import Corpus
-from unimp_bench.leaderboard.store import RESULTS
 from unimp_bench.leaderboard.write import write_all
 from unimp_bench.paths import Workspace
-from unimp_bench.results import Cost, Provenance, Result
+from unimp_bench.results import RESULT_NAME, Cost, Provenance, Result
 
 CHEAP = ("--row", "Transition graph", "--row", "Popularity")
 LEARNED = ("--row", "UniMP", "--row", "SASRec", "--row", "Popularity", "--set", "epochs=2")
@@ -72,11 +72,10 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> No
 
 
 def tables(home: Path) -> dict[str, str]:
-    """The pages of all published results, as if each had taken as long as any other."""
-    workspace, level = Workspace(home), home / "level"
-    for path in sorted((workspace.leaderboards / RESULTS).rglob("*.json")):
-        result = Result.read(path).model_copy(update={"cost": COST, "provenance": PROVENANCE})
-        result.write(level / path.relative_to(workspace.leaderboards))
+    """The pages of all results, as if each had taken as long as any other."""
+    level = home / "level"
+    for path in Workspace(home).runs.glob(f"*/{RESULT_NAME}"):
+        place(level, Result.read(path).model_copy(update={"cost": COST, "provenance": PROVENANCE}))
     return {path.name: path.read_text() for path in write_all(level)}
 
 
@@ -89,7 +88,7 @@ def test_after_a_kill_of_all_processes_the_tables_are_the_same(planted: Corpus, 
     finish(undisturbed, planted, *CHEAP)
     with suite(killed, planted, *CHEAP) as (process, said):
         until(lambda: "running    Popularity" in said.read_text(), process)
-    assert not (killed / "leaderboards").exists()
+    assert not (killed / "runs" / "leaderboards").exists()
     assert "1 left, 1 was there" in finish(killed, planted, *CHEAP)
     assert "popularity" in tables(killed)["recommendation.md"]
     assert tables(killed) == tables(undisturbed) and predictions(killed) == predictions(undisturbed)
@@ -114,9 +113,9 @@ def test_a_suite_waits_for_the_orphan_of_a_killed_one(planted: Corpus, tmp_path:
 def test_trainings_that_were_killed_twice_end_as_undisturbed_ones(planted: Corpus, tmp_path: Path) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     finish(undisturbed, planted, *LEARNED)
-    for place in (3, 6):
+    for lines in (3, 6):
 
-        def trained(lines: int = place) -> bool:
+        def trained(lines: int = lines) -> bool:
             logs = (killed / "runs" / "fits").glob("*/work/log/*.jsonl")
             return any(path.read_text().count("\n") >= lines for path in logs)
 
