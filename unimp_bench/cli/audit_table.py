@@ -16,8 +16,8 @@ from unimp_bench.errors import BenchError, DataError
 def command(files: tuple[Path, ...], examples: int | None, percent: bool) -> None:
     """Test whether HR, NDCG and MRR of each row of FILE agree at the digits that are printed.
 
-    FILE is a CSV with a header such as system,HR@5,NDCG@5,MRR@5, or a table of leaderboards/reported. Ends with 1 where
-    a row is not consistent.
+    FILE is a CSV with a header such as system,HR@5,NDCG@5,MRR@5, Markdown with such tables, or a table of
+    leaderboards/reported. Ends with 1 where a row is not consistent, with 3 where a file has nothing to test.
     """
     from unimp_bench.audit.table.reading import read_table
     from unimp_bench.audit.table.report import TableAudit
@@ -37,6 +37,9 @@ def command(files: tuple[Path, ...], examples: int | None, percent: bool) -> Non
         for each in earlier:
             click.echo(f"error: {each}", err=True)
         raise last
+    empty = [audit.table.title for audit in audits if not audit.rows]
+    if empty:
+        raise DataError(f"{', '.join(empty)}: nothing to test; name columns as in HR@5, NDCG@5 or MRR@5")
     wrong = sum(len(audit.inconsistent) for audit in audits)
     if wrong:
         raise BenchError(f"{wrong} of {sum(len(audit.rows) for audit in audits)} rows are not consistent")

@@ -61,6 +61,17 @@ def test_every_file_is_looked_at_and_every_bad_one_is_a_line(capsys: pytest.Capt
     assert [line.split(":")[:2] for line in err.splitlines()] == [["error", " none.csv"], ["error", " bad.csv"]]
 
 
+def test_an_audit_of_nothing_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("good.csv").write_text("s,HR@1,MRR@1\nA,0.1,0.1\n")
+    Path("other.csv").write_text("s,RMSE\nA,1.2\n")
+    Path("blank.csv").write_text("s,HR@1\nA,-\n")
+    for files in (("other.csv",), ("blank.csv",), ("good.csv", "other.csv"), ("other.csv", "good.csv")):
+        code, _, err = call(capsys, *files)
+        assert code == 3 and "nothing to test" in err and err.count("\n") == 1
+    Path("noat.csv").write_text("system,HR5,NDCG5\nA,.0337,.0231\n")
+    assert call(capsys, "noat.csv") == (0, "noat.csv: all 1 rows are consistent\n  A  consistent\n", "")
+
+
 def test_no_file_is_a_mistake_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys)
     assert code == 2 and "FILE" in err

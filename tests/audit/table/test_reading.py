@@ -33,8 +33,8 @@ def printed(table: PrintedTable) -> list[list[str]]:
 @pytest.mark.parametrize(
     ("names", "metric"),
     [
-        ("HR@5 hr@5 H@5 Hit@5 hits@5 HitRate@5 Recall@5 R@5", "HR@5"),
-        ("NDCG@10 nDCG@10 N@10", "NDCG@10"),
+        ("HR@5 hr@5 H@5 Hit@5 hits@5 HitRate@5 Recall@5 R@5 HR5 hit5 Recall5", "HR@5"),
+        ("NDCG@10 nDCG@10 N@10 NDCG10", "NDCG@10"),
         ("MRR@1000 M@1000 mrr@1000", "MRR@1000"),
     ],
 )
@@ -46,7 +46,23 @@ def test_names_of_papers(names: str, metric: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "HR", "MRR", "HR@0", "HR@1001", "HR@5.5", "Precision@5", "F1", "HR@-1", "HR@\N{ARABIC-INDIC DIGIT FIVE}"],
+    [
+        "",
+        "HR",
+        "MRR",
+        "HR@0",
+        "HR@1001",
+        "HR@5.5",
+        "Precision@5",
+        "F1",
+        "R2",
+        "N10",
+        "M3",
+        "P5",
+        "HR@-1",
+        "HR 0",
+        "HR@\N{ARABIC-INDIC DIGIT FIVE}",
+    ],
 )
 def test_other_names_are_no_rank_metrics(name: str) -> None:
     assert metric_named(name) is None
@@ -56,6 +72,44 @@ def test_digits_of_a_csv_are_those_of_its_text(tmp_path: Path) -> None:
     table = from_csv(tmp_path, "system,HR @ 5,Fit,N@5\nA, 0.0110 ,7 s,.25\nB,-,,0.012345678\n\nC,,1,\n")
     assert printed(table) == [["HR@5 0.0110", "NDCG@5 0.25"], ["NDCG@5 0.0123457"]]
     assert table.notes == ("left out, no HR, NDCG or MRR at a K up to 1000: Fit",)
+
+
+def test_spaces_within_a_name_are_none() -> None:
+    for name in ("HR @ 5", "HR@ 5", "HR 5", " Recall @5 "):
+        found = metric_named(name)
+        assert found is not None and found.name == "HR@5", name
+
+
+MARKDOWN = """# Results
+
+| a | b |
+not a table, since no rule follows
+
+| system | **HR@5** | NDCG5 | note |
+|:---|---:|---:|---|
+| A \\| a | **0.0337** | 0.0231 | x |
+| B | 0.0281 | - | `y` |
+Text.
+
+| HR@1 | MRR@1 |
+|---|---|
+| 0.1 | _0.10_ |
+"""
+
+
+@pytest.mark.parametrize("name", ["t.md", "t.csv"])
+def test_all_tables_of_a_markdown_file_are_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(MARKDOWN, encoding="utf-8")
+    table = read_table(tmp_path / name)
+    assert printed(table) == [["HR@5 0.0337", "NDCG@5 0.0231"], ["HR@5 0.0281"], ["HR@1 0.1", "MRR@1 0.10"]]
+    assert [row.system for row in table.rows] == ["A | a", "B", "line 14"]
+    assert table.notes == ("left out, no HR, NDCG or MRR at a K up to 1000: note",)
+
+
+def test_a_markdown_file_without_a_table_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("| HR@5 |\n| 0.1 |\n")
+    with pytest.raises(DataError, match=r"t\.md has no table"):
+        read_table(tmp_path / "t.md")
 
 
 def test_rows_without_a_name_are_named_by_their_line(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Tables from files: the JSON of ``leaderboards/reported/`` and CSV with a header.
+"""Tables from files: the JSON of ``leaderboards/reported/``, CSV with a header, and Markdown.
 
 Digits are read from the text of a number, so ``0.0110`` has four. A transcription into JSON may have lost such zeros:
-there a cell has the digits of the longest cell of its measure in the table. A CSV is taken as it stands.
+there a cell has the digits of the longest cell of its measure in the table. CSV and Markdown are taken as they stand.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ MEASURE_NAMES: dict[str, Measure] = {
 }
 """What papers call the measures, in lower case; with one relevant item the recall is the hit rate."""
 
-_NAME = re.compile(r"\s*([A-Za-z]+)\s*@\s*(\d{1,9})\s*", re.ASCII)
+# Without the @ a single letter is no measure: R2 and N10 mean other things.
+_NAME = re.compile(r"\s*([A-Za-z]+\s*@|[A-Za-z]{2,})\s*(\d{1,9})\s*", re.ASCII)
+_EMPHASIS = re.compile(r"[*_`]*([^*_`]*)[*_`]*")
+_ROW_OF_MARKDOWN = re.compile(r"\s*\|.*\|\s*")
+_RULE_OF_MARKDOWN = re.compile(r"\s*\|(\s*:?-+:?\s*\|)+\s*")
+_BETWEEN_CELLS = re.compile(r"(?<!\\)\|")
 _NUMBER = re.compile(r"(\d+(\.\d*)?|\.\d+)(e[-+]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 ABSENT = {"", "-", "\N{EN DASH}", "\N{EM DASH}"}
 """What stands in a cell without a number."""
@@ -39,7 +44,7 @@ ABSENT = {"", "-", "\N{EN DASH}", "\N{EM DASH}"}
 def metric_named(name: str) -> RankMetric | None:
     """The metric that a column's name means; None where it is no rank metric up to ``MAX_CUTOFF``."""
     match = _NAME.fullmatch(name)
-    measure = MEASURE_NAMES.get(match[1].lower()) if match else None
+    measure = MEASURE_NAMES.get(match[1].rstrip("@ ").lower()) if match else None
     if match is None or measure is None or not 1 <= int(match[2]) <= MAX_CUTOFF:
         return None
     return RankMetric(measure, int(match[2]))
@@ -49,15 +54,19 @@ def read_table(path: Path, percent: bool = False) -> PrintedTable:
     """The rows of a file that have rank metrics.
 
     Args:
-        path: ends in .json or .csv.
+        path: ends in .json, .csv or .md; all tables of a Markdown file are read, and a CSV file may hold Markdown.
         percent: its numbers are in percent.
 
     Raises:
         DataError: it cannot be read, or a cell is no fraction.
     """
-    readers: dict[str, Callable[[Path, bool], PrintedTable]] = {".json": _read_json, ".csv": _read_csv}
+    readers: dict[str, Callable[[Path, bool], PrintedTable]] = {
+        ".json": _read_json,
+        ".csv": _read_text,
+        ".md": _read_text,
+    }
     if path.suffix not in readers:
-        raise DataError(f"{path} is neither .json (as in leaderboards/reported) nor .csv with a header")
+        raise DataError(f"{path} is neither .json (as in leaderboards/reported) nor .csv with a header nor .md")
     try:
         return readers[path.suffix](path, percent)
     except OSError as error:
@@ -85,27 +94,63 @@ def _read_json(path: Path, percent: bool) -> PrintedTable:
     return PrintedTable(f"{source}: {table.task}, {data}", filled, notes)
 
 
-def _read_csv(path: Path, percent: bool) -> PrintedTable:
-    try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), strict=True))
-    except csv.Error as error:
-        raise DataError(f"{path} is no CSV ({error})") from None
+def _read_text(path: Path, percent: bool) -> PrintedTable:
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    tables = _tables_of_markdown(lines)
+    if not tables:
+        if path.suffix == ".md":
+            raise DataError(f"{path} has no table with a header and a rule of dashes below it")
+        try:
+            tables = [list(enumerate(csv.reader(lines, strict=True), 1))]
+        except csv.Error as error:
+            raise DataError(f"{path} is no CSV ({error})") from None
+    rows: list[PrintedRow] = []
+    names: list[str] = []
+    for table in tables:
+        header, printed = _by_column(path, table)
+        rows += _rows(path, printed, percent)
+        names += header
+    return PrintedTable(path.name, tuple(rows), _left_out(names))
+
+
+def _tables_of_markdown(lines: list[str]) -> list[list[tuple[int, list[str]]]]:
+    """The header and rows of each table, as cells with the number of their line."""
+    tables: list[list[tuple[int, list[str]]]] = []
+    below = -1  # the line that goes on with the table, if it is a row
+    for number, line in enumerate(lines):
+        if _RULE_OF_MARKDOWN.fullmatch(line) and number and _ROW_OF_MARKDOWN.fullmatch(lines[number - 1]):
+            tables.append([(number, _cells_of_markdown(lines[number - 1]))])
+        elif number == below and _ROW_OF_MARKDOWN.fullmatch(line):
+            tables[-1].append((number + 1, _cells_of_markdown(line)))
+        else:
+            continue
+        below = number + 1
+    return tables
+
+
+def _cells_of_markdown(line: str) -> list[str]:
+    cells = [cell.strip().replace("\\|", "|") for cell in _BETWEEN_CELLS.split(line.strip().strip("|"))]
+    return [match[1] if (match := _EMPHASIS.fullmatch(cell)) else cell for cell in cells]
+
+
+def _by_column(path: Path, lines: list[tuple[int, list[str]]]) -> tuple[list[str], list[tuple[str, dict[str, str]]]]:
+    """The columns that may be metrics, and each row's name with its cells by column."""
     if len(lines) < 2:
         raise DataError(f"{path} needs a header such as 'system,HR@5,NDCG@5' and a row below it")
-    header = [name.strip() for name in lines[0]]
+    header = [name.strip() for name in lines[0][1]]
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
         raise DataError(f"{path} has two columns {twice!r}; give each table a file of its own")
     named = metric_named(header[0]) is None
     printed = []
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in lines[1:]:
         if not line:
             continue
         if len(line) != len(header):
             raise DataError(f"{path}: line {number} has {len(line)} cells, the header {len(header)}")
         system = line[0].strip() if named else f"line {number}"
         printed.append((system, dict(zip(header, line, strict=True))))
-    return PrintedTable(path.name, _rows(path, printed, percent), _left_out(header[1:] if named else header))
+    return header[1:] if named else header, printed
 
 
 def _rows(path: Path, printed: list[tuple[str, dict[str, str]]], percent: bool) -> tuple[PrintedRow, ...]:
