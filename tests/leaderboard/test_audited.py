@@ -15,11 +15,13 @@ from unimp_bench.audit.corpus.measures import FileOrder
 from unimp_bench.audit.corpus.record import CorpusAudit, ExampleSet, pack_mask, published_path
 from unimp_bench.errors import DataError
 from unimp_bench.kinds import kind_of
+from unimp_bench.leaderboard.contents import Contents
 from unimp_bench.leaderboard.html.gather import gather
 from unimp_bench.leaderboard.html.page import html_page
 from unimp_bench.leaderboard.slices import FEWEST, Slices, order_words, slices_of
 from unimp_bench.leaderboard.store import load_results
 from unimp_bench.leaderboard.tables import Section, sections
+from unimp_bench.leaderboard.text import show
 from unimp_bench.leaderboard.topics import TopicSection, topic_sections
 from unimp_bench.leaderboard.write import pages
 from unimp_bench.records import BoolArray, Split
@@ -150,6 +152,8 @@ def test_a_corpus_in_the_order_of_a_file_has_a_banner_on_every_page(
         assert (banner in found[name]) == expected, name
         assert "| with the file's order (50) | against the file's order (50) |" in found[name], name
     assert ("| toy, order of a file |" in found["README.md"]) == expected
+    title = show(Contents.published(folder), registry.task_cards()["search"]).splitlines()[0]
+    assert ("in the order of a file" in title) == expected
     page = html_page(gather(folder))
     assert page.count("<strong>The order is that of a file.</strong> 70.0%") == (3 if expected else 0)
 

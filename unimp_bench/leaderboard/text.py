@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from unimp_bench.audit.corpus.record import CorpusAudit
 from unimp_bench.columns import columns, paragraphs
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import Kind
 from unimp_bench.leaderboard.cells import Line, brief, marked
 from unimp_bench.leaderboard.contents import Contents
 from unimp_bench.leaderboard.degenerate import MARK
+from unimp_bench.leaderboard.slices import order_words
 from unimp_bench.leaderboard.tables import Section
 from unimp_bench.leaderboard.topics import TopicSection
 from unimp_bench.suites import Suite
@@ -25,31 +27,34 @@ def show(contents: Contents, shown: TaskCard | Suite, corpus: str | None = None)
     """
     if corpus is not None:
         contents = contents.only(corpus)
+    audits = contents.audits()
     if isinstance(shown, Suite):
         topics = [part for part in contents.topic_sections(shown) if corpus in (None, part.corpus.name)]
-        return "\n\n".join(map(_topic_section, topics)) or f"{NOTHING} of two rows that compare"
+        return "\n\n".join(_topic_section(part, audits) for part in topics) or f"{NOTHING} of two rows that compare"
     tasks = [part for part in contents.task_sections(shown) if corpus in (None, part.corpus.name)]
-    return "\n\n".join(map(_section, tasks)) or NOTHING
+    return "\n\n".join(_section(part, audits) for part in tasks) or NOTHING
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, audits: Sequence[CorpusAudit]) -> str:
     places = ["~" if row.place is None else str(row.place) for row in section.rows]
-    lines = [_title(section.title, section.corpus.synthetic)]
+    lines = [_title(section, audits)]
     lines += _table(section.rows, places, section.names, section.kind, "#")
     if any(row.place is None for row in section.rows):
         lines.append("   ~ knows the truth of the generated corpus: a ceiling")
     return "\n".join(lines)
 
 
-def _topic_section(section: TopicSection) -> str:
+def _topic_section(section: TopicSection, audits: Sequence[CorpusAudit]) -> str:
     seeds = [str(len(row.results) or "-") for row in section.rows]
-    lines = [_title(section.title, section.corpus.synthetic)]
+    lines = [_title(section, audits)]
     lines += _table(section.rows, seeds, section.names, section.kind, "seed")
     return "\n".join(lines)
 
 
-def _title(title: str, synthetic: bool) -> str:
-    return paragraphs(title + (" (generated, not Amazon)" if synthetic else ""))
+def _title(section: Section | TopicSection, audits: Sequence[CorpusAudit]) -> str:
+    notes = " (generated, not Amazon)" if section.corpus.synthetic else ""
+    notes += " (in the order of a file: rows that learn order rank too high)" if order_words(section, audits) else ""
+    return paragraphs(section.title + notes)
 
 
 def _table(rows: Sequence[Line], begins: Sequence[str], metrics: Sequence[str], kind: Kind, first: str) -> list[str]:
