@@ -18,7 +18,7 @@ from unimp_bench.results import Result
 from unimp_bench.runner import RunRequest, planned
 from unimp_bench.suites import SUITES
 from unimp_bench.suites.plan import Budget, cells
-from unimp_bench.tuning.record import Tuned, find_tuned, place
+from unimp_bench.tuning.record import Trial, Tuned, find_tuned, place
 from unimp_bench.tuning.space import space_of
 
 MODEL = "transition-graph"
@@ -65,6 +65,52 @@ def test_tune_then_run(planted: Corpus, home: Workspace, capsys: pytest.CaptureF
     assert label_of(result) == "transition-graph (tuned)" and "--preset tuned" in result.provenance.command
     code, out, _ = call(capsys, "describe", "model", MODEL)
     assert "planted, recommendation  decay=0.9, window=1, reverse=0.0" in out and "best of 4 trials" in out
+
+
+def test_a_smaller_search_keeps_the_trials_of_a_larger_one(
+    planted: Corpus, home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = ["tune", *SEARCH, "--corpus", str(planted.folder)]
+    path = place(home, "recommendation", "planted", MODEL, "paper")
+    assert call(capsys, *question, "--over", "window=1,3,10", "--over", "damping=0")[0] == 0
+    larger = Tuned.read(path)
+    code, out, err = call(capsys, *question, "--over", "damping=0.3", "--trials", "1")
+    assert code == 0 and f"The {len(larger.trials)} trials of {path} stay beside 1 new" in err
+    joined = Tuned.read(path)
+    assert joined.trials[:-1] == larger.trials and len(out.split("\n\n")[0].splitlines()) >= len(joined.trials)
+    assert max(trial.score or 0 for trial in joined.trials) >= max(trial.score or 0 for trial in larger.trials)
+    again = call(capsys, *question, "--over", "window=1", "--over", "damping=0", "--trials", "1")
+    assert again[0] == 0 and Tuned.read(path) == joined, "what adds no trial changes nothing, its command included"
+    before = path.read_bytes()
+    fits = set(home.fits.iterdir())
+    for change, named in {("--seed", "1"): "another seed", ("--set", "decay=0.9"): "other fixed settings"}.items():
+        code, _, err = call(capsys, *question, *change)
+        assert code == 2 and f"keeps a search of {len(joined.trials)} trials with {named}; --replace puts" in err
+    assert path.read_bytes() == before and set(home.fits.iterdir()) == fits, "refused before any trial"
+    code, out, _ = call(capsys, *question, "--seed", "1", "--trials", "1", "--replace")
+    assert code == 0 and len(Tuned.read(path).trials) == 1 and Tuned.read(path).seed == 1
+    assert "best of 1 trial)" in call(capsys, "describe", "model", MODEL)[1]
+    found = Tuned.read(path)
+    found.model_copy(update={"versions": {"model": 2}}).write(path)
+    code, _, err = call(capsys, *question, "--seed", "1", "--trials", "1")
+    assert code == 2 and "keeps a search of 1 trial with another version of the model" in err
+
+
+def test_a_trial_that_failed_takes_no_score_away(planted: Corpus, home: Workspace) -> None:
+    search = Tuned.read(kept(planted, home))
+    scored = search.model_copy(update={"trials": (Trial(values={"window": 1}, score=0.5),)})
+    failed = search.model_copy(update={"trials": (Trial(values={"window": 1}, failed="no memory"),)})
+    assert failed.joined(scored).trials == scored.trials and scored.joined(failed).trials == scored.trials
+
+
+def test_of_two_names_of_a_corpus_the_better_search_is_found(planted: Corpus, home: Workspace) -> None:
+    path = kept(planted, home, window=1)
+    worse = Tuned.read(path).model_copy(update={"trials": (Trial(values={}, score=0.1),)})
+    better = worse.model_copy(update={"trials": (Trial(values={}, score=0.2),), "settings": {"window": 2}})
+    for name, search in {"another": worse, "planted": better, "third": worse}.items():
+        (path.parent.with_name(name)).mkdir(exist_ok=True)
+        search.write(path.parent.with_name(name) / path.name)
+    assert find_tuned(home, "recommendation", MODEL, planted.fingerprint, "paper") == better
 
 
 def kept(corpus: Corpus, home: Workspace, model: str = MODEL, **settings: object) -> Path:

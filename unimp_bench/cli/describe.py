@@ -129,7 +129,7 @@ def _presets(model: Model[Any]) -> None:
 
 
 def _tuned(model: str) -> None:
-    from unimp_bench.tuning.record import all_tuned, best, words
+    from unimp_bench.tuning.record import all_tuned, best, counted, words
 
     found = all_tuned(Workspace.here(), model)
     if found:
@@ -137,7 +137,7 @@ def _tuned(model: str) -> None:
         leaders = {f"  {tuned.corpus}, {tuned.task}": (tuned, best(tuned.trials)) for tuned in found}
         _facts(
             {
-                place: f"{words(tuned.settings)} (validation {leader.score:.4f}, best of {len(tuned.trials)} trials)"
+                place: f"{words(tuned.settings)} (validation {leader.score:.4f}, best of {counted(tuned.trials)})"
                 for place, (tuned, leader) in leaders.items()
                 if leader is not None
             }

@@ -19,7 +19,7 @@ from unimp_bench.paths import Workspace
 
 if TYPE_CHECKING:
     from unimp_bench.records import Protocol
-    from unimp_bench.tuning.record import Trial
+    from unimp_bench.tuning.record import Trial, Tuned
     from unimp_bench.tuning.space import Space
 
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @protocol_option
 @task_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to leaderboards/tuned.")
+@click.option("--replace", is_flag=True, help="Put this search in the place of the one that is kept there.")
 @device_option
 def command(
     task: str,
@@ -46,11 +47,16 @@ def command(
     protocol: Protocol,
     options: tuple[str, ...],
     out: Path | None,
+    replace: bool,
 ) -> None:
     """Search the settings of MODEL on the validation part, and keep them as its configuration for the corpus.
 
     Every trial is a fit of its own in runs/fits; the same command goes on after an interrupt. The test part is not
     touched. 'unimp-bench run --preset tuned' runs what was chosen.
+
+    The search is written to leaderboards/tuned/TASK/CORPUS/MODEL.json, a file that is committed. Where that file holds
+    an earlier search of the same question, its trials are kept beside the new ones; one that cannot be compared is
+    left alone unless --replace is given.
     """
     find(registry.task_cards(), task, "task")
     registry.model_card(model)
@@ -61,7 +67,8 @@ def command(
 
     from unimp_bench.corpus import Corpus
     from unimp_bench.provenance import provenance
-    from unimp_bench.tuning.record import Tuned, best, place
+    from unimp_bench.runner import differing_options
+    from unimp_bench.tuning.record import Tuned, best, counted, place
     from unimp_bench.tuning.search import Question, search
     from unimp_bench.tuning.space import space_of
 
@@ -71,25 +78,54 @@ def command(
     measured = f"validation {kind_of(registry.task_cards()[task].kind).validated}"
     click.echo(f"{model} on {task}, corpus {opened.name}: {_account(space, trials)}", err=True)
     click.echo(f"Scores are {measured} under protocol {protocol}, higher is better.", err=True)
-    done = search(Question(task, model, folder, seed, chosen, protocol), space, trials, workspace, _Progress())
-    winner = best(done)
-    assert winner is not None
     tuned = Tuned(
         task=task,
         model=model,
         corpus=opened.name,
         fingerprint=opened.fingerprint,
-        settings={**space.fixed, **winner.values},
+        settings=dict(space.fixed),
         fixed=dict(space.fixed),
-        trials=done,
+        trials=(),
         protocol=protocol,
         seed=seed,
+        options=differing_options(registry.make_task(task, chosen)),
+        versions=_versions(task, model, protocol),
         provenance=provenance(_command(task, model, opened.name, trials, seed, protocol, settings, over, options)),
     )
+    earlier = None if replace else _comparable(path, tuned)
+    done = search(Question(task, model, folder, seed, chosen, protocol), space, trials, workspace, _Progress())
+    winner = best(done)
+    assert winner is not None
+    tuned = tuned.model_copy(update={"trials": done, "settings": {**space.fixed, **winner.values}})
+    if earlier is not None:
+        tuned = tuned.joined(earlier)
+        added = len(tuned.trials) - len(earlier.trials)
+        click.echo(f"The {counted(earlier.trials)} of {path} stay beside {added} new.", err=True)
     tuned.write(path)
-    _table(done, measured)
+    _table(tuned.trials, measured)
     command = f"unimp-bench run --task {task} --model {model} --corpus {corpus} --protocol {protocol} --preset tuned"
     click.echo(f"The chosen settings are in {path}. To fit and test them, run:\n  {command}")
+
+
+def _comparable(path: Path, tuned: Tuned) -> Tuned | None:
+    """The search that is kept at ``path``; None where there is none with a score.
+
+    Raises:
+        DataError: what is there cannot be read.
+        UsageError: its scores cannot be compared with those of this search, so that it might be lost to a worse one.
+    """
+    from unimp_bench.tuning.record import Tuned, best, counted
+
+    earlier = Tuned.read(path) if path.exists() else None
+    if earlier is None or best(earlier.trials) is None:
+        return None
+    unlike = earlier.unlike(tuned)
+    if unlike:
+        raise UsageError(
+            f"{path} keeps a search of {counted(earlier.trials)} with {', '.join(unlike)}; "
+            "--replace puts this one in its place, --out FILE writes it elsewhere"
+        )
+    return earlier
 
 
 class _Progress:
@@ -106,6 +142,16 @@ class _Progress:
         said = f"failed: {trial.failed}" if trial.score is None else f"{trial.score:.4f} in {trial.seconds:.0f} s"
         ahead = "" if leader is None or leader.score is None else f"  (best {leader.score:.4f})"
         click.echo(f"  trial {len(self._done)} of {count}: {words(trial.values)}: {said}{ahead}", err=True)
+
+
+def _versions(task: str, model: str, protocol: Protocol) -> dict[str, int]:
+    """The present versions that decide a validation score, those that are not 1."""
+    from unimp_bench.versions import versions_of
+
+    now = versions_of(registry.model_card(model), [task])
+    rule = f"{registry.task_cards()[task].kind}/{protocol}"
+    found = {"model": now.version, **now.features, rule: now.selection.get(rule, 1)}
+    return {name: number for name, number in found.items() if number != 1}
 
 
 def _values(key: str, text: str) -> tuple[str, ...]:
@@ -125,13 +171,13 @@ def _table(trials: Sequence[Trial], measured: str) -> None:
     """The trials, best first and the failed ones last; their scores are of what was ``measured``."""
     from unimp_bench.tuning.record import ranked
 
-    keys = list(trials[0].values)
+    keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
     rows = [(measured.upper(), "SECONDS", *keys)]
     rows += [
-        (f"{trial.score:.4f}", f"{trial.seconds:.1f}", *(str(trial.values[key]) for key in keys))
+        (f"{trial.score:.4f}", f"{trial.seconds:.1f}", *(str(trial.values.get(key, "")) for key in keys))
         for trial in ranked(tuple(trials))
     ]
-    rows += [("failed", "", *(str(trial.values[key]) for key in keys)) for trial in trials if trial.failed]
+    rows += [("failed", "", *(str(trial.values.get(key, "")) for key in keys)) for trial in trials if trial.failed]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

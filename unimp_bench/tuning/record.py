@@ -5,6 +5,7 @@ What it chose is the model's configuration for that corpus, which ``--preset tun
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +50,9 @@ class Tuned(Strict):
         trials: in the order of the search; the first has the model's own values.
         protocol: under which the trials were scored, and their models selected.
         seed: of the search and of every fit.
+        options: of the task that differ from its own.
+        versions: of the model, its features and its selection rule, those that are not 1.
+        provenance: of the last search that added a trial.
     """
 
     format: Literal["unimp-bench-tuned"] = "unimp-bench-tuned"
@@ -62,6 +66,8 @@ class Tuned(Strict):
     trials: tuple[Trial, ...]
     protocol: Protocol = "paper"
     seed: int
+    options: dict[str, Any] = Field(default={})
+    versions: dict[str, int] = Field(default={})
     provenance: Provenance
 
     @classmethod
@@ -81,6 +87,39 @@ class Tuned(Strict):
         """Write the search so that it is there whole or not at all."""
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
 
+    def joined(self, earlier: Tuned) -> Tuned:
+        """This search with the trials of an earlier one that asked the same (``unlike`` names nothing).
+
+        No trial is lost: of two with the same values the one of this search stays, unless it failed where the other
+        did not.
+        """
+        kept = {_point(trial): trial for trial in earlier.trials}
+        new = {_point(trial): trial for trial in self.trials}
+        kept |= {point: trial for point, trial in new.items() if point not in kept or trial.score is not None}
+        trials = tuple(kept.values())
+        leader = best(trials)
+        return self.model_copy(
+            update={
+                "trials": trials,
+                "settings": self.settings if leader is None else {**self.fixed, **leader.values},
+                "provenance": self.provenance if len(trials) > len(earlier.trials) else earlier.provenance,
+            }
+        )
+
+    def unlike(self, other: Tuned) -> tuple[str, ...]:
+        """What keeps the scores of two searches from being compared, in words; nothing where they can be."""
+        named = {
+            "task": "another task",
+            "model": "another model",
+            "fingerprint": "another corpus",
+            "protocol": "another protocol",
+            "fixed": "other fixed settings",
+            "seed": "another seed",
+            "options": "other options of the task",
+            "versions": "another version of the model",
+        }
+        return tuple(said for field, said in named.items() if getattr(self, field) != getattr(other, field))
+
 
 def best(trials: tuple[Trial, ...]) -> Trial | None:
     """The trial of the highest score, the earlier one of equals; None where all failed."""
@@ -99,11 +138,13 @@ def place(workspace: Workspace, task: str, corpus: str, model: str, protocol: Pr
 
 
 def find_tuned(workspace: Workspace, task: str, model: str, fingerprint: str, protocol: Protocol) -> Tuned | None:
-    """The search for a model on a corpus, whatever the corpus is called; None where there was none."""
-    for tuned in all_tuned(workspace, model):
-        if (tuned.task, tuned.fingerprint, tuned.protocol) == (task, fingerprint, protocol):
-            return tuned
-    return None
+    """The search for a model on a corpus, whatever the corpus is called; None where there was none.
+
+    Of searches under several names of the corpus, the one that reached the highest score.
+    """
+    asked = (task, fingerprint, protocol)
+    found = [tuned for tuned in all_tuned(workspace, model) if (tuned.task, tuned.fingerprint, tuned.protocol) == asked]
+    return max(found, key=_reached, default=None)
 
 
 def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
@@ -130,9 +171,24 @@ def tuned_settings(
     return tuned.settings
 
 
+def counted(trials: tuple[Trial, ...]) -> str:
+    """How many trials, in words."""
+    return f"{len(trials)} {'trial' if len(trials) == 1 else 'trials'}"
+
+
 def words(values: Mapping[str, Any]) -> str:
     """Settings as they are typed."""
     return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _reached(tuned: Tuned) -> float:
+    leader = best(tuned.trials)
+    return -1.0 if leader is None or leader.score is None else leader.score
+
+
+def _point(trial: Trial) -> str:
+    """The values of a trial, by which two are the same."""
+    return json.dumps(trial.values, sort_keys=True)
 
 
 def _file_name(model: str, protocol: Protocol) -> str:
