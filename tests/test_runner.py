@@ -17,7 +17,7 @@ from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.paths import Workspace
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.results import Result
-from unimp_bench.runner import RunRequest, run
+from unimp_bench.runner import RunRequest, carry_out, run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +109,20 @@ def test_a_finished_run_is_not_run_again_unless_asked(planted: Corpus, tmp_path:
     assert cached and second == first and NextOnRing.fits == 1
     _, cached = run(_request(planted, fresh=True), workspace)
     assert not cached and NextOnRing.fits == 2
+
+
+@pytest.mark.usefixtures("ring")
+def test_a_note_reaches_a_result_that_is_there(planted: Corpus, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    first, _ = run(_request(planted), workspace)
+    noted = carry_out(_request(planted, note="by night"), workspace)
+    assert (noted.cached, noted.noted) == (True, True) and NextOnRing.fits == 1
+    assert noted.result == first.model_copy(update={"remarks": (*first.remarks, "by night")})
+    path = workspace.runs / first.spec.key / "result.json"
+    content = path.read_bytes()
+    again = carry_out(_request(planted, note="by night"), workspace)
+    assert (again.result, again.cached, again.noted) == (noted.result, True, False) and path.read_bytes() == content
+    assert Result.read(path) == noted.result
 
 
 @pytest.mark.usefixtures("ring")

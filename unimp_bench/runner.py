@@ -104,11 +104,23 @@ def planned(request: RunRequest, workspace: Workspace) -> Planned:
     return Planned(corpus, task, card, model, specify(request, task, model, corpus))
 
 
-def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
-    """Do what is asked, or find that it was done.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: its result, whether that was there already, and whether the note was added to it."""
 
-    Returns:
-        The result, and whether it was there already.
+    result: Result
+    cached: bool = False
+    noted: bool = False
+
+
+def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
+    """``carry_out`` without a word on the note: the result, and whether it was there already."""
+    outcome = carry_out(request, workspace)
+    return outcome.result, outcome.cached
+
+
+def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
+    """Do what is asked, or find that it was done; a result that is there already gets the note as a further remark.
 
     Raises:
         BenchError: anything the user can mend, as one line. Nothing half-written stays: an interrupted fit keeps its
@@ -119,7 +131,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
     folder = workspace.runs / spec.key
     with locked(folder):
         if main_says(lambda: (folder / RESULT_NAME).is_file() and not request.fresh):
-            return Result.read(folder / RESULT_NAME), True
+            return _with_note(folder / RESULT_NAME, request.note)
         cache, resources = corpus_cache(corpus, workspace), Resources.of(workspace)
         setting = Setting(task, corpus, request.protocol, cache, request.model, resources)
         with main_first():
@@ -128,7 +140,7 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         fit = fit_or_load(model, spec.fit, corpus, workspace, request.protocol, fresh=request.fresh)
         if helping():
             wait()  # until the result is there
-            return Result.read(folder / RESULT_NAME), False
+            return Outcome(Result.read(folder / RESULT_NAME))
         started = time.perf_counter()
         with stage(f"{request.model}: predicting {len(examples):,} examples"):
             prediction = kind_of(task.kind).predict(model, examples, setting)
@@ -141,7 +153,18 @@ def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result.write(folder / RESULT_NAME)
         wait()
-    return result, False
+    return Outcome(result, noted=bool(request.note))
+
+
+def _with_note(path: Path, note: str) -> Outcome:
+    """The result that is there, with the note among its remarks."""
+    result = Result.read(path)
+    if not note or note in result.remarks:
+        return Outcome(result, cached=True)
+    result = result.model_copy(update={"remarks": (*result.remarks, note)})
+    if not helping():  # the main process writes for all
+        result.write(path)
+    return Outcome(result, cached=True, noted=True)
 
 
 def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:

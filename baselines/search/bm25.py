@@ -111,6 +111,9 @@ class BM25(Ranker[BM25Config]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._read(items)
 
+    def remarks(self) -> tuple[str, ...]:
+        return () if self._words else ("no item has a word: every item ties",)
+
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         assert examples.queries is not None
         distinct, query_of_example = np.unique(examples.queries, return_inverse=True)

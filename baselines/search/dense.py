@@ -102,7 +102,12 @@ class Dense(Ranker[DenseConfig]):
 
     def remarks(self) -> tuple[str, ...]:
         chosen = self._mixture
-        return (f"of the mixtures tried, validation chose a = {chosen.history:g} and b = {chosen.popularity:g}",)
+        alike = not np.ptp(self._vectors, axis=0).any()
+        silent = ("the vectors of all items are equal: the words decide nothing",) if alike else ()
+        return (
+            *silent,
+            f"of the mixtures tried, validation chose a = {chosen.history:g} and b = {chosen.popularity:g}",
+        )
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         wanted = self._asked(examples) + np.float32(self._mixture.history) * self._liked(examples)

@@ -26,7 +26,7 @@ from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.early_stopping import Scores
 from unimp_bench.errors import UsageError
-from unimp_bench.features.text import text_vectors
+from unimp_bench.features.text import NO_TEXT, item_texts, text_vectors
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 OFFICIAL = UniSRecConfig(
@@ -56,7 +56,8 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
     def build(self, interactions: Interactions, items: Items, cache: Path) -> UniSRecNetwork:
         vectors = text_vectors(items, self.config.text, cache)
         if vectors is None:
-            raise UsageError(f"no item of this corpus has a text, which is what {self.name} reads; run sasrec instead")
+            silent = "the texts of all items have equal vectors" if any(item_texts(items)) else NO_TEXT
+            raise UsageError(f"{silent}, and texts are what {self.name} reads; run sasrec instead")
         return UniSRecNetwork(interactions, vectors.values[interactions.items], self.with_ids, self.config)
 
     def learn(self, network: Network, data: FitData, validate: Callable[[], Scores]) -> Outcome:

@@ -210,6 +210,8 @@ def test_a_run_a_publication_and_its_table(capsys: pytest.CaptureFixture[str], p
     assert code == 0, err
     assert "HR@5" in out and "written" in out and err == ""
     assert "was there already" in call(capsys, *run)[1]
+    assert "--fresh runs it again; the note was added\n" in call(capsys, *run, "--note", "by night")[1]
+    assert "--fresh runs it again; the note was there already too\n" in call(capsys, *run, "--note", "by night")[1]
     key = next(tmp_path.glob("runs/*/result.json")).parent.name
     assert call(capsys, "publish", key[:8], "--dirty")[0] == 0
     assert "| 1 | bm25 |" in (tmp_path / "leaderboards" / "search.md").read_text()

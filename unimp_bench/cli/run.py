@@ -44,7 +44,7 @@ FIT_SPLITS = ("loo", "new-domain")
 )
 @click.option("--after", multiple=True, metavar="TASK,TASK", help="Go on from a fit on these tasks; again for more.")
 @click.option("--tune", multiple=True, metavar="KEY=VALUE", help="Change one setting in the last fit alone.")
-@click.option("--note", default="", help="A remark to keep with the result.")
+@click.option("--note", default="", help="A remark to keep with the result, new or there already.")
 @click.option("--fresh", is_flag=True, help="Fit and score again, even where a result is there.")
 @device_option
 def command(
@@ -75,7 +75,7 @@ def command(
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
-    from unimp_bench.runner import RunRequest, run
+    from unimp_bench.runner import RunRequest, carry_out
 
     request = RunRequest(
         task=task,
@@ -95,10 +95,13 @@ def command(
         note=note,
         fresh=fresh,
     )
-    result, cached = run(request, workspace)
+    outcome = carry_out(request, workspace)
+    result = outcome.result
     echo_result(result, f", seed {seed}")
     cost = result.cost
     assert cost is not None
     click.echo(f"  fit {cost.fit_seconds:.1f} s, {cost.examples_per_second:.0f} examples/s, {result.examples} examples")
-    state = "was there already; --fresh runs it again" if cached else "written"
+    state = "was there already; --fresh runs it again" if outcome.cached else "written"
+    if note and outcome.cached:
+        state += "; the note was added" if outcome.noted else "; the note was there already too"
     click.echo(f"  result {workspace.runs / result.spec.key} {state}")

@@ -23,6 +23,7 @@ TextEncoder = Callable[[list[str]], FloatArray]
 """The vectors of texts as the encoder gives them, not standardised, (texts, width) float32."""
 
 LSA = "lsa"
+NO_TEXT = "no item of this corpus has a text"
 ATTRIBUTES = ("title", "category", "brand", "description")
 
 _MEAN = "#mean"
@@ -32,7 +33,10 @@ _LONGEST = 512
 
 
 def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
-    """One vector an item's text, from ``cache`` where it was computed before; None where no item has a text.
+    """One vector an item's text, from ``cache`` where it was computed before.
+
+    None where no item has a text, or those that have one are all alike to the encoder: their standardised vectors
+    are zero.
 
     The text of an item is its title, category, brand and description, those that it has, in this order.
 
@@ -89,7 +93,8 @@ def _lsa(texts: list[str]) -> TextEncoder:
         weights = tf_idf.fit_transform(texts)
     except ValueError:  # scikit-learn's word for a vocabulary that is empty
         raise UsageError("no two items share a word, so text encoder 'lsa' has nothing to read; name another") from None
-    svd = TruncatedSVD(max(1, min(_COMPONENTS, min(weights.shape) - 1)), random_state=0).fit(weights)
+    with np.errstate(invalid="ignore"):  # texts that are all alike have no variance to be explained
+        svd = TruncatedSVD(max(1, min(_COMPONENTS, min(weights.shape) - 1)), random_state=0).fit(weights)
 
     def encode(texts: list[str]) -> FloatArray:
         vectors: FloatArray = svd.transform(tf_idf.transform(texts))

@@ -105,12 +105,18 @@ def test_only_the_configured_fields_are_read(fit: Fit, make_corpus: Callable[...
 def test_a_query_without_known_words_gives_zeros(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     corpus = make_corpus(HISTORIES, ATTRIBUTES)
     model = fit("bm25", corpus, "search")
+    assert model.remarks() == ()
     assert _ask(model, corpus, "zebra") == _ask(model, corpus, "") == [0, 0, 0, 0]
 
 
-def test_documents_without_words_are_served(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
-    corpus = make_corpus(HISTORIES, {"category": pa.array([[]] * 4, pa.list_(pa.string()))})
-    assert _ask(fit("bm25", corpus, "search"), corpus, "lamp") == [0, 0, 0, 0]
+@pytest.mark.parametrize("words", [[[]] * 4, [["--"], ["!"], ["..."], ["the"]]])
+def test_a_corpus_without_words_is_served_and_said(
+    fit: Fit, reload: Callable[..., Ranker[Any]], make_corpus: Callable[..., Corpus], words: list[list[str]]
+) -> None:
+    corpus = make_corpus(HISTORIES, {"category": pa.array(words, pa.list_(pa.string()))})
+    model = fit("bm25", corpus, "search")
+    assert _ask(model, corpus, "lamp") == [0, 0, 0, 0]
+    assert model.remarks() == reload(model, corpus).remarks() == ("no item has a word: every item ties",)
 
 
 def test_a_corpus_with_none_of_the_fields_is_refused(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:

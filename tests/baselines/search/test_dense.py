@@ -116,6 +116,15 @@ def test_a_corpus_without_texts_is_refused(fit: Fit, make_corpus: MakeCorpus) ->
         fit("dense", corpus, "search")
 
 
+@pytest.mark.filterwarnings("error")
+def test_items_of_the_same_words_are_said_to_tie(fit: Fit, make_corpus: MakeCorpus, reload: Callable[..., Any]) -> None:
+    attributes = {"title": pa.array(["a good thing"] * 4), "category": pa.array([["Lamps"]] * 4)}
+    corpus = make_corpus([[0, 1, 2, 3]] * 4, attributes)
+    model = fit("dense", corpus, "search")
+    assert model.remarks()[0] == "the vectors of all items are equal: the words decide nothing"
+    assert reload(model, corpus).remarks() == model.remarks()
+
+
 def test_zero_is_always_tried() -> None:
     for settings in ({"history_weights": (0.1, 1.0)}, {"popularity_weights": (0.1, 1.0)}):
         with pytest.raises(ValueError, match="must each hold 0"):

@@ -189,3 +189,13 @@ def test_a_corpus_without_text_is_refused(
     corpus = make_corpus([[0, 1, 2, 3]], {"price": pa.array([1.0, 2.0, 3.0, 4.0])})
     with pytest.raises(UsageError, match="no item of this corpus has a text"):
         fit("unisrec", corpus, "recommendation")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["unisrec", "unisrec-inductive"])
+def test_a_corpus_whose_texts_are_all_alike_is_refused_as_such(
+    make_corpus: Callable[..., Corpus], fit: Callable[..., Model[object]], name: str
+) -> None:
+    corpus = make_corpus([[0, 1, 2, 3]] * 3, {"title": pa.array(["a good thing"] * 4)})
+    with pytest.raises(UsageError, match=r"^the texts of all items have equal vectors, and texts are what unisrec"):
+        fit(name, corpus, "recommendation")
