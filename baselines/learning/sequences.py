@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.learning.interactions import Interactions
+from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, IntArray
 
 SCORED = 512
@@ -63,7 +64,14 @@ def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: 
         size: windows of a batch.
         by_items: a batch holds about as many items as ``size`` windows do on average, so that a loss that is a mean
             over the positions of a batch weighs those of short and of long windows alike.
+
+    Raises:
+        UsageError: there is no window.
     """
+    if not len(windows):
+        raise UsageError(
+            "no user has two training interactions, so there is no sequence to learn from; run popularity or mf instead"
+        )
     order = rng.permutation(len(windows))
     lengths = (windows.stops - windows.starts)[order]
     pools = np.arange(len(order)) // (size * _POOL)

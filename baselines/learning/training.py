@@ -85,7 +85,7 @@ def train(
         metric: what the quality is measured by, for progress.
 
     Raises:
-        ModelError: the loss or a validation score is not finite.
+        ModelError: an epoch has no batch, or the loss or a validation score is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.parent / LOG / f"{folder.name}.jsonl"
@@ -146,7 +146,9 @@ def _epoch(
     for batch in shown.batches(network.batches(rng)):
         total += network.step(batch, optimizers)
         steps += 1
-    loss = float(total) / max(steps, 1)
+    if not steps:
+        raise ModelError(f"{shown.label}: the training part is too small, it has nothing that this model learns from")
+    loss = float(total) / steps
     if not math.isfinite(loss):
         raise ModelError(f"{shown.label}: the loss of epoch {epoch + 1} is not finite; try a smaller learning_rate")
     return loss
