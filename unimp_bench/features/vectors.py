@@ -65,8 +65,8 @@ def kept_vectors(path: Path, name: str, compute: Callable[[], tuple[FloatArray, 
         np.save(partial, values, allow_pickle=False)
 
     values = kept_array(path, fill)
-    known = values.any(axis=1)
-    return ItemVectors(values, known, name) if known.any() else None
+    present: BoolArray = values.any(axis=1)
+    return ItemVectors(values, present, name) if present.any() else None
 
 
 def _standardised(vectors: FloatArray) -> FloatArray:
