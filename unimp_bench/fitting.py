@@ -17,18 +17,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from unimp_bench import registry
-from unimp_bench.contracts import FitData, Model, Start, TaskExamples
+from unimp_bench.contracts import FitData, Model, Start, Task, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import BenchError, DataError
 from unimp_bench.files import damaged, disk_error, locked, storing, write_atomically
+from unimp_bench.given import read_only, untouched
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.memory import peak_memory_mib
 from unimp_bench.outside import blamed, reason
 from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.progress import stage
-from unimp_bench.records import PROTOCOLS, Protocol
+from unimp_bench.readiness import (
+    WithoutValidation,
+    check_known,
+    check_not_empty,
+    check_selectable,
+    unknown_users,
+)
+from unimp_bench.records import PROTOCOLS, BoolArray, Protocol
 from unimp_bench.spec import FitSpec
 from unimp_bench.splits import catalogue
 from unimp_bench.strict import Strict
@@ -132,7 +140,8 @@ def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache:
 
 
 def _fit(model: Model[Any], spec: FitSpec, data: FitData) -> None:
-    with storing(data.work), blamed(model, spec.model, "fit"):
+    given = [part for each in data.examples.values() for part in vars(each).values()]
+    with storing(data.work), untouched(spec.model, data.catalogue, *given), blamed(model, spec.model, "fit"):
         model.fit(data)
 
 
@@ -161,17 +170,12 @@ def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace, *, fresh: bool) 
 def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Start | None) -> FitData:
     tasks = {name: registry.make_task(name, spec.options.get(name)) for name, _ in spec.tasks}
     protocols = protocols_of(spec)
+    unknown = unknown_users(registry.model_card(spec.model), corpus, spec.split)
     with main_first():
-        examples = {
-            name: TaskExamples(
-                draw_examples(task, corpus, spec.split, "train", cache),
-                draw_examples(task, corpus, spec.split, "validation", cache),
-            )
-            for name, task in tasks.items()
-        }
+        examples = {name: _examples(task, spec, corpus, cache, unknown) for name, task in tasks.items()}
 
     def validate(model: Model[Any], name: str) -> dict[Protocol, float]:
-        setting = Setting(tasks[name], corpus, "paper", cache, label=spec.model)
+        setting = Setting(tasks[name], corpus, "paper", cache, spec.model, unknown=unknown)
         scores = kind_of(tasks[name].kind).validation(model, examples[name].validation, setting)
         return {protocol: scores.get(protocol, scores["paper"]) for protocol in protocols}
 
@@ -179,9 +183,27 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Sta
         (work / _LEAKED).touch()  # before it is used, and there still where an interrupted fit goes on
         return corpus
 
-    answers = catalogue(corpus, spec.split)
+    answers = read_only(catalogue(corpus, spec.split))
     metrics = {name: kind_of(task.kind).validated for name, task in tasks.items()}
     return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start, leak, metrics)
+
+
+def _examples(task: Task, spec: FitSpec, corpus: Corpus, cache: Path, unknown: BoolArray | None) -> TaskExamples:
+    """What a model is given of a task, read-only.
+
+    Raises:
+        UsageError: a part that the model needs has no example, or the model cannot score the users of validation.
+    """
+    card = registry.model_card(spec.model)
+    train = draw_examples(task, corpus, spec.split, "train", cache)
+    validation = draw_examples(task, corpus, spec.split, "validation", cache)
+    check_not_empty(train, corpus, "there is nothing to learn from")
+    if card.validated:
+        check_selectable(validation, corpus, spec.model)
+    if not len(validation):
+        return WithoutValidation(read_only(train), validation, corpus, spec.model)
+    check_known(validation, task.kind, corpus, spec.model, unknown)
+    return read_only(TaskExamples(train, validation))
 
 
 def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:

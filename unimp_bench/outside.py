@@ -90,7 +90,8 @@ def blamed(owner: object, label: str, doing: str) -> Iterator[None]:
         module = (owner if isinstance(owner, type) else type(owner)).__module__
         if is_ours(module) or disk_error(error) is not None:
             raise
-        raise ModelError(f"{label} failed in {doing}{_place(error, module)}: {reason(error)}") from error
+        hint = "; what a model is given is read-only: copy it before changing it" if "read-only" in str(error) else ""
+        raise ModelError(f"{label} failed in {doing}{_place(error, module)}: {reason(error)}{hint}") from error
 
 
 def reason(error: BaseException) -> str:

@@ -15,9 +15,10 @@ import numpy as np
 
 from unimp_bench.contracts import Ranker
 from unimp_bench.errors import DataError, ModelError
+from unimp_bench.given import read_only, untouched
 from unimp_bench.outside import blamed
 from unimp_bench.progress import progress
-from unimp_bench.records import Examples, FloatArray, IntArray, Protocol, slices
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol, slices
 
 _GROUP = 64
 
@@ -115,6 +116,7 @@ def rank_under(
     top: int = 10,
     byte_budget: int = 256 << 20,
     label: str,
+    unknown: BoolArray | None = None,
 ) -> dict[Protocol, Ranking]:
     """Let a fitted model score all examples once, block by block, and rank their targets under each protocol.
 
@@ -126,12 +128,22 @@ def rank_under(
         top: length of the lists to keep; 0 for none.
         byte_budget: bytes that one block of float64 scores may take.
         label: the model's name, for errors and the progress bar.
+        unknown: (users,) bool, those whom the model cannot score: it is not given their examples, whose targets rank
+            last, with no list.
 
     Raises:
         DataError: a target is not in the catalogue.
-        ModelError: the scores have a wrong shape or type, or are not all finite.
+        ModelError: the scores have a wrong shape or type, or are not all finite, or the model wrote into what it was
+            given.
     """
+    if unknown is not None and unknown[examples.users].any():
+        asked = np.flatnonzero(~unknown[examples.users])
+        known = rank_under(
+            protocols, model, examples.select(asked), catalogue, top=top, byte_budget=byte_budget, label=label
+        )
+        return {protocol: _spread(ranking, asked, len(examples), len(catalogue)) for protocol, ranking in known.items()}
     targets = _target_columns(examples, catalogue)
+    catalogue = read_only(catalogue)
     hidden = examples.hidden()
     size = max(1, byte_budget // (8 * max(1, len(catalogue))))
     rankings = {
@@ -139,19 +151,28 @@ def rank_under(
         for protocol in protocols
     }
     starts = range(0, len(examples), size)
-    for start in progress(starts, f"{label}: ranking", unit="block"):
-        rows = slice(start, min(start + size, len(examples)))
-        block = hidden.select(rows)
-        with blamed(model, label, "score"):
-            scores = model.score(block, catalogue)
-        check_scores(scores, (len(block), len(catalogue)), label)
-        for protocol, ranking in rankings.items():
-            seen = seen_columns(block, catalogue) if protocol == "masked" else None
-            ranking.ranks[rows] = rank_targets(scores, targets[rows], seen)
-            if top:
-                columns = top_items(scores, top, seen)
-                ranking.top[rows] = np.where(columns >= 0, catalogue[columns], -1)
+    with untouched(label, hidden, catalogue):
+        for start in progress(starts, f"{label}: ranking", unit="block"):
+            rows = slice(start, min(start + size, len(examples)))
+            block = read_only(hidden.select(rows))
+            with blamed(model, label, "score"):
+                scores = model.score(block, catalogue)
+            check_scores(scores, (len(block), len(catalogue)), label)
+            for protocol, ranking in rankings.items():
+                seen = seen_columns(block, catalogue) if protocol == "masked" else None
+                ranking.ranks[rows] = rank_targets(scores, targets[rows], seen)
+                if top:
+                    columns = top_items(scores, top, seen)
+                    ranking.top[rows] = np.where(columns >= 0, catalogue[columns], -1)
     return rankings
+
+
+def _spread(ranking: Ranking, rows: IntArray, examples: int, last: int) -> Ranking:
+    """The ranking of all examples, of which only some ``rows`` were given to the model; the others rank ``last``."""
+    ranks = np.full(examples, last, dtype=np.int64)
+    top = np.full((examples, ranking.top.shape[1]), -1, dtype=np.int64)
+    ranks[rows], top[rows] = ranking.ranks, ranking.top
+    return Ranking(ranks, top)
 
 
 def seen_columns(examples: Examples, catalogue: IntArray) -> Seen:

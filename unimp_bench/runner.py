@@ -26,6 +26,7 @@ from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.progress import stage
 from unimp_bench.provenance import provenance
+from unimp_bench.readiness import check_known, check_not_empty, unknown_users
 from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.resources import Resources
 from unimp_bench.results import RESULT_NAME, Cost, ModelFacts, Result
@@ -132,10 +133,13 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
     with locked(folder):
         if main_says(lambda: (folder / RESULT_NAME).is_file() and not request.fresh):
             return _with_note(folder / RESULT_NAME, request.note)
+        unknown = unknown_users(plan.card, corpus, spec.fit.split)
         cache, resources = corpus_cache(corpus, workspace), Resources.of(workspace)
-        setting = Setting(task, corpus, request.protocol, cache, request.model, resources)
+        setting = Setting(task, corpus, request.protocol, cache, request.model, resources, unknown)
         with main_first():
-            examples = draw_examples(task, corpus, request.split, "test", setting.cache)
+            examples = draw_examples(task, corpus, request.split, "test", cache)
+        check_not_empty(examples, corpus, "there is nothing to score")
+        missed = check_known(examples, task.kind, corpus, request.model, unknown)
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
         fit = fit_or_load(model, spec.fit, corpus, workspace, request.protocol, fresh=request.fresh)
         if helping():
@@ -148,7 +152,7 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)
         _check_truth(plan)
-        said = (LEAK_REMARK if fit.leaked else "", request.note)
+        said = (missed, LEAK_REMARK if fit.leaked else "", request.note)
         remarks = (*model.remarks(), *filter(None, said))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result.write(folder / RESULT_NAME)

@@ -19,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 from scipy import sparse
 
-from unimp_bench.contracts import FitData, NoOptions, Rater
+from unimp_bench.contracts import FitData, NoOptions, Rater, TaskExamples
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, slices
@@ -42,7 +42,7 @@ class GlobalMean(Rater[NoOptions]):
             raise UsageError("the training part of this corpus has no rating to take a mean of; choose another corpus")
         self._mean = float(ratings.values.mean())
         self._offsets: FloatArray = np.zeros(len(data.items))
-        self._fit_offsets(ratings, data.examples[TASK].validation)
+        self._fit_offsets(ratings, data.examples[TASK])
 
     def save(self, folder: Path) -> None:
         np.save(folder / "mean.npy", np.array(self._mean), allow_pickle=False)
@@ -58,7 +58,7 @@ class GlobalMean(Rater[NoOptions]):
         rated: FloatArray = np.clip(self._mean + self._offsets[examples.shown.items], lowest, highest)
         return rated
 
-    def _fit_offsets(self, ratings: Ratings, validation: Examples) -> None:
+    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
         """Learn the items' offsets; the global mean has none."""
 
     def _squared_error(self, validation: Examples) -> float:
@@ -69,13 +69,13 @@ class GlobalMean(Rater[NoOptions]):
 class ItemMean(GlobalMean):
     """The mean of the item's training ratings, damped: ``b_i = sum(r - m) / (n_i + damping)``."""
 
-    def _fit_offsets(self, ratings: Ratings, validation: Examples) -> None:
+    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
         above = np.bincount(ratings.items, ratings.values - self._mean, minlength=len(self._offsets))
         counts = np.bincount(ratings.items, minlength=len(self._offsets))
 
         def error(damping: float) -> float:
             self._offsets = above / (counts + damping)
-            return self._squared_error(validation)
+            return self._squared_error(examples.validation)
 
         error(_best(DAMPINGS, error))
 
@@ -105,13 +105,13 @@ class Bias(GlobalMean):
         rated: FloatArray = np.clip(self._mean + offsets, lowest, highest)
         return rated
 
-    def _fit_offsets(self, ratings: Ratings, validation: Examples) -> None:
+    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
         def error(dampings: tuple[float, float]) -> float:
             self._user_damping, item_damping = dampings
             self._offsets = item_offsets(
                 ratings, self._mean, len(self._offsets), user_damping=self._user_damping, item_damping=item_damping
             )
-            return self._squared_error(validation)
+            return self._squared_error(examples.validation)
 
         error(_best(product(DAMPINGS, DAMPINGS), error))
 

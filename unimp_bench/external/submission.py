@@ -22,6 +22,7 @@ from unimp_bench.kinds import Setting
 from unimp_bench.names import find
 from unimp_bench.paths import Workspace
 from unimp_bench.provenance import provenance
+from unimp_bench.readiness import check_not_empty
 from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.resources import Resources
 from unimp_bench.results import RESULT_NAME, ModelFacts, Result
@@ -93,6 +94,7 @@ def score(submission: Submission, workspace: Workspace) -> Result:
     cache, resources = corpus_cache(corpus, workspace), Resources.of(workspace)
     setting = Setting(task, corpus, submission.protocol, cache, submission.model, resources)
     examples = draw_examples(task, corpus, submission.split, "test", setting.cache)
+    check_not_empty(examples, corpus, "there is nothing to score")
     with PredictionFile.open(submission.predictions) as file:
         answers = Answers(read_predictions(file, examples, setting), examples, setting)
     spec = _specify(submission, task, corpus, file.sha256)

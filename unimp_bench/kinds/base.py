@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # tables read the columns of a kind, and load nothing else fo
     from unimp_bench.contracts import Model, Task
     from unimp_bench.corpus import Corpus
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import Examples, Protocol
+    from unimp_bench.records import BoolArray, Examples, Protocol
     from unimp_bench.resources import Resources
 
 BLOCK = 1024
@@ -55,6 +55,7 @@ class Setting:
         cache: folder of what depends on the corpus alone.
         label: the model's name, for errors and progress bars.
         resources: what metrics of texts and pictures read; None where nothing but a validation score is wanted.
+        unknown: (users,) bool, those that the model cannot score: a ranking counts their examples as missed.
     """
 
     task: Task
@@ -63,6 +64,7 @@ class Setting:
     cache: Path
     label: str
     resources: Resources | None = None
+    unknown: BoolArray | None = None
 
 
 class Kind(ABC):
@@ -145,8 +147,10 @@ def evenly(examples: Examples, most: int) -> Examples:
 
 def hidden_blocks(examples: Examples, label: str, doing: str, size: int = BLOCK) -> Iterator[Examples]:
     """The examples without their answers, in blocks, under a progress bar."""
+    from unimp_bench.given import read_only, untouched
     from unimp_bench.progress import progress
 
     hidden = examples.hidden()
-    for start in progress(range(0, len(examples), size), f"{label}: {doing}", unit="block"):
-        yield hidden.select(slice(start, min(start + size, len(examples))))
+    with untouched(label, hidden):
+        for start in progress(range(0, len(examples), size), f"{label}: {doing}", unit="block"):
+            yield read_only(hidden.select(slice(start, min(start + size, len(examples)))))

@@ -47,7 +47,15 @@ class RankingKind(Kind):
 
         must_be(model, Ranker, setting.label, setting.task.name)
         items = catalogue(setting.corpus, examples.split)
-        return rank_under(protocols, model, examples, items, top=top, label=setting.label)  # type: ignore[arg-type]
+        return rank_under(
+            protocols,
+            model,  # type: ignore[arg-type]
+            examples,
+            items,
+            top=top,
+            label=setting.label,
+            unknown=setting.unknown,
+        )
 
     def scores(self, prediction: Ranking, examples: Examples, setting: Setting) -> Scores:
         from unimp_bench.metrics.scores import mean_score

@@ -7,6 +7,7 @@ and a run of the chosen values finds its model fitted.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from unimp_bench.files import write_atomically
 from unimp_bench.fitting import FIT_NAME, SCORE_NAME, FitCost, corpus_cache, fit_or_load
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.paths import Workspace
+from unimp_bench.readiness import check_selectable, unknown_users
 from unimp_bench.records import Protocol
 from unimp_bench.runner import Planned, RunRequest, planned
 from unimp_bench.strict import Strict
@@ -64,10 +66,11 @@ def search(
         tell: called with the number of points that the search will try and each trial that has ended.
 
     Raises:
-        UsageError: the question cannot be asked at all.
+        UsageError: the question cannot be asked at all, or there are no validation examples.
         ModelError: every trial failed.
     """
-    planned(_request(question, space.fixed), workspace)
+    plan = planned(_request(question, space.fixed), workspace)
+    _check_selectable(plan, workspace)
     asked = _Asked(question, space, workspace)
     count = min(trials, len(space))
     done: list[Trial] = []
@@ -134,6 +137,17 @@ def _request(question: Question, settings: Mapping[str, Any]) -> RunRequest:
     )
 
 
+def _check_selectable(plan: Planned, workspace: Workspace) -> None:
+    """Refuse a search whose trials could not be told apart.
+
+    Raises:
+        UsageError: there are no validation examples.
+    """
+    cache = corpus_cache(plan.corpus, workspace)
+    examples = draw_examples(plan.task, plan.corpus, plan.spec.fit.split, "validation", cache)
+    check_selectable(examples, plan.corpus, plan.spec.fit.model)
+
+
 def _validated(plan: Planned, protocol: Protocol, workspace: Workspace) -> tuple[float, FitCost]:
     """The validation score of a fit and what it took; measured once."""
     spec, corpus = plan.spec.fit, plan.corpus
@@ -144,9 +158,13 @@ def _validated(plan: Planned, protocol: Protocol, workspace: Workspace) -> tuple
             return _Score.model_validate_json(record.read_bytes()).score, FitCost.read(folder / FIT_NAME)
     cost = fit_or_load(plan.model, spec, corpus, workspace, protocol, fresh=False)
     cache = corpus_cache(corpus, workspace)
-    setting = Setting(plan.task, corpus, protocol, cache, label=spec.model)
+    setting = Setting(
+        plan.task, corpus, protocol, cache, spec.model, unknown=unknown_users(plan.card, corpus, spec.split)
+    )
     examples = draw_examples(plan.task, corpus, spec.split, "validation", cache)
     score = kind_of(plan.task.kind).validation(plan.model, examples, setting)[protocol]
+    if not math.isfinite(score):
+        raise ModelError(f"{spec.model}: the validation score is not finite: {score}")
     write_atomically(record, _Score(score=score).model_dump_json() + "\n")
     return score, cost
 
