@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+from unimp_bench.errors import UsageError
+
 if TYPE_CHECKING:  # lists and --help read the cards of this module, and load nothing for it
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -14,6 +16,9 @@ if TYPE_CHECKING:  # lists and --help read the cards of this module, and load no
     from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Part, Protocol, Split
 
 Kind = Literal["ranking", "rating", "text", "selection", "picture"]
+NO_VALIDATION = "mark rows of the corpus's files as validation and build it again, or run a model that selects nothing"
+"""What to do about a validation part without examples."""
+
 Reads = Literal["popularity", "ratings", "interactions", "order", "text", "pictures", "query", "truth"]
 
 
@@ -105,10 +110,27 @@ class Task(ABC):
 
 @dataclass(frozen=True)
 class TaskExamples:
-    """The examples a model is fitted on; the targets of both parts are visible."""
+    """The examples a model is fitted on; the targets of both parts are visible.
+
+    Attributes:
+        train: what it learns from.
+        held_out: the validation part; empty where a corpus comes with a split of its own that has none.
+    """
 
     train: Examples
-    validation: Examples
+    held_out: Examples
+
+    @property
+    def validation(self) -> Examples:
+        """What a model is selected by.
+
+        Raises:
+            UsageError: there are no such examples.
+        """
+        if not len(self.held_out):
+            part = f"{self.held_out.task} in split {self.held_out.split}"
+            raise UsageError(f"there are no validation examples of {part} to select a setting by; {NO_VALIDATION}")
+        return self.held_out
 
 
 @dataclass(frozen=True)
@@ -129,6 +151,8 @@ class Start:
 @dataclass(frozen=True)
 class FitData:
     """All that a model is given to learn from. The test targets are nowhere in it but behind ``leak``.
+
+    Its arrays, as those of the examples to predict, are read-only: a model copies one before it changes it.
 
     Attributes:
         items: attributes and pictures of the whole catalogue.

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Model, Start, Task, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.drawing import draw_examples
-from unimp_bench.errors import BenchError, DataError
+from unimp_bench.errors import BenchError, DataError, ModelError
 from unimp_bench.files import damaged, disk_error, locked, storing, write_atomically
 from unimp_bench.given import read_only, untouched
 from unimp_bench.kinds import Setting, kind_of
@@ -30,13 +31,12 @@ from unimp_bench.paths import Workspace
 from unimp_bench.processes import helping, main_first, main_says, wait
 from unimp_bench.progress import stage
 from unimp_bench.readiness import (
-    WithoutValidation,
     check_known,
     check_not_empty,
     check_selectable,
     unknown_users,
 )
-from unimp_bench.records import PROTOCOLS, BoolArray, Protocol
+from unimp_bench.records import PROTOCOLS, BoolArray, Examples, Protocol
 from unimp_bench.spec import FitSpec
 from unimp_bench.splits import catalogue
 from unimp_bench.strict import Strict
@@ -140,8 +140,11 @@ def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache:
 
 
 def _fit(model: Model[Any], spec: FitSpec, data: FitData) -> None:
-    given = [part for each in data.examples.values() for part in vars(each).values()]
-    with storing(data.work), untouched(spec.model, data.catalogue, *given), blamed(model, spec.model, "fit"):
+    with (
+        storing(data.work),
+        untouched(spec.model, data.catalogue, *data.examples.values()),
+        blamed(model, spec.model, "fit"),
+    ):
         model.fit(data)
 
 
@@ -176,7 +179,7 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Sta
 
     def validate(model: Model[Any], name: str) -> dict[Protocol, float]:
         setting = Setting(tasks[name], corpus, "paper", cache, spec.model, unknown=unknown)
-        scores = kind_of(tasks[name].kind).validation(model, examples[name].validation, setting)
+        scores = validation_scores(model, examples[name].validation, setting)
         return {protocol: scores.get(protocol, scores["paper"]) for protocol in protocols}
 
     def leak() -> Corpus:
@@ -199,11 +202,21 @@ def _examples(task: Task, spec: FitSpec, corpus: Corpus, cache: Path, unknown: B
     validation = draw_examples(task, corpus, spec.split, "validation", cache)
     check_not_empty(train, corpus, "there is nothing to learn from")
     if card.validated:
-        check_selectable(validation, corpus, spec.model)
-    if not len(validation):
-        return WithoutValidation(read_only(train), validation, corpus, spec.model)
+        check_selectable(validation, corpus, f"{spec.model} selects by them (its card says validated=True)")
     check_known(validation, task.kind, corpus, spec.model, unknown)
     return read_only(TaskExamples(train, validation))
+
+
+def validation_scores(model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+    """What ``Kind.validation`` gives, which is finite: a selection by anything else would be one by chance.
+
+    Raises:
+        ModelError: a score is not finite.
+    """
+    scores = kind_of(setting.task.kind).validation(model, examples, setting)
+    if not np.isfinite(list(scores.values())).all():
+        raise ModelError(f"{setting.label}: the validation scores of {examples.task} are not all finite: {scores}")
+    return scores
 
 
 def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:

@@ -22,8 +22,7 @@ def read_only(record: T) -> T:
         view.flags.writeable = False
         return view
     if is_dataclass(record) and not isinstance(record, type):
-        parts = {field.name: getattr(record, field.name) for field in fields(record)}
-        return replace(record, **{name: read_only(part) for name, part in parts.items() if _holds_arrays(part)})
+        return replace(record, **{field.name: read_only(getattr(record, field.name)) for field in fields(record)})
     return record
 
 
@@ -35,18 +34,16 @@ def untouched(label: str, *given: Any) -> Iterator[None]:
         ModelError: it changed one of them.
     """
     before = [_checksum(record) for record in given]
-    yield
-    if [_checksum(record) for record in given] != before:
-        raise ModelError(f"{label} wrote into what it was given; a model copies an array before it changes it")
-
-
-def _holds_arrays(part: Any) -> bool:
-    return isinstance(part, np.ndarray) or (is_dataclass(part) and not isinstance(part, type))
+    try:
+        yield
+    finally:  # before whatever went wrong on account of it
+        if [_checksum(record) for record in given] != before:
+            raise ModelError(f"{label} wrote into what it was given; a model copies an array before it changes it")
 
 
 def _checksum(record: Any, start: int = 0) -> int:
     if isinstance(record, np.ndarray):
-        return zlib.crc32(np.ascontiguousarray(record).data.cast("B"), start) if record.size else start
+        return zlib.crc32(record.tobytes(), start)
     if is_dataclass(record) and not isinstance(record, type):
         for field in fields(record):
             start = _checksum(getattr(record, field.name), start)

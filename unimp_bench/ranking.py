@@ -144,7 +144,7 @@ def rank_under(
         return {protocol: _spread(ranking, asked, len(examples), len(catalogue)) for protocol, ranking in known.items()}
     targets = _target_columns(examples, catalogue)
     catalogue = read_only(catalogue)
-    hidden = examples.hidden()
+    hidden = read_only(examples.hidden())
     size = max(1, byte_budget // (8 * max(1, len(catalogue))))
     rankings = {
         protocol: Ranking(np.empty(len(examples), dtype=np.int64), np.empty((len(examples), top), dtype=np.int64))
@@ -154,7 +154,7 @@ def rank_under(
     with untouched(label, hidden, catalogue):
         for start in progress(starts, f"{label}: ranking", unit="block"):
             rows = slice(start, min(start + size, len(examples)))
-            block = read_only(hidden.select(rows))
+            block = hidden.select(rows)
             with blamed(model, label, "score"):
                 scores = model.score(block, catalogue)
             check_scores(scores, (len(block), len(catalogue)), label)

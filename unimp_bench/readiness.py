@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
-from unimp_bench.contracts import ModelCard, TaskExamples
+from unimp_bench.contracts import NO_VALIDATION, ModelCard
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import kind_of
@@ -35,27 +33,13 @@ def check_not_empty(examples: Examples, corpus: Corpus, use: str) -> None:
     )
 
 
-def check_selectable(examples: Examples, corpus: Corpus, model: str) -> None:
-    """Refuse a validation part without examples for a model that is selected by them.
+def check_selectable(examples: Examples, corpus: Corpus, use: str) -> None:
+    """Refuse a validation part without examples where something is selected by them.
 
     Raises:
         UsageError: there are none.
     """
-    remedy = "mark rows of its files as validation and build it again, or run a model that selects nothing"
-    check_not_empty(examples, corpus, f"{model} selects its epoch or a setting by them; {remedy}")
-
-
-class WithoutValidation(TaskExamples):
-    """The examples of a corpus without a validation part, for a model whose card says that it needs none."""
-
-    def __init__(self, train: Examples, validation: Examples, corpus: Corpus, model: str) -> None:
-        vars(self).update(train=train, _refusal=partial(check_selectable, validation, corpus, model))
-
-    @property
-    def validation(self) -> Examples:  # type: ignore[override]
-        """Refused, before a model selects anything by no example at all."""
-        vars(self)["_refusal"]()
-        raise AssertionError("it is empty, so it is refused")
+    check_not_empty(examples, corpus, f"{use}; {NO_VALIDATION}")
 
 
 def unknown_users(card: ModelCard, corpus: Corpus, learned: Split) -> BoolArray | None:

@@ -150,7 +150,7 @@ def hidden_blocks(examples: Examples, label: str, doing: str, size: int = BLOCK)
     from unimp_bench.given import read_only, untouched
     from unimp_bench.progress import progress
 
-    hidden = examples.hidden()
+    hidden = read_only(examples.hidden())
     with untouched(label, hidden):
         for start in progress(range(0, len(examples), size), f"{label}: {doing}", unit="block"):
-            yield read_only(hidden.select(slice(start, min(start + size, len(examples)))))
+            yield hidden.select(slice(start, min(start + size, len(examples))))

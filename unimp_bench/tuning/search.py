@@ -7,7 +7,6 @@ and a run of the chosen values finds its model fitted.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ from pydantic import ValidationError
 from unimp_bench.drawing import draw_examples
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import write_atomically
-from unimp_bench.fitting import FIT_NAME, SCORE_NAME, FitCost, corpus_cache, fit_or_load
-from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.fitting import FIT_NAME, SCORE_NAME, FitCost, corpus_cache, fit_or_load, validation_scores
+from unimp_bench.kinds import Setting
 from unimp_bench.paths import Workspace
 from unimp_bench.readiness import check_selectable, unknown_users
 from unimp_bench.records import Protocol
@@ -145,7 +144,7 @@ def _check_selectable(plan: Planned, workspace: Workspace) -> None:
     """
     cache = corpus_cache(plan.corpus, workspace)
     examples = draw_examples(plan.task, plan.corpus, plan.spec.fit.split, "validation", cache)
-    check_selectable(examples, plan.corpus, plan.spec.fit.model)
+    check_selectable(examples, plan.corpus, "there is nothing to choose settings by")
 
 
 def _validated(plan: Planned, protocol: Protocol, workspace: Workspace) -> tuple[float, FitCost]:
@@ -162,9 +161,7 @@ def _validated(plan: Planned, protocol: Protocol, workspace: Workspace) -> tuple
         plan.task, corpus, protocol, cache, spec.model, unknown=unknown_users(plan.card, corpus, spec.split)
     )
     examples = draw_examples(plan.task, corpus, spec.split, "validation", cache)
-    score = kind_of(plan.task.kind).validation(plan.model, examples, setting)[protocol]
-    if not math.isfinite(score):
-        raise ModelError(f"{spec.model}: the validation score is not finite: {score}")
+    score = validation_scores(plan.model, examples, setting)[protocol]
     write_atomically(record, _Score(score=score).model_dump_json() + "\n")
     return score, cost
 
