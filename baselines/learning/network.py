@@ -60,8 +60,8 @@ class Trainable(nn.Module, ABC):
         return next(self.parameters()).device
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        """An array on the network's device."""
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        """An array on the network's device; one that is read-only is copied."""
+        return torch.from_numpy(np.require(array, requirements="CW")).to(self.device)
 
 
 class Network(Trainable):
