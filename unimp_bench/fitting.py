@@ -200,7 +200,8 @@ def _examples(task: Task, spec: FitSpec, corpus: Corpus, cache: Path, unknown: B
     card = registry.model_card(spec.model)
     train = draw_examples(task, corpus, spec.split, "train", cache)
     validation = draw_examples(task, corpus, spec.split, "validation", cache)
-    check_not_empty(train, corpus, "there is nothing to learn from")
+    if not len(train.histories):  # a user's only interaction is no example, and yet teaches some models
+        check_not_empty(train, corpus, "there is nothing to learn from")
     if card.validated:
         check_selectable(validation, corpus, f"{spec.model} selects by them (its card says validated=True)")
     check_known(validation, task.kind, corpus, spec.model, unknown)
