@@ -52,7 +52,8 @@ def test_a_gallery_from_a_query(capsys: pytest.CaptureFixture[str], planted: Cor
     out = tmp_path / "gallery"
     asked = ["--query", QUERY, "--corpus", str(planted.folder), "--model", "near", "--out", str(out)]
     code, said, err = call(capsys, *asked)
-    assert (code, err) == (0, "") and f"written {out}: gallery.html, gallery.md" in said
+    assert all(line.startswith("picture tokenizer: ") for line in err.splitlines()), err
+    assert code == 0 and f"written {out}: gallery.html, gallery.md" in said
     record = json.loads((out / "gallery.json").read_text())
     assert {path.name for path in out.iterdir()} == {"gallery.json", *record["files"]}
     assert len(record["users"]) == 2 and all(f"{user}: drawn from " in said for user in record["users"])
