@@ -159,10 +159,8 @@ def test_the_page_tells_what_was_planted(tmp_path: Path) -> None:
     assert "  * 2 items: `Tea <b>cup</b>`, `tea: B - CUP b`\n" in page
     assert "| loo | 75.0% | none | 75.0% |" in page
     assert "| loo | 0.444 | 44.4%, 0.0% | 44.4%, 0.0% | 44.4%, 0.0% | 3.2 [3, 3, 3] | 45.0% | 0.0% |" in page
-    assert (
-        "| recommendation, selection | loo | 4 | 50.0% | 50.0% | 25.0% | 75.0% | 0.0% | 75.0% | 100.0% | 100.0% | 0.0% |"
-        in page
-    )
+    cuts = "| 50.0% | 50.0% | 25.0% | 75.0% | 0.0% | 75.0% | 100.0% | 100.0% | 0.0% |"
+    assert f"| recommendation, selection | loo | 4 {cuts}" in page
     assert not any(line != line.rstrip() for line in page.splitlines()) and "\n\n\n" not in page
 
 
