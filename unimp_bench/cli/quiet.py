@@ -26,10 +26,11 @@ def quiet_libraries() -> Iterator[None]:
     if sys.warnoptions:
         yield
         return
-    for name, level in _LEVELS.items():
-        os.environ.setdefault(name, level)
+    levels = dict(_LEVELS)
     if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers' bars too; a log keeps every state
+        levels["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers' bars too; a log keeps every state
+    own = [name for name in levels if name not in os.environ]
+    os.environ.update({name: levels[name] for name in own})
     handler = logging.NullHandler()  # without one, logging writes warnings to the terminal by itself
     logging.getLogger().addHandler(handler)
     try:
@@ -39,3 +40,5 @@ def quiet_libraries() -> Iterator[None]:
             yield
     finally:
         logging.getLogger().removeHandler(handler)
+        for name in own:
+            os.environ.pop(name, None)
