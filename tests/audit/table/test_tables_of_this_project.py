@@ -27,7 +27,7 @@ VALUE = re.compile(r"(\d\.\d{4})( \[.*\])?")
 def own_rows() -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """The rank metrics of every row of every table of our pages, single runs and means over seeds."""
     for path in sorted(LEADERBOARDS.glob("*.md")):
-        if path.name == PAGE:
+        if path.name == PAGE or path.name.startswith("audit_"):  # these hold no rows of models
             continue
         own = re.split(r"^## What (?:papers report|the paper reports)$", path.read_text("utf-8"), flags=re.MULTILINE)[0]
         head: list[str] = []
