@@ -325,9 +325,9 @@ def test_the_best_limit_of_words_is_kept_with_the_weights(
 ) -> None:
     tried: list[int] = []
 
-    def quality(model: Any, data: Any) -> float:
+    def quality(model: Any, data: Any) -> dict[str, float]:
         tried.append(int(model.network.limit))
-        return 0.5 if tried[-1] == 12 else 0.4
+        return {"paper": 0.5 if tried[-1] == 12 else 0.4}
 
     monkeypatch.setattr(registry.make_model("mrg").__class__, "quality", quality)
     model = fit("mrg", topics, TASK, **(SETTINGS | {"epochs": 1, "validate_every": 1, "length": 20}))

@@ -33,7 +33,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert4rec": (
         "bert4rec",
         {
-            **{"epochs": 120, "dropout": 0.1, "attention_dropout": 0.1, "width": 32, "inner": 64},
+            **{"epochs": 160, "dropout": 0.1, "attention_dropout": 0.1, "width": 32, "inner": 64},
             **{"mask_share": 0.2, "last_share": 0.5, "batch_size": 32, "learning_rate": 5e-3},
         },
     ),
