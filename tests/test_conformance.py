@@ -46,6 +46,11 @@ SMALL: dict[str, Mapping[str, Any]] = {
     },
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
+ALIKE: dict[str, tuple[str, ...]] = {
+    "dense": ("search",),  # validation gives the history no weight on the planted corpus
+    "p5": ("preference",),  # the decoder writes the commonest rating
+    "vip5": ("preference",),
+}
 ONLY_ON_SAMPLE = [card.name for card in registry.model_cards().values() if card.corpora == ("sample",)]
 
 
@@ -60,7 +65,8 @@ def _names() -> list[str]:
 
 
 def _conformance(name: str) -> type[ModelConformance]:
-    return type(f"Test_{name}", (ModelConformance,), {"model": name, "settings": SMALL.get(name, {})})
+    members = {"model": name, "settings": SMALL.get(name, {}), "alike": ALIKE.get(name, ())}
+    return type(f"Test_{name}", (ModelConformance,), members)
 
 
 for _name in _names():

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partialmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,12 +27,15 @@ from unimp_bench.fitting import MODEL_NAME, corpus_cache, fit_or_load
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.paths import Workspace
 from unimp_bench.picture_tokens.config import PRESETS
-from unimp_bench.records import Examples, IntArray, Part, Split
+from unimp_bench.records import SPLITS, Examples, IntArray, Shown
 from unimp_bench.runner import RunRequest, run, specify
 from unimp_bench.splits import catalogue
 from unimp_bench.testing.planted import write_planted_corpus
 
 BLOCK = 24
+USERS = 72
+"""Test users of one domain: those of the planted corpus have the same catalogue, and nothing else in common."""
+
 TOKENIZER_STEPS = 20
 SEED = 2**31 - 1
 """The largest that commands take: what is derived from it must not overflow either."""
@@ -44,10 +47,12 @@ class ModelConformance:
     Attributes:
         model: name of the registered model.
         settings: of its configuration, small enough for a test.
+        alike: tasks to which so short a training answers the same for everybody.
     """
 
     model: ClassVar[str]
     settings: ClassVar[Mapping[str, Any]] = {}
+    alike: ClassVar[tuple[str, ...]] = ()
 
     @pytest.fixture(scope="class", autouse=True)
     def quick_tokenizer(self) -> Iterator[None]:
@@ -79,30 +84,26 @@ class ModelConformance:
             assert main is not None and len(main) == result.examples > 0
             assert np.isfinite(main).all() and (main >= 0).all()
 
-    def test_validates_between_0_and_1(self, corpus: Corpus, workspace: Workspace) -> None:
-        """The score that a model keeps its best epoch by."""
-        model = self._fitted(corpus, workspace)
-        for name in self.card.tasks:
-            task = registry.make_task(name)
-            setting = Setting(task, corpus, "paper", corpus_cache(corpus, workspace), self.model)
-            examples = self._examples(corpus, workspace, name, "validation")
-            assert all(0 <= score <= 1 for score in kind_of(task.kind).validation(model, examples, setting).values())
-
-    def test_says_whether_it_is_selected_on_validation(
+    def test_is_what_validation_scored_best(
         self, corpus: Corpus, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """``ModelCard.validated`` decides whether a selection rule is part of what names its fits."""
-        asked: list[str] = []
-        for task in self.card.tasks:
-            kind = type(kind_of(registry.task_cards()[task].kind))
+        """A fitted model has the best of the scores that its fit saw; ``ModelCard.validated`` says if it saw any."""
+        seen: dict[str, list[float]] = {}
+        for kind in {type(kind_of(registry.task_cards()[task].kind)) for task in self.card.tasks}:
 
-            def noted(*arguments: Any, kind: Any = kind, validation: Any = kind.validation) -> Any:
-                asked.append(kind.name)
-                return validation(*arguments)
+            def noted(self: Any, model: Any, examples: Examples, setting: Setting, *, scored: Any) -> Any:
+                scores = scored(self, model, examples, setting)
+                assert all(0 <= score <= 1 for score in scores.values()), scores
+                seen.setdefault(examples.task, []).append(scores["paper"])
+                return scores
 
-            monkeypatch.setattr(kind, "validation", noted)
-        self._fitted(corpus, Workspace(workspace.root / "again"))
-        assert self.card.validated == bool(asked)
+            monkeypatch.setattr(kind, "validation", partialmethod(noted, scored=kind.validation))
+        model = self._fitted(corpus, Workspace(workspace.root / "again"))
+        monkeypatch.undo()
+        assert self.card.validated == bool(seen)
+        if seen:
+            means = np.mean(list(seen.values()), axis=0)
+            assert self._validation(model, corpus, workspace, tuple(seen)) == pytest.approx(means.max(), abs=1e-6)
 
     def test_the_same_seed_gives_the_same_answers(self, corpus: Corpus, workspace: Workspace) -> None:
         """A second fit, elsewhere, answers the same to the last bit."""
@@ -111,6 +112,31 @@ class ModelConformance:
         for task in self.card.tasks:
             examples = self._examples(corpus, workspace, task)
             assert identical(self._answers(first, corpus, examples), self._answers(again, corpus, examples))
+
+    def test_another_seed_gives_other_answers(self, corpus: Corpus, workspace: Workspace) -> None:
+        """The seed reaches whatever is trained, and nothing else decides it."""
+        first = self._fitted(corpus, workspace)
+        if not first.parameters().trained:
+            pytest.skip("nothing is trained, so nothing is drawn")
+        other = self._fitted(corpus, workspace, seed=SEED - 1)
+        examples = [self._examples(corpus, workspace, task) for task in self.card.tasks]
+        pairs = [[self._answers(model, corpus, each) for model in (first, other)] for each in examples]
+        assert not all(identical(*pair) for pair in pairs)
+
+    def test_answers_differ_between_users(self, corpus: Corpus, workspace: Workspace) -> None:
+        """To one question, whoever it comes from, a model that reads its user gives more than one ranking or rating.
+
+        Sentences, choices and pictures of a model that was trained for one epoch may be the same for everybody.
+        """
+        if not {"interactions", "order"} & set(self.card.reads) and self.card.new_users:
+            pytest.skip("its card says that it reads nothing of a user")
+        model = self._fitted(corpus, workspace)
+        for task in self.card.tasks:
+            if task in self.alike or registry.task_cards()[task].kind not in ("ranking", "rating"):
+                continue
+            examples = from_everyone(self._examples(corpus, workspace, task, size=USERS))
+            first, *others = self._answers(model, corpus, examples)
+            assert not all(_alike(first, other) for other in others), f"{task}: {first!r} for everybody"
 
     def test_loading_gives_the_answers_that_were_saved(self, corpus: Corpus, workspace: Workspace) -> None:
         """Predictions of a loaded model are those of the fitted one to the last bit."""
@@ -164,8 +190,8 @@ class ModelConformance:
 
     def test_serves_the_splits_that_its_card_says(self, corpus: Corpus, workspace: Workspace) -> None:
         """New users and new items: scored where the card says so, refused with the reason where not."""
-        able: dict[Split, bool] = {"loo": True, "new-user": self.card.new_users, "new-domain": self.card.new_items}
-        for split in able:
+        able = dict.fromkeys(SPLITS, True) | {"new-user": self.card.new_users, "new-domain": self.card.new_items}
+        for split in SPLITS:
             request = replace(self._request(corpus, self.card.tasks[0]), split=split, fit_on=())
             if able[split]:
                 assert run(request, workspace)[0].examples > 0
@@ -173,32 +199,56 @@ class ModelConformance:
                 with pytest.raises(UsageError, match="cannot score"):
                     run(request, workspace)
 
-    def _request(self, corpus: Corpus, task: str) -> RunRequest:
+    def _request(self, corpus: Corpus, task: str, seed: int = SEED) -> RunRequest:
         """Fitted on all tasks at once, so that one fit serves them all."""
         return RunRequest(
             task=task,
             model=self.model,
             corpus=corpus.folder,
-            seed=SEED,
+            seed=seed,
             settings=self.settings,
             fit_on=self.card.tasks,
         )
 
-    def _fitted(self, corpus: Corpus, workspace: Workspace) -> Any:
-        request = self._request(corpus, self.card.tasks[0])
+    def _fitted(self, corpus: Corpus, workspace: Workspace, seed: int = SEED) -> Any:
+        request = self._request(corpus, self.card.tasks[0], seed)
         model: Model[Any] = registry.make_model(self.model, settings=self.settings)
         spec = specify(request, registry.make_task(request.task), model, corpus)
         fit_or_load(model, spec.fit, corpus, workspace, "paper", fresh=False)
         return model
 
-    def _examples(self, corpus: Corpus, workspace: Workspace, task: str, part: Part = "test") -> Examples:
-        """Some examples, answers included."""
+    def _validation(self, model: Any, corpus: Corpus, workspace: Workspace, tasks: tuple[str, ...]) -> float:
+        """The mean over tasks of the score by which protocol ``paper`` selects."""
         cache = corpus_cache(corpus, workspace)
-        return draw_examples(registry.make_task(task), corpus, "loo", part, cache).select(slice(0, BLOCK))
+        scores = []
+        for task in map(registry.make_task, tasks):
+            examples = draw_examples(task, corpus, "loo", "validation", cache)
+            setting = Setting(task, corpus, "paper", cache, self.model)
+            scores.append(kind_of(task.kind).validation(model, examples, setting)["paper"])
+        return float(np.mean(scores))
+
+    def _examples(self, corpus: Corpus, workspace: Workspace, task: str, size: int = BLOCK) -> Examples:
+        """Some test examples, answers included."""
+        cache = corpus_cache(corpus, workspace)
+        return draw_examples(registry.make_task(task), corpus, "loo", "test", cache).select(slice(0, size))
 
     def _answers(self, model: Any, corpus: Corpus, examples: Examples) -> list[Any]:
         kind = registry.task_cards()[examples.task].kind
         return answers(model, kind, examples.hidden(), catalogue(corpus, "loo"))
+
+
+def from_everyone(examples: Examples) -> Examples:
+    """The question of the first example, its query and the items that it shows, from the user of each example.
+
+    What a picture task shows was retrieved for the user, and stays.
+    """
+    shown, queries = examples.shown, examples.queries
+    if shown is not None and examples.pictures is None:
+        items = shown.items[: shown.offsets[1]]
+        shown = Shown(np.arange(len(examples) + 1) * len(items), np.tile(items, len(examples)))
+    if queries is not None:
+        queries = np.full_like(queries, queries[0])
+    return replace(examples.hidden(), shown=shown, queries=queries)
 
 
 def answers(model: Any, kind: Kind, examples: Examples, items: IntArray) -> list[Any]:
