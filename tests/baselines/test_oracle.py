@@ -160,5 +160,5 @@ def test_hidden_order_takes_no_notice_of_it(sample: Corpus) -> None:
 
 
 def test_other_corpora_are_refused(planted: Corpus) -> None:
-    with pytest.raises(DataError, match="sample corpus alone"):
+    with pytest.raises(DataError, match="only a generated corpus has one"):
         opened(planted)
