@@ -61,7 +61,7 @@ class Trainable(nn.Module, ABC):
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on the network's device; one that is read-only is copied."""
-        return torch.from_numpy(np.require(array, requirements="CW")).to(self.device)
+        return torch.from_numpy(np.require(array, requirements=("C", "W"))).to(self.device)
 
 
 class Network(Trainable):

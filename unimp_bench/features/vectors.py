@@ -65,7 +65,7 @@ def kept_vectors(path: Path, name: str, compute: Callable[[], tuple[FloatArray, 
         np.save(partial, values, allow_pickle=False)
 
     values = kept_array(path, fill)
-    present: BoolArray = values.any(axis=1)
+    present: BoolArray = np.asarray(values.any(axis=1))
     return ItemVectors(values, present, name) if present.any() else None
 
 
