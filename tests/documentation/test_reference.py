@@ -50,7 +50,7 @@ def test_all_there_is_has_a_page(reference: Path) -> None:
 def test_a_model_page_says_all_of_the_model(reference: Path) -> None:
     text = (reference / "models" / "sasrec.md").read_text()
     assert "x_t = LN(e_{i_t} + p_t)" in text, "the equations of its module"
-    assert "* `form` (one of ce, original; default `ce`): `ce`, RecBole's blocks and cross-entropy" in text
+    assert "* `form` (one of ce, original; default `ce`): ``ce``, RecBole's blocks and cross-entropy" in text
     assert "| `original` | `batch_size=128`" in text
     assert "(../suites/recommendation.md): SASRec" in text
     assert "leaderboards/recommendation.md#" in text
