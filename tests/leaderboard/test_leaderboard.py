@@ -113,7 +113,7 @@ def test_ranks_that_do_not_fit_the_result_are_damage(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the values of its 3 examples"):
         load_results(tmp_path)
     place(tmp_path, result.model_copy(update={"ranks": "no base64"}))
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match="does not hold the values of its 2 examples"):
         Result.read(path)
 
 
