@@ -17,7 +17,7 @@ def damage(path: Path, how: str) -> None:
     if how == "something else":
         path.write_bytes(b"\x00not what was here\xff")
     else:
-        os.truncate(path, {"emptied": 0, "cut in its head": min(6, size // 2), "cut in its body": size - 1}[how])
+        os.truncate(path, {"emptied": 0, "cut in its head": min(6, size // 2), "cut in its body": size - 2}[how])
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def test_each_damaged_file_of_an_interrupted_fit(
         run(request, workspace)
     path = _folder(request, workspace) / "work" / name
     damage(path, how)
-    if (name, how) != ("seconds", "cut in its body"):  # a number without its last digit is a number
+    if name != "seconds" or not how.startswith("cut"):  # a number without its last digits is a number
         with pytest.raises(DataError, match="--fresh"):
             run(request, workspace)
     assert run(replace(request, fresh=True), workspace)[0].examples > 0
