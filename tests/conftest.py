@@ -14,6 +14,9 @@ from unimp_bench.testing.planted import write_planted_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 
+for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # of the make that runs the tests; tests run make themselves
+    os.environ.pop(_name, None)
+
 
 @pytest.fixture(scope="session")
 def realdata() -> Path:

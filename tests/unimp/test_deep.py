@@ -76,7 +76,7 @@ def test_new_rows_learn_no_faster_than_all_else(
         model.fit(fit_data(planted, tmp_path, cache, "search"))
     table = model._model.decoder.model.get_input_embeddings()
     marks = table.new[: len(table.new) - len(planted.items)]
-    scale = float(marks.norm(dim=1).mean() / table.old.norm(dim=1).mean())
+    scale = (marks.norm(dim=1).mean() / table.old.norm(dim=1).mean()).item()
     assert 0.8 < scale < 1.25
     (new,) = (name for name in gradients if name.endswith(".new"))
     rest = torch.stack([gradient.norm() for name, gradient in gradients.items() if name != new]).norm()
