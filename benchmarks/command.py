@@ -12,7 +12,7 @@ import click
 
 from benchmarks.page import measured, text_of
 from benchmarks.record import RESULTS, Measure, Record
-from unimp_bench.provenance import CODE, provenance
+from unimp_bench.runs.results import CODE, provenance
 
 Benchmark = Callable[..., Iterator[Measure]]
 

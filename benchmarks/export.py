@@ -21,9 +21,9 @@ from benchmarks.processes import in_own_process, peak_mib
 from benchmarks.record import Measure, times
 from benchmarks.turns import Seconds, timed
 from unimp_bench.errors import UsageError
-from unimp_bench.export.dataset import ExportRequest, export_datasets
-from unimp_bench.paths import Workspace
-from unimp_bench.runner import open_corpus
+from unimp_bench.files import Workspace
+from unimp_bench.interchange.dataset import ExportRequest, export_datasets
+from unimp_bench.runs.runner import open_corpus
 
 TASKS = ("recommendation", "search", "preference", "explanation", "selection", "image_generation")
 DRAWN = "image_generation"

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from benchmarks.turns import Seconds, timed
 from unimp_bench.errors import UsageError
-from unimp_bench.memory import peak_memory_mib
+from unimp_bench.machine import peak_memory_mib
 
 ROOT = Path(__file__).resolve().parent.parent
 _STATUS = Path("/proc/self/status")

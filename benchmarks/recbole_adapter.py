@@ -29,9 +29,9 @@ from benchmarks.record import Measure, times
 from benchmarks.turns import seconds_in_turns
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
-from unimp_bench.ranking import rank_examples
+from unimp_bench.corpus.splits import catalogue, target_examples
+from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.records import Protocol
-from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
 SHORTEST, LONGEST = 5, 11

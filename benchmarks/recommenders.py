@@ -30,9 +30,9 @@ from benchmarks.processes import Worker
 from benchmarks.record import Measure, times
 from benchmarks.turns import in_turns
 from unimp_bench.corpus import Corpus
-from unimp_bench.paths import Workspace
+from unimp_bench.corpus.splits import catalogue, target_examples
+from unimp_bench.files import Workspace
 from unimp_bench.records import Histories
-from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
 TOP = 10
@@ -69,7 +69,7 @@ class Ours:
 
     def evaluate(self) -> None:
         from unimp_bench.metrics.ranking import rank_metric_means
-        from unimp_bench.ranking import rank_examples
+        from unimp_bench.metrics.ranks import rank_examples
 
         rank_metric_means(rank_examples(self.model, self.test, self.items, "masked", top=TOP, label="ours").ranks)
 
@@ -104,7 +104,7 @@ class Cornac:
     def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
         from cornac.data import Dataset, ImageModality
 
-        from unimp_bench.features.text import text_vectors
+        from unimp_bench.corpus.features.text import text_vectors
 
         corpus = Corpus.open(folder)
         histories = target_examples(corpus, "loo", "train", TASK).histories

@@ -12,8 +12,8 @@ from pydantic import Field, ValidationError, model_validator
 from benchmarks.turns import Seconds
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
-from unimp_bench.results import Provenance
-from unimp_bench.strict import Strict
+from unimp_bench.runs.results import Provenance
+from unimp_bench.settings import Strict
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CPU, WALL = "CPU s", "wall s"

@@ -28,13 +28,13 @@ from benchmarks.command import benchmark
 from benchmarks.corpora import real_data
 from benchmarks.record import Measure, times
 from benchmarks.turns import in_turns, timed
+from unimp_bench.files import Workspace
+from unimp_bench.metrics.resources import Encoder, Resources
 from unimp_bench.metrics.scores import Score, Scores, mean_score
 from unimp_bench.metrics.text.bertscore import bertscore_values
 from unimp_bench.metrics.text.bleu import bleu_scores, tokenize_13a
 from unimp_bench.metrics.text.meteor import _synonyms, meteor_values
 from unimp_bench.metrics.text.rouge import rouge_scores
-from unimp_bench.paths import Workspace
-from unimp_bench.resources import Encoder, Resources
 
 REVIEWS = Path("gift_cards_raw_2018/Gift_Cards_5.json.gz")
 ROUGE = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}

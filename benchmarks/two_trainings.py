@@ -2,7 +2,7 @@
 
 `unimp-bench run` of a SASRec on the sample, alone and beside a second one, each with as many threads as a side has.
 Threads that wait for each other **spin**, as GCC's OpenMP has them do for some milliseconds where nothing is set, or
-**sleep** at once, as `unimp-bench` sets them to (`unimp_bench/threads.py`). Seconds are wall seconds of a fit, the mean
+**sleep** at once, as `unimp-bench` sets them to (`unimp_bench/machine.py`). Seconds are wall seconds of a fit, the mean
 of both where there are two: how long somebody waits is what differs.
 """
 
@@ -23,9 +23,9 @@ from benchmarks.processes import run_command
 from benchmarks.record import WALL, Measure
 from benchmarks.turns import in_turns
 from data_prep.build import build_corpus
-from unimp_bench.results import RESULT_NAME, Result
+from unimp_bench.machine import WAITING
+from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.testing.planted import write_planted_corpus
-from unimp_bench.threads import WAITING
 
 SIDES = {"spin": {"GOMP_SPINCOUNT": "300000"}, "sleep": dict(WAITING)}
 CASES = {"one training": 1, "two at once": 2}

@@ -12,9 +12,8 @@ from data_prep.pipeline import run_pipeline
 from data_prep.source import Source
 from unimp_bench import registry
 from unimp_bench.corpus import CorpusWriter, Manifest
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import storing
-from unimp_bench.names import find
 
 __all__ = ["BuildOptions", "PictureLimits", "build_corpus"]
 

@@ -27,8 +27,7 @@ from data_prep.markup import without_markup
 from data_prep.metadata import Attributes, attribute_columns, parse_json, parse_literal, picture_url
 from data_prep.source import Source
 from data_prep.spill import CHUNK, Spill, pack_review
-from unimp_bench.errors import DataError
-from unimp_bench.names import find
+from unimp_bench.errors import DataError, find
 from unimp_bench.records import BoolArray, IntArray
 
 MAX_NAME = 128

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from data_prep import CorpusCard
-from unimp_bench.errors import UsageError
-from unimp_bench.names import find
+from unimp_bench.errors import UsageError, find
 
 USUAL_NEW_DOMAIN = "Office_Products"
 

@@ -66,7 +66,7 @@ pygments_dark_style = "monokai"
 
 
 def _write_reference(app: Sphinx) -> None:
-    from unimp_bench.documentation.reference import write_reference
+    from unimp_bench.reports.documentation.reference import write_reference
 
     write_reference(DOCS / "reference", ROOT)
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import target_examples
 from unimp_bench.errors import UsageError
 from unimp_bench.records import SPLITS, Examples, Part, Shown, Split, Texts
-from unimp_bench.splits import target_examples
 
 
 class Explanation(Task):

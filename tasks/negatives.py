@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.records import BoolArray, Examples, IntArray, Split
-from unimp_bench.splits import catalogue
 
 Negatives = Literal["uniform", "same-category"]
 

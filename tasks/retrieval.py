@@ -14,8 +14,8 @@ from scipy.sparse import csc_array, csr_array
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.reader import PATH_SEPARATOR
+from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.records import Examples, FloatArray, IntArray, Split, learned_from
-from unimp_bench.splits import catalogue, target_examples
 
 HISTORY = 5
 _CELLS_AT_ONCE = 1 << 22

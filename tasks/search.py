@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import target_examples
 from unimp_bench.errors import UsageError
 from unimp_bench.records import SPLITS, Examples, Part, Split
-from unimp_bench.splits import target_examples
 
 
 class Search(Task):

@@ -9,9 +9,9 @@ import numpy as np
 from tasks.negatives import Negatives, draw_negatives
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import MIN_INTERACTIONS, last_examples, target_examples, users_of
 from unimp_bench.errors import UsageError
 from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split, slices
-from unimp_bench.splits import MIN_INTERACTIONS, last_examples, target_examples, users_of
 
 MOST_POSITIVES = 3
 _PARTS: tuple[Part, ...] = ("train", "validation", "test")

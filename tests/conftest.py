@@ -12,7 +12,7 @@ from tests.slow_days import pytest_addoption, pytest_collection_modifyitems, pyt
 from unimp_bench.corpus import Corpus
 from unimp_bench.testing.planted import write_planted_corpus
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # of the make that runs the tests; tests run make themselves
     os.environ.pop(_name, None)

@@ -17,12 +17,12 @@ from data_prep.options import BuildOptions
 from unimp_bench import registry
 from unimp_bench.contracts import ModelCard, TaskCard
 from unimp_bench.corpus import Corpus
-from unimp_bench.paths import Workspace
-from unimp_bench.rendering import Renderer
-from unimp_bench.runner import RunRequest, run
+from unimp_bench.files import Workspace
+from unimp_bench.kinds.rendering import Renderer
+from unimp_bench.runs.runner import RunRequest, run
 from unimp_bench.testing.conformance import ModelConformance
 
-GUIDES = sorted((Path(__file__).resolve().parent.parent / "docs").glob("add_*.md"))
+GUIDES = sorted((Path(__file__).resolve().parents[1] / "docs").glob("add_*.md"))
 
 
 def _blocks() -> dict[str, list[str]]:

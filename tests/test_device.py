@@ -13,31 +13,31 @@ import pytest
 import torch
 from safetensors.torch import save_model
 
-from tests.features.test_pictures import TINY_CLIP
+from tests.corpus.features.test_pictures import TINY_CLIP
 from tests.metrics.small_resources import write_bert
 from tests.test_conformance import SMALL
-from unimp_bench import device as module
-from unimp_bench import provenance, registry
+from unimp_bench import machine as module
+from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.contracts import Model
 from unimp_bench.corpus import Corpus
-from unimp_bench.device import VARIABLE, choose_device, device
-from unimp_bench.drawing import draw_examples
+from unimp_bench.corpus.features.encoder import encode_pictures, load_encoder
+from unimp_bench.corpus.features.text import text_encoder
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
-from unimp_bench.features.encoder import encode_pictures, load_encoder
-from unimp_bench.features.text import text_encoder
-from unimp_bench.fitting import corpus_cache, fit_or_load
+from unimp_bench.files import Workspace
+from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.machine import VARIABLE, choose_device, device, join
 from unimp_bench.metrics.clip import ClipEncoder
+from unimp_bench.metrics.resources import Encoder
 from unimp_bench.metrics.text.bertscore import bertscore_values
-from unimp_bench.paths import Workspace
 from unimp_bench.picture_tokens.config import PRESETS
 from unimp_bench.picture_tokens.model import build
 from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
 from unimp_bench.picture_tokens.training import train_tokenizer
-from unimp_bench.processes import join
-from unimp_bench.resources import Encoder
-from unimp_bench.runner import RunRequest, specify
-from unimp_bench.splits import catalogue
+from unimp_bench.runs import results as provenance
+from unimp_bench.runs.fitting import corpus_cache, fit_or_load
+from unimp_bench.runs.runner import RunRequest, specify
 from unimp_bench.torch_setup import make_torchvision_importable
 
 ROOT = Path(module.__file__).parent.parent
@@ -113,7 +113,7 @@ def test_nothing_else_looks_for_a_card() -> None:
         path for name in ("unimp_bench", "baselines", "tasks", "benchmarks") for path in (ROOT / name).rglob("*.py")
     ]
     assert [str(path.relative_to(ROOT)) for path in files if looks.search(path.read_text())] == [
-        "unimp_bench/device.py"
+        "unimp_bench/machine.py"
     ]
 
 

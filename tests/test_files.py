@@ -17,8 +17,7 @@ from tokenizers.models import WordLevel
 
 from baselines.learning.snapshot import Snapshot
 from tests.damage import DAMAGES, damage, full_disk
-from unimp_bench.arrays import kept_array, mapped
-from unimp_bench.files import disk_error, storing, write_atomically, written
+from unimp_bench.files import disk_error, kept_array, mapped, storing, write_atomically, written
 
 _TOKENIZER = Tokenizer(WordLevel({f"word{number}": number for number in range(2000)}, unk_token="word0"))
 MANY = np.random.default_rng(0).integers(0, 2**60, 5000)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 GUIDES = [*sorted((ROOT / "docs").glob("add_*.md")), ROOT / "docs" / "suites.md"]
 COPIED = ("unimp_bench", "tasks", "baselines", "data_prep", "benchmarks", "tests", "docs", "leaderboards")
 UNCOPIED = shutil.ignore_patterns("__pycache__", "_build", "reference", "index.html")
@@ -30,17 +30,17 @@ CHECKS = [
     "tests/metrics/test_within.py",
     "tests/metrics/test_rating.py",
     "tests/documentation",
-    "tests/suites/test_suites.py",
+    "tests/runs/suites/test_suites.py",
     "tests/test_registry.py",
-    "tests/export/test_guide.py",
-    "tests/external/test_submission.py::test_every_kind_reads_the_columns_that_it_writes",
+    "tests/interchange/export/test_guide.py",
+    "tests/interchange/external/test_submission.py::test_every_kind_reads_the_columns_that_it_writes",
     "tests/corpus/test_global_time.py::test_every_task_has_the_split_and_asks_nothing_known",
     "tests/cli/test_cli.py::test_help_and_lists",
 ]
 SLOW_CHECKS = [
     "tests/test_conformance.py::Test_unimp::test_runs_every_task_it_serves",
-    "tests/leaderboard/test_leaderboard.py::test_committed_tables_are_what_their_results_give",
-    "tests/leaderboard/test_topics.py",
+    "tests/reports/test_leaderboard.py::test_committed_tables_are_what_their_results_give",
+    "tests/reports/test_topics.py",
 ]
 
 

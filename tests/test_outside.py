@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from unimp_bench import outside, registry
+from unimp_bench import registry
+from unimp_bench import registry as outside
 from unimp_bench.cli.main import main
 from unimp_bench.contracts import ModelCard
 from unimp_bench.errors import BenchError, DependencyError, ModelError, UsageError
-from unimp_bench.outside import blamed, is_ours
+from unimp_bench.registry import blamed, is_ours
 
 _CARD = (
     "ModelCard(name={name!r}, factory={factory!r}, tasks={tasks!r}, reads=('order',), about={about!r}, source='', "

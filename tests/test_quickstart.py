@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.leaderboard.pretended import place
+from tests.reports.pretended import place
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
-from unimp_bench.paths import Workspace
-from unimp_bench.results import Result
-from unimp_bench.runner import RunRequest, run
+from unimp_bench.files import Workspace
+from unimp_bench.runs.results import Result
+from unimp_bench.runs.runner import RunRequest, run
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def recipe() -> list[list[str]]:

@@ -10,8 +10,7 @@ from typing import Literal
 import pytest
 
 from unimp_bench import registry
-from unimp_bench.errors import UsageError
-from unimp_bench.names import nearest
+from unimp_bench.errors import UsageError, nearest
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = "from tests.slow_days import *"
 MODULE = "import pytest\n\n\n@pytest.mark.slow\n@pytest.mark.parametrize('n', range(10))\ndef test_slow(n): ...\n\n\n"
 

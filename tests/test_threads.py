@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from unimp_bench.suites.execution.executor import Processes
-from unimp_bench.threads import share_cores
+from unimp_bench.machine import share_cores
+from unimp_bench.runs.execution.executor import Processes
 
 SLEEPS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 

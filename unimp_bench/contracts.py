@@ -51,7 +51,7 @@ class ModelCard:
         goes_on: it can go on from an earlier fit of its own (``FitData.start``).
         version: goes up whenever the same specification gives other numbers, so that a fit or result of an earlier
             version is never taken for one of this version.
-        features: names of the feature extractors that it reads (``unimp_bench.features.VERSIONS``).
+        features: names of the feature extractors that it reads (``unimp_bench.corpus.features.VERSIONS``).
         validated: it chooses its epoch or a setting by ``FitData.validate``.
     """
 
@@ -165,7 +165,7 @@ class FitData:
         validate: ``validate(model, task)`` scores the model as it stands on the task's validation part, by the metric
             that orders the task's tables: between 0 and 1, higher better, one score a protocol (the protocols are the
             same for all tasks of a fit). A model keeps its best epoch under each of them
-            (``unimp_bench.early_stopping``), and becomes one of these in ``Model.select``.
+            (``unimp_bench.kinds.early_stopping``), and becomes one of these in ``Model.select``.
         start: what the fit goes on from; None for a fit that begins anew.
         leak: gives the whole corpus, held-out interactions included, to show what a leak is worth; every result of
             the fit then says so. None outside of the harness.

@@ -1,8 +1,10 @@
-"""Errors a user can cause. Each is one line that says what is wrong and what to do, with its own exit code.
+"""Errors that the command line reports in one line, and lookups of names that suggest near ones."""
 
-The command line prints the message and leaves with ``exit_code``; anything else that escapes is a defect of
-the project and keeps its traceback.
-"""
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class BenchError(Exception):
@@ -39,3 +41,40 @@ class BusyError(UsageError):
     """Another process works on the same run, fit or cache; the same request can be made later."""
 
     exit_code = 6
+
+
+_LONGEST_LIST = 700
+"""Letters of all names together that one line of an error can hold."""
+
+_NEAR = 0.65
+"""How much like another a name must be to be suggested for it: a slip of the finger in three letters is, ``rnu`` for
+``run``; half of the letters by chance are not, ``nosuch`` for ``search``."""
+
+
+def find(known: Mapping[str, Any], name: str, noun: str) -> Any:
+    """``known[name]``, or a UsageError with the nearest name."""
+    if name in known:
+        return known[name]
+    raise UsageError(f"no {noun} is called {name!r}{did_you_mean(name, known)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The tail of an error about a name: the nearest known one, or all of them when few."""
+    choices = sorted(known)
+    near = nearest(name, choices)
+    if near is not None:
+        return f"; did you mean {near!r}?"
+    if not choices:
+        return "; there is none"
+    apart = any(letter in choice for choice in choices for letter in " ,")
+    listed = ", ".join(map(repr, choices) if apart else choices)
+    if len(listed) > _LONGEST_LIST:
+        return f"; there are {len(choices):,}, such as {choices[0]!r}"
+    return f"; there are: {listed}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like another, None where none is much like it."""
+    lowered = {choice.lower(): choice for choice in known}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=_NEAR)
+    return lowered[near[0]] if near else None

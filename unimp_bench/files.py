@@ -1,4 +1,4 @@
-"""Writing and locking, so that a killed process leaves whole files and no two processes share a folder."""
+"""The workspace's folders, files that appear only when complete, and cached arrays that are rebuilt when damaged."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from unimp_bench.errors import BusyError, DataError
-from unimp_bench.processes import helping
+from unimp_bench.machine import helping
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """What goes wrong with a disk, whatever is written to it."""
@@ -108,3 +113,82 @@ def is_locked(folder: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def kept_array(path: Path, fill: Callable[[Path], None], rows: int | None = None) -> npt.NDArray[Any]:
+    """The array in the file ``path``, memory-mapped and read-only.
+
+    Args:
+        path: of a ``.npy`` file.
+        fill: writes it to the path it is given.
+        rows: that it must have, where that is known; a file of another number is as good as none.
+    """
+    array = _found(path, rows)
+    if array is None:
+        with written(path) as partial:
+            fill(partial)
+        array = _found(path, rows)
+        assert array is not None, f"{path} was written with another number of rows than {rows}"
+    return array
+
+
+def mapped(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """A new array in a file, memory-mapped for writing; its place on the disk is taken at once.
+
+    Raises:
+        OSError: the disk is full. Without the place, writing to the map would kill the process there.
+    """
+    array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def _found(path: Path, rows: int | None) -> npt.NDArray[Any] | None:
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # not there, cut, or something else
+        return None
+    return array if array.ndim and rows in (None, len(array)) else None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that a user works in: ``UNIMP_BENCH_HOME``, or the current folder."""
+
+    root: Path
+
+    @classmethod
+    def here(cls) -> Workspace:
+        return cls(Path(os.environ.get("UNIMP_BENCH_HOME", ".")))
+
+    @property
+    def data(self) -> Path:
+        """Built corpora, a folder each."""
+        return self.root / "data"
+
+    @property
+    def runs(self) -> Path:
+        """Run folders, named by the keys of their specifications."""
+        return self.root / "runs"
+
+    @property
+    def fits(self) -> Path:
+        """Fitted models, shared by the runs that evaluate them."""
+        return self.runs / "fits"
+
+    @property
+    def runs_leaderboards(self) -> Path:
+        """Tables of the runs, published or not."""
+        return self.runs / "leaderboards"
+
+    @property
+    def cache(self) -> Path:
+        """What can be computed again: picture features, tokenised items."""
+        return self.root / "cache"
+
+    @property
+    def leaderboards(self) -> Path:
+        """Published results, the papers' numbers, tuned configurations and the generated tables."""
+        return self.root / "leaderboards"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from unimp_bench.processes import helping
+from unimp_bench.machine import helping
 
 if TYPE_CHECKING:
     from unimp_bench.records import Protocol

@@ -20,9 +20,9 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from baselines.collaborative.item_to_item import ItemToItem
-from unimp_bench.bounds import Rate
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.records import FloatArray
+from unimp_bench.settings import Rate
 
 _WEIGHTS = "weights.npy"
 _STRIPE = 1024

@@ -18,8 +18,8 @@ from scipy import sparse
 
 from baselines.collaborative.cooccurrence import neighbours
 from baselines.collaborative.item_to_item import ItemToItem
-from unimp_bench.bounds import Count, Weight
 from unimp_bench.records import FloatArray, IntArray
+from unimp_bench.settings import Count, Weight
 
 _PARTS = ("data", "indices", "indptr")
 

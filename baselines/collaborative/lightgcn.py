@@ -24,8 +24,8 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import TrainingSettings
-from unimp_bench.bounds import Count, Number, Rate, Weight
 from unimp_bench.corpus import Items
+from unimp_bench.settings import Count, Number, Rate, Weight
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, penalty
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import TrainingSettings
-from unimp_bench.bounds import Count, Rate, Weight
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Protocol
+from unimp_bench.settings import Count, Rate, Weight
 
 CONSTANTS = (0.0, 10.0, 20.0, 30.0, 40.0)
 """The values of ``c`` to choose from; 0 is the score of the training."""

@@ -33,9 +33,9 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network, shuffled
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import TrainingSettings
-from unimp_bench.bounds import Count, Rate, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.settings import Count, Rate, Weight
 
 
 @dataclass(frozen=True)

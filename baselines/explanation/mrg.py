@@ -24,7 +24,7 @@ from baselines.learning.learned import LearnedModel
 from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData, Rater, Writer
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores
+from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
 OFFICIAL = MRGConfig(

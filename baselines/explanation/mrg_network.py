@@ -26,8 +26,8 @@ from baselines.explanation.mrg_regions import Regions
 from baselines.explanation.mrg_words import PAD
 from baselines.learning.network import Trainable, shuffled
 from baselines.learning.settings import TrainingSettings
-from unimp_bench.bounds import Count, Share, Weight
 from unimp_bench.records import FloatArray, IntArray
+from unimp_bench.settings import Count, Share, Weight
 
 _WRITTEN_AT_ONCE = 128
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from unimp_bench.corpus import Items
-from unimp_bench.features.pictures import picture_features
-from unimp_bench.features.text import text_vectors
-from unimp_bench.features.vectors import feature_remarks
+from unimp_bench.corpus.features.pictures import picture_features
+from unimp_bench.corpus.features.text import text_vectors
+from unimp_bench.corpus.features.vectors import feature_remarks
 from unimp_bench.records import FloatArray, IntArray
 
 
@@ -20,7 +20,7 @@ class Regions:
 
     Args:
         numbers: (I,) corpus numbers of the items.
-        encoder, pretrained: of pictures, ``text_encoder`` of texts, as ``unimp_bench.features`` takes them.
+        encoder, pretrained: of pictures, ``text_encoder`` of texts, as ``unimp_bench.corpus.features`` takes them.
 
     Attributes:
         shape: regions a picture, and their channels.

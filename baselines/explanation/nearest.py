@@ -29,12 +29,12 @@ from scipy import sparse
 from baselines.explanation.candidates import Said, counts, row_products, sums, unit_rows, wordings
 from baselines.explanation.typical import DIGITS, TASK, category_groups, reader
 from baselines.learning.reading import reading
-from unimp_bench.bounds import Count
 from unimp_bench.contracts import FitData, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.metrics.scores import Score
 from unimp_bench.metrics.text.rouge import rouge_scores
 from unimp_bench.records import Examples, FloatArray, IntArray, slices
+from unimp_bench.settings import Count
 
 TERMS = ("item", "category", "corpus", "words", "taste")
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)

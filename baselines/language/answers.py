@@ -12,8 +12,8 @@ from baselines.language.facts import LanguageFacts
 from baselines.language.phrases import Phrases, join
 from baselines.language.prompts import NO, YES, Answer
 from baselines.language.settings import LanguageSettings
+from unimp_bench.kinds.rendering import rating_words as plain_rating
 from unimp_bench.records import Examples, FloatArray, IntArray, Shown
-from unimp_bench.rendering import rating_words as plain_rating
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?: ?\. ?[0-9]{0,15})?|\.[0-9]{1,15})")
 """A rating as text; a tokenizer may write spaces around the point."""

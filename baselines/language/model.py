@@ -22,7 +22,7 @@ from baselines.learning.learned import LearnedModel
 from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData, Ranker, Rater, Selector, Writer
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores, mean_scores
+from unimp_bench.kinds.early_stopping import Scores, mean_scores
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Shown
 
 SettingsT = TypeVar("SettingsT", bound=LanguageSettings)

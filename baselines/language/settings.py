@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from baselines.language.ids import Scheme
 from baselines.learning.settings import TrainingSettings
-from unimp_bench.bounds import Count, Rate, Share, Weight
+from unimp_bench.settings import Count, Rate, Share, Weight
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ from baselines.language.network import LanguageNetwork, Source
 from baselines.language.settings import LanguageSettings
 from baselines.language.visual import VisualTokens
 from baselines.multimodal.features import VisualSettings, item_looks
-from unimp_bench.bounds import Count, Number, Share
 from unimp_bench.corpus import Items
+from unimp_bench.settings import Count, Number, Share
 
 
 @dataclass(frozen=True)

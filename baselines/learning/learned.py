@@ -17,8 +17,8 @@ from baselines.learning.snapshot import Snapshot
 from baselines.learning.training import Outcome, restore_best, train
 from unimp_bench.contracts import FitData, Model, Parameters
 from unimp_bench.corpus import Items
-from unimp_bench.device import device
-from unimp_bench.early_stopping import Scores
+from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.machine import device
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 

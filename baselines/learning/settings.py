@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unimp_bench.bounds import Count, Rate
+from unimp_bench.settings import Count, Rate
 
 
 @dataclass(frozen=True)

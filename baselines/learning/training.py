@@ -19,8 +19,8 @@ import torch
 from baselines.learning.network import Trainable
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.snapshot import Snapshot
-from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
+from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
 from unimp_bench.progress import Training, training
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything

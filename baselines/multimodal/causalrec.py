@@ -36,10 +36,10 @@ from baselines.learning.pairwise import Triples, bpr_loss
 from baselines.learning.ranker import LearnedRanker
 from baselines.multimodal.features import visual_features
 from baselines.multimodal.vbpr import VBPR, VBPRConfig, VisualNetwork
-from unimp_bench.bounds import Portion
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Protocol
+from unimp_bench.settings import Portion
 
 Effects = tuple[Portion, ...]
 

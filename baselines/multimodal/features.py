@@ -11,10 +11,10 @@ from torch import Tensor
 from baselines.learning.interactions import Interactions
 from baselines.learning.settings import TrainingSettings
 from unimp_bench.corpus import Items
+from unimp_bench.corpus.features.pictures import picture_vectors
+from unimp_bench.corpus.features.text import text_vectors
+from unimp_bench.corpus.features.vectors import feature_remarks
 from unimp_bench.errors import UsageError
-from unimp_bench.features.pictures import picture_vectors
-from unimp_bench.features.text import text_vectors
-from unimp_bench.features.vectors import feature_remarks
 from unimp_bench.records import IntArray
 
 

@@ -45,8 +45,8 @@ from baselines.multimodal.contrast import across_views
 from baselines.multimodal.features import VisualSettings
 from baselines.multimodal.modalities import modalities
 from baselines.multimodal.propagation import split_propagation
-from unimp_bench.bounds import Count, Rate, Share, Weight
 from unimp_bench.corpus import Items
+from unimp_bench.settings import Count, Rate, Share, Weight
 
 BLANK_STD = 0.1
 """Of the random vectors that stand for a masked modality."""

@@ -50,9 +50,9 @@ from baselines.multimodal.modalities import modalities
 from baselines.multimodal.neighbours import unknown_neighbours
 from baselines.multimodal.relation import Relation
 from baselines.selection.threshold import SelectingRanker
-from unimp_bench.bounds import Count, Rate, Share, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
+from unimp_bench.settings import Count, Rate, Share, Weight
 
 HEADS, HOPS = 4, 2
 GUMBEL_TEMPERATURE, GUMBEL_NOISE, SCORE_SHARE = 0.005, 1e-5, 100.0

@@ -10,10 +10,10 @@ from torch import Tensor
 from baselines.learning.interactions import Interactions
 from baselines.multimodal.features import VisualSettings
 from unimp_bench.corpus import Items
+from unimp_bench.corpus.features.pictures import picture_vectors
+from unimp_bench.corpus.features.text import text_vectors
+from unimp_bench.corpus.features.vectors import feature_remarks
 from unimp_bench.errors import UsageError
-from unimp_bench.features.pictures import picture_vectors
-from unimp_bench.features.text import text_vectors
-from unimp_bench.features.vectors import feature_remarks
 
 
 def modalities(

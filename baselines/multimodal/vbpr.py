@@ -25,8 +25,8 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.learning.ranker import LearnedRanker
 from baselines.multimodal.features import VisualSettings, visual_features
-from unimp_bench.bounds import Count, Rate, Weight
 from unimp_bench.corpus import Items
+from unimp_bench.settings import Count, Rate, Weight
 
 
 @dataclass(frozen=True)

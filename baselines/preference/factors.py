@@ -27,12 +27,12 @@ from safetensors.numpy import load_file, save_file
 
 from baselines.learning.reading import reading
 from baselines.preference.averages import TASK, Ratings
-from unimp_bench.bounds import Count, Rate
 from unimp_bench.contracts import FitData, Parameters, Rater
 from unimp_bench.corpus import Items
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.progress import training
 from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.settings import Count, Rate
 
 FILE = "factors.safetensors"
 REGULARISATIONS = (0.02, 0.05, 0.1, 0.2)

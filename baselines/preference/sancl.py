@@ -35,9 +35,9 @@ from baselines.preference.sancl_reading import Lengths, Reader, count_words
 from baselines.preference.sancl_words import Vocabulary
 from unimp_bench.contracts import FitData, Rater
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores
+from unimp_bench.corpus.features.pictures import picture_vectors
 from unimp_bench.errors import UsageError
-from unimp_bench.features.pictures import picture_vectors
+from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray
 
 OFFICIAL = SANCLConfig(

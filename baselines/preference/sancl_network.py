@@ -40,8 +40,8 @@ from baselines.preference.sancl_layers import (
 )
 from baselines.preference.sancl_reading import NOBODY, Reader, Sides
 from baselines.preference.sancl_words import PADDING, Written
-from unimp_bench.bounds import Count, Rate, Share, Weight
 from unimp_bench.records import Examples
+from unimp_bench.settings import Count, Rate, Share, Weight
 
 PICTURE_DROPOUT, ENCODER_DROPOUT = 0.5, 0.3
 HIDDEN = (128, 64)

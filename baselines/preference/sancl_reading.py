@@ -14,7 +14,7 @@ import numpy as np
 
 from baselines.preference.sancl_words import NO_STEM, Sentences, Vocabulary, Written, rating_word, split
 from unimp_bench.corpus import Items
-from unimp_bench.features.text import item_texts
+from unimp_bench.corpus.features.text import item_texts
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 NOBODY = -1

@@ -18,8 +18,8 @@ import numpy as np
 from baselines.learning.reading import reading
 from baselines.learning.sequences import padded
 from baselines.search.bm25 import Tokeniser
+from unimp_bench.kinds.rendering import rating_words
 from unimp_bench.records import IntArray
-from unimp_bench.rendering import rating_words
 
 FILE = "vocabulary.json"
 PADDING, UNKNOWN = 0, 1

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from unimp_bench.corpus import Items
-from unimp_bench.errors import UsageError
-from unimp_bench.names import find
+from unimp_bench.errors import UsageError, find
 from unimp_bench.records import IntArray
 
 DEFAULT = ("category", "brand")

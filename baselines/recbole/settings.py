@@ -8,9 +8,8 @@ from typing import Any
 
 from baselines.recbole.compat import PROPERTIES, Config, ModelType, construct_transform, model_rooms
 from baselines.recbole.config import RecBoleConfig
-from unimp_bench.device import device
-from unimp_bench.errors import UsageError
-from unimp_bench.names import did_you_mean, find
+from unimp_bench.errors import UsageError, did_you_mean, find
+from unimp_bench.machine import device
 
 ROOMS = ("sequential_recommender", "general_recommender")
 REFUSED = {

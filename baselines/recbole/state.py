@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from baselines.learning.snapshot import Snapshot
-from unimp_bench.device import device
+from unimp_bench.machine import device
 
 SPARSE_PARTS = ("data", "indices", "indptr")
 # Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec).

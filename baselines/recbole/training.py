@@ -12,8 +12,8 @@ from baselines.learning.snapshot import Snapshot
 from baselines.learning.training import Outcome
 from baselines.recbole.compat import quietly
 from baselines.recbole.state import model_state, restore_model, restore_training, training_state
-from unimp_bench.early_stopping import EarlyStopping, Scores
 from unimp_bench.errors import ModelError
+from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
 from unimp_bench.progress import Training, training
 from unimp_bench.records import Protocol
 

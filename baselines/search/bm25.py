@@ -20,11 +20,11 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from unimp_bench.bounds import Portion, Weight
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.settings import Portion, Weight
 
 TextField = Literal["title", "brand", "category", "description"]
 

@@ -21,12 +21,12 @@ from pydantic import Field
 
 from baselines.learning.snapshot import Snapshot
 from baselines.search.learned import TASK
-from unimp_bench.bounds import Count, Weight
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
+from unimp_bench.corpus.features.text import LSA, TextEncoder, item_texts, text_encoder
 from unimp_bench.errors import UsageError
-from unimp_bench.features.text import LSA, TextEncoder, item_texts, text_encoder
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
+from unimp_bench.settings import Count, Weight
 
 FILE = "dense.safetensors"
 
@@ -38,7 +38,7 @@ class DenseConfig:
     """Settings.
 
     Attributes:
-        encoder: of texts, as ``unimp_bench.features.text.text_vectors`` takes it.
+        encoder: of texts, as ``unimp_bench.corpus.features.text.text_vectors`` takes it.
         history: items of the history that are read, the last ones.
         decay: weight of an item of the history as a share of that of the next one.
         history_weights, popularity_weights: the ``a`` and ``b`` that are tried, each with zero.

@@ -36,9 +36,9 @@ from torch.nn import functional
 from baselines.learning.network import shuffled
 from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
 from baselines.search.words import Documents, written
-from unimp_bench.bounds import Count, Rate, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Histories, IntArray, Texts, slices
+from unimp_bench.settings import Count, Rate, Weight
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ from baselines.learning.network import Network
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.training import Outcome
 from baselines.search.words import Documents, Vocabulary
-from unimp_bench.bounds import Count
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores
+from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Texts
+from unimp_bench.settings import Count
 
 TASK = "search"
 

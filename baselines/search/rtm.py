@@ -30,7 +30,7 @@ from baselines.search.rtm_reviews import NOTHING, Reviews, first_words, last_of
 from baselines.search.words import Vocabulary, written
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores
+from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 _READ = 1024

@@ -29,8 +29,8 @@ from baselines.learning.settings import TrainingSettings
 from baselines.search.rtm_lessons import Lessons
 from baselines.search.rtm_reviews import NOTHING, Reviews
 from baselines.search.words import Documents
-from unimp_bench.bounds import Count, Portion, Rate, Share
 from unimp_bench.records import IntArray
+from unimp_bench.settings import Count, Portion, Rate, Share
 
 _DOCUMENTS = 8192
 

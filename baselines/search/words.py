@@ -24,7 +24,7 @@ from unimp_bench.errors import UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.progress import progress
 from unimp_bench.records import Histories, IntArray, Texts, slices
-from unimp_bench.strict import Strict
+from unimp_bench.settings import Strict
 
 FILE = "vocabulary.json"
 """Where in its folder a saved model keeps its vocabulary."""

@@ -34,9 +34,9 @@ from baselines.learning.network import shuffled
 from baselines.learning.sequences import ends_of_histories, padded
 from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
 from baselines.search.words import Documents, ItemTexts, written
-from unimp_bench.bounds import Count, Rate, Share
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Histories, Texts, slices
+from unimp_bench.settings import Count, Rate, Share
 
 _FIELDS = ("title", "category", "brand")
 

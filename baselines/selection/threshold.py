@@ -24,7 +24,7 @@ from baselines.learning.settings import TrainingSettings
 from baselines.selection.candidates import TASK, mean_f1
 from unimp_bench.contracts import FitData, Selector
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores
+from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol, Shown
 
 FILE = "threshold.json"

@@ -34,9 +34,9 @@ from baselines.learning.sequences import batches, ends_of_histories, of_like_len
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
-from unimp_bench.bounds import Count, Share, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples
+from unimp_bench.settings import Count, Share, Weight
 
 
 @dataclass(frozen=True)

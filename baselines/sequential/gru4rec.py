@@ -23,8 +23,8 @@ from baselines.learning.ranker import LearnedRanker
 from baselines.learning.settings import TrainingSettings
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BprMax, CatalogueEntropy, Objective
-from unimp_bench.bounds import Count, Share, Weight
 from unimp_bench.corpus import Items
+from unimp_bench.settings import Count, Share, Weight
 
 INIT_STD = 0.05
 ELU_SLOPE = 0.5

@@ -31,9 +31,9 @@ from baselines.learning.network import Network, shuffled
 from baselines.learning.ranker import LearnedRanker
 from baselines.learning.sampling import NegativeSampler
 from baselines.learning.settings import TrainingSettings
-from unimp_bench.bounds import Count, Weight
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, IntArray
+from unimp_bench.settings import Count, Weight
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from baselines.sequential.s3rec_finetuning import S3RecConfig, S3RecNetwork
 from baselines.sequential.s3rec_pretraining import Pretraining
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores
+from unimp_bench.kinds.early_stopping import Scores
 
 
 class S3Rec(SelectingRanker[S3RecConfig]):

@@ -19,7 +19,7 @@ from baselines.learning.interactions import Interactions
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BinaryEntropy
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
-from unimp_bench.bounds import Count, Number, Rate, Share, Weight
+from unimp_bench.settings import Count, Number, Rate, Share, Weight
 
 NO_ATTRIBUTES = "no category and no brand in this corpus: pre-trained on items and segments alone"
 

@@ -35,8 +35,8 @@ from baselines.learning.settings import TrainingSettings
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BinaryEntropy, CatalogueEntropy
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
-from unimp_bench.bounds import Count
 from unimp_bench.corpus import Items
+from unimp_bench.settings import Count
 
 NORM_EPSILON = 1e-8
 

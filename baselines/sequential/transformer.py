@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from baselines.learning.encoder import NORM_EPSILON, Encoder
 from baselines.learning.settings import TrainingSettings
-from unimp_bench.bounds import Count, Share
+from unimp_bench.settings import Count, Share
 
 
 @dataclass(frozen=True)

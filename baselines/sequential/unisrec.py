@@ -24,9 +24,9 @@ from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwor
 from baselines.sequential.unisrec_pretraining import Pretraining
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.early_stopping import Scores
+from unimp_bench.corpus.features.text import NO_TEXT, item_texts, text_vectors
 from unimp_bench.errors import UsageError
-from unimp_bench.features.text import NO_TEXT, item_texts, text_vectors
+from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 OFFICIAL = UniSRecConfig(

@@ -28,9 +28,9 @@ from baselines.learning.sequences import batches, ends_of_histories, of_like_len
 from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
 from baselines.sequential.unisrec_adaptor import Adaptor
-from unimp_bench.bounds import Count, Number, Rate, Share, Weight
-from unimp_bench.features.text import LSA
+from unimp_bench.corpus.features.text import LSA
 from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.settings import Count, Number, Rate, Share, Weight
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class UniSRecConfig(TransformerSettings):
 
     Attributes:
         batch_size: windows of users' sequences a step.
-        text: the frozen encoder of item texts, as ``unimp_bench.features.text.text_vectors`` takes it.
+        text: the frozen encoder of item texts, as ``unimp_bench.corpus.features.text.text_vectors`` takes it.
         experts, adaptor_dropout: of the adaptor; the dropout is that of text vectors.
         temperature: tau, of all cosines.
         pretraining_epochs: of pre-training, each of as many histories as there are users; 0 leaves it out.

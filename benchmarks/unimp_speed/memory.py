@@ -22,8 +22,8 @@ from benchmarks.processes import in_own_process, peak_mib
 from benchmarks.record import Measure
 from benchmarks.unimp_speed.authors import flamingo, focal_loss_everywhere, trained_parameters
 from benchmarks.unimp_speed.setting import CONFIG
-from unimp_bench.device import device
 from unimp_bench.errors import UsageError
+from unimp_bench.machine import device
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.network.model import UniMPModel

@@ -17,15 +17,15 @@ from tasks.recommendation import Recommendation
 from tasks.search import Search
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.features.encoder import load_encoder
+from unimp_bench.corpus.features.pictures import PictureFeatures, picture_features
 from unimp_bench.corpus.pictures import open_picture
-from unimp_bench.device import device
-from unimp_bench.drawing import draw_examples
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
-from unimp_bench.features.encoder import load_encoder
-from unimp_bench.features.pictures import PictureFeatures, picture_features
-from unimp_bench.paths import Workspace
+from unimp_bench.files import Workspace
+from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.machine import device
 from unimp_bench.records import Examples, IntArray
-from unimp_bench.splits import catalogue
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.config import BASE, UniMPConfig
 from unimp_bench.unimp.network.model import UniMPModel

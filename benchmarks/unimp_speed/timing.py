@@ -9,7 +9,7 @@ from functools import partial
 import torch
 
 from benchmarks.turns import Seconds, timed
-from unimp_bench.device import device
+from unimp_bench.machine import device
 
 CARD_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312}
 """Dense bf16 peaks by NVIDIA's data sheets; the first name that is part of the card's own counts."""

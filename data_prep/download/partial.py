@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from unimp_bench.files import write_atomically
-from unimp_bench.strict import Strict
+from unimp_bench.settings import Strict
 
 _CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<size>\d+|\*)")
 

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from data_prep.download.http import Patience
 from data_prep.download.transfer import fetch_file
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import locked
-from unimp_bench.names import find
 
 
 @dataclass(frozen=True)

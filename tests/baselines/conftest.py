@@ -15,8 +15,8 @@ import pytest
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Model, TaskExamples
 from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.records import Histories, PictureCodes
-from unimp_bench.splits import catalogue
 
 Fit = Callable[..., Model[Any]]
 MakeCorpus = Callable[..., Corpus]

@@ -14,9 +14,9 @@ from data_prep.sample import generate
 from data_prep.sample.words import DEPARTMENTS
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError
 from unimp_bench.records import Examples
-from unimp_bench.splits import catalogue
 
 SPLITS = ("loo", "new-user", "new-domain")
 

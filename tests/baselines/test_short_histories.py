@@ -12,9 +12,9 @@ from PIL import Image
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import ModelError, UsageError
-from unimp_bench.paths import Workspace
+from unimp_bench.files import Workspace
 from unimp_bench.records import Histories
-from unimp_bench.runner import RunRequest, run
+from unimp_bench.runs.runner import RunRequest, run
 from unimp_bench.testing.planted import KINDS
 
 ITEMS = 24

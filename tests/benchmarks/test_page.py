@@ -13,7 +13,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.page import PAGE, number, page, text_of
 from benchmarks.record import RESULTS, Measure, Record, times
 from benchmarks.turns import Seconds
-from unimp_bench.results import Provenance
+from unimp_bench.runs.results import Provenance
 
 ROOM = Path(__file__).resolve().parents[2] / "benchmarks"
 MADE = Provenance(

@@ -13,7 +13,7 @@ from benchmarks.processes import Worker, in_own_process, peak_mib, run_command
 from benchmarks.record import CPU, RESULTS, WALL, Measure, Record, times
 from benchmarks.turns import Seconds, in_turns, timed
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.provenance import provenance
+from unimp_bench.runs.results import provenance
 
 
 def a_record(*measures: Measure) -> Record:

@@ -16,10 +16,9 @@ from benchmarks.command import command_named
 from benchmarks.page import measured
 from benchmarks.record import CPU, Record
 from tests.metrics.small_resources import write_wordnet
-from unimp_bench.acquire import get_wordnet
 from unimp_bench.corpus import Corpus
-from unimp_bench.paths import Workspace
-from unimp_bench.resources import Resources
+from unimp_bench.files import Workspace
+from unimp_bench.metrics.resources import Resources, get_wordnet
 
 FAST = {
     "evaluate_ranking": "--users 20 --items 40 --rounds 2",

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.leaderboard.pretended import make_result, place
+from tests.reports.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
-from unimp_bench.leaderboard import contents
-from unimp_bench.leaderboard.tables import sections
+from unimp_bench.reports import contents
+from unimp_bench.reports.tables import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.gallery.artist import Near
+from tests.reports.gallery.artist import Near
 from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.contracts import ModelCard

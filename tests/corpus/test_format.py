@@ -18,7 +18,7 @@ import pytest
 
 from unimp_bench.corpus import Corpus, CorpusWriter, Manifest
 from unimp_bench.corpus.manifest import MANIFEST_NAME, rating_scale
-from unimp_bench.corpus.texts import take_rows
+from unimp_bench.corpus.reader import take_rows
 from unimp_bench.errors import DataError
 from unimp_bench.records import Histories
 from unimp_bench.testing.planted import write_planted_corpus

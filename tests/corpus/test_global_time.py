@@ -10,11 +10,11 @@ import pytest
 
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import target_examples, users_of
 from unimp_bench.errors import UsageError
-from unimp_bench.paths import Workspace
+from unimp_bench.files import Workspace
 from unimp_bench.records import Examples
-from unimp_bench.runner import RunRequest, planned, run
-from unimp_bench.splits import target_examples, users_of
+from unimp_bench.runs.runner import RunRequest, planned, run
 
 
 def part(corpus: Corpus, name: str) -> Examples:

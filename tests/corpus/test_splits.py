@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.rendering import Renderer
 from unimp_bench.registry import make_task
-from unimp_bench.rendering import Renderer
-from unimp_bench.splits import catalogue, target_examples
 
 
 def test_targets_are_the_last_and_the_one_before(planted: Corpus) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from unimp_bench.kinds import kind_of
 from unimp_bench.records import Examples, Shown
-from unimp_bench.results import NEARLY, AnswerSpread
-from unimp_bench.scoring import spread_of
+from unimp_bench.runs.results import NEARLY, AnswerSpread
+from unimp_bench.runs.scoring import spread_of
 
 
 def _examples(**known: Any) -> Examples:

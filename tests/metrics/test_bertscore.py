@@ -14,9 +14,9 @@ import pytest
 
 from tests.metrics.small_resources import SENTENCES, write_bert
 from unimp_bench.errors import DependencyError
+from unimp_bench.metrics.resources import Encoder
 from unimp_bench.metrics.text import bertscore
 from unimp_bench.metrics.text.bertscore import bertscore_values
-from unimp_bench.resources import Encoder
 from unimp_bench.torch_setup import make_torchvision_importable
 
 WORDS = " ".join(SENTENCES).split()

@@ -14,9 +14,8 @@ from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from nltk.tokenize import word_tokenize
 from nltk.translate.meteor_score import single_meteor_score
 
-from unimp_bench.acquire import DEBIAN_WORDNET, get_wordnet
+from unimp_bench.metrics.resources import DEBIAN_WORDNET, Resources, get_wordnet
 from unimp_bench.metrics.text.meteor import meteor_values, word_tokenizer
-from unimp_bench.resources import Resources
 
 VOCABULARY = (
     "the The a dog dogs hound hounds film movie picture case box boxes buy buys purchase like loved enjoys run running "

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unimp_bench.acquire import get_encoder, get_wordnet
+from unimp_bench.metrics.resources import Resources, get_encoder, get_wordnet
 from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.metrics.text import text_scores
-from unimp_bench.resources import Resources
 
 CORPUS_LEVEL = {"BLEU-1", "BLEU-4"}
 PREDICTIONS = ["a dog ran into the big box", "", "glad", "a dog", "漢字"]

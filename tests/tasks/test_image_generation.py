@@ -11,9 +11,9 @@ import pytest
 from tasks.image_generation import ImageGeneration
 from tasks.retrieval import HISTORY, Retriever
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import target_examples
 from unimp_bench.corpus.writer import CorpusWriter
 from unimp_bench.records import Examples, Histories
-from unimp_bench.splits import target_examples
 
 
 def definition(corpus: Corpus, examples: Examples, number: int) -> list[int]:

@@ -13,8 +13,8 @@ from tasks.preference import Preference
 from tasks.selection import Selection
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.rendering import Renderer, example_ids
 from unimp_bench.records import Histories
-from unimp_bench.rendering import Renderer, example_ids
 
 NONE = np.nan
 RATINGS = [4, 3, NONE, 5, 2, 1, 4, 4, NONE, 2, 5, 3]

@@ -10,7 +10,7 @@ import torch
 
 from tests.unimp.small import SMALL, TASKS, Parts, examples_of
 from unimp_bench.corpus import Corpus
-from unimp_bench.features.pictures import picture_features
+from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.answers import answer_names

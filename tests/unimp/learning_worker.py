@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.unimp.small import SMALL, fit_data
 from unimp_bench.corpus import Corpus
-from unimp_bench.processes import join
+from unimp_bench.machine import join
 from unimp_bench.records import Protocol
 from unimp_bench.unimp.learning import training
 from unimp_bench.unimp.learning.checkpoint import save_weights

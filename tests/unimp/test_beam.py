@@ -13,9 +13,9 @@ import torch
 
 from tests.unimp.small import KINDS, SMALL, Parts, answers, examples_of, fit_data, scores, validator
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError
 from unimp_bench.records import IntArray
-from unimp_bench.splits import catalogue
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.answering import beam
 from unimp_bench.unimp.answering.beam import id_scores

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
-from unimp_bench.results import RESULT_NAME, Result
+from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.testing.planted import write_planted_corpus
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.learning.devices import accelerator_for, share

@@ -12,9 +12,9 @@ import torch
 from tests.unimp.small import SMALL, answers, examples_of, fit_data
 from unimp_bench.contracts import FitData, Start
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError
 from unimp_bench.records import Protocol
-from unimp_bench.splits import catalogue
 from unimp_bench.unimp.unimp import UniMP
 
 ONE = replace(SMALL, epochs=1, batch_tokens=4096)

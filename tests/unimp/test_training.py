@@ -13,8 +13,8 @@ import torch
 
 from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
 from unimp_bench.corpus import Corpus
-from unimp_bench.early_stopping import BestEpoch, EarlyStopping
 from unimp_bench.errors import DataError, ModelError
+from unimp_bench.kinds.early_stopping import BestEpoch, EarlyStopping
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.learning import training

@@ -13,9 +13,9 @@ import torch
 
 from tests.unimp.small import SMALL, TASKS, Parts, answers, examples_of, fit_data, scores
 from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.registry import make_model
-from unimp_bench.splits import catalogue
 from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
 from unimp_bench.unimp.sentence.batches import collate

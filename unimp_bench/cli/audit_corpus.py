@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.paths import Workspace
+from unimp_bench.files import Workspace
 
 
 @click.command("corpus")
@@ -16,12 +16,12 @@ def command(corpus: str, publish: bool) -> None:
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
-    from unimp_bench.audit.corpus.measure import audit_corpus
-    from unimp_bench.audit.corpus.page import audit_page, file_order_words, percent
-    from unimp_bench.audit.corpus.record import AUDIT_NAME, PAGE_NAME, published_path
     from unimp_bench.corpus import Corpus
     from unimp_bench.files import write_atomically
-    from unimp_bench.leaderboard.write import write_all
+    from unimp_bench.reports.audit.corpus.measure import audit_corpus
+    from unimp_bench.reports.audit.corpus.page import audit_page, file_order_words, percent
+    from unimp_bench.reports.audit.corpus.record import AUDIT_NAME, PAGE_NAME, published_path
+    from unimp_bench.reports.write import write_all
 
     audit = audit_corpus(Corpus.open(folder))
     published = published_path(workspace.leaderboards, audit.name)

@@ -19,9 +19,8 @@ def command(files: tuple[Path, ...], examples: int | None, percent: bool) -> Non
     FILE is a CSV with a header such as system,HR@5,NDCG@5,MRR@5, Markdown with such tables, or a table of
     leaderboards/reported. Ends with 1 where a row is not consistent, with 3 where a file has nothing to test.
     """
-    from unimp_bench.audit.table.reading import read_table
-    from unimp_bench.audit.table.report import TableAudit
-    from unimp_bench.audit.table.text import lines_of
+    from unimp_bench.reports.audit.table.reading import read_table
+    from unimp_bench.reports.audit.table.report import TableAudit, lines_of
 
     audits: list[TableAudit] = []
     errors: list[DataError] = []

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from unimp_bench import registry
-from unimp_bench.errors import UsageError
-from unimp_bench.names import did_you_mean
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import UsageError, did_you_mean
+from unimp_bench.files import Workspace
 
 
 def corpus_folder(name: str, workspace: Workspace) -> Path:

@@ -12,9 +12,8 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, Manifest
-from unimp_bench.errors import DataError, UsageError
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import DataError, UsageError, find
+from unimp_bench.files import Workspace
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RAW = "raw"

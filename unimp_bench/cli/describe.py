@@ -10,15 +10,13 @@ import click
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import pairs, task_option
-from unimp_bench.columns import columns, paragraphs
 from unimp_bench.contracts import Model, Task, TaskCard
-from unimp_bench.describing import class_words, model_facts, task_facts
-from unimp_bench.documentation.settings import differences, settings_of, typed
-from unimp_bench.errors import UsageError
-from unimp_bench.files import write_atomically
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import UsageError, find
+from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import SPLITS, Split
+from unimp_bench.reports.columns import columns, paragraphs
+from unimp_bench.reports.describing import class_words, model_facts, task_facts
+from unimp_bench.reports.documentation.settings import differences, settings_of, typed
 
 KINDS = ("task", "model", "corpus")
 
@@ -74,9 +72,9 @@ def _examples(
     import numpy as np
 
     from unimp_bench.corpus import Corpus
-    from unimp_bench.drawing import draw_examples
-    from unimp_bench.export.sheet import as_text, sheets
-    from unimp_bench.fitting import corpus_cache
+    from unimp_bench.interchange.page import as_text, sheets
+    from unimp_bench.kinds.drawing import draw_examples
+    from unimp_bench.runs.fitting import corpus_cache
 
     corpus = Corpus.open(folder)
     if split not in task.splits:
@@ -88,7 +86,7 @@ def _examples(
         click.echo()
         click.echo(as_text(next(sheets(corpus, examples.select(slice(number, number + 1))))))
     if html is not None:
-        from unimp_bench.export.page import page
+        from unimp_bench.interchange.page import page
 
         spread = np.unique(np.linspace(0, len(examples) - 1, count).astype(np.int64))
         heading = f"{card.name} on {corpus.name}: {len(spread)} of {len(examples):,} test examples, split {split}"
@@ -120,7 +118,7 @@ def _settings(heading: str, config: Any) -> None:
 
 def _presets(model: Model[Any]) -> None:
     """What each preset sets otherwise than the first one, whose values the settings show."""
-    from unimp_bench.tuning.record import words
+    from unimp_bench.runs.tuned import words
 
     if model.presets:
         click.echo("\npresets (--preset NAME; the first one where none is named):")
@@ -129,7 +127,7 @@ def _presets(model: Model[Any]) -> None:
 
 
 def _tuned(model: str) -> None:
-    from unimp_bench.tuning.record import all_tuned, best, counted, words
+    from unimp_bench.runs.tuned import all_tuned, best, counted, words
 
     found = all_tuned(Workspace.here(), model)
     if found:

@@ -10,10 +10,9 @@ from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import corpus_option, device_option, pairs
 from unimp_bench.contracts import Sampling
-from unimp_bench.errors import UsageError
-from unimp_bench.gallery import PAINTING, SEARCH
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import UsageError, find
+from unimp_bench.files import Workspace
+from unimp_bench.reports.gallery import PAINTING, SEARCH
 
 
 @click.command("draw")
@@ -63,7 +62,7 @@ def command(
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
-    from unimp_bench.gallery.draw import DrawRequest, draw
+    from unimp_bench.reports.gallery.draw import DrawRequest, draw
 
     request = DrawRequest(
         query=query,

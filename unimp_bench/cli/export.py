@@ -10,12 +10,12 @@ import click
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import corpus_option, pairs, view_option
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import find
+from unimp_bench.files import Workspace
 from unimp_bench.records import PAPER_SPLITS, SPLITS, Split
 
 if TYPE_CHECKING:
-    from unimp_bench.export.dataset import Outcome
+    from unimp_bench.interchange.dataset import Outcome
 
 ALL = "all"
 
@@ -51,7 +51,7 @@ def command(
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
-    from unimp_bench.export.dataset import ExportRequest, export_datasets
+    from unimp_bench.interchange.dataset import ExportRequest, export_datasets
 
     request = ExportRequest(
         tasks=chosen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from unimp_bench.names import did_you_mean
+from unimp_bench.errors import did_you_mean
 
 
 class Group(click.Group):

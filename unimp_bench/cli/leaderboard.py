@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from unimp_bench import registry
-from unimp_bench.errors import UsageError
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import UsageError, find
+from unimp_bench.files import Workspace
 from unimp_bench.progress import stage
-from unimp_bench.suites import SUITES
+from unimp_bench.runs.suites import SUITES
 
 DEFAULT = "-"
 """What the option ``--html`` is without a path."""
@@ -43,9 +42,9 @@ def command(topic: str | None, corpus: str | None, runs: bool, write: bool, page
         raise UsageError("--corpus chooses among the tables of a TOPIC; name one")
     shown = None if topic is None else find({**SUITES, **registry.task_cards()}, topic, "leaderboard")
 
-    from unimp_bench.leaderboard.contents import Contents
-    from unimp_bench.leaderboard.text import show
-    from unimp_bench.leaderboard.write import write_pages
+    from unimp_bench.reports.contents import Contents
+    from unimp_bench.reports.text import show
+    from unimp_bench.reports.write import write_pages
 
     workspace = Workspace.here()
     contents = Contents.of_runs(workspace) if runs else Contents.published(workspace.leaderboards)
@@ -59,7 +58,7 @@ def command(topic: str | None, corpus: str | None, runs: bool, write: bool, page
 
 
 def _write_page(page: str) -> None:
-    from unimp_bench.leaderboard.html.page import HTML_NAME, write_page
+    from unimp_bench.reports.html.page import HTML_NAME, write_page
 
     folder = Workspace.here().leaderboards
     path = folder / HTML_NAME if page == DEFAULT else Path(page)

@@ -6,11 +6,11 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.corpora import built
-from unimp_bench.columns import columns
-from unimp_bench.describing import served_splits
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
-from unimp_bench.suites import CATALOGUE
+from unimp_bench.errors import find
+from unimp_bench.files import Workspace
+from unimp_bench.reports.columns import columns
+from unimp_bench.reports.describing import served_splits
+from unimp_bench.runs.suites import CATALOGUE
 
 KINDS = ("tasks", "models", "corpora", "suites")
 

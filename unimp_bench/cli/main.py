@@ -22,12 +22,10 @@ import click
 from unimp_bench import __version__
 from unimp_bench.cli.group import Group
 from unimp_bench.cli.quiet import quiet_libraries
-from unimp_bench.errors import BenchError
+from unimp_bench.errors import BenchError, nearest
 from unimp_bench.files import disk_error
-from unimp_bench.names import nearest
-from unimp_bench.processes import helping
+from unimp_bench.machine import helping, share_cores
 from unimp_bench.progress import nothing_goes_on
-from unimp_bench.threads import share_cores
 
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from unimp_bench.errors import UsageError
-from unimp_bench.paths import Workspace
+from unimp_bench.files import Workspace
 
 
 @click.command("publish")
@@ -18,8 +18,8 @@ def command(runs: tuple[str, ...], everything: bool, replace: bool, dirty: bool)
     if bool(runs) == everything:
         raise UsageError("name the runs to publish by their keys, or say --all")
 
-    from unimp_bench.leaderboard.store import publish
-    from unimp_bench.leaderboard.write import write_all
+    from unimp_bench.reports.store import publish
+    from unimp_bench.reports.write import write_all
 
     workspace = Workspace.here()
     published = publish(workspace, runs or None, replace=replace, dirty=dirty)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from unimp_bench import registry
-from unimp_bench.device import VARIABLE, choose_device
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import kind_of
+from unimp_bench.machine import VARIABLE, choose_device
 from unimp_bench.records import PROTOCOLS, SPLITS
 
 if TYPE_CHECKING:
-    from unimp_bench.results import Result
+    from unimp_bench.runs.results import Result
 
 corpus_option = click.option(
     "--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path."

@@ -9,11 +9,11 @@ import click
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import device_option
 from unimp_bench.errors import BenchError
-from unimp_bench.paths import Workspace
+from unimp_bench.files import Workspace
 
 if TYPE_CHECKING:
-    from unimp_bench.reproduction import Reproduction
-    from unimp_bench.results import Estimate
+    from unimp_bench.runs.reproduction import Reproduction
+    from unimp_bench.runs.results import Estimate
 
 
 @click.command("reproduce")
@@ -26,8 +26,8 @@ def command(row: str, corpus: str | None) -> None:
     ROW is the key of a published run as the details of a table show it, or a beginning of it, or its file in
     leaderboards/results. Nothing of earlier runs is used; an interrupted reproduction goes on where it was.
     """
-    from unimp_bench.leaderboard.store import find_result
-    from unimp_bench.reproduction import corpus_of, reproduce, request_of
+    from unimp_bench.reports.store import find_result
+    from unimp_bench.runs.reproduction import corpus_of, reproduce, request_of
 
     workspace = Workspace.here()
     published = find_result(workspace.leaderboards, row)
@@ -42,7 +42,7 @@ def _tell(found: Reproduction) -> None:
     Raises:
         BenchError: a value lies outside.
     """
-    from unimp_bench.results import RANK_CEILING
+    from unimp_bench.runs.results import RANK_CEILING
 
     metrics = found.metrics()
     width = max(len(metric.name) for metric in metrics)

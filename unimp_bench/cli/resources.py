@@ -9,8 +9,8 @@ import click
 
 from unimp_bench.cli.group import Group
 from unimp_bench.errors import DependencyError
-from unimp_bench.paths import Workspace
-from unimp_bench.resources import DEFAULT_ENCODER, OVERRIDE, Resources
+from unimp_bench.files import Workspace
+from unimp_bench.metrics.resources import DEFAULT_ENCODER, OVERRIDE, Resources
 
 EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -44,7 +44,7 @@ def get() -> None:
 @click.option("--from", "source", type=EXISTING, help="Folder of WordNet's files, as Debian's /usr/share/wordnet.")
 def wordnet(source: Path | None) -> None:
     """WordNet 3.0, for METEOR: from nltk's index, else from Debian's wordnet-base, or from a folder."""
-    from unimp_bench.acquire import get_wordnet
+    from unimp_bench.metrics.resources import get_wordnet
 
     click.echo(get_wordnet(Resources.of(Workspace.here()), source))
 
@@ -55,6 +55,6 @@ def wordnet(source: Path | None) -> None:
 )
 def bertscore(encoder: str) -> None:
     """An encoder for BERTScore; it is named in the column, so two encoders never share one."""
-    from unimp_bench.acquire import get_encoder
+    from unimp_bench.metrics.resources import get_encoder
 
     click.echo(get_encoder(Resources.of(Workspace.here()), encoder))

@@ -18,8 +18,8 @@ from unimp_bench.cli.question import (
     task_option,
     view_option,
 )
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import find
+from unimp_bench.files import Workspace
 from unimp_bench.records import Protocol, Split
 
 FIT_SPLITS = ("loo", "new-domain")
@@ -75,7 +75,7 @@ def command(
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
-    from unimp_bench.runner import RunRequest, carry_out
+    from unimp_bench.runs.runner import RunRequest, carry_out
 
     request = RunRequest(
         task=task,

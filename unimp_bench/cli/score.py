@@ -18,8 +18,8 @@ from unimp_bench.cli.question import (
     task_option,
     view_option,
 )
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
+from unimp_bench.errors import find
+from unimp_bench.files import Workspace
 from unimp_bench.records import Protocol, Split
 
 
@@ -55,7 +55,7 @@ def command(
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
-    from unimp_bench.external.submission import Submission, score
+    from unimp_bench.interchange.submission import Submission, score
 
     submission = Submission(
         task=task,

@@ -10,14 +10,14 @@ from unimp_bench import registry
 from unimp_bench.cli import list as listing
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import corpus_option, device_option, pairs
-from unimp_bench.errors import BenchError, UsageError
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
-from unimp_bench.suites import SUITES, Suite
+from unimp_bench.errors import BenchError, UsageError, find
+from unimp_bench.files import Workspace
+from unimp_bench.runs.suite import Suite
+from unimp_bench.runs.suites import SUITES
 
 if TYPE_CHECKING:
-    from unimp_bench.suites.execution.board import Board
-    from unimp_bench.suites.execution.executor import Executor
+    from unimp_bench.runs.execution.board import Board
+    from unimp_bench.runs.execution.executor import Executor
 
 EXECUTORS = ("processes", "ray")
 
@@ -73,10 +73,9 @@ def command(
     folder = corpus_folder(corpus, workspace)
 
     from unimp_bench.corpus import Corpus
-    from unimp_bench.suites.execution.board import Board
-    from unimp_bench.suites.execution.event import State
-    from unimp_bench.suites.execution.plain import echo_failed, echo_standings
-    from unimp_bench.suites.plan import Budget, cells
+    from unimp_bench.runs.execution.board import Board, echo_failed, echo_standings
+    from unimp_bench.runs.execution.executor import State
+    from unimp_bench.runs.plan import Budget, cells
 
     store = Corpus.open(folder).name
     suite.check_corpus(store)
@@ -106,19 +105,18 @@ def command(
 
 def _executor(kind: str, address: str | None, jobs: int | None) -> Executor:
     if kind == "ray":
-        from unimp_bench.suites.execution.ray_cluster import RayCluster
+        from unimp_bench.runs.execution.ray_cluster import RayCluster
 
         return RayCluster(address, jobs)
-    from unimp_bench.suites.execution.executor import Processes
+    from unimp_bench.runs.execution.executor import Processes
 
     return Processes(jobs or 1)
 
 
 def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
     """Run what is left, under a table on a terminal."""
-    from unimp_bench.suites.execution.live import live, shown_live
-    from unimp_bench.suites.execution.plain import plain
-    from unimp_bench.suites.execution.schedule import execute
+    from unimp_bench.runs.execution.board import live, plain, shown_live
+    from unimp_bench.runs.execution.executor import execute
 
     board.places = machine.places
     with (live if shown_live() else plain)(board, workspace) as follow:
@@ -128,9 +126,9 @@ def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
 
 def _show(suite: Suite, corpus: str, workspace: Workspace) -> None:
     """Write the pages of the workspace's runs, and show what the suite's page says of the corpus."""
-    from unimp_bench.leaderboard.contents import Contents
-    from unimp_bench.leaderboard.text import show
-    from unimp_bench.leaderboard.write import write_pages
+    from unimp_bench.reports.contents import Contents
+    from unimp_bench.reports.text import show
+    from unimp_bench.reports.write import write_pages
 
     contents = Contents.of_runs(workspace)
     write_pages(contents)

@@ -12,15 +12,14 @@ import click
 from unimp_bench import registry
 from unimp_bench.cli.corpora import corpus_folder
 from unimp_bench.cli.question import corpus_option, device_option, pairs, protocol_option, task_option
-from unimp_bench.errors import UsageError
+from unimp_bench.errors import UsageError, find
+from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
-from unimp_bench.names import find
-from unimp_bench.paths import Workspace
 
 if TYPE_CHECKING:
     from unimp_bench.records import Protocol
-    from unimp_bench.tuning.record import Trial, Tuned
-    from unimp_bench.tuning.space import Space
+    from unimp_bench.runs.tuned import Trial, Tuned
+    from unimp_bench.runs.tuning import Space
 
 
 @click.command("tune")
@@ -66,11 +65,10 @@ def command(
     folder = corpus_folder(corpus, workspace)
 
     from unimp_bench.corpus import Corpus
-    from unimp_bench.provenance import provenance
-    from unimp_bench.runner import differing_options
-    from unimp_bench.tuning.record import Tuned, best, counted, place
-    from unimp_bench.tuning.search import Question, search
-    from unimp_bench.tuning.space import space_of
+    from unimp_bench.runs.results import provenance
+    from unimp_bench.runs.runner import differing_options
+    from unimp_bench.runs.tuned import Tuned, best, counted, place
+    from unimp_bench.runs.tuning import Question, search, space_of
 
     opened = Corpus.open(folder)
     path = out or place(workspace, task, opened.name, model, protocol)
@@ -114,7 +112,7 @@ def _comparable(path: Path, tuned: Tuned) -> Tuned | None:
         DataError: what is there cannot be read.
         UsageError: its scores cannot be compared with those of this search, so that it might be lost to a worse one.
     """
-    from unimp_bench.tuning.record import Tuned, best, counted
+    from unimp_bench.runs.tuned import Tuned, best, counted
 
     earlier = Tuned.read(path) if path.exists() else None
     if earlier is None or best(earlier.trials) is None:
@@ -135,7 +133,7 @@ class _Progress:
         self._done: list[Trial] = []
 
     def __call__(self, count: int, trial: Trial) -> None:
-        from unimp_bench.tuning.record import best, words
+        from unimp_bench.runs.tuned import best, words
 
         self._done.append(trial)
         leader = best(tuple(self._done))
@@ -146,7 +144,7 @@ class _Progress:
 
 def _versions(task: str, model: str, protocol: Protocol) -> dict[str, int]:
     """The present versions that decide a validation score, those that are not 1."""
-    from unimp_bench.versions import versions_of
+    from unimp_bench.runs.versions import versions_of
 
     now = versions_of(registry.model_card(model), [task])
     rule = f"{registry.task_cards()[task].kind}/{protocol}"
@@ -169,7 +167,7 @@ def _account(space: Space, trials: int) -> str:
 
 def _table(trials: Sequence[Trial], measured: str) -> None:
     """The trials, best first and the failed ones last; their scores are of what was ``measured``."""
-    from unimp_bench.tuning.record import ranked
+    from unimp_bench.runs.tuned import ranked
 
     keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
     rows = [(measured.upper(), "SECONDS", *keys)]

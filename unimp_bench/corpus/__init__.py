@@ -1,8 +1,7 @@
 """A corpus on disk: Parquet, NumPy memory maps, picture files and a manifest with a fingerprint."""
 
 from unimp_bench.corpus.manifest import Manifest
-from unimp_bench.corpus.reader import Corpus, Items, Users
-from unimp_bench.corpus.texts import Explanations, Reviews
+from unimp_bench.corpus.reader import Corpus, Explanations, Items, Reviews, Users
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.corpus.writer import CorpusWriter
 

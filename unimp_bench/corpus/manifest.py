@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from unimp_bench.errors import DataError
 from unimp_bench.records import FloatArray
-from unimp_bench.strict import Strict
+from unimp_bench.settings import Strict
 
 MANIFEST_NAME = "manifest.json"
 FORMAT: Literal["unimp-bench-corpus"] = "unimp-bench-corpus"

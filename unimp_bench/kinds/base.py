@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # tables read the columns of a kind, and load nothing else fo
 
     from unimp_bench.contracts import Model, Task
     from unimp_bench.corpus import Corpus
+    from unimp_bench.metrics.resources import Resources
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import BoolArray, Examples, Protocol
-    from unimp_bench.resources import Resources
 
 BLOCK = 1024
 """Examples that a model is given at once, where the kind has no reason for another number."""
@@ -147,8 +147,8 @@ def evenly(examples: Examples, most: int) -> Examples:
 
 def hidden_blocks(examples: Examples, label: str, doing: str, size: int = BLOCK) -> Iterator[Examples]:
     """The examples without their answers, in blocks, under a progress bar."""
-    from unimp_bench.given import read_only, untouched
     from unimp_bench.progress import progress
+    from unimp_bench.records import read_only, untouched
 
     hidden = read_only(examples.hidden())
     with untouched(label, hidden):

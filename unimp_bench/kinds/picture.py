@@ -1,15 +1,20 @@
-"""Picture: codes of a tokenizer, decoded and compared with the picture of the item that the user meant."""
+"""Pictures: one sequence of picture codes per example."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from unimp_bench.kinds.base import Column, Kind, Setting, evenly, hidden_blocks, must_be
+from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, listed, whole
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
+    from unimp_bench.kinds.base import Setting
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, IntArray, Protocol
+
 
 VALIDATION_PICTURES = 500
 """Pictures that are generated for one validation score."""
@@ -53,7 +58,7 @@ class PictureKind(Kind):
         import numpy as np
 
         from unimp_bench.contracts import Painter
-        from unimp_bench.outside import blamed
+        from unimp_bench.registry import blamed
 
         must_be(model, Painter, setting.label, setting.task.name)
         assert examples.pictures is not None
@@ -65,7 +70,7 @@ class PictureKind(Kind):
         return np.concatenate(parts)
 
     def scores(self, prediction: IntArray, examples: Examples, setting: Setting) -> Scores:
-        from unimp_bench.drawing import task_tokenizer
+        from unimp_bench.kinds.drawing import task_tokenizer
         from unimp_bench.metrics.pictures import picture_scores
 
         assert examples.targets is not None and examples.queries is not None and examples.pictures is not None
@@ -104,3 +109,28 @@ class PictureKind(Kind):
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test pictures"
+
+
+class PictureReader(AnswerReader):
+    """``codes`` are those of the task's tokenizer, row-major over the picture."""
+
+    columns = ("codes",)
+    ignored = ("target",)
+
+    def __init__(self, examples: Examples, setting: Setting) -> None:
+        assert examples.pictures is not None
+        self._size = examples.pictures.size
+        self._codes = np.zeros((len(examples), examples.pictures.length), dtype=np.int64)
+
+    def take(self, example: int, fields: Fields) -> None:
+        length = self._codes.shape[1]
+        codes = listed(fields.get("codes"), "codes")
+        if len(codes) != length:
+            raise AnswerError(f"has {len(codes)} codes; the tokenizer writes a picture in {length}")
+        numbers = [whole(code, "a code") for code in codes]
+        if not 0 <= min(numbers) <= max(numbers) < self._size:
+            raise AnswerError(f"has codes outside 0..{self._size - 1}, which are the tokenizer's")
+        self._codes[example] = numbers
+
+    def finish(self) -> IntArray:
+        return self._codes

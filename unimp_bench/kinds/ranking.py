@@ -1,19 +1,28 @@
-"""Ranking: the one target item among the whole catalogue."""
+"""Rankings: the target's rank among the catalogue and the best items, per example."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.kinds.base import Column, Kind, Setting, must_be
-from unimp_bench.metrics.ranking import RANK_METRICS, RankMetric
+from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, listed, named, number, quoted, whole
+from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, RankMetric
+from unimp_bench.metrics.ranks import Ranking, Seen, seen_columns
 from unimp_bench.records import PROTOCOLS
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
+    from unimp_bench.kinds.base import Setting
+    from unimp_bench.metrics.ranks import Ranking
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.ranking import Ranking
     from unimp_bench.records import Examples, Protocol
+
 
 _SELECTS = RankMetric("NDCG", 5)
 LISTED = 10
@@ -24,7 +33,7 @@ _INTERVALS = ("HR@5", "NDCG@5")
 
 
 class RankingKind(Kind):
-    """Predictions are target ranks and the best items; see ``unimp_bench.ranking``."""
+    """Predictions are target ranks and the best items; see ``unimp_bench.metrics.ranks``."""
 
     name = "ranking"
     columns = tuple(
@@ -42,8 +51,8 @@ class RankingKind(Kind):
         self, model: Model[Any], examples: Examples, setting: Setting, protocols: tuple[Protocol, ...], top: int
     ) -> dict[Protocol, Ranking]:
         from unimp_bench.contracts import Ranker
-        from unimp_bench.ranking import rank_under
-        from unimp_bench.splits import catalogue
+        from unimp_bench.corpus.splits import catalogue
+        from unimp_bench.metrics.ranks import rank_under
 
         must_be(model, Ranker, setting.label, setting.task.name)
         items = catalogue(setting.corpus, examples.split)
@@ -78,3 +87,127 @@ class RankingKind(Kind):
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         seen = "stay in the ranking" if protocol == "paper" else "are left out of the ranking"
         return f"{examples:,} test examples ranked over {catalogue:,} items; items of the history {seen}"
+
+
+KEPT = max(CUTOFFS)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The ranks that a list allows, and the one that it gives where no other is told."""
+
+    best: int
+    worst: int
+    given: int
+
+
+def reach(place: int | None, length: int, scores: list[float] | None, whole_ranking: bool, worst: int) -> Reach:
+    """What a list says of its target's rank; see the head of this file.
+
+    Args:
+        place: of the target in the list, from 1; None where it is not there.
+        length: of the list.
+        scores: of its items, not rising.
+        whole_ranking: nothing is left outside the list.
+        worst: the worst rank that there is.
+    """
+    if place is None:
+        return Reach(length + 1, worst, worst)
+    if scores is None:
+        return Reach(place, worst, place)
+    tied = [score for score in scores if score == scores[place - 1]]
+    reached = sum(score >= scores[place - 1] for score in scores)
+    if reached < length or whole_ranking:
+        return Reach(reached, reached, reached)
+    return Reach(reached, worst, reached if len(tied) == 1 else worst)
+
+
+class RankingReader(AnswerReader):
+    """``items`` are the best ones, best first, with their ``scores`` where there are any; ``rank`` is the target's."""
+
+    columns = ("items", "scores", "rank")
+    ignored = ("target",)
+
+    def __init__(self, examples: Examples, setting: Setting) -> None:
+        assert examples.targets is not None
+        self._split = examples.split
+        self._catalogue = catalogue(setting.corpus, examples.split)
+        names = setting.corpus.items.names
+        self._columns = {names[item]: column for column, item in enumerate(self._catalogue)}
+        self._targets = np.searchsorted(self._catalogue, examples.targets)
+        self._seen: Seen | None = seen_columns(examples, self._catalogue) if setting.protocol == "masked" else None
+        hidden = np.diff(self._seen.offsets) if self._seen else np.zeros(len(examples), dtype=np.int64)
+        self._whole = len(self._catalogue) - hidden
+        self._lengths = np.zeros(len(examples), dtype=np.int64)
+        self._ranks = np.zeros(len(examples), dtype=np.int64)
+        self._top = np.full((len(examples), KEPT), -1, dtype=np.int64)
+        self._given: tuple[str, ...] = ()
+
+    def take(self, example: int, fields: Fields) -> None:
+        self._check_given(tuple(name for name in self.columns if fields.get(name) is not None))
+        seen = frozenset(self._seen.row(example).tolist()) if self._seen else frozenset()
+        target_seen = int(self._targets[example]) in seen
+        worst = int(self._whole[example]) + target_seen
+        allowed = Reach(1, worst, worst)
+        if "items" in self._given:
+            allowed = self._listed(example, fields, seen, worst)
+        self._ranks[example] = allowed.given
+        if "rank" in self._given:
+            rank = whole(fields["rank"], "its rank")
+            if not 1 <= rank <= worst:
+                raise AnswerError(f"has rank {quoted(rank)}, outside 1..{worst}, the places of its ranking")
+            if not allowed.best <= rank <= allowed.worst and not target_seen:
+                said = f"{allowed.best}" + ("" if allowed.best == allowed.worst else f" to {allowed.worst}")
+                raise AnswerError(f"has rank {rank}, and by its items the target's rank is {said}")
+            self._ranks[example] = rank
+
+    def finish(self) -> Ranking:
+        if "items" not in self._given:
+            return Ranking(self._ranks, self._top[:, :0])
+        longest = int(self._lengths.max())
+        short = self._lengths < np.minimum(self._whole, max(longest, KEPT))
+        if short.any() and longest < KEPT:
+            blind = ", ".join(metric.name for metric in RANK_METRICS if metric.cutoff > longest)
+            raise AnswerError(f"its lists have at most {longest} items, and {blind} need more: give {KEPT} or more")
+        if short.any():
+            raise AnswerError(
+                f"{int(short.sum()):,} of its {len(short):,} lists are shorter than the longest, which has {longest} "
+                "items: give lists of one length"
+            )
+        return Ranking(self._ranks, self._top)
+
+    def _check_given(self, given: tuple[str, ...]) -> None:
+        if "items" not in given and "rank" not in given:
+            raise AnswerError("has neither items nor the target's rank")
+        if "scores" in given and "items" not in given:
+            raise AnswerError("has scores without items")
+        if given != (self._given or given):
+            raise AnswerError(f"gives {' and '.join(given)}, where earlier rows give {' and '.join(self._given)}")
+        self._given = given
+
+    def _listed(self, example: int, fields: Fields, seen: frozenset[int], worst: int) -> Reach:
+        names = named(fields["items"], "items")
+        columns = [self._columns.get(name, -1) for name in names]
+        if -1 in columns:
+            stranger = names[columns.index(-1)]
+            raise AnswerError(f"items holds {quoted(stranger)}, which is not in the catalogue of split {self._split}")
+        if len(set(columns)) < len(columns):
+            raise AnswerError("items holds an item twice")
+        if not seen.isdisjoint(columns):
+            known = next(name for name, column in zip(names, columns, strict=True) if column in seen)
+            raise AnswerError(f"items holds {quoted(known)}, which its user had before: protocol masked leaves it out")
+        scores = None if "scores" not in self._given else _scores(fields["scores"], len(names))
+        self._lengths[example] = len(columns)
+        self._top[example, : len(columns)] = self._catalogue[columns[:KEPT]]
+        target = int(self._targets[example])
+        place = columns.index(target) + 1 if target in columns else None
+        return reach(place, len(columns), scores, len(columns) == self._whole[example], worst)
+
+
+def _scores(value: object, length: int) -> list[float]:
+    scores = [number(score, "a score") for score in listed(value, "scores")]
+    if len(scores) != length:
+        raise AnswerError(f"has {len(scores)} scores for {length} items")
+    if any(later > earlier for earlier, later in pairwise(scores)):
+        raise AnswerError("has scores that rise; the best item comes first")
+    return scores

@@ -1,14 +1,18 @@
-"""Rating: a number on the corpus's own scale."""
+"""Ratings: one number per example, between the ends of the corpus's scale."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, number
 from unimp_bench.metrics.rating import SQUARED_ERROR
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
+    from unimp_bench.kinds.base import Setting
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, FloatArray, Protocol
 
@@ -31,7 +35,7 @@ class RatingKind(Kind):
 
         from unimp_bench.contracts import Rater
         from unimp_bench.errors import ModelError
-        from unimp_bench.outside import blamed
+        from unimp_bench.registry import blamed
 
         must_be(model, Rater, setting.label, setting.task.name)
         parts = []
@@ -85,3 +89,22 @@ class RatingKind(Kind):
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test ratings"
+
+
+class RatingReader(AnswerReader):
+    """``rating`` is a number, or null where the system's answer was none."""
+
+    columns = ("rating",)
+    ignored = ("truth",)
+
+    def __init__(self, examples: Examples, setting: Setting) -> None:
+        self._ratings = np.full(len(examples), np.nan)
+
+    def take(self, example: int, fields: Fields) -> None:
+        if "rating" not in fields:
+            raise AnswerError("has no rating; an answer that could not be parsed is null")
+        if fields["rating"] is not None:
+            self._ratings[example] = number(fields["rating"], "its rating")
+
+    def finish(self) -> FloatArray:
+        return self._ratings

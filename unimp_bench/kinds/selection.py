@@ -1,13 +1,17 @@
-"""Selection: a subset of the shown items."""
+"""Selections: one choice among the candidates of each example."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from unimp_bench.kinds.base import Column, Kind, Setting, hidden_blocks, must_be
+from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, named, quoted
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
+    from unimp_bench.kinds.base import Setting
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import BoolArray, Examples, Protocol
 
@@ -30,7 +34,7 @@ class SelectionKind(Kind):
 
         from unimp_bench.contracts import Selector
         from unimp_bench.errors import ModelError
-        from unimp_bench.outside import blamed
+        from unimp_bench.registry import blamed
 
         must_be(model, Selector, setting.label, setting.task.name)
         parts = []
@@ -82,3 +86,29 @@ class SelectionKind(Kind):
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test examples, each with candidates of its own"
+
+
+class SelectionReader(AnswerReader):
+    """``chosen`` names some of the example's candidates, each at most as often as it is one; it may be empty."""
+
+    columns = ("chosen",)
+    ignored = ("candidates", "truth")
+
+    def __init__(self, examples: Examples, setting: Setting) -> None:
+        assert examples.shown is not None
+        self._shown = examples.shown
+        self._names = setting.corpus.items.names
+        self._chosen = np.zeros(len(examples.shown.items), dtype=np.bool_)
+
+    def take(self, example: int, fields: Fields) -> None:
+        rows = range(int(self._shown.offsets[example]), int(self._shown.offsets[example + 1]))
+        left = [(self._names[self._shown.items[row]], row) for row in rows]
+        for name in named(fields.get("chosen"), "chosen"):
+            found = next((pair for pair in left if pair[0] == name), None)
+            if found is None:
+                raise AnswerError(f"chosen holds {quoted(name)}, which is none of its candidates or is there too often")
+            left.remove(found)
+            self._chosen[found[1]] = True
+
+    def finish(self) -> BoolArray:
+        return self._chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unimp_bench.names import find
+from unimp_bench.errors import find
 
 
 @dataclass(frozen=True)

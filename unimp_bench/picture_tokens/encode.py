@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from unimp_bench.arrays import kept_array, mapped
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.pictures import PIXELS, picture_files
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.files import locked
+from unimp_bench.files import kept_array, locked, mapped
 from unimp_bench.picture_tokens.config import TokenizerConfig, tokenizer_config
 from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
 from unimp_bench.progress import progress

@@ -14,9 +14,9 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from unimp_bench.device import device
 from unimp_bench.errors import DataError
 from unimp_bench.files import written
+from unimp_bench.machine import device
 from unimp_bench.picture_tokens.config import TokenizerConfig
 from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
 from unimp_bench.picture_tokens.model import assemble, codes_to_latents, nearest_codes, to_pictures, to_signal

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unimp_bench.device import device
 from unimp_bench.errors import ModelError
+from unimp_bench.machine import device
 from unimp_bench.picture_tokens.config import TokenizerConfig
 from unimp_bench.picture_tokens.files import UInt8Array
 from unimp_bench.picture_tokens.model import build, codes_to_latents, nearest_codes, to_signal

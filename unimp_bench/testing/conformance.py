@@ -21,15 +21,15 @@ import pytest
 from unimp_bench import registry
 from unimp_bench.contracts import Kind, Model, ModelCard
 from unimp_bench.corpus import Corpus
-from unimp_bench.drawing import draw_examples
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.fitting import MODEL_NAME, corpus_cache, fit_or_load
+from unimp_bench.files import Workspace
 from unimp_bench.kinds import Setting, kind_of
-from unimp_bench.paths import Workspace
+from unimp_bench.kinds.drawing import draw_examples
 from unimp_bench.picture_tokens.config import PRESETS
 from unimp_bench.records import SPLITS, Examples, IntArray, Shown
-from unimp_bench.runner import RunRequest, run, specify
-from unimp_bench.splits import catalogue
+from unimp_bench.runs.fitting import MODEL_NAME, corpus_cache, fit_or_load
+from unimp_bench.runs.runner import RunRequest, run, specify
 from unimp_bench.testing.planted import write_planted_corpus
 
 BLOCK = 24

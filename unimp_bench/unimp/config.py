@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from unimp_bench.bounds import Count, Number, Portion, Rate, Share, Weight
+from unimp_bench.settings import Count, Number, Portion, Rate, Share, Weight
 
 Context = Literal["picture", "item", "attributes"]
 Fusion = Literal["exclusive", "inclusive", "sum", "early", "late", "none"]

@@ -11,10 +11,10 @@ import numpy as np
 
 from unimp_bench.contracts import FitData, Kind, Parameters, Ranker, Rater, Sampling, SamplingPainter, Selector, Writer
 from unimp_bench.corpus import Items
-from unimp_bench.device import device
-from unimp_bench.early_stopping import mean_scores
+from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.errors import UsageError
-from unimp_bench.features.pictures import picture_features
+from unimp_bench.kinds.early_stopping import mean_scores
+from unimp_bench.machine import device
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.answering.beam import id_scores

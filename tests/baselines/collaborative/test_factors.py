@@ -19,7 +19,7 @@ from baselines.learning.pairwise import Triples
 from tests.baselines.collaborative.small import HISTORIES, ITEMS, examples, interactions, matrix, sigmoid
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
-from unimp_bench.splits import catalogue
+from unimp_bench.corpus.splits import catalogue
 
 TRIPLES = [(0, 1, 4), (3, 4, 0), (4, 2, 5), (0, 2, 3)]
 USERS = len(HISTORIES)

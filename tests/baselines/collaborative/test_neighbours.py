@@ -15,8 +15,8 @@ from baselines.collaborative.ease import EASE, EASEConfig, closed_form
 from tests.baselines.collaborative.small import HISTORIES, ITEMS, examples, interactions, matrix
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import ModelError, UsageError
-from unimp_bench.splits import catalogue
 
 Fit = Callable[..., Any]
 

@@ -21,7 +21,7 @@ from baselines.explanation.mrg_words import END, PAD, START, UNKNOWN, Vocabulary
 from baselines.learning.interactions import Interactions
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
-from unimp_bench.features.pictures import picture_features
+from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.metrics.text.rouge import rouge_scores
 from unimp_bench.records import FloatArray
 from unimp_bench.testing.planted import write_planted_corpus

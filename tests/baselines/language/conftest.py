@@ -14,7 +14,7 @@ from baselines.language.p5 import P5, P5Config
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
-from unimp_bench.splits import catalogue
+from unimp_bench.corpus.splits import catalogue
 
 TASKS = ("recommendation", "search", "preference", "explanation", "selection")
 SMALL: dict[str, Any] = {"width": 16, "inner": 32, "layers": 1, "heads": 2, "vocabulary": 500, "epochs": 1}

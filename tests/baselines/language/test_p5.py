@@ -21,8 +21,8 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import Setting
 from unimp_bench.kinds.rating import RatingKind
+from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.metrics.scores import Score
-from unimp_bench.ranking import rank_examples
 from unimp_bench.torch_setup import make_torchvision_importable
 
 SMALL: dict[str, Any] = {"width": 16, "inner": 32, "layers": 1, "heads": 2, "vocabulary": 500, "epochs": 1}
@@ -186,7 +186,7 @@ def own_items(make_corpus: Callable[..., Corpus]) -> Corpus:
 @pytest.mark.slow
 def test_random_ids_give_nothing_away_and_leaking_ones_do(own_items: Corpus, tmp_path: Path) -> None:
     from unimp_bench.contracts import TaskExamples
-    from unimp_bench.splits import catalogue
+    from unimp_bench.corpus.splits import catalogue
 
     task, items = registry.make_task("recommendation"), catalogue(own_items, "loo")
     examples = TaskExamples(*(task.examples(own_items, "loo", part) for part in ("train", "validation")))

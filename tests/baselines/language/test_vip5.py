@@ -18,9 +18,9 @@ from baselines.language.vocabulary import Vocabulary
 from tasks.preference import Preference
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Histories
-from unimp_bench.splits import catalogue
 from unimp_bench.torch_setup import make_torchvision_importable
 
 Fit = Callable[..., Any]

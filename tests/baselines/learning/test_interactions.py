@@ -11,8 +11,8 @@ from baselines.learning.interactions import FILE, Interactions
 from baselines.learning.sampling import NegativeSampler
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.splits import catalogue
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from baselines.learning.network import Network
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.training import restore_best, train
-from unimp_bench.early_stopping import BestEpoch
 from unimp_bench.errors import ModelError
+from unimp_bench.kinds.early_stopping import BestEpoch
 from unimp_bench.records import Examples, Protocol
 from unimp_bench.torch_setup import seed_everything
 

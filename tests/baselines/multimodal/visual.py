@@ -17,10 +17,10 @@ from tasks.recommendation import Recommendation
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.metrics.ranking import RankMetric
-from unimp_bench.ranking import rank_examples
+from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.records import Examples, Histories, Part
-from unimp_bench.splits import catalogue
 
 USERS, ITEMS, WIDTH, VISUAL_WIDTH, FEATURES = 5, 7, 3, 2, 4
 LOOKS = ("crimson", "azure", "golden", "emerald", "violet", "silver", "ivory", "scarlet")

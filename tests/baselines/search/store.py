@@ -18,10 +18,10 @@ from tasks.search import Search
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.metrics.ranking import RankMetric
-from unimp_bench.ranking import rank_examples
+from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.records import Examples, Histories, IntArray, Part
-from unimp_bench.splits import catalogue
 
 CATEGORIES = ("Lamps", "Chairs", "Tables", "Rugs", "Clocks", "Mirrors")
 MATERIALS = ("oak", "steel", "glass", "wool")

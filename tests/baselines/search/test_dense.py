@@ -16,13 +16,13 @@ from tests.baselines.search.tastes import store_of_tastes
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.features.text import item_texts, text_encoder
+from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
-from unimp_bench.features.text import item_texts, text_encoder
-from unimp_bench.fitting import corpus_cache
+from unimp_bench.files import Workspace
 from unimp_bench.kinds import Setting, kind_of
-from unimp_bench.paths import Workspace
 from unimp_bench.records import Examples, FloatArray, Protocol
-from unimp_bench.splits import catalogue
+from unimp_bench.runs.fitting import corpus_cache
 
 Fit = Callable[..., Any]
 MakeCorpus = Callable[..., Corpus]

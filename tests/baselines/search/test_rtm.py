@@ -22,9 +22,9 @@ from tests.baselines.search.tastes import TASTES, store_of_tastes
 from unimp_bench import registry
 from unimp_bench.contracts import Ranker
 from unimp_bench.corpus import Corpus
-from unimp_bench.ranking import rank_examples
+from unimp_bench.corpus.splits import catalogue
+from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.records import Examples, FloatArray, Part
-from unimp_bench.splits import catalogue
 
 MakeCorpus = Callable[..., Corpus]
 

@@ -13,11 +13,11 @@ from unimp_bench import registry
 from unimp_bench.contracts import Model, Selector
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
-from unimp_bench.fitting import fit_or_load
+from unimp_bench.files import Workspace
 from unimp_bench.metrics.selection import selection_scores
-from unimp_bench.paths import Workspace
 from unimp_bench.records import BoolArray, Examples, FloatArray, Histories, Shown
-from unimp_bench.runner import RunRequest, run, specify
+from unimp_bench.runs.fitting import fit_or_load
+from unimp_bench.runs.runner import RunRequest, run, specify
 
 QUICK: dict[str, dict[str, Any]] = {
     "s3rec": {"epochs": 30, "pretraining_epochs": 10, "width": 32, "inner": 64, "dropout": 0.1, "learning_rate": 5e-3},

@@ -14,9 +14,9 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
 from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
-from unimp_bench.ranking import rank_examples
+from unimp_bench.corpus.splits import catalogue, target_examples
+from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.records import Examples, FloatArray, Histories
-from unimp_bench.splits import catalogue, target_examples
 
 TASK = "recommendation"
 ITEMS = 9

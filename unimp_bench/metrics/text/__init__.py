@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unimp_bench.errors import DependencyError
+from unimp_bench.metrics.resources import DEFAULT_ENCODER, Resources
 from unimp_bench.metrics.scores import Missing, Score, Scores, mean_score
 from unimp_bench.metrics.text.bleu import bleu_scores
 from unimp_bench.metrics.text.meteor import meteor_values
 from unimp_bench.metrics.text.rouge import rouge_scores
-from unimp_bench.resources import DEFAULT_ENCODER, Resources
 
 __all__ = ["text_scores"]
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from unimp_bench.device import device
 from unimp_bench.errors import DependencyError
+from unimp_bench.machine import device
+from unimp_bench.metrics.resources import Encoder
 from unimp_bench.records import FloatArray
-from unimp_bench.resources import Encoder
 from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
 PAIRS_AT_ONCE = 1024

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unimp_bench.features.pictures import PictureFeatures
+from unimp_bench.corpus.features.pictures import PictureFeatures
 from unimp_bench.progress import progress
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.unimp.network.model import UniMPModel

@@ -10,9 +10,9 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from unimp_bench.early_stopping import EarlyStopping
 from unimp_bench.files import damaged, written
-from unimp_bench.processes import helping
+from unimp_bench.kinds.early_stopping import EarlyStopping
+from unimp_bench.machine import helping
 from unimp_bench.unimp.learning.devices import like, whole
 from unimp_bench.unimp.network.model import UniMPModel
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from unimp_bench.device import device
 from unimp_bench.errors import UsageError
-from unimp_bench.processes import helping, join
+from unimp_bench.machine import device, helping, join
 from unimp_bench.records import IntArray
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.model import UniMPModel

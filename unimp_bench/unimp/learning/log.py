@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unimp_bench.early_stopping import Scores
 from unimp_bench.errors import DependencyError
 from unimp_bench.files import write_atomically
-from unimp_bench.processes import helping
+from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.machine import helping
 from unimp_bench.records import Protocol
 from unimp_bench.unimp.learning.checkpoint import Progress
 from unimp_bench.unimp.learning.loss import Losses

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from unimp_bench.errors import ModelError
-from unimp_bench.memory import peak_memory_mib
+from unimp_bench.machine import peak_memory_mib
 from unimp_bench.unimp.config import UniMPConfig
 
 # How the allocators of the CPU say it; for a device there is torch.OutOfMemoryError.

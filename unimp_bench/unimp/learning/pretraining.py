@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from unimp_bench.corpus.features.pictures import PictureFeatures
 from unimp_bench.errors import ModelError, UsageError
-from unimp_bench.features.pictures import PictureFeatures
-from unimp_bench.processes import main_first
+from unimp_bench.machine import main_first
 from unimp_bench.progress import training
 from unimp_bench.records import IntArray
 from unimp_bench.torch_setup import seed_everything

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from unimp_bench.early_stopping import EarlyStopping, Scores
+from unimp_bench.corpus.features.pictures import PictureFeatures
 from unimp_bench.errors import ModelError
-from unimp_bench.features.pictures import PictureFeatures
-from unimp_bench.processes import main_says, wait
+from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
+from unimp_bench.machine import main_says, wait
 from unimp_bench.progress import training
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import derived_seed, seed_everything

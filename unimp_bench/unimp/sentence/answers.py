@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from unimp_bench.contracts import Kind
+from unimp_bench.kinds.rendering import rating_words
 from unimp_bench.records import Examples, IntArray, Shown
-from unimp_bench.rendering import rating_words
 from unimp_bench.unimp.sentence.pieces import NONE, Pieces
 from unimp_bench.unimp.sentence.prompt import plain
 from unimp_bench.unimp.sentence.tokens import RATING, Vocabulary

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unimp_bench.features.pictures import PictureFeatures
+from unimp_bench.corpus.features.pictures import PictureFeatures
 from unimp_bench.records import IntArray, slices
 from unimp_bench.unimp.network.vision import VisualEmbeddings
 from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, NONE

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import svds
 
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.features.pictures import PictureFeatures, picture_features
+from unimp_bench.corpus.features.pictures import PictureFeatures, picture_features
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.sentence.ids import ItemIds

@@ -12,8 +12,8 @@ from itertools import chain
 import numpy as np
 
 from unimp_bench.corpus import Items
+from unimp_bench.kinds.rendering import rating_words
 from unimp_bench.records import IntArray
-from unimp_bench.rendering import rating_words
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.sentence.prompt import attribute_values, known_attributes
 from unimp_bench.unimp.sentence.tokens import RATING, Vocabulary

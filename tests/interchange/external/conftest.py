@@ -1,0 +1,114 @@
+"""Files of predictions on the planted corpus: valid ones to spoil, and the call that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.interchange.external.files import CODES, LENGTH, Asked, Rows
+from unimp_bench import registry
+from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.corpus.splits import catalogue
+from unimp_bench.kinds import Setting
+from unimp_bench.kinds.rendering import example_ids
+from unimp_bench.records import Examples, Histories, PictureCodes, Protocol, Split
+
+
+@pytest.fixture(scope="session")
+def reviewed(planted: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The planted corpus without pictures, with a sentence on every interaction."""
+    folder = tmp_path_factory.mktemp("corpora") / "reviewed"
+    domains = planted.manifest.domains
+    with CorpusWriter(folder) as writer:
+        users, items = planted.users, planted.items
+        writer.users(users.names, [domains[code] for code in users.domains], users.held_out)
+        attributes = {name: items.column(name).combine_chunks() for name in items.attributes}
+        writer.items(items.names, [domains[code] for code in items.domains], attributes)
+        writer.histories(planted.histories)
+        rows = np.arange(len(planted.histories))
+        writer.explanations([(rows, [f"the colour of number {row % 7} is {row % 3} fine" for row in rows])])
+        writer.finish(
+            source="planted",
+            licence="none",
+            synthetic=True,
+            options={},
+            inputs={},
+            domains=domains,
+            new_domains=planted.manifest.new_domains,
+            bad_lines={},
+        )
+    return Corpus.open(folder)
+
+
+@pytest.fixture
+def ask(planted: Corpus, reviewed: Corpus, tmp_path: Path) -> Callable[..., Asked]:
+    """``ask(task, split="loo", protocol="paper")``; pictures have four codes of eight, and no tokenizer."""
+
+    def asked(name: str, split: Split = "loo", protocol: Protocol = "paper") -> Asked:
+        corpus = reviewed if name == "explanation" else planted
+        task = registry.make_task(name)
+        examples = task.examples(corpus, split, "test")
+        if task.kind == "picture":
+            codes = np.zeros((len(corpus.items), LENGTH), dtype=np.int64)
+            examples = replace(examples, pictures=PictureCodes(CODES, np.arange(len(corpus.items)), codes))
+        setting = Setting(task, corpus, protocol, tmp_path, label="external:test")
+        items = np.array(corpus.items.names)[catalogue(corpus, split)].tolist()
+        rows: Rows = []
+        for number, name_of in enumerate(example_ids(corpus, examples)):
+            seen = {corpus.items.names[item] for item in examples.history(number)} if protocol == "masked" else set()
+            best = [item for item in items if item not in seen][:12]
+            if task.kind == "ranking":
+                answer: dict[str, Any] = {"items": best}
+            elif task.kind == "rating":
+                answer = {"rating": None if number % 5 == 0 else 1 + number % 4 + 0.5}
+            elif task.kind == "text":
+                answer = {"text": f"a fine colour {number}"}
+            elif task.kind == "selection":
+                answer = {"chosen": _first_shown(corpus, examples, number) if number % 3 else []}
+            else:
+                answer = {"codes": [number % CODES] * LENGTH}
+            rows.append({"id": name_of, **answer})
+        return Asked(examples, setting, rows)
+
+    return asked
+
+
+def _first_shown(corpus: Corpus, examples: Examples, number: int) -> list[str]:
+    assert examples.shown is not None
+    return [corpus.items.names[examples.shown.items[examples.shown.offsets[number]]]]
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """A hundred thousand users of three interactions."""
+    users, items = 100_000, 100
+    folder = tmp_path_factory.mktemp("corpora") / "many"
+    with CorpusWriter(folder) as writer:
+        writer.users([f"u{number}" for number in range(users)], ["all"] * users, np.zeros(users, dtype=np.bool_))
+        writer.items([f"i{n}" for n in range(items)], ["all"] * items, {"title": pa.array(["thing"] * items)})
+        rows = np.arange(3 * users)
+        writer.histories(
+            Histories(
+                offsets=np.arange(users + 1) * 3,
+                items=(rows % items).astype(np.int32),
+                ratings=np.full(len(rows), 3, dtype=np.float32),
+                times=rows,
+            )
+        )
+        writer.finish(
+            source="made",
+            licence="none",
+            synthetic=True,
+            options={},
+            inputs={},
+            domains=("all",),
+            new_domains=(),
+            bad_lines={},
+        )
+    return Corpus.open(folder)

@@ -1,0 +1,46 @@
+"""Predictions as files, and the call that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unimp_bench.interchange.matching import read_predictions
+from unimp_bench.kinds import Setting
+from unimp_bench.kinds.predictions import PredictionFile
+from unimp_bench.records import Examples
+
+Rows = list[dict[str, Any]]
+
+TASKS = ("recommendation", "preference", "explanation", "selection", "image_generation")
+CODES, LENGTH = 8, 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The test examples of a task, and a valid answer to each."""
+
+    examples: Examples
+    setting: Setting
+    rows: Rows
+
+    def read(self, path: Path) -> Any:
+        """The prediction that a file holds."""
+        with PredictionFile.open(path) as file:
+            return read_predictions(file, self.examples, self.setting)
+
+
+def write_jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return path
+
+
+def write_parquet(path: Path, rows: Rows) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path

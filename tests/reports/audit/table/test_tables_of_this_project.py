@@ -1,0 +1,94 @@
+"""Our own tables pass the audit, and the published audit of others' is made of what they print."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.reports.audit.table.prints import cell, rounded
+from unimp_bench.reports.audit.table.page import PAGE, audit_reported, table_audit_page
+from unimp_bench.reports.audit.table.program import nearest
+from unimp_bench.reports.audit.table.reading import Cell, metric_named
+from unimp_bench.reports.reported import load_reported
+from unimp_bench.reports.store import load_results
+from unimp_bench.reports.write import pages
+
+ROOT = Path(__file__).resolve().parents[4]
+LEADERBOARDS = ROOT / "leaderboards"
+VALUE = re.compile(r"(\d\.\d{4})( \[.*\])?")
+
+
+def own_rows() -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    """The rank metrics of every row of every table of our pages, single runs and means over seeds."""
+    for path in sorted(LEADERBOARDS.glob("*.md")):
+        if path.name == PAGE or path.name.startswith("audit_"):  # these hold no rows of models
+            continue
+        own = re.split(r"^## What (?:papers report|the paper reports)$", path.read_text("utf-8"), flags=re.MULTILINE)[0]
+        head: list[str] = []
+        for line in own.splitlines():
+            parts = line[2:-2].split(" | ") if line.startswith("|") else []
+            if not parts:
+                head = []
+            elif not head:
+                head = parts
+            else:
+                values = [(name, VALUE.fullmatch(part)) for name, part in zip(head, parts, strict=True)]
+                row = tuple(cell(f"{name} {found[1]}") for name, found in values if found and metric_named(name))
+                if row:
+                    yield f"{path.name}: {parts[0]} {parts[1]}", row
+
+
+def test_every_row_of_our_pages_is_consistent() -> None:
+    rows = list(own_rows())
+    assert len(rows) > 500 and max(len(row) for _, row in rows) == 12
+    assert [name for name, row in rows if not nearest(row).consistent] == []
+
+
+def test_every_published_ranking_is_consistent_at_more_digits_than_we_print() -> None:
+    rankings = [result for result in load_results(LEADERBOARDS) if result.ranks]
+    assert len(rankings) > 100
+    for digits in (4, 6):
+        for result in rankings:
+            values = {name: estimate.value for name, estimate in result.metrics.items()}
+            assert nearest(rounded(values, digits)).consistent, (result.spec.key, digits)
+
+
+def test_the_page_tells_what_the_audit_found() -> None:
+    audits = audit_reported(LEADERBOARDS)
+    page = table_audit_page(audits)
+    titles = [audit.table.title for audit in audits]
+    assert len(set(titles)) == len(titles), "every table has a heading of its own"
+    for number in ("1", "2d", "3", "4a", "4b", "6", "7", "8", "9", "10"):
+        assert any(f"Table {number}:" in title for title in titles), number
+    assert page.count("| **no** |") == sum(len(audit.inconsistent) for audit in audits)
+    for audit in audits:
+        for row in audit.inconsistent:
+            assert f"* {row.row.system}: {row.conflict}. " in page
+
+
+def test_the_page_stands_in_the_index_where_there_are_printed_tables(tmp_path: Path) -> None:
+    assert PAGE not in pages(tmp_path) and PAGE not in pages(tmp_path)["README.md"]
+    (tmp_path / "reported").mkdir()
+    shutil.copy(LEADERBOARDS / "reported" / "unimp_table2b.json", tmp_path / "reported")
+    assert PAGE not in pages(tmp_path), "it prints no rank metrics"
+    shutil.copy(LEADERBOARDS / "reported" / "unimp_table2d.json", tmp_path / "reported")
+    made = pages(tmp_path)
+    assert f"({PAGE})" in made["README.md"] and "| HEM | 0.0654 | 0.0474 | 0.0368 | **no** |" in made[PAGE]
+
+
+def test_the_rows_of_the_paper_are_transcribed_to_the_letter() -> None:
+    """Every printed row of rank metrics stands in the text of the paper, in its order of columns."""
+    path = Path(os.environ.get("UNIMP_BENCH_PAPER", ROOT / ".." / "shared" / "paper" / "unimp_iclr2024.txt"))
+    if not path.is_file():
+        pytest.skip(f"no text of the paper at {path}; set UNIMP_BENCH_PAPER")
+    text = re.sub(r"</?u>", "", path.read_text("utf-8"))
+    tables = [table for table in load_reported(LEADERBOARDS) if table.source.startswith("UniMP")]
+    rows = [row for table in tables for row in table.rows if any("@" in name for name in row.metrics)]
+    assert len(rows) > 60
+    for row in rows:
+        assert "\t".join(f"{value:.4f}" for value in row.metrics.values()) in text, row.system

@@ -1,0 +1,115 @@
+"""Docstrings, settings and their Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from unimp_bench.reports.documentation.docstrings import docstring
+from unimp_bench.reports.documentation.markdown import code, documented, prose, table, words
+from unimp_bench.reports.documentation.settings import Setting, differences, settings_of, type_words
+
+TEXT = """One line,
+    that goes on.
+
+    More of it: and a colon.
+
+        y = p * q
+
+    Attributes:
+        width: of the vectors,
+            twice.
+        low, high: bounds.
+
+    Raises:
+        ValueError: they cross.
+    """
+
+
+@dataclass(frozen=True)
+class Base:
+    """Base.
+
+    Attributes:
+        epochs: most epochs.
+        rate: of the optimizer.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 3
+    rate: float = 0.1
+
+
+@dataclass(frozen=True)
+class Derived(Base):
+    """Derived.
+
+    Attributes:
+        form: which.
+        rate: of Adam.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 5
+    form: Literal["ce", "bpr"] = "ce"
+    parts: tuple[str, ...] = ("a", "b")
+
+
+def test_a_docstring_is_taken_apart() -> None:
+    found = docstring(TEXT)
+    assert found.summary == "One line, that goes on."
+    assert found.text.endswith("    y = p * q") and "Attributes" not in found.text
+    assert found.attributes == {"width": "of the vectors, twice.", "low": "bounds.", "high": "bounds."}
+    assert [section.heading for section in found.sections] == ["Attributes", "Raises"]
+    assert docstring(None).text == "" and docstring(None).sections == ()
+
+
+def test_a_section_that_lists_no_names_is_text() -> None:
+    assert docstring("A.\n\nReturns:\n    What was\n    found.").sections[0].text == "What was found."
+
+
+def test_settings_are_of_the_class_and_its_bases() -> None:
+    assert settings_of(Derived()) == (
+        Setting("epochs", "int, at least 1", "5", "most epochs."),
+        Setting("rate", "float", "0.1", "of Adam."),
+        Setting("form", "one of ce, bpr", "ce", "which."),
+        Setting("parts", "list of str", "a,b", ""),
+    )
+    assert differences(Derived(form="bpr", parts=()), Derived()) == {"form": "bpr", "parts": ""}
+
+
+@pytest.mark.parametrize(
+    ("hint", "expected"),
+    [
+        (int | None, "int or none"),
+        (tuple[Literal["a"], ...], "list of one of a"),
+        (Annotated[float, Field(gt=0, lt=1)], "float, above 0, below 1"),
+        (Annotated[float, Field(ge=0, le=1)], "float, at least 0, at most 1"),
+    ],
+)
+def test_types_have_words(hint: object, expected: str) -> None:
+    assert type_words(hint) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("``x_1`` and [IMG] <answer>", r"``x_1`` and \[IMG\] \<answer\>"),
+        ("a * b_c $5", r"a \* b\_c \$5"),
+        ("* an item\n* another", "* an item\n* another"),
+        ("goes on\n- b and\n3. more", "goes on\n\\- b and\n3\\. more"),
+    ],
+)
+def test_words_are_no_markup(text: str, expected: str) -> None:
+    assert words(text) == expected
+
+
+def test_equations_stay_as_they_are() -> None:
+    assert prose("See *this*:\n\n    y = a * b_c\n\nwith b_c") == "See \\*this\\*:\n\n    y = a * b_c\n\nwith b\\_c"
+    assert "* `low`, `high`: bounds." in documented(docstring(TEXT))
+
+
+def test_cells_stay_on_their_line() -> None:
+    assert table(("a",), [("x\n| y",)])[-1] == "| x \\| y |"
+    assert code("") == "" and code("a`b") == "``a`b``"

@@ -1,0 +1,79 @@
+"""Who is asked for, and what is known of what they bought."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from unimp_bench.corpus import Corpus
+from unimp_bench.errors import UsageError
+from unimp_bench.kinds.rendering import item_words
+from unimp_bench.records import Examples
+from unimp_bench.reports.gallery.queries import LAST, most_different_users, unknown_query, wishes_of
+
+QUERY = "Tools > blue square"
+
+
+def test_the_truth_is_known_of_those_who_mean_the_query(planted: Corpus, searches: Examples) -> None:
+    assert searches.queries is not None and searches.targets is not None
+    means = np.array(searches.query_texts)[searches.queries] == QUERY
+    one, other = int(np.flatnonzero(means)[0]), int(np.flatnonzero(~means)[0])
+    names = [planted.users.names[searches.users[number]] for number in (other, one)]
+    wishes, bought = wishes_of(planted, searches, QUERY, [*names, names[0]])
+    assert wishes.targets is None and [planted.users.names[user] for user in wishes.users] == names
+    assert bought.tolist() == [-1, searches.targets[one]]
+    assert wishes.queries is not None and {wishes.query_texts[query] for query in wishes.queries} == {QUERY}
+    np.testing.assert_array_equal(wishes.history(1), searches.history(one))
+
+
+def test_any_text_can_be_asked(planted: Corpus, searches: Examples) -> None:
+    wishes, bought = wishes_of(planted, searches, "a scarf like mine", ["u1", "u2"])
+    assert bought.tolist() == [-1, -1] and wishes.query_texts == ("a scarf like mine",)
+    assert unknown_query(searches, QUERY) is None
+    remark = unknown_query(searches, "Tools > blue sqare")
+    assert remark is not None and "did you mean 'Tools > blue square'" in remark and "no truth" in remark
+
+
+def test_a_misspelt_user_or_query_is_told_in_one_line(planted: Corpus, searches: Examples) -> None:
+    with pytest.raises(UsageError, match=r"^no user with a test example is called 'u1o'; did you mean 'u1\d*'\?$"):
+        wishes_of(planted, searches, QUERY, ["u1o"])
+    with pytest.raises(UsageError, match=r"^no user .* is called 'qqqq'; there are \d+, such as 'u1'$"):
+        wishes_of(planted, searches, QUERY, ["qqqq"])
+    with pytest.raises(UsageError, match=r"no query of a test user is called .*; did you mean 'Tools > blue square'"):
+        most_different_users(planted, searches, "tools > blue square")
+
+
+def test_the_two_users_have_least_in_common(planted: Corpus, searches: Examples) -> None:
+    """Against cosines of weighted word sets, pair by pair."""
+    assert searches.queries is not None and searches.targets is not None
+    words = item_words(planted)
+    said = {
+        planted.users.names[searches.users[number]]: {
+            word for item in searches.history(number)[-LAST:] for word in words[item].split()
+        }
+        for number in range(len(searches))
+        if searches.query_texts[searches.queries[number]] == QUERY
+        and planted.items.has_picture[searches.targets[number]]
+    }
+    counts = Counter(word for each in said.values() for word in each)
+    weight = {word: math.log(len(said) / count) ** 2 for word, count in counts.items()}
+
+    def alike(one: str, other: str) -> float:
+        size = [math.sqrt(sum(weight[word] for word in said[name])) for name in (one, other)]
+        return sum(weight[word] for word in said[one] & said[other]) / (size[0] * size[1])
+
+    pairs = {pair: alike(*pair) for pair in combinations(said, 2)}
+    chosen = most_different_users(planted, searches, QUERY)
+    assert pairs[chosen] == pytest.approx(min(pairs.values()))
+    assert len(pairs) > 3 and max(pairs.values()) > min(pairs.values()) + 0.1
+
+
+def test_one_user_alone_makes_no_pair(planted: Corpus, searches: Examples) -> None:
+    assert searches.queries is not None
+    only = searches.select(np.flatnonzero(searches.queries == searches.query_texts.index(QUERY))[:1])
+    with pytest.raises(UsageError, match="fewer than two test users"):
+        most_different_users(planted, only, QUERY)

@@ -1,0 +1,179 @@
+"""The page as text: what it holds, what cannot get into it, and that it asks a network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reports.html.published import HOSTILE, draw
+from unimp_bench.errors import DataError
+from unimp_bench.reports.html.gather import gather
+from unimp_bench.reports.html.page import html_page
+from unimp_bench.reports.html.record import Page
+
+COMMITTED = Path(__file__).resolve().parents[3] / "leaderboards"
+LARGEST = 4_000_000
+
+
+class Reader(HTMLParser):
+    """All tags with their attributes, and the text of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.raw: dict[str, str] = {}
+        self._inside = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, found))
+        self._inside = f"{tag} {found.get('type', '')}".strip() if tag in ("script", "style") else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.raw[self._inside] = self.raw.get(self._inside, "") + data
+
+    def values(self, attribute: str) -> list[str]:
+        return [found[attribute] for _, found in self.tags if attribute in found]
+
+
+@pytest.fixture(scope="module")
+def reader(html: str) -> Reader:
+    return Reader(html)
+
+
+def data_of(reader: Reader) -> Any:
+    return json.loads(reader.raw["script application/json"])
+
+
+def test_the_same_results_give_the_same_bytes(boards: Path, html: str) -> None:
+    assert html_page(gather(boards)) == html
+
+
+def test_everything_is_inside_the_page(reader: Reader) -> None:
+    for attribute in ("src", "href", "data", "action", "srcset", "poster"):
+        assert all(value.startswith(("data:", "#")) for value in reader.values(attribute)), attribute
+    assert not {"iframe", "object", "embed", "base"} & {tag for tag, _ in reader.tags}
+    for text in (reader.raw["style"], reader.raw["script"]):
+        assert not re.search(r"@import|url\(|https?:|fetch\(|import\(|innerHTML", text)
+
+
+def test_the_policy_lets_in_the_one_style_and_script_alone(reader: Reader) -> None:
+    (policy,) = (found["content"] for tag, found in reader.tags if tag == "meta" and "http-equiv" in found)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+
+    def allowed(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    assert rules == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": allowed(reader.raw["style"]),
+        "script-src": allowed(reader.raw["script"]),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_a_hostile_label_is_text_wherever_it_stands(reader: Reader) -> None:
+    assert [found.get("type", "") for tag, found in reader.tags if tag == "script"] == ["application/json", ""]
+    assert not [name for _, found in reader.tags for name in found if name.startswith("on") or name == "style"]
+    assert reader.values("data-label").count(HOSTILE) == 1
+    assert HOSTILE in {detail["label"] for detail in data_of(reader)["details"]}
+
+
+def test_every_row_with_a_result_has_its_details(reader: Reader) -> None:
+    data = data_of(reader)
+    assert sorted(map(int, reader.values("data-detail"))) == list(range(len(data["details"])))
+    assert {key for detail in data["details"] for key in detail["runs"]} == set(data["runs"])
+    (middle,) = (detail for detail in data["details"] if detail["label"] == "middle (k=2)")
+    first, second = (data["runs"][key] for key in middle["runs"])
+    assert (first["seed"], second["seed"]) == (0, 1)
+    assert first["stages"][0]["config"] == {"preset": "default", "k": "2"}
+    assert middle["quoted"][0]["metrics"] == {"HR@5": 0.25, "NDCG@5": 0.125}
+    assert middle["quoted"][0]["differs"] == "seen items not said"
+    assert len(middle["metrics"]) == 12
+    sheet = data["sheets"][middle["sheet"]]
+    assert [part["examples"] for part in sheet["parts"]] == [100, 300, 3, 397]
+    assert middle["means"][2] is None, "three examples are too few for a mean"
+    (main,) = (metric for metric in middle["metrics"] if metric["name"] == "NDCG@5")
+    assert 0.25 * middle["means"][0] + 0.75 * middle["means"][1] == pytest.approx(main["value"], abs=1e-5)
+
+
+def test_every_place_that_is_linked_is_there_once(reader: Reader) -> None:
+    ids = reader.values("id")
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in reader.values("href") if value.startswith("#")} <= set(ids)
+    labelled = {name for value in reader.values("aria-labelledby") for name in value.split()}
+    assert labelled <= {*ids, "details-title"}, "the title of the details is made when they open"
+
+
+def test_rows_are_marked_by_words(page: Page) -> None:
+    table = page.tasks[1].tables[1]
+    assert (table.corpus, table.split, table.protocol) == ("toy", "loo", "paper")
+    marks = {line.label: line.mark for line in table.lines if line.mark in ("best", "ceiling")}
+    assert marks == {"oracle": "ceiling", "best": "best"}
+    assert {line.reason for line in table.lines if line.mark == "empty"} >= {"no result yet"}
+    assert "generated" in table.warning
+    assert table.audit == "audit-1"
+    assert len(table.drawings) == 2
+
+
+def test_intervals_are_drawn_on_the_scale_of_the_contestants(page: Page) -> None:
+    table = page.tasks[1].tables[1]
+    column = [head.name for head in table.heads].index("HR@5") - 1
+    drawn = {line.label: line.cells[column].whisker for line in table.lines if line.mark != "empty"}
+    assert drawn.pop("oracle") is None, "a ceiling would stretch the scale until no two intervals could be told apart"
+    whiskers = [whisker for whisker in drawn.values() if whisker is not None]
+    assert len(whiskers) == len(drawn) == 5
+    assert (min(each.low for each in whiskers), max(each.high for each in whiskers)) == (0, 100)
+    values = [each.value for each in whiskers]
+    assert values == sorted(values, reverse=True), "as the rows are ordered"
+
+
+def test_the_gallery_holds_its_pictures_and_no_others(page: Page) -> None:
+    (gallery,) = page.galleries
+    assert gallery.synthetic
+    (panel,) = gallery.panels
+    pictures = (*panel.history, *panel.outcome)
+    assert [picture.label for picture in pictures] == ["Bought before, 1", "Generated"]
+    assert all(picture.uri.startswith("data:image/png;base64,iVBOR") for picture in pictures)
+
+
+@pytest.mark.parametrize("harm", ["missing", "no picture", "no record"])
+def test_a_damaged_gallery_is_named(tmp_path: Path, harm: str) -> None:
+    folder = tmp_path / "image_generation_gallery"
+    draw(folder)
+    if harm == "missing":
+        (folder / "user-1-generated.png").unlink()
+    elif harm == "no picture":
+        (folder / "user-1-generated.png").write_bytes(b"<svg onload=alert(1)>")
+    else:
+        (folder / "gallery.json").write_text("{}")
+    with pytest.raises(DataError, match="draw"):
+        gather(tmp_path)
+
+
+def test_without_anything_published_the_page_says_how_to_begin(tmp_path: Path) -> None:
+    text = html_page(gather(tmp_path))
+    assert "unimp-bench run --task search --model unimp" in text
+    assert 'id="gallery"' not in text and 'id="audits"' not in text
+
+
+@pytest.mark.slow
+def test_the_page_of_the_committed_results_is_light() -> None:
+    text = html_page(gather(COMMITTED))
+    assert len(text.encode()) < LARGEST
+    assert not re.search(r"[A-Za-z0-9+/]{400}", re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", text)), "ranks"

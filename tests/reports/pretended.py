@@ -1,0 +1,86 @@
+"""Results of runs that never were, for tests of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unimp_bench import registry
+from unimp_bench.metrics.ranking import RANK_METRICS
+from unimp_bench.records import IntArray, Split, learned_from
+from unimp_bench.runs.results import CorpusFacts, Cost, Estimate, ModelFacts, Provenance, Result, pack_ranks
+from unimp_bench.runs.spec import FitSpec, RunSpec
+from unimp_bench.runs.versions import versions_of
+
+
+def _versions(model: str, tasks: Iterable[str]) -> dict[str, Any]:
+    card = registry.model_cards().get(model)
+    return {} if card is None else asdict(versions_of(card, tasks))
+
+
+def make_result(
+    model: str,
+    ranks: IntArray,
+    *,
+    task: str = "search",
+    split: Split = "loo",
+    seed: int = 0,
+    preset: str = "default",
+    settings: Mapping[str, str] | None = None,
+    tune: Mapping[str, str] | None = None,
+    fit_on: tuple[str, ...] = (),
+    fit_split: Split | None = None,
+    after: tuple[tuple[str, ...], ...] = (),
+    config: Mapping[str, Any] | None = None,
+    reads: tuple[str, ...] = ("order",),
+    corpus: str = "toy",
+    fingerprint: str = "f" * 64,
+    time: str = "t",
+) -> Result:
+    """A result of a pretended run of the present versions: a ranking whose numbers are those of ``ranks``."""
+    settings, tune = dict(settings or {}), dict(tune or {})
+    fit: FitSpec | None = None
+    unprepared = learned_from(split)
+    stages = [*((tasks, {}, unprepared) for tasks in after), (fit_on or (task,), tune, fit_split or unprepared)]
+    for tasks, learnt, split_of in stages:
+        fit = FitSpec(
+            tasks=tuple((name, 1) for name in sorted(tasks)),
+            model=model,
+            config={"preset": preset, **settings, **(config or {}), **learnt},
+            fingerprint=fingerprint,
+            seed=seed,
+            split=split_of,
+            start=fit,
+            **_versions(model, tasks),
+        )
+    assert fit is not None
+    return Result(
+        spec=RunSpec(fit=fit, task=task, task_version=1, split=split, protocol="paper"),
+        corpus=CorpusFacts(name=corpus, synthetic=True, users=9, items=9, interactions=9, pictures=0, catalogue=9),
+        model=ModelFacts(name=model, preset=preset, settings=settings, tune=tune, about="", source="", reads=reads),
+        metrics={
+            metric.name: Estimate(value=float(metric.values(ranks).mean()), low=0.0, high=1.0)
+            for metric in RANK_METRICS
+        },
+        examples=len(ranks),
+        ranks=pack_ranks(ranks),
+        remarks=(),
+        cost=Cost(
+            fit_seconds=1,
+            predict_seconds=1,
+            examples_per_second=1,
+            peak_memory_mib=1,
+            parameters_trained=0,
+            parameters_total=0,
+        ),
+        provenance=Provenance(command="c", commit="abc", clean=True, versions={}, machine="m", time=time),
+    )
+
+
+def place(folder: Path, result: Result) -> Path:
+    """Publish a pretended result."""
+    path = folder / "results" / result.spec.task / result.corpus.name / f"{result.spec.key}.json"
+    result.write(path)
+    return path

@@ -1,0 +1,187 @@
+"""Rows with one answer for everybody, or with those of another row, carry a warning wherever they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reports.pretended import make_result, place
+from unimp_bench import registry
+from unimp_bench.kinds import kind_of
+from unimp_bench.metrics.rating import rating_errors
+from unimp_bench.records import FloatArray
+from unimp_bench.reports.cells import Line
+from unimp_bench.reports.contents import Contents
+from unimp_bench.reports.degenerate import MARK, are_of_one_rating
+from unimp_bench.reports.html.gather import gather
+from unimp_bench.reports.store import load_results
+from unimp_bench.reports.tables import Row, sections
+from unimp_bench.reports.text import show
+from unimp_bench.reports.write import pages
+from unimp_bench.runs.results import AnswerSpread, Estimate, Result, pack_values
+from unimp_bench.runs.suites import CATALOGUE
+
+STARS = (1.0, 5.0, 1.0)
+TRUTH = np.random.default_rng(0).choice(5, 400, p=(0.05, 0.05, 0.1, 0.2, 0.6)) + 1.0
+
+
+def _scored(
+    model: str, values: Mapping[str, FloatArray], task: str, answers: AnswerSpread | None = None, seed: int = 0
+) -> Result:
+    """A result of a pretended run that ranked nothing."""
+    means = {name: float(each.mean()) for name, each in values.items()}
+    if "MAE" in values:
+        means["RMSE"] = float(np.sqrt(np.mean(values["MAE"] ** 2)))
+    metrics = {name: Estimate(value=mean, low=0.0, high=9.0) for name, mean in means.items()}
+    changes = {
+        "metrics": metrics,
+        "examples": len(next(iter(values.values()))),
+        "ranks": "",
+        "values": {name: pack_values(each) for name, each in values.items()},
+        "answers": answers,
+    }
+    return make_result(model, np.array([1]), task=task, seed=seed).model_copy(update=changes)
+
+
+def _rated(model: str, ratings: FloatArray | float, answers: AnswerSpread | None = None, seed: int = 0) -> Result:
+    errors = rating_errors(np.broadcast_to(ratings, TRUTH.shape), TRUTH, STARS)
+    return _scored(model, {"MAE": errors, "Unparsable": np.zeros(len(TRUTH))}, "preference", answers, seed)
+
+
+def _written(model: str, rouge: FloatArray, answers: AnswerSpread | None = None, seed: int = 0) -> Result:
+    return _scored(model, {"ROUGE-1": rouge / 2, "ROUGE-L": rouge}, "explanation", answers, seed)
+
+
+def _rows(folder: Path, results: Sequence[Result]) -> dict[str, Row]:
+    for result in results:
+        place(folder, result)
+    task = results[0].spec.task
+    (section,) = sections(load_results(folder), registry.task_cards()[task])
+    return {row.label: row for row in section.rows}
+
+
+@pytest.fixture(scope="module")
+def tables(committed: Contents) -> list[list[Line]]:
+    """The rows with results of every published table that holds no ranking."""
+    cards = registry.task_cards().values()
+    of_tasks: list[tuple[Line, ...]] = [part.rows for card in cards for part in committed.task_sections(card)]
+    of_topics: list[tuple[Line, ...]] = [part.rows for suite in CATALOGUE for part in committed.topic_sections(suite)]
+    filled = [[row for row in rows if row.results] for rows in (*of_tasks, *of_topics)]
+    return [rows for rows in filled if rows[0].results[0].values]
+
+
+def test_no_published_row_is_constant_or_another_one_again_without_a_warning(tables: list[list[Line]]) -> None:
+    """By the text of what is stored, and by what was counted."""
+    compared = 0
+    for rows in tables:
+        for row in rows:
+            counted = [result.answers for result in row.results if result.answers is not None]
+            assert row.warnings or all(each.commonest < 0.95 for each in counted), row.label
+        for row, other in combinations(rows, 2):
+            for result in row.results:
+                for again in other.results:
+                    same_data = result.spec.fit.fingerprint == again.spec.fit.fingerprint
+                    compared += same_data
+                    if same_data and result.values == again.values:
+                        assert row.warnings and other.warnings, (row.label, other.label)
+    assert compared > 100
+
+
+def test_published_ratings_that_are_one_constant_carry_a_warning(tables: list[list[Line]]) -> None:
+    """A rater that always says the same has at most one error for each of the five stars."""
+    few = {
+        (row.results[0].model.name, bool(row.warnings))
+        for rows in tables
+        for row in rows
+        if row.results[0].spec.task == "preference" and row.results[0].corpus.name != "movielens"
+        for result in row.results
+        if not result.model.is_ceiling and len(np.unique(result.example_values("MAE"))) <= 5  # type: ignore[arg-type]
+    }
+    assert few >= {("global-mean", True)} and all(warned for _, warned in few)
+
+
+@pytest.mark.parametrize("answer", [4.7, 1.3, 3.9, 4.21342, 2.26])
+def test_the_errors_of_one_constant_are_known_as_they_are_stored(answer: float) -> None:
+    errors = rating_errors(np.full(len(TRUTH), answer), TRUTH, STARS).astype(np.float16).astype(np.float64)
+    assert are_of_one_rating(errors)
+
+
+def test_errors_of_differing_answers_are_not_those_of_a_constant() -> None:
+    """Not even of few answers, or of whole stars, which have the errors of a constant whatever they are."""
+    rng = np.random.default_rng(2)
+    few = [rng.choice(answers, 400) for answers in ([4.7, 3.7], [4.7, 4.2], [4.7, 1.3, 2.9], [3.5, 4.5], [4.7, 4.69])]
+    seldom = np.where(np.arange(400) < 9, 2.1, 4.7)
+    for ratings in (*few, seldom, TRUTH, rng.integers(1, 6, 400).astype(np.float64), rng.uniform(1, 5, 400)):
+        assert not are_of_one_rating(rating_errors(ratings, TRUTH, STARS).astype(np.float16).astype(np.float64))
+
+
+def test_what_was_counted_goes_before_what_can_be_inferred(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rows = _rows(
+        tmp_path,
+        [
+            _rated("counted", rng.uniform(1, 5, 400), AnswerSpread(distinct=7, commonest=0.97)),
+            _rated("differs", 4.7, AnswerSpread(distinct=2, commonest=0.6)),
+            _rated("older", 3.9),
+            _rated("good", rng.uniform(1, 5, 400)),
+        ],
+    )
+    assert rows["counted"].warnings == ("7 different answers, the commonest for 97.0% of the examples",)
+    assert rows["differs"].warnings == rows["good"].warnings == ()
+    assert rows["older"].warnings == ("its stored errors are those of one constant",)
+
+
+def test_a_seed_that_has_the_values_of_another_row_is_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    rouge = rng.random(400)
+    nearly = np.where(np.arange(400) < 5, 0.0, rouge)
+    rows = _rows(
+        tmp_path,
+        [
+            _written("rule", rouge),
+            _written("net", rng.random(400), seed=0),
+            _written("net", nearly, seed=1),
+            _written("half", np.where(np.arange(400) < 200, rouge, rng.random(400))),
+        ],
+    )
+    assert rows["net"].warnings == ("seed 1: equal to rule in all stored metrics of 98.8% of the examples",)
+    assert rows["rule"].warnings == ("equal to net in all stored metrics of 98.8% of the examples",)
+    assert rows["half"].warnings == ()
+
+
+def test_one_metric_alone_makes_no_equal_and_rankings_are_left_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    rouge = rng.random(400)
+    other = _scored("b", {"ROUGE-1": rng.random(400), "ROUGE-L": rouge}, "explanation")
+    assert all(not row.warnings for row in _rows(tmp_path / "text", [_written("a", rouge), other]).values())
+    ranks = np.full(400, 300)
+    alike = [make_result("a", ranks), make_result("b", ranks)]
+    assert all(not row.warnings for row in _rows(tmp_path / "ranks", alike).values())
+
+
+def test_every_form_of_a_table_shows_the_mark_the_warning_and_the_counts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    spread = AnswerSpread(distinct=3, commonest=0.975)
+    results = [_rated("flat", rng.uniform(1, 5, 400), spread), _rated("good", rng.uniform(1, 5, 400))]
+    (warning,) = _rows(tmp_path, results)["flat"].warnings
+    page = pages(tmp_path)["preference.md"]
+    assert f"| flat {MARK} |" in page and f"* flat {MARK}: {warning}" in page and f"good {MARK}" not in page
+    assert "| Distinct answers | Commonest answer |" in page and "| 3 | 97.5% |" in page
+    text = show(Contents.published(tmp_path), registry.task_cards()["preference"])
+    assert f"flat {MARK}" in text and warning in text
+    board = gather(tmp_path)
+    detail = next(each for each in board.details if each.label == "flat")
+    assert detail.warnings == (warning,) and detail.answers == {"Distinct answers": "3", "Commonest answer": "97.5%"}
+    (table,) = next(each for each in board.tasks if each.anchor == "preference").tables
+    assert {line.label: line.words for line in table.lines if line.detail is not None} == {"flat": MARK, "good": ""}
+
+
+def test_the_kinds_whose_answers_are_compared() -> None:
+    """All but rankings: a kind that compares none would never be warned of."""
+    kinds = {card.kind for card in registry.task_cards().values()}
+    compares = {kind for kind in kinds if type(kind_of(kind)).answers is not type(kind_of("ranking")).answers}
+    assert compares == kinds - {"ranking"}

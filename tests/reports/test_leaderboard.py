@@ -1,0 +1,273 @@
+"""Leaderboards: what is committed is what its results give; rows are ordered, compared and labelled rightly."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reports.pretended import make_result, place
+from unimp_bench import registry
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.files import Workspace
+from unimp_bench.reports.contents import Contents
+from unimp_bench.reports.labels import label_of
+from unimp_bench.reports.reported import load_reported
+from unimp_bench.reports.store import load_results, publish
+from unimp_bench.reports.tables import sections
+from unimp_bench.reports.text import show
+from unimp_bench.reports.topics import NO_RESULT
+from unimp_bench.reports.write import pages, pages_of, write_all, write_pages
+from unimp_bench.runs.results import Result
+from unimp_bench.runs.suite import ALL_TASKS
+from unimp_bench.runs.suites import SUITES
+
+COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
+
+
+def test_committed_tables_are_what_their_results_give(committed: Contents) -> None:
+    made = pages_of(committed)
+    for name, content in made.items():
+        assert (COMMITTED / name).read_text(encoding="utf-8") == content, f"{name}: run 'unimp-bench leaderboard'"
+    plots = {path.relative_to(COMMITTED).as_posix() for path in (COMMITTED / "plots").iterdir()}
+    assert plots <= made.keys(), "plots of sections that are gone: run 'unimp-bench leaderboard'"
+
+
+def test_committed_metrics_follow_from_their_ranks() -> None:
+    for result in load_results(COMMITTED):
+        for name, estimate in result.metrics.items():
+            values = result.example_values(name)
+            if values is not None:
+                rounding = 1e-12 if result.ranks else 1e-3 * max(1, np.abs(values).max())
+                assert estimate.value == pytest.approx(values.mean(), abs=rounding), (name, result.spec.key)
+
+
+def test_a_changed_cell_of_a_table_is_noticed(tmp_path: Path) -> None:
+    place(tmp_path, make_result("a", np.array([1, 2, 300])))
+    write_all(tmp_path)
+    page = (tmp_path / "search.md").read_text()
+    assert page == pages(tmp_path)["search.md"]
+    assert page.replace("0.6667", "0.9667") != pages(tmp_path)["search.md"]
+
+
+def test_rows_are_ordered_and_compared_and_ceilings_take_no_place(tmp_path: Path) -> None:
+    ranks = np.random.default_rng(0).integers(1, 12, 400)
+    place(tmp_path, make_result("middle", ranks))
+    place(tmp_path, make_result("same", ranks[::-1].copy()))
+    place(tmp_path, make_result("worst", np.full(400, 200)))
+    place(tmp_path, make_result("knows", np.full(400, 1), reads=("truth",)))
+    (section,) = sections(load_results(tmp_path), registry.task_cards()["search"])
+    assert [(row.place, row.label) for row in section.rows] == [
+        (None, "knows"),
+        (1, "middle"),
+        (2, "same"),
+        (3, "worst"),
+    ]
+    p_values = [row.p_value for row in section.rows]
+    assert p_values[:2] == [None, None]
+    assert p_values[2] is not None and p_values[2] > 0.5
+    assert p_values[3] is not None and p_values[3] < 1e-3
+
+
+def test_rows_of_the_tasks_suite_without_a_result_stand_empty_with_their_reason(tmp_path: Path) -> None:
+    place(tmp_path, make_result("bm25", np.array([1, 2, 300])))
+    place(tmp_path, make_result("bm25", np.array([1, 2, 300]), split="new-user"))
+    loo, other = sections(load_results(tmp_path), registry.task_cards()["search"])
+    assert {row.row.label for row in loo.empty} == {row.label for row in SUITES["search"].rows} - {"BM25"}
+    assert {row.reason for row in loo.empty if row.row.model} == {NO_RESULT}
+    assert other.empty == (), "what the suite does not ask is no gap of it"
+    page = pages(tmp_path)["search.md"]
+    assert "* UniMP, Popularity" in page and page.count("| UniMP |") == 1
+
+
+def test_seeds_of_one_configuration_make_one_row(tmp_path: Path) -> None:
+    for seed in range(3):
+        place(tmp_path, make_result("a", np.array([1, 1 + 10 * seed, 9]), seed=seed))
+    (section,) = sections(load_results(tmp_path), registry.task_cards()["search"])
+    (row,) = section.rows
+    assert len(row.results) == 3
+    assert row.metrics["HR@5"].value == pytest.approx((2 / 3 + 1 / 3 + 1 / 3) / 3)
+
+
+def test_a_generated_corpus_is_never_shown_as_amazon(tmp_path: Path) -> None:
+    place(tmp_path, make_result("a", np.array([1])))
+    assert "say nothing about Amazon" in pages(tmp_path)["search.md"]
+
+
+def test_a_result_that_is_damaged_or_misplaced_is_named(tmp_path: Path) -> None:
+    path = place(tmp_path, make_result("a", np.array([1, 2])))
+    moved = path.with_name("0" * 16 + ".json")
+    shutil.move(path, moved)
+    with pytest.raises(DataError, match="holds the run"):
+        load_results(tmp_path)
+    moved.write_text("{}")
+    with pytest.raises(DataError, match="is no result"):
+        load_results(tmp_path)
+
+
+def test_ranks_that_do_not_fit_the_result_are_damage(tmp_path: Path) -> None:
+    result = make_result("a", np.array([1, 2]))
+    path = place(tmp_path, result.model_copy(update={"examples": 3}))
+    with pytest.raises(DataError, match="the values of its 3 examples"):
+        load_results(tmp_path)
+    place(tmp_path, result.model_copy(update={"ranks": "no base64"}))
+    with pytest.raises(DataError, match="does not hold the values of its 2 examples"):
+        Result.read(path)
+
+
+def test_a_result_cannot_leave_its_folder(tmp_path: Path) -> None:
+    result = make_result("a", np.array([1]))
+    corpus = result.corpus.model_copy(update={"name": "../../evil"})
+    folder = tmp_path / "runs" / "k"
+    result.model_copy(update={"corpus": corpus}).write(folder / "result.json")
+    with pytest.raises(DataError, match="no plain name"):
+        publish(Workspace(tmp_path), ["k"])
+
+
+def test_only_finished_runs_are_published(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    with pytest.raises(UsageError, match="no finished run"):
+        publish(workspace, None)
+    with pytest.raises(UsageError, match="no finished run 'abc'"):
+        publish(workspace, ["abc"])
+    result = make_result("a", np.array([1]))
+    result.write(workspace.runs / result.spec.key / "result.json")
+    (path,) = publish(workspace, [result.spec.key]).written
+    assert Result.read(path) == result
+
+
+def test_a_result_takes_the_place_of_an_earlier_one_of_its_row_and_seed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    old = make_result("a", np.array([1]), config={"epochs": 1}, time="2026-01-02")
+    kept = [
+        make_result("a", np.array([2]), config={"epochs": 1}, seed=1),
+        make_result("a", np.array([2]), config={"epochs": 1}, split="new-user"),
+        make_result("a", np.array([2]), config={"epochs": 2}, settings={"epochs": "2"}),
+        make_result("a", np.array([2]), config={"epochs": 1}, tune={"trained": "output"}),
+        make_result("a", np.array([2]), config={"epochs": 1}, after=(("search",),)),
+        make_result("a", np.array([2]), config={"epochs": 1}, corpus="other"),
+        make_result("b", np.array([2]), config={"epochs": 1}),
+    ]
+    for result in (old, *kept):
+        place(workspace.leaderboards, result)
+    new = make_result("a", np.array([1]), config={"epochs": 1, "tied": False}, time="2026-01-03")
+    for result in (old, new):
+        result.write(workspace.runs / result.spec.key / "result.json")
+    published = publish(workspace, [new.spec.key])
+    assert [path.stem for path in published.replaced] == [old.spec.key]
+    assert sorted(result.spec.key for result in load_results(workspace.leaderboards)) == sorted(
+        result.spec.key for result in (new, *kept)
+    )
+    again = publish(workspace, None)
+    assert [path.stem for path in again.written] == [new.spec.key], "the latest of two runs of a row stays"
+
+
+def _finished(workspace: Workspace, result: Result, **origin: object) -> Result:
+    """A run of the workspace, of some origin."""
+    result = result.model_copy(update={"provenance": result.provenance.model_copy(update=origin)})
+    result.write(workspace.runs / result.spec.key / "result.json")
+    return result
+
+
+@pytest.mark.parametrize("other", [{"machine": "another"}, {"host": "0123456789ab"}])
+@pytest.mark.parametrize("config", [{"epochs": 1}, {"epochs": 1, "tied": False}])
+def test_a_result_of_another_machine_is_replaced_only_where_that_is_said(
+    tmp_path: Path, other: dict[str, str], config: dict[str, object]
+) -> None:
+    """Of the same key, or of another key and the same row."""
+    workspace = Workspace(tmp_path)
+    old = place(workspace.leaderboards, make_result("a", np.array([1]), config={"epochs": 1}))
+    before = old.read_bytes()
+    new = _finished(workspace, make_result("a", np.array([2]), config=config), **other)
+    harmless = _finished(workspace, make_result("b", np.array([2])))
+    for keys in ([new.spec.key], None):
+        with pytest.raises(UsageError, match=f"run {new.spec.key} would replace .*--replace"):
+            publish(workspace, keys)
+    assert [path.read_bytes() for path in workspace.leaderboards.rglob("*.json")] == [before]
+    publish(workspace, [harmless.spec.key])
+    publish(workspace, [new.spec.key], replace=True)
+    assert load_results(workspace.leaderboards) == sorted([new, harmless], key=lambda result: result.spec.key)
+    publish(workspace, None)  # what stands there already replaces nothing
+
+
+def test_results_of_changed_code_are_published_only_where_that_is_said(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    changed = _finished(workspace, make_result("a", np.array([1])), clean=False)
+    with pytest.raises(UsageError, match=f"run {changed.spec.key} is of code with changes .*--dirty"):
+        publish(workspace, None)
+    assert not workspace.leaderboards.exists()
+    publish(workspace, None, dirty=True)
+    assert load_results(workspace.leaderboards) == [changed]
+    installed = _finished(workspace, make_result("b", np.array([1])), clean=False, commit="")
+    publish(workspace, [installed.spec.key])
+
+
+def test_a_run_is_published_by_the_beginning_of_its_key(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    first = _finished(workspace, make_result("a", np.array([1])))
+    second = _finished(workspace, make_result("b", np.array([1])))
+    assert [path.stem for path in publish(workspace, [first.spec.key[:6]]).written] == [first.spec.key]
+    with pytest.raises(UsageError, match="no finished run '" + second.spec.key[:5]):
+        publish(workspace, [second.spec.key[:5]])
+    twin = workspace.runs / (second.spec.key[:6] + "0" * 10)
+    twin.mkdir()
+    shutil.copy(workspace.runs / second.spec.key / "result.json", twin)
+    with pytest.raises(UsageError, match="2 finished runs have a key that begins with"):
+        publish(workspace, [second.spec.key[:6]])
+
+
+def test_tables_of_runs_are_those_of_their_publication_and_touch_nothing_else(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    for model, rank in (("a", 1), ("b", 3)):
+        _finished(workspace, make_result(model, np.array([rank, 300])))
+    written = write_pages(Contents.of_runs(workspace))
+    assert {path.parent for path in written} == {
+        workspace.runs / "leaderboards"
+    } and not workspace.leaderboards.exists()
+    publish(workspace, None)
+    made = pages(workspace.leaderboards)
+    for path in written:
+        if path.name != "README.md":  # which says whose results they are
+            assert path.read_text(encoding="utf-8") == made[path.name]
+    assert "published or not" in (workspace.runs / "leaderboards" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_long_label_goes_on_below_itself(tmp_path: Path) -> None:
+    long = {f"setting_{number}": "value" for number in range(12)}
+    place(tmp_path, make_result("a", np.array([1, 2, 300]), settings=long))
+    place(tmp_path, make_result("b", np.array([1, 300, 300])))
+    shown = show(Contents.published(tmp_path), registry.task_cards()["search"])
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 120 and sum("0.6667" in line for line in lines) == 1
+    assert " ".join(shown.split()).count("setting_") == 12
+    assert lines[-1].split()[:2] == ["2", "b"]
+
+
+def test_rows_that_were_fitted_otherwise_have_labels_of_their_own() -> None:
+    ranks = np.array([1])
+    assert label_of(make_result("a", ranks, settings={"epochs": "6"})) == "a (epochs=6)"
+    assert label_of(make_result("a", ranks, fit_on=("search", "recommendation"))) == (
+        "a (fitted on recommendation and search)"
+    )
+    adapted = make_result(
+        "a", ranks, split="new-domain", fit_split="new-domain", after=(("search",),), tune={"trained": "all"}
+    )
+    assert label_of(adapted) == "a (after search, fitted on new-domain, then trained=all)"
+    assert label_of(make_result("a", ranks, after=(ALL_TASKS, ("search", "preference")))) == (
+        "a (after all six tasks, then preference and search)"
+    )
+
+
+def test_printed_models_are_names_that_run_here_or_systems_that_are_not_here() -> None:
+    absent = {"tiger"}
+    named = {model for table in load_reported(COMMITTED) for row in table.rows for model in row.models}
+    for model in named - absent:
+        registry.model_card(model)
+    assert not absent & set(registry.model_cards()), "it runs here by now: take it off this list"
+
+
+def test_ranks_survive_packing() -> None:
+    ranks = np.array([1, 254, 255, 256, 100_000])
+    assert make_result("a", ranks).target_ranks().tolist() == [1, 254, 255, 255, 255]

@@ -1,0 +1,149 @@
+"""What papers print beside our rows: of the same data and protocol, or marked, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.reports.pretended import make_result, place
+from unimp_bench.kinds import kind_of
+from unimp_bench.reports.html.gather import gather
+from unimp_bench.reports.printed import nearest, nearest_cell, of_system, printed_rows
+from unimp_bench.reports.reported import History, Reported, ReportedRow, load_reported, same_system
+from unimp_bench.reports.write import pages
+
+COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
+RANKING = kind_of("ranking")
+
+
+def table(corpus: str, value: float, history: History = "kept", system: str = "P5", **changes: Any) -> Reported:
+    row = ReportedRow(system=system, metrics={"HR@5": value})
+    fields = {"task": "search", "source": "p", "data": "d", "protocol": "p", "history": history, **changes}
+    return Reported(corpus=corpus, rows=(row,), **fields)
+
+
+def cell(tables: list[Reported], corpus: str = "beauty", protocol: str = "paper", system: str = "P5") -> str:
+    return nearest_cell(printed_rows(tables, of_system(system), RANKING, corpus, protocol), "HR@5")
+
+
+def test_of_the_same_data_or_marked_or_nothing() -> None:
+    here, elsewhere = table("beauty", 0.1), table("", 0.2)
+    assert cell([elsewhere, here]) == "0.1000"
+    assert cell([elsewhere, here], corpus="sample") == "0.2000†"
+    assert cell([elsewhere, elsewhere], corpus="sample") == "", "two, of which none is nearer"
+    assert cell([here], corpus="sample") == "", "a number on another corpus of ours"
+    assert cell([elsewhere], system="") == ""
+
+
+@pytest.mark.parametrize(
+    ("history", "paper", "masked"),
+    [("kept", "0.1000", "0.1000¶"), ("masked", "0.1000¶", "0.1000"), ("unknown", "0.1000§", "0.1000§")],
+)
+def test_a_number_stands_unmarked_beside_its_own_protocol_alone(history: History, paper: str, masked: str) -> None:
+    assert (cell([table("beauty", 0.1, history)]), cell([table("beauty", 0.1, history)], protocol="masked")) == (
+        paper,
+        masked,
+    )
+    assert cell([table("", 0.1, history)]) == paper.replace("0.1000", "0.1000†")
+
+
+def test_the_row_that_compares_best_is_chosen_wherever_it_stands() -> None:
+    """Same data before the same protocol, and that before one that nobody names."""
+    masked, unknown, kept = (table("beauty", value, history) for value, history in
+                             ((0.1, "masked"), (0.2, "unknown"), (0.3, "kept")))  # fmt: skip
+    elsewhere = table("", 0.4, "kept")
+    assert cell([elsewhere, masked, unknown, kept]) == "0.3000"
+    assert cell([elsewhere, masked, unknown]) == "0.2000§"
+    assert cell([elsewhere, masked, unknown, kept], protocol="masked") == "0.1000"
+    assert cell([elsewhere, masked]) == "0.1000¶"
+
+
+def test_a_row_may_differ_from_its_table() -> None:
+    rows = (
+        ReportedRow(system="a", metrics={"HR@5": 0.1}),
+        ReportedRow(system="b", metrics={"HR@5": 0.1}, history="unknown"),
+    )
+    mixed = table("beauty", 0.0, "masked").model_copy(update={"rows": rows})
+    assert [mixed.history_of(row) for row in rows] == ["masked", "unknown"]
+    assert [cell([mixed], protocol="masked", system=name) for name in "ab"] == ["0.1000", "0.1000§"]
+
+
+def test_a_kind_without_rankings_knows_no_protocol() -> None:
+    row = ReportedRow(system="P5", metrics={"RMSE": 1.0})
+    printed = table("", 0, "unknown", task="preference").model_copy(update={"rows": (row,)})
+    found = nearest(printed_rows([printed], of_system("P5"), kind_of("rating"), "sample", "paper"), "RMSE")
+    assert found is not None and found.cell("RMSE") == "1.0000†" and found.differs == "other data"
+
+
+@pytest.mark.parametrize(
+    "other", ["S3-Rec", "S³-Rec", "s3rec", "S3\u2010Rec", "S3\u2013Rec", "S_3-Rec", "S$^3$-Rec", "S₃-REC"]
+)
+def test_a_system_is_the_same_however_its_name_is_written(other: str) -> None:
+    assert same_system("S³-Rec", other)
+    assert cell([table("beauty", 0.1, system=other)], system="S³-Rec") == "0.1000"
+
+
+@pytest.mark.parametrize(("first", "second"), [("VIP5", "VIP5⁺"), ("SASRec", "S3-Rec"), ("UniMP", "UniMP-Small")])
+def test_two_systems_stay_two(first: str, second: str) -> None:
+    assert not same_system(first, second)
+
+
+def test_reported_numbers_carry_their_source_and_protocol() -> None:
+    tables = load_reported(COMMITTED)
+    assert {each.task for each in tables} == {"recommendation", "search", "preference", "explanation", "selection"}
+    for each in tables:
+        assert each.source and each.protocol and each.rows
+    said = {
+        (each.source.split(" (")[0], each.corpus, row.system): each.history_of(row)
+        for each in tables
+        for row in each.rows
+        if each.task in ("recommendation", "search")
+    }
+    for corpus in ("beauty", "sports"):
+        assert said["TIGER", corpus, "TIGER"] == said["TIGER", corpus, "P5"] == "unknown"
+        assert said["TIGER", corpus, "S3-Rec"] == said["TIGER", corpus, "SASRec"] == "masked"
+        assert said["eSASRec", corpus, "eSASRec"] == "masked"
+        assert said["Cornac, README of its TIGER", corpus, "TIGER (rqvae)"] == "kept"
+    kept = {system for (source, _, system), history in said.items() if source == "UniMP" and history == "kept"}
+    assert {"UniMP", "w/o Vision", "UniMP-Small", "Multi-task"} <= kept and not {"SASRec", "S³-Rec", "P5"} & kept
+
+
+@pytest.mark.parametrize(
+    ("corpus", "protocol", "expected"),
+    [
+        ("beauty", "paper", {"hgn": "0.0325¶", "recbole:HGN": "0.0325¶", "sasrec": "0.0508", "mf": "0.0165†§"}),
+        ("beauty", "masked", {"hgn": "0.0325", "s3rec": "0.0387", "sasrec": "0.0387", "mf": "0.0165†§"}),
+        ("sports", "masked", {"hgn": "0.0189", "s3rec": "0.0251", "p5": "0.0061§", "popularity": ""}),
+        ("toy", "paper", {"hgn": "0.0231†§", "s3rec": "0.0311†§", "unimp": "0.0337†", "popularity": ""}),
+        ("toy", "masked", {"hgn": "0.0231†§", "s3rec": "0.0311†§", "unimp": "0.0337†¶", "popularity": ""}),
+    ],
+)
+def test_a_printed_number_stands_beside_every_model_of_its_system(
+    tmp_path: Path, corpus: str, protocol: str, expected: dict[str, str]
+) -> None:
+    """Of the same corpus where a paper has one, else of Table 1 and marked; on the page and in the HTML alike."""
+    (tmp_path / "reported").symlink_to(COMMITTED / "reported")
+    for model in expected:
+        result = make_result(model, np.array([1, 2, 300]), task="recommendation", corpus=corpus)
+        spec = result.spec.model_copy(update={"protocol": protocol})
+        place(tmp_path, result.model_copy(update={"spec": spec}))
+    page = pages(tmp_path)["recommendation.md"]
+    lines = [line.split(" | ") for line in page.splitlines()]
+    head = next(cells for cells in lines if "Reported HR@5" in cells)
+    column = head.index("Reported HR@5")
+    assert {cells[1]: cells[column] for cells in lines if len(cells) == len(head) and cells[1] in expected} == expected
+    assert all(f"{mark} {told}" in page for mark, told in (("†", "on other data"), ("¶", "under the other protocol")))
+    (shown,) = next(board for board in gather(tmp_path).tasks if board.anchor == "recommendation").tables
+    at = [head.name for head in shown.heads].index("Reported HR@5") - 1
+    assert {line.label: line.cells[at].text for line in shown.lines if line.label in expected} == expected
+
+
+def test_an_empty_row_of_sports_shows_the_number_that_was_printed_on_sports(tmp_path: Path) -> None:
+    """The suite writes S³-Rec, the table of Sports S3-Rec."""
+    (tmp_path / "reported").symlink_to(COMMITTED / "reported")
+    place(tmp_path, make_result("popularity", np.array([1, 2]), task="recommendation", corpus="sports"))
+    (line,) = (line for line in pages(tmp_path)["recommendation.md"].splitlines() if line.startswith("|  | S³-Rec |"))
+    assert "| 0.0251¶ |" in line

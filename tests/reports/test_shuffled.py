@@ -1,0 +1,75 @@
+"""Rows with shuffled ties stand beside the same rows, and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reports.pretended import make_result, place
+from unimp_bench import registry
+from unimp_bench.corpus.views import View, viewed
+from unimp_bench.reports.store import load_results
+from unimp_bench.reports.tables import Section, sections
+from unimp_bench.reports.write import pages
+from unimp_bench.runs.results import Result
+
+STORED, BY_CHANCE = np.array([1, 1, 1, 90]), np.array([1, 90, 91, 92])
+NAME, FINGERPRINT = viewed("toy", "f" * 64, View.parse("ST"))
+
+
+def found(folder: Path) -> list[Section]:
+    """The sections of search."""
+    return sections(load_results(folder), registry.task_cards()["search"])
+
+
+def test_a_row_that_ran_both_ways_shows_its_shift(tmp_path: Path) -> None:
+    place(tmp_path, make_result("walks", STORED))
+    place(tmp_path, make_result("walks", STORED, settings={"window": "2"}))
+    place(tmp_path, make_result("walks", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT))
+    (section,) = found(tmp_path)
+    assert [row.label for row in section.rows] == ["walks", "walks (window=2)"]
+    (row,) = section.shuffled
+    assert (row.label, row.seeds) == ("walks", 1)
+    assert (row.stored.value, row.shuffled.value, row.shift) == (0.75, 0.25, -0.5)
+    page = pages(tmp_path)["search.md"]
+    assert "| walks | 1 | 0.7500 [0.0000, 1.0000] | 0.2500 [0.0000, 1.0000] | -0.5000 |" in page
+    assert "+ST" not in page
+    assert f"reproduce {row.results[0].spec.key[:12]}" in page
+
+
+def test_only_seeds_that_ran_both_ways_are_compared(tmp_path: Path) -> None:
+    place(tmp_path, make_result("walks", STORED, seed=0))
+    place(tmp_path, make_result("walks", np.ones(4, dtype=int), seed=1))
+    for seed in (1, 2):
+        place(tmp_path, make_result("walks", BY_CHANCE, seed=seed, corpus=NAME, fingerprint=FINGERPRINT))
+    (section,) = found(tmp_path)
+    (row,) = section.shuffled
+    assert (row.seeds, row.stored.value, row.shuffled.value) == (1, 1.0, 0.25)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        make_result("walks", BY_CHANCE, corpus=NAME, fingerprint="0" * 64),
+        make_result("walks", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT, split="new-user"),
+        make_result("walks", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT, preset="tuned"),
+        make_result("walks", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT, settings={"window": "2"}),
+        make_result("walks", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT, task="recommendation"),
+        make_result("stands", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT),
+    ],
+)
+def test_another_row_or_question_is_not_set_beside_it(tmp_path: Path, other: Result) -> None:
+    place(tmp_path, make_result("walks", STORED))
+    place(tmp_path, other)
+    (section,) = found(tmp_path)
+    assert section.shuffled == ()
+    assert "ties" not in pages(tmp_path)["search.md"]
+
+
+def test_noise_in_items_keeps_its_own_section(tmp_path: Path) -> None:
+    name, fingerprint = viewed("toy", "f" * 64, View.parse("NT"))
+    place(tmp_path, make_result("walks", STORED))
+    place(tmp_path, make_result("walks", BY_CHANCE, corpus=name, fingerprint=fingerprint))
+    assert [section.corpus.name for section in found(tmp_path)] == ["toy", "toy+NT"]

@@ -1,0 +1,183 @@
+"""Topic pages: each published result finds its row, and rows are compared with the first one on one budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.reports.pretended import make_result, place
+from unimp_bench import registry
+from unimp_bench.corpus.views import View, viewed
+from unimp_bench.metrics.ranking import RankMetric
+from unimp_bench.records import IntArray
+from unimp_bench.reports.claims import claims, only_in_topics
+from unimp_bench.reports.contents import Contents
+from unimp_bench.reports.tables import sections
+from unimp_bench.reports.text import show
+from unimp_bench.reports.topics import NO_RESULT, TopicSection, topic_sections
+from unimp_bench.reports.write import pages
+from unimp_bench.runs.results import Result
+from unimp_bench.runs.suites import CATALOGUE, SUITES
+
+NDCG = RankMetric("NDCG", 5)
+RANKS = np.random.default_rng(0).integers(1, 12, 400)
+
+
+def ranked(ranks: IntArray = RANKS, **changes: Any) -> Result:
+    """A pretended result of preset tiny on recommendation."""
+    return make_result("unimp", ranks, **{"task": "recommendation", "preset": "tiny", **changes})
+
+
+def labels(section: TopicSection) -> list[str]:
+    """Of the rows that have results."""
+    return [row.label for row in section.rows if row.results]
+
+
+def rows_of(result: Result) -> list[str]:
+    """Every row of every suite that a result belongs to."""
+    return [f"{suite.name}: {row.label}" for suite in CATALOGUE for row in suite.rows if claims(suite, row, result)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"settings": {"fusion": "none"}}, ["ablation: w/o Vision"]),
+        ({"settings": {"fusion": "sum"}}, ["ablation: w/o Fine-grained", "fusion: w/o Cross-attention"]),
+        ({"settings": {"context": "", "gamma": "0"}}, ["ablation: w/o Context & Rew"]),
+        ({"settings": {"gamma": "0", "epochs": "6"}}, ["ablation: w/o Rew"]),
+        ({"settings": {"gamma": "1"}}, []),
+        ({"settings": {"fusion": "none", "gamma": "0"}}, []),
+        ({"split": "new-user"}, ["new_user: UniMP"]),
+        ({"corpus": "toy+NV"}, ["robustness: UniMP with NV"]),
+        ({"corpus": "toy+NT"}, ["robustness: UniMP with NT"]),
+        ({"corpus": "toy+NT", "settings": {"fusion": "none"}}, []),
+        ({"preset": "paper"}, None),
+        (
+            {
+                "split": "new-domain",
+                "fit_split": "new-domain",
+                "after": (("recommendation",),),
+                "tune": {"trained": "all"},
+            },
+            ["new_domain: UniMP, all adapted"],
+        ),
+        ({"after": (("search",),), "tune": {"trained": "lora"}}, ["adaptation: Low-rank updates (LoRA)"]),
+        ({"after": (("search",),)}, []),
+        ({"fit_on": ("search", "recommendation")}, []),
+    ],
+)
+def test_a_result_belongs_to_the_rows_that_it_was_run_for(changes: dict[str, Any], expected: list[str] | None) -> None:
+    found = rows_of(ranked(**changes))
+    if expected is None:
+        assert "backbones: UniMP (RedPajama-3B)" in found
+    else:
+        assert found == expected
+
+
+def test_every_row_of_every_suite_claims_its_own_run_and_no_other_row_of_its_suite_does() -> None:
+    for suite in CATALOGUE:
+        for row in suite.rows:
+            if not row.model:
+                continue
+            result = make_result(
+                row.model,
+                RANKS,
+                task=suite.tasks[0],
+                split=suite.split,
+                preset=row.preset or "tiny",
+                settings=row.settings,
+                tune=row.tune,
+                fit_on=row.fit_on,
+                fit_split=row.fit_split,
+                after=row.after,
+                corpus="+".join(["toy", *row.views]),
+            )
+            claimed = [other.label for other in suite.rows if other.model and claims(suite, other, result)]
+            if row.preset is None:
+                assert claimed == [row.label], suite.name
+            else:
+                assert row.label in claimed
+
+
+def test_rows_are_compared_with_the_first_one_within_a_budget(tmp_path: Path) -> None:
+    worse = np.minimum(RANKS + 4, 255)
+    results = [
+        *(ranked(settings={"epochs": "6"}, seed=seed) for seed in range(3)),
+        ranked(worse, settings={"epochs": "6", "fusion": "none"}),
+        ranked(settings={"epochs": "6", "gamma": "0"}),
+        ranked(worse, settings={"gamma": "0"}),
+        ranked(settings={"epochs": "6", "context": ""}, task="search"),
+    ]
+    (section,) = topic_sections(SUITES["ablation"], results)
+    assert section.title == "toy, recommendation, preset tiny, epochs=6"
+    assert labels(section) == ["UniMP", "w/o Vision", "w/o Rew"]
+    rows = {row.label: row for row in section.rows}
+    assert len(rows["UniMP"].results) == 3 and rows["UniMP"].test is None
+    without, same = rows["w/o Vision"].test, rows["w/o Rew"].test
+    assert without is not None and same is not None
+    expected = float(np.mean(NDCG.values(worse)) - np.mean(NDCG.values(RANKS)))
+    assert without.difference == pytest.approx(expected) and expected < -0.1 and without.p_value < 1e-3
+    assert same.difference == 0 and same.p_value == 1
+    assert rows["w/o Context"].reason == NO_RESULT and not rows["w/o Context"].metrics
+    for result in results:
+        place(tmp_path, result)
+    shown = show(Contents.published(tmp_path), SUITES["ablation"], "toy")
+    assert "   3  UniMP " in shown and "   -  w/o Context " in shown
+
+
+def test_a_topic_needs_two_rows_that_compare() -> None:
+    assert topic_sections(SUITES["ablation"], [ranked(), ranked(seed=1)]) == []
+    assert topic_sections(SUITES["ablation"], [ranked(settings={"gamma": "0"}), ranked(settings={"context": ""})]) == []
+
+
+def test_noise_belongs_to_the_corpus_that_it_was_put_into() -> None:
+    name, fingerprint = viewed("toy", "f" * 64, View.parse("NT"))
+    noisy = ranked(corpus=name, fingerprint=fingerprint)
+    of_another = ranked(corpus="toy+NV", fingerprint=viewed("toy", "0" * 64, View.parse("NV"))[1])
+    (section,) = topic_sections(SUITES["robustness"], [ranked(), noisy, of_another])
+    assert labels(section) == ["UniMP", "UniMP with NT"]
+    assert {row.reason for row in section.rows if not row.results} == {NO_RESULT}
+
+
+def test_a_model_of_another_budget_has_a_line_for_each() -> None:
+    baseline = {"task": "recommendation", "split": "new-user"}
+    results = [
+        ranked(split="new-user"),
+        make_result("sasrec", RANKS, settings={"epochs": "3"}, **baseline),
+        make_result("sasrec", RANKS, settings={"epochs": "9"}, **baseline),
+        make_result("popularity", RANKS, **baseline),
+    ]
+    (section,) = topic_sections(SUITES["new_user"], results)
+    assert labels(section) == ["UniMP", "SASRec (epochs=3)", "SASRec (epochs=9)", "Popularity"]
+    assert len({row.test.p_value for row in section.rows if row.test}) == 1
+
+
+def test_task_pages_leave_variants_to_their_topics(tmp_path: Path) -> None:
+    variant = ranked(settings={"fusion": "none", "epochs": "6"})
+    unclaimed = ranked(settings={"fusion": "none", "gamma": "0"})
+    adapted = ranked(after=(("search",),), tune={"trained": "lora"})
+    strategy = ranked(after=(SUITES["learning_strategy"].rows[2].fit_on,), tune={"trained": "output"})
+    assert only_in_topics(variant) and only_in_topics(adapted)
+    kept = [ranked(), ranked(settings={"epochs": "6"}), unclaimed, strategy]
+    assert not any(map(only_in_topics, kept))
+    for result in (variant, adapted, *kept):
+        place(tmp_path, result)
+    (section,) = sections([variant, adapted, *kept], registry.task_cards()["recommendation"])
+    assert len(section.rows) == len(kept) and "w/o Vision" not in pages(tmp_path)["recommendation.md"]
+    page = pages(tmp_path)["ablation.md"]
+    assert "| w/o Vision | fusion=none | 1 |" in page and "say nothing about Amazon" in page
+    assert "* w/o Fine-grained, w/o Context & Rew, w/o Context, w/o Rew: no result yet" in page
+
+
+def test_what_the_paper_prints_stands_beside_each_row(tmp_path: Path) -> None:
+    committed = Path(__file__).resolve().parents[2] / "leaderboards" / "reported"
+    (tmp_path / "reported").symlink_to(committed)
+    for result in (ranked(), ranked(settings={"gamma": "0"})):
+        place(tmp_path, result)
+    lines = pages(tmp_path)["ablation.md"].splitlines()
+    assert any(line.startswith("| w/o Rew | gamma=0 ") and "| 0.0302† |" in line for line in lines)
+    assert any(line.startswith("| w/o Vision | fusion=none | ") and "| 0.0284† |" in line for line in lines)
+    assert "Table 3" not in pages(tmp_path)["recommendation.md"]

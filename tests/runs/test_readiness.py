@@ -1,0 +1,167 @@
+"""What a corpus with a split of its own may lack: a part without examples, and users without a training interaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.files import Workspace
+from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.records import Histories
+from unimp_bench.registry import make_model, make_task
+from unimp_bench.runs.fitting import validation_scores
+from unimp_bench.runs.runner import RunRequest, run
+from unimp_bench.runs.tuning import Question, search, space_of
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+WHOLE = [TRAIN] * 4 + [VALIDATION, TEST]
+ITEMS = 12
+
+
+def write(folder: Path, parts: list[list[int]]) -> Corpus:
+    """Users u0, u1... of six interactions each with twelve items, the part of each as given."""
+    users = len(parts)
+    rng = np.random.default_rng(0)
+    items = np.concatenate([rng.permutation(ITEMS)[:6] for _ in range(users)])
+    items[:ITEMS] = np.arange(ITEMS)  # of the first two users, so that the catalogue has all
+    histories = Histories(
+        offsets=np.arange(users + 1) * 6,
+        items=items.astype(np.int32),
+        ratings=rng.integers(1, 6, users * 6).astype(np.float32),
+        times=np.arange(users * 6),
+    )
+    with CorpusWriter(folder) as writer:
+        writer.users([f"u{user}" for user in range(users)], ["shop"] * users, np.zeros(users, dtype=np.bool_))
+        names = [f"i{item}" for item in range(ITEMS)]
+        writer.items(names, ["shop"] * ITEMS, {"title": pa.array([f"Strap {name}" for name in names])})
+        writer.histories(histories)
+        writer.parts(np.concatenate(parts).astype(np.uint8))
+        writer.finish(
+            source="test",
+            licence="none",
+            synthetic=True,
+            options={},
+            inputs={},
+            domains=("shop",),
+            new_domains=(),
+            bad_lines={},
+        )
+    return Corpus.open(folder)
+
+
+def ask(corpus: Corpus, home: Path, task: str, model: str, **settings: Any) -> Any:
+    return run(RunRequest(task=task, model=model, corpus=corpus.folder, settings=settings), Workspace(home))[0]
+
+
+@pytest.fixture
+def unvalidated(tmp_path: Path) -> Corpus:
+    """A corpus whose split has no validation part."""
+    return write(tmp_path / "unvalidated", [[TRAIN] * 4 + [TEST] * 2] * 8)
+
+
+@pytest.fixture
+def cold(tmp_path: Path) -> Corpus:
+    """All interactions of u3 are in the test part."""
+    return write(tmp_path / "cold", [WHOLE if user != 3 else [TEST] * 6 for user in range(8)])
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "settings"),
+    [
+        ("recommendation", "sasrec", {"epochs": 1}),
+        ("recommendation", "mf", {"epochs": 1}),
+        ("preference", "sancl", {"epochs": 1}),
+        ("preference", "item-mean", {}),
+        ("preference", "bias", {}),
+        ("preference", "rating-mf", {}),
+    ],
+)
+def test_a_model_that_selects_by_validation_is_refused_where_there_is_none(
+    unvalidated: Corpus, tmp_path: Path, task: str, model: str, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match=f"no validation examples of {task} .* mark rows"):
+        ask(unvalidated, tmp_path, task, model, **settings)
+    assert not list(tmp_path.glob("runs/fits/*/model*"))
+
+
+@pytest.mark.parametrize(("task", "model"), [("recommendation", "popularity"), ("preference", "global-mean")])
+def test_a_model_that_selects_nothing_needs_no_validation_part(
+    unvalidated: Corpus, tmp_path: Path, task: str, model: str
+) -> None:
+    assert ask(unvalidated, tmp_path, task, model).examples == 16
+
+
+def test_nothing_is_tuned_without_validation_examples(unvalidated: Corpus, tmp_path: Path) -> None:
+    question = Question("recommendation", "transition-graph", unvalidated.folder, 0, {})
+    space = space_of("transition-graph", {}, {})
+    with pytest.raises(UsageError, match="corpus 'unvalidated' has no validation examples of recommendation"):
+        search(question, space, 2, Workspace(tmp_path), lambda count, trial: pytest.fail("it was tried"))
+    assert not list(tmp_path.glob("runs/fits/*"))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([TRAIN] * 5 + [VALIDATION], "no test examples of recommendation .* nothing to score"),
+        ([VALIDATION] * 3 + [TEST] * 3, "no training examples of recommendation .* nothing to learn from"),
+    ],
+)
+def test_other_parts_without_examples_are_refused(tmp_path: Path, parts: list[int], message: str) -> None:
+    corpus = write(tmp_path / "lacking", [parts] * 4)
+    with pytest.raises(UsageError, match=message):
+        ask(corpus, tmp_path, "recommendation", "popularity")
+    assert not list(tmp_path.glob("runs/fits/*/model*"))
+
+
+@pytest.mark.parametrize("protocol", ["paper", "masked"])
+def test_examples_of_users_that_a_model_cannot_score_count_as_missed(
+    cold: Corpus, tmp_path: Path, protocol: Any
+) -> None:
+    request = RunRequest(
+        task="recommendation", model="mf", corpus=cold.folder, protocol=protocol, settings={"epochs": 1}
+    )
+    workspace = Workspace(tmp_path)
+    result, _ = run(request, workspace)
+    rows = pq.read_table(workspace.runs / result.spec.key / "predictions.parquet").to_pylist()
+    missed = [row for row in rows if "/u3/" in row["id"]]
+    assert result.examples == len(rows) == 7 + 6 and len(missed) == 6
+    assert all(row["rank"] == ITEMS and row["items"] == [] for row in missed)
+    assert all(len(row["items"]) > 0 for row in rows if "/u3/" not in row["id"])
+    hits = [row["rank"] <= 10 for row in rows]
+    assert result.metrics["HR@10"].value == pytest.approx(np.mean(hits))
+    said = "6 of 13 test examples are of users without a training interaction, whom mf cannot score (1: u3)"
+    assert any(remark == f"{said}: they count as missed" for remark in result.remarks)
+
+
+def test_a_model_of_new_users_scores_them(cold: Corpus, tmp_path: Path) -> None:
+    result = ask(cold, tmp_path, "recommendation", "popularity")
+    assert result.examples == 13 and not any("cannot score" in remark for remark in result.remarks)
+
+
+def test_where_nothing_can_be_missed_they_are_refused_before_the_fit(cold: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"whom rating-mf cannot score \(1: u3\); run a model that scores new users"):
+        ask(cold, tmp_path, "preference", "rating-mf")
+    assert not list(tmp_path.glob("runs/fits/*"))
+
+
+def test_a_model_that_knows_none_of_the_users_is_refused(tmp_path: Path) -> None:
+    corpus = write(tmp_path / "strangers", [[TRAIN] * 4 + [VALIDATION] * 2] * 4 + [[TEST] * 6] * 4)
+    with pytest.raises(UsageError, match=r"24 of 24 test .* cannot score \(4: u4, u5, u6, ...\); run a model"):
+        ask(corpus, tmp_path, "recommendation", "mf", epochs=1)
+
+
+def test_a_validation_score_that_is_not_finite_is_an_error(
+    cold: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_task("recommendation")
+    monkeypatch.setattr(type(kind_of(task.kind)), "validation", lambda *_: {"paper": 0.5, "masked": float("nan")})
+    setting = Setting(task, cold, "paper", tmp_path, "mine")
+    with pytest.raises(ModelError, match="mine: the validation scores of recommendation are not all finite"):
+        validation_scores(make_model("popularity"), task.examples(cold, "loo", "validation"), setting)

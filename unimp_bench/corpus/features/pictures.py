@@ -1,0 +1,122 @@
+"""Picture features: every picture goes through a frozen open_clip encoder once, and the result is kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from unimp_bench.corpus import Items
+from unimp_bench.corpus.features import VERSIONS
+from unimp_bench.corpus.features.encoder import RANDOM_SEED, TINY, TINY_VISION, encode_pictures, load_encoder
+from unimp_bench.corpus.features.vectors import ItemVectors, kept_vectors
+from unimp_bench.corpus.pictures import PIXELS
+from unimp_bench.files import kept_array, mapped
+from unimp_bench.records import BoolArray, FloatArray, IntArray
+
+_SAMPLE = 1000
+_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class PictureFeatures:
+    """Patch tokens of the pictures of a corpus.
+
+    Attributes:
+        rows: (items,) int64 row of each item's picture in ``tokens``, -1 for items without one.
+        tokens: (pictures, patches, width) float16, memory-mapped.
+        mean, spread: (width,) float32 over the pictures (a sample of them where they are many).
+    """
+
+    rows: IntArray
+    tokens: npt.NDArray[np.float16]
+    mean: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32]
+
+    @property
+    def width(self) -> int:
+        return int(self.tokens.shape[2])
+
+    def of(self, items: IntArray) -> npt.NDArray[np.float32]:
+        """(items, patches, width) float32 of items that have a picture, each channel standardised.
+
+        What all pictures have in common is most of what an encoder says of one, and tells nothing apart.
+        """
+        return (self.tokens[self.rows[items]].astype(np.float32) - self.mean) / self.spread
+
+
+def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -> PictureFeatures | None:
+    """Features of all pictures, from ``cache`` where they were computed before; None for a corpus without pictures.
+
+    The patch tokens are those before the encoder's final projection, without the class token (OpenFlamingo).
+
+    Raises:
+        UsageError: open_clip has no such encoder or weights.
+        DataError: a picture file cannot be decoded.
+    """
+    if not items.has_picture.any():
+        return None
+    path = cache / f"pictures-{_key(items, encoder, pretrained)}.npy"
+    pictures = int(items.has_picture.sum())
+    tokens = kept_array(path, lambda partial: _write_tokens(partial, items, encoder, pretrained), pictures)
+    rows = np.where(items.has_picture, np.cumsum(items.has_picture) - 1, -1)
+    seen = tokens[:: max(1, len(tokens) // _SAMPLE)].astype(np.float32)
+    return PictureFeatures(rows, tokens, seen.mean(axis=(0, 1)), seen.std(axis=(0, 1)) + 1e-6)
+
+
+def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) -> ItemVectors | None:
+    """One vector a picture, from ``cache`` where it was computed before; None for a corpus without pictures.
+
+    An open_clip encoder gives what it was trained to give: its pooled and projected output (768 for ViT-L/14).
+    ``tiny`` was trained for nothing and pools nothing: mean and spread of its patch tokens (256) stand for it, since
+    patterns and shapes of the sample's pictures can be read from the spread and less well from the mean alone.
+
+    Raises:
+        UsageError: open_clip has no such encoder or weights.
+        DataError: a picture file cannot be decoded.
+    """
+    if not items.has_picture.any():
+        return None
+
+    def compute() -> tuple[FloatArray, BoolArray]:
+        if encoder == TINY:
+            features = picture_features(items, encoder, pretrained, cache)
+            assert features is not None
+            return _patch_statistics(features.tokens), items.has_picture
+        visual, prepare = load_encoder(encoder, pretrained)
+        pooled = [batch.float().cpu().numpy() for batch in encode_pictures(items, visual, prepare)]
+        return np.concatenate(pooled), items.has_picture
+
+    path = cache / f"picture-vectors-{_key(items, encoder, pretrained)}.npy"
+    return kept_vectors(path, f"{encoder} {pretrained}".strip(), compute)
+
+
+def _key(items: Items, encoder: str, pretrained: str) -> str:
+    weights = pretrained or f"random {RANDOM_SEED}"
+    told = f"{VERSIONS['pictures']}/{PIXELS}/{encoder}/{weights}/{TINY_VISION}/{items.fingerprint}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _write_tokens(path: Path, items: Items, encoder: str, pretrained: str) -> None:
+    """Encode all pictures, a batch at a time, straight into the file."""
+    visual, prepare = load_encoder(encoder, pretrained, tokens=True)
+    table: npt.NDArray[np.float16] | None = None
+    start = 0
+    for _, batch in encode_pictures(items, visual, prepare):
+        tokens = batch.to(torch.float16).cpu().numpy()
+        if table is None:
+            table = mapped(path, np.float16, (int(items.has_picture.sum()), *tokens.shape[1:]))
+        table[start : start + len(tokens)] = tokens
+        start += len(tokens)
+    assert isinstance(table, np.memmap)
+    table.flush()
+
+
+def _patch_statistics(tokens: npt.NDArray[np.float16]) -> FloatArray:
+    """(pictures, 2 * width) float32: mean and standard deviation of the tokens of each picture, channel by channel."""
+    blocks = (tokens[start : start + _BLOCK].astype(np.float32) for start in range(0, len(tokens), _BLOCK))
+    return np.concatenate([np.concatenate([block.mean(axis=1), block.std(axis=1)], axis=1) for block in blocks])

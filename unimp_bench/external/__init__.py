@@ -1,1 +1,0 @@
-"""Scores predictions that somebody else made: a Parquet or JSONL file becomes a result like any other."""

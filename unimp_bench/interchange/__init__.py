@@ -1,0 +1,1 @@
+"""Exchange with others: instruction datasets out, predictions and results in."""

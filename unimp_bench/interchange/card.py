@@ -1,0 +1,158 @@
+"""The card of a dataset: what the Hugging Face loader and a reader have to know, from the record of the export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from unimp_bench.contracts import Task, TaskCard
+from unimp_bench.corpus import Manifest
+from unimp_bench.interchange.record import Export
+from unimp_bench.markdown import plain
+
+COLUMNS = {
+    "id": ("string", "`task/split/part/user/place`, the place of the target in the user's sequence; unique"),
+    "task": ("string", "name of the task"),
+    "split": ("string", "`loo`, `new-user`, `new-domain` or `global-time`"),
+    "part": ("string", "`train`, `validation` or `test`"),
+    "domain": ("string", "the user's domain"),
+    "user": ("string", "the user, by the name of the source"),
+    "history": ("list of string", "all items before the target, oldest first"),
+    "history_ratings": ("list of float32", "the user's ratings of them; null where there is none"),
+    "history_times": ("list of int64", "seconds since 1970, or the place in the sequence, as the source has it"),
+    "query": ("string", "what the user asks for"),
+    "shown": ("list of string", "the items that the instruction names: the one to judge, candidates, retrieved ones"),
+    "shown_pictures": ("list of string", "their pictures; null for an item without one"),
+    "instruction": ("string", "the words of the task, with the query and the shown items in words"),
+    "target": ("string", "the answer: an item, a rating, a sentence, the chosen items, or the codes of a picture"),
+    "target_items": ("list of string", "the items that are the answer, or that it is about"),
+    "target_pictures": ("list of string", "their pictures; null for an item without one"),
+    "target_rating": ("float32", "the true rating, for rating tasks"),
+}
+ITEM_COLUMNS = {
+    "item": ("string", "the item, by the name of the source"),
+    "domain": ("string", "its domain"),
+    "words": ("string", "the item as instructions and prompts write it: `[IMG] Category c Price p ... [EOC]`"),
+    "picture": ("string", "its picture; null for an item without one"),
+    "attributes": ("struct", "its attributes as the corpus has them"),
+}
+
+
+def card_text(export: Export, card: TaskCard, task: Task, manifest: Manifest) -> str:
+    """README.md of a dataset: a YAML header that names the files of every split, then Markdown."""
+    invented = " The corpus is generated: nothing here says anything about a real store." if manifest.synthetic else ""
+    sections = [
+        _header(export),
+        f"# {export.task} on {export.corpus}",
+        f"What is asked: {plain(card.about)}. Instructions for multi-modal personalization, after *Towards Unified "
+        f"Multi-Modal Personalization* (UniMP, ICLR 2024), drawn from the corpus `{export.corpus}`.{invented}",
+        f"> {plain(task.instruction)}",
+        "## Load",
+        _LOADING.replace("SPLIT", next(iter(export.parts))),
+        "## Splits",
+        _splits(export),
+        *(_skipped(export.skipped) if export.skipped else ()),
+        *(_candidates(export) if any(part.candidates for part in export.parts.values()) else ()),
+        "## Columns",
+        "A column that the task does not have is null.",
+        _table(("column", "type", "what it is"), ((f"`{name}`", *about) for name, about in COLUMNS.items())),
+        "## Items",
+        "`items.parquet`, the configuration `items`: one row for every item of the corpus.",
+        _table(("column", "type", "what it is"), ((f"`{name}`", *about) for name, about in _item_columns(manifest))),
+        f"{export.pictures:,} pictures lie in `pictures/`; paths are relative to this folder, so it can be moved whole."
+        if export.pictures
+        else "The corpus has no pictures.",
+        "## Source",
+        _table(("", ""), _source(export, manifest)),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+_LOADING = """```python
+from datasets import load_dataset
+
+folder = "."  # the path of this folder
+examples = load_dataset(folder)["SPLIT"]
+items = load_dataset(folder, "items", split="catalogue")
+words = dict(zip(items["item"], items["words"]))
+
+example = examples[0]
+prompt = " ".join([*(words[item] for item in example["history"][-5:]), example["instruction"]])
+answer = example["target"]
+```"""
+
+
+def _header(export: Export) -> str:
+    lines = ["---", f"pretty_name: {json.dumps(f'{export.task} on {export.corpus}')}", "license: other", "configs:"]
+    lines += ["- config_name: default", "  default: true", "  data_files:"]
+    for name in export.parts:
+        lines += [f"  - split: {name}", f"    path: data/{name.replace('_', '-')}-*.parquet"]
+    lines += ["- config_name: items", "  data_files:", "  - split: catalogue", "    path: items.parquet", "---"]
+    return "\n".join(lines)
+
+
+def _splits(export: Export) -> str:
+    rows = (
+        (f"`{name}`", f"{part.examples:,}", f"{part.users:,}", " / ".join(f"{length:,g}" for length in part.history))
+        for name, part in export.parts.items()
+    )
+    return _table(("split", "examples", "users", "history: shortest / median / longest"), rows)
+
+
+def _skipped(skipped: Mapping[str, str]) -> tuple[str, ...]:
+    return ("Not in this dataset:", "\n".join(f"* `{name}`: {plain(reason)}" for name, reason in skipped.items()))
+
+
+def _candidates(export: Export) -> tuple[str, ...]:
+    rows = (
+        (f"`{name}`", _spread(part.candidates), _spread(part.suitable))
+        for name, part in export.parts.items()
+        if part.candidates
+    )
+    return (
+        "## Candidates",
+        "Examples by the number of candidates, and by the number of those to be chosen.",
+        _table(("split", "candidates: examples", "to be chosen: examples"), rows),
+    )
+
+
+def _spread(histogram: Mapping[int, int]) -> str:
+    return ", ".join(f"{number}: {count:,}" for number, count in histogram.items())
+
+
+def _item_columns(manifest: Manifest) -> list[tuple[str, tuple[str, str]]]:
+    columns = dict(ITEM_COLUMNS)
+    kind, about = columns.pop("attributes")
+    if manifest.attributes:
+        columns["attributes"] = (kind, f"{about}: {', '.join(plain(name) for name in manifest.attributes)}")
+    return list(columns.items())
+
+
+def _source(export: Export, manifest: Manifest) -> Iterable[tuple[str, str]]:
+    yield "corpus", f"`{export.corpus}`, read from {plain(manifest.source)}"
+    yield "licence of the source", plain(manifest.licence)
+    yield "fingerprint of the corpus", f"`{export.fingerprint}`"
+    yield "domains", ", ".join(plain(name) for name in manifest.domains)
+    yield "task and version", f"`{export.task}` {export.task_version}"
+    for name, value in export.options.items():
+        yield f"option {plain(name)}", f"{plain(str(value)) or 'none'}"
+    if export.task == "explanation":
+        yield "sentences", _sentences(manifest.options.get("explanations"))
+
+
+def _sentences(account: object) -> str:
+    """Where the explanations come from, as the corpus recorded it."""
+    if not isinstance(account, dict):
+        return "the corpus does not say how they were chosen"
+    chosen: dict[str, list[str]] = {}
+    for domain, entry in account.items():
+        chosen.setdefault(str(entry.get("by", "unknown")), []).append(plain(str(domain)))
+    known = {
+        "rule": "picked from the user's review by the rule of this project (an opinion on a feature)",
+        "sentires": "extracted by the Sentires toolkit",
+    }
+    return "; ".join(f"{known.get(by, plain(by))}: {', '.join(domains)}" for by, domains in chosen.items())
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows))

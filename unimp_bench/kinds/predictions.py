@@ -1,0 +1,261 @@
+"""Reads predictions files of any kind, Parquet or JSONL, in bounded memory. The file is not trusted."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import math
+import re
+import reprlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from unimp_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from unimp_bench.kinds.base import Setting
+    from unimp_bench.records import Examples
+
+
+Fields = Mapping[str, object]
+"""The cells of one row by column; a cell without a value is None or absent."""
+
+ID = "id"
+MAX_LIST = 4096
+
+_quote = reprlib.Repr()
+_quote.maxstring = _quote.maxother = 100
+
+
+class AnswerError(ValueError):
+    """An answer is not what its kind asks for; the message ends a sentence that names the row."""
+
+
+class AnswerReader(ABC):
+    """Takes the answers to some examples from a file, a row at a time, in any order.
+
+    Attributes:
+        columns: those of the answer.
+        ignored: those that ``unimp-bench run`` writes beside it.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    ignored: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def __init__(self, examples: Examples, setting: Setting) -> None: ...
+
+    @abstractmethod
+    def take(self, example: int, fields: Fields) -> None:
+        """Keep the answer to one example.
+
+        Raises:
+            AnswerError: it is none.
+        """
+
+    @abstractmethod
+    def finish(self) -> Any:
+        """The prediction, of the kind's own type, once every example has its answer.
+
+        Raises:
+            AnswerError: the answers do not fit together.
+        """
+
+
+def quoted(value: object) -> str:
+    """A value from a file as errors show it: short, on one line, nothing in it that a terminal obeys."""
+    return _quote.repr(value)
+
+
+def number(value: object, what: str) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise AnswerError(f"{what} is {quoted(value)}, no finite number")
+    return float(value)
+
+
+def whole(value: object, what: str) -> int:
+    """A whole number; one written as ``3.0`` is whole."""
+    if number(value, what) % 1:
+        raise AnswerError(f"{what} is {quoted(value)}, no whole number")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def listed(value: object, what: str) -> list[object]:
+    """A list of at most ``MAX_LIST`` values of any type."""
+    if not isinstance(value, list):
+        raise AnswerError(f"{what} is {quoted(value)}, no list")
+    if len(value) > MAX_LIST:
+        raise AnswerError(f"{what} has {len(value):,} values, more than {MAX_LIST:,}")
+    return value
+
+
+def named(value: object, what: str) -> list[str]:
+    """A list of items by their source names."""
+    names = listed(value, what)
+    for name in names:
+        if not isinstance(name, str):
+            raise AnswerError(f"{what} holds {quoted(name)}; items are named by strings")
+    return names  # type: ignore[return-value]
+
+
+MAX_LINE = 1 << 20
+_ROWS_AT_ONCE = 256
+_BYTES_AT_ONCE = 256 << 20
+_BYTES_IN_GROUP = 2 << 30
+_PARQUET = b"PAR1"
+_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls an index in a Parquet file."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prediction: where it stands in the file, counted from 1, and its cells."""
+
+    place: str
+    fields: Fields
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """An open file of predictions.
+
+    Attributes:
+        name: without its folder.
+        sha256: of the content, hexadecimal.
+        stream: at its beginning.
+    """
+
+    name: str
+    sha256: str
+    stream: BinaryIO
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[PredictionFile]:
+        """Open a file for one reading.
+
+        Raises:
+            DataError: there is no such file, or its name does not fit on a line.
+        """
+        if not path.is_file():
+            raise DataError(f"there is no predictions file {quoted(str(path))}")
+        if not path.name.isprintable():
+            raise DataError(f"the file name {quoted(path.name)} holds characters that cannot be shown; rename it")
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            stream.seek(0)
+            yield cls(path.name, digest, stream)
+
+    def rows(self, reader: type[AnswerReader]) -> Iterator[Row]:
+        """All rows, with the columns that ``reader`` wants; those that it ignores are left out.
+
+        Raises:
+            DataError: the file is neither Parquet nor JSONL, is damaged, too large in a place, or has a column that
+                means nothing.
+        """
+        is_parquet = self.stream.read(len(_PARQUET)) == _PARQUET
+        self.stream.seek(0)
+        return self._parquet(reader) if is_parquet else self._jsonl(reader)
+
+    def _jsonl(self, reader: type[AnswerReader]) -> Iterator[Row]:
+        number = 0
+        while line := self.stream.readline(MAX_LINE + 1):
+            number += 1
+            place = f"line {number}"
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            if len(line) > MAX_LINE:
+                raise DataError(f"{self.name}, {place}: is longer than {MAX_LINE:,} bytes")
+            if not line.strip():
+                continue
+            try:
+                fields = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise DataError(
+                    f"{self.name}, {place}: is no JSON ({error.msg}); predictions are a Parquet file or one JSON "
+                    "object a line"
+                ) from None
+            if not isinstance(fields, dict):
+                raise DataError(f"{self.name}, {place}: is no JSON object but {quoted(fields)}")
+            self._check_columns(fields, reader, f", {place}")
+            yield Row(place, fields)
+
+    def _parquet(self, reader: type[AnswerReader]) -> Iterator[Row]:
+        try:
+            file = pq.ParquetFile(self.stream)
+            wanted = self._check_schema(file, reader)
+            number = 0
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
+                self._check_size(batch, number)
+                for fields in batch.to_pylist():
+                    number += 1
+                    yield Row(f"row {number}", fields)
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            reason = quoted(" ".join(str(error).split()))
+            raise DataError(f"{self.name} is damaged: its Parquet cannot be read ({reason})") from None
+
+    def _check_schema(self, file: pq.ParquetFile, reader: type[AnswerReader]) -> list[str]:
+        """The columns to read."""
+        names = list(file.schema_arrow.names)
+        self._check_columns(names, reader, "")
+        doubled = [name for name, count in Counter(names).items() if count > 1]
+        if doubled:
+            raise DataError(f"{self.name} has the column {quoted(doubled[0])} twice")
+        wanted = [name for name in names if name not in reader.ignored]
+        for name in wanted:
+            kind = file.schema_arrow.field(name).type
+            if not _is_plain(kind.value_type if _is_list(kind) else kind):
+                raise DataError(
+                    f"{self.name}: column {name} is of type {quoted(str(kind))}, which holds no predictions"
+                )
+        groups = (file.metadata.row_group(group) for group in range(file.metadata.num_row_groups))
+        if any(group.total_byte_size > _BYTES_IN_GROUP for group in groups):
+            raise DataError(f"{self.name} has a row group of more than 2 GiB; write it with smaller ones")
+        return wanted
+
+    def _check_columns(self, names: Iterable[str], reader: type[AnswerReader], place: str) -> None:
+        known = (ID, *reader.columns)
+        names = list(names)
+        for name in names:
+            if _INDEX.fullmatch(name):
+                raise DataError(
+                    f"{self.name}{place}: column {quoted(name)} is the index of a pandas table; write the file with "
+                    "to_parquet(..., index=False)"
+                )
+            if name not in known and name not in reader.ignored:
+                raise DataError(
+                    f"{self.name}{place}: column {quoted(name)} means nothing; predictions have {', '.join(known)}"
+                )
+        if ID not in names:
+            raise DataError(f"{self.name}{place}: has no column {ID}; predictions have {', '.join(known)}")
+
+    def _check_size(self, batch: pa.RecordBatch, number: int) -> None:
+        rows = f"{self.name}, rows {number + 1} to {number + len(batch)}"
+        if batch.nbytes > _BYTES_AT_ONCE:
+            raise DataError(f"{rows}: are larger than {_BYTES_AT_ONCE:,} bytes together")
+        for column in batch.columns:
+            if _is_list(column.type) and (pc.max(pc.list_value_length(column)).as_py() or 0) > MAX_LIST:
+                raise DataError(f"{rows}: a list has more than {MAX_LIST:,} values")
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Text, a number, or nothing at all: a column of empty lists or of nulls has that type."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+    return any(check(kind) for check in checks)

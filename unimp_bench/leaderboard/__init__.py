@@ -1,1 +1,0 @@
-"""Published results to markdown tables."""

@@ -1,0 +1,138 @@
+"""What a process uses of its machine: device, threads, memory, and its sibling processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from unimp_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+VARIABLE = "UNIMP_BENCH_DEVICE"
+"""The choice, for this process and those it starts; without it a graphics card where there is one, else the CPU."""
+
+_FORM = re.compile(r"cpu|cuda(:\d+)?")
+
+
+def choose_device(name: str) -> None:
+    """Compute on ``cpu``, ``cuda`` or ``cuda:N`` from now on.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    _checked(name)
+    os.environ[VARIABLE] = name
+
+
+def device() -> torch.device:
+    """The device of every network, its inputs and its training.
+
+    Raises:
+        UsageError: the chosen one is not there.
+    """
+    import torch
+
+    name = os.environ.get(VARIABLE) or ("cuda" if torch.cuda.is_available() else "cpu")
+    return _checked(name)
+
+
+def _checked(name: str) -> torch.device:
+    import torch
+
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = ", ".join(["cpu", *(["cuda"] if cards else []), *(f"cuda:{number}" for number in range(cards))])
+    found = torch.device(name) if _FORM.fullmatch(name) else None
+    if found is None or (found.type == "cuda" and (found.index or 0) >= cards):
+        raise UsageError(f"no device {name!r} is here; there is {there}")
+    if found.index is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(f"each of several processes has a card of its own, not all of them {name}; name cuda")
+    return found
+
+
+COUNT = "OMP_NUM_THREADS"
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+"""The standard's variable, and that of GCC's OpenMP, which PyPI's torch brings."""
+
+
+def share_cores(environment: MutableMapping[str, str], processes: int = 1) -> None:
+    """Set how a process computes beside others; what the user has set stays.
+
+    Args:
+        environment: of a process that has not imported torch or NumPy yet: they read it once.
+        processes: that are started together to share this machine's cores evenly; 1 leaves it all of them.
+    """
+    if not WAITING.keys() & environment.keys():  # either of the two alone says how to wait
+        environment.update(WAITING)
+    if processes > 1:
+        environment.setdefault(COUNT, str(max(1, (os.cpu_count() or 1) // processes)))
+
+
+def peak_memory_mib() -> float:
+    """Largest resident size of this process so far, in MiB (``ru_maxrss`` is KiB on Linux, bytes on macOS)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+T = TypeVar("T")
+
+# A helper waits as long as the main process validates and scores.
+_PATIENCE = timedelta(days=2)
+
+
+def helping() -> bool:
+    """Whether this process stands beside the main one."""
+    return int(os.environ.get("RANK", "0")) > 0
+
+
+def join() -> int:
+    """Meet the other processes, where that has not happened yet; how many there are."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return 1
+    from accelerate import PartialState
+
+    # Without a graphics card accelerate would take each process for one that is alone.
+    state = PartialState(cpu=device().type == "cpu", timeout=_PATIENCE)
+    return int(state.num_processes)
+
+
+def main_says(ask: Callable[[], T]) -> T:
+    """What ``ask`` returns in the main process, in every process; each waits here for all others.
+
+    Raises:
+        SystemExit: the main process has ended, and said why.
+    """
+    if join() == 1:
+        return ask()
+    from accelerate.utils import broadcast_object_list
+
+    said: list[Any] = [None if helping() else ask()]
+    try:
+        broadcast_object_list(said)
+    except RuntimeError:
+        raise SystemExit(1) from None
+    answer: T = said[0]
+    return answer
+
+
+def wait() -> None:
+    """Wait for all other processes."""
+    main_says(lambda: None)
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """The main process goes through the block, then the others, which find what it has put into the cache."""
+    if helping():
+        wait()
+    yield
+    if not helping():
+        wait()

@@ -1,0 +1,228 @@
+"""Whether the rank metrics of a row are compatible, as an integer program over definitions of the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from functools import cache, lru_cache
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import linprog
+
+from unimp_bench.metrics.ranking import Measure, RankMetric
+from unimp_bench.records import FloatArray
+from unimp_bench.reports.audit.table.reading import Cell
+
+LOG_DIGITS = 50
+"""Logarithms are irrational: they are taken to so many digits and exact arithmetic goes on from there."""
+
+Gain = Callable[[int], Fraction]
+
+
+@cache
+def _ln(number: int) -> Decimal:
+    with localcontext(prec=LOG_DIGITS):
+        return Decimal(number).ln()
+
+
+def _log_ratio(numerator: int, denominator: int) -> Fraction:
+    with localcontext(prec=LOG_DIGITS):
+        return Fraction(_ln(numerator) / _ln(denominator))
+
+
+def _discount(rank: int) -> Fraction:
+    return _log_ratio(2, rank + 1)
+
+
+def _discount_from_third(rank: int) -> Fraction:
+    return Fraction(1) if rank == 1 else _log_ratio(2, rank)
+
+
+def _natural_discount(rank: int) -> Fraction:
+    with localcontext(prec=LOG_DIGITS):
+        return Fraction(1 / _ln(rank + 1))
+
+
+def _reciprocal(rank: int) -> Fraction:
+    return Fraction(1, rank)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One reading of a row's cells.
+
+    Attributes:
+        name: what a table calls it, as the end of "consistent if ...".
+        ndcg, mrr: gains of a rank, which fall with it.
+        uncut: the measure whose sum goes over the whole ranking, whatever K is printed.
+        apart: the cells of each measure, or of each K, may come from a run of their own.
+        truncated: digits were cut off after the last one instead of rounded.
+    """
+
+    name: str
+    ndcg: Gain = _discount
+    mrr: Gain = _reciprocal
+    uncut: Measure | None = None
+    apart: Literal["measure", "cutoff"] | None = None
+    truncated: bool = False
+
+    def gains(self, metric: RankMetric, ranks: int) -> list[Fraction]:
+        """Gains of the ranks ``1..ranks``, 0 beyond the cutoff."""
+        gain = {"HR": _one, "NDCG": self.ndcg, "MRR": self.mrr}[metric.measure]
+        last = ranks if metric.measure == self.uncut else metric.cutoff
+        return [gain(rank) if rank <= last else Fraction(0) for rank in range(1, ranks + 1)]
+
+    def run(self, metric: RankMetric) -> str:
+        """Which run a cell comes from; equal for the cells of one run."""
+        return str(getattr(metric, self.apart)) if self.apart else ""
+
+
+def _one(rank: int) -> Fraction:
+    return Fraction(1)
+
+
+STANDARD = Definition("every cell is what its name says")
+
+ALTERNATIVES = (
+    Definition("MRR is over the whole ranking, not cut at K", uncut="MRR"),
+    Definition("NDCG is over the whole ranking, not cut at K", uncut="NDCG"),
+    Definition("NDCG discounts by 1/log2(rank) from rank 2 on", ndcg=_discount_from_third),
+    Definition("NDCG is a DCG with the natural logarithm, 1/ln(rank + 1), not normalised", ndcg=_natural_discount),
+    Definition(
+        "ranks are counted one too high in NDCG and MRR",
+        ndcg=lambda rank: _discount(rank + 1),
+        mrr=lambda rank: _reciprocal(rank + 1),
+    ),
+    Definition("digits were cut off, not rounded", truncated=True),
+    Definition("the cells of each K come from a run of their own", apart="cutoff"),
+    Definition("the cells of each measure come from a run of their own", apart="measure"),
+)
+
+
+TOLERANCE = Fraction(1, 10**6)
+"""In units of the last digit: a proven miss below it is none, and the two bounds are never further apart."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The histograms that come nearest to some cells.
+
+    Attributes:
+        proven: no histogram comes nearer than this, in units of the last digit; below 0 where there is room.
+        reached: what the one that was found reaches.
+        weights: of each cell in the proof; cells of weight 0 play no part in it.
+    """
+
+    proven: Fraction
+    reached: Fraction
+    weights: tuple[Fraction, ...]
+
+    @property
+    def consistent(self) -> bool:
+        return self.proven <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class _Program:
+    """Cells as inequalities, exact.
+
+    Attributes:
+        gains: a row a cell; the histograms of several runs stand one after the other.
+        runs: the columns of each run.
+        values, halves: of each cell, in units of the last digit.
+        scale: how many units make 1.
+    """
+
+    gains: tuple[tuple[Fraction, ...], ...]
+    runs: tuple[slice, ...]
+    values: tuple[Fraction, ...]
+    halves: tuple[Fraction, ...]
+    scale: int
+
+    @classmethod
+    def of(cls, cells: tuple[Cell, ...], definition: Definition) -> _Program:
+        scale = 10 ** max(cell.digits for cell in cells)
+        ranks = max(cell.metric.cutoff for cell in cells) + 1
+        names = list(dict.fromkeys(definition.run(cell.metric) for cell in cells))
+        runs = tuple(slice(place * ranks, (place + 1) * ranks) for place in range(len(names)))
+        gains = []
+        for cell in cells:
+            row = [Fraction(0)] * (ranks * len(names))
+            row[runs[names.index(definition.run(cell.metric))]] = definition.gains(cell.metric, ranks)
+            gains.append(tuple(row))
+        halves = tuple(cell.unit * scale / 2 for cell in cells)
+        middles = halves if definition.truncated else (Fraction(0),) * len(cells)
+        values = tuple(cell.count * cell.unit * scale + middle for cell, middle in zip(cells, middles, strict=True))
+        return cls(tuple(gains), runs, values, halves, scale)
+
+    def reached(self, found: FloatArray) -> Fraction:
+        """The least t of a histogram, made one exactly: no share below 0, no sum above 1."""
+        shares = [max(Fraction(0), Fraction(float(share))) for share in found]
+        for run in self.runs:
+            excess = max(Fraction(1), sum(shares[run], Fraction(0)) / self.scale)
+            shares[run] = [share / excess for share in shares[run]]
+        return max(
+            abs(_dot(row, shares) - value) - half
+            for row, value, half in zip(self.gains, self.values, self.halves, strict=True)
+        )
+
+    def proven(self, above: FloatArray, below: FloatArray) -> tuple[Fraction, tuple[Fraction, ...]]:
+        """The bound that dual values give, (cells,) of each side, and the weight of each cell in it."""
+        sides = [[max(Fraction(0), Fraction(float(weight))) for weight in side] for side in (above, below)]
+        total = sum(map(sum, sides), Fraction(0))
+        pairs = [(upper / total, lower / total) for upper, lower in zip(*sides, strict=True)]
+        signed = [upper - lower for upper, lower in pairs]
+        weights = tuple(upper + lower for upper, lower in pairs)
+        bound = -_dot(signed, self.values) - _dot(weights, self.halves)
+        for run in self.runs:
+            columns = zip(*(row[run] for row in self.gains), strict=True)
+            bound -= self.scale * max(Fraction(0), *(-_dot(signed, column) for column in columns))
+        return bound, weights
+
+    def inequalities(self) -> tuple[FloatArray, FloatArray]:
+        """``A y <= b`` in floating point: above the cells, below them, and the sum of each run."""
+        gains, values, halves = (np.array(part, dtype=np.float64) for part in (self.gains, self.values, self.halves))
+        sums = np.zeros((len(self.runs), gains.shape[1]))
+        for row, run in zip(sums, self.runs, strict=True):
+            row[run] = 1
+        limits = np.full(len(self.runs), float(self.scale))
+        return np.vstack([gains, -gains, sums]), np.concatenate([values + halves, halves - values, limits])
+
+
+@lru_cache(maxsize=8192)
+def nearest(cells: tuple[Cell, ...], definition: Definition = STANDARD) -> Fit:
+    """How near histograms of target ranks come to cells under a definition."""
+    program = _Program.of(cells, definition)
+    matrix, limits = program.inequalities()
+    slack = np.zeros((len(limits), 1))
+    slack[: 2 * len(cells)] = -1
+    cost = np.zeros(matrix.shape[1] + 1)
+    cost[-1] = 1
+    bounds = [(0, None)] * matrix.shape[1] + [(None, None)]
+    found = linprog(cost, A_ub=np.hstack([matrix, slack]), b_ub=limits, bounds=bounds, method="highs")
+    if found.status:
+        raise ArithmeticError(f"HiGHS did not solve the program of {', '.join(map(str, cells))}: {found.message}")
+    duals = -found.ineqlin.marginals
+    proven, weights = program.proven(duals[: len(cells)], duals[len(cells) : 2 * len(cells)])
+    reached = program.reached(found.x[:-1])
+    if reached - proven > TOLERANCE:
+        raise ArithmeticError(f"HiGHS left a gap of {float(reached - proven)} at {', '.join(map(str, cells))}")
+    return Fit(proven, reached, weights)
+
+
+def span(cell: Cell, others: tuple[Cell, ...]) -> tuple[float, float]:
+    """Between which values the metric of a cell lies where others have what is printed; they must be consistent."""
+    program = _Program.of((*others, cell), STANDARD)
+    matrix, limits = program.inequalities()
+    gains = matrix[len(others)]
+    rows = [place for place in range(len(limits)) if place not in (len(others), 2 * len(others) + 1)]
+    ends = (linprog(sign * gains, A_ub=matrix[rows], b_ub=limits[rows], method="highs") for sign in (1, -1))
+    low, high = (float(gains @ end.x) / program.scale for end in ends)
+    return low, high
+
+
+def _dot(left: Iterable[Fraction], right: Iterable[Fraction]) -> Fraction:
+    return sum((one * other for one, other in zip(left, right, strict=True) if one and other), Fraction(0))

@@ -1,0 +1,105 @@
+"""Warns of rows whose answers are (nearly) one constant, or (nearly) those of another row of the same table.
+
+Such a row may score well and still say nothing about its model. ``runs.results.NEARLY`` is the share from which on
+there is a warning. Rows are compared by what each example scored, as results store it: in float16, so that answers
+that differ a little may count as equal. Results that are older than ``Result.answers`` store nothing else, and whether
+those are constant is inferred where that can be done: of ratings. Rankings are left out: a ranker may well list the
+same items for everybody, and ranks are cut, so that two weak rankers have the same ones as stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unimp_bench.records import FloatArray
+from unimp_bench.reports.scored import Scored
+from unimp_bench.runs.results import NEARLY, AnswerSpread, Result
+
+MARK = "≡"
+"""Stands behind the label of a row with a warning."""
+
+STARS = np.arange(1.0, 6.0)
+"""The ratings of nearly all results that are older than ``Result.answers``."""
+
+_TOLERANCE = 0.004
+"""Two errors below 4 that are the same differ by less, as float16."""
+
+
+def warnings(rows: Sequence[Scored]) -> dict[str, tuple[str, ...]]:
+    """What a reader must know of the answers of each row of a table, by label; rows without a warning are left out."""
+    stored = {row.label: [_stored(result) for result in row.results] for row in rows}
+    found = {row.label: (*_constant(row), *_as_another(row, rows, stored)) for row in rows}
+    return {label: each for label, each in found.items() if each}
+
+
+def are_of_one_rating(errors: FloatArray) -> bool:
+    """Whether some absolute errors in stars (n,) are those of one constant rating ``c``: ``|c - star|``, no others.
+
+    A constant that is a whole star, or halfway between two, cannot be told from differing answers and is not found.
+    """
+    found = np.unique(errors)
+    constants = np.concatenate([STARS - found[0], STARS + found[0]])
+    off_step = np.abs(2 * constants - np.rint(2 * constants)) > 2 * _TOLERANCE
+    return any(
+        bool((np.abs(found[:, None] - np.abs(constant - STARS)).min(axis=1) <= _TOLERANCE).all())
+        for constant in constants[off_step & (constants > STARS[0]) & (constants < STARS[-1])]
+    )
+
+
+def _constant(row: Scored) -> list[str]:
+    """Warnings of a row whose answers are (nearly) the same for all examples."""
+    words = [(result, _constant_words(result, row.kind.name)) for result in row.results]
+    return [f"{_seed(row, result)}{each}" for result, each in words if each]
+
+
+def _constant_words(result: Result, kind: str) -> str:
+    if result.answers is not None:
+        return result.answers.words if result.answers.is_constant else ""
+    errors = result.example_values("MAE") if kind == "rating" else None
+    return "" if errors is None or not are_of_one_rating(errors) else "its stored errors are those of one constant"
+
+
+def _as_another(row: Scored, rows: Sequence[Scored], stored: dict[str, list[dict[str, FloatArray]]]) -> list[str]:
+    """Warnings of a row that has (nearly) the values of another one, example by example, on the same corpus."""
+    found = []
+    others = [other for other in rows if other is not row and _corpus(other) == _corpus(row)]
+    for result, own in zip(row.results, stored[row.label], strict=True):
+        for other in others:
+            share = max(_equal(own, each) for each in stored[other.label])
+            if share >= NEARLY:
+                found.append(
+                    f"{_seed(row, result)}equal to {other.label} in all stored metrics of {share:.1%} of the examples"
+                )
+    return found
+
+
+def _stored(result: Result) -> dict[str, FloatArray]:
+    """The values of each example, by metric; nothing of rankings."""
+    values = {name: result.example_values(name) for name in result.values}
+    return {name: each for name, each in values.items() if each is not None}
+
+
+def _equal(one: dict[str, FloatArray], other: dict[str, FloatArray]) -> float:
+    """Share of the examples for which all metrics that both have are equal as stored."""
+    common = [(values, other[name]) for name, values in one.items() if name in other]
+    if not common or any(len(first) != len(second) for first, second in common):
+        return 0.0
+    return float(np.logical_and.reduce([first == second for first, second in common]).mean())
+
+
+def _corpus(row: Scored) -> str:
+    return row.results[0].spec.fit.fingerprint
+
+
+def _seed(row: Scored, result: Result) -> str:
+    return f"seed {result.spec.fit.seed}: " if len(row.results) > 1 else ""
+
+
+def spread_cells(results: Sequence[Result]) -> list[str]:
+    """How many different answers, and the share of the commonest, of each seed; empty where nobody counted."""
+    known: list[AnswerSpread] = [result.answers for result in results if result.answers is not None]
+    if len(known) < len(results):
+        return ["", ""]
+    return [", ".join(f"{each.distinct:,}" for each in known), ", ".join(f"{each.commonest:.1%}" for each in known)]

@@ -1,0 +1,93 @@
+"""The results of one row, a seed each, as the numbers that a table shows and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from unimp_bench.kinds import Kind
+from unimp_bench.metrics.intervals import Interval, bootstrap_interval
+from unimp_bench.metrics.paired import PairedTest, holm, paired_test
+from unimp_bench.records import FloatArray
+from unimp_bench.runs.results import Estimate, Result
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Results of one configuration that differ in their seed alone, in the order of the seeds."""
+
+    label: str
+    results: tuple[Result, ...]
+    kind: Kind
+
+    @classmethod
+    def of(cls, label: str, results: Iterable[Result], kind: Kind) -> Scored:
+        """Results in any order."""
+        return cls(label, tuple(sorted(results, key=lambda result: result.spec.fit.seed)), kind)
+
+    @property
+    def is_ceiling(self) -> bool:
+        """Whether the model reads the truth of a generated corpus."""
+        return self.results[0].model.is_ceiling
+
+    def main_value(self) -> float:
+        """Mean of the main metric over seeds."""
+        return float(np.mean([result.metrics[self.kind.main].value for result in self.results]))
+
+    def main_values(self) -> FloatArray:
+        """Per example, the mean over seeds of the metric that rows are compared by."""
+        values = self._values(self.kind.compared)
+        assert values is not None
+        return values
+
+    def metrics(self) -> dict[str, Estimate]:
+        """Means over seeds, with intervals over examples; what a seed lacks is absent."""
+        names = [name for name in self.results[0].metrics if all(name in result.metrics for result in self.results)]
+        return {name: self._estimate(name) for name in names}
+
+    def missing(self) -> dict[str, str]:
+        """The reasons why metrics are absent."""
+        return {name: reason for result in self.results for name, reason in result.missing.items()}
+
+    def order(self) -> tuple[float, str]:
+        """Sorts the best first, equal ones by label."""
+        column = self.kind.column(self.kind.main)
+        assert column is not None
+        return -self.main_value() if column.higher_is_better else self.main_value(), self.label
+
+    def _estimate(self, name: str) -> Estimate:
+        """Over seeds: of the mean of each example where the metric has that, else the mean of the seeds' estimates."""
+        found = [result.metrics[name] for result in self.results]
+        values = self._values(name)
+        if len(found) == 1 or values is None:
+            low, high = (float(np.mean(ends)) for ends in ([e.low for e in found], [e.high for e in found]))
+            return Estimate(value=float(np.mean([e.value for e in found])), low=low, high=high)
+        interval = _interval(values.tobytes())
+        return Estimate(value=float(np.mean([e.value for e in found])), low=interval.low, high=interval.high)
+
+    def _values(self, name: str) -> FloatArray | None:
+        seeds = [result.example_values(name) for result in self.results]
+        return None if any(values is None for values in seeds) else np.mean(np.array(seeds), axis=0)
+
+
+@lru_cache(maxsize=1024)
+def _interval(values: bytes) -> Interval:
+    """Of float64 values; kept, since a row stands on the page of its task and on those of several topics."""
+    return bootstrap_interval(np.frombuffer(values), seed=0)
+
+
+def compared(base: Scored, others: Sequence[Scored]) -> list[PairedTest]:
+    """Each of the others against the base on the same examples: its mean less the base's, and p after Holm."""
+    values = base.main_values()
+    tests = [paired_test(other.main_values(), values, seed=0) for other in others]
+    corrected = holm([test.p_value for test in tests])
+    return [replace(test, p_value=float(p)) for test, p in zip(tests, corrected, strict=True)]
+
+
+def metric_names(results: Iterable[Result], kind: Kind) -> tuple[str, ...]:
+    """Full metric names of all results by the kind's columns; one that no result has is kept for its empty cells."""
+    found = sorted({name for result in results for name in (*result.metrics, *result.missing)})
+    return tuple(name for column in kind.columns for name in found if column.covers(name))

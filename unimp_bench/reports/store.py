@@ -1,0 +1,177 @@
+"""Published results on disk: ``leaderboards/results/<task>/<corpus>/<run key>.json``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.files import Workspace
+from unimp_bench.runs.results import RESULT_NAME, Result
+from unimp_bench.runs.spec import KEY_LENGTH
+
+RESULTS = "results"
+
+_KEY_BEGINS = 6
+_KEY = re.compile(rf"[0-9a-f]{{{_KEY_BEGINS},{KEY_LENGTH}}}")
+"""A key, or as much of it as tells it from others."""
+
+
+def load_results(folder: Path) -> list[Result]:
+    """All published results below a leaderboards folder, in an order that depends on their content alone.
+
+    Raises:
+        DataError: a file is no result, or stands under another run's name.
+    """
+    results = []
+    for path in sorted((folder / RESULTS).rglob("*.json")):
+        result = Result.read(path)
+        if path != _place(folder, result):
+            raise DataError(f"{path} holds the run {result.spec.key} of {result.spec.task}; move or remove it")
+        results.append(result)
+    return results
+
+
+def find_result(folder: Path, row: str) -> Result:
+    """One published result, by its run key, a beginning of it that no other has, or the path of its file.
+
+    Raises:
+        UsageError: nothing or more than one thing is named so.
+        DataError: the file is no result, or that of another run.
+    """
+    path = Path(row) if row.endswith(".json") else _path_of(folder, row)
+    result = Result.read(path)
+    if path.name != _place(folder, result).name:
+        raise DataError(f"{path} holds the run {result.spec.key}, whose name it does not bear: it is not as published")
+    return result
+
+
+def _path_of(folder: Path, key: str) -> Path:
+    if not _KEY.fullmatch(key):
+        raise UsageError(f"{key!r} is no key of a run: give 6 to {KEY_LENGTH} of its hexadecimal digits, or its file")
+    found = sorted((folder / RESULTS).glob(f"*/*/{key}*.json"))
+    if not found:
+        raise UsageError(f"no published result in {folder / RESULTS} has a key that begins with {key}")
+    if len(found) > 1:
+        named = ", ".join(str(path.relative_to(folder)) for path in found[:4])
+        raise UsageError(f"{len(found)} published results have a key that begins with {key}: {named}; give more of it")
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Published:
+    """The files that were written, and the earlier ones that they replace, which are gone."""
+
+    written: tuple[Path, ...]
+    replaced: tuple[Path, ...]
+
+
+def load_runs(workspace: Workspace) -> list[Result]:
+    """The results of all finished runs; among several of the same identity the latest."""
+    return list({_identity(result): result for result in _read(_finished(workspace, None))}.values())
+
+
+def publish(
+    workspace: Workspace, keys: Sequence[str] | None, *, replace: bool = False, dirty: bool = False
+) -> Published:
+    """Copy results of finished runs to the leaderboards, each in place of an earlier one of the same identity.
+
+    A configuration that gained a field gives the same row another key, and both files would count as two seeds. Among
+    several of the same identity the latest stays.
+
+    Args:
+        keys: of the runs, or beginnings of them; None for all finished ones.
+        replace: take the place of results that another machine gave.
+        dirty: publish results of code with changes that are not committed.
+
+    Raises:
+        UsageError: a key names no finished run, or a result must not be published so; nothing is written then.
+    """
+    folder = workspace.leaderboards
+    new = {_identity(result): result for result in _read(_finished(workspace, keys))}
+    earlier = {_identity(result): result for result in load_results(folder)}
+    fresh = {identity: result for identity, result in new.items() if earlier.get(identity) != result}
+    changed = [result for result in fresh.values() if result.provenance.commit and not result.provenance.clean]
+    if changed and not dirty:
+        raise UsageError(
+            f"run {_named(changed)} is of code with changes that are not committed: commit them and run it again with "
+            "--fresh, or add --dirty"
+        )
+    others = [
+        result
+        for identity, result in fresh.items()
+        if identity in earlier and earlier[identity].provenance.origin != result.provenance.origin
+    ]
+    if others and not replace:
+        raise UsageError(
+            f"run {_named(others)} would replace the result that another machine gave to the same row, question and "
+            "seed: name other runs, or add --replace"
+        )
+    for result in fresh.values():
+        _place(folder, result)
+    replaced = []
+    for identity, result in fresh.items():
+        result.write(_place(folder, result))
+        if identity in earlier and _place(folder, earlier[identity]) != _place(folder, result):
+            replaced.append(_place(folder, earlier[identity]))
+            replaced[-1].unlink()
+    return Published(tuple(_place(folder, result) for result in new.values()), tuple(replaced))
+
+
+def _named(results: Sequence[Result]) -> str:
+    """The key of the first one, and how many more there are."""
+    more = f" (and {len(results) - 1} more)" if len(results) > 1 else ""
+    return f"{results[0].spec.key}{more}"
+
+
+def _read(paths: Iterable[Path]) -> list[Result]:
+    """Results in the order in which they were made."""
+    return sorted(map(Result.read, paths), key=lambda result: result.provenance.time)
+
+
+def _identity(result: Result) -> tuple[object, ...]:
+    """What must not be there twice: a row of a table, the question, the data and the seed; versions are left out."""
+    spec, model = result.spec, result.model
+    stages = tuple((tuple(name for name, _ in stage.tasks), stage.split) for stage in spec.fit.stages)
+    words = (model.settings, model.tune, spec.options)
+    return (
+        *(spec.task, spec.split, spec.protocol, result.corpus.name, spec.fit.fingerprint, spec.fit.seed),
+        *(model.name, model.preset, stages),
+        *(tuple(sorted((key, str(value)) for key, value in each.items())) for each in words),
+    )
+
+
+def _finished(workspace: Workspace, keys: Sequence[str] | None) -> list[Path]:
+    if keys is None:
+        found = sorted(workspace.runs.glob(f"*/{RESULT_NAME}"))
+        if not found:
+            raise UsageError(f"there is no finished run in {workspace.runs}")
+        return found
+    return [_run_of(workspace, key) for key in dict.fromkeys(keys)]
+
+
+def _run_of(workspace: Workspace, key: str) -> Path:
+    """The result of a finished run, by its key or a beginning of it that no other has."""
+    exact = workspace.runs / key / RESULT_NAME
+    if key.isalnum() and exact.is_file():
+        return exact
+    found = sorted(workspace.runs.glob(f"{key}*/{RESULT_NAME}")) if _KEY.fullmatch(key) else []
+    if not found:
+        raise UsageError(
+            f"{workspace.runs} has no finished run {key!r}; its folders are named by the runs' keys, of which "
+            f"{_KEY_BEGINS} digits are enough"
+        )
+    if len(found) > 1:
+        named = ", ".join(path.parent.name for path in found[:4])
+        raise UsageError(f"{len(found)} finished runs have a key that begins with {key}: {named}; give more of it")
+    return found[0]
+
+
+def _place(folder: Path, result: Result) -> Path:
+    """Where a result belongs. Names from a result file become one plain folder name each."""
+    for name in (result.spec.task, result.corpus.name):
+        if Path(name).name != name or name.startswith("."):
+            raise DataError(f"a result names {name!r}, which is no plain name")
+    return folder / RESULTS / result.spec.task / result.corpus.name / f"{result.spec.key}.json"

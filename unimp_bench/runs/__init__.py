@@ -1,0 +1,1 @@
+"""From a specification to a result: fitting, running, scoring, tuning, suites, reproduction."""

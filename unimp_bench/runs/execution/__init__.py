@@ -1,0 +1,1 @@
+"""Execution of suites in processes or on a Ray cluster."""

@@ -1,0 +1,347 @@
+"""Fits a model or finds it fitted: one folder per fit specification, shared by all runs that evaluate the fit.
+
+A fit folder holds ``work`` (the model's own checkpoints) while the fit is under way; then ``model`` (for a model that
+is selected on validation, one per protocol: ``model-masked``), ``log`` where the model kept one, and, last,
+``fit.json``, which marks it as finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from unimp_bench import registry
+from unimp_bench.contracts import NO_VALIDATION, FitData, Model, ModelCard, Start, Task, TaskExamples
+from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import catalogue, target_examples
+from unimp_bench.errors import BenchError, DataError, ModelError, UsageError
+from unimp_bench.files import Workspace, damaged, disk_error, locked, storing, write_atomically
+from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.machine import helping, main_first, main_says, peak_memory_mib, wait
+from unimp_bench.progress import stage
+from unimp_bench.records import PROTOCOLS, BoolArray, Examples, Protocol, Split, read_only, untouched
+from unimp_bench.registry import blamed, reason
+from unimp_bench.runs.spec import FitSpec
+from unimp_bench.settings import Strict
+
+_NAMED = 3
+
+
+def check_not_empty(examples: Examples, corpus: Corpus, use: str) -> None:
+    """Refuse a part without examples.
+
+    Args:
+        examples: all of the part.
+        corpus: that they are drawn from.
+        use: what they are needed for.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if len(examples):
+        return
+    name = {"train": "training", "validation": "validation", "test": "test"}[examples.part]
+    raise UsageError(
+        f"corpus {corpus.name!r} has no {name} examples of {examples.task} in split {examples.split}: {use}"
+    )
+
+
+def check_selectable(examples: Examples, corpus: Corpus, use: str) -> None:
+    """Refuse a validation part without examples where something is selected by them.
+
+    Raises:
+        UsageError: there are none.
+    """
+    check_not_empty(examples, corpus, f"{use}; {NO_VALIDATION}")
+
+
+def unknown_users(card: ModelCard, corpus: Corpus, learned: Split) -> BoolArray | None:
+    """(users,) bool: the users that a model cannot score, those without a training interaction; None for none.
+
+    Args:
+        learned: the split whose training part the model is fitted on.
+    """
+    if card.new_users:
+        return None
+    unknown = target_examples(corpus, learned, "train", "").histories.lengths() == 0
+    return unknown if unknown.any() else None
+
+
+def check_known(examples: Examples, kind: str, corpus: Corpus, model: str, unknown: BoolArray | None) -> str:
+    """What a result must say of examples whose users the model cannot score: a ranking counts them as missed.
+
+    Args:
+        examples: of any part.
+        kind: of their task.
+        unknown: what ``unknown_users`` gave.
+
+    Raises:
+        UsageError: the kind has no such thing as a miss, or no user is known at all.
+    """
+    asked = np.zeros(0, dtype=np.int64) if unknown is None else examples.users[unknown[examples.users]]
+    if not len(asked):
+        return ""
+    names = [corpus.users.names[user] for user in np.unique(asked)]
+    listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    said = (
+        f"{len(asked):,} of {len(examples):,} {examples.part} examples are of users without a training interaction, "
+        f"whom {model} cannot score ({len(names):,}: {listed})"
+    )
+    if not kind_of(kind).has_protocols:
+        raise UsageError(f"{said}; run a model that scores new users, or give these users training interactions")
+    if len(asked) == len(examples):
+        raise UsageError(f"{said}; run a model that scores new users")
+    return f"{said}: they count as missed"
+
+
+FIT_NAME = "fit.json"
+SCORE_NAME = "validation-{}.json"
+"""What a search measured of the fit under a protocol."""
+
+MODEL_NAME = "model"
+
+_LEAKED = "leaked"
+
+LOG_NAME = "log"
+"""The folder in ``work`` that is kept when a fit has ended."""
+
+
+class FitCost(Strict):
+    """What a finished fit took, the fits that it goes on from included.
+
+    Attributes:
+        seconds: wall time.
+        peak_memory_mib: the most memory.
+        leaked: it read the held-out interactions (``FitData.leak``).
+    """
+
+    seconds: float
+    peak_memory_mib: float
+    leaked: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> FitCost:
+        """What a finished fit wrote.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise damaged(path, error.errors()[0]["msg"]) from None
+
+
+def fit_or_load(
+    model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Workspace, protocol: Protocol, *, fresh: bool
+) -> FitCost:
+    """Make ``model`` the fitted model of ``spec``: loaded where a finished fit is there, else fitted and saved.
+
+    Args:
+        protocol: whose selection ``model`` becomes, of those that were made from the one fit.
+        fresh: forget an earlier fit of the same specification.
+    """
+    folder = workspace.fits / spec.key
+    cache = corpus_cache(corpus, workspace)
+    with locked(folder):
+        if fresh and not helping():
+            _clear(folder)
+        record = folder / FIT_NAME
+        if main_says(record.is_file):
+            cost = FitCost.read(record)
+            _load(model, spec, _model_folder(folder, spec, protocol), corpus, cache)
+            return cost
+        before, start = _start(spec, corpus, workspace, fresh=fresh)
+        if helping():
+            _fit(model, spec, _fit_data(spec, corpus, folder / "work", cache, start))
+            wait()  # until it is selected and saved
+            return before
+        write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
+        work = folder / "work"
+        work.mkdir(exist_ok=True)
+        with _stopwatch(work / "seconds") as elapsed, stage(f"{spec.model}: fitting"):
+            data = _fit_data(spec, corpus, work, cache, start)
+            _fit(model, spec, data)
+            _select_and_save(model, data, spec, folder, protocol)
+            cost = FitCost(
+                seconds=round(before.seconds + elapsed(), 3),
+                peak_memory_mib=max(before.peak_memory_mib, peak_memory_mib()),
+                leaked=before.leaked or (work / _LEAKED).exists(),
+            )
+        _keep_log(work, folder)
+        write_atomically(record, cost.model_dump_json() + "\n")
+        shutil.rmtree(work)
+        wait()
+    return cost
+
+
+def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache: Path) -> None:
+    """Make ``model`` what was saved in ``folder``.
+
+    Raises:
+        DataError: a file there is missing or damaged.
+    """
+    try:
+        with blamed(model, spec.model, "load"):
+            model.load(folder, corpus.items, cache)
+    except BenchError:
+        raise
+    except Exception as error:  # of whatever kind a damaged file causes
+        if disk_error(error) is not None:  # of the cache, which loading may fill
+            raise
+        raise damaged(folder, reason(error)) from error
+
+
+def _fit(model: Model[Any], spec: FitSpec, data: FitData) -> None:
+    with (
+        storing(data.work),
+        untouched(spec.model, data.catalogue, *data.examples.values()),
+        blamed(model, spec.model, "fit"),
+    ):
+        model.fit(data)
+
+
+def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace, *, fresh: bool) -> tuple[FitCost, Start | None]:
+    """The fitted model that a fit goes on from, fitted now where it is not there yet, and what it took.
+
+    Args:
+        fresh: fit it again where it is damaged.
+    """
+    start = spec.start
+    if start is None:
+        return FitCost(seconds=0.0, peak_memory_mib=0.0), None
+    model = registry.make_model(start.model, None, start.config)
+    try:
+        cost = fit_or_load(model, start, corpus, workspace, "paper", fresh=False)
+    except DataError:
+        if not fresh:
+            raise
+        cost = fit_or_load(model, start, corpus, workspace, "paper", fresh=True)
+    tasks = dict.fromkeys(name for stage in start.stages for name, _ in stage.tasks)
+    return cost, Start(
+        _model_folder(workspace.fits / start.key, start, "paper"), tuple(tasks), catalogue(corpus, start.split)
+    )
+
+
+def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Start | None) -> FitData:
+    tasks = {name: registry.make_task(name, spec.options.get(name)) for name, _ in spec.tasks}
+    protocols = protocols_of(spec)
+    unknown = unknown_users(registry.model_card(spec.model), corpus, spec.split)
+    with main_first():
+        examples = {name: _examples(task, spec, corpus, cache, unknown) for name, task in tasks.items()}
+
+    def validate(model: Model[Any], name: str) -> dict[Protocol, float]:
+        setting = Setting(tasks[name], corpus, "paper", cache, spec.model, unknown=unknown)
+        scores = validation_scores(model, examples[name].validation, setting)
+        return {protocol: scores.get(protocol, scores["paper"]) for protocol in protocols}
+
+    def leak() -> Corpus:
+        (work / _LEAKED).touch()  # before it is used, and there still where an interrupted fit goes on
+        return corpus
+
+    answers = read_only(catalogue(corpus, spec.split))
+    metrics = {name: kind_of(task.kind).validated for name, task in tasks.items()}
+    return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start, leak, metrics)
+
+
+def _examples(task: Task, spec: FitSpec, corpus: Corpus, cache: Path, unknown: BoolArray | None) -> TaskExamples:
+    """What a model is given of a task, read-only.
+
+    Raises:
+        UsageError: a part that the model needs has no example, or the model cannot score the users of validation.
+    """
+    card = registry.model_card(spec.model)
+    train = draw_examples(task, corpus, spec.split, "train", cache)
+    validation = draw_examples(task, corpus, spec.split, "validation", cache)
+    if not len(train.histories):  # a user's only interaction is no example, and yet teaches some models
+        check_not_empty(train, corpus, "there is nothing to learn from")
+    if card.validated:
+        check_selectable(validation, corpus, f"{spec.model} selects by them (its card says validated=True)")
+    check_known(validation, task.kind, corpus, spec.model, unknown)
+    return read_only(TaskExamples(train, validation))
+
+
+def validation_scores(model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+    """What ``Kind.validation`` gives, which is finite: a selection by anything else would be one by chance.
+
+    Raises:
+        ModelError: a score is not finite.
+    """
+    scores = kind_of(setting.task.kind).validation(model, examples, setting)
+    if not np.isfinite(list(scores.values())).all():
+        raise ModelError(f"{setting.label}: the validation scores of {examples.task} are not all finite: {scores}")
+    return scores
+
+
+def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:
+    """The folder of what depends on a corpus alone, made where it is not there."""
+    cache = workspace.cache / corpus.fingerprint[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+def protocols_of(spec: FitSpec) -> tuple[Protocol, ...]:
+    """The protocols under which a fit is selected on validation."""
+    cards = registry.task_cards()
+    ranks = any(kind_of(cards[name].kind).has_protocols for name, _ in spec.tasks)
+    return PROTOCOLS if ranks else ("paper",)
+
+
+def _model_folder(folder: Path, spec: FitSpec, protocol: Protocol) -> Path:
+    """Where a fit keeps the model that a protocol selected."""
+    if not registry.model_card(spec.model).validated:
+        return folder / MODEL_NAME
+    return folder / f"{MODEL_NAME}-{protocol if protocol in protocols_of(spec) else 'paper'}"
+
+
+def _select_and_save(model: Model[Any], data: FitData, spec: FitSpec, folder: Path, protocol: Protocol) -> None:
+    """Save the model of each protocol, and leave ``model`` as that of ``protocol``."""
+    kept = {_model_folder(folder, spec, each): each for each in protocols_of(spec)}
+    last = _model_folder(folder, spec, protocol)
+    for place in sorted(kept, key=lambda place: place == last):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        with storing(place), blamed(model, spec.model, "save"):
+            model.select(kept[place], data)
+            model.save(place)
+
+
+def _keep_log(work: Path, folder: Path) -> None:
+    if (work / LOG_NAME).is_dir():
+        shutil.rmtree(folder / LOG_NAME, ignore_errors=True)
+        (work / LOG_NAME).replace(folder / LOG_NAME)
+
+
+def _clear(folder: Path) -> None:
+    """Empty a fit folder; ``fit.json`` goes first, so that a half-cleared folder is no finished fit."""
+    (folder / FIT_NAME).unlink(missing_ok=True)
+    for path in (*folder.glob(SCORE_NAME.format("*")), *folder.glob("spec.json")):
+        path.unlink()
+    for path in (folder / "work", *folder.glob(f"{MODEL_NAME}*")):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _stopwatch(record: Path) -> Iterator[Callable[[], float]]:
+    """Wall seconds of a fit, those of its interrupted parts included (kept in ``record``, unless it was killed)."""
+    try:
+        before = float(record.read_text(encoding="utf-8")) if record.is_file() else 0.0
+    except ValueError as error:
+        raise damaged(record, error) from None
+    started = time.perf_counter()
+
+    def elapsed() -> float:
+        return before + time.perf_counter() - started
+
+    try:
+        yield elapsed
+    finally:
+        write_atomically(record, str(elapsed()))

@@ -1,0 +1,301 @@
+"""Results of runs: scores, costs and provenance, stored as small JSON files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from unimp_bench.errors import DataError
+from unimp_bench.files import write_atomically
+from unimp_bench.machine import device
+from unimp_bench.metrics.ranking import RANK_METRICS
+from unimp_bench.metrics.rating import SQUARED_ERROR
+from unimp_bench.records import FloatArray, IntArray
+from unimp_bench.runs.spec import RunSpec
+from unimp_bench.settings import Strict
+
+RANK_CEILING = 255
+RESULT_NAME = "result.json"
+
+NEARLY = 0.95
+"""Share of the examples from which on answers count as constant, or as those of another row: a reader is warned."""
+
+_AGAIN = "run it again with --fresh"
+
+
+class Estimate(Strict):
+    """A mean over the examples with its 95% bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Cost(Strict):
+    """What the run took on its machine.
+
+    Attributes:
+        fit_seconds, predict_seconds: wall time; fit includes validation, and the parts before an interrupt, though
+            not what a killed process did not live to write down.
+        examples_per_second: of prediction and scoring.
+        peak_memory_mib: largest resident memory of the process during fit or prediction.
+        parameters_trained, parameters_total: numbers of parameters.
+    """
+
+    fit_seconds: float
+    predict_seconds: float
+    examples_per_second: float
+    peak_memory_mib: float
+    parameters_trained: int
+    parameters_total: int
+
+
+class Provenance(Strict):
+    """Where a number comes from.
+
+    Attributes:
+        command: the exact command that gives it.
+        commit: of the code, or empty where the code is no checkout; ``clean`` is false when files were changed.
+        versions: of Python and the packages that matter.
+        machine: processor, cores and accelerator.
+        host: a digest that tells one machine from another and names neither; empty for results of before it was kept.
+        time: UTC, ISO 8601, when the result was written.
+    """
+
+    command: str
+    commit: str
+    clean: bool
+    versions: dict[str, str]
+    machine: str
+    host: str = ""
+    time: str
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The machine, as far as results know it."""
+        return self.machine, self.host
+
+
+class AnswerSpread(Strict):
+    """How far answers differ from one example to the next.
+
+    Attributes:
+        distinct: number of different answers.
+        commonest: share of the examples that got the commonest one.
+    """
+
+    distinct: int
+    commonest: float
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether (nearly) all examples got the same answer."""
+        return self.commonest >= NEARLY
+
+    @property
+    def words(self) -> str:
+        """As a remark says it."""
+        if self.distinct == 1:
+            return "the same answer for all examples"
+        return f"{self.distinct:,} different answers, the commonest for {self.commonest:.1%} of the examples"
+
+
+class CorpusFacts(Strict):
+    """What a table says of the corpus without opening it."""
+
+    name: str
+    synthetic: bool
+    users: int
+    items: int
+    interactions: int
+    pictures: int
+    catalogue: int
+
+
+class ModelFacts(Strict):
+    """What a table says of the model without importing it; ``tune`` are the settings of the last of several fits."""
+
+    name: str
+    preset: str
+    settings: dict[str, str]
+    tune: dict[str, str] = Field(default={})
+    about: str
+    source: str
+    reads: tuple[str, ...]
+
+    @property
+    def is_ceiling(self) -> bool:
+        """Whether it reads the truth of a generated corpus."""
+        return "truth" in self.reads
+
+
+class Result(Strict):
+    """One run's outcome.
+
+    Attributes:
+        metrics: by name, as ``HR@5``.
+        examples: number of examples scored.
+        ranks: of rankings, target ranks in example order: uint8, clipped at 255, zlib-packed, base64.
+        values: of other kinds, by metric, values in example order: float16, zlib-packed, base64.
+        missing: metrics that could not be computed, with the reason.
+        answers: how far they differ; None for rankings, and in results that are older than this field.
+        remarks: what a reader must know of this number, such as a training that was cut short.
+        cost: None where the predictions came from elsewhere.
+    """
+
+    format: Literal["unimp-bench-result"] = "unimp-bench-result"
+    version: Literal[1] = 1
+    spec: RunSpec
+    corpus: CorpusFacts
+    model: ModelFacts
+    metrics: dict[str, Estimate]
+    examples: int
+    ranks: str = ""
+    values: dict[str, str] = Field(default={})
+    missing: dict[str, str] = Field(default={})
+    answers: AnswerSpread | None = None
+    remarks: tuple[str, ...]
+    cost: Cost | None
+    provenance: Provenance
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """Parse one result file.
+
+        Raises:
+            DataError: it cannot be read, is no result, or its ranks do not belong to it.
+        """
+        try:
+            result = cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+            raise DataError(f"{path} is no result that this version reads ({reason}); {_AGAIN}") from None
+        kept = [result.example_values(name) for name in result.metrics]
+        if {len(values) for values in kept if values is not None} != {result.examples}:
+            raise DataError(f"{path} does not hold the values of its {result.examples} examples; {_AGAIN}")
+        return result
+
+    def write(self, path: Path) -> None:
+        """Write the result so that it is there whole or not at all."""
+        write_atomically(path, self.model_dump_json(indent=1) + "\n")
+
+    def target_ranks(self) -> IntArray:
+        """(examples,) int64 ranks of a ranking, those beyond ``RANK_CEILING`` given as the ceiling."""
+        return np.frombuffer(_unpacked(self.ranks), dtype=np.uint8).astype(np.int64)
+
+    def example_values(self, metric: str) -> FloatArray | None:
+        """(examples,) values of a metric, or None where it is not defined for one example."""
+        if self.ranks:
+            known = next((known for known in RANK_METRICS if known.name == metric), None)
+            return None if known is None else known.values(self.target_ranks())
+        if metric == SQUARED_ERROR:
+            errors = self.example_values("MAE")
+            return None if errors is None else errors**2
+        if metric not in self.values:
+            return None
+        packed = _unpacked(self.values[metric])
+        return np.frombuffer(packed[: len(packed) // 2 * 2], dtype=np.float16).astype(np.float64)
+
+
+def pack_ranks(ranks: IntArray) -> str:
+    """The text form of target ranks in a result."""
+    return _packed(np.minimum(ranks, RANK_CEILING).astype(np.uint8).tobytes())
+
+
+def pack_values(values: FloatArray) -> str:
+    """The text form of a metric's values in a result."""
+    return _packed(values.astype(np.float16).tobytes())
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+
+
+def _unpacked(text: str) -> bytes:
+    """What ``_packed`` took; nothing where the text is damaged."""
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True))
+    except (ValueError, zlib.error):
+        return b""
+
+
+PACKAGES = (
+    "unimp-bench", "torch", "transformers", "open_clip_torch", "diffusers", "recbole", "numpy", "pandas", "pyarrow",
+    "nltk", "bert-score", "rouge-score",
+)  # fmt: skip
+CODE = ("unimp_bench", "tasks", "baselines", "data_prep")
+
+
+def provenance(command: str, code: Sequence[str] = CODE, packages: Sequence[str] = PACKAGES) -> Provenance:
+    """The provenance of a result written now by ``command``.
+
+    Args:
+        code: folders whose files make the result.
+        packages: whose versions matter.
+    """
+    commit, clean = _commit(code)
+    return Provenance(
+        command=command,
+        commit=commit,
+        clean=clean,
+        versions={"python": platform.python_version(), **_versions(packages)},
+        machine=_machine(),
+        host=_host(),
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit(code: Sequence[str]) -> tuple[str, bool]:
+    """Commit of the checkout this code runs from, and whether the files of its folders are as committed."""
+    root = Path(__file__).resolve().parents[2]
+    commit = _git(root, "rev-parse", "HEAD")
+    return commit, bool(commit) and not _git(root, "status", "--porcelain", "--", *code)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        answer = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.stdout.strip()
+
+
+def _host() -> str:
+    """A digest of the id that the operating system was given, or of the machine's name where it has none."""
+    try:
+        name = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        name = ""
+    return hashlib.sha256(f"unimp-bench {name or platform.node()}".encode()).hexdigest()[:12]
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    text = f"{platform.system()} {platform.machine()}, {cores} cores"
+    torch = sys.modules.get("torch")
+    if torch is not None and device().type == "cuda":
+        text += f", {torch.cuda.get_device_name(device())}"
+    return text

@@ -1,0 +1,328 @@
+"""Runs one specification: fit or find the fitted model, let it answer the test part once, score, write the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from unimp_bench import registry
+from unimp_bench.contracts import Model, ModelCard, Task
+from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.views import View, view_of
+from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.files import Workspace, locked, write_atomically
+from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.machine import helping, main_first, main_says, peak_memory_mib, wait
+from unimp_bench.metrics.resources import Resources
+from unimp_bench.progress import stage
+from unimp_bench.records import Protocol, Split, learned_from
+from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
+from unimp_bench.runs.results import RESULT_NAME, Cost, ModelFacts, Result, provenance
+from unimp_bench.runs.scoring import Answers, scored, write_predictions
+from unimp_bench.runs.spec import FitSpec, RunSpec
+from unimp_bench.runs.tuned import TUNED, tuned_settings
+from unimp_bench.runs.versions import versions_of
+
+LEAK_REMARK = "LEAKS THE TEST TARGETS: the model read the held-out interactions while it was fitted"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a user asks for; names are not checked yet.
+
+    Attributes:
+        preset: of the model; ``tuned`` for what ``unimp-bench tune`` chose for the task and corpus.
+        fit_on: tasks the model is fitted on; empty for the evaluated task alone.
+        fit_split: whose training part it learns from; None for what the split's models learn from unprepared
+            (``records.learned_from``). ``new-domain`` is to learn the new domain itself.
+        after: the tasks of each earlier fit that the fit goes on from, in their order; those are unprepared.
+        settings: fields of the model's configuration that differ from the preset, in all fits.
+        tune: fields that differ in the last fit alone.
+        options: options of the task that differ from its own.
+        views: seeded changes of the corpus, one upon the other (``NT``, ``NV:0.4``).
+        note: a remark to keep with the result.
+        fresh: fit and score again even where a result is there.
+    """
+
+    task: str
+    model: str
+    corpus: Path
+    split: Split = "loo"
+    protocol: Protocol = "paper"
+    seed: int = 0
+    preset: str | None = None
+    fit_on: tuple[str, ...] = ()
+    fit_split: Split | None = None
+    after: tuple[tuple[str, ...], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tune: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    views: tuple[str, ...] = ()
+    note: str = ""
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A request that was checked: what runs on what, and the specification that names it."""
+
+    corpus: Corpus
+    task: Task
+    card: ModelCard
+    model: Model[Any]
+    spec: RunSpec
+
+
+def planned(request: RunRequest, workspace: Workspace) -> Planned:
+    """Check a request, and do nothing of it yet.
+
+    Args:
+        request: what is asked.
+        workspace: where tuned configurations are.
+
+    Raises:
+        BenchError: the request cannot be run, with the reason in one line.
+    """
+    corpus = open_corpus(request.corpus, request.views)
+    task = registry.make_task(request.task, request.options)
+    check_askable(task, request.split, request.protocol)
+    card = registry.model_card(request.model)
+    _check_serves(card, task, corpus, request)
+    request = _without_tuned(request, workspace)
+    model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
+    return Planned(corpus, task, card, model, specify(request, task, model, corpus))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: its result, whether that was there already, and whether the note was added to it."""
+
+    result: Result
+    cached: bool = False
+    noted: bool = False
+
+
+def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
+    """``carry_out`` without a word on the note: the result, and whether it was there already."""
+    outcome = carry_out(request, workspace)
+    return outcome.result, outcome.cached
+
+
+def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
+    """Do what is asked, or find that it was done; a result that is there already gets the note as a further remark.
+
+    Raises:
+        BenchError: anything the user can mend, as one line. Nothing half-written stays: an interrupted fit keeps its
+            checkpoints, and the same request goes on from them.
+    """
+    plan = planned(request, workspace)
+    corpus, task, model, spec = plan.corpus, plan.task, plan.model, plan.spec
+    folder = workspace.runs / spec.key
+    with locked(folder):
+        if main_says(lambda: (folder / RESULT_NAME).is_file() and not request.fresh):
+            return _with_note(folder / RESULT_NAME, request.note)
+        unknown = unknown_users(plan.card, corpus, spec.fit.split)
+        cache, resources = corpus_cache(corpus, workspace), Resources.of(workspace)
+        setting = Setting(task, corpus, request.protocol, cache, request.model, resources, unknown)
+        with main_first():
+            examples = draw_examples(task, corpus, request.split, "test", cache)
+        check_not_empty(examples, corpus, "there is nothing to score")
+        missed = check_known(examples, task.kind, corpus, request.model, unknown)
+        write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
+        fit = fit_or_load(model, spec.fit, corpus, workspace, request.protocol, fresh=request.fresh)
+        if helping():
+            wait()  # until the result is there
+            return Outcome(Result.read(folder / RESULT_NAME))
+        started = time.perf_counter()
+        with stage(f"{request.model}: predicting {len(examples):,} examples"):
+            prediction = kind_of(task.kind).predict(model, examples, setting)
+        cost = _cost(model, fit, len(examples), time.perf_counter() - started)
+        answers = Answers(prediction, examples, setting)
+        write_predictions(folder / "predictions.parquet", answers)
+        _check_truth(plan)
+        said = (missed, LEAK_REMARK if fit.leaked else "", request.note)
+        remarks = (*model.remarks(), *filter(None, said))
+        result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
+        result.write(folder / RESULT_NAME)
+        wait()
+    return Outcome(result, noted=bool(request.note))
+
+
+def _with_note(path: Path, note: str) -> Outcome:
+    """The result that is there, with the note among its remarks."""
+    result = Result.read(path)
+    if not note or note in result.remarks:
+        return Outcome(result, cached=True)
+    result = result.model_copy(update={"remarks": (*result.remarks, note)})
+    if not helping():  # the main process writes for all
+        result.write(path)
+    return Outcome(result, cached=True, noted=True)
+
+
+def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:
+    """The same request with the settings that preset ``tuned`` stands for; noise in a corpus asks for no others."""
+    if request.preset != TUNED:
+        return request
+    if learned_from(request.split) != "loo":
+        raise UsageError(
+            f"settings are tuned on the validation part of loo, which holds what {request.split} asks for: "
+            "leave out --preset tuned"
+        )
+    corpus = Corpus.open(request.corpus)
+    chosen = tuned_settings(workspace, request.task, request.model, corpus.name, corpus.fingerprint, request.protocol)
+    return dataclasses.replace(request, preset=None, settings={**chosen, **request.settings})
+
+
+def open_corpus(folder: Path, views: tuple[str, ...]) -> Corpus:
+    """A corpus under some views of it.
+
+    Raises:
+        DataError: the folder holds none.
+        UsageError: there is no such view, or it would change nothing.
+    """
+    corpus = Corpus.open(folder)
+    for text in views:
+        corpus = view_of(corpus, View.parse(text))
+    return corpus
+
+
+def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
+    """Refuse, with the reason, a split or protocol that says nothing of a task."""
+    if split not in task.splits:
+        raise UsageError(f"{task.name} has no split {split}; it has {', '.join(task.splits)}")
+    if protocol != "paper" and not kind_of(task.kind).has_protocols:
+        raise UsageError(f"{task.name} ranks no catalogue, so protocol {protocol} says nothing; leave it out")
+
+
+def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
+    """Refuse, with the reason, what a model or task does not serve."""
+    for name in (task.name, *request.fit_on, *chain.from_iterable(request.after)):
+        if name not in card.tasks:
+            raise UsageError(f"{card.name} does not serve {name}; it serves {', '.join(card.tasks)}")
+    if request.after and not card.goes_on:
+        raise UsageError(f"{card.name} cannot go on from an earlier fit; leave out --after")
+    if request.tune and not request.after:
+        raise UsageError("what the last fit alone has differs from nothing without an earlier one; use --set")
+    if card.corpora and corpus.manifest.source not in card.corpora:
+        raise UsageError(f"{card.name} runs only on {', '.join(card.corpora)}: it needs what only that corpus knows")
+    if request.split == "new-user" and not card.new_users:
+        raise UsageError(f"{card.name} cannot score users that were not in its training data (split new-user)")
+    if request.split == "new-domain" and not card.new_items and request.fit_split != "new-domain":
+        raise UsageError(
+            f"{card.name} cannot score items that were not in its training data (split new-domain); "
+            "--fit-split new-domain fits it there"
+        )
+    if request.fit_split not in (None, learned_from(request.split), request.split):
+        raise UsageError(
+            f"a model that is asked about {request.split} learns from {learned_from(request.split)}"
+            + (" or new-domain" if request.split == "new-domain" else "")
+            + f", not from {request.fit_split}; leave out --fit-split"
+        )
+
+
+def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
+    """The specification of a request; ``model`` has the settings of the last fit."""
+    options = differing_options(task)
+    earlier = registry.make_model(request.model, request.preset, request.settings) if request.after else model
+    unprepared = learned_from(request.split)
+    stages = [(tasks, earlier, unprepared) for tasks in request.after]
+    stages.append((request.fit_on or (task.name,), model, request.fit_split or unprepared))
+    fit: FitSpec | None = None
+    for tasks, fitted, split in stages:
+        fit = FitSpec(
+            tasks=tuple(sorted((name, registry.make_task(name).version) for name in set(tasks))),
+            model=request.model,
+            config=json.loads(json.dumps(dataclasses.asdict(fitted.config))),
+            fingerprint=corpus.fingerprint,
+            seed=request.seed,
+            options={task.name: options} if options and task.name in tasks else {},
+            split=split,
+            start=fit,
+            **dataclasses.asdict(versions_of(registry.model_card(request.model), tasks)),
+        )
+    assert fit is not None
+    return RunSpec(
+        fit=fit,
+        task=task.name,
+        task_version=task.version,
+        split=request.split,
+        protocol=request.protocol,
+        options=options,
+    )
+
+
+def differing_options(task: Task) -> dict[str, Any]:
+    """Options of a task that are not its own."""
+    usual = dataclasses.asdict(task.Config())
+    return {key: value for key, value in dataclasses.asdict(task.config).items() if value != usual[key]}
+
+
+def _check_truth(plan: Planned) -> None:
+    """Refuse a model that read the ground truth of a generated corpus without saying so."""
+    if plan.corpus.items.truth_was_read and "truth" not in plan.card.reads:
+        raise ModelError(f"{plan.card.name} read the ground truth of {plan.corpus.name}; its card must read 'truth'")
+
+
+def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float) -> Cost:
+    parameters = model.parameters()
+    return Cost(
+        fit_seconds=fit.seconds,
+        predict_seconds=round(seconds, 3),
+        examples_per_second=round(examples / max(seconds, 1e-9), 1),
+        peak_memory_mib=max(fit.peak_memory_mib, peak_memory_mib()),
+        parameters_trained=parameters.trained,
+        parameters_total=parameters.total,
+    )
+
+
+def _facts(request: RunRequest, card: ModelCard) -> ModelFacts:
+    return ModelFacts(
+        name=request.model,
+        preset=request.preset or registry.default_preset(request.model),
+        settings={key: str(value) for key, value in sorted(request.settings.items())},
+        tune={key: str(value) for key, value in sorted(request.tune.items())},
+        about=card.about,
+        source=card.source,
+        reads=card.reads,
+    )
+
+
+def command_of(request: RunRequest) -> str:
+    """The command that gives this run."""
+    return shlex.join(["unimp-bench", *arguments_of(request, request.corpus.name)])
+
+
+def arguments_of(request: RunRequest, corpus: str) -> list[str]:
+    """What the command line is given for this run, with the corpus by a name or path."""
+    parts = ["run", "--task", request.task, "--model", request.model, "--corpus", corpus]
+    parts += ["--split", request.split, "--protocol", request.protocol, "--seed", str(request.seed)]
+    for view in request.views:
+        parts += ["--view", view]
+    parts += model_arguments(request.options, request.preset, request.fit_on, request.settings)
+    for tasks in request.after:
+        parts += ["--after", ",".join(tasks)]
+    if request.fit_split not in (None, learned_from(request.split)):
+        parts += ["--fit-split", request.fit_split]
+    for key, value in sorted(request.tune.items()):
+        parts += ["--tune", f"{key}={value}"]
+    if request.note:
+        parts += ["--note", request.note]
+    return parts
+
+
+def model_arguments(
+    options: Mapping[str, Any], preset: str | None, fit_on: Iterable[str], settings: Mapping[str, Any]
+) -> list[str]:
+    """What the command line is given for a model and what it is fitted on."""
+    parts = [part for key, value in sorted(options.items()) for part in ("--option", f"{key}={value}")]
+    parts += ["--preset", preset] if preset else []
+    parts += [part for name in fit_on for part in ("--fit-on", name)]
+    return parts + [part for key, value in sorted(settings.items()) for part in ("--set", f"{key}={value}")]

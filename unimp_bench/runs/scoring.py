@@ -1,0 +1,99 @@
+"""From predictions to a result: the same way for a model that ran here and for a file that somebody else made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from unimp_bench.corpus.splits import catalogue
+from unimp_bench.files import written
+from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.kinds.rendering import example_ids
+from unimp_bench.metrics.ranks import Ranking
+from unimp_bench.metrics.scores import Missing, Score
+from unimp_bench.progress import stage
+from unimp_bench.records import Examples
+from unimp_bench.runs.results import (
+    AnswerSpread,
+    CorpusFacts,
+    Cost,
+    Estimate,
+    ModelFacts,
+    Provenance,
+    Result,
+    pack_ranks,
+    pack_values,
+)
+from unimp_bench.runs.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was predicted for which examples, and where; the prediction is of the type of the task's kind."""
+
+    prediction: Any
+    examples: Examples
+    setting: Setting
+
+
+def scored(
+    answers: Answers,
+    spec: RunSpec,
+    model: ModelFacts,
+    remarks: tuple[str, ...],
+    cost: Cost | None,
+    provenance: Provenance,
+) -> Result:
+    """The result of some answers: every metric that can be computed, and why the others cannot."""
+    corpus, examples = answers.setting.corpus, answers.examples
+    kind = kind_of(answers.setting.task.kind)
+    with stage(f"{model.name}: scoring {len(examples):,} predictions"):
+        found = kind.scores(answers.prediction, examples, answers.setting)
+    scores = {name: score for name, score in found.items() if isinstance(score, Score)}
+    is_ranking = isinstance(answers.prediction, Ranking)
+    kept = {} if is_ranking else {name: score.values for name, score in scores.items() if score.values is not None}
+    counts = corpus.manifest.counts
+    return Result(
+        spec=spec,
+        corpus=CorpusFacts(
+            name=corpus.name,
+            synthetic=corpus.manifest.synthetic,
+            users=counts.users,
+            items=counts.items,
+            interactions=counts.interactions,
+            pictures=counts.pictures,
+            catalogue=len(catalogue(corpus, spec.split)),
+        ),
+        model=model,
+        metrics={name: Estimate(value=score.value, low=score.low, high=score.high) for name, score in scores.items()},
+        examples=len(examples),
+        ranks=pack_ranks(answers.prediction.ranks) if is_ranking else "",
+        values={name: pack_values(values) for name, values in kept.items()},
+        missing={name: score.reason for name, score in found.items() if isinstance(score, Missing)},
+        answers=spread_of(kind.answers(answers.prediction, examples)),
+        remarks=remarks,
+        cost=cost,
+        provenance=provenance,
+    )
+
+
+def spread_of(answers: Sequence[Hashable] | None) -> AnswerSpread | None:
+    """How far some answers, at least one, differ; None where the kind compares none."""
+    if answers is None:
+        return None
+    counts = Counter(answers)
+    return AnswerSpread(distinct=len(counts), commonest=max(counts.values()) / len(answers))
+
+
+def write_predictions(path: Path, answers: Answers) -> None:
+    """One row an example: its id, the answer and the truth, by source names."""
+    columns = kind_of(answers.setting.task.kind).table(answers.prediction, answers.examples, answers.setting)
+    ids = example_ids(answers.setting.corpus, answers.examples)
+    with written(path) as partial:
+        pq.write_table(pa.table({"id": ids, **columns}), partial)

@@ -1,0 +1,99 @@
+"""A suite: the rows of one of the papers' tables, as runs of this harness. Data, loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from unimp_bench.errors import UsageError
+from unimp_bench.records import Protocol, Split
+
+SUBJECT = "unimp"
+"""The model that the suites are about: what a user sets for a suite is set for its rows."""
+
+ALL_TASKS = ("recommendation", "search", "preference", "explanation", "selection", "image_generation")
+
+
+PROMPTED = ("recommendation", "search", "preference", "explanation", "selection")
+"""What P5 and its kin learn at once, as their authors have it."""
+
+
+@dataclass(frozen=True)
+class SuiteRow:
+    """One row of a table: a model, and the way it is fitted.
+
+    Attributes:
+        label: as the paper's table has it.
+        model: by name; empty for systems that cannot be asked.
+        preset: where the row is about a preset; else the user's choice, one for all rows about the subject, and of
+            another model what it was tuned to.
+        settings, tune, fit_on, fit_split, after, views: as in ``unimp_bench.runs.runner.RunRequest``; values as text.
+        system: the row's name in the paper's table (``leaderboards/reported``), where it stands there.
+        seeded: chance has a part in it, so that several seeds say more than one.
+        lacks: why a suite does not run it; empty for rows that it runs.
+    """
+
+    label: str
+    model: str = SUBJECT
+    preset: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tune: Mapping[str, str] = field(default_factory=dict)
+    fit_on: tuple[str, ...] = ()
+    fit_split: Split | None = None
+    after: tuple[tuple[str, ...], ...] = ()
+    views: tuple[str, ...] = ()
+    system: str = ""
+    seeded: bool = True
+    lacks: str = ""
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether preset and further settings are the user's to choose, the same for all such rows of a table."""
+        return self.model == SUBJECT and self.preset is None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The rows that one topic compares, all of them asked the same questions.
+
+    Attributes:
+        name: of the suite, and of its page in ``leaderboards/``.
+        title: the page's heading.
+        table: of which paper.
+        about: what is compared, in a sentence.
+        tasks: what its rows are asked where the user names no task.
+        rows: the first is the one that all others are tested against; the others in the order of the paper.
+        split, protocol: of all questions.
+        variants: the rows are variants of the first one, which task pages leave to this topic's page.
+        corpora: names of the only corpora that the table is about; empty for any.
+    """
+
+    name: str
+    title: str
+    table: str
+    about: str
+    tasks: tuple[str, ...]
+    rows: tuple[SuiteRow, ...]
+    split: Split = "loo"
+    protocol: Protocol = "paper"
+    variants: bool = False
+    corpora: tuple[str, ...] = ()
+
+    def check_corpus(self, name: str) -> None:
+        """Refuse a corpus that the table is not about.
+
+        Raises:
+            UsageError: with the names of those that it is about.
+        """
+        if self.corpora and name not in self.corpora:
+            raise UsageError(f"{self.name} is about corpora named {', '.join(self.corpora)}, and this one is {name!r}")
+
+
+def refused(systems: str, reason: str) -> SuiteRow:
+    """The row of systems that cannot be asked, so that the table says why."""
+    return SuiteRow(systems, model="", lacks=reason)
+
+
+def popularity(fit_split: Split | None = None) -> SuiteRow:
+    """The floor of a table of rankings."""
+    return SuiteRow("Popularity", model="popularity", fit_split=fit_split, seeded=False)

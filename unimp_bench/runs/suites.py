@@ -1,0 +1,428 @@
+"""The suites: the rows of each topic's table, as data. A new row is one line of its suite."""
+
+from unimp_bench.runs.suite import ALL_TASKS, PROMPTED, Suite, SuiteRow, popularity, refused
+
+RECOMMENDATION = Suite(
+    name="recommendation",
+    title="Recommendation",
+    table="Table 1 of the UniMP paper",
+    about="recommenders by interactions, by their order, by texts and pictures, beside what is counted and not learned",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        popularity(),
+        SuiteRow("Transition graph", model="transition-graph", seeded=False),
+        SuiteRow("ItemKNN", model="itemknn", seeded=False),
+        SuiteRow("EASE", model="ease", seeded=False),
+        SuiteRow("MF", model="mf", system="MF"),
+        SuiteRow("MACR", model="macr", system="MACR"),
+        SuiteRow("LightGCN", model="lightgcn", system="LightGCN"),
+        SuiteRow("UltraGCN", model="ultragcn", system="UltraGCN"),
+        SuiteRow("HGN", model="hgn", system="HGN"),
+        SuiteRow("GRU4Rec", model="gru4rec", system="GRU4Rec"),
+        SuiteRow("SASRec", model="sasrec", system="SASRec"),
+        SuiteRow("SASRec, original loss", model="sasrec", preset="original", system="SASRec"),
+        SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
+        SuiteRow("BERT4Rec", model="bert4rec", system="BERT4Rec"),
+        SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("P5, a token for each item", model="p5", settings={"ids": "own"}),
+        SuiteRow("P5, numbered along whole histories, which leaks", model="p5", settings={"ids": "leaky"}),
+        SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
+        SuiteRow("VBPR", model="vbpr", system="VBPR"),
+        SuiteRow("CausalRec", model="causalrec", system="CausalRec"),
+        SuiteRow("MMGCL", model="mmgcl", system="MMGCL"),
+        SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
+    ),
+)
+"""Table 1: recommenders by what they read. Its name is a task's, so its page is that task's."""
+
+
+EXPLANATION = Suite(
+    name="explanation",
+    title="Explanation",
+    table="Table 2a of the UniMP paper",
+    about="sentences that models write, beside sentences of others that are only found",
+    tasks=("explanation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("Constant sentence", model="constant-sentence", seeded=False),
+        SuiteRow("Typical sentence of the item", model="typical-sentence", seeded=False),
+        SuiteRow("Nearest sentence", model="nearest-sentence", seeded=False),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
+        SuiteRow("MRG", model="mrg", system="MRG"),
+    ),
+)
+"""Table 2a: why an item suits a user. Its name is a task's, so its page is that task's."""
+
+
+PREFERENCE = Suite(
+    name="preference",
+    title="Preference prediction",
+    table="Table 2b of the UniMP paper",
+    about="ratings from averages, from factors, from texts and pictures, and from language models",
+    tasks=("preference",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("Mean", model="global-mean", seeded=False),
+        SuiteRow("Item mean", model="item-mean", seeded=False),
+        SuiteRow("Bias", model="bias", seeded=False),
+        SuiteRow("Factors", model="rating-mf"),
+        SuiteRow("SANCL", model="sancl", system="SANCL"),
+        SuiteRow("MRG", model="mrg"),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
+    ),
+)
+"""Table 2b: how users will rate. Its name is a task's, so its page is that task's."""
+
+
+SELECTION = Suite(
+    name="selection",
+    title="Selection",
+    table="Table 2c of the UniMP paper",
+    about="language models that name the items, and recommenders that choose by a threshold",
+    tasks=("selection",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("One at random", model="pick-one"),
+        SuiteRow("All", model="select-all", seeded=False),
+        SuiteRow("Popular candidates", model="popular-candidates", seeded=False),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
+        SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
+        SuiteRow("UniSRec", model="unisrec"),
+        SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
+    ),
+)
+"""Table 2c: which of several items suit a user. Its name is a task's, so its page is that task's."""
+
+
+SEARCH = Suite(
+    name="search",
+    title="Search",
+    table="Table 2d of the UniMP paper",
+    about="search by words, by words and users, and by what is counted and not learned",
+    tasks=("search",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        popularity(),
+        SuiteRow("Popularity in the category", model="query-popularity", seeded=False),
+        SuiteRow("Transition graph", model="transition-graph", seeded=False),
+        SuiteRow("BM25", model="bm25", system="BM25", seeded=False),
+        SuiteRow("Dense retrieval", model="dense", seeded=False),
+        SuiteRow("HEM", model="hem", system="HEM"),
+        SuiteRow("ZAM", model="zam", system="ZAM"),
+        SuiteRow("AEM, ZAM without the zero", model="zam", settings={"zero": "false"}),
+        SuiteRow("RTM", model="rtm", system="RTM"),
+        SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+    ),
+)
+"""Table 2d: who finds what a user means. Its name is a task's, so its page is that task's."""
+
+
+ABLATION = Suite(
+    name="ablation",
+    title="Ablation",
+    table="Table 3 of the UniMP paper",
+    about="UniMP without one of its components: pictures, layer-wise fusion, context loss, token weights",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("w/o Vision", settings={"fusion": "none"}, system="w/o Vision"),
+        SuiteRow("w/o Fine-grained", settings={"fusion": "sum"}, system="w/o Fine-grained"),
+        SuiteRow("w/o Context & Rew", settings={"context": "", "gamma": "0"}, system="w/o Context & Rew"),
+        SuiteRow("w/o Context", settings={"context": ""}, system="w/o Context"),
+        SuiteRow("w/o Rew", settings={"gamma": "0"}, system="w/o Rew"),
+    ),
+    variants=True,
+)
+"""Table 3: what each component of UniMP brings."""
+
+
+NEW_USER = Suite(
+    name="new_user",
+    title="New users",
+    table="Table 4a of the UniMP paper",
+    about="users held out whole; a model knows them by the history it is shown",
+    tasks=("recommendation",),
+    split="new-user",
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("VIP5", model="vip5", system="VIP5"),
+        SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
+        SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
+        SuiteRow("SASRec", model="sasrec"),
+        SuiteRow("Transition graph", model="transition-graph", seeded=False),
+        popularity(),
+        refused(
+            "MF, MACR, LightGCN, UltraGCN, HGN, VBPR, CausalRec, MMGCL, MMSSL",
+            "learn a vector for each user, and have none for these",
+        ),
+    ),
+)
+"""Table 4a: users that no model was fitted on."""
+
+
+NEW_DOMAIN = Suite(
+    name="new_domain",
+    title="New domain",
+    table="Table 4b of the UniMP paper",
+    about="a domain held out whole: fitted on the others and adapted to it, fitted on it alone, or not adapted at all",
+    tasks=("recommendation",),
+    split="new-domain",
+    rows=(
+        SuiteRow(
+            "UniMP, output layer adapted",
+            after=(("recommendation",),),
+            fit_split="new-domain",
+            tune={"trained": "output"},
+            system="UniMP",
+        ),
+        SuiteRow("P5, of the domain", model="p5", fit_split="new-domain", system="P5"),
+        SuiteRow("VIP5, of the domain", model="vip5", fit_split="new-domain", system="VIP5"),
+        SuiteRow("S³-Rec, of the domain", model="s3rec", fit_split="new-domain", system="S³-Rec"),
+        SuiteRow("UniSRec, of the domain", model="unisrec", fit_split="new-domain", system="UniSRec"),
+        SuiteRow("UniSRec, text alone, not adapted", model="unisrec-inductive"),
+        SuiteRow("UniMP, all adapted", after=(("recommendation",),), fit_split="new-domain", tune={"trained": "all"}),
+        SuiteRow("UniMP, fitted on the domain alone", fit_split="new-domain"),
+        SuiteRow("Transition graph, not adapted", model="transition-graph", seeded=False),
+        SuiteRow("Transition graph, of the domain", model="transition-graph", fit_split="new-domain", seeded=False),
+        popularity(fit_split="new-domain"),
+        refused(
+            "S³-Rec and others that know items by number, not adapted",
+            "learn a vector for each item, and have none for these",
+        ),
+    ),
+)
+"""Table 4b: a domain that no model was first fitted on."""
+
+
+ROBUSTNESS = Suite(
+    name="robustness",
+    title="Robustness",
+    table="Table 6 of the UniMP paper",
+    about="a fifth of the attribute values missing (NT), a fifth of the items with the picture of another one (NV)",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("S³-Rec with NT", model="s3rec", views=("NT",), system="S³-Rec with NT"),
+        SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
+        SuiteRow("MMSSL with NV", model="mmssl", views=("NV",), system="MMSSL with NV"),
+        SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
+        SuiteRow("UniMP with NT", views=("NT",), system="UniMP with NT"),
+        SuiteRow("UniMP with NV", views=("NV",), system="UniMP with NV"),
+    ),
+)
+"""Table 6: noise in texts and pictures."""
+
+
+_STAGES = (
+    ("recommendation",),
+    ("recommendation", "search"),
+    ("recommendation", "search", "selection"),
+    ("recommendation", "search", "selection", "explanation"),
+)
+"""The authors' continual training: a task more in every stage, the earlier ones thinned to the model's rehearsal."""
+
+LEARNING_STRATEGY = Suite(
+    name="learning_strategy",
+    title="Learning strategy",
+    table="Table 7 of the UniMP paper",
+    about="the asked task alone; one task more at each stage; all six at once; and then the asked one once more",
+    tasks=("recommendation", "search"),
+    rows=(
+        SuiteRow("Single task"),
+        SuiteRow("Continue", after=_STAGES[:-1], fit_on=_STAGES[-1], system="Continue"),
+        SuiteRow("Multi-task", fit_on=ALL_TASKS, system="Multi-task"),
+        SuiteRow("Multi-task + Full", after=(ALL_TASKS,), tune={"trained": "all"}, system="Multi-task+Full"),
+        SuiteRow(
+            "Multi-task + Efficient", after=(ALL_TASKS,), tune={"trained": "output"}, system="Multi-task+Efficient"
+        ),
+    ),
+)
+"""Table 7: one task, one after the other, or all at once."""
+
+
+FUSION = Suite(
+    name="fusion",
+    title="Fusion",
+    table="Table 8 of the UniMP paper",
+    about="how and where pictures and text meet",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("VIP5", model="vip5", system="VIP5"),
+        SuiteRow("w/o Exclusive Attention", settings={"fusion": "inclusive"}, system="UniMP w/o Exclusive Attention"),
+        SuiteRow("w/o Cross-attention", settings={"fusion": "sum"}, system="UniMP w/o Cross-attention"),
+        SuiteRow("Early Fusion", settings={"fusion": "early"}, system="UniMP with Early Fusion"),
+        SuiteRow("Late Fusion", settings={"fusion": "late"}, system="UniMP with Late Fusion"),
+    ),
+    variants=True,
+)
+"""Table 8: how pictures reach the decoder."""
+
+
+OTHER_DATASETS = Suite(
+    name="other_datasets",
+    title="Other datasets",
+    table="Table 9 of the UniMP paper",
+    about="recommenders on the stores of H&M and Netflix; MovieLens, which has posters too, stands in for Netflix",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("UniMP", system="UniMP"),
+        SuiteRow("P5", model="p5", system="P5"),
+        SuiteRow("VIP5", model="vip5", system="VIP5"),
+        SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
+        SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
+        SuiteRow("Transition graph", model="transition-graph", seeded=False),
+        popularity(),
+    ),
+    corpora=("hm", "netflix", "movielens"),
+)
+"""Table 9: stores that are not Amazon."""
+
+
+_GPU = "needs a GPU and the published weights; see docs/unimp.md"
+
+BACKBONES = Suite(
+    name="backbones",
+    title="Backbones",
+    table="Table 10 of the UniMP paper",
+    about="decoders of several families and sizes, from scratch and pre-trained",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("GPT-NeoX, from scratch"),
+        SuiteRow("UniMP-Small (MPT-1B)", preset="small", system="UniMP-Small", lacks=_GPU),
+        SuiteRow("UniMP (RedPajama-3B)", preset="paper", system="UniMP", lacks=_GPU),
+        SuiteRow("Llama, from scratch", settings={"backbone": "llama"}),
+        SuiteRow("MPT, from scratch", settings={"backbone": "mpt"}),
+        SuiteRow("GPT-NeoX, one layer", settings={"layers": "1"}),
+        SuiteRow("GPT-NeoX, twice as wide and deep", settings={"width": "128", "layers": "4"}),
+    ),
+    variants=True,
+)
+"""Table 10: the decoder, and its size."""
+
+
+IMAGE_GENERATION = Suite(
+    name="image_generation",
+    title="Image generation",
+    table="Figure 3 of the UniMP paper",
+    about="the picture of the item a user means, painted token by token, or taken from the catalogue",
+    tasks=("image_generation",),
+    rows=(
+        SuiteRow("UniMP"),
+        SuiteRow("UniMP, with search", fit_on=("search", "image_generation")),
+        SuiteRow("Retrieved picture", model="retrieved-picture", seeded=False),
+        SuiteRow("Category's codes", model="category-picture", seeded=False),
+        SuiteRow("Oracle", model="oracle", seeded=False),
+    ),
+)
+"""Figure 3, in numbers. Its name is a task's, so its page is that task's."""
+
+
+_START = (("search",),)
+
+
+def _adapted(label: str, trained: str) -> SuiteRow:
+    return SuiteRow(label, after=_START, tune={"trained": trained})
+
+
+ADAPTATION = Suite(
+    name="adaptation",
+    title="Adaptation",
+    table="section 3 of the survey",
+    about="a model that was fitted on search learns recommendation, and more or less of it may move",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("No start"),
+        _adapted("Representation transfer (backbone frozen)", "fusion"),
+        _adapted("Full fine-tuning", "all"),
+        _adapted("Low-rank updates (LoRA)", "lora"),
+        _adapted("Prompt tuning", "prompt"),
+        _adapted("Output layer", "output"),
+    ),
+    variants=True,
+)
+"""The survey's axis of adaptation (section 3): what moves when a fitted model learns another task."""
+
+
+def _pretrained(label: str, pretraining: str) -> SuiteRow:
+    return SuiteRow(label, settings={"pretraining": pretraining})
+
+
+PRETRAINING = Suite(
+    name="pretraining",
+    title="Pre-training",
+    table="section 2 of the survey",
+    about="pre-training of pictures and texts on the items alone, before the training on users",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("None"),
+        _pretrained("Reconstructive", "reconstructive"),
+        _pretrained("Contrastive", "contrastive"),
+        _pretrained("Autoregressive", "autoregressive"),
+    ),
+    variants=True,
+)
+"""The survey's axis of pre-training (section 2): what is learnt of the items before any user is seen."""
+
+
+GLOBAL_TIME = Suite(
+    name="global_time",
+    title="By the clock",
+    table="beyond the papers: leave-one-out learns from the future",
+    about="recommenders fitted on what lies before one instant, asked for users' next items after a later one",
+    tasks=("recommendation",),
+    split="global-time",
+    rows=(
+        SuiteRow("UniMP"),
+        popularity(),
+        SuiteRow("Transition graph", model="transition-graph", seeded=False),
+        SuiteRow("ItemKNN", model="itemknn", seeded=False),
+        SuiteRow("EASE", model="ease", seeded=False),
+        SuiteRow("MF", model="mf"),
+        SuiteRow("LightGCN", model="lightgcn"),
+        SuiteRow("GRU4Rec", model="gru4rec"),
+        SuiteRow("SASRec", model="sasrec"),
+        SuiteRow("BERT4Rec", model="bert4rec"),
+        SuiteRow("UniSRec", model="unisrec"),
+        SuiteRow("VBPR", model="vbpr"),
+    ),
+)
+"""Those of Table 1 that are a kind of their own; any other model can be asked with ``--split global-time``."""
+"""By the clock: recommenders that learn from nothing later than what they are asked."""
+
+CATALOGUE = (
+    RECOMMENDATION,
+    EXPLANATION,
+    PREFERENCE,
+    SELECTION,
+    SEARCH,
+    ABLATION,
+    NEW_USER,
+    NEW_DOMAIN,
+    ROBUSTNESS,
+    LEARNING_STRATEGY,
+    FUSION,
+    OTHER_DATASETS,
+    BACKBONES,
+    IMAGE_GENERATION,
+    ADAPTATION,
+    PRETRAINING,
+    GLOBAL_TIME,
+)
+SUITES: dict[str, Suite] = {suite.name: suite for suite in CATALOGUE}
+
+VARIED = {
+    model: frozenset(key for suite in CATALOGUE for row in suite.rows if row.model == model for key in row.settings)
+    for model in {row.model for suite in CATALOGUE for row in suite.rows if row.model}
+}
+"""By model, the settings that some suite compares; what else a user sets is a budget."""

@@ -1,0 +1,194 @@
+"""A search as it is kept and committed: ``leaderboards/tuned/<task>/<corpus>/<model>.json``.
+
+What it chose is the model's configuration for that corpus, which ``--preset tuned`` stands for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.files import Workspace, write_atomically
+from unimp_bench.records import PROTOCOLS, Protocol
+from unimp_bench.runs.results import Provenance
+from unimp_bench.settings import Strict
+
+TUNED = "tuned"
+"""The preset that stands for what a search chose, and the folder that keeps the searches."""
+
+
+class Trial(Strict):
+    """One point of the space.
+
+    Attributes:
+        values: of the searched settings.
+        score: the task's validation score, between 0 and 1, higher better; None where the fit failed.
+        seconds: of the fit, its validation included.
+        failed: why there is no score.
+    """
+
+    values: dict[str, Any]
+    score: float | None = None
+    seconds: float = 0.0
+    failed: str = ""
+
+
+class Tuned(Strict):
+    """A finished search.
+
+    Attributes:
+        fingerprint: of the corpus, by which the search is found; ``corpus`` is a label.
+        settings: what was chosen: the fixed settings and those of the best trial, each by its own value, so that a
+            default which changes later does not change the choice.
+        fixed: settings that were the same in all trials.
+        trials: in the order of the search; the first has the model's own values.
+        protocol: under which the trials were scored, and their models selected.
+        seed: of the search and of every fit.
+        options: of the task that differ from its own.
+        versions: of the model, its features and its selection rule, those that are not 1.
+        provenance: of the last search that added a trial.
+    """
+
+    format: Literal["unimp-bench-tuned"] = "unimp-bench-tuned"
+    version: Literal[1] = 1
+    task: str
+    model: str
+    corpus: str
+    fingerprint: str
+    settings: dict[str, Any]
+    fixed: dict[str, Any] = Field(default={})
+    trials: tuple[Trial, ...]
+    protocol: Protocol = "paper"
+    seed: int
+    options: dict[str, Any] = Field(default={})
+    versions: dict[str, int] = Field(default={})
+    provenance: Provenance
+
+    @classmethod
+    def read(cls, path: Path) -> Tuned:
+        """Parse one file.
+
+        Raises:
+            DataError: it cannot be read, or is no search.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+            raise DataError(f"{path} is no tuned configuration that this version reads ({reason})") from None
+
+    def write(self, path: Path) -> None:
+        """Write the search so that it is there whole or not at all."""
+        write_atomically(path, self.model_dump_json(indent=1) + "\n")
+
+    def joined(self, earlier: Tuned) -> Tuned:
+        """This search with the trials of an earlier one that asked the same (``unlike`` names nothing).
+
+        No trial is lost: of two with the same values the one of this search stays, unless it failed where the other
+        did not.
+        """
+        kept = {_point(trial): trial for trial in earlier.trials}
+        new = {_point(trial): trial for trial in self.trials}
+        kept |= {point: trial for point, trial in new.items() if point not in kept or trial.score is not None}
+        trials = tuple(kept.values())
+        leader = best(trials)
+        return self.model_copy(
+            update={
+                "trials": trials,
+                "settings": self.settings if leader is None else {**self.fixed, **leader.values},
+                "provenance": self.provenance if len(trials) > len(earlier.trials) else earlier.provenance,
+            }
+        )
+
+    def unlike(self, other: Tuned) -> tuple[str, ...]:
+        """What keeps the scores of two searches from being compared, in words; nothing where they can be."""
+        named = {
+            "task": "another task",
+            "model": "another model",
+            "fingerprint": "another corpus",
+            "protocol": "another protocol",
+            "fixed": "other fixed settings",
+            "seed": "another seed",
+            "options": "other options of the task",
+            "versions": "another version of the model",
+        }
+        return tuple(said for field, said in named.items() if getattr(self, field) != getattr(other, field))
+
+
+def best(trials: tuple[Trial, ...]) -> Trial | None:
+    """The trial of the highest score, the earlier one of equals; None where all failed."""
+    return next(iter(ranked(trials)), None)
+
+
+def ranked(trials: tuple[Trial, ...]) -> list[Trial]:
+    """The trials that have a score, best first."""
+    scored = [(trial.score, trial) for trial in trials if trial.score is not None]
+    return [trial for _, trial in sorted(scored, key=lambda pair: -pair[0])]
+
+
+def place(workspace: Workspace, task: str, corpus: str, model: str, protocol: Protocol) -> Path:
+    """Where a search is kept; the colon of a family's member, which some file systems refuse, becomes a dot."""
+    return workspace.leaderboards / TUNED / task / corpus / _file_name(model, protocol)
+
+
+def find_tuned(workspace: Workspace, task: str, model: str, fingerprint: str, protocol: Protocol) -> Tuned | None:
+    """The search for a model on a corpus, whatever the corpus is called; None where there was none.
+
+    Of searches under several names of the corpus, the one that reached the highest score.
+    """
+    asked = (task, fingerprint, protocol)
+    found = [tuned for tuned in all_tuned(workspace, model) if (tuned.task, tuned.fingerprint, tuned.protocol) == asked]
+    return max(found, key=_reached, default=None)
+
+
+def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
+    """Every search for a model, on whatever task and corpus."""
+    folder = workspace.leaderboards / TUNED
+    paths = [path for protocol in PROTOCOLS for path in sorted(folder.glob(f"*/*/{_file_name(model, protocol)}"))]
+    return [tuned for tuned in map(Tuned.read, paths) if tuned.model == model]
+
+
+def tuned_settings(
+    workspace: Workspace, task: str, model: str, corpus: str, fingerprint: str, protocol: Protocol
+) -> Mapping[str, Any]:
+    """The settings that ``--preset tuned`` stands for.
+
+    Raises:
+        UsageError: no search was made.
+    """
+    tuned = find_tuned(workspace, task, model, fingerprint, protocol)
+    if tuned is None:
+        raise UsageError(
+            f"no tuned configuration of {model} for {task} on {corpus} under protocol {protocol}; make one with "
+            f"'unimp-bench tune --task {task} --model {model} --corpus {corpus} --protocol {protocol}'"
+        )
+    return tuned.settings
+
+
+def counted(trials: tuple[Trial, ...]) -> str:
+    """How many trials, in words."""
+    return f"{len(trials)} {'trial' if len(trials) == 1 else 'trials'}"
+
+
+def words(values: Mapping[str, Any]) -> str:
+    """Settings as they are typed."""
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _reached(tuned: Tuned) -> float:
+    leader = best(tuned.trials)
+    return -1.0 if leader is None or leader.score is None else leader.score
+
+
+def _point(trial: Trial) -> str:
+    """The values of a trial, by which two are the same."""
+    return json.dumps(trial.values, sort_keys=True)
+
+
+def _file_name(model: str, protocol: Protocol) -> str:
+    return f"{model.replace(':', '.')}{'' if protocol == 'paper' else f'@{protocol}'}.json"

@@ -1,1 +1,0 @@
-"""Runs the cells of a suite, each in a process of its own, on this machine or on a Ray cluster."""
