@@ -26,7 +26,7 @@ from data_prep.build import build_corpus
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
-from unimp_bench.metrics.ranks import rank_examples
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.records import BoolArray, Examples, IntArray, Protocol
 from unimp_bench.records import Part as PartName
 from unimp_bench.registry import make_model

@@ -32,8 +32,8 @@ from benchmarks.record import Measure, times
 from benchmarks.turns import seconds_in_turns
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.metrics.ranking import CUTOFFS, MEASURES, rank_metric_means
-from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 HISTORY = 10

@@ -32,7 +32,7 @@ from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import BenchError
-from unimp_bench.metrics.ranks import rank_examples
+from unimp_bench.kinds.ranks import rank_examples
 
 TASK = "recommendation"
 MODELS = ("mf", "macr", "lightgcn", "ultragcn", "vbpr", "causalrec", "mmgcl", "mmssl", "itemknn")

@@ -30,7 +30,7 @@ from benchmarks.turns import seconds_in_turns
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
-from unimp_bench.metrics.ranks import rank_examples
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.records import Protocol
 
 TASK = "recommendation"

@@ -68,8 +68,8 @@ class Ours:
         self.model._ready = False
 
     def evaluate(self) -> None:
+        from unimp_bench.kinds.ranks import rank_examples
         from unimp_bench.metrics.ranking import rank_metric_means
-        from unimp_bench.metrics.ranks import rank_examples
 
         rank_metric_means(rank_examples(self.model, self.test, self.items, "masked", top=TOP, label="ours").ranks)
 

@@ -13,7 +13,7 @@ from unimp_bench import registry as outside
 from unimp_bench.cli.main import main
 from unimp_bench.contracts import ModelCard
 from unimp_bench.errors import BenchError, DependencyError, ModelError, UsageError
-from unimp_bench.registry import blamed, is_ours
+from unimp_bench.guard import blamed, is_ours
 
 _CARD = (
     "ModelCard(name={name!r}, factory={factory!r}, tasks={tasks!r}, reads=('order',), about={about!r}, source='', "

@@ -7,32 +7,21 @@ import importlib
 import math
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib import metadata
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any, get_type_hints
 
 from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
-from unimp_bench.errors import BenchError, DependencyError, ModelError, UsageError, find
-from unimp_bench.files import disk_error
+from unimp_bench.errors import DependencyError, UsageError, find
+from unimp_bench.guard import blamed, is_ours, reason
 from unimp_bench.machine import helping
-
-OURS = ("baselines", "data_prep", "tasks", "unimp_bench")
-"""Top packages of the project itself."""
 
 GROUPS = ("unimp_bench.tasks", "unimp_bench.models", "unimp_bench.corpora")
 """Entry point groups, each of cards."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
 _PLACE = re.compile(r"[\w.]+:\w+")
-
-
-def is_ours(module: str) -> bool:
-    """Whether a module belongs to the project."""
-    return module.partition(".")[0] in OURS
 
 
 def outside_cards(group: str, ours: Collection[Any], tasks: Collection[str] | None = None) -> list[Any]:
@@ -63,41 +52,6 @@ def outside_cards(group: str, ours: Collection[Any], tasks: Collection[str] | No
         taken.add(card.name)
         cards.append(card)
     return cards
-
-
-@contextmanager
-def blamed(owner: object, label: str, doing: str) -> Iterator[None]:
-    """Surrounds a call of code that may come from another package.
-
-    Args:
-        owner: whose method is called; a class where it is the class that is called.
-        label: what it is called, as in ``model 'mine'``.
-        doing: the method.
-
-    Raises:
-        ModelError: it tried to end the program, or raised anything but an error of the project; the line names it and
-            its own place in the code. What our own code raises stays as it is: a defect keeps its traceback.
-    """
-    try:
-        yield
-    except SystemExit as error:
-        if helping():  # the main process has ended, and said why
-            raise
-        raise ModelError(f"{label} ended the program (exit code {error.code}) in {doing}") from None
-    except BenchError:
-        raise
-    except Exception as error:
-        module = (owner if isinstance(owner, type) else type(owner)).__module__
-        if is_ours(module) or disk_error(error) is not None:
-            raise
-        hint = "; what a model is given is read-only: copy it before changing it" if "read-only" in str(error) else ""
-        raise ModelError(f"{label} failed in {doing}{_place(error, module)}: {reason(error)}{hint}") from error
-
-
-def reason(error: BaseException) -> str:
-    """The kind of an error and what it says, on one line."""
-    said = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _check(card: Any, wanted: type[Any], tasks: Collection[str] | None) -> None:
@@ -150,15 +104,6 @@ def _warn(package: str, place: str, error: BaseException) -> None:
         return
     said = str(error) if type(error) is ValueError else reason(error)
     print(f"warning: package {package} is left out: {place}: {said}", file=sys.stderr)
-
-
-def _place(error: BaseException, module: str) -> str:
-    """Where in the owner's own package an error came up."""
-    top = module.partition(".")[0]
-    frames = walk_tb(error.__traceback__)
-    named = ((str(frame.f_globals.get("__name__")), frame.f_code.co_filename, line) for frame, line in frames)
-    own = [f" ({Path(file).name}, line {line})" for name, file, line in named if name.partition(".")[0] == top]
-    return own[-1] if own else ""
 
 
 @cache

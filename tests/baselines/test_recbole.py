@@ -25,7 +25,7 @@ from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import ModelError, UsageError
-from unimp_bench.metrics.ranks import rank_examples
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Part, Protocol, Split
 from unimp_bench.registry import make_model
 

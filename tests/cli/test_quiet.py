@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from unimp_bench.cli.quiet import quiet_libraries
+from unimp_bench.cli.main import quiet_libraries
 
 SCRIPT = """\
 import logging, sys, warnings

@@ -10,9 +10,17 @@ from typing import Any
 from unimp_bench import registry
 from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.records import IntArray, Split, learned_from
-from unimp_bench.runs.results import CorpusFacts, Cost, Estimate, ModelFacts, Provenance, Result, pack_ranks
+from unimp_bench.runs.results import (
+    CorpusFacts,
+    Cost,
+    Estimate,
+    ModelFacts,
+    Provenance,
+    Result,
+    pack_ranks,
+    versions_of,
+)
 from unimp_bench.runs.spec import FitSpec, RunSpec
-from unimp_bench.runs.versions import versions_of
 
 
 def _versions(model: str, tasks: Iterable[str]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from unimp_bench.contracts import FitData, Kind, Task, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.features.pictures import PictureFeatures
 from unimp_bench.corpus.splits import catalogue, target_examples
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.metrics.ranking import RankMetric
-from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Protocol, Shown, Split, Texts
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import Fusion, UniMPConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,10 +64,12 @@ def command(
         raise UsageError(f"a corpus name has letters, digits, '.', '_' and '-', and is not {RAW!r}; {name!r} is none")
     if allow_private and not pictures:
         raise UsageError("--allow-private is about the addresses of pictures; add --pictures")
-    room = importlib.import_module("data_prep.build")
+
+    from data_prep.build import BuildOptions, PictureLimits, build_corpus
+
     chosen = {"held_out": held_out, "user_core": core, "item_core": core, "repeats": repeats, "partial": partial}
     given = {key: value for key, value in chosen.items() if value is not None}
-    options = dataclasses.replace(room.BuildOptions.usual(card), **given)
+    options = dataclasses.replace(BuildOptions.usual(card), **given)
     workspace = Workspace.here()
     raw, further = (raws[0], raws[1:]) if raws else (None, ())
     if raw is None and card.download is not None:
@@ -78,14 +79,14 @@ def command(
         release.fetch(domains, raw, mirror)
     folder = workspace.data / (name or corpus)
     earlier = _earlier(folder)
-    manifest = room.build_corpus(
+    manifest = build_corpus(
         corpus,
         folder,
         raw,
         options,
         further=further,
         domains=domains,
-        pictures=room.PictureLimits(allow_private=allow_private) if pictures else None,
+        pictures=PictureLimits(allow_private=allow_private) if pictures else None,
         sentires=sentires,
     )
     _report(folder, manifest, earlier)
@@ -112,7 +113,9 @@ def _report(folder: Path, manifest: Manifest, earlier: Manifest | None) -> None:
         click.echo(f"  {_replaced(manifest, earlier)}")
     click.echo(f"  fingerprint {manifest.fingerprint}")
     if manifest.source.startswith("mcauley-"):
-        table = importlib.import_module("data_prep.table5").table5(Corpus.open(folder))
+        from data_prep.table5 import table5
+
+        table = table5(Corpus.open(folder))
         if table is not None:
             click.echo(f"\nBeside Table 5 of the UniMP paper:\n{table}")
 

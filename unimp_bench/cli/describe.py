@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import pairs, task_option
+from unimp_bench.cli.common import corpus_folder, pairs, task_option
 from unimp_bench.contracts import Model, Task, TaskCard
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace, write_atomically

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, device_option, pairs
+from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, pairs
 from unimp_bench.contracts import Sampling
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace

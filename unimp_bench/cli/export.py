@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, pairs, view_option
+from unimp_bench.cli.common import corpus_folder, corpus_option, pairs, view_option
 from unimp_bench.errors import find
 from unimp_bench.files import Workspace
 from unimp_bench.records import PAPER_SPLITS, SPLITS, Split

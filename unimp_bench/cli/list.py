@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.corpora import built
+from unimp_bench.cli.common import built
 from unimp_bench.errors import find
 from unimp_bench.files import Workspace
 from unimp_bench.reports.columns import columns

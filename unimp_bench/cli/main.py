@@ -10,22 +10,56 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 import click
 
 from unimp_bench import __version__
-from unimp_bench.cli.group import Group
-from unimp_bench.cli.quiet import quiet_libraries
+from unimp_bench.cli.common import Group
 from unimp_bench.errors import BenchError, nearest
 from unimp_bench.files import disk_error
 from unimp_bench.machine import helping, share_cores
 from unimp_bench.progress import nothing_goes_on
+
+_LEVELS = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    "HF_HUB_VERBOSITY": "error",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+}
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Within the block, which imports the libraries, no warning is shown and no library's log line; errors are."""
+    if sys.warnoptions:
+        yield
+        return
+    levels = dict(_LEVELS)
+    if not sys.stderr.isatty():
+        levels["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers' bars too; a log keeps every state
+    own = [name for name in levels if name not in os.environ]
+    os.environ.update({name: levels[name] for name in own})
+    handler = logging.NullHandler()  # without one, logging writes warnings to the terminal by itself
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            # Not a filter: libraries put theirs in front of it when they are imported.
+            warnings.showwarning = lambda *_, **__: None
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for name in own:
+            os.environ.pop(name, None)
+
 
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",

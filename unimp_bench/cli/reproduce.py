@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import device_option
+from unimp_bench.cli.common import corpus_folder, device_option
 from unimp_bench.errors import BenchError
 from unimp_bench.files import Workspace
 

@@ -7,8 +7,8 @@ from itertools import chain
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import (
+from unimp_bench.cli.common import (
+    corpus_folder,
     corpus_option,
     device_option,
     echo_result,

@@ -8,8 +8,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli import list as listing
-from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, device_option, pairs
+from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, pairs
 from unimp_bench.errors import BenchError, UsageError, find
 from unimp_bench.files import Workspace
 from unimp_bench.runs.suite import Suite

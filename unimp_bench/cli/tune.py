@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.corpora import corpus_folder
-from unimp_bench.cli.question import corpus_option, device_option, pairs, protocol_option, task_option
+from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, pairs, protocol_option, task_option
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
@@ -144,7 +143,7 @@ class _Progress:
 
 def _versions(task: str, model: str, protocol: Protocol) -> dict[str, int]:
     """The present versions that decide a validation score, those that are not 1."""
-    from unimp_bench.runs.versions import versions_of
+    from unimp_bench.runs.results import versions_of
 
     now = versions_of(registry.model_card(model), [task])
     rule = f"{registry.task_cards()[task].kind}/{protocol}"

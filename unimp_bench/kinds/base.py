@@ -147,8 +147,8 @@ def evenly(examples: Examples, most: int) -> Examples:
 
 def hidden_blocks(examples: Examples, label: str, doing: str, size: int = BLOCK) -> Iterator[Examples]:
     """The examples without their answers, in blocks, under a progress bar."""
+    from unimp_bench.guard import read_only, untouched
     from unimp_bench.progress import progress
-    from unimp_bench.records import read_only, untouched
 
     hidden = read_only(examples.hidden())
     with untouched(label, hidden):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus, Items
+from unimp_bench.guard import blamed
 from unimp_bench.records import Examples, Part, PictureCodes, Split
-from unimp_bench.registry import blamed
 
 if TYPE_CHECKING:
     from unimp_bench.picture_tokens.tokenizer import PictureTokenizer

@@ -58,7 +58,7 @@ class PictureKind(Kind):
         import numpy as np
 
         from unimp_bench.contracts import Painter
-        from unimp_bench.registry import blamed
+        from unimp_bench.guard import blamed
 
         must_be(model, Painter, setting.label, setting.task.name)
         assert examples.pictures is not None

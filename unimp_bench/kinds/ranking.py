@@ -12,14 +12,14 @@ import numpy as np
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.kinds.base import Column, Kind, Setting, must_be
 from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, listed, named, number, quoted, whole
+from unimp_bench.kinds.ranks import Ranking, Seen, seen_columns
 from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, RankMetric
-from unimp_bench.metrics.ranks import Ranking, Seen, seen_columns
 from unimp_bench.records import PROTOCOLS
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
     from unimp_bench.kinds.base import Setting
-    from unimp_bench.metrics.ranks import Ranking
+    from unimp_bench.kinds.ranks import Ranking
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, Protocol
 
@@ -33,7 +33,7 @@ _INTERVALS = ("HR@5", "NDCG@5")
 
 
 class RankingKind(Kind):
-    """Predictions are target ranks and the best items; see ``unimp_bench.metrics.ranks``."""
+    """Predictions are target ranks and the best items; see ``unimp_bench.kinds.ranks``."""
 
     name = "ranking"
     columns = tuple(
@@ -52,7 +52,7 @@ class RankingKind(Kind):
     ) -> dict[Protocol, Ranking]:
         from unimp_bench.contracts import Ranker
         from unimp_bench.corpus.splits import catalogue
-        from unimp_bench.metrics.ranks import rank_under
+        from unimp_bench.kinds.ranks import rank_under
 
         must_be(model, Ranker, setting.label, setting.task.name)
         items = catalogue(setting.corpus, examples.split)

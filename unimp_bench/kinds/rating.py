@@ -35,7 +35,7 @@ class RatingKind(Kind):
 
         from unimp_bench.contracts import Rater
         from unimp_bench.errors import ModelError
-        from unimp_bench.registry import blamed
+        from unimp_bench.guard import blamed
 
         must_be(model, Rater, setting.label, setting.task.name)
         parts = []

@@ -34,7 +34,7 @@ class SelectionKind(Kind):
 
         from unimp_bench.contracts import Selector
         from unimp_bench.errors import ModelError
-        from unimp_bench.registry import blamed
+        from unimp_bench.guard import blamed
 
         must_be(model, Selector, setting.label, setting.task.name)
         parts = []

@@ -37,7 +37,7 @@ class TextKind(Kind):
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> list[str]:
         from unimp_bench.contracts import Writer
         from unimp_bench.errors import ModelError
-        from unimp_bench.registry import blamed
+        from unimp_bench.guard import blamed
 
         must_be(model, Writer, setting.label, setting.task.name)
         texts: list[str] = []

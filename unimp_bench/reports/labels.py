@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from unimp_bench.runs.results import Result
+from unimp_bench.runs.results import Result, outdated
 from unimp_bench.runs.spec import FitSpec
 from unimp_bench.runs.suite import ALL_TASKS, SuiteRow
-from unimp_bench.runs.versions import outdated
 
 OLDER = "‡"
 """The mark of rows of an earlier version of model, features, task or selection rule."""

@@ -20,9 +20,8 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, locked
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import main_says
-from unimp_bench.runs.results import RESULT_NAME, Estimate, Provenance, Result
+from unimp_bench.runs.results import RESULT_NAME, Estimate, Provenance, Result, outdated
 from unimp_bench.runs.runner import RunRequest, open_corpus, planned, run
-from unimp_bench.runs.versions import outdated
 
 ROUNDING = 1e-9
 """Intervals of equal values may miss their own mean in the last bits."""

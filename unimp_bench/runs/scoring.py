@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.files import written
 from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.kinds.ranks import Ranking
 from unimp_bench.kinds.rendering import example_ids
-from unimp_bench.metrics.ranks import Ranking
 from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.progress import stage
 from unimp_bench.records import Examples

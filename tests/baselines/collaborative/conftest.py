@@ -14,8 +14,8 @@ from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.metrics.ranking import rank_metric_means
-from unimp_bench.metrics.ranks import rank_examples
 
 CROWDS, USERS, SHELF, LENGTH = 6, 40, 15, 8
 

@@ -20,8 +20,8 @@ from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import Setting
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.kinds.rating import RatingKind
-from unimp_bench.metrics.ranks import rank_examples
 from unimp_bench.metrics.scores import Score
 from unimp_bench.torch_setup import make_torchvision_importable
 

@@ -15,7 +15,7 @@ from baselines.learning.network import Network
 from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
-from unimp_bench.metrics.ranks import rank_examples
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.records import Examples, FloatArray, Histories
 
 TASK = "recommendation"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.interchange.external.files import Asked, write_jsonl
 from unimp_bench.errors import DataError
 from unimp_bench.kinds.ranking import Reach, reach
-from unimp_bench.metrics.ranks import rank_targets, top_items
+from unimp_bench.kinds.ranks import rank_targets, top_items
 
 Ask = Callable[..., Asked]
 

@@ -14,8 +14,8 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError, find, nearest
 from unimp_bench.kinds.base import evenly, must_be
 from unimp_bench.kinds.picture import checked_codes
+from unimp_bench.kinds.ranks import check_scores, seen_columns, top_items
 from unimp_bench.kinds.rendering import item_words
-from unimp_bench.metrics.ranks import check_scores, seen_columns, top_items
 from unimp_bench.records import Examples, FloatArray, IntArray, PictureCodes, Shown
 from unimp_bench.reports.gallery import SEARCH
 

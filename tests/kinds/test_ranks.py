@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import DataError, ModelError
-from unimp_bench.metrics.ranks import Seen, rank_examples, rank_targets, seen_columns, top_items
+from unimp_bench.kinds.ranks import Seen, rank_examples, rank_targets, seen_columns, top_items
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 

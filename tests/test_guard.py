@@ -16,9 +16,10 @@ from unimp_bench.contracts import FitData, ModelCard, NoOptions, Ranker, Rater
 from unimp_bench.corpus import Corpus, Items
 from unimp_bench.errors import ModelError
 from unimp_bench.files import Workspace
+from unimp_bench.guard import read_only
 from unimp_bench.kinds import Setting, kind_of
-from unimp_bench.metrics.ranks import rank_examples
-from unimp_bench.records import Examples, FloatArray, IntArray, read_only
+from unimp_bench.kinds.ranks import rank_examples
+from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.runs.runner import RunRequest, run
 
 Write = Callable[[IntArray], None]

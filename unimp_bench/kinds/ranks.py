@@ -15,9 +15,9 @@ import numpy as np
 
 from unimp_bench.contracts import Ranker
 from unimp_bench.errors import DataError, ModelError
+from unimp_bench.guard import blamed, read_only, untouched
 from unimp_bench.progress import progress
-from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol, read_only, slices, untouched
-from unimp_bench.registry import blamed
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol, slices
 
 _GROUP = 64
 

@@ -1,19 +1,57 @@
-"""What ``run``, ``score`` and ``export`` share: the options that name a question, and how a result is told."""
+"""What commands share: groups that suggest near names, options of an evaluation, and how a result is printed."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from unimp_bench import registry
-from unimp_bench.errors import UsageError
+from unimp_bench.errors import UsageError, did_you_mean
+from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import VARIABLE, choose_device
 from unimp_bench.records import PROTOCOLS, SPLITS
 
 if TYPE_CHECKING:
     from unimp_bench.runs.results import Result
+
+
+class Group(click.Group):
+    """A group that knows its commands by name, and says which is near to one that it does not know."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            raise click.UsageError(f"no command is called {args[0]!r}{did_you_mean(args[0], known)}")
+        return super().resolve_command(ctx, args)
+
+
+def corpus_folder(name: str, workspace: Workspace) -> Path:
+    """The folder of a built corpus: a name below ``data/``, or a path.
+
+    Raises:
+        UsageError: nothing is there; says how to build it, or which name is near.
+    """
+    if "/" in name:
+        return Path(name)
+    folder = workspace.data / name
+    if folder.is_dir():
+        return folder
+    if name in registry.corpus_cards():
+        raise UsageError(f"corpus {name!r} is not built yet; build it with 'make data CORPUS={name}'")
+    raise UsageError(f"no corpus is called {name!r} in {workspace.data}{did_you_mean(name, built(workspace))}")
+
+
+def built(workspace: Workspace) -> list[str]:
+    """Names of the corpora that are built."""
+    if not workspace.data.is_dir():
+        return []
+    return sorted(path.parent.name for path in workspace.data.glob("[!.]*/manifest.json"))
+
 
 corpus_option = click.option(
     "--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path."
