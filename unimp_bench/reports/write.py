@@ -10,6 +10,7 @@ from unimp_bench.progress import progress, stage
 from unimp_bench.reports.audit.corpus.page import audit_page
 from unimp_bench.reports.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.reports.contents import Contents
+from unimp_bench.reports.excerpt import with_excerpts
 from unimp_bench.reports.figures import section_figures, topic_figures
 from unimp_bench.reports.markdown.audited import audit_file
 from unimp_bench.reports.markdown.index_page import index_page
@@ -63,12 +64,19 @@ def write_all(folder: Path) -> list[Path]:
 
 
 def write_pages(board: Contents) -> list[Path]:
-    """Write every page and its plots, and remove plots of sections that are gone; returns the paths of the pages."""
+    """Write every page and its plots, and remove plots of missing sections; returns the paths of the pages.
+
+    The excerpts in the README beside published leaderboards are written as well.
+    """
     with stage("making the leaderboards"):
-        made = {board.home / name: content for name, content in pages_of(board).items()}
+        named = pages_of(board)
+    made = {board.home / name: content for name, content in named.items()}
     for path, content in made.items():
         write_atomically(path, content)
     for path in (board.home / PLOTS).glob("*.svg"):  # the folder holds nothing else than what is written here
         if path not in made:
             path.unlink()
+    readme = board.home.parent / "README.md"
+    if board.are_published and readme.is_file():
+        write_atomically(readme, with_excerpts(readme.read_text(encoding="utf-8"), named))
     return [path for path in made if path.parent.name != PLOTS]
