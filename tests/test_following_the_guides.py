@@ -29,7 +29,7 @@ CHECKS = [
     "tests/data_prep/test_plays.py",
     "tests/metrics/test_within.py",
     "tests/metrics/test_rating.py",
-    "tests/documentation",
+    "tests/reports/documentation",
     "tests/runs/suites/test_suites.py",
     "tests/test_registry.py",
     "tests/interchange/export/test_guide.py",
@@ -80,9 +80,17 @@ def insert_import(path: Path, statement: str) -> None:
 
 
 def insert_element(path: Path, name: str, element: str) -> None:
-    """Put an element at the end of the collection that is called so, or that the function of that name returns."""
+    """Put an element at the end of the collection that is called so, or that the function of that name returns.
+
+    ``rows of TABLE`` is the collection ``rows`` of what is assigned to ``TABLE``.
+    """
     source = path.read_text(encoding="utf-8")
-    collection = next(filter(None, (_collection(node, name) for node in ast.walk(ast.parse(source)))))
+    tree: ast.AST = ast.parse(source)
+    name, _, owner = name.partition(" of ")
+    if owner:
+        targets = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
+        tree = next(node for node in targets if isinstance(node.targets[0], ast.Name) and node.targets[0].id == owner)
+    collection = next(filter(None, (_collection(node, name) for node in ast.walk(tree))))
     assert collection.end_lineno is not None and collection.end_col_offset is not None
     lines = source.splitlines(keepends=True)
     last = lines[collection.end_lineno - 1].encode()

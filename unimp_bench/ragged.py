@@ -19,7 +19,7 @@ BoolArray = npt.NDArray[np.bool_]
 Array = npt.NDArray[Any]
 
 
-def offsets_of(lengths: IntArray | Sequence[int]) -> IntArray:
+def offsets_of(lengths: IntArray | BoolArray | Sequence[int]) -> IntArray:
     """(rows + 1,) int64 offsets of rows of these lengths."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])

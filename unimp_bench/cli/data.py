@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -68,7 +69,7 @@ def command(
     from data_prep.build import BuildOptions, PictureLimits, build_corpus
 
     chosen = {"held_out": held_out, "user_core": core, "item_core": core, "repeats": repeats, "partial": partial}
-    given = {key: value for key, value in chosen.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
     options = dataclasses.replace(BuildOptions.usual(card), **given)
     workspace = Workspace.here()
     raw, further = (raws[0], raws[1:]) if raws else (None, ())
