@@ -43,8 +43,8 @@ class Export:
 def export(folder: Path, task: str, cache: Path, out: Path) -> Export | None:
     """Write one dataset, in this process; None where the corpus cannot give it."""
     if task == DRAWN:
-        import unimp_bench.picture_tokens.tokenizer
-        import unimp_bench.picture_tokens.training  # noqa: F401
+        import unimp_bench.generative.picture_tokens.tokenizer
+        import unimp_bench.generative.picture_tokens.training  # noqa: F401
     open_corpus(folder, ()).items.names  # noqa: B018  (read when first asked for)
     base = peak_mib()
     try:

@@ -21,10 +21,10 @@ from benchmarks.turns import timed
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.pictures import picture_files
 from unimp_bench.files import Workspace
+from unimp_bench.generative.picture_tokens import catalogue_tokens, open_tokenizer
+from unimp_bench.generative.picture_tokens.pictures import read_pictures
+from unimp_bench.generative.picture_tokens.training import tokenizer_quality
 from unimp_bench.metrics.pictures import colour_similarity, structural_similarity
-from unimp_bench.picture_tokens import catalogue_tokens, open_tokenizer
-from unimp_bench.picture_tokens.files import read_pictures
-from unimp_bench.picture_tokens.quality import tokenizer_quality
 
 RECONSTRUCTION, OTHER, COMMONEST = "the reconstruction", "another picture", "the commonest codes"
 

@@ -23,7 +23,8 @@ class ImageGenerationConfig:
     """What the pictures are written in.
 
     Attributes:
-        tokenizer: preset of ``unimp_bench.picture_tokens``; the first two are trained on the corpus's own pictures.
+        tokenizer: preset of ``unimp_bench.generative.picture_tokens``; the first two are trained on the corpus's own
+            pictures.
         weights: file of the pre-trained tokenizer, for preset ``paper``.
     """
 

@@ -23,6 +23,7 @@ from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.kinds.drawing import draw_examples
 from unimp_bench.machine import device
 from unimp_bench.records import Examples, IntArray
@@ -30,7 +31,6 @@ from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.config import BASE, UniMPConfig
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.branches import unanswered
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.lexicon import vocabulary_of
 from unimp_bench.unimp.sentence.pieces import Pieces, catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences

@@ -15,7 +15,7 @@ from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.contracts import ModelCard
 from unimp_bench.corpus import Corpus
-from unimp_bench.picture_tokens import config
+from unimp_bench.generative.picture_tokens import tokenizer
 
 QUERY = "Tools > blue square"
 load = registry.load
@@ -38,7 +38,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cards: dict[str, Any] = {**registry.model_cards(), "near": card}
     monkeypatch.setattr(registry, "model_cards", lambda: cards)
     monkeypatch.setattr(registry, "load", lambda factory: Near if factory == "near" else load(factory))
-    monkeypatch.setitem(config.PRESETS, "tiny", replace(config.PRESETS["tiny"], steps=3))
+    monkeypatch.setitem(tokenizer.PRESETS, "tiny", replace(tokenizer.PRESETS["tiny"], steps=3))
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

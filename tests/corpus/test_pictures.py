@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.errors import DataError
-from unimp_bench.picture_tokens.files import read_pictures, squared
+from unimp_bench.generative.picture_tokens.pictures import read_pictures, squared
 
 WHITE, RED, PINK = (255, 255, 255), (255, 0, 0), (255, 127, 127)
 

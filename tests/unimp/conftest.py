@@ -11,10 +11,10 @@ import torch
 from tests.unimp.small import SMALL, TASKS, Parts, examples_of
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.features.pictures import picture_features
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.answers import answer_names
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.prompt import attribute_values, phrases
 from unimp_bench.unimp.sentence.tokens import Vocabulary

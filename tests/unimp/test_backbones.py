@@ -14,6 +14,7 @@ from torch import Tensor
 from tests.unimp import weights
 from tests.unimp.small import SMALL, Parts, fit_data, scores
 from unimp_bench.corpus import Corpus
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.network.alibi import alibi_bias
 from unimp_bench.unimp.network.backbone import Backbone
@@ -23,7 +24,6 @@ from unimp_bench.unimp.network.tables import Table
 from unimp_bench.unimp.network.trained import set_trained
 from unimp_bench.unimp.sentence.batches import collate
 from unimp_bench.unimp.sentence.branches import unanswered
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import last_starts, sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary

@@ -15,17 +15,16 @@ from tests.unimp.small import KINDS, SMALL, Parts, answers, examples_of, fit_dat
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError
+from unimp_bench.generative.item_ids import semantic_ids
 from unimp_bench.records import IntArray
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.answering import beam
 from unimp_bench.unimp.answering.beam import id_scores
 from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores
-from unimp_bench.unimp.answering.trie import Trie
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.adaptation import adapt
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.batches import collate
-from unimp_bench.unimp.sentence.content import semantic_ids
 from unimp_bench.unimp.sentence.pieces import Pieces, catalogue_pieces
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
@@ -86,22 +85,6 @@ def plain_search(parts: Parts, asked: Asked, sentence: int, ids: list[tuple[int,
 
 def tuples(parts: Parts, items: IntArray) -> list[tuple[int, ...]]:
     return [tuple(each) for each in parts.vocabulary.item_tokens(items).tolist()]
-
-
-def test_a_trie_holds_the_ids_of_the_catalogue_and_no_other() -> None:
-    ids = np.array([[0, 5, 7], [2, 3, 6], [0, 4, 6], [0, 5, 6], [1, 3, 8]])
-    trie = Trie.of(ids, np.array([10, 11, 12, 13, 14]), torch.device("cpu"))
-    paths = {0: ()}
-    for level in trie.levels:
-        grown = {}
-        for node, path in paths.items():
-            for child in range(int(level.first[node]), int(level.first[node + 1])):
-                grown[child] = (*path, int(level.tokens[child]))
-        assert level.most == max(int(n) for n in level.first.diff())
-        paths = grown
-    assert {trie.items[leaf]: list(path) for leaf, path in paths.items()} == dict(
-        zip(range(10, 15), ids.tolist(), strict=True)
-    )
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,12 @@ import torch
 
 from tests.unimp.small import SMALL, Parts
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.generative.item_ids import ItemIds, quantise, resolve_collisions, semantic_ids
 from unimp_bench.registry import make_model
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.sentence.answers import answer_pieces
 from unimp_bench.unimp.sentence.batches import collate
 from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.content import quantised, resolved, semantic_ids
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import last_starts, sentences
 from unimp_bench.unimp.sentence.tokens import Vocabulary
@@ -59,8 +58,8 @@ def test_no_two_items_have_one_id(ids: ItemIds) -> None:
 
 def test_the_last_code_counts_the_items_that_share_the_others() -> None:
     codes = np.array([[4, 1], [0, 0], [4, 1], [4, 0], [4, 1]])
-    assert resolved(codes)[:, :2].tolist() == codes.tolist()
-    assert resolved(codes)[:, 2].tolist() == [0, 0, 1, 0, 2]
+    assert resolve_collisions(codes)[:, :2].tolist() == codes.tolist()
+    assert resolve_collisions(codes)[:, 2].tolist() == [0, 0, 1, 0, 2]
 
 
 def test_like_items_share_codes(parts: Parts) -> None:
@@ -79,7 +78,7 @@ def test_each_level_codes_what_those_before_left_over() -> None:
     rng = np.random.default_rng(0)
     far, near = np.repeat(np.arange(3), 30), np.tile(np.repeat(np.arange(3), 10), 3)
     points = 100 * np.eye(3)[far] + 10 * np.roll(np.eye(3), 1)[near] + 0.01 * rng.standard_normal((90, 3))
-    codes = quantised(points, 2, 3, np.random.default_rng(0))
+    codes = quantise(points, 2, 3, np.random.default_rng(0))
     for level, truth in enumerate((far, near)):
         assert len(np.unique(np.stack([codes[:, level], truth], axis=1), axis=0)) == 3
 

@@ -16,12 +16,12 @@ from tests.unimp import weights
 from tests.unimp.small import SMALL, Parts, fit_data
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.fusion import FusedLayer
 from unimp_bench.unimp.network.model import UniMPModel
 from unimp_bench.unimp.network.openflamingo import begin_with_flamingo
 from unimp_bench.unimp.network.pretrained import read_tokenizer
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
 

@@ -13,10 +13,10 @@ import torch
 from tests.unimp import weights
 from tests.unimp.small import SMALL
 from unimp_bench.errors import BenchError, DataError, UsageError
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.backbone import Backbone
 from unimp_bench.unimp.network.pretrained import read_tokenizer
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
 

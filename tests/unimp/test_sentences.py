@@ -11,11 +11,11 @@ import torch
 
 from tests.unimp.small import SMALL, Parts
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.unimp.config import Context
 from unimp_bench.unimp.learning.loss import Objective
 from unimp_bench.unimp.sentence.batches import Batch, collate, planned
 from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.prompt import attribute_values, phrases, segments
 from unimp_bench.unimp.sentence.sentences import Sentences, drawn_starts, last_starts, sentences

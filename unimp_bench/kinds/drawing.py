@@ -13,7 +13,7 @@ from unimp_bench.guard import blamed
 from unimp_bench.records import Examples, Part, PictureCodes, Split
 
 if TYPE_CHECKING:
-    from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
+    from unimp_bench.generative.picture_tokens.tokenizer import PictureTokenizer
 
 
 def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: Path) -> Examples:
@@ -34,7 +34,7 @@ def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: P
 
 def picture_codes(task: Task, corpus: Corpus, cache: Path) -> PictureCodes:
     """The catalogue's pictures as codes of the tokenizer that the task's options name."""
-    from unimp_bench.picture_tokens import catalogue_tokens
+    from unimp_bench.generative.picture_tokens import catalogue_tokens
 
     tokenizer = task_tokenizer(corpus.items, task.config.tokenizer, task.config.weights, cache)
     tokens = catalogue_tokens(tokenizer, corpus.items, cache)
@@ -44,6 +44,6 @@ def picture_codes(task: Task, corpus: Corpus, cache: Path) -> PictureCodes:
 @lru_cache(maxsize=1)
 def task_tokenizer(items: Items, preset: str, weights: str, cache: Path) -> PictureTokenizer:
     """``open_tokenizer``, once for all parts of a task and its metrics."""
-    from unimp_bench.picture_tokens import open_tokenizer
+    from unimp_bench.generative.picture_tokens import open_tokenizer
 
     return open_tokenizer(items, preset, cache, weights)

@@ -19,9 +19,9 @@ from PIL import Image
 from torch import Tensor
 
 from unimp_bench.errors import DependencyError
+from unimp_bench.generative.picture_tokens.pictures import squared
 from unimp_bench.machine import device
 from unimp_bench.metrics.resources import CLIP_OVERRIDE
-from unimp_bench.picture_tokens.files import squared
 from unimp_bench.progress import progress
 from unimp_bench.records import FloatArray
 from unimp_bench.torch_setup import make_torchvision_importable, own_chance

@@ -21,8 +21,8 @@ from PIL import Image
 
 from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.errors import DependencyError
+from unimp_bench.generative.picture_tokens.pictures import UInt8Array, read_pictures
 from unimp_bench.metrics.scores import Missing, Score, Scores, mean_score
-from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
 from unimp_bench.records import BoolArray, FloatArray, IntArray
 
 T = TypeVar("T")

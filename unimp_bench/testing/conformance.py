@@ -24,9 +24,9 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
+from unimp_bench.generative.picture_tokens.tokenizer import PRESETS
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.kinds.drawing import draw_examples
-from unimp_bench.picture_tokens.config import PRESETS
 from unimp_bench.records import SPLITS, Examples, IntArray, Shown
 from unimp_bench.runs.fitting import MODEL_NAME, corpus_cache, fit_or_load
 from unimp_bench.runs.runner import RunRequest, run, specify

@@ -13,6 +13,7 @@ from unimp_bench.contracts import FitData, Kind, Parameters, Ranker, Rater, Samp
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.errors import UsageError
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.kinds.early_stopping import mean_scores
 from unimp_bench.machine import device
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
@@ -40,9 +41,7 @@ from unimp_bench.unimp.sentence.answers import (
     spot_names,
 )
 from unimp_bench.unimp.sentence.branches import answered, unanswered
-from unimp_bench.unimp.sentence.content import item_ids
-from unimp_bench.unimp.sentence.ids import ItemIds
-from unimp_bench.unimp.sentence.lexicon import vocabulary_of
+from unimp_bench.unimp.sentence.lexicon import item_ids, vocabulary_of
 from unimp_bench.unimp.sentence.pieces import catalogue_pieces
 from unimp_bench.unimp.sentence.sentences import (
     last_starts,

@@ -19,8 +19,8 @@ from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
+from unimp_bench.generative.picture_tokens.tokenizer import PRESETS
 from unimp_bench.interchange.submission import REMARK, Submission, score
-from unimp_bench.picture_tokens.config import PRESETS
 from unimp_bench.reports.degenerate import MARK
 from unimp_bench.reports.store import publish
 from unimp_bench.reports.write import pages

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from unimp_bench.contracts import FitData
+from unimp_bench.corpus.features.pictures import picture_features
+from unimp_bench.generative.item_ids import ItemIds, semantic_ids
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.network.pretrained import read_tokenizer
 from unimp_bench.unimp.sentence.answers import answer_names, sentences_of
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.prompt import attribute_values, known_attributes, phrases, plain
 from unimp_bench.unimp.sentence.tokens import Vocabulary
 
@@ -36,3 +37,13 @@ def _texts(data: FitData, config: UniMPConfig) -> list[str]:
         if examples.train.texts is not None:
             texts += sentences_of(examples.train)
     return texts
+
+
+def item_ids(data: FitData, config: UniMPConfig) -> ItemIds:
+    """Ids of a fit's items; those of a model without pictures have none of their content."""
+    if config.ids == "atomic":
+        return ItemIds.atomic(len(data.items))
+    features = None
+    if config.fusion != "none":
+        features = picture_features(data.items, config.encoder, config.pretrained, data.cache)
+    return semantic_ids(data.items, features, config.id_levels, config.id_codes, data.seed)

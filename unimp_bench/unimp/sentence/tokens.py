@@ -17,8 +17,8 @@ import numpy as np
 
 from unimp_bench.errors import UsageError
 from unimp_bench.files import damaged
+from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.records import IntArray
-from unimp_bench.unimp.sentence.ids import ItemIds
 from unimp_bench.unimp.sentence.prompt import ANSWER, CLS, EOC, IMG, PAD, SPECIALS
 
 RATING = "rate_"

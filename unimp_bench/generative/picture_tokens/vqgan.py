@@ -1,7 +1,7 @@
 """Loading a VQGAN checkpoint of CompVis/taming-transformers (Esser et al., CVPR 2021) into ``diffusers``' VQModel.
 
 Both are the same network under other names: levels of residual blocks with optional attention, and one more such block
-pair in the middle. VQGAN numbers the decoder's levels from the picture down, diffusers from the codes up; VQGAN's
+pair in the middle. VQGAN numbers the decoder's levels from the picture, diffusers from the codes; VQGAN's
 attention projections are 1x1 convolutions, diffusers' are matrices. A checkpoint also holds the loss networks
 (``loss.*``: LPIPS and the discriminator), which only training needs.
 """
@@ -18,9 +18,12 @@ import torch
 from torch import Tensor
 
 from unimp_bench.errors import DataError
-from unimp_bench.picture_tokens.config import TokenizerConfig
-from unimp_bench.picture_tokens.model import assemble, build
-from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
+from unimp_bench.generative.picture_tokens.tokenizer import (
+    PictureTokenizer,
+    TokenizerConfig,
+    assemble,
+    build_network,
+)
 
 _LOSS = "loss."
 _RENAMED = (
@@ -41,7 +44,7 @@ _RENAMED = (
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth")
 
 
-def load_taming(path: Path, config: TokenizerConfig) -> PictureTokenizer:
+def load_vqgan(path: Path, config: TokenizerConfig) -> PictureTokenizer:
     """A tokenizer with the weights of a VQGAN checkpoint.
 
     Args:
@@ -55,20 +58,20 @@ def load_taming(path: Path, config: TokenizerConfig) -> PictureTokenizer:
     file = _checkpoint(path)
     given = {name: tensor for name, tensor in _tensors(file).items() if not name.startswith(_LOSS)}
     with torch.device("meta"):
-        wanted = build(config).state_dict()
+        wanted = build_network(config).state_dict()
     names = {name: vqgan_name(name, len(config.channels)) for name in wanted}
     missing, unknown = set(names.values()) - given.keys(), given.keys() - set(names.values())
     if missing or unknown:
         raise DataError(
-            f"{file} is no VQGAN of this architecture: it lacks {_few(missing)} and has in addition {_few(unknown)}"
+            f"{file}: another architecture than this VQGAN; missing {_few(missing)}, unknown {_few(unknown)}"
         )
     tensors = {}
     for name, other in names.items():
         tensor, shape = given[other], wanted[name].shape
         if tuple(tensor.shape) != (*shape, *(1,) * (tensor.ndim - len(shape))):
-            raise DataError(f"{file} is a VQGAN of another size: {other} is {tuple(tensor.shape)}, not {tuple(shape)}")
+            raise DataError(f"{file}: a VQGAN of another size; {other} is {tuple(tensor.shape)}, not {tuple(shape)}")
         if not torch.isfinite(tensor).all():
-            raise DataError(f"{file} is damaged: {other} holds numbers that are not finite; get it again")
+            raise DataError(f"{file} is damaged: {other} is not finite; download it again")
         tensors[name] = tensor.to(torch.float32).view(shape)
     return PictureTokenizer(config, assemble(config, tensors))
 
@@ -85,7 +88,7 @@ def _checkpoint(path: Path) -> Path:
         return path
     found = sorted(file for place in (path, path / "checkpoints") for file in place.glob("*") if _is_checkpoint(file))
     if len(found) != 1:
-        what = "no such file or folder" if not path.exists() else f"the folder holds {len(found)} checkpoints, not one"
+        what = "no such file or folder" if not path.exists() else f"{len(found)} checkpoints in this folder, not one"
         raise DataError(f"VQGAN checkpoint {path}: {what}; name a file that ends in {', '.join(_SUFFIXES)}")
     return found[0]
 
@@ -103,19 +106,19 @@ def _tensors(file: Path) -> Mapping[str, Tensor]:
         try:
             return load_file(file)
         except (OSError, SafetensorError) as error:
-            raise DataError(f"{file} holds no weights ({error}); get it again") from None
+            raise DataError(f"{file} holds no weights ({error}); download it again") from None
     try:
         content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise DataError(
-            f"{file} is damaged or holds objects besides tensors, which are never run; where you trust it, save its "
-            f"state_dict as .safetensors once and name that file (docs/pictures.md)"
+            f"{file} is damaged or holds pickled objects, which are not loaded; if you trust it, save its state_dict "
+            f"as .safetensors and use that file (docs/pictures.md)"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise DataError(f"{file} holds no weights ({str(error).splitlines()[0]}); get it again") from None
+        raise DataError(f"{file} holds no weights ({str(error).splitlines()[0]}); download it again") from None
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise DataError(f"{file} is no VQGAN checkpoint: it has no state_dict of tensors")
+        raise DataError(f"{file}: no VQGAN checkpoint, state_dict of tensors missing")
     return state
 
 

@@ -1,6 +1,6 @@
-"""The tokenizer of a corpus and the tokens of its catalogue: computed once, then found in a cache.
+"""Pictures as short sequences of discrete codes: the tokenizer of a corpus and the codes of its catalogue, both cached.
 
-Nothing here loads torch before it is needed.
+This module loads torch only when it is needed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from unimp_bench.corpus import Items
 from unimp_bench.corpus.pictures import PIXELS, picture_files
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import kept_array, locked, mapped
-from unimp_bench.picture_tokens.config import TokenizerConfig, tokenizer_config
-from unimp_bench.picture_tokens.files import UInt8Array, read_pictures
+from unimp_bench.generative.picture_tokens.pictures import UInt8Array, read_pictures
 from unimp_bench.progress import progress
 from unimp_bench.records import IntArray
 
 if TYPE_CHECKING:
-    from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
+    from unimp_bench.generative.picture_tokens.tokenizer import PictureTokenizer, TokenizerConfig
 
 _BATCH = 256
 
@@ -50,28 +49,28 @@ def open_tokenizer(items: Items, preset: str, cache: Path, weights: str = "") ->
     Args:
         items: the catalogue.
         preset: ``tiny``, ``base`` or ``paper``.
-        cache: folder for what can be computed again.
+        cache: folder for recomputable data.
         weights: for ``paper``, a VQGAN checkpoint file or its folder.
 
     Raises:
-        UsageError: no such preset, no pictures, weights missing or not wanted, or another process is training.
+        UsageError: unknown preset, no pictures, weights missing or unused, or another process is training.
         DataError: a picture or the weights cannot be read.
     """
-    from unimp_bench.picture_tokens.taming import load_taming
-    from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
-    from unimp_bench.picture_tokens.training import train_tokenizer
+    from unimp_bench.generative.picture_tokens.tokenizer import PictureTokenizer, tokenizer_config
+    from unimp_bench.generative.picture_tokens.training import train_tokenizer
+    from unimp_bench.generative.picture_tokens.vqgan import load_vqgan
 
     config = tokenizer_config(preset)
     if not items.has_picture.any():
-        raise UsageError("this corpus has no pictures, so there are none to make tokens of; choose another corpus")
+        raise UsageError("this corpus has no pictures to tokenise; choose another corpus")
     if not config.steps:
         if not weights:
-            raise UsageError(f"the picture tokenizer {preset!r} needs a VQGAN checkpoint; name its file as its weights")
-        return load_taming(Path(weights), config)
+            raise UsageError(f"the picture tokenizer {preset!r} needs a VQGAN checkpoint; set weights to its file")
+        return load_vqgan(Path(weights), config)
     if weights:
-        raise UsageError(f"the picture tokenizer {preset!r} is trained on the corpus; give it no weights")
+        raise UsageError(f"the picture tokenizer {preset!r} is trained on the corpus; do not set weights")
     folder = cache / f"picture-tokenizer-{_key(config, items.fingerprint)}"
-    with contextlib.suppress(DataError):  # not there, or damaged
+    with contextlib.suppress(DataError):  # missing or damaged
         return PictureTokenizer.load(folder)
     with locked(folder):
         train_tokenizer(config, _training_pictures(items, config)).save(folder)

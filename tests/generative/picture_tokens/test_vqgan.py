@@ -12,11 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.picture_tokens.vqgan import Network, State, random_state, shapes
+from tests.generative.picture_tokens.vqgan import Network, State, random_state, shapes
 from unimp_bench.errors import DataError
-from unimp_bench.picture_tokens.config import PRESETS
-from unimp_bench.picture_tokens.model import build
-from unimp_bench.picture_tokens.taming import load_taming
+from unimp_bench.generative.picture_tokens.tokenizer import PRESETS, build_network
+from unimp_bench.generative.picture_tokens.vqgan import load_vqgan
 
 SIZES: dict[str, Any] = {"channels": (8, 8, 16), "blocks": 2, "latent": 12, "codes": 24}
 CONFIG = replace(PRESETS["paper"], side=16, groups=4, **SIZES)
@@ -44,7 +43,7 @@ def checkpoint(state: State, path: Path, **more: object) -> Path:
 
 
 def test_a_checkpoint_computes_the_equations_of_the_paper(state: State, tmp_path: Path) -> None:
-    tokenizer = load_taming(checkpoint(state, tmp_path / "last.ckpt"), CONFIG)
+    tokenizer = load_vqgan(checkpoint(state, tmp_path / "last.ckpt"), CONFIG)
     twin = Network(state, groups=4)
     pictures = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
     signal = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 127.5 - 1
@@ -71,14 +70,14 @@ def test_all_forms_of_a_checkpoint_give_the_same_tokenizer(state: State, tmp_pat
         tmp_path / "converted.safetensors",
         tmp_path / "bare.pt",
     ]
-    assert len({load_taming(place, CONFIG).fingerprint for place in places}) == 1
+    assert len({load_vqgan(place, CONFIG).fingerprint for place in places}) == 1
 
 
 def test_the_paper_preset_has_the_size_of_vqgan_f16() -> None:
     config = PRESETS["paper"]
     written_down = shapes(config.channels, config.blocks, config.latent, config.codes)
     with torch.device("meta"):
-        model = build(config)
+        model = build_network(config)
     assert sum(parameter.numel() for parameter in model.parameters()) == 72_141_699
     assert sum(math.prod(shape) for shape in written_down.values()) == 72_141_699
     assert (config.length, config.codes) == (64, 1024)
@@ -103,10 +102,10 @@ def refusals(state: State, folder: Path) -> dict[str, tuple[Path, str]]:
             checkpoint(state, folder / "foreign.ckpt", callbacks=Foreign()),
             "save its state_dict as .safetensors",
         ),
-        "lacking": (checkpoint(lacking, folder / "lacking.ckpt"), f"lacks {name}"),
+        "lacking": (checkpoint(lacking, folder / "lacking.ckpt"), f"missing {name}"),
         "more": (
             checkpoint({**state, "quantize.embed.weight": state[name]}, folder / "more.ckpt"),
-            "in addition quantize",
+            "unknown quantize",
         ),
         "shape": (checkpoint({**state, name: state[name][:1]}, folder / "shape.ckpt"), "VQGAN of another size"),
         "nan": (checkpoint({**state, name: state[name] * torch.nan}, folder / "nan.ckpt"), "not finite"),
@@ -115,14 +114,14 @@ def refusals(state: State, folder: Path) -> dict[str, tuple[Path, str]]:
         "safetensors": (folder / "noise.safetensors", "holds no weights"),
         "absent": (folder / "absent.ckpt", "no such file"),
         "empty": (folder / "empty", "0 checkpoints"),
-        "several": (folder, "checkpoints, not one"),
-        "list": (folder / "list.pt", "no state_dict"),
-        "text": (folder / "text.pt", "no state_dict"),
+        "several": (folder, "checkpoints in this folder, not one"),
+        "list": (folder / "list.pt", "state_dict of tensors missing"),
+        "text": (folder / "text.pt", "state_dict of tensors missing"),
     }
 
 
 def test_anything_else_is_refused_in_one_line(state: State, tmp_path: Path) -> None:
     for name, (path, reason) in refusals(state, tmp_path).items():
         with pytest.raises(DataError, match=reason) as caught:
-            load_taming(path, CONFIG)
+            load_vqgan(path, CONFIG)
         assert "\n" not in str(caught.value), name

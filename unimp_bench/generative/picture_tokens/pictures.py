@@ -16,10 +16,10 @@ UInt8Array = npt.NDArray[np.uint8]
 
 
 def squared(picture: Image.Image, side: int) -> Image.Image:
-    """The whole picture in a square of ``side`` pixels: scaled to fit, what remains is white.
+    """The whole picture in a square of ``side`` pixels: scaled to fit, the rest is white.
 
-    Nothing is cropped or stretched, since an item may reach to the edge of its picture and its outline counts; only
-    what would be thinner than a pixel is made as thick as one.
+    Nothing is cropped or stretched, since an item may fill its picture and its outline counts; only
+    what would become thinner than a pixel is widened to one.
     """
     thinnest = -(-max(picture.size) // side)
     if min(picture.size) < thinnest:
@@ -40,6 +40,6 @@ def read_pictures(paths: Sequence[Path], side: int) -> UInt8Array:
 
 
 def to_png(picture: UInt8Array, path: Path) -> None:
-    """Write one (height, width, 3) uint8 picture to ``path`` as PNG; it is there whole or not at all."""
+    """Write one (height, width, 3) uint8 picture to ``path`` as PNG, atomically."""
     with written(path) as partial:
         Image.fromarray(picture).save(partial, format="PNG")

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.picture_tokens.test_tokenizer import SMALL
+from tests.generative.picture_tokens.test_tokenizer import SMALL
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.files import locked
-from unimp_bench.picture_tokens import catalogue_tokens, open_tokenizer, training
-from unimp_bench.picture_tokens.config import PRESETS
-from unimp_bench.picture_tokens.files import UInt8Array
-from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
+from unimp_bench.generative.picture_tokens import catalogue_tokens, open_tokenizer, training
+from unimp_bench.generative.picture_tokens.pictures import UInt8Array
+from unimp_bench.generative.picture_tokens.tokenizer import PRESETS, PictureTokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +88,7 @@ def test_requests_that_make_no_sense_are_one_clear_line(
     for preset, weights, reason in (
         ("tinny", "", "did you mean"),
         ("paper", "", "needs a VQGAN checkpoint"),
-        ("tiny", "some.ckpt", "give it no weights"),
+        ("tiny", "some.ckpt", "do not set weights"),
     ):
         with pytest.raises(UsageError, match=reason):
             open_tokenizer(planted.items, preset, tmp_path, weights)
