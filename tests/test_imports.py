@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (
     {"unimp_bench.*"},  # errors, files, records, ragged: what everything stands on
-    {"unimp_bench.corpus", "unimp_bench.metrics"},
+    {"unimp_bench.corpus", "unimp_bench.generative", "unimp_bench.metrics"},
     {"unimp_bench.kinds", "unimp_bench.contracts"},
-    {"unimp_bench.generative", "unimp_bench.unimp", "tasks", "baselines"},
+    {"unimp_bench.unimp", "tasks", "baselines"},
     {"unimp_bench.registry"},
     {"unimp_bench.runs"},
     {"unimp_bench.interchange", "unimp_bench.reports", "unimp_bench.testing"},

@@ -17,12 +17,12 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.errors import DataError
 from unimp_bench.files import locked
+from unimp_bench.generative.picture_tokens.pictures import UInt8Array, to_png
+from unimp_bench.generative.picture_tokens.tokenizer import PictureTokenizer
 from unimp_bench.interchange.page import one_line
 from unimp_bench.interchange.record import replacing
 from unimp_bench.kinds.rendering import item_words
 from unimp_bench.markdown import plain
-from unimp_bench.picture_tokens.files import UInt8Array, to_png
-from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.reports.gallery.queries import LAST, Drawings
 from unimp_bench.settings import Strict
