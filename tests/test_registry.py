@@ -34,7 +34,7 @@ def test_misspelt_names_answer_with_the_nearest() -> None:
 
 
 def test_a_name_like_no_other_lists_what_there_is() -> None:
-    with pytest.raises(UsageError, match=f"there are: {', '.join(sorted(registry.task_cards()))}$"):
+    with pytest.raises(UsageError, match=f"available: {', '.join(sorted(registry.task_cards()))}$"):
         registry.make_task("zzzz")
 
 

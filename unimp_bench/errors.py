@@ -55,7 +55,7 @@ def find(known: Mapping[str, Any], name: str, noun: str) -> Any:
     """``known[name]``, or a UsageError with the nearest name."""
     if name in known:
         return known[name]
-    raise UsageError(f"no {noun} is called {name!r}{did_you_mean(name, known)}")
+    raise UsageError(f"unknown {noun} {name!r}{did_you_mean(name, known)}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -65,12 +65,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near is not None:
         return f"; did you mean {near!r}?"
     if not choices:
-        return "; there is none"
+        return "; none available"
     apart = any(letter in choice for choice in choices for letter in " ,")
     listed = ", ".join(map(repr, choices) if apart else choices)
     if len(listed) > _LONGEST_LIST:
-        return f"; there are {len(choices):,}, such as {choices[0]!r}"
-    return f"; there are: {listed}"
+        return f"; {len(choices):,} available, such as {choices[0]!r}"
+    return f"; available: {listed}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -337,7 +337,7 @@ def test_nothing_is_left_behind_and_the_command_line_is_not_read(
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("SASrec", "no model of RecBole is called 'SASrec'; did you mean 'SASRec'?"),
+        ("SASrec", "unknown model of RecBole 'SASrec'; did you mean 'SASRec'?"),
         ("LightGNC", "did you mean 'LightGCN'?"),
         ("DeepFM", "recbole:DeepFM is a context-aware model; only sequential and general models run here"),
         ("KGAT", "recbole:KGAT is a knowledge-aware model"),

@@ -44,20 +44,20 @@ MISTAKES = [
     ("run --task search --model bm26", 2, "did you mean 'bm25'"),
     ("run --task search --model recbole:SASRek", 2, ""),
     ("run --task search --model bm25", 2, "make data"),
-    ("run --task search --model bm25 --corpus smaple", 2, "no corpus is called 'smaple'"),
+    ("run --task search --model bm25 --corpus smaple", 2, "unknown corpus 'smaple'"),
     ("run --task search --model bm25 --corpus ./nowhere", 3, "there is no corpus at nowhere"),
     ("run --task search --model bm25 --split lo", 2, "loo"),
     ("run --task search --model bm25 --seed -1", 2, "seed"),
     ("run --task search --model bm25 --set k1", 2, "KEY=VALUE"),
     ("tune --task recommendation --model transition-graf", 2, "did you mean 'transition-graph'"),
     ("tune --task recommendation --model transition-graph --over window", 2, "--over takes KEY=VALUE"),
-    ("tune --task recommendation --model transition-graph --over window=,", 2, "--over window names no values"),
+    ("tune --task recommendation --model transition-graph --over window=,", 2, "--over window has no values"),
     ("tune --task recommendation --model transition-graph --trials 0", 2, "trials"),
     ("list modles", 2, "did you mean 'models'"),
     ("describe task serch", 2, "did you mean 'search'"),
     ("describe tsak search", 2, "did you mean 'task'"),
     ("describe model bm26", 2, "did you mean 'bm25'"),
-    ("describe corpus nothing", 2, "no corpus is called 'nothing'"),
+    ("describe corpus nothing", 2, "unknown corpus 'nothing'"),
     ("data --corpus amazon-2015", 2, "did you mean 'amazon-201"),
     ("data --corpus atomic", 2, "--raw"),
     ("data --corpus atomic --raw /nowhere", 2, "there is no folder /nowhere"),
@@ -71,20 +71,20 @@ MISTAKES = [
     ("leaderboard serch", 2, "did you mean 'search'"),
     ("leaderboard ablaton", 2, "did you mean 'ablation'"),
     ("leaderboard search --runs", 2, "no finished run"),
-    ("leaderboard --corpus sample", 2, "--corpus chooses among the tables of a TOPIC"),
-    ("run --task search --model bm25 --fit-on nosuch", 2, "no task is called 'nosuch'; there are: explanation,"),
+    ("leaderboard --corpus sample", 2, "--corpus needs a TOPIC"),
+    ("run --task search --model bm25 --fit-on nosuch", 2, "unknown task 'nosuch'; available: explanation,"),
     ("run --task search --model bm25 --device gpu", 2, "no device 'gpu' is here; there is cpu"),
     ("run --task search --model bm25 --limit 3", 2, "no option '--limit'; 'unimp-bench run --help' lists"),
     ("run --task search --model bm25 --sede 1", 2, "no option '--sede'; did you mean '--seed'?"),
     ("--verson", 2, "did you mean '--version'?"),
     ("audit corpsu", 2, "did you mean 'corpus'?"),
-    ("audit nosuch", 2, "there are: corpus, table"),
+    ("audit nosuch", 2, "available: corpus, table"),
     ("suite search --row nosuch", 2, "'AEM, ZAM without the zero', 'BM25'"),
     ("suite ablaton", 2, "did you mean 'ablation'"),
     ("suite ablation --row UniMQ", 2, "did you mean 'UniMP'"),
     ("suite ablation --task serch", 2, "did you mean 'search'"),
     ("suite ablation", 2, "make data"),
-    ("suite ablation --address head:6379", 2, "add --executor ray"),
+    ("suite ablation --address head:6379", 2, "--address needs --executor ray"),
     ("suite ablation --executor dask", 2, "'processes', 'ray'"),
 ]
 
@@ -194,7 +194,7 @@ def test_showing_a_table_writes_nothing(
     code, out, err = call(capsys, "leaderboard", "search", "--corpus", "ohter")
     assert (code, out) == (2, "") and "called 'ohter'; did you mean 'other'?" in err
     code, out, err = call(capsys, "leaderboard", "search", "--corpus", "nosuch")
-    assert (code, out) == (2, "") and "called 'nosuch'; there are: other, toy" in err
+    assert (code, out) == (2, "") and "'nosuch'; available: other, toy" in err
     grouped = []
     monkeypatch.setattr(
         contents, "sections", lambda results, card: grouped.append(card.name) or sections(results, card)
@@ -210,9 +210,9 @@ def test_a_run_a_publication_and_its_table(capsys: pytest.CaptureFixture[str], p
     assert code == 0, err
     assert "HR@5" in out and "written" in out
     assert all(line.startswith("bm25: ") for line in err.splitlines()), "what takes seconds is said, and nothing else"
-    assert "was there already" in call(capsys, *run)[1]
-    assert "--fresh runs it again; the note was added\n" in call(capsys, *run, "--note", "by night")[1]
-    assert "--fresh runs it again; the note was there already too\n" in call(capsys, *run, "--note", "by night")[1]
+    assert "exists already" in call(capsys, *run)[1]
+    assert "--fresh reruns it; note added\n" in call(capsys, *run, "--note", "by night")[1]
+    assert "--fresh reruns it; note already present\n" in call(capsys, *run, "--note", "by night")[1]
     key = next(tmp_path.glob("runs/*/result.json")).parent.name
     assert call(capsys, "publish", key[:8], "--dirty")[0] == 0
     assert "| 1 | bm25 |" in (tmp_path / "leaderboards" / "search.md").read_text()

@@ -77,4 +77,4 @@ def test_what_is_outside_the_core_is_counted(tmp_path: Path, monkeypatch: pytest
     write_style("amazon-2018", tmp_path / "raw", records=[*records, records[0] | {"reviewerID": "once"}])
     screen = _screen("--corpus", "amazon-2018", "--raw", tmp_path / "raw")
     assert "12 of 12 items have attributes (title 12, brand 12, category 12, price 12, description 12)" in screen
-    assert "left out 1 interaction outside the core of 5 a user and 5 an item" in screen
+    assert "left out 1 interaction outside the core of 5 per user and 5 per item" in screen

@@ -94,16 +94,16 @@ def test_free_text_has_no_truth_and_chance_has_a_seed(
 MISTAKES = [
     (["--user", "u1o"], 2, "did you mean 'u1"),
     (["--query", "tools > blue square"], 2, "did you mean 'Tools > blue square'"),
-    (["--query", "zzz"], 2, "no query of a test user is called 'zzz'"),
+    (["--query", "zzz"], 2, "unknown query of a test user 'zzz'"),
     (["--model", "neer"], 2, "did you mean 'near'"),
     (["--model", "bm25"], 2, "bm25 does not serve image_generation"),
     (["--fit-on", "search"], 2, "add --fit-on image_generation"),
     (["--fit-on", "serch"], 2, "did you mean 'search'"),
     (["--set", "rong=x"], 2, "did you mean 'wrong'"),
     (["--option", "tokenizer=tniy"], 2, "tokenizer"),
-    (["--top-k", "3"], 2, "add --temperature"),
+    (["--top-k", "3"], 2, "need --temperature"),
     (["--temperature", "0"], 2, "temperature"),
-    (["--corpus", "smaple"], 2, "no corpus is called"),
+    (["--corpus", "smaple"], 2, "unknown corpus"),
 ]
 
 

@@ -92,7 +92,7 @@ def test_a_row_is_reproduced_to_the_last_rank(
     result = published(model, **changes)
     code, out, err = reproduce(capsys, result.spec.key[:6])
     assert code == 0, err
-    assert f"identical target ranks, those beyond 255 as one: {result.examples} of {result.examples}" in out
+    assert f"identical target ranks (ranks beyond 255 as one): {result.examples} of {result.examples}" in out
     assert out.splitlines()[-1].startswith("reproduced: all 5 metrics")
     assert [path.name for path in home.runs.iterdir()] == ["reproductions"]
     new = Result.read(next((home.runs / "reproductions" / result.spec.key).glob("*/result.json")))
@@ -163,7 +163,7 @@ def test_an_interrupted_reproduction_goes_on_from_its_checkpoints(
     code, out, err = reproduce(capsys, result.spec.key)
     assert code == 0, err
     assert len(validated) == 5, "two epochs before the interrupt, the third twice, the fourth"
-    assert f"identical target ranks, those beyond 255 as one: {result.examples} of {result.examples}" in out
+    assert f"identical target ranks (ranks beyond 255 as one): {result.examples} of {result.examples}" in out
 
 
 @pytest.mark.parametrize("with_interval", [False, True])
@@ -178,7 +178,7 @@ def test_a_value_that_was_changed_is_not_reproduced(
     key = edit(home, published("popularity"), change)
     code, out, err = reproduce(capsys, key)
     assert code == 1
-    assert err == "error: not reproduced: NDCG@5 outside of the published 95% interval\n"
+    assert err == "error: not reproduced: NDCG@5 outside the published 95% interval\n"
     assert [line.split()[-1] for line in out.splitlines() if "@" in line] == ["yes", "yes", "no", "yes", "yes"]
 
 
@@ -212,9 +212,9 @@ def _other_corpus(record: dict[str, Any]) -> None:
             r"fingerprint is [0-9a-f]{12}, not 000000000000 \(240 users instead of 1,234\); docs/data.md",
         ),
         (_version, 2, r"an older result \(version 99 of the task, now \d+\), which commit"),
-        (_lost_field, 2, "no setting of popularity is called 'momentum'"),
+        (_lost_field, 2, "unknown setting of popularity 'momentum'"),
         (_from_a_file, 2, "was scored from a file of predictions"),
-        (_other_corpus, 2, "no corpus is called 'elsewhere'"),
+        (_other_corpus, 2, "unknown corpus 'elsewhere'"),
     ],
 )
 def test_what_cannot_be_reproduced_is_said_in_one_line(
@@ -255,7 +255,7 @@ def test_rows_are_named_by_key_beginning_or_file(capsys: pytest.CaptureFixture[s
     other = "ffffff" if not key.startswith("ffffff") else "000000"
     assert_matches(f"begins with {other}", reproduce(capsys, other)[2])
     for row in (key, key[:6], str(path)):
-        assert_matches("no corpus is called 'toy'", reproduce(capsys, row)[2])
+        assert_matches("unknown corpus 'toy'", reproduce(capsys, row)[2])
     twin = path.with_name(f"{key[:8]}00000000.json")
     shutil.copy(path, twin)
     assert_matches(f"2 published results have a key that begins with {key[:6]}", reproduce(capsys, key[:6])[2])

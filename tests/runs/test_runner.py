@@ -158,7 +158,7 @@ def test_an_interrupted_fit_goes_on_from_its_checkpoint(planted: Corpus, tmp_pat
         ({"split": "new-domain"}, "cannot score items"),
         ({"model": "rng"}, "did you mean 'ring'"),
         ({"settings": {"stepp": 1}}, "did you mean 'step'"),
-        ({"preset": "tiny"}, "no preset of ring is called 'tiny'"),
+        ({"preset": "tiny"}, "unknown preset of ring 'tiny'"),
         ({"fit_on": ("search",)}, "does not serve search"),
     ],
 )

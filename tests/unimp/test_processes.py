@@ -155,7 +155,7 @@ def test_the_command_runs_in_several_processes(tmp_path: Path, model: str) -> No
         for _ in range(2)
     ]
     assert [text.count("recommendation") for text in told] == [1, 1]
-    assert "written" in told[0] and "was there already" in told[1]
+    assert "written" in told[0] and "exists already" in told[1]
     (result,) = (tmp_path / "runs").glob(f"*/{RESULT_NAME}")
     assert Result.read(result).examples == 144
 

@@ -13,14 +13,14 @@ from unimp_bench.files import Workspace
 
 @click.group("audit", cls=Group)
 def command() -> None:
-    """Look for shortcuts in a corpus, or test whether the numbers of a table agree."""
+    """Measure shortcuts and leakage in a corpus, or test the consistency of a printed table."""
 
 
 @command.command("corpus")
 @click.argument("corpus", default="sample")
-@click.option("--publish", is_flag=True, help="Also copy the audit into leaderboards/, and write its pages.")
+@click.option("--publish", is_flag=True, help="Also copy the audit into leaderboards/ and write the pages.")
 def audit_corpus_command(corpus: str, publish: bool) -> None:
-    """Measure the shortcuts of CORPUS (its name in data/, or a path), and write audit.json and audit.md beside it."""
+    """Measure shortcuts and leakage in CORPUS (a name in data/, or a path); write audit.json and audit.md beside it."""
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
@@ -47,7 +47,7 @@ def audit_corpus_command(corpus: str, publish: bool) -> None:
             f"{percent(audit.order.one_way)} only go one way, {percent(audit.order.by_chance)} by chance"
         )
     if words := file_order_words(audit.order):
-        click.echo(f"the order is that of a file: {words}")
+        click.echo(f"file-order artefact: {words}")
     write_atomically(folder / PAGE_NAME, audit_page(audit))
     audit.write(folder / AUDIT_NAME)
     written = [folder / PAGE_NAME, folder / AUDIT_NAME]
@@ -60,10 +60,12 @@ def audit_corpus_command(corpus: str, publish: bool) -> None:
 
 @command.command("table")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--examples", type=click.IntRange(1), help="Over how many: HR must then be a multiple of one over it.")
+@click.option(
+    "--examples", type=click.IntRange(1), help="Number of examples N: also require HR to be a multiple of 1/N."
+)
 @click.option("--percent", is_flag=True, help="The numbers are in percent.")
 def audit_table_command(files: tuple[Path, ...], examples: int | None, percent: bool) -> None:
-    """Test whether HR, NDCG and MRR of each row of FILE agree at the digits that are printed.
+    """Test whether HR, NDCG and MRR of each row of FILE are consistent at the printed precision.
 
     FILE is a CSV with a header such as system,HR@5,NDCG@5,MRR@5, Markdown with such tables, or a table of
     leaderboards/reported. Ends with 1 where a row is not consistent, with 3 where a file has nothing to test.
@@ -87,7 +89,7 @@ def audit_table_command(files: tuple[Path, ...], examples: int | None, percent: 
         raise last
     empty = [audit.table.title for audit in audits if not audit.rows]
     if empty:
-        raise DataError(f"{', '.join(empty)}: nothing to test; name columns as in HR@5, NDCG@5 or MRR@5")
+        raise DataError(f"{', '.join(empty)}: nothing to test; columns must have names such as HR@5, NDCG@5 or MRR@5")
     wrong = sum(len(audit.inconsistent) for audit in audits)
     if wrong:
         raise BenchError(f"{wrong} of {sum(len(audit.rows) for audit in audits)} rows are not consistent")

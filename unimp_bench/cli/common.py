@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Group(click.Group):
-    """A group that knows its commands by name, and says which is near to one that it does not know."""
+    """A group whose error for an unknown command suggests the nearest one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
-            raise click.UsageError(f"no command is called {args[0]!r}{did_you_mean(args[0], known)}")
+            raise click.UsageError(f"unknown command {args[0]!r}{did_you_mean(args[0], known)}")
         return super().resolve_command(ctx, args)
 
 
@@ -42,8 +42,8 @@ def corpus_folder(name: str, workspace: Workspace) -> Path:
     if folder.is_dir():
         return folder
     if name in registry.corpus_cards():
-        raise UsageError(f"corpus {name!r} is not built yet; build it with 'make data CORPUS={name}'")
-    raise UsageError(f"no corpus is called {name!r} in {workspace.data}{did_you_mean(name, built(workspace))}")
+        raise UsageError(f"corpus {name!r} is not built; run 'make data CORPUS={name}'")
+    raise UsageError(f"unknown corpus {name!r} in {workspace.data}{did_you_mean(name, built(workspace))}")
 
 
 def built(workspace: Workspace) -> list[str]:
@@ -54,17 +54,21 @@ def built(workspace: Workspace) -> list[str]:
 
 
 corpus_option = click.option(
-    "--corpus", default="sample", show_default=True, help="A built corpus: its name in data/, or a path."
+    "--corpus", default="sample", show_default=True, help="Corpus: a name in data/, or a path."
 )
 split_option = click.option(
-    "--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Whose item is asked, and which one."
+    "--split",
+    type=click.Choice(SPLITS),
+    default="loo",
+    show_default=True,
+    help="Evaluation split: test users and their held-out interaction.",
 )
 protocol_option = click.option(
     "--protocol",
     type=click.Choice(PROTOCOLS),
     default="paper",
     show_default=True,
-    help="Whether items of the history stay in the ranking (paper) or not (masked).",
+    help="Keep seen items in the ranking (paper) or mask them (masked).",
 )
 device_option = click.option(
     "--device",
@@ -72,16 +76,17 @@ device_option = click.option(
     metavar="DEVICE",
     expose_value=False,
     callback=lambda context, option, name: choose_device(name) if name else None,
-    help="Compute on cpu, cuda or cuda:N. [default: a graphics card where there is one]",
+    help="Compute device: cpu, cuda or cuda:N. [default: a GPU if available]",
 )
 task_option = click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the task."
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="Override an option of the task; repeatable."
 )
 view_option = click.option(
     "--view",
     "views",
     multiple=True,
-    help="Noise in the corpus: NT, NV, or ties in time shuffled: ST; with share and seed: NT:0.4:7.",
+    help="View of the corpus: NT (missing attributes), NV (wrong pictures), ST (shuffled time ties); NT:0.4:7 sets "
+    "share and seed. Repeatable.",
 )
 
 
@@ -120,6 +125,6 @@ def echo_result(result: Result, ending: str) -> None:
             estimate = result.metrics[name]
             click.echo(f"  {name.ljust(width)}  {estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]")
     if result.answers is not None:
-        click.echo(f"  {'note: (nearly) constant: ' if result.answers.is_constant else ''}{result.answers.words}")
+        click.echo(f"  {'note: near-constant output: ' if result.answers.is_constant else ''}{result.answers.words}")
     for remark in result.remarks:
         click.echo(f"  note: {remark}")

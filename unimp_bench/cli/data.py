@@ -21,24 +21,28 @@ RAW = "raw"
 
 
 @click.command("data")
-@click.option("--corpus", default="sample", show_default=True, help="What to build; see 'unimp-bench list corpora'.")
+@click.option("--corpus", default="sample", show_default=True, help="Kind of corpus; see 'unimp-bench list corpora'.")
 @click.option(
     "--raw",
     "raws",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder of the raw files, instead of a download; of atomic files several, a domain each.",
+    help="Folder of raw files, instead of a download; repeatable for atomic files, one domain per folder.",
 )
-@click.option("--domain", "domains", multiple=True, help="Build from this domain only; may be given more than once.")
-@click.option("--mirror", envvar="UNIMP_BENCH_MIRROR", help="Download from this address instead of the usual hosts.")
-@click.option("--pictures", is_flag=True, help="Fetch the items' pictures by the addresses in their metadata.")
-@click.option("--allow-private", is_flag=True, help="Fetch pictures from private and local addresses as well.")
-@click.option("--sentires", type=click.Path(path_type=Path), help="Folder of Sentires' reviews_<Domain>.pickle files.")
-@click.option("--name", help="Name of the corpus in data/; the kind's own name where none is given.")
+@click.option("--domain", "domains", multiple=True, help="Build this domain only; repeatable.")
+@click.option("--mirror", envvar="UNIMP_BENCH_MIRROR", help="Alternative address for downloads.")
+@click.option("--pictures", is_flag=True, help="Download the item pictures named in the metadata.")
+@click.option("--allow-private", is_flag=True, help="Also download pictures from private and local addresses.")
+@click.option(
+    "--sentires",
+    type=click.Path(path_type=Path),
+    help="Folder of Sentires' reviews_<Domain>.pickle files, for explanations.",
+)
+@click.option("--name", help="Name of the corpus in data/ (default: the kind).")
 @click.option("--held-out", type=click.FloatRange(0, 0.9), help="Share of users for the new-user split.")
-@click.option("--core", type=click.IntRange(min=0), help="Fewest interactions of a user and of an item.")
-@click.option("--repeats", is_flag=True, help="Keep all interactions of a user with an item, not the first one alone.")
-@click.option("--partial", is_flag=True, help="Build from what is there of a raw file that ends too early.")
+@click.option("--core", type=click.IntRange(min=0), help="Minimum number of interactions per user and item (k-core).")
+@click.option("--repeats", is_flag=True, help="Keep repeated interactions of a user with an item, not only the first.")
+@click.option("--partial", is_flag=True, help="Build from the available part of a truncated raw file.")
 def command(
     corpus: str,
     raws: tuple[Path, ...],
@@ -53,18 +57,18 @@ def command(
     repeats: bool,
     partial: bool,
 ) -> None:
-    """Build a corpus into data/NAME, from raw files that are downloaded into data/raw where none are named."""
+    """Build a corpus in data/NAME, from RAW or from files downloaded into data/raw."""
     card = find(registry.corpus_cards(), corpus, "corpus")
     if card.needs_raw and not raws:
         hint = f" ({card.obtain})" if card.obtain else ""
-        raise UsageError(f"{corpus} is built from raw files{hint}: name their folder with --raw <folder>")
+        raise UsageError(f"{corpus} is built from raw files{hint}: give their folder with --raw <folder>")
     for folder in raws:
         if not folder.is_dir():
             raise UsageError(f"there is no folder {folder}")
     if name is not None and (not NAME.fullmatch(name) or name == RAW):
-        raise UsageError(f"a corpus name has letters, digits, '.', '_' and '-', and is not {RAW!r}; {name!r} is none")
+        raise UsageError(f"invalid corpus name {name!r}: use letters, digits, '.', '_' and '-', and not {RAW!r}")
     if allow_private and not pictures:
-        raise UsageError("--allow-private is about the addresses of pictures; add --pictures")
+        raise UsageError("--allow-private needs --pictures")
 
     from data_prep.build import BuildOptions, PictureLimits, build_corpus
 
@@ -76,7 +80,7 @@ def command(
     if raw is None and card.download is not None:
         release = registry.load(card.download)
         raw, domains = workspace.data / RAW / corpus, release.choose(domains)
-        click.echo(f"raw files of {', '.join(domains)} in {raw}; what is missing is fetched")
+        click.echo(f"raw files of {', '.join(domains)} in {raw}; missing ones are downloaded")
         release.fetch(domains, raw, mirror)
     folder = workspace.data / (name or corpus)
     earlier = _earlier(folder)
@@ -118,7 +122,7 @@ def _report(folder: Path, manifest: Manifest, earlier: Manifest | None) -> None:
 
         table = table5(Corpus.open(folder))
         if table is not None:
-            click.echo(f"\nBeside Table 5 of the UniMP paper:\n{table}")
+            click.echo(f"\nComparison with Table 5 of the UniMP paper:\n{table}")
 
 
 def _account(manifest: Manifest) -> Iterator[str]:
@@ -146,7 +150,7 @@ def _account(manifest: Manifest) -> Iterator[str]:
     if removed["outside the core"]:
         yield (
             f"left out {_number(removed['outside the core'], 'interaction')} outside the core of "
-            f"{options['user_core']} a user and {options['item_core']} an item"
+            f"{options['user_core']} per user and {options['item_core']} per item"
         )
     if options.get("left_out"):
         yield f"left out {', '.join(options['left_out'])}: no place in a corpus"

@@ -23,13 +23,19 @@ KINDS = ("task", "model", "corpus")
 @click.command("describe")
 @click.argument("kind", metavar="[task|model|corpus]")
 @click.argument("name")
-@click.option("--corpus", default="sample", show_default=True, help="Where the examples of a task come from.")
-@click.option("--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="And from which split.")
+@click.option("--corpus", default="sample", show_default=True, help="Corpus of the examples of a task.")
+@click.option(
+    "--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Split of the examples of a task."
+)
 @task_option
-@click.option("--example", type=click.IntRange(min=0), help="Of a task: print this test example.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Of a task: write examples as a page.")
-@click.option("--count", type=click.IntRange(1, 1000), default=12, show_default=True, help="Examples on the page.")
-@click.option("--verify", is_flag=True, help="Of a corpus: check every file against its hash.")
+@click.option("--example", type=click.IntRange(min=0), help="For a task: print this test example.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="For a task: write examples as an HTML page."
+)
+@click.option(
+    "--count", type=click.IntRange(1, 1000), default=12, show_default=True, help="Number of examples on the page."
+)
+@click.option("--verify", is_flag=True, help="For a corpus: check every file against its hash.")
 def command(
     kind: str,
     name: str,
@@ -81,7 +87,7 @@ def _examples(
     examples = draw_examples(task, corpus, split, "test", corpus_cache(corpus, workspace))
     if number is not None:
         if number >= len(examples):
-            raise UsageError(f"there are {len(examples)} test examples, numbered from 0; {number} is none of them")
+            raise UsageError(f"no test example {number}: there are {len(examples)}, numbered from 0")
         click.echo()
         click.echo(as_text(next(sheets(corpus, examples.select(slice(number, number + 1))))))
     if html is not None:
@@ -101,7 +107,7 @@ def _model(name: str) -> None:
     _settings("settings (--set KEY=VALUE)", model.config)
     _presets(model)
     if model.space:
-        click.echo("\nwhat 'unimp-bench tune' searches:")
+        click.echo("\nsearch space of 'unimp-bench tune':")
         _facts({f"  {key}": ", ".join(map(str, values)) for key, values in model.space.items()})
     _tuned(name)
 
@@ -120,7 +126,7 @@ def _presets(model: Model[Any]) -> None:
     from unimp_bench.runs.tuned import words
 
     if model.presets:
-        click.echo("\npresets (--preset NAME; the first one where none is named):")
+        click.echo("\npresets (--preset NAME; default: the first):")
         changes = {name: differences(preset, model.config) for name, preset in model.presets.items()}
         _facts({f"  {name}": words(changed) or "the settings above" for name, changed in changes.items()})
 

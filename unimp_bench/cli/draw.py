@@ -15,26 +15,40 @@ from unimp_bench.reports.gallery import PAINTING, SEARCH
 
 
 @click.command("draw")
-@click.option("--query", required=True, help="A category path as test users mean it, or with --user any text.")
-@click.option("--user", "users", multiple=True, help="Who asks; else the two most different users who mean the query.")
+@click.option("--query", required=True, help="A category path from the test examples, or any text with --user.")
+@click.option(
+    "--user", "users", multiple=True, help="User id, repeatable (default: the two least similar users with this query)."
+)
 @corpus_option
-@click.option("--model", default="unimp", show_default=True, help="A model that searches and draws.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the fit.")
-@click.option("--preset", help="A named configuration of the model; its first where none is named.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of the model.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of image_generation.")
+@click.option("--model", default="unimp", show_default=True, help="A model that serves search and image_generation.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the fit.")
+@click.option("--preset", help="Named configuration of the model (default: its first).")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of the model; repeatable."
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override an option of image_generation; repeatable.",
+)
 @click.option(
     "--fit-on",
     multiple=True,
     metavar="TASK",
     default=(SEARCH, PAINTING),
     show_default=True,
-    help="The tasks of the model's fit.",
+    help="Tasks of the model's fit; repeatable.",
 )
-@click.option("--temperature", type=click.FloatRange(0, min_open=True), help="Draw codes by chance, not the likeliest.")
-@click.option("--top-k", type=click.IntRange(1), help="Draw from so many of the likeliest codes; else from all.")
-@click.option("--draw-seed", type=click.IntRange(0, 2**31 - 1), help="Of the chance; else 0.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder of pages and pictures.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, min_open=True),
+    help="Sample codes at this temperature (default: most likely code).",
+)
+@click.option("--top-k", type=click.IntRange(1), help="Sample from the K most likely codes (default: all).")
+@click.option("--draw-seed", type=click.IntRange(0, 2**31 - 1), help="Random seed of the sampling (default: 0).")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
 @device_option
 def command(
     query: str,
@@ -51,13 +65,13 @@ def command(
     draw_seed: int | None,
     out: Path,
 ) -> None:
-    """Generate the picture that each user may mean by QUERY, on a page with histories and retrieved items."""
+    """Generate a picture of the item that each user may mean by QUERY, on a page with histories and retrieved items."""
     for name in fit_on:
         find(registry.task_cards(), name, "task")
     registry.model_card(model)
     changed, chosen = pairs("--set", settings), pairs("--option", options)
     if temperature is None and (top_k is not None or draw_seed is not None):
-        raise UsageError("--top-k and --draw-seed say how to draw by chance: add --temperature, such as 1")
+        raise UsageError("--top-k and --draw-seed need --temperature, such as 1")
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 

@@ -20,18 +20,24 @@ ALL = "all"
 
 
 @click.command("export")
-@click.option("--task", "tasks", multiple=True, required=True, help="A task, or 'all'; may be given more than once.")
+@click.option("--task", "tasks", multiple=True, required=True, help="A task, or 'all'; repeatable.")
 @corpus_option
-@click.option("--out", type=click.Path(path_type=Path), help="Where <corpus>/<task> comes to lie; else exports/.")
+@click.option("--out", type=click.Path(path_type=Path), help="Parent folder of <corpus>/<task> (default: exports/).")
 @click.option(
     "--split",
     "splits",
     multiple=True,
     type=click.Choice(SPLITS),
-    help="Only this split; those of the paper if not named.",
+    help="Export this split only; repeatable (default: the splits of the paper).",
 )
 @view_option
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="Change one option of the one task.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override an option of the task, with a single --task; repeatable.",
+)
 def command(
     tasks: tuple[str, ...],
     corpus: str,
@@ -40,7 +46,7 @@ def command(
     views: tuple[str, ...],
     options: tuple[str, ...],
 ) -> None:
-    """Write the examples of TASK as a dataset of Parquet files with a card, its items and pictures."""
+    """Export the examples of TASK as Parquet files with a dataset card, items and pictures."""
     cards = registry.task_cards()
     for name in tasks:
         if name != ALL:

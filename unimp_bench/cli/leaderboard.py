@@ -20,26 +20,26 @@ DEFAULT = "-"
 @click.argument("topic", required=False)
 @click.option("--corpus", help="Show only this corpus.")
 @click.option(
-    "--runs", is_flag=True, help="Of the finished runs in runs/, published or not; pages go to runs/leaderboards."
+    "--runs", is_flag=True, help="Use the finished runs in runs/, published or not; pages go to runs/leaderboards."
 )
-@click.option("--write", is_flag=True, help="Beside showing TOPIC, write all pages.")
+@click.option("--write", is_flag=True, help="Show TOPIC and write all pages.")
 @click.option(
     "--html",
     "page",
     is_flag=False,
     flag_value=DEFAULT,
     metavar="[PATH]",
-    help="Write all tables as one page of HTML instead; leaderboards/index.html where PATH is left out.",
+    help="Write all tables as one HTML page instead (default PATH: leaderboards/index.html).",
 )
 def command(topic: str | None, corpus: str | None, runs: bool, write: bool, page: str | None) -> None:
     """Show the tables of TOPIC, a task or suite; without TOPIC, write all pages and their plots."""
     if page is not None:
         if topic or corpus or runs or write:
-            raise UsageError("the page holds every published table: leave out TOPIC and other options than --html")
+            raise UsageError("--html writes all published tables: omit TOPIC and other options")
         _write_page(page)
         return
     if corpus is not None and topic is None:
-        raise UsageError("--corpus chooses among the tables of a TOPIC; name one")
+        raise UsageError("--corpus needs a TOPIC")
     shown = None if topic is None else find({**SUITES, **registry.task_cards()}, topic, "leaderboard")
 
     from unimp_bench.reports.contents import Contents
@@ -63,7 +63,7 @@ def _write_page(page: str) -> None:
     folder = Workspace.here().leaderboards
     path = folder / HTML_NAME if page == DEFAULT else Path(page)
     if path.suffix != ".html":
-        raise UsageError(f"--html writes a page, and {page!r} does not end with .html")
+        raise UsageError(f"--html needs a path that ends with .html, not {page!r}")
     with stage(f"making {path}"):
         write_page(folder, path)
     click.echo(f"wrote {path}")

@@ -1,9 +1,8 @@
 """The command ``unimp-bench``: errors become one line and an exit code, commands are imported when used.
 
-Exit codes: 0 done; 1 some runs of a suite failed, a published row was not reproduced, or a row of an audited table is
-not consistent; 2 a name or option is wrong; 3 a file or corpus is wrong; 4 a package is missing; 5 a model broke its
-contract; 6 another process works on the same; 130 interrupted. Anything else is a defect of unimp-bench and shows its
-traceback.
+Exit codes: 0 success; 1 failed runs of a suite, a published result not reproduced, or an inconsistent row of an audited
+table; 2 unknown name or option; 3 invalid file or corpus; 4 missing package; 5 broken model contract; 6 locked by
+another process; 130 interrupted. Anything else is a defect of unimp-bench and shows its traceback.
 """
 
 from __future__ import annotations
@@ -64,18 +63,18 @@ def quiet_libraries() -> Iterator[None]:
 COMMANDS = {
     "data": "Build a corpus from raw files, or the built-in sample.",
     "run": "Fit a model on a task and score it on the test part.",
-    "tune": "Search a model's settings on validation, and keep them for a corpus.",
-    "suite": "Run all rows of one topic's table, such as the ablations.",
-    "score": "Score predictions that a system of your own wrote to a file.",
-    "draw": "Generate the pictures that users may mean by a query, on a page with what they have.",
+    "tune": "Search settings of a model on validation, and store the best for a corpus.",
+    "suite": "Run all rows of a table, such as the ablations.",
+    "score": "Score a prediction file of an external system.",
+    "draw": "Generate pictures of the items that users may mean by a query.",
     "list": "List tasks, models, corpora or suites.",
     "describe": "Show details of a task, model or corpus.",
-    "export": "Write the examples of tasks as instruction datasets that others can train on.",
-    "publish": "Copy results of runs into leaderboards/, and write its pages.",
+    "export": "Export the examples of tasks as instruction datasets.",
+    "publish": "Copy results of runs into leaderboards/ and write its pages.",
     "leaderboard": "Show a table of published results or of your runs, or write all pages.",
-    "audit": "Find what can be solved by shortcuts in a corpus, or numbers of a table that cannot all be true.",
-    "reproduce": "Run a published row again from its specification, and say whether it lands where it stood.",
-    "resources": "Show or get what text metrics need: WordNet, and an encoder for BERTScore.",
+    "audit": "Measure shortcuts and leakage in a corpus, or test the consistency of a printed table.",
+    "reproduce": "Rerun a published result from its specification and compare.",
+    "resources": "Show or install resources of METEOR (WordNet) and BERTScore (encoder).",
 }
 INTERRUPTED = 130
 MADE = "UNIMP_BENCH_MAKE"
@@ -110,7 +109,7 @@ class _Commands(Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="unimp-bench")
 def root() -> None:
-    """Benchmark models of multi-modal personalization, and write honest leaderboards."""
+    """Benchmark models of multi-modal personalization and generate leaderboards."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -132,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(" ".join(error.format_message().split()), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted; the same command goes on from what is finished", INTERRUPTED)
+        _fail("interrupted; the same command resumes", INTERRUPTED)
     except Exception as error:
         said = _of_system(error)
         if said is None:
@@ -153,7 +152,7 @@ def _no_such_option(error: click.NoSuchOption) -> str:
 
 
 def _of_system(error: Exception) -> str | None:
-    """What the operating system said of a file, disk or network; None for an error of another kind."""
+    """The operating system's message on a file, disk or network; None for other errors."""
     if isinstance(error, OSError) and error.errno is not None:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     number = disk_error(error)

@@ -11,12 +11,12 @@ from unimp_bench.files import Workspace
 @click.command("publish")
 @click.argument("runs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Publish every finished run in runs/.")
-@click.option("--replace", is_flag=True, help="Replace results that another machine gave.")
-@click.option("--dirty", is_flag=True, help="Publish results of code with changes that are not committed.")
+@click.option("--replace", is_flag=True, help="Replace results of another machine.")
+@click.option("--dirty", is_flag=True, help="Publish results of uncommitted code.")
 def command(runs: tuple[str, ...], everything: bool, replace: bool, dirty: bool) -> None:
-    """Copy the results of RUNS (their keys, or beginnings of them) into leaderboards/results, and write the pages."""
+    """Copy the results of RUNS (keys, or first digits of keys) into leaderboards/results, and write the pages."""
     if bool(runs) == everything:
-        raise UsageError("name the runs to publish by their keys, or say --all")
+        raise UsageError("give the keys of the runs to publish, or --all")
 
     from unimp_bench.reports.store import publish
     from unimp_bench.reports.write import write_all
@@ -24,6 +24,6 @@ def command(runs: tuple[str, ...], everything: bool, replace: bool, dirty: bool)
     workspace = Workspace.here()
     published = publish(workspace, runs or None, replace=replace, dirty=dirty)
     for path in published.replaced:
-        click.echo(f"removed {path}: an earlier result of the same row, question and seed")
+        click.echo(f"removed {path}: an earlier result of the same row, data, split, protocol and seed")
     for path in (*published.written, *write_all(workspace.leaderboards)):
         click.echo(f"wrote {path}")

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.command("reproduce")
 @click.argument("row")
-@click.option("--corpus", help="The corpus it is on, where its name in data/ is another, or a path.")
+@click.option("--corpus", help="The corpus, if its name in data/ differs; a name or a path.")
 @device_option
 def command(row: str, corpus: str | None) -> None:
-    """Run ROW again from the beginning, and say whether it lands within the published intervals.
+    """Rerun a published result from scratch, and compare it with the published intervals.
 
-    ROW is the key of a published run as the details of a table show it, or a beginning of it, or its file in
-    leaderboards/results. Nothing of earlier runs is used; an interrupted reproduction goes on where it was.
+    ROW is the key of a published run, from the details of a table, or the first digits of the key, or its file in
+    leaderboards/results. Earlier runs are not used; an interrupted reproduction resumes.
     """
     from unimp_bench.reports.store import find_result
     from unimp_bench.runs.reproduction import corpus_of, reproduce, request_of
@@ -39,7 +39,7 @@ def _tell(found: Reproduction) -> None:
     """The table, what else differs, and the verdict.
 
     Raises:
-        BenchError: a value lies outside.
+        BenchError: a value is outside its published interval.
     """
     from unimp_bench.runs.results import RANK_CEILING
 
@@ -51,18 +51,18 @@ def _tell(found: Reproduction) -> None:
         inside = "yes" if metric.inside else "no"
         click.echo(f"  {metric.name.ljust(width)}  {_with_interval(metric.published).ljust(25)}  {new}  {inside}")
         if metric.new is None:
-            click.echo(f"  {' ' * width}  {found.new.missing.get(metric.name, 'is not computed any more')}")
+            click.echo(f"  {' ' * width}  {found.new.missing.get(metric.name, 'is no longer computed')}")
     same = found.same_ranks()
     if same is not None:
         click.echo(
-            f"  identical target ranks, those beyond {RANK_CEILING} as one: {same:,} of {found.published.examples:,}"
+            f"  identical target ranks (ranks beyond {RANK_CEILING} as one): {same:,} of {found.published.examples:,}"
         )
     for change in found.changes():
         click.echo(f"  {change}")
     outside = [metric.name for metric in metrics if not metric.inside]
     if outside:
-        raise BenchError(f"not reproduced: {', '.join(outside)} outside of the published 95% interval")
-    click.echo(f"reproduced: all {len(metrics)} metrics of the main table lie within their published 95% intervals")
+        raise BenchError(f"not reproduced: {', '.join(outside)} outside the published 95% interval")
+    click.echo(f"reproduced: all {len(metrics)} metrics of the main table are within their published 95% intervals")
 
 
 def _with_interval(estimate: Estimate) -> str:

@@ -18,7 +18,7 @@ EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.group("resources", cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Show what text metrics need, and whether it is here; without it their cells stay empty."""
+    """Show the resources of METEOR and BERTScore; without them their cells stay empty."""
     if context.invoked_subcommand is None:
         resources = Resources.of(Workspace.here())
         _tell("METEOR", lambda: f"WordNet in {resources.wordnet()}")
@@ -37,13 +37,13 @@ def _tell(metric: str, here: Callable[[], str]) -> None:
 
 @command.group("get", cls=Group)
 def get() -> None:
-    """Get a resource: from the network, or from a folder where there is none."""
+    """Install a resource from the network or a local folder."""
 
 
 @get.command("wordnet")
-@click.option("--from", "source", type=EXISTING, help="Folder of WordNet's files, as Debian's /usr/share/wordnet.")
+@click.option("--from", "source", type=EXISTING, help="Folder of WordNet's files, such as Debian's /usr/share/wordnet.")
 def wordnet(source: Path | None) -> None:
-    """WordNet 3.0, for METEOR: from nltk's index, else from Debian's wordnet-base, or from a folder."""
+    """WordNet 3.0, for METEOR: from nltk's index, Debian's wordnet-base, or a folder."""
     from unimp_bench.metrics.resources import get_wordnet
 
     click.echo(get_wordnet(Resources.of(Workspace.here()), source))
@@ -54,7 +54,7 @@ def wordnet(source: Path | None) -> None:
     "--encoder", default=DEFAULT_ENCODER, show_default=True, help="Name on the Hugging Face Hub, or a folder."
 )
 def bertscore(encoder: str) -> None:
-    """An encoder for BERTScore; it is named in the column, so two encoders never share one."""
+    """Encoder for BERTScore; part of the column name, so two encoders never share a column."""
     from unimp_bench.metrics.resources import get_encoder
 
     click.echo(get_encoder(Resources.of(Workspace.here()), encoder))

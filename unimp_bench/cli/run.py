@@ -26,26 +26,34 @@ FIT_SPLITS = ("loo", "new-domain")
 
 
 @click.command("run")
-@click.option("--task", required=True, help="What to solve; see 'unimp-bench list tasks'.")
-@click.option("--model", required=True, help="What solves it; see 'unimp-bench list models'.")
+@click.option("--task", required=True, help="Task; see 'unimp-bench list tasks'.")
+@click.option("--model", required=True, help="Model; see 'unimp-bench list models'.")
 @corpus_option
 @split_option
 @protocol_option
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option("--preset", help="A named configuration of the model (its first where none is named), or tuned.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of the model.")
+@click.option("--preset", help="Named configuration of the model (default: its first), or 'tuned'.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of the model; repeatable."
+)
 @task_option
 @view_option
-@click.option("--fit-on", multiple=True, metavar="TASK", help="Fit on these tasks instead of the evaluated one.")
+@click.option(
+    "--fit-on", multiple=True, metavar="TASK", help="Training task, instead of the evaluated one; repeatable."
+)
 @click.option(
     "--fit-split",
     type=click.Choice(FIT_SPLITS),
-    help="Whose training part: new-domain fits a model on the new domain itself. [default: as --split asks]",
+    help="Split of the training part; new-domain trains on the new domain. [default: by --split]",
 )
-@click.option("--after", multiple=True, metavar="TASK,TASK", help="Go on from a fit on these tasks; again for more.")
-@click.option("--tune", multiple=True, metavar="KEY=VALUE", help="Change one setting in the last fit alone.")
-@click.option("--note", default="", help="A remark to keep with the result, new or there already.")
-@click.option("--fresh", is_flag=True, help="Fit and score again, even where a result is there.")
+@click.option(
+    "--after", multiple=True, metavar="TASK,TASK", help="Initialise from a model trained on these tasks; repeatable."
+)
+@click.option(
+    "--tune", multiple=True, metavar="KEY=VALUE", help="Override a setting in the final stage only; repeatable."
+)
+@click.option("--note", default="", help="Remark to store with the result, also an existing one.")
+@click.option("--fresh", is_flag=True, help="Fit and score again, even if a result exists.")
 @device_option
 def command(
     task: str,
@@ -65,7 +73,7 @@ def command(
     note: str,
     fresh: bool,
 ) -> None:
-    """Fit MODEL on TASK, score it on the test part, and keep the result in runs/."""
+    """Fit MODEL on TASK, score it on the test part, and store the result in runs/."""
     find(registry.task_cards(), task, "task")
     earlier = tuple(tuple(part for part in tasks.split(",") if part) for tasks in after)
     for name in (*fit_on, *chain.from_iterable(earlier)):
@@ -101,7 +109,7 @@ def command(
     cost = result.cost
     assert cost is not None
     click.echo(f"  fit {cost.fit_seconds:.1f} s, {cost.examples_per_second:.0f} examples/s, {result.examples} examples")
-    state = "was there already; --fresh runs it again" if outcome.cached else "written"
+    state = "exists already; --fresh reruns it" if outcome.cached else "written"
     if note and outcome.cached:
-        state += "; the note was added" if outcome.noted else "; the note was there already too"
+        state += "; note added" if outcome.noted else "; note already present"
     click.echo(f"  result {workspace.runs / result.spec.key} {state}")

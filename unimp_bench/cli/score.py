@@ -24,17 +24,17 @@ from unimp_bench.records import Protocol, Split
 
 
 @click.command("score")
-@click.option("--task", required=True, help="What was solved; see 'unimp-bench list tasks'.")
+@click.option("--task", required=True, help="Task of the predictions; see 'unimp-bench list tasks'.")
 @corpus_option
-@click.option("--predictions", type=Path, required=True, help="A Parquet or JSONL file; docs/external.md has its form.")
-@click.option("--name", "system", required=True, help="The system's name in tables.")
+@click.option("--predictions", type=Path, required=True, help="Parquet or JSONL file; format: docs/external.md.")
+@click.option("--name", "system", required=True, help="Name of the system in tables.")
 @split_option
 @protocol_option
 @task_option
 @view_option
-@click.option("--about", default="", help="One line on the system.")
-@click.option("--source", default="", help="The paper or program that it comes from.")
-@click.option("--reads", default="", help="What decides its answers, as in order,text,pictures.")
+@click.option("--about", default="", help="One-line description of the system.")
+@click.option("--source", default="", help="Paper or program of the system.")
+@click.option("--reads", default="", help="Inputs of the system, such as order,text,pictures.")
 @device_option
 def command(
     task: str,
@@ -49,7 +49,7 @@ def command(
     source: str,
     reads: str,
 ) -> None:
-    """Score the PREDICTIONS of a system of your own, and keep the result in runs/."""
+    """Score the PREDICTIONS of an external system, and store the result in runs/."""
     find(registry.task_cards(), task, "task")
     chosen = pairs("--option", options)
     workspace = Workspace.here()

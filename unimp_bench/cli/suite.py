@@ -24,17 +24,21 @@ EXECUTORS = ("processes", "ray")
 @click.command("suite")
 @click.argument("name", metavar="[SUITE]", required=False)
 @corpus_option
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="How many, from 0.")
-@click.option("--task", "tasks", multiple=True, help="Ask this task instead of the suite's own; again for more.")
-@click.option("--row", "rows", multiple=True, metavar="LABEL", help="Run only this row; again for more.")
-@click.option("--preset", help="Of UniMP in all rows (its first where none is named), or tuned.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting of UniMP in all rows.")
-@click.option("--jobs", type=click.IntRange(1), help="Runs at once: 1, or what a Ray cluster has room for.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Number of seeds, counted from 0.")
+@click.option("--task", "tasks", multiple=True, help="Task, instead of the suite's own; repeatable.")
+@click.option("--row", "rows", multiple=True, metavar="LABEL", help="Run only this row; repeatable.")
+@click.option("--preset", help="UniMP preset for all rows (default: its first), or 'tuned'.")
 @click.option(
-    "--executor", type=click.Choice(EXECUTORS), default=EXECUTORS[0], show_default=True, help="What runs them."
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of UniMP in all rows; repeatable."
 )
-@click.option("--address", help="Of a Ray cluster that is up, or auto; without one it begins on this machine.")
-@click.option("--dry-run", is_flag=True, help="Tell what is done and what is left, and run nothing.")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Number of parallel runs (default: 1, or the capacity of the Ray cluster)."
+)
+@click.option(
+    "--executor", type=click.Choice(EXECUTORS), default=EXECUTORS[0], show_default=True, help="Executor of the runs."
+)
+@click.option("--address", help="Address of a running Ray cluster, or 'auto' (default: start Ray on this machine).")
+@click.option("--dry-run", is_flag=True, help="Show finished and remaining runs without running any.")
 @click.option("--no-publish", is_flag=True, hidden=True, expose_value=False)  # what older scripts say; suites never do
 @device_option
 @click.pass_context
@@ -52,9 +56,9 @@ def command(
     address: str | None,
     dry_run: bool,
 ) -> None:
-    """Run all rows of SUITE that have no result yet, and write the tables of all runs into runs/leaderboards.
+    """Run all rows of SUITE without a result, and write the tables of all runs to runs/leaderboards.
 
-    Each run is a process of its own with its output in runs/KEY/log.txt; the same command goes on after an interrupt.
+    Each run is a separate process with its output in runs/KEY/log.txt; the same command resumes after an interrupt.
     Without a name, list the suites.
     """
     if name is None:
@@ -67,7 +71,7 @@ def command(
         find({row.label: row for row in suite.rows}, label, f"row of {name}")
     changed = pairs("--set", settings)
     if address and executor != "ray":
-        raise UsageError("--address is that of a Ray cluster; add --executor ray")
+        raise UsageError("--address needs --executor ray")
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
@@ -97,9 +101,9 @@ def command(
         _show(suite, store, workspace)
     failed = board.of(State.FAILED)
     if failed:
-        raise BenchError(f"{len(failed)} of {len(board.standings)} runs failed; the same command runs them again")
+        raise BenchError(f"{len(failed)} of {len(board.standings)} runs failed; the same command retries them")
     if not done:
-        raise UsageError(f"no row of {name} that was asked for can be run on {corpus}; the reasons stand above")
+        raise UsageError(f"no requested row of {name} can run on {corpus}; see the reasons above")
 
 
 def _executor(kind: str, address: str | None, jobs: int | None) -> Executor:

@@ -22,17 +22,26 @@ if TYPE_CHECKING:
 
 
 @click.command("tune")
-@click.option("--task", required=True, help="What to solve; see 'unimp-bench list tasks'.")
-@click.option("--model", required=True, help="What is tuned; see 'unimp-bench list models'.")
+@click.option("--task", required=True, help="Task; see 'unimp-bench list tasks'.")
+@click.option("--model", required=True, help="Model to tune; see 'unimp-bench list models'.")
 @corpus_option
-@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="How many points at most.")
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of trials.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one setting in all trials.")
-@click.option("--over", multiple=True, metavar="KEY=VALUE,VALUE", help="Search this, not the model's own space.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting in all trials; repeatable."
+)
+@click.option(
+    "--over",
+    multiple=True,
+    metavar="KEY=VALUE,VALUE",
+    help="Values to search, instead of the model's own space; repeatable.",
+)
 @protocol_option
 @task_option
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here, not to leaderboards/tuned.")
-@click.option("--replace", is_flag=True, help="Put this search in the place of the one that is kept there.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Output file (default: in leaderboards/tuned)."
+)
+@click.option("--replace", is_flag=True, help="Replace an earlier search in the output file.")
 @device_option
 def command(
     task: str,
@@ -47,14 +56,13 @@ def command(
     out: Path | None,
     replace: bool,
 ) -> None:
-    """Search the settings of MODEL on the validation part, and keep them as its configuration for the corpus.
+    """Search settings of MODEL on the validation part, and store the best as its configuration for the corpus.
 
-    Every trial is a fit of its own in runs/fits; the same command goes on after an interrupt. The test part is not
-    touched. 'unimp-bench run --preset tuned' runs what was chosen.
+    Every trial is a separate fit in runs/fits; the same command resumes after an interrupt. The test part is not
+    used. 'unimp-bench run --preset tuned' runs the chosen settings.
 
-    The search is written to leaderboards/tuned/TASK/CORPUS/MODEL.json, a file that is committed. Where that file holds
-    an earlier search of the same question, its trials are kept beside the new ones; one that cannot be compared is
-    left alone unless --replace is given.
+    The search is written to leaderboards/tuned/TASK/CORPUS/MODEL.json, which is committed. Trials of an earlier search
+    of the same problem in that file are kept; a file with incomparable scores is refused unless --replace is given.
     """
     find(registry.task_cards(), task, "task")
     registry.model_card(model)
@@ -119,8 +127,8 @@ def _comparable(path: Path, tuned: Tuned) -> Tuned | None:
     unlike = earlier.unlike(tuned)
     if unlike:
         raise UsageError(
-            f"{path} keeps a search of {counted(earlier.trials)} with {', '.join(unlike)}; "
-            "--replace puts this one in its place, --out FILE writes it elsewhere"
+            f"{path} holds a search of {counted(earlier.trials)} with {', '.join(unlike)}; "
+            "--replace replaces it, --out FILE writes elsewhere"
         )
     return earlier
 
@@ -154,7 +162,7 @@ def _versions(task: str, model: str, protocol: Protocol) -> dict[str, int]:
 def _values(key: str, text: str) -> tuple[str, ...]:
     values = tuple(part.strip() for part in text.split(",") if part.strip())
     if not values:
-        raise UsageError(f"--over {key} names no values; write {key}=VALUE,VALUE")
+        raise UsageError(f"--over {key} has no values; write {key}=VALUE,VALUE")
     return values
 
 

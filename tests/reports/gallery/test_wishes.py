@@ -39,11 +39,11 @@ def test_any_text_can_be_asked(planted: Corpus, searches: Examples) -> None:
 
 
 def test_a_misspelt_user_or_query_is_told_in_one_line(planted: Corpus, searches: Examples) -> None:
-    with pytest.raises(UsageError, match=r"^no user with a test example is called 'u1o'; did you mean 'u1\d*'\?$"):
+    with pytest.raises(UsageError, match=r"^unknown user with a test example 'u1o'; did you mean 'u1\d*'\?$"):
         wishes_of(planted, searches, QUERY, ["u1o"])
-    with pytest.raises(UsageError, match=r"^no user .* is called 'qqqq'; there are \d+, such as 'u1'$"):
+    with pytest.raises(UsageError, match=r"^unknown user .* 'qqqq'; \d+ available, such as 'u1'$"):
         wishes_of(planted, searches, QUERY, ["qqqq"])
-    with pytest.raises(UsageError, match=r"no query of a test user is called .*; did you mean 'Tools > blue square'"):
+    with pytest.raises(UsageError, match=r"unknown query of a test user .*; did you mean 'Tools > blue square'"):
         most_different_users(planted, searches, "tools > blue square")
 
 

@@ -253,9 +253,9 @@ def test_a_damaged_audit_is_replaced_and_a_bad_name_is_not_published(
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("nothing",), 2, "no corpus is called 'nothing'"),
+        (("nothing",), 2, "unknown corpus 'nothing'"),
         (("tinny",), 2, "did you mean 'tiny'"),
-        (("beauty+NT",), 2, "no corpus is called 'beauty+NT'"),
+        (("beauty+NT",), 2, "unknown corpus 'beauty+NT'"),
         (("sample",), 2, "make data"),
         (("./nowhere",), 3, "there is no corpus at nowhere"),
         (("short/",), 2, "no test examples to audit"),
