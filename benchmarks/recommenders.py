@@ -46,6 +46,7 @@ class Ours:
 
     def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
         from baselines.learning.interactions import Interactions
+        from baselines.learning.training import NetworkTrainer
         from unimp_bench import registry
 
         corpus = Corpus.open(folder)
@@ -54,16 +55,15 @@ class Ours:
         self.items = catalogue(corpus, "loo")
         self.test = target_examples(corpus, "loo", "test", TASK)
         interactions = Interactions.of(target_examples(corpus, "loo", "train", TASK), self.items)
-        self.network = self.model._become(interactions, corpus.items, work)
-        self.optimizers = self.network.optimizers(self.model.config)
+        self.network = self.model.set_up(interactions, corpus.items, work)
+        self.trainer = NetworkTrainer(self.network, self.model.config, 0, "ours")
         self.epochs = 0
 
     def epoch(self) -> None:
-        from baselines.learning.training import _epoch
         from unimp_bench.progress import training
 
         with training("ours", 1) as shown:
-            _epoch(self.network, self.optimizers, 0, self.epochs, shown)
+            self.trainer.epoch(self.epochs, shown)
         self.epochs += 1
         self.model._ready = False
 

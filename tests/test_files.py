@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from baselines.learning.snapshot import Snapshot
+from baselines.learning.training import Snapshot
 from tests.damage import DAMAGES, damage, full_disk
 from unimp_bench.files import disk_error, kept_array, mapped, storing, write_atomically, written
 

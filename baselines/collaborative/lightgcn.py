@@ -21,9 +21,9 @@ from torch.nn import functional
 
 from baselines.learning.graph import mean_propagation, normalised_adjacency
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedRanker
+from baselines.learning.network import TrainingSettings
+from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Number, Rate, Weight
 

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, penalty
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedRanker
+from baselines.learning.network import TrainingSettings
+from baselines.learning.objectives import PairwiseNetwork, Triples, penalty
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Protocol

@@ -17,7 +17,7 @@ penalty on all parameters is Adam's own weight decay: the same gradient, without
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -30,9 +30,8 @@ from torch.nn import functional
 
 from baselines.collaborative.cooccurrence import neighbours
 from baselines.learning.interactions import Interactions
-from baselines.learning.network import Network, shuffled
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedRanker
+from baselines.learning.network import Network, TrainingSettings, shuffled
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.settings import Count, Rate, Weight
@@ -89,7 +88,7 @@ class UltraGCNNetwork(Network):
 
     def __init__(self, interactions: Interactions, config: UltraGCNConfig) -> None:
         super().__init__()
-        self.interactions, self.config = interactions, config
+        self.interactions, self.config, self.weight_decay = interactions, config, config.l2
         self.users = nn.Embedding(len(interactions.users), config.width)
         self.items = nn.Embedding(len(interactions.items), config.width)
         for table in (self.users, self.items):
@@ -123,10 +122,6 @@ class UltraGCNNetwork(Network):
         beside = torch.einsum("bd,bkd->bk", users, self.items(self.neighbours[batch.positives]))
         alike = (self.omega[batch.positives] * functional.softplus(-beside)).sum()
         return known + config.negative_weight * unknown + config.item_weight * alike
-
-    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        rate, decay = settings.learning_rate, self.config.l2
-        return (torch.optim.Adam(self.parameters(), lr=rate, weight_decay=decay, fused=True),)
 
     def score(self, examples: Examples) -> Tensor:
         rows = self.tensor(self.interactions.user_rows(examples.users))

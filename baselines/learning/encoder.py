@@ -19,7 +19,7 @@ class Encoder(nn.Module):
         layers, heads: blocks, and attention heads of each.
         dropout: of the outputs of attention and feed-forward.
         attention_dropout: of the attention weights.
-        causal: a position sees itself and what is before it; else all that is no padding.
+        causal: a position attends to itself and what is before it; else to all that is not padding.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Encoder(nn.Module):
 
         Args:
             states: (B, N, width) embeddings.
-            real: (B, N) bool, false at padding. A causal encoder needs none where the padding stands behind.
+            real: (B, N) bool, false at padding. A causal encoder needs none where padding is on the right.
         """
         mask = None if self.causal or real is None else real[:, None, None, :]
         for block in self.blocks:

@@ -32,7 +32,7 @@ def normalised_adjacency(matrix: sparse.csr_array) -> Tensor:
 def csr_tensor(matrix: sparse.csr_array) -> Tensor:
     """A SciPy matrix as a torch sparse CSR tensor, float32.
 
-    Its places are int32, which MKL takes as they are; int64 ones would be copied at every product.
+    Its indices are int32, which MKL takes as they are; int64 ones would be copied at every product.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")  # what is used of it is tested
@@ -48,7 +48,7 @@ def csr_tensor(matrix: sparse.csr_array) -> Tensor:
 def mean_propagation(adjacency: Tensor, embeddings: Tensor, layers: int) -> Tensor:
     """``(E + A E + ... + A^layers E) / (layers + 1)`` (LightGCN, Eq. 4 and 5), (nodes, width).
 
-    ``adjacency`` is symmetric, so the gradient is the same sum; no layer is kept for the way back.
+    ``adjacency`` is symmetric, so the gradient is the same sum; no layer is kept for the backward pass.
     """
     return _MeanPropagation.apply(adjacency, embeddings, layers)  # type: ignore[no-any-return, no-untyped-call]
 

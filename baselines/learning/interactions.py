@@ -1,8 +1,8 @@
-"""The training part, renumbered without gaps: users and items of a fit as rows of tables."""
+"""The training part with users and items renumbered without gaps, as rows of tables, and negatives drawn from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -10,15 +10,16 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from baselines.learning.reading import reading
+from baselines.learning.files import reading
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.records import Examples, IntArray
+from unimp_bench.ragged import Ragged
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 
 TASK = "recommendation"
 """The task whose training part it is."""
 
 FILE = "interactions.safetensors"
-"""Where in its folder a saved model keeps it."""
+"""Name of its file in the folder of a saved model."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,13 @@ class Interactions:
 
     Attributes:
         users: (U,) sorted corpus numbers of the users with a training interaction.
-        items: (I,) sorted corpus numbers of the items that may be answers, seen in training or not.
-        offsets: (U + 1,) int64; user row ``u`` owns ``sequence[offsets[u]:offsets[u + 1]]``.
-        sequence: (n,) int64 item rows, each user's in time order.
+        items: (I,) sorted corpus numbers of the items that may be targets, seen in training or not.
+        sequences: (U rows) int64 item rows of each user, in time order.
     """
 
     users: IntArray
     items: IntArray
-    offsets: IntArray
-    sequence: IntArray
+    sequences: Ragged
 
     @classmethod
     def of(cls, examples: Examples, catalogue: IntArray) -> Interactions:
@@ -50,42 +49,49 @@ class Interactions:
         if not len(users):
             raise DataError("the training part has no interaction; there is nothing to learn from")
         items = np.asarray(catalogue, dtype=np.int64)
-        sequence, known = _rows(items, np.asarray(histories.items))
+        rows, known = rows_of(items, np.asarray(histories.items))
         if not known.all():
             item = int(histories.items[~known][0])
             raise DataError(f"item {item} of the training part is not in the catalogue; build the corpus again")
-        return cls(users, items, np.concatenate([[0], np.cumsum(lengths[users])]), sequence)
+        return cls(users, items, Ragged.of_lengths(lengths[users], rows))
 
     @classmethod
     def read(cls, folder: Path) -> Interactions:
-        """What ``write`` wrote.
+        """Read what ``write`` wrote.
 
         Raises:
             DataError: the file is missing or damaged.
         """
         path = folder / FILE
         with reading(path):
-            return cls(**load_file(path))
+            arrays = load_file(path)
+            return cls(arrays["users"], arrays["items"], Ragged(arrays["offsets"], arrays["sequence"]))
 
     def write(self, folder: Path) -> None:
-        """To ``FILE`` in a folder."""
-        save_file({field.name: getattr(self, field.name) for field in fields(self)}, folder / FILE)
+        """Write it to ``FILE`` in a folder."""
+        sequences = {"offsets": self.sequences.offsets, "sequence": self.sequences.values}
+        save_file({"users": self.users, "items": self.items} | sequences, folder / FILE)
 
     def __len__(self) -> int:
-        return len(self.sequence)
+        return len(self.sequences.values)
+
+    @property
+    def offsets(self) -> IntArray:
+        return self.sequences.offsets
+
+    @property
+    def sequence(self) -> IntArray:
+        return self.sequences.values
 
     @cached_property
     def owners(self) -> IntArray:
         """(n,) int64 user row of each interaction."""
-        return np.repeat(np.arange(len(self.users)), np.diff(self.offsets))
+        return self.sequences.owners()
 
     @cached_property
     def matrix(self) -> sparse.csr_array:
         """Who interacted with what, (U, I) float32, 1 where a user did, however often."""
-        shape = (len(self.users), len(self.items))
-        keys = np.unique(self.owners * shape[1] + self.sequence)
-        ones = np.ones(len(keys), dtype=np.float32)
-        return sparse.csr_array((ones, np.divmod(keys, shape[1])), shape=shape)
+        return occurrences(self.owners, self.sequences.values, (len(self.users), len(self.items)))
 
     def user_rows(self, numbers: IntArray) -> IntArray:
         """Rows of corpus users.
@@ -93,7 +99,7 @@ class Interactions:
         Raises:
             UsageError: one of them has no training interaction.
         """
-        rows, known = _rows(self.users, numbers)
+        rows, known = rows_of(self.users, numbers)
         if not known.all():
             raise UsageError(
                 f"user {int(numbers[~known][0])} has no training interaction; this model cannot score new users"
@@ -106,13 +112,55 @@ class Interactions:
         Raises:
             UsageError: one of them is not in the catalogue of the fit.
         """
-        rows, known = _rows(self.items, numbers)
+        rows, known = rows_of(self.items, numbers)
         if not known.all():
             raise UsageError(f"item {int(numbers[~known][0])} was not in the catalogue that this model was fitted on")
         return rows
 
+    def columns(self, scores: FloatArray, catalogue: IntArray) -> FloatArray:
+        """The columns of some corpus items, (n, catalogue), of scores of all items, (n, I).
 
-def _rows(known: IntArray, numbers: IntArray) -> tuple[IntArray, IntArray]:
-    """Place of each number among the sorted ``known`` ones, int64, and whether it is there."""
-    places = np.minimum(np.searchsorted(known, numbers), len(known) - 1).astype(np.int64)
-    return places, known[places] == numbers
+        Raises:
+            UsageError: one of them is not in the catalogue of the fit.
+        """
+        return scores if np.array_equal(catalogue, self.items) else scores[:, self.item_rows(catalogue)]
+
+
+def rows_of(known: IntArray, numbers: IntArray) -> tuple[IntArray, BoolArray]:
+    """Index of each number in the sorted ``known`` ones, int64, and whether it is there; both of the same shape."""
+    rows = np.minimum(np.searchsorted(known, numbers), len(known) - 1).astype(np.int64)
+    return rows, known[rows] == numbers
+
+
+def occurrences(rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> sparse.csr_array:
+    """A float32 matrix with a 1 at each of the (row, column) pairs, however often a pair occurs."""
+    keys = np.unique(rows * shape[1] + columns)
+    return sparse.csr_array((np.ones(len(keys), dtype=np.float32), np.divmod(keys, shape[1])), shape=shape)
+
+
+class NegativeSampler:
+    """Draws items that a user has no training interaction with, each as likely as any other.
+
+    Raises:
+        UsageError: a user has interacted with every item, so there is no negative.
+    """
+
+    def __init__(self, interactions: Interactions) -> None:
+        self._items = len(interactions.items)
+        known = Ragged(interactions.matrix.indptr, interactions.matrix.indices)
+        if known.lengths().max() >= self._items:
+            raise UsageError("a user has interacted with every item of the catalogue, so there is no negative to draw")
+        self._known = known.owners() * self._items + known.values  # sorted: canonical CSR
+
+    def draw(self, users: IntArray, rng: np.random.Generator) -> IntArray:
+        """One negative for each entry of ``users`` (user rows, any shape), int64 item rows of the same shape."""
+        flat = np.ravel(users)
+        drawn = rng.integers(self._items, size=len(flat))
+        left = np.flatnonzero(self._is_known(flat, drawn))
+        while len(left):
+            drawn[left] = rng.integers(self._items, size=len(left))
+            left = left[self._is_known(flat[left], drawn[left])]
+        return drawn.reshape(np.shape(users))
+
+    def _is_known(self, users: IntArray, items: IntArray) -> BoolArray:
+        return rows_of(self._known, users * self._items + items)[1]

@@ -1,7 +1,7 @@
 """Histories as padded batches: windows of the training part to learn from, the end of a history to score with.
 
-Items are rows of the fit's catalogue, 0..I-1; the padding stands behind them and is ``I``, and ids from ``I + 1`` on
-are free for a system's own tokens. Batches are cut to their longest history.
+Items are rows of the fit's catalogue, 0..I-1; padding follows them and is ``I``, and ids from ``I + 1`` on are free
+for a system's own tokens. Batches are cut to their longest history.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import numpy as np
 
 from baselines.learning.interactions import Interactions
 from unimp_bench.errors import UsageError
-from unimp_bench.records import Examples, IntArray
+from unimp_bench.ragged import spans
+from unimp_bench.records import BoolArray, Examples, IntArray
 
 SCORED = 512
-"""Histories that are read together when scoring."""
+"""Number of histories per batch when scoring."""
 
 _POOL = 16
 
@@ -27,7 +28,7 @@ class Windows:
 
     Attributes:
         users: (n,) user rows.
-        starts, stops: (n,) ``interactions.sequence[start:stop]``.
+        starts, stops: (n,) ``interactions.sequences.values[start:stop]``.
     """
 
     users: IntArray
@@ -37,33 +38,39 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def lengths(self) -> IntArray:
+        """(n,) number of items of each."""
+        return self.stops - self.starts
 
-def windows(interactions: Interactions, length: int, shared: int = 1, least: int = 2) -> Windows:
+    def take(self, rows: IntArray | BoolArray) -> Windows:
+        """The chosen ones, in the given order."""
+        return Windows(self.users[rows], self.starts[rows], self.stops[rows])
+
+
+def windows(interactions: Interactions, length: int, shared: int = 1, min_length: int = 2) -> Windows:
     """Stretches of at most ``length + shared`` items that cover every user's sequence, counted from its end.
 
     Args:
-        length: how far one window lies from the next.
+        length: distance from one window to the next.
         shared: items that two neighbouring windows of a user have in common: with 1, every step from an item to the
-            next lies in exactly one window.
-        least: shorter stretches are left out.
+            next is in exactly one window.
+        min_length: shorter stretches are left out.
     """
-    begins, ends = interactions.offsets[:-1], interactions.offsets[1:]
+    begins, ends = interactions.sequences.offsets[:-1], interactions.sequences.offsets[1:]
     counts = np.maximum(1, -(-(ends - begins - shared) // length))
-    users = np.repeat(np.arange(len(begins)), counts)
-    places = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
-    stops = ends[users] - places * length
+    users, back = spans(np.zeros_like(counts), counts)
+    stops = ends[users] - back * length
     starts = np.maximum(begins[users], stops - length - shared)
-    kept = stops - starts >= least
-    return Windows(users[kept], starts[kept], stops[kept])
+    return Windows(users, starts, stops).take(stops - starts >= min_length)
 
 
 def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: bool = False) -> Iterator[IntArray]:
-    """Numbers of windows, each once: a random order, but windows of like length side by side, to pad little.
+    """Numbers of windows, each once, in random order, but with windows of similar length in one batch, to pad little.
 
     Args:
-        size: windows of a batch.
+        size: windows per batch.
         by_items: a batch holds about as many items as ``size`` windows do on average, so that a loss that is a mean
-            over the positions of a batch weighs those of short and of long windows alike.
+            over the positions of a batch gives equal weight to those of short and of long windows.
 
     Raises:
         UsageError: there is no window.
@@ -73,7 +80,7 @@ def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: 
             "no user has two training interactions, so there is no sequence to learn from; run popularity or mf instead"
         )
     order = rng.permutation(len(windows))
-    lengths = (windows.stops - windows.starts)[order]
+    lengths = windows.lengths()[order]
     pools = np.arange(len(order)) // (size * _POOL)
     by_length = np.lexsort((lengths, pools))
     order, lengths = order[by_length], lengths[by_length]
@@ -94,9 +101,9 @@ def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: 
 def padded(sequence: IntArray, starts: IntArray, stops: IntArray, padding: int) -> IntArray:
     """``sequence[start:stop]`` of each row, padded behind to the longest, (rows, longest) int64."""
     lengths = stops - starts
-    places = np.arange(max(1, int(lengths.max(initial=0))))
-    inside = places < lengths[:, None]
-    taken: IntArray = sequence[np.where(inside, starts[:, None] + places, 0)]
+    positions = np.arange(max(1, int(lengths.max(initial=0))))
+    inside = positions < lengths[:, None]
+    taken: IntArray = sequence[np.where(inside, starts[:, None] + positions, 0)]
     return np.where(inside, taken, padding)
 
 

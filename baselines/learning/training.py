@@ -1,7 +1,6 @@
-"""The epochs of a training: the best one by validation is kept, and an interrupted training goes on.
+"""The one training loop: the best epoch by validation is kept, and an interrupted training resumes where it stopped.
 
-All chance in an epoch comes from the seed and the epoch's number, so a training that was killed and goes on from its
-last validation ends with the same weights as one that was not.
+What is trained is behind ``Trainer``: a network of ours here, a model of RecBole's in ``baselines.recbole.training``.
 """
 
 from __future__ import annotations
@@ -9,24 +8,59 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
-from baselines.learning.network import Trainable
-from baselines.learning.settings import TrainingSettings
-from baselines.learning.snapshot import Snapshot
+from baselines.learning.files import reading
+from baselines.learning.network import Trainable, TrainingSettings
 from unimp_bench.errors import ModelError
+from unimp_bench.files import written
 from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
 from unimp_bench.progress import Training, training
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 
 LOG = "log"
-"""Folder in a fit's work folder that the harness keeps; a line of JSON for each validation."""
+"""Folder in a fit's work folder that the harness keeps; one line of JSON per validation."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The checkpoint format: named tensors as safetensors, and plain JSON values beside them. No pickle."""
+
+    tensors: dict[str, Tensor]
+    notes: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Replace ``path`` at once, so that a reader finds the old snapshot or the new one."""
+        own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in self.tensors.items()}
+        with written(path) as partial:
+            save_file(own, partial, metadata={"notes": json.dumps(self.notes)})
+
+    @classmethod
+    def read(cls, path: Path) -> Snapshot:
+        """Read what ``write`` wrote.
+
+        Raises:
+            DataError: the file is missing or damaged.
+        """
+        with reading(path), safe_open(path, framework="pt") as stream:
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            return cls(tensors, json.loads(stream.metadata()["notes"]))
+
+    def below(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose name starts with ``prefix`` and a dot, without it."""
+        head = f"{prefix}."
+        return {name.removeprefix(head): tensor for name, tensor in self.tensors.items() if name.startswith(head)}
 
 
 @dataclass(frozen=True)
@@ -34,7 +68,7 @@ class Outcome:
     """How a training ended.
 
     Attributes:
-        epochs: that were trained.
+        epochs: number of epochs trained.
         stopping: the best epoch under each protocol; empty without validation.
     """
 
@@ -49,130 +83,194 @@ class Outcome:
         return f"undertrained: stopped by its budget of {self.epochs} epochs, the best one {best}"
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line of the log: mean loss of the last epoch, and wall seconds of training an epoch and of the validation."""
+class Trainer(ABC):
+    """What ``train`` drives: one epoch at a time, its state as snapshots between two epochs.
 
-    epoch: int
-    loss: float
-    validation: Scores | None
-    epoch_seconds: float
-    validation_seconds: float
+    Args:
+        settings: number of epochs, patience, epochs between validations.
+        label: the model's name, for progress and errors.
+    """
+
+    def __init__(self, settings: TrainingSettings, label: str) -> None:
+        self.settings, self.label = settings, label
+
+    @abstractmethod
+    def epoch(self, number: int, shown: Training) -> float | None:
+        """Train epoch ``number``, counted from 0, and leave the model in eval mode.
+
+        Returns:
+            The mean loss of its batches; None for a model without one.
+
+        Raises:
+            ModelError: the epoch has no batch, or its loss is not finite.
+        """
+
+    @abstractmethod
+    def weights(self) -> Snapshot:
+        """What makes the model predict as it does now."""
+
+    @abstractmethod
+    def restore(self, weights: Snapshot) -> None:
+        """Put the model into the state of ``weights``, in eval mode."""
+
+    @abstractmethod
+    def progress(self) -> Snapshot:
+        """What resuming needs beside the weights, no name of it under ``network``."""
+
+    @abstractmethod
+    def resume(self, progress: Snapshot) -> None:
+        """Return to ``progress``; there may be more in the snapshot."""
 
 
-def train(
-    network: Trainable,
-    settings: TrainingSettings,
-    *,
-    seed: int,
-    validate: Callable[[], Scores] | None,
-    folder: Path,
-    label: str,
-    metric: str = "validation",
-) -> Outcome:
-    """Train until ``settings.patience`` validations in a row were not better, under no protocol; keep the best epochs.
+class NetworkTrainer(Trainer):
+    """Trains a network of ours.
 
-    ``restore_best`` makes the network one of them.
+    All randomness of an epoch comes from the seed and the epoch's number, so no state of a generator is kept.
 
     Args:
         network: on its device, at its first weights.
-        settings: the course of the training.
         seed: of every random choice.
-        validate: quality of the present weights under each protocol, higher is better; None trains all epochs, and
-            leaves the network at the last.
+        settings, label: see ``Trainer``.
+    """
+
+    def __init__(self, network: Trainable, settings: TrainingSettings, seed: int, label: str) -> None:
+        super().__init__(settings, label)
+        self._network, self._seed = network, seed
+        self._optimizers = network.optimizers(settings)
+        self._rates = [group["lr"] for optimizer in self._optimizers for group in optimizer.param_groups]
+
+    def epoch(self, number: int, shown: Training) -> float:
+        network = self._network
+        groups = (group for optimizer in self._optimizers for group in optimizer.param_groups)
+        for group, rate in zip(groups, self._rates, strict=True):
+            group["lr"] = rate * network.pace(number)
+        rng = np.random.default_rng([self._seed, number])
+        seed_everything(int(rng.integers(2**31)))
+        network.train()
+        total, steps = torch.zeros((), device=network.device), 0
+        for batch in shown.batches(network.batches(rng)):
+            total += network.step(batch, self._optimizers)
+            steps += 1
+        network.eval()
+        if not steps:
+            raise ModelError(f"{self.label}: the training part is too small, no sample for this model to learn from")
+        loss = float(total) / steps
+        if not math.isfinite(loss):
+            raise ModelError(f"{self.label}: the loss of epoch {number + 1} is not finite; try a smaller learning_rate")
+        return loss
+
+    def weights(self) -> Snapshot:
+        return Snapshot(self._network.state_dict(), {})
+
+    def restore(self, weights: Snapshot) -> None:
+        self._network.load_state_dict(weights.tensors)
+        self._network.eval()
+
+    def progress(self) -> Snapshot:
+        return Snapshot(optimizer_state(self._named()), {})
+
+    def resume(self, progress: Snapshot) -> None:
+        restore_optimizers(self._named(), progress)
+
+    def _named(self) -> dict[str, torch.optim.Optimizer]:
+        return {f"optimizer{number}": optimizer for number, optimizer in enumerate(self._optimizers)}
+
+
+def train(
+    trainer: Trainer, folder: Path, *, validate: Callable[[], Scores] | None, metric: str = "validation"
+) -> Outcome:
+    """Train until ``settings.patience`` validations in a row were better under no protocol; keep the best epochs.
+
+    The model is left at the last epoch; ``best_weights`` reads the best ones.
+
+    Args:
+        trainer: of the model.
         folder: of this training alone; all that resuming needs is written there at each validation.
-        label: the model's name, for progress and errors.
+        validate: quality of the current weights under each protocol, higher is better; None trains all epochs.
         metric: what the quality is measured by, for progress.
 
     Raises:
-        ModelError: an epoch has no batch, or the loss or a validation score is not finite.
+        ModelError: an epoch fails, or a validation score is not finite.
     """
+    settings, label = trainer.settings, trainer.label
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.parent / LOG / f"{folder.name}.jsonl"
     log.parent.mkdir(exist_ok=True)
     latest_path = folder / "latest.safetensors"
-    optimizers = network.optimizers(settings)
-    rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     done, stopping = 0, EarlyStopping(settings.patience)
     if latest_path.is_file():
-        done, stopping = _restore(network, optimizers, Snapshot.read(latest_path))
+        latest = Snapshot.read(latest_path)
+        trainer.restore(Snapshot(latest.below("network"), latest.notes.get("network", {})))
+        trainer.resume(latest)
+        done, stopping = latest.notes["epoch"], EarlyStopping.parse(latest.notes["stopping"])
     early = validate is not None
     with training(label, settings.epochs, metric=metric, done=done, best=stopping.scores, early=early) as shown:
         while done < settings.epochs and not stopping.is_over:
             until = min(done + settings.validate_every, settings.epochs)
             started = time.perf_counter()
             for epoch in range(done, until):
-                groups = (group for optimizer in optimizers for group in optimizer.param_groups)
-                for group, rate in zip(groups, rates, strict=True):
-                    group["lr"] = rate * network.pace(epoch)
-                loss = _epoch(network, optimizers, seed, epoch, shown)
+                loss = trainer.epoch(epoch, shown)
                 if epoch + 1 < until:
                     shown.reached(epoch + 1, loss)
             trained = time.perf_counter()
             seconds = (trained - started) / (until - done)
             done, scores = until, None
+            improved: list[Protocol] = []
             if validate is not None:
-                network.eval()
                 scores = validate()
-                for protocol in stopping.update(done, scores, label):
-                    Snapshot(network.state_dict(), {}).write(_best_path(folder, protocol))
+                improved = stopping.update(done, scores, label)
+            weights = trainer.weights()
+            for protocol in improved:
+                weights.write(_best_path(folder, protocol))
             shown.reached(done, loss, scores)
-            _snapshot(network, optimizers, done, stopping).write(latest_path)
+            _checkpoint(weights, trainer.progress(), done, stopping).write(latest_path)
             line = _Line(until, loss, scores, round(seconds, 4), round(time.perf_counter() - trained, 4))
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(asdict(line)) + "\n")
-    network.eval()
     return Outcome(done, stopping)
 
 
-def restore_best(network: Trainable, folder: Path, protocol: Protocol) -> None:
-    """Put a network at the best epoch of the training in ``folder`` under a protocol."""
-    network.load_state_dict(Snapshot.read(_best_path(folder, protocol)).tensors)
-    network.eval()
+def best_weights(folder: Path, protocol: Protocol) -> Snapshot:
+    """The weights of the best epoch of the training in ``folder`` under a protocol."""
+    return Snapshot.read(_best_path(folder, protocol))
+
+
+def optimizer_state(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """The moments of named optimizers, by ``optimizer.parameter.moment``."""
+    return {
+        f"{name}.{parameter}.{moment}": torch.as_tensor(value)
+        for name, optimizer in optimizers.items()
+        for parameter, moments in optimizer.state_dict()["state"].items()
+        for moment, value in moments.items()
+    }
+
+
+def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], snapshot: Snapshot) -> None:
+    """Put optimizers into the state that ``optimizer_state`` gave."""
+    for name, optimizer in optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in snapshot.below(name).items():
+            parameter, _, moment = key.partition(".")
+            state.setdefault(int(parameter), {})[moment] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the log: mean loss of the last epoch, and wall seconds per epoch and of the validation."""
+
+    epoch: int
+    loss: float | None
+    validation: Scores | None
+    epoch_seconds: float
+    validation_seconds: float
+
+
+def _checkpoint(weights: Snapshot, progress: Snapshot, epoch: int, stopping: EarlyStopping) -> Snapshot:
+    tensors = {f"network.{name}": tensor for name, tensor in weights.tensors.items()} | progress.tensors
+    notes = {"epoch": epoch, "stopping": stopping.dump(), "network": weights.notes}
+    return Snapshot(tensors, notes | progress.notes)
 
 
 def _best_path(folder: Path, protocol: Protocol) -> Path:
     return folder / f"best-{protocol}.safetensors"
-
-
-def _epoch(
-    network: Trainable, optimizers: Sequence[torch.optim.Optimizer], seed: int, epoch: int, shown: Training
-) -> float:
-    """One epoch; returns the mean loss of its batches."""
-    rng = np.random.default_rng([seed, epoch])
-    seed_everything(int(rng.integers(2**31)))
-    network.train()
-    total, steps = torch.zeros((), device=network.device), 0
-    for batch in shown.batches(network.batches(rng)):
-        total += network.step(batch, optimizers)
-        steps += 1
-    if not steps:
-        raise ModelError(f"{shown.label}: the training part is too small, it has nothing that this model learns from")
-    loss = float(total) / steps
-    if not math.isfinite(loss):
-        raise ModelError(f"{shown.label}: the loss of epoch {epoch + 1} is not finite; try a smaller learning_rate")
-    return loss
-
-
-def _snapshot(
-    network: Trainable, optimizers: Sequence[torch.optim.Optimizer], epoch: int, stopping: EarlyStopping
-) -> Snapshot:
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for number, optimizer in enumerate(optimizers):
-        for place, moments in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer{number}.{place}.{name}": torch.as_tensor(value) for name, value in moments.items()}
-    return Snapshot(tensors, {"epoch": epoch, "stopping": stopping.dump()})
-
-
-def _restore(
-    network: Trainable, optimizers: Sequence[torch.optim.Optimizer], latest: Snapshot
-) -> tuple[int, EarlyStopping]:
-    """The number of epochs that were done, and their scores."""
-    network.load_state_dict(latest.below("network"))
-    for number, optimizer in enumerate(optimizers):
-        moments: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in latest.below(f"optimizer{number}").items():
-            place, _, moment = name.partition(".")
-            moments.setdefault(int(place), {})[moment] = tensor
-        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    return latest.notes["epoch"], EarlyStopping.parse(latest.notes["stopping"])

@@ -32,8 +32,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import Triples, bpr_loss
-from baselines.learning.ranker import LearnedRanker
+from baselines.learning.model import LearnedRanker
+from baselines.learning.objectives import Triples, bpr_loss
 from baselines.multimodal.features import visual_features
 from baselines.multimodal.vbpr import VBPR, VBPRConfig, VisualNetwork
 from unimp_bench.contracts import FitData

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.network import TrainingSettings
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_vectors
 from unimp_bench.corpus.features.text import text_vectors

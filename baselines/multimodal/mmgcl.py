@@ -24,7 +24,7 @@ takes 8 (U + I) bytes for each channel of the features: 0.1 GB on Beauty, 2 GB a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,9 +38,8 @@ from torch.nn import functional
 
 from baselines.learning.graph import mean_propagation, normalised_adjacency
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedRanker
+from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss
 from baselines.multimodal.contrast import across_views
 from baselines.multimodal.features import VisualSettings
 from baselines.multimodal.modalities import modalities
@@ -105,7 +104,7 @@ class MMGCLNetwork(PairwiseNetwork):
         self, interactions: Interactions, features: tuple[Tensor, ...], remarks: tuple[str, ...], config: MMGCLConfig
     ) -> None:
         super().__init__(interactions, config.width, config.batch_size, config.init_std)
-        self.config, self.remarks = config, remarks
+        self.config, self.remarks, self.weight_decay = config, remarks, config.weight_decay
         self.project = nn.ParameterList(torch.zeros(table.shape[1] + 1, config.width) for table in features)
         for projection in self.project:
             nn.init.xavier_uniform_(projection.data[:-1])
@@ -123,10 +122,6 @@ class MMGCLNetwork(PairwiseNetwork):
         places = tuple(place[kept] for place in edges.coords)
         self.thinned = self._graph(sparse.csr_array((edges.data[kept], places), shape=edges.shape))
         yield from super().batches(rng)
-
-    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        decay = self.config.weight_decay
-        return (torch.optim.Adam(self.parameters(), lr=settings.learning_rate, weight_decay=decay, fused=True),)
 
     def loss(self, batch: Triples) -> Tensor:
         masked, swapped = torch.randint(len(self.project), (2,)).tolist()

@@ -41,8 +41,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.network import TrainingSettings
+from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.multimodal.contrast import within_and_across
 from baselines.multimodal.critic import Critic, critic_loss, fake_rows, real_rows
 from baselines.multimodal.features import VisualSettings
@@ -127,6 +127,7 @@ class MMSSLNetwork(PairwiseNetwork):
         relations: ``A^m``, one a modality; None before the first epoch.
     """
 
+    decoupled = True
     seen: Tensor
 
     def __init__(
@@ -134,6 +135,7 @@ class MMSSLNetwork(PairwiseNetwork):
     ) -> None:
         super().__init__(interactions, config.width, config.batch_size, config.init_std)
         self.config, self.remarks, self.features = config, remarks, features
+        self.weight_decay = config.weight_decay
         self.project = nn.ModuleList(nn.Linear(table.shape[1], config.width) for table in features)
         self.attention = nn.Linear(config.width, 3 * config.width, bias=False)
         for map_ in (*self.project, self.attention):
@@ -151,7 +153,7 @@ class MMSSLNetwork(PairwiseNetwork):
         critic = set(self.critic.parameters())
         others = [weight for weight in self.parameters() if weight not in critic]
         return (
-            torch.optim.AdamW(others, lr=settings.learning_rate, weight_decay=self.config.weight_decay, fused=True),
+            self.adam(others, settings.learning_rate),
             torch.optim.Adam(self.critic.parameters(), lr=self.config.critic_rate, betas=(0.5, 0.9), fused=True),
         )
 

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import PairwiseNetwork, Triples, bpr_loss, penalty
-from baselines.learning.ranker import LearnedRanker
+from baselines.learning.model import LearnedRanker
+from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.multimodal.features import VisualSettings, visual_features
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Rate, Weight

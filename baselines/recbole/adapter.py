@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baselines.learning.snapshot import Snapshot
-from baselines.learning.training import Outcome
+from baselines.learning.training import Outcome, Snapshot
 from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
 from baselines.recbole.config import RecBoleConfig
 from baselines.recbole.dataset import TrainingPart, training_dataset, training_loader

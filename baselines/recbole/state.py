@@ -11,7 +11,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from baselines.learning.snapshot import Snapshot
+from baselines.learning.training import Snapshot
 from unimp_bench.machine import device
 
 SPARSE_PARTS = ("data", "indices", "indptr")

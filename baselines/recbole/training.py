@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.learning.snapshot import Snapshot
-from baselines.learning.training import Outcome
+from baselines.learning.training import Outcome, Snapshot
 from baselines.recbole.compat import quietly
 from baselines.recbole.state import model_state, restore_model, restore_training, training_state
 from unimp_bench.errors import ModelError

@@ -15,7 +15,7 @@ learning rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -28,11 +28,10 @@ from torch.nn import functional
 
 from baselines.learning.encoder import NORM_EPSILON, init_weights, last_states
 from baselines.learning.interactions import Interactions
+from baselines.learning.model import LearnedRanker
 from baselines.learning.network import Network
-from baselines.learning.ranker import LearnedRanker
+from baselines.learning.objectives import catalogue_loss
 from baselines.learning.sequences import batches, ends_of_histories, of_like_length, padded, windows
-from baselines.learning.settings import TrainingSettings
-from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples
@@ -77,11 +76,13 @@ class Cloze(NamedTuple):
 class BERT4RecNetwork(Network):
     """Item embeddings, the transformer that sees both sides, and the head."""
 
-    clip_norm: ClassVar[float | None] = 5.0
+    clip_norm = 5.0
+    decoupled = True
+    adam_options: ClassVar[Mapping[str, Any]] = {"eps": 1e-6, "fused": True}
 
     def __init__(self, interactions: Interactions, config: BERT4RecConfig) -> None:
         super().__init__()
-        self.interactions, self.config = interactions, config
+        self.interactions, self.config, self.weight_decay = interactions, config, config.weight_decay
         self.padding = len(interactions.items)
         self.mask = self.padding + 1
         self.items = nn.Embedding(self.mask + 1, config.width)
@@ -90,7 +91,7 @@ class BERT4RecNetwork(Network):
             nn.Linear(config.width, config.width), nn.GELU(), nn.LayerNorm(config.width, eps=NORM_EPSILON)
         )
         self.bias = nn.Parameter(torch.zeros(self.padding))
-        self._windows = windows(interactions, config.max_length, shared=0, least=1)
+        self._windows = windows(interactions, config.max_length, shared=0, min_length=1)
         self.apply(init_weights)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Cloze]:
@@ -127,13 +128,9 @@ class BERT4RecNetwork(Network):
             states[self.tensor(rows)] = last_states(self.states(read), ends)
         return functional.linear(self.head(states), self.items.weight[: self.padding], self.bias)
 
-    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        """AdamW; tables and matrices decay, biases and norms do not."""
-        decaying = [weight for weight in self.parameters() if weight.ndim > 1]
-        steady = [weight for weight in self.parameters() if weight.ndim == 1]
-        groups: list[dict[str, Any]] = [{"params": decaying}, {"params": steady, "weight_decay": 0.0}]
-        decay = self.config.weight_decay
-        return (torch.optim.AdamW(groups, settings.learning_rate, weight_decay=decay, eps=1e-6, fused=True),)
+    def decays(self, weight: nn.Parameter) -> bool:
+        """Tables and matrices do, biases and norms do not."""
+        return weight.ndim > 1
 
     def pace(self, epoch: int) -> float:
         """Falls evenly to zero at the most epochs; the authors' 100 steps of warm-up are about one epoch, at half."""

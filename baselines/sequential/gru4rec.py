@@ -19,8 +19,8 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedRanker
+from baselines.learning.network import TrainingSettings
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BprMax, CatalogueEntropy, Objective
 from unimp_bench.corpus import Items

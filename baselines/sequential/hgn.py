@@ -16,7 +16,7 @@ RecBole reads whole histories, and its BPR takes negatives from the table of inp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -26,11 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.learning.interactions import Interactions
-from baselines.learning.network import Network, shuffled
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.sampling import NegativeSampler
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.interactions import Interactions, NegativeSampler
+from baselines.learning.model import LearnedRanker
+from baselines.learning.network import Network, TrainingSettings, shuffled
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.settings import Count, Weight
@@ -75,9 +73,11 @@ class Samples(NamedTuple):
 class HGNNetwork(Network):
     """The gates and the tables of users, input items and output items."""
 
+    adam_options: ClassVar[Mapping[str, Any]] = {"foreach": True}
+
     def __init__(self, interactions: Interactions, config: HGNConfig) -> None:
         super().__init__()
-        self.interactions, self.config = interactions, config
+        self.interactions, self.config, self.weight_decay = interactions, config, config.weight_decay
         self.padding, width = len(interactions.items), config.width
         self.users = nn.Embedding(len(interactions.users), width)
         self.items = nn.Embedding(self.padding + 1, width, padding_idx=self.padding)
@@ -93,10 +93,6 @@ class HGNNetwork(Network):
             nn.init.xavier_uniform_(gate)
         self._windows: tuple[IntArray, IntArray] | None = None
         self._sampler: NegativeSampler | None = None
-
-    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        decay = self.config.weight_decay
-        return (torch.optim.Adam(self.parameters(), settings.learning_rate, weight_decay=decay, foreach=True),)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Samples]:
         config = self.config

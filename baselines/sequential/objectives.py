@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baselines.learning.interactions import Interactions
-from baselines.learning.sampling import NegativeSampler
-from baselines.learning.softmax import catalogue_loss
+from baselines.learning.interactions import Interactions, NegativeSampler
+from baselines.learning.objectives import catalogue_loss
 from unimp_bench.records import IntArray
 
 _TINY = 1e-24

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from baselines.learning.network import Trainable
-from baselines.learning.settings import TrainingSettings
-from baselines.learning.training import train
+from baselines.learning.network import Trainable, TrainingSettings
+from baselines.learning.training import NetworkTrainer, train
 from unimp_bench.contracts import FitData
 
 SAVED_EVERY = 5
@@ -42,4 +41,4 @@ def pretrain(first: Trainable, config: Pretrained, data: FitData, name: str) -> 
         batch_size=config.pretraining_batch_size,
     )
     folder, label = data.work / "pretraining", f"{name}, pre-training"
-    train(first, settings, seed=data.seed, validate=None, folder=folder, label=label)
+    train(NetworkTrainer(first, settings, data.seed, label), folder, validate=None)

@@ -28,8 +28,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from baselines.learning.encoder import INIT_STD, init_weights, last_states
+from baselines.learning.interactions import NegativeSampler
 from baselines.learning.network import Network
-from baselines.learning.sampling import NegativeSampler
 from baselines.learning.sequences import Windows, batches, padded
 from baselines.sequential.s3rec_finetuning import S3RecNetwork
 from unimp_bench.records import Examples, IntArray

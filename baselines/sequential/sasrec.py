@@ -19,19 +19,17 @@ and padding stands behind; the authors pad in front and so count from the end.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.encoder import init_weights
 from baselines.learning.interactions import Interactions
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedRanker
 from baselines.sequential.next_item import NextItemNetwork
 from baselines.sequential.objectives import BinaryEntropy, CatalogueEntropy
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
@@ -76,6 +74,8 @@ class CatalogueSASRec(NextItemNetwork):
 class OriginalSASRec(NextItemNetwork):
     """Form ``original``."""
 
+    adam_options: ClassVar[Mapping[str, Any]] = {"betas": (0.9, 0.98), "foreach": True}
+
     def __init__(self, interactions: Interactions, config: SASRecConfig) -> None:
         super().__init__(interactions, config.width, config.max_length, config.batch_size, BinaryEntropy(interactions))
         self.places = nn.Embedding(config.max_length, config.width)
@@ -85,9 +85,6 @@ class OriginalSASRec(NextItemNetwork):
         for weight in self.parameters():
             if weight.dim() == 2:
                 nn.init.xavier_uniform_(weight)
-
-    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        return (torch.optim.Adam(self.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), foreach=True),)
 
     def encode(self, items: Tensor) -> Tensor:
         scaled = math.sqrt(self.items.embedding_dim) * self.items(items)

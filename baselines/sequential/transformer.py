@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from baselines.learning.encoder import NORM_EPSILON, Encoder
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.network import TrainingSettings
 from unimp_bench.settings import Count, Share
 
 

@@ -24,8 +24,8 @@ from torch.nn import functional
 from baselines.learning.encoder import init_weights, last_states
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
+from baselines.learning.objectives import catalogue_loss
 from baselines.learning.sequences import batches, ends_of_histories, of_like_length, padded, windows
-from baselines.learning.softmax import catalogue_loss
 from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
 from baselines.sequential.unisrec_adaptor import Adaptor
 from unimp_bench.corpus.features.text import LSA

@@ -73,7 +73,7 @@ def test_each_damaged_file_of_an_interrupted_fit(
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The first fit is interrupted when its training has ended, before anything is saved."""
-    from baselines.learning.ranker import LearnedRanker
+    from baselines.learning.model import LearnedRanker
 
     select, calls = LearnedRanker.select, iter([KeyboardInterrupt()])
 

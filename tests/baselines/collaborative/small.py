@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from baselines.learning.interactions import Interactions
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, Histories
 
 HISTORIES = ((0, 1, 2), (1, 2), (0, 2, 3), (3, 4), (1, 3, 2))
@@ -15,8 +16,7 @@ ITEMS = 6
 
 def interactions(histories: tuple[tuple[int, ...], ...] = HISTORIES, items: int = ITEMS) -> Interactions:
     """The training part of users with these histories."""
-    offsets = np.cumsum([0, *map(len, histories)])
-    return Interactions(np.arange(len(histories)), np.arange(items), offsets, np.concatenate(histories))
+    return Interactions(np.arange(len(histories)), np.arange(items), Ragged.of_rows(histories, np.int64))
 
 
 def matrix() -> sparse.csr_array:

@@ -15,7 +15,7 @@ from baselines.collaborative.macr import CONSTANTS, MACR, MACRConfig, MACRNetwor
 from baselines.collaborative.mf import MFConfig, MFNetwork
 from baselines.collaborative.ultragcn import Batch, UltraGCNConfig, UltraGCNNetwork, item_graph
 from baselines.learning.graph import mean_propagation, normalised_adjacency
-from baselines.learning.pairwise import Triples
+from baselines.learning.objectives import Triples
 from tests.baselines.collaborative.small import HISTORIES, ITEMS, examples, interactions, matrix, sigmoid
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus

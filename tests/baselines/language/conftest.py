@@ -35,7 +35,7 @@ def fit_data(corpus: Corpus, folder: Path, tasks: tuple[str, ...] = TASKS, seed:
 def begun(data: FitData, **settings: Any) -> P5:
     """A P5 before its first step, with its lessons."""
     model = P5(replace(P5Config(), **SMALL | settings))
-    network = model._become(model.gather(data), data.items, data.cache)
+    network = model.set_up(model.gather(data), data.items, data.cache)
     network.lessons = Lessons(data, model.facts, model._book, model.config)
     network.eval()
     return model

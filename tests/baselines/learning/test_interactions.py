@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines.learning.interactions import FILE, Interactions
-from baselines.learning.sampling import NegativeSampler
+from baselines.learning.interactions import FILE, Interactions, NegativeSampler
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.ragged import Ragged
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def test_rows_lead_back_to_the_corpus(planted: Corpus, interactions: Interaction
     user = 5
     number = interactions.users[user]
     expected = histories.items[histories.offsets[number] : histories.offsets[number + 1]]
-    found = interactions.items[interactions.sequence[interactions.offsets[user] : interactions.offsets[user + 1]]]
+    found = interactions.items[interactions.sequences[user]]
     assert found.tolist() == expected.tolist()
     assert interactions.user_rows(np.array([number])).tolist() == [user]
     assert (histories.lengths()[interactions.users] > 0).all() and len(interactions) == len(histories)
 
 
 def test_the_matrix_counts_a_pair_once() -> None:
-    twice = Interactions(np.arange(2), np.arange(4), np.array([0, 3, 4]), np.array([1, 1, 2, 0]))
+    twice = Interactions(np.arange(2), np.arange(4), Ragged.of_rows([[1, 1, 2], [0]], np.int64))
     assert twice.matrix.toarray().tolist() == [[0, 1, 1, 0], [1, 0, 0, 0]]
 
 
@@ -47,16 +47,17 @@ def test_strangers_are_refused(interactions: Interactions) -> None:
 def test_saved_and_read(interactions: Interactions, tmp_path: Path) -> None:
     interactions.write(tmp_path)
     read = Interactions.read(tmp_path)
-    assert all(
-        np.array_equal(getattr(read, name), getattr(interactions, name)) for name in ("users", "items", "sequence")
-    )
+    pairs = [(read, interactions), (read.sequences, interactions.sequences)]
+    names = [("users", "items"), ("offsets", "values")]
+    for (one, other), columns in zip(pairs, names, strict=True):
+        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in columns)
     (tmp_path / FILE).write_bytes(b"nonsense")
     with pytest.raises(DataError, match="fit the model again"):
         Interactions.read(tmp_path)
 
 
 def test_negatives_are_unknown_and_uniform() -> None:
-    known = Interactions(np.arange(2), np.arange(6), np.array([0, 4, 5]), np.array([0, 1, 2, 3, 5]))
+    known = Interactions(np.arange(2), np.arange(6), Ragged.of_rows([[0, 1, 2, 3], [5]], np.int64))
     drawn = NegativeSampler(known).draw(np.repeat([[0], [1]], 30_000, axis=1), np.random.default_rng(0))
     assert drawn.shape == (2, 30_000)
     shares = [np.bincount(row, minlength=6) / 30_000 for row in drawn]
@@ -66,4 +67,4 @@ def test_negatives_are_unknown_and_uniform() -> None:
 
 def test_a_user_of_everything_has_no_negative() -> None:
     with pytest.raises(UsageError, match="no negative"):
-        NegativeSampler(Interactions(np.arange(1), np.arange(2), np.array([0, 2]), np.array([0, 1])))
+        NegativeSampler(Interactions(np.arange(1), np.arange(2), Ragged.of_rows([[0, 1]], np.int64)))

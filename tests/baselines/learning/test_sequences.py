@@ -10,6 +10,7 @@ import pytest
 from baselines.learning.interactions import Interactions
 from baselines.learning.sequences import batches, ends_of_histories, padded, windows
 from unimp_bench.errors import UsageError
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, Histories
 
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13)
@@ -17,8 +18,8 @@ LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13)
 
 def training_part(lengths: tuple[int, ...] = LENGTHS) -> Interactions:
     """Users with so many items; every interaction is an item of its own."""
-    offsets = np.cumsum([0, *lengths])
-    return Interactions(np.arange(len(lengths)), np.arange(offsets[-1]), offsets, np.arange(offsets[-1]))
+    items = np.arange(sum(lengths))
+    return Interactions(np.arange(len(lengths)), items, Ragged.of_lengths(lengths, items))
 
 
 def transitions(lengths: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -40,7 +41,7 @@ def test_every_transition_lies_in_exactly_one_window(length: int) -> None:
 
 @pytest.mark.parametrize("length", [1, 3, 20])
 def test_windows_that_share_nothing_hold_every_item_once(length: int) -> None:
-    cut = windows(training_part(), length, shared=0, least=1)
+    cut = windows(training_part(), length, shared=0, min_length=1)
     rows = [row for start, stop in zip(cut.starts, cut.stops, strict=True) for row in range(start, stop)]
     assert sorted(rows) == list(range(sum(LENGTHS)))
     assert (cut.stops - cut.starts).max() <= length
@@ -52,7 +53,7 @@ def test_the_newest_window_of_a_user_is_full() -> None:
 
 
 def test_short_stretches_are_left_out() -> None:
-    cut = windows(training_part(), 20, least=5)
+    cut = windows(training_part(), 20, min_length=5)
     assert (cut.stops - cut.starts).min() == 5
 
 
@@ -106,7 +107,7 @@ def test_padding_stands_behind() -> None:
 
 
 def test_the_end_of_a_history_in_rows_of_the_fit() -> None:
-    part = Interactions(np.arange(1), np.array([10, 20, 30, 40]), np.array([0, 1]), np.array([0]))
+    part = Interactions(np.arange(1), np.array([10, 20, 30, 40]), Ragged.of_rows([[0]], np.int64))
     histories = Histories(
         np.array([0, 4, 6]), np.array([40, 10, 20, 30, 20, 10], np.int32), np.ones(6, np.float32), np.arange(6)
     )
@@ -114,6 +115,6 @@ def test_the_end_of_a_history_in_rows_of_the_fit() -> None:
     rows, lengths = ends_of_histories(examples, part, 3)
     assert rows.tolist() == [[0, 1, 2], [1, 4, 4], [3, 0, 4]]
     assert lengths.tolist() == [3, 1, 2]
-    unknown = Interactions(np.arange(1), np.array([10, 20, 40]), np.array([0, 1]), np.array([0]))
+    unknown = Interactions(np.arange(1), np.array([10, 20, 40]), part.sequences)
     with pytest.raises(UsageError, match="item 30 was not in the catalogue"):
         ends_of_histories(examples, unknown, 3)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baselines.learning import softmax
-from baselines.learning.softmax import catalogue_loss
+from baselines.learning import objectives
+from baselines.learning.objectives import catalogue_loss
 
 
 def drawn(positions: int, items: int = 37, width: int = 8) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -25,7 +25,7 @@ def drawn(positions: int, items: int = 37, width: int = 8) -> tuple[Tensor, Tens
 @pytest.mark.parametrize("biased", [True, False])
 def test_equals_cross_entropy_and_its_gradients(monkeypatch: pytest.MonkeyPatch, positions: int, biased: bool) -> None:
     """In one block, several, and with a remainder; the loss is scaled behind, so that the way back is seen as well."""
-    monkeypatch.setattr(softmax, "ROWS_ON_CPU", 5)
+    monkeypatch.setattr(objectives, "ROWS_ON_CPU", 5)
     states, table, bias, targets = drawn(positions)
     sources = [states, table, bias] if biased else [states, table]
     wanted = functional.cross_entropy(states @ table.T + (bias if biased else 0), targets)

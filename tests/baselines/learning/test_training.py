@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from baselines.learning.network import Network
-from baselines.learning.settings import TrainingSettings
-from baselines.learning.training import restore_best, train
+from baselines.learning.network import Network, TrainingSettings
+from baselines.learning.training import NetworkTrainer, best_weights, train
 from unimp_bench.errors import ModelError
 from unimp_bench.kinds.early_stopping import BestEpoch
 from unimp_bench.records import Examples, Protocol
@@ -52,8 +51,9 @@ def run(folder: Path, network: Line, scores: list[Any], **settings: Any) -> Any:
         return score if isinstance(score, dict) else {"paper": score}
 
     course = TrainingSettings(learning_rate=0.1, **settings)
-    outcome = train(network, course, seed=3, validate=validate, folder=folder, label="line")
-    restore_best(network, folder, "paper")
+    trainer = NetworkTrainer(network, course, 3, "line")
+    outcome = train(trainer, folder, validate=validate)
+    trainer.restore(best_weights(folder, "paper"))
     return outcome
 
 
@@ -95,7 +95,7 @@ def test_each_protocol_keeps_its_own_best_epoch_whatever_else_is_validated(tmp_p
     assert torch.equal(alone.weight, both.weight)
     third = fresh()
     run(tmp_path / "c" / "t", third, [0.1, 0.2, 0.3], epochs=3)
-    restore_best(both, tmp_path / "b" / "t", "masked")
+    both.load_state_dict(best_weights(tmp_path / "b" / "t", "masked").tensors)
     assert torch.equal(both.weight, third.weight)
 
 
@@ -117,7 +117,7 @@ def test_a_training_at_its_limit_says_so(tmp_path: Path) -> None:
 def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
     network = fresh()
     course = TrainingSettings(epochs=5, validate_every=5)
-    outcome = train(network, course, seed=0, validate=None, folder=tmp_path / "t", label="line")
+    outcome = train(NetworkTrainer(network, course, 0, "line"), tmp_path / "t", validate=None)
     assert (outcome.epochs, outcome.stopping.best) == (5, {})
     assert not (tmp_path / "t" / "best-paper.safetensors").exists()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.learning.pairwise import Triples
+from baselines.learning.objectives import Triples
 from baselines.multimodal.causalrec import CausalRecConfig, CausalRecNetwork
 from tests.baselines.multimodal.visual import (
     BATCH,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from baselines.learning.pairwise import Triples
+from baselines.learning.objectives import Triples
 from baselines.multimodal.vbpr import VBPRConfig, VBPRNetwork
 from tests.baselines.multimodal.visual import (
     BATCH,

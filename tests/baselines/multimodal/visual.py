@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
+from unimp_bench.kinds.ranks import rank_examples
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.pairwise import Triples
+from baselines.learning.objectives import Triples
 from tasks.recommendation import Recommendation
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
@@ -20,6 +21,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.metrics.ranking import RankMetric
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, Histories, Part
 
 USERS, ITEMS, WIDTH, VISUAL_WIDTH, FEATURES = 5, 7, 3, 2, 4
@@ -32,7 +34,7 @@ BATCH = Triples(torch.tensor([0, 1, 1, 4]), torch.tensor([0, 1, 2, 6]), torch.te
 def interactions() -> Interactions:
     """Two items for each of five users, among seven."""
     items = np.array([0, 1, 1, 2, 3, 4, 5, 2, 6, 3])
-    return Interactions(np.arange(USERS) + 10, np.arange(ITEMS) * 2, np.arange(0, 11, 2), items)
+    return Interactions(np.arange(USERS) + 10, np.arange(ITEMS) * 2, Ragged(np.arange(0, 11, 2), items))
 
 
 def features(seed: int = 0) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import nn
+from unimp_bench.kinds.ranks import rank_examples
 
 from baselines.learning.interactions import Interactions
 from baselines.search.learned import SearchFacts
@@ -21,6 +22,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.metrics.ranking import RankMetric
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, Histories, IntArray, Part
 
 CATEGORIES = ("Lamps", "Chairs", "Tables", "Rugs", "Clocks", "Mirrors")
@@ -33,7 +35,7 @@ QUERIES = ("Red Lamps", "Lamps > Blue > Lamps", "Sofas", "")
 def facts() -> SearchFacts:
     """Three users, five items, four words; users and items have odd numbers, so that rows and numbers differ."""
     sequence = np.array([0, 1, 2, 3, 1, 4, 0])
-    interactions = Interactions(np.array([1, 3, 5]), np.arange(5) * 2 + 1, np.array([0, 3, 5, 7]), sequence)
+    interactions = Interactions(np.array([1, 3, 5]), np.arange(5) * 2 + 1, Ragged(np.array([0, 3, 5, 7]), sequence))
     return SearchFacts(interactions, Vocabulary({"lamp": 5, "red": 3, "blue": 2, "sale": 2}, reviewed=True))
 
 

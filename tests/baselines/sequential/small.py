@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from unimp_bench.kinds.ranks import rank_examples
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
@@ -16,6 +17,7 @@ from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.kinds.ranks import rank_examples
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, Histories
 
 TASK = "recommendation"
@@ -25,8 +27,7 @@ SEQUENCES = ((0, 1, 2, 3), (4, 5), (1, 3, 5, 7, 0, 2), (6,), (2, 4, 6, 8, 1))
 
 def interactions(sequences: tuple[tuple[int, ...], ...] = SEQUENCES, items: int = ITEMS) -> Interactions:
     """The training part of users with these sequences; item 8 is rare, and all are their own rows."""
-    offsets = np.cumsum([0, *map(len, sequences)])
-    return Interactions(np.arange(len(sequences)), np.arange(items), offsets, np.concatenate(sequences))
+    return Interactions(np.arange(len(sequences)), np.arange(items), Ragged.of_rows(sequences, np.int64))
 
 
 def asked(*histories: tuple[int, ...]) -> Examples:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from baselines.learning.snapshot import Snapshot
+from baselines.learning.training import Snapshot
 from baselines.sequential.unisrec_adaptor import Adaptor
 from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwork
 from baselines.sequential.unisrec_pretraining import Pretraining, in_batch_loss
