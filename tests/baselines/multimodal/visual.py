@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
-from unimp_bench.kinds.ranks import rank_examples
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.objectives import Triples

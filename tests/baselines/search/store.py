@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import nn
-from unimp_bench.kinds.ranks import rank_examples
 
 from baselines.learning.interactions import Interactions
 from baselines.search.learned import SearchFacts

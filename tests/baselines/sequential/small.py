@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from unimp_bench.kinds.ranks import rank_examples
 
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network
