@@ -1,11 +1,10 @@
 """Text metrics.
 
-Ours beside nltk, rouge_score and bert_score called directly on the same pairs; the values of both sides must agree.
-The references are distinct sentences of a raw review file, and where it has too few, more are made of its words; a
-prediction is its reference with a third of the words drawn anew. Both sides tokenise in their time, and read WordNet
-(from the workspace: `unimp-bench resources get wordnet`) or the encoder (with `--encoder`, a folder) anew in every
-round, as a run does. Ours also draws bootstrap intervals, which the libraries do not have; where they resample the
-values of the pairs, what they take is told apart.
+What the packages behind the text metrics cost on many pairs, called directly, and what a whole metric costs beside
+that: its per-example values and its bootstrap interval. The values of both sides must agree. The references are
+distinct sentences of a raw review file, and where it has too few, more are made of its words; a prediction is its
+reference with a third of the words drawn anew. Both sides read WordNet (from the workspace: `unimp-bench resources get
+wordnet`) or the encoder (with `--encoder`, a folder) anew in every round, as a run does.
 """
 
 from __future__ import annotations
@@ -22,7 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import nltk.data
 import numpy as np
+from nltk.corpus.reader.wordnet import WordNetCorpusReader
+from nltk.tokenize import word_tokenize
+from nltk.translate.meteor_score import meteor_score
+from rouge_score.rouge_scorer import RougeScorer
+from sacrebleu import BLEU
 
 from benchmarks.command import benchmark
 from benchmarks.corpora import real_data
@@ -31,13 +36,10 @@ from benchmarks.turns import in_turns, timed
 from unimp_bench.files import Workspace
 from unimp_bench.metrics.resources import Encoder, Resources
 from unimp_bench.metrics.scores import Score, Scores, mean_score
-from unimp_bench.metrics.text.bertscore import bertscore_values
-from unimp_bench.metrics.text.bleu import bleu_scores, tokenize_13a
-from unimp_bench.metrics.text.meteor import _synonyms, meteor_values
-from unimp_bench.metrics.text.rouge import rouge_scores
+from unimp_bench.metrics.text import ROUGE, bertscore_values, bleu_scores, meteor_values, rouge_scores, wordnet_reader
 
 REVIEWS = Path("gift_cards_raw_2018/Gift_Cards_5.json.gz")
-ROUGE = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
+METRIC = "the metric, with intervals"
 TOLERANCES = {"BERTScore": 1e-4}
 TOLERANCE = 1e-9
 FEW = 10
@@ -78,101 +80,78 @@ class Pairs:
 
 
 def means(scores: Scores) -> Means:
-    """The values of scores that are all there."""
+    """The values of scores, of which none is missing."""
     return {name: score.value for name, score in scores.items() if isinstance(score, Score)}
 
 
-def bleu_by_ours(pairs: Pairs) -> Means:
-    """Ours."""
+def bleu_by_sacrebleu(pairs: Pairs) -> Means:
+    """One call."""
+    found = BLEU(smooth_method="none", force=True).corpus_score(pairs.predictions, [pairs.references])
+    return {"BLEU-1": found.precisions[0] / 100, "BLEU-4": found.score / 100}
+
+
+def bleu_by_metric(pairs: Pairs) -> Means:
+    """One call per pair, and an interval of the corpus's score."""
     return means(bleu_scores(pairs.predictions, pairs.references))
 
 
-def bleu_by_nltk(pairs: Pairs) -> Means:
-    """Two calls; the unigram one is freed of its brevity penalty."""
-    from nltk.translate.bleu_score import corpus_bleu
-
-    left, right = tokenize_13a(pairs.predictions), [[tokens] for tokens in tokenize_13a(pairs.references)]
-    brevity = corpus_bleu(right, left, weights=(1,))
-    lengths = sum(len(tokens) for tokens in left) / sum(len(tokens[0]) for tokens in right)
-    return {"BLEU-1": brevity / min(1, np.exp(1 - 1 / lengths)), "BLEU-4": corpus_bleu(right, left)}
-
-
-def rouge_by_ours(pairs: Pairs) -> Means:
-    """Ours."""
-    return means(rouge_scores(pairs.predictions, pairs.references))
-
-
 def rouge_by_package(pairs: Pairs) -> Means:
-    """One scorer, a call a pair."""
-    from rouge_score.rouge_scorer import RougeScorer  # type: ignore[import-untyped]
-
+    """One scorer, one call per pair."""
     scorer = RougeScorer(list(ROUGE.values()))
     scored = [scorer.score(*pair) for pair in zip(pairs.references, pairs.predictions, strict=True)]
     return {ours: float(np.mean([row[theirs].fmeasure for row in scored])) for ours, theirs in ROUGE.items()}
 
 
-def meteor_by_ours(wordnet: Path, pairs: Pairs) -> Means:
-    """Ours, with WordNet read anew."""
-    _synonyms.cache_clear()
-    return means({"METEOR": mean_score(meteor_values(pairs.predictions, pairs.references, wordnet))})
+def rouge_by_metric(pairs: Pairs) -> Means:
+    """The same, and an interval of each mean."""
+    return means(rouge_scores(pairs.predictions, pairs.references))
 
 
 def meteor_by_nltk(wordnet: Path, pairs: Pairs) -> Means:
-    """WordNet read anew, then a call a pair."""
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader
-    from nltk.tokenize import word_tokenize
-    from nltk.translate.meteor_score import meteor_score
-
+    """WordNet read anew, then one call per pair."""
+    nltk.data.path.append(str(wordnet.parent.parent))  # nltk reads nothing outside of these folders
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it has no other languages
         reader: Any = WordNetCorpusReader(str(wordnet), None)
-    values = [
-        meteor_score(
-            [word_tokenize(reference, preserve_line=True)],
-            word_tokenize(prediction, preserve_line=True),
-            wordnet=reader,
-        )
-        for prediction, reference in zip(pairs.predictions, pairs.references, strict=True)
-    ]
-    return {"METEOR": float(np.mean(values))}
+    tokens = (
+        [word_tokenize(text, preserve_line=True) for text in pair]
+        for pair in zip(pairs.references, pairs.predictions, strict=True)
+    )
+    return {"METEOR": float(np.mean([meteor_score([left], right, wordnet=reader) for left, right in tokens]))}
 
 
-def bertscore_by_ours(encoder: Encoder, pairs: Pairs) -> Means:
-    """Ours, with the encoder read anew."""
-    return means({"BERTScore": mean_score(bertscore_values(pairs.predictions, pairs.references, encoder))})
+def meteor_by_metric(wordnet: Path, pairs: Pairs) -> Means:
+    """The same without other languages, and an interval."""
+    wordnet_reader.cache_clear()
+    return means({"METEOR": mean_score(meteor_values(pairs.predictions, pairs.references, wordnet))})
 
 
 def bertscore_by_package(encoder: Encoder, pairs: Pairs) -> Means:
     """One call, which reads the encoder."""
-    from bert_score import score  # type: ignore[import-untyped]
+    from bert_score import score
 
     layers = encoder.layers or json.loads((encoder.folder / "config.json").read_text())["num_hidden_layers"]
     scores = score(pairs.predictions, pairs.references, model_type=str(encoder.folder), num_layers=layers, device="cpu")
     return {"BERTScore": float(scores[2].mean())}
 
 
+def bertscore_by_metric(encoder: Encoder, pairs: Pairs) -> Means:
+    """The encoder read anew, one call per block of pairs, and an interval."""
+    return means({"BERTScore": mean_score(bertscore_values(pairs.predictions, pairs.references, encoder))})
+
+
 def compared(case: str, sides: Mapping[str, Callable[[Pairs], Means]], pairs: Pairs, rounds: int) -> Iterator[Measure]:
-    """Both sides in turns, ours first, after a few pairs to warm up; their values must agree."""
+    """Both sides in turns, the package first, after a few pairs to warm up; their values must agree."""
     in_turns({side: partial(work, pairs.first(FEW)) for side, work in sides.items()}, 1)
     found = in_turns({side: partial(timed, partial(work, pairs)) for side, work in sides.items()}, rounds)
-    (ours, mine), (theirs, other) = ((side, turns[0][0]) for side, turns in found.items())
-    for metric, value in mine.items():
-        if not np.isclose(other[metric], value, rtol=0, atol=TOLERANCES.get(metric, TOLERANCE)):
-            raise click.ClickException(f"{metric} differs: {ours} {value}, {theirs} {other[metric]}")
+    (package, expected), (metric, values) = ((side, turns[0][0]) for side, turns in found.items())
+    for name, value in values.items():
+        if not np.isclose(expected[name], value, rtol=0, atol=TOLERANCES.get(name, TOLERANCE)):
+            raise click.ClickException(f"{name} differs: {package} {expected[name]}, {metric} {value}")
     yield from times(case, "all pairs", {side: [seconds for _, seconds in turns] for side, turns in found.items()})
 
 
-def intervals(pairs: Pairs, wordnet: Path) -> Iterator[Measure]:
-    """What the intervals take of our seconds, where they resample the values of the pairs."""
-    scores = rouge_scores(pairs.predictions, pairs.references)
-    values = {"ROUGE": [np.asarray(score.values) for score in scores.values() if isinstance(score, Score)]}
-    values["METEOR"] = [np.asarray(meteor_values(pairs.predictions, pairs.references, wordnet))]
-    for name, columns in values.items():
-        _, seconds = timed(lambda columns=columns: [mean_score(column) for column in columns])  # type: ignore[misc]
-        yield Measure.fact(f"{name}, the intervals of ours", "all pairs", seconds.cpu, "CPU s")
-
-
-@benchmark("numpy", "torch", "nltk", "rouge-score", "bert-score")
+@benchmark("numpy", "torch", "sacrebleu", "nltk", "rouge-score", "bert-score")
 @click.option("--reviews", type=click.Path(path_type=Path, exists=True), default=lambda: real_data() / REVIEWS)
 @click.option("--pairs", "count", default=10_000)
 @click.option("--rounds", default=3)
@@ -184,14 +163,13 @@ def command(reviews: Path, count: int, rounds: int, encoder: Path | None, encode
     wordnet = Resources.of(Workspace.here()).wordnet()
     yield Measure.fact("the pairs", "pairs", count)
     yield Measure.fact("the pairs", "of that references as they were found", pairs.found)
-    bleu = {"ours": bleu_by_ours, "nltk": bleu_by_nltk}
+    bleu = {"sacrebleu": bleu_by_sacrebleu, METRIC: bleu_by_metric}
     yield from compared("BLEU-1 and BLEU-4", bleu, pairs, rounds)
-    rouge = {"ours": rouge_by_ours, "rouge_score": rouge_by_package}
+    rouge = {"rouge_score": rouge_by_package, METRIC: rouge_by_metric}
     yield from compared("ROUGE-1, -2, -L", rouge, pairs, rounds)
-    meteor = {"ours": partial(meteor_by_ours, wordnet), "nltk": partial(meteor_by_nltk, wordnet)}
+    meteor = {"nltk": partial(meteor_by_nltk, wordnet), METRIC: partial(meteor_by_metric, wordnet)}
     yield from compared("METEOR", meteor, pairs, rounds)
     if encoder is not None:
         read = Encoder(encoder.name, encoder, None)
-        bert = {"ours": partial(bertscore_by_ours, read), "bert_score": partial(bertscore_by_package, read)}
+        bert = {"bert_score": partial(bertscore_by_package, read), METRIC: partial(bertscore_by_metric, read)}
         yield from compared(f"BERTScore, {encoder_pairs:,} pairs", bert, pairs.first(encoder_pairs), rounds)
-    yield from intervals(pairs, wordnet)

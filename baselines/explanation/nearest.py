@@ -32,7 +32,7 @@ from baselines.learning.reading import reading
 from unimp_bench.contracts import FitData, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.metrics.scores import Score
-from unimp_bench.metrics.text.rouge import rouge_scores
+from unimp_bench.metrics.text import rouge_scores
 from unimp_bench.records import Examples, FloatArray, IntArray, slices
 from unimp_bench.settings import Count
 

@@ -24,7 +24,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.metrics.rating import rating_errors
 from unimp_bench.metrics.selection import selection_scores
-from unimp_bench.metrics.text.rouge import rouge_scores
+from unimp_bench.metrics.text import rouge_scores
 from unimp_bench.records import Examples, PictureCodes, Shown
 
 Fit = Callable[..., Model[Any]]

@@ -13,8 +13,14 @@ from safetensors.torch import save_file
 from sklearn.metrics.pairwise import rbf_kernel
 
 from unimp_bench.errors import DependencyError
-from unimp_bench.metrics.clip import ClipEncoder, clip_label
-from unimp_bench.metrics.pictures import cmmd, colour_similarity, picture_scores, structural_similarity
+from unimp_bench.metrics.pictures import (
+    ClipEncoder,
+    clip_label,
+    cmmd,
+    colour_similarity,
+    picture_scores,
+    structural_similarity,
+)
 from unimp_bench.metrics.resources import DEFAULT_CLIP
 from unimp_bench.metrics.scores import Missing, Score, Scores
 from unimp_bench.torch_setup import make_torchvision_importable

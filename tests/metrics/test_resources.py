@@ -17,8 +17,7 @@ from unimp_bench.files import Workspace
 from unimp_bench.metrics import resources as acquire
 from unimp_bench.metrics.resources import WORDNET_FILES, Resources, get_encoder, get_wordnet
 from unimp_bench.metrics.scores import Score
-from unimp_bench.metrics.text import text_scores
-from unimp_bench.metrics.text.meteor import meteor_values
+from unimp_bench.metrics.text import meteor_values, text_scores
 
 
 @pytest.fixture(scope="module")

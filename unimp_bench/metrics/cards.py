@@ -29,8 +29,8 @@ class MetricCard:
 _RANKING = "unimp_bench.metrics.ranking:rank_metric_values"
 _RATING = "unimp_bench.metrics.rating:rating_scores"
 _SELECTION = "unimp_bench.metrics.selection:selection_scores"
-_BLEU = "unimp_bench.metrics.text.bleu:bleu_scores"
-_ROUGE = "unimp_bench.metrics.text.rouge:rouge_scores"
+_BLEU = "unimp_bench.metrics.text:bleu_scores"
+_ROUGE = "unimp_bench.metrics.text:rouge_scores"
 _PICTURES = "unimp_bench.metrics.pictures:"
 
 CATALOGUE: tuple[MetricCard, ...] = (
@@ -114,13 +114,13 @@ CATALOGUE: tuple[MetricCard, ...] = (
         "METEOR",
         "words in common, their stems and synonyms too, less a penalty for their order",
         r"\frac{P R}{0.9 P + 0.1 R} \left(1 - 0.5 \left(\frac{\text{chunks}}{\text{matches}}\right)^3\right)",
-        "unimp_bench.metrics.text.meteor:meteor_values",
+        "unimp_bench.metrics.text:meteor_values",
     ),
     MetricCard(
         "BERTScore F1",
         "F1 of the best cosines between the tokens of two texts, by the encoder that the column names",
         r"\frac{2 P R}{P + R}, \quad P = \frac{1}{|\hat{t}|} \sum_{i} \max_{j} \, \hat{x}_i \cdot x_j",
-        "unimp_bench.metrics.text.bertscore:bertscore_values",
+        "unimp_bench.metrics.text:bertscore_values",
     ),
     MetricCard(
         "Token accuracy",

@@ -13,10 +13,10 @@ import numpy as np
 
 from unimp_bench.records import FloatArray, IntArray
 
-_MOST_OUTCOMES = 1 << 16
-_MOST_MAGNITUDES = 256
+_MAX_OUTCOMES = 1 << 16
+_MAX_MAGNITUDES = 256
 _BIT_RESAMPLES = 10_000
-_CELLS_AT_ONCE = 1 << 22
+_MAX_CELLS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def paired_test(first: FloatArray, second: FloatArray, *, seed: int, resamples: 
     magnitudes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
     # Outcomes equal to the observed one may differ from it in the last bits of their sums.
     bar = abs(differences.sum()) - 1e-9 * float(magnitudes @ counts)
-    exact = float(np.sum(np.log2(counts + 1.0))) <= np.log2(_MOST_OUTCOMES)
+    exact = float(np.sum(np.log2(counts + 1.0))) <= np.log2(_MAX_OUTCOMES)
     if exact:
         totals, chances = _all_totals(magnitudes, counts)
         p_value = float(chances[np.abs(totals) >= bar].sum())
@@ -87,9 +87,9 @@ def _all_totals(magnitudes: FloatArray, counts: IntArray) -> tuple[FloatArray, F
 def _sampled_totals(magnitudes: FloatArray, counts: IntArray, seed: int, resamples: int) -> FloatArray:
     """Totals under random signs; where most magnitudes differ, each sign is drawn as one bit, and fewer times."""
     generator = np.random.default_rng(seed)
-    if len(magnitudes) > _MOST_MAGNITUDES:
+    if len(magnitudes) > _MAX_MAGNITUDES:
         values = np.repeat(magnitudes, counts)
-        step = max(1, _CELLS_AT_ONCE // len(values))
+        step = max(1, _MAX_CELLS // len(values))
         starts = range(0, min(resamples, _BIT_RESAMPLES), step)
         sizes = [min(step, min(resamples, _BIT_RESAMPLES) - start) for start in starts]
         drawn = np.concatenate([_bits(generator, size, len(values)) @ values for size in sizes])

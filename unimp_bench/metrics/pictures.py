@@ -6,7 +6,12 @@ out: it orders pictures much as SSIM does and has no finite mean once one pictur
 
 ``CLIP-I``, ``CLIP-T`` and ``CMMD`` are by an encoder that the column names. Both pictures are fitted whole into the
 encoder's square, the true one from its file, so what the tokenizer lost counts too; tokenising and decoding the true
-picture is the ceiling.
+picture is the upper bound.
+
+A CLIP is named ``NAME:TAG`` (an architecture and published weights of open_clip, found in the Hugging Face cache),
+``NAME:FILE`` (an architecture and a weights file) or ``local-dir:FOLDER`` (a folder with ``open_clip_config.json`` and
+weights); ``Resources.clip`` says which one a command uses. Weights are never downloaded here, so that a score does not
+depend on a network.
 """
 
 from __future__ import annotations
@@ -14,16 +19,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from pickle import UnpicklingError
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.errors import DependencyError
-from unimp_bench.generative.picture_tokens.pictures import UInt8Array, read_pictures
+from unimp_bench.machine import device
+from unimp_bench.metrics.resources import CLIP_OVERRIDE
 from unimp_bench.metrics.scores import Missing, Score, Scores, mean_score
+from unimp_bench.picture_tokens.files import UInt8Array, read_pictures, squared
+from unimp_bench.progress import progress
 from unimp_bench.records import BoolArray, FloatArray, IntArray
+from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
 T = TypeVar("T")
 
@@ -31,10 +43,14 @@ CMMD_SIGMA = 10.0
 CMMD_SCALE = 1000.0
 
 _LIGHT = 208
-_COLOUR_SHIFT = 6  # four shades a channel
+_COLOUR_SHIFT = 6  # four shades per channel
 _SSIM_SIGMA, _SSIM_RADIUS = 1.5, 5
 _BLOCK = 256
 _RESAMPLES = 1000
+
+_FOLDER = "local-dir"
+_CLIP_BATCH = 64
+_PREPARATION = {"mean": "image_mean", "std": "image_std", "interpolation": "image_interpolation"}
 
 
 def picture_scores(
@@ -53,7 +69,7 @@ def picture_scores(
         drawn: (n, side, side, 3) uint8, the generated codes decoded.
         true_paths: (n,) files of the true pictures.
         queries: (n,) what the user asked for.
-        clip: the CLIP that judges, named as ``unimp_bench/metrics/clip.py`` says.
+        clip: the name of the CLIP, as described above.
 
     Raises:
         ValueError: the arguments are not of one length, or empty.
@@ -88,7 +104,8 @@ def structural_similarity(first: UInt8Array, second: UInt8Array) -> FloatArray:
     """SSIM of pictures (n, side, side, 3), pair by pair: (n,), 1 where they are equal.
 
     Wang et al. (2004): Gaussian window of 11 pixels with sigma 1.5, K1 = 0.01, K2 = 0.03, the mean over channels and
-    positions; beyond its edges a picture is mirrored.
+    positions; beyond its edges a picture is mirrored. Most of a product's picture is flat, where single precision is
+    off in the fourth digit, so all is in double.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -152,8 +169,6 @@ def _clip_scores(
     clip: str,
 ) -> Scores:
     """The scores by CLIP, each distinct picture and text embedded once; Missing where there is no CLIP."""
-    from unimp_bench.metrics.clip import ClipEncoder, clip_label
-
     try:
         encoder = ClipEncoder(clip)
     except DependencyError as error:
@@ -192,3 +207,116 @@ def _distinct(values: list[T]) -> tuple[list[T], IntArray]:
     """(distinct values in order of first appearance, (n,) the row of each value among them)."""
     rows = {value: row for row, value in enumerate(dict.fromkeys(values))}
     return list(rows), np.array([rows[value] for value in values])
+
+
+def clip_label(choice: str) -> str:
+    """How columns name a choice: the architecture with its tag, or the name of its file or folder."""
+    name, _, weights = choice.partition(":")
+    if name == _FOLDER:
+        return Path(weights).name
+    return f"{name} {Path(weights).stem if Path(weights).is_file() else weights}"
+
+
+class ClipEncoder:
+    """A frozen CLIP of open_clip.
+
+    Attributes:
+        label: as columns name it, such as ``ViT-L-14 openai``.
+    """
+
+    def __init__(self, choice: str) -> None:
+        """Load the CLIP that ``choice`` names, as described above.
+
+        Raises:
+            DependencyError: open_clip knows no such name, or its weights are not on this machine.
+        """
+        make_torchvision_importable()
+        self.label = clip_label(choice)
+        self._device = device()
+        model, self._prepare, self._tokenize = _load(choice)
+        self._model = model.eval().to(self._device)
+
+    @property
+    def side(self) -> int:
+        """Pixels a side that the visual tower reads."""
+        size = self._model.visual.image_size
+        return int(size[0] if isinstance(size, tuple) else size)
+
+    def pictures(self, pictures: Sequence[Callable[[], Image.Image]]) -> FloatArray:
+        """Unit vectors (n, width) of pictures, each opened when its turn comes and fitted whole into a square."""
+
+        def embed(start: int) -> Tensor:
+            opened = [squared(picture(), self.side) for picture in pictures[start : start + _CLIP_BATCH]]
+            batch = torch.stack([self._prepare(picture) for picture in opened]).to(self._device)
+            embedded: Tensor = self._model.encode_image(batch, normalize=True)
+            return embedded
+
+        return _embedded(embed, len(pictures), "embedding pictures")
+
+    def texts(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors (n, width) of texts; what exceeds CLIP's context (77 tokens) is cut off by its tokenizer."""
+
+        def embed(start: int) -> Tensor:
+            batch = self._tokenize(list(texts[start : start + _CLIP_BATCH])).to(self._device)
+            embedded: Tensor = self._model.encode_text(batch, normalize=True)
+            return embedded
+
+        return _embedded(embed, len(texts), "embedding texts")
+
+
+@torch.inference_mode()
+def _embedded(embed: Callable[[int], Tensor], count: int, label: str) -> FloatArray:
+    starts = progress(range(0, count, _CLIP_BATCH), label, unit="batch")
+    return np.concatenate([embed(start).to(torch.float64).cpu().numpy() for start in starts])
+
+
+def _load(choice: str) -> tuple[Any, Callable[[Image.Image], Tensor], Callable[[list[str]], Tensor]]:
+    """(model, what prepares a picture, what prepares texts)."""
+    import open_clip
+    from safetensors import SafetensorError
+
+    name, _, weights = choice.partition(":")
+    options: dict[str, Any] = {}
+    if name == _FOLDER:
+        name = choice
+    else:
+        published = open_clip.get_pretrained_cfg(name, weights)
+        options = {argument: published[key] for key, argument in _PREPARATION.items() if key in published}
+        options["pretrained"] = str(_cached(published, name, weights) if published else _own_file(choice))
+        # open_clip only warns where published weights were trained with the other activation.
+        options["force_quick_gelu"] = published.get("quick_gelu", False)
+    try:
+        with own_chance():
+            model, _, prepare = open_clip.create_model_and_transforms(name, require_pretrained=True, **options)
+        return model, prepare, open_clip.get_tokenizer(name)
+    except (RuntimeError, OSError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise DependencyError(
+            f"CLIP {clip_label(choice)} cannot be loaded ({reason}); set {CLIP_OVERRIDE} anew"
+        ) from None
+
+
+def _cached(published: dict[str, Any], name: str, tag: str) -> Path:
+    """Where the Hugging Face cache holds published weights."""
+    from huggingface_hub import try_to_load_from_cache
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    repository, _, file = str(published["hf_hub"]).rpartition("/")
+    for candidate in (file,) if file else (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME):
+        found = try_to_load_from_cache(repository, candidate)
+        if isinstance(found, str):
+            return Path(found)
+    raise DependencyError(
+        f"no weights of CLIP {name} {tag} in the Hugging Face cache: run once, with a network, python -c "
+        f"\"import open_clip; open_clip.create_model('{name}', '{tag}')\", or set {CLIP_OVERRIDE}=NAME:FILE"
+    )
+
+
+def _own_file(choice: str) -> Path:
+    name, _, weights = choice.partition(":")
+    if not Path(weights).is_file():
+        raise DependencyError(
+            f"{CLIP_OVERRIDE}={choice} names neither weights of {name or 'a CLIP'} that open_clip publishes "
+            f"nor a file; set it to NAME:TAG, NAME:FILE or {_FOLDER}:FOLDER"
+        )
+    return Path(weights)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unimp_bench.metrics.intervals import bootstrap_interval
-from unimp_bench.metrics.scores import Score, Scores, mean_score
+from unimp_bench.metrics.scores import Score, Scores, bootstrap_interval, mean_score
 from unimp_bench.records import FloatArray
 
 SQUARED_ERROR = "Squared error"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from unimp_bench.metrics.intervals import bootstrap_interval
+from unimp_bench.metrics.scores import bootstrap_interval
 from unimp_bench.records import FloatArray
 from unimp_bench.reports.plots import Bars, Intervals, Plot, Point, Role, Scatter, amount, front
 from unimp_bench.reports.printed import Printed, nearest, of_model, printed_rows

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from unimp_bench.kinds import Kind
-from unimp_bench.metrics.intervals import Interval, bootstrap_interval
 from unimp_bench.metrics.paired import PairedTest, holm, paired_test
+from unimp_bench.metrics.scores import Interval, bootstrap_interval
 from unimp_bench.records import FloatArray
 from unimp_bench.runs.results import Estimate, Result
 

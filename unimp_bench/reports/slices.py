@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unimp_bench.metrics.intervals import bootstrap_interval
+from unimp_bench.metrics.scores import bootstrap_interval
 from unimp_bench.records import FloatArray
 from unimp_bench.reports.audit.corpus.cuts import CUTS, Cut
 from unimp_bench.reports.audit.corpus.page import file_order_words

@@ -17,7 +17,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples, Writer
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
-from unimp_bench.metrics.text.rouge import rouge_scores
+from unimp_bench.metrics.text import rouge_scores
 from unimp_bench.records import Examples, FloatArray
 from unimp_bench.testing.planted import write_planted_corpus
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from unimp_bench.metrics.intervals import Interval, bootstrap_interval
 from unimp_bench.metrics.ranking import RankMetric
+from unimp_bench.metrics.scores import Interval, bootstrap_interval
 from unimp_bench.records import FloatArray
 
 RNG = np.random.default_rng(0)
