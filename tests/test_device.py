@@ -12,10 +12,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_model
-from unimp_bench.picture_tokens.config import PRESETS
-from unimp_bench.picture_tokens.model import build
-from unimp_bench.picture_tokens.tokenizer import PictureTokenizer
-from unimp_bench.picture_tokens.training import train_tokenizer
 
 from tests.corpus.features.test_pictures import TINY_CLIP
 from tests.metrics.small_resources import write_bert
@@ -30,6 +26,8 @@ from unimp_bench.corpus.features.text import text_encoder
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
+from unimp_bench.generative.picture_tokens.tokenizer import PRESETS, PictureTokenizer, build_network
+from unimp_bench.generative.picture_tokens.training import train_tokenizer
 from unimp_bench.kinds.drawing import draw_examples
 from unimp_bench.machine import VARIABLE, choose_device, device, join
 from unimp_bench.metrics.pictures import ClipEncoder
@@ -175,7 +173,7 @@ def test_features_metrics_and_records_are_computed_on_the_device(
         lambda: bertscore_values(["a"], ["a"], Encoder("bert", bert, 1)),
         lambda: ClipEncoder(f"local-dir:{clip}"),
         lambda: train_tokenizer(config, pictures),
-        lambda: PictureTokenizer(config, build(config)),
+        lambda: PictureTokenizer(config, build_network(config)),
         lambda: provenance.provenance("a command"),
         join,
     ]

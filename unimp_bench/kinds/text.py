@@ -1,15 +1,18 @@
-"""Text: a sentence that is compared with the user's own."""
+"""Texts: one sentence per example."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from unimp_bench.kinds.base import Column, Kind, Setting, evenly, hidden_blocks, must_be
+from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, quoted
 
 if TYPE_CHECKING:
     from unimp_bench.contracts import Model
+    from unimp_bench.kinds.base import Setting
     from unimp_bench.metrics.scores import Scores
     from unimp_bench.records import Examples, Protocol
+
 
 VALIDATION_TEXTS = 300
 """Sentences that are written for one validation score: writing is slow, and more would hardly move the choice."""
@@ -73,3 +76,27 @@ class TextKind(Kind):
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test sentences"
+
+
+MOST_CHARACTERS = 100_000
+
+
+class TextReader(AnswerReader):
+    """``text`` is a string, and may be empty."""
+
+    columns = ("text",)
+    ignored = ("truth",)
+
+    def __init__(self, examples: Examples, setting: Setting) -> None:
+        self._texts = [""] * len(examples)
+
+    def take(self, example: int, fields: Fields) -> None:
+        text = fields.get("text")
+        if not isinstance(text, str):
+            raise AnswerError(f"its text is {quoted(text)}, no string; an answer without words is the empty string")
+        if len(text) > MOST_CHARACTERS:
+            raise AnswerError(f"its text has {len(text):,} characters, more than {MOST_CHARACTERS:,}")
+        self._texts[example] = text
+
+    def finish(self) -> list[str]:
+        return self._texts

@@ -29,10 +29,10 @@ from torch import Tensor
 
 from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.errors import DependencyError
+from unimp_bench.generative.picture_tokens.pictures import UInt8Array, read_pictures, squared
 from unimp_bench.machine import device
 from unimp_bench.metrics.resources import CLIP_OVERRIDE
 from unimp_bench.metrics.scores import Missing, Score, Scores, mean_score
-from unimp_bench.picture_tokens.files import UInt8Array, read_pictures, squared
 from unimp_bench.progress import progress
 from unimp_bench.records import BoolArray, FloatArray, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable, own_chance

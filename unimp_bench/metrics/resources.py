@@ -141,7 +141,7 @@ def is_encoder(folder: Path) -> bool:
 
 def _usual_layers(name: str) -> int | None:
     """The layer that bert-score reads of the model ``name``, chosen on WMT16; all layers of one it does not know."""
-    from bert_score.utils import model2layers  # type: ignore[import-untyped]
+    from bert_score.utils import model2layers
 
     layers: int | None = model2layers.get(name)
     return layers

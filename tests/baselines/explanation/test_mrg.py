@@ -23,6 +23,7 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.metrics.text import rouge_scores
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import FloatArray
 from unimp_bench.testing.planted import write_planted_corpus
 
@@ -52,7 +53,7 @@ class FewRegions(Regions):
 def network(seed: int = 0, **settings: Any) -> MRGNetwork:
     """Three users, four items, seven interactions of which four have a sentence and six a rating."""
     interactions = Interactions(
-        np.arange(3), np.arange(4), np.array([0, 3, 5, 7]), np.array([0, 1, 2, 1, 3, 0, 2], dtype=np.int64)
+        np.arange(3), np.arange(4), Ragged(np.array([0, 3, 5, 7]), np.array([0, 1, 2, 1, 3, 0, 2], dtype=np.int64))
     )
     vocabulary = Vocabulary.of(SENTENCES, 1, 100)
     facts = MRGFacts(interactions, vocabulary, MEAN)
