@@ -1,6 +1,8 @@
-"""Raw files to a corpus on disk: one reader a source, then one pipeline for all.
+"""Raw files to a corpus on disk: one reader per source, then one pipeline for all.
 
-A new source is one file and one card.
+``build`` makes a ``source.Source`` of a folder of raw files; ``pipeline`` reads its interactions and items, applies the
+rules of ``cleaning``, adds ``pictures`` and ``explanations``, and writes the corpus. A new source is one file and one
+card.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ class CorpusCard:
         download: ``module:object``, a ``data_prep.download.releases.Release``; None where only the user can get the
             raw files.
         obtain: for those, how to get them.
-        choices: what may be chosen about the reading: ``domains``, ``pictures`` by their addresses, or ``further`` raw
+        choices: available options of the build: ``domains``, fetching ``pictures`` by their addresses, ``further`` raw
             folders.
     """
 

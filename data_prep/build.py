@@ -1,13 +1,13 @@
-"""Builds a corpus of any kind: the one door to this room."""
+"""Builds a corpus of any kind: the entry point of this package."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from data_prep.download.pictures import PictureLimits
+from data_prep.cleaning import BuildOptions
 from data_prep.mcauley import amazon_2014
-from data_prep.options import BuildOptions
+from data_prep.pictures import PictureLimits
 from data_prep.pipeline import run_pipeline
 from data_prep.source import Source
 from unimp_bench import registry
@@ -57,18 +57,17 @@ def build_corpus(
             raise DataError(f"there is no folder {folder_of_raw}; name the folder of the raw files")
     if further and "further" not in card.choices:
         raise UsageError(f"corpus {kind} is built from one folder of raw files; name one")
-    given = {"further": further, "domains": domains, "pictures": pictures}
-    choices = {key: value for key, value in given.items() if value}
-    for choice in choices:
-        if choice not in card.choices:
+    for choice, value in (("further", further), ("domains", domains), ("pictures", pictures)):
+        if value and choice not in card.choices:
             raise UsageError(f"corpus {kind} offers no choice of {choice}; leave it out")
+    choices = {name: value for name, value in (("further", further), ("domains", domains)) if value}
     source: Source = registry.load(card.source)(raw, **choices)
     with storing(folder):
-        return run_pipeline(source, folder, options, sentires=sentires)
+        return run_pipeline(source, folder, options, sentires=sentires, pictures=pictures)
 
 
 def _build_sample(folder: Path, options: BuildOptions) -> Manifest:
-    """Generate the raw store, build it as an Amazon set, and lay its truth beside it in corpus numbering."""
+    """Generate the raw store, build it as an Amazon set, and add the generator's knowledge in corpus numbering."""
     from data_prep import sample
 
     with tempfile.TemporaryDirectory() as scratch:

@@ -11,19 +11,15 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from data_prep.bad_records import BAD_TIME, MISSING_FIELD, WRONG_COLUMNS, BadRecord, BadRecords
-from data_prep.csv_rows import read_rows
-from data_prep.interactions import Collector, Interactions
-from data_prep.source import Source
-from data_prep.spill import Spill
+from data_prep.interactions import Interaction, Spill
+from data_prep.raw_files import BAD_TIME, MISSING_FIELD, BadRecord, BadRecords, read_table
+from data_prep.source import ItemTable, Source
 from unimp_bench.errors import DataError
-from unimp_bench.records import BoolArray, IntArray
 
 PURCHASE = ("t_dat", "customer_id", "article_id")
 ARTICLE = {
@@ -35,7 +31,7 @@ ARTICLE = {
 }
 CATEGORY = ("product_group_name", "product_type_name")
 DIGITS = 10
-"""Of an article's number; programs that take it for a number drop its leading zero."""
+"""Length of an article id; programs that read it as a number drop its leading zero."""
 
 _MISSING = ("", "Unknown", "Undefined")
 
@@ -60,40 +56,41 @@ class HM(Source):
     def inputs(self) -> list[Path]:
         return [self._transactions, self._articles]
 
-    def review_file(self, domain: int) -> Path:
+    def interactions_file(self, domain: int) -> Path:
         return self._transactions
 
-    def interactions(self, reviews: Spill, bad: BadRecords) -> Interactions:
-        collector = Collector()
-        collector.begin_domain()
-        for number, (day, customer, article) in _table(self._transactions, PURCHASE, bad):
+    def interactions(self, domain: int, bad: BadRecords) -> Iterator[Interaction]:
+        for number, cells in read_table(self._transactions, PURCHASE, bad):
+            day, customer, article = (cells[name] for name in PURCHASE)
             try:
                 if not customer:
                     raise BadRecord(MISSING_FIELD, "customer_id")
                 if not article.isdecimal():
                     raise BadRecord(MISSING_FIELD, "article_id")
-                collector.add(customer, article.zfill(DIGITS), math.nan, _seconds(day), number)
+                time = _seconds(day)
             except BadRecord as problem:
                 bad.add_record(problem, self._transactions, number)
-        return collector.finish(self.domains)
+            else:
+                yield Interaction(customer, article.zfill(DIGITS), math.nan, time, number)
 
-    def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
-        codes = {name: code for code, name in enumerate(items)}
-        self._cells: list[tuple[str, ...] | None] = [None] * len(items)
-        for _, (article, *cells) in _table(self._articles, ("article_id", *ARTICLE.values(), *CATEGORY), bad):
-            code = codes.get(article.zfill(DIGITS))
-            if code is not None and self._cells[code] is None:
-                self._cells[code] = tuple(cells)
-        return np.array([cells is not None for cells in self._cells], dtype=np.bool_)
-
-    def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
-        rows = [[_text(cell) for cell in self._cells[code] or ()] for code in items]
-        columns = {name: pa.array([row[place] for row in rows], pa.string()) for place, name in enumerate(ARTICLE)}
-        paths = [[part for part in row[len(ARTICLE) :] if part] or None for row in rows]
+    def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
+        wanted = set(names)
+        articles: dict[str, dict[str, str]] = {}
+        described = (*ARTICLE.values(), *CATEGORY)
+        for _, cells in read_table(self._articles, ("article_id", *described), bad):
+            name = cells["article_id"].zfill(DIGITS)
+            if name in wanted:
+                articles.setdefault(name, {column: cells[column] for column in described})
+        rows = [articles.get(name, {}) for name in names]
+        columns = {
+            attribute: pa.array([_text(row.get(column, "")) for row in rows], pa.string())
+            for attribute, column in ARTICLE.items()
+        }
+        paths = [[part for column in CATEGORY if (part := _text(row.get(column, "")))] or None for row in rows]
         columns["category"] = pa.array(paths, pa.list_(pa.string()))
-        return np.ones(len(items), dtype=np.bool_), columns
+        return ItemTable(np.array([name in articles for name in names], dtype=np.bool_), columns)
 
-    def picture_files(self, items: list[str]) -> Iterable[Path]:
+    def picture_files(self) -> Iterable[Path]:
         return self.raw.glob("images/*/*")
 
     def _find(self, name: str) -> Path:
@@ -101,25 +98,6 @@ class HM(Source):
             if path.is_file():
                 return path
         raise DataError(f"{self.raw} has no {name}; unpack Kaggle's h-and-m-personalized-fashion-recommendations there")
-
-
-def _table(path: Path, columns: tuple[str, ...], bad: BadRecords) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """The named columns of a CSV file with a header; rows of another width are bad.
-
-    Raises:
-        DataError: a column is missing.
-    """
-    rows = read_rows(path, bad)
-    _, header = next(rows, (0, []))
-    for name in columns:
-        if name not in header:
-            raise DataError(f"{path} has no column {name!r} in its first line")
-    pick = itemgetter(*(header.index(name) for name in columns))
-    for number, row in rows:
-        if len(row) == len(header):
-            yield number, pick(row)
-        else:
-            bad.add(WRONG_COLUMNS, path, number)
 
 
 @cache

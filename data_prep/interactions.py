@@ -1,18 +1,46 @@
-"""Interactions as a reader collects them: numeric columns and the names that their codes stand for."""
+"""Interactions as readers yield them and as columns, and the records that are too many for memory."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from array import array
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from unimp_bench.records import FloatArray, IntArray
 
+CHUNK = 1 << 14
 _BATCH = 4096
+_LENGTH = 4
+
+
+class Interaction(NamedTuple):
+    """One row of a raw file.
+
+    Attributes:
+        rating: NaN where the source has none.
+        time: seconds, or whatever the source orders by.
+        line: its number in the raw file of its domain.
+        part: 0 training, 1 validation, 2 test, where the source has a split of its own.
+        review: its (summary, text), where the source has reviews.
+    """
+
+    user: str
+    item: str
+    rating: float
+    time: float
+    line: int
+    part: int | None = None
+    review: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -22,13 +50,13 @@ class Interactions:
     Attributes:
         users: (rows,) int32 codes into ``user_names``.
         items: (rows,) int32 codes into ``item_names``.
-        ratings: (rows,) float32, NaN where the source has none.
-        times: (rows,) float64 seconds, or whatever the source orders by.
-        lines: (rows,) int32 line numbers in the raw file of the user's domain.
+        ratings: (rows,) float32.
+        times: (rows,) float64.
+        lines: (rows,) int32.
         user_names: unique names; a user of two domains is two users.
         user_domains: (users,) int16 codes.
-        item_names: names in the order of first sight.
-        parts: (rows,) uint8, 0 training, 1 validation, 2 test, where the source has a split of its own.
+        item_names: names in the order of first occurrence.
+        parts: (rows,) uint8, None where the source has no split of its own.
     """
 
     users: IntArray
@@ -39,63 +67,104 @@ class Interactions:
     user_names: list[str]
     user_domains: IntArray
     item_names: list[str]
-    parts: npt.NDArray[np.uint8] | None = None
+    parts: npt.NDArray[np.uint8] | None
 
     def __len__(self) -> int:
         return len(self.users)
 
 
-class Collector:
-    """Collects interactions row by row, a domain after the other, into flat arrays."""
-
-    def __init__(self) -> None:
-        self._users, self._items, self._lines = array("i"), array("i"), array("i")
-        self._ratings, self._times = array("f"), array("d")
-        self._next_user = count().__next__
-        self._user_codes: list[defaultdict[str, int]] = []
-        self._item_codes: defaultdict[str, int] = defaultdict(count().__next__)
-        self._pending: list[tuple[str, str, float, float, int]] = []
-
-    def begin_domain(self) -> None:
-        """From here on users are those of the next domain."""
-        self._flush()
-        self._user_codes.append(defaultdict(self._next_user))
-
-    def add(self, user: str, item: str, rating: float, time: float, line: int) -> None:
-        """Append one interaction."""
-        self._pending.append((user, item, rating, time, line))
-        if len(self._pending) == _BATCH:
-            self._flush()
-
-    def finish(self, domains: tuple[str, ...]) -> Interactions:
-        """The columns, as views of the collected arrays."""
-        self._flush()
-        several = len(domains) > 1
-        names = [
-            f"{user}_{domain}" if several else user
-            for domain, codes in zip(domains, self._user_codes, strict=True)
+def collect(by_domain: Iterable[Iterator[Interaction]], domains: tuple[str, ...], reviews: Spill) -> Interactions:
+    """Read all interactions into columns, and the review of each one into ``reviews`` where there are reviews."""
+    users, items, lines = array("i"), array("i"), array("i")
+    ratings, times, parts = array("f"), array("d"), array("B")
+    next_user = count().__next__
+    user_codes: list[defaultdict[str, int]] = []
+    item_codes: defaultdict[str, int] = defaultdict(count().__next__)  # a new name takes the next code
+    for rows in by_domain:
+        user_codes.append(defaultdict(next_user))
+        while batch := tuple(islice(rows, _BATCH)):
+            names, bought, rated, moments, numbers, own, written = zip(*batch, strict=True)
+            users.extend(map(user_codes[-1].__getitem__, names))
+            items.extend(map(item_codes.__getitem__, bought))
+            ratings.extend(rated)
+            times.extend(moments)
+            lines.extend(numbers)
+            parts.extend(part for part in own if part is not None)
+            for review in written:
+                if review is not None:
+                    reviews.add(pack_review(*review))
+    sizes = [len(codes) for codes in user_codes]
+    return Interactions(
+        users=np.asarray(users),
+        items=np.asarray(items),
+        ratings=np.asarray(ratings),
+        times=np.asarray(times),
+        lines=np.asarray(lines),
+        user_names=[
+            f"{user}_{domain}" if len(domains) > 1 else user
+            for domain, codes in zip(domains, user_codes, strict=True)
             for user in codes
-        ]
-        sizes = [len(codes) for codes in self._user_codes]
-        return Interactions(
-            users=np.asarray(self._users),
-            items=np.asarray(self._items),
-            ratings=np.asarray(self._ratings),
-            times=np.asarray(self._times),
-            lines=np.asarray(self._lines),
-            user_names=names,
-            user_domains=np.repeat(np.arange(len(sizes), dtype=np.int16), sizes),
-            item_names=list(self._item_codes),
-        )
+        ],
+        user_domains=np.repeat(np.arange(len(sizes), dtype=np.int16), sizes),
+        item_names=list(item_codes),
+        parts=np.asarray(parts) if parts else None,
+    )
 
-    def _flush(self) -> None:
-        """Move the pending rows into the arrays, a column at a time: a new name takes the next code."""
-        if not self._pending:
-            return
-        users, items, ratings, times, lines = zip(*self._pending, strict=True)
-        self._users.extend(map(self._user_codes[-1].__getitem__, users))
-        self._items.extend(map(self._item_codes.__getitem__, items))
-        self._ratings.extend(ratings)
-        self._times.extend(times)
-        self._lines.extend(lines)
-        self._pending.clear()
+
+class Spill:
+    """Numbered byte records in a temporary file; memory grows by eight bytes per record.
+
+    The file has no name, so that a killed process leaves none.
+
+    Args:
+        folder: where there is room for the records; the system's temporary folder may be in memory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 20)  # noqa: SIM115 (closed by __exit__)
+        self._offsets, self._end = array("q", [0]), 0
+
+    def __enter__(self) -> Spill:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def add(self, record: bytes) -> int:
+        """Append a record and return its number."""
+        self._file.write(record)
+        self._end += len(record)
+        self._offsets.append(self._end)
+        return len(self._offsets) - 2
+
+    def read(self, numbers: IntArray) -> Iterator[bytes]:
+        """Yield the records of these numbers."""
+        self._file.flush()
+        file, offsets = self._file.fileno(), self._offsets
+        for number in numbers.tolist():
+            start = offsets[number]
+            yield os.pread(file, offsets[number + 1] - start, start)
+
+
+def pack_review(summary: str, text: str) -> bytes:
+    """The two strings of a review as one record."""
+    head = summary.encode()
+    return len(head).to_bytes(_LENGTH, "little") + head + text.encode()
+
+
+def unpack_review(record: bytes) -> tuple[str, str]:
+    """(summary, text) of a record."""
+    split = _LENGTH + int.from_bytes(record[:_LENGTH], "little")
+    return record[_LENGTH:split].decode(), record[split:].decode()
+
+
+def unpack_reviews(reviews: Spill, rows: IntArray) -> Iterator[tuple[list[str], list[str]]]:
+    """(summaries, texts) of the given rows, in chunks."""
+    for start in range(0, len(rows), CHUNK):
+        pairs = [unpack_review(record) for record in reviews.read(rows[start : start + CHUNK])]
+        yield [summary for summary, _ in pairs], [text for _, text in pairs]

@@ -1,8 +1,8 @@
 """Reader of McAuley's Amazon reviews with metadata, in the three styles of 2014, 2018 and 2023.
 
-One review file and one metadata file a domain. An item counts as described when a metadata file has a line for
-it; interactions with other items are skipped, as the UniMP authors' preprocessing does (they also drop items
-without a picture URL, which we keep, without a picture). Where several files describe an item the first one counts.
+One review file and one metadata file per domain. An item is described when a metadata file has a line for it;
+interactions with other items are skipped, as the UniMP authors' preprocessing does (they also drop items without a
+picture URL, which we keep, without a picture). Where several files describe an item the first one counts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data_prep.bad_records import BAD_RATING, BAD_TIME, MISSING_FIELD, WRONG_COLUMNS, BadRecord, BadRecords
-from data_prep.csv_rows import read_rows
-from data_prep.download.pictures import PictureLimits, fetch_pictures
-from data_prep.interactions import Collector, Interactions
-from data_prep.lines import read_lines
-from data_prep.markup import without_markup
-from data_prep.metadata import Attributes, attribute_columns, parse_json, parse_literal, picture_url
-from data_prep.source import Source
-from data_prep.spill import CHUNK, Spill, pack_review
+from data_prep.interactions import CHUNK, Interaction, Spill
+from data_prep.metadata import Product, attribute_columns, parse_json, parse_literal, without_markup
+from data_prep.raw_files import BAD_RATING, BAD_TIME, MISSING_FIELD, BadRecord, BadRecords, read_lines, read_table
+from data_prep.source import ItemAttributes, ItemTable, Source
 from unimp_bench.errors import DataError, find
 from unimp_bench.records import BoolArray, IntArray
 
@@ -43,41 +38,35 @@ class Style:
 
     reviews: re.Pattern[str]
     expected: str
-    fields: tuple[str, str, str, str]
-    texts: tuple[str, str]
-    item: str
-    ticks: int
     parse_metadata: Callable[[bytes], dict[str, Any]]
+    fields: tuple[str, str, str, str] = ("reviewerID", "asin", "overall", "unixReviewTime")
+    texts: tuple[str, str] = ("summary", "reviewText")
+    ticks_per_second: int = 1
+
+    @property
+    def item(self) -> str:
+        """The field of an item's id, in reviews and metadata."""
+        return self.fields[1]
 
 
-_FIELDS = ("reviewerID", "asin", "overall", "unixReviewTime")
 STYLES: Mapping[str, Style] = {
     "2014": Style(
         reviews=re.compile(r"reviews_(?P<domain>.+?)(_5)?\.json(\.gz)?"),
         expected="reviews_<Domain>_5.json.gz",
-        fields=_FIELDS,
-        texts=("summary", "reviewText"),
-        item="asin",
-        ticks=1,
         parse_metadata=parse_literal,
     ),
     "2018": Style(
         reviews=re.compile(r"(?!meta_|reviews_)(?P<domain>.+?)(_5)?\.json(\.gz)?"),
         expected="<Domain>_5.json.gz",
-        fields=_FIELDS,
-        texts=("summary", "reviewText"),
-        item="asin",
-        ticks=1,
         parse_metadata=parse_json,
     ),
     "2023": Style(
         reviews=re.compile(r"(?!meta_)(?P<domain>.+?)\.(jsonl|csv)(\.gz)?"),
         expected="<Domain>.jsonl.gz, or <Domain>.csv beside meta_<Domain>.jsonl.gz",
+        parse_metadata=parse_json,
         fields=("user_id", "parent_asin", "rating", "timestamp"),
         texts=("title", "text"),
-        item="parent_asin",
-        ticks=1000,
-        parse_metadata=parse_json,
+        ticks_per_second=1000,
     ),
 }
 
@@ -87,18 +76,15 @@ class McAuley(Source):
 
     Args:
         domains: those to read; all where none is named.
-        pictures: fetch the items' pictures into ``<raw>/images`` within these limits.
 
     Raises:
         DataError: no review file of the style, two of one domain, or one without its metadata.
-        UsageError: a domain is named that the folder has not.
+        UsageError: the folder lacks a named domain.
     """
 
     licence = "Amazon review data of the McAuley lab, UC San Diego; for research, see the terms of its page"
 
-    def __init__(
-        self, raw: Path, year: str, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None
-    ) -> None:
+    def __init__(self, raw: Path, year: str, domains: tuple[str, ...] = ()) -> None:
         self.name = f"mcauley-{year}"
         self.raw = raw
         self.notes = {"order": "timestamp"}
@@ -106,27 +92,18 @@ class McAuley(Source):
         self._reviews = self._find_reviews(domains)
         self.domains = tuple(self._reviews)
         self._metadata = [self._find_metadata(domain, path) for domain, path in self._reviews.items()]
-        self._picture_limits = pictures
-        self._picture_urls: dict[str, str | None] = {}
 
     def inputs(self) -> list[Path]:
         return [*self._reviews.values(), *self._metadata]
 
-    def review_file(self, domain: int) -> Path:
+    def interactions_file(self, domain: int) -> Path:
         return self._reviews[self.domains[domain]]
 
-    def interactions(self, reviews: Spill, bad: BadRecords) -> Interactions:
-        collector = Collector()
-        for path in self._reviews.values():
-            collector.begin_domain()
-            self._read_reviews(path, collector, reviews, bad)
-        return collector.finish(self.domains)
-
-    def _read_reviews(self, path: Path, collector: Collector, reviews: Spill, bad: BadRecords) -> None:
-        user_key, item_key, rating_key, time_key = self._style.fields
-        ticks = self._style.ticks
-        for number, record in _records(path, self._style, bad):
-            fields: list[Any] = [record.get(key) for key in self._style.fields]
+    def interactions(self, domain: int, bad: BadRecords) -> Iterator[Interaction]:
+        path, style = self.interactions_file(domain), self._style
+        user_key, item_key, rating_key, time_key = style.fields
+        for number, record in _records(path, style, bad):
+            fields: list[Any] = [record.get(key) for key in style.fields]
             user, item, rating, time = fields
             try:
                 _check(user, user_key)
@@ -138,86 +115,16 @@ class McAuley(Source):
                     raise BadRecord(BAD_RATING, rating_key)
                 if type(time) not in (int, float):
                     raise BadRecord(MISSING_FIELD, time_key)
-                if not 0 <= time <= LAST_TIME * ticks:
+                if not 0 <= time <= LAST_TIME * style.ticks_per_second:
                     raise BadRecord(BAD_TIME, time_key)
             except BadRecord as problem:
                 bad.add_record(problem, path, number)
                 continue
-            collector.add(user, item, rating, time / ticks, number)
-            reviews.add(pack_review(*(_review_text(record.get(key)) for key in self._style.texts)))
+            summary, text = (_review_text(record.get(key)) for key in style.texts)
+            yield Interaction(user, item, rating, time / style.ticks_per_second, number, review=(summary, text))
 
-    def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
-        self._items, self._records = items, records
-        self._record_of = np.full(len(items), -1, dtype=np.int64)
-        self._places: list[tuple[Path, int]] = []
-        wanted = {name.encode(): code for code, name in enumerate(items)}
-        for path in self._metadata:
-            for number, line in read_lines(path, bad):
-                try:
-                    code = self._item_of(line, wanted)
-                except BadRecord as problem:
-                    bad.add_record(problem, path, number)
-                    continue
-                if code is not None and self._record_of[code] < 0:
-                    self._record_of[code] = records.add(line)
-                    self._places.append((path, number))
-        found: BoolArray = self._record_of >= 0
-        return found
-
-    def _item_of(self, line: bytes, wanted: Mapping[bytes, int]) -> int | None:
-        """Code of the wanted item that a metadata line describes, or None.
-
-        A literal is costly to parse, so an item name that leads the line is taken at its word (``attributes``
-        looks again); only a line that names a wanted item elsewhere is parsed, for that may stand in a description.
-        """
-        if self._style.parse_metadata is parse_literal:
-            leading = _LEADING_ASIN.match(line)
-            if leading:
-                return wanted.get(leading.group(3))
-            mentioned = {match.group(3) for match in _ANY_ASIN.finditer(line)}
-            if mentioned and mentioned.isdisjoint(wanted):
-                return None
-        name = self._style.parse_metadata(line).get(self._style.item)
-        if not isinstance(name, str):
-            raise BadRecord(MISSING_FIELD)
-        return wanted.get(name.encode(errors="surrogatepass"))
-
-    def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
-        sound = np.ones(len(items), dtype=np.bool_)
-        chunks: list[dict[str, pa.Array]] = []
-        for start in range(0, len(items), CHUNK):
-            parsed = list(self._parse(items[start : start + CHUNK], bad))
-            sound[start : start + CHUNK] = [item is not None for item in parsed]
-            chunks.append(attribute_columns([item or Attributes.of({}) for item in parsed]))
-        for path in self._metadata:
-            bad.check(path)
-        return sound, {name: pa.concat_arrays([chunk[name] for chunk in chunks]) for name in chunks[0]}
-
-    def _parse(self, items: IntArray, bad: BadRecords) -> Iterator[Attributes | None]:
-        """Attributes of each of the items; None, and a bad line, where its record is not what it was taken for."""
-        rows = self._record_of[items]
-        for code, row, line in zip(items, rows, self._records.read(rows), strict=True):
-            try:
-                record = self._style.parse_metadata(line)
-                if record.get(self._style.item) != self._items[code]:
-                    raise BadRecord(MISSING_FIELD)
-            except BadRecord as problem:
-                bad.add_record(problem, *self._places[row])
-                yield None
-            else:
-                if self._picture_limits is not None:
-                    self._picture_urls[self._items[code]] = picture_url(record)
-                item = Attributes.of(record)
-                if item.price is None and record.get("price") not in (None, "", "None"):
-                    path, number = self._places[row]
-                    bad.add_cell(path, number, "price")
-                yield item
-
-    def picture_files(self, items: list[str]) -> Iterable[Path]:
-        if self._picture_limits is not None:
-            urls = {item: self._picture_urls[item] for item in items}
-            self.notes["pictures"] = fetch_pictures(urls, self.raw / "images", self._picture_limits)
-        return super().picture_files(items)
+    def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
+        return _Metadata.read(self._style, self._metadata, names, records, bad)
 
     def _find_reviews(self, domains: tuple[str, ...]) -> dict[str, Path]:
         found: dict[str, Path] = {}
@@ -253,48 +160,129 @@ class McAuley(Source):
         return ".jsonl" if {".jsonl", ".csv"} & set(reviews.suffixes) else ".json"
 
 
-def amazon_2014(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None) -> McAuley:
+def amazon_2014(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:
     """The reviews of 2014, whose metadata are Python literals."""
-    return McAuley(raw, "2014", domains, pictures)
+    return McAuley(raw, "2014", domains)
 
 
-def amazon_2018(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None) -> McAuley:
+def amazon_2018(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:
     """The reviews of 2018."""
-    return McAuley(raw, "2018", domains, pictures)
+    return McAuley(raw, "2018", domains)
 
 
-def amazon_2023(raw: Path, domains: tuple[str, ...] = (), pictures: PictureLimits | None = None) -> McAuley:
+def amazon_2023(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:
     """The reviews of 2023, in JSON lines with times in milliseconds."""
-    return McAuley(raw, "2023", domains, pictures)
+    return McAuley(raw, "2023", domains)
+
+
+@dataclass(frozen=True)
+class _Metadata(ItemTable):
+    """The raw lines of the items' metadata, parsed only for the items that are asked for.
+
+    Attributes:
+        names: of the items.
+        record_of: (items,) number of an item's line in ``records``, -1 where it has none.
+        places: (records,) file and line number of each.
+    """
+
+    style: Style
+    files: list[Path]
+    names: list[str]
+    records: Spill
+    record_of: IntArray
+    places: list[tuple[Path, int]]
+    bad: BadRecords
+
+    @classmethod
+    def read(cls, style: Style, files: list[Path], names: list[str], records: Spill, bad: BadRecords) -> _Metadata:
+        """Keep the first line of each of the items."""
+        record_of = np.full(len(names), -1, dtype=np.int64)
+        places: list[tuple[Path, int]] = []
+        wanted = {name.encode(): code for code, name in enumerate(names)}
+        for path in files:
+            for number, line in read_lines(path, bad):
+                try:
+                    code = _item_of(line, style, wanted)
+                except BadRecord as problem:
+                    bad.add_record(problem, path, number)
+                    continue
+                if code is not None and record_of[code] < 0:
+                    record_of[code] = records.add(line)
+                    places.append((path, number))
+        return cls(record_of >= 0, {}, style, files, names, records, record_of, places, bad)
+
+    def attributes(self, items: IntArray) -> ItemAttributes:
+        sound: BoolArray = np.ones(len(items), dtype=np.bool_)
+        chunks: list[dict[str, pa.Array]] = []
+        urls: list[str | None] = []
+        for start in range(0, len(items), CHUNK):
+            parsed = list(self._parse(items[start : start + CHUNK]))
+            sound[start : start + CHUNK] = [product is not None for product in parsed]
+            products = [product or Product() for product in parsed]
+            urls += [product.picture_url for product in products]
+            chunks.append(attribute_columns(products))
+        for path in self.files:
+            self.bad.check(path)
+        columns = {name: pa.concat_arrays([chunk[name] for chunk in chunks]) for name in chunks[0]}
+        return ItemAttributes(columns, sound, tuple(urls))
+
+    def _parse(self, items: IntArray) -> Iterator[Product | None]:
+        """Each of the items; None, and a bad line, where its record is not what it was taken for."""
+        rows = self.record_of[items]
+        for code, row, line in zip(items, rows, self.records.read(rows), strict=True):
+            path, number = self.places[row]
+            try:
+                record = self.style.parse_metadata(line)
+                if record.get(self.style.item) != self.names[code]:
+                    raise BadRecord(MISSING_FIELD)
+            except BadRecord as problem:
+                self.bad.add_record(problem, path, number)
+                yield None
+                continue
+            product = Product.of(record)
+            if product.price is None and record.get("price") not in (None, "", "None"):
+                self.bad.add_cell(path, number, "price")
+            yield product
+
+
+def _item_of(line: bytes, style: Style, wanted: Mapping[bytes, int]) -> int | None:
+    """Code of the wanted item that a metadata line describes, or None.
+
+    A literal is costly to parse, so an item name at the beginning of the line is trusted here and checked when the
+    item's attributes are parsed; elsewhere it may be part of a description, so that the line is parsed.
+    """
+    if style.parse_metadata is parse_literal:
+        leading = _LEADING_ASIN.match(line)
+        if leading:
+            return wanted.get(leading.group(3))
+        mentioned = {match.group(3) for match in _ANY_ASIN.finditer(line)}
+        if mentioned and mentioned.isdisjoint(wanted):
+            return None
+    name = style.parse_metadata(line).get(style.item)
+    if not isinstance(name, str):
+        raise BadRecord(MISSING_FIELD)
+    return wanted.get(name.encode(errors="surrogatepass"))
 
 
 def _records(path: Path, style: Style, bad: BadRecords) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number of the line, record) of the reviews, JSON lines or a table of theirs; what is neither is a bad line.
+    """(number of the line, record) of the reviews, JSON lines or CSV; anything else is a bad line.
 
     Raises:
-        DataError: a table lacks a column.
+        DataError: a CSV file lacks a column.
     """
-    if ".csv" not in path.suffixes:
-        for number, line in read_lines(path, bad):
-            try:
-                yield number, parse_json(line)
-            except BadRecord as problem:
-                bad.add_record(problem, path, number)
+    if ".csv" in path.suffixes:
+        for number, cells in read_table(path, style.fields, bad):
+            record: dict[str, Any] = dict(cells)
+            for name in style.fields[2:]:
+                with contextlib.suppress(ValueError):  # what is no number remains text, which is rejected later
+                    record[name] = float(record[name])
+            yield number, record
         return
-    rows = read_rows(path, bad)
-    _, header = next(rows, (0, []))
-    for name in style.fields:
-        if name not in header:
-            raise DataError(f"{path} has no column {name!r} in its first line")
-    for number, row in rows:
-        if len(row) != len(header):
-            bad.add(WRONG_COLUMNS, path, number)
-            continue
-        record: dict[str, Any] = dict(zip(header, row, strict=True))
-        for name in style.fields[2:]:
-            with contextlib.suppress(ValueError):  # what is no number stays a text, which is none either
-                record[name] = float(record[name])
-        yield number, record
+    for number, line in read_lines(path, bad):
+        try:
+            yield number, parse_json(line)
+        except BadRecord as problem:
+            bad.add_record(problem, path, number)
 
 
 def _check(name: object, key: str) -> None:
@@ -304,5 +292,5 @@ def _check(name: object, key: str) -> None:
 
 
 def _review_text(value: object) -> str:
-    """A review as its reader sees it; what a tag parts stays parted, for sentences end there."""
+    """A review as its reader sees it; text on both sides of a tag stays apart, since sentences end there."""
     return without_markup(value, gap="\n") if type(value) is str else ""

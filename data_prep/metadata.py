@@ -1,8 +1,9 @@
-"""Attributes of an item from a McAuley metadata record, in the words of 2014, 2018 and 2023."""
+"""An item's attributes from a McAuley metadata record of 2014, 2018 or 2023, as text without markup."""
 
 from __future__ import annotations
 
 import ast
+import html
 import math
 import re
 import warnings
@@ -12,28 +13,38 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from data_prep.bad_records import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, NOT_UTF8, BadRecord
-from data_prep.markup import without_markup
+from data_prep.raw_files import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, NOT_UTF8, BadRecord
 
 MAX_LITERAL = 1 << 18
-"""Bytes of the longest literal that is parsed: a parser's tree takes a few hundred times as much memory."""
+"""Maximum length of a literal in bytes: the parser's tree takes a few hundred times as much memory."""
 
 _PRICE = re.compile(r"(?:from )?\$? ?(\d[\d,]*(?:\.\d+)?)(?: ?- ?\$? ?\d[\d,]*(?:\.\d+)?)?")
 _SCRIPT = "getTime"  # some titles of 2018 hold a script of the page instead of a title
+_TAG = re.compile(r"</?[A-Za-z!][^<>]{0,500}>|\[\[[A-Z]+:[^\[\]]{0,100}\]\]")
+"""HTML, and the placeholder of a video (``[[VIDEOID:...]]``)."""
+
+_TYPES = {
+    "title": pa.string(),
+    "brand": pa.string(),
+    "category": pa.list_(pa.string()),
+    "price": pa.float64(),
+    "description": pa.string(),
+}
 
 
 @dataclass(frozen=True)
-class Attributes:
+class Product:
     """One item. Missing is None."""
 
-    title: str | None
-    brand: str | None
-    category: list[str] | None
-    price: float | None
-    description: str | None
+    title: str | None = None
+    brand: str | None = None
+    category: list[str] | None = None
+    price: float | None = None
+    description: str | None = None
+    picture_url: str | None = None
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> Attributes:
+    def of(cls, record: dict[str, Any]) -> Product:
         """From a parsed record of any of the three years."""
         category = record.get("categories", record.get("category"))
         if isinstance(category, list) and category and isinstance(category[0], list):
@@ -44,11 +55,12 @@ class Attributes:
             category=_path(category) or _path(record.get("main_category")),
             price=parse_price(record.get("price")),
             description=_text(record.get("description")),
+            picture_url=picture_url(record),
         )
 
 
 def picture_url(record: dict[str, Any]) -> str | None:
-    """The address of an item's first picture in a record of any of the three years, the largest where several are."""
+    """The address of an item's first picture in a record of any of the three years, in the largest size."""
     candidates = [record.get("imUrl")]  # 2014
     candidates += [_first(record.get(key)) for key in ("imageURLHighRes", "imageURL")]  # 2018
     images = _first(record.get("images"))  # 2023
@@ -56,18 +68,16 @@ def picture_url(record: dict[str, Any]) -> str | None:
     return next((url for url in candidates if isinstance(url, str) and url), None)
 
 
-def attribute_columns(items: list[Attributes]) -> dict[str, pa.Array]:
-    """One column an attribute."""
-    types = {"title": pa.string(), "brand": pa.string(), "category": pa.list_(pa.string())}
-    types |= {"price": pa.float64(), "description": pa.string()}
-    return {name: pa.array([getattr(item, name) for item in items], kind) for name, kind in types.items()}
+def attribute_columns(products: list[Product]) -> dict[str, pa.Array]:
+    """One column per attribute."""
+    return {name: pa.array([getattr(each, name) for each in products], kind) for name, kind in _TYPES.items()}
 
 
 def parse_json(line: bytes) -> dict[str, Any]:
     """A JSON object, strictly: no NaN, no lone surrogates.
 
     Raises:
-        BadRecord: it is none.
+        BadRecord: anything else.
     """
     try:
         record = orjson.loads(line)
@@ -82,7 +92,7 @@ def parse_literal(line: bytes) -> dict[str, Any]:
     """A Python literal of a dict; nothing in it is evaluated.
 
     Raises:
-        BadRecord: it is none, or it is too long or too deep to be parsed safely.
+        BadRecord: anything else, or too long or too deep to be parsed safely.
     """
     if len(line) > MAX_LITERAL:
         raise BadRecord(INVALID_LITERAL)
@@ -106,10 +116,10 @@ def parse_literal(line: bytes) -> dict[str, Any]:
 
 
 def _requoted(line: bytes) -> bytes | None:
-    """The literal in JSON's quotes, where that says the same; JSON is parsed fifty times as fast as Python.
+    """The literal with JSON's quotes, where that is equivalent; JSON is parsed fifty times as fast as Python.
 
     Without backslashes a string ends at the next quote of its kind. So where each stretch outside double quotes has
-    its single quotes in pairs, those pairs delimit strings, and no double quote stands inside one of them.
+    its single quotes in pairs, those pairs delimit strings, and no double quote is inside one of them.
     """
     stretches = line.split(b'"')
     outside = stretches[::2]
@@ -120,7 +130,7 @@ def _requoted(line: bytes) -> bytes | None:
 
 
 def parse_price(value: object) -> float | None:
-    """Dollars from a number or from "$1,234.56"; of a range the lower end; anything else is missing."""
+    """Dollars from a number or from "$1,234.56"; the lower end of a range; anything else is missing."""
     if isinstance(value, str):
         match = _PRICE.fullmatch(value.strip())
         value = float(match.group(1).replace(",", "")) if match else None
@@ -150,3 +160,17 @@ def _path(value: object) -> list[str] | None:
     """A category path; 2023 has single names as well."""
     parts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     return [text for part in parts if isinstance(part, str) and (text := _text(part))] or None
+
+
+def without_markup(text: str, gap: str = " ") -> str:
+    """A text as its reader sees it, with ``gap`` for each tag and entities decoded.
+
+    Some releases hold markup that was encoded once more (``&lt;br /&gt;``, ``&amp;#34;``): decoding is repeated until
+    nothing changes. Each step makes the text shorter, so it ends.
+    """
+    while "<" in text or "&" in text or "[[" in text:
+        bare = html.unescape(_TAG.sub(gap, text))
+        if bare == text:
+            break
+        text = bare
+    return text

@@ -2,7 +2,7 @@
 
 ``train.json``, ``val.json`` and ``test.json`` hold the interactions, ``{"<user>": [<item>, ...], ...}``, and are the
 set's public split; ``item_attribute.csv`` has lines ``id,year,title`` and no header; posters are ``<id>.jpg``. The
-files may lie in sub-folders, as the release's archives have them. Its pickles (``train_mat``, ``augmented_*``) are not
+files may be in sub-folders, as in the release's archives. Its pickles (``train_mat``, ``augmented_*``) are not
 read: the JSON files hold the same interactions.
 """
 
@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
-from data_prep.bad_records import MISSING_FIELD, WRONG_COLUMNS, BadRecords
-from data_prep.csv_rows import read_rows
-from data_prep.interactions import Collector, Interactions
-from data_prep.source import Source
-from data_prep.spill import Spill
+from data_prep.interactions import Interaction, Spill
+from data_prep.raw_files import MISSING_FIELD, WRONG_COLUMNS, BadRecords, read_rows
+from data_prep.source import ItemTable, Source
 from unimp_bench.corpus.writer import TEST, TRAINING, VALIDATION
 from unimp_bench.errors import DataError
-from unimp_bench.records import BoolArray, IntArray
 
 PARTS = {"train.json": TRAINING, "val.json": VALIDATION, "test.json": TEST}
 ATTRIBUTES = "item_attribute.csv"
@@ -35,7 +31,7 @@ class Netflix(Source):
     """One domain; an interaction has neither time nor rating, so the order is that of the files.
 
     Raises:
-        DataError: a file is missing, or there twice.
+        DataError: a file is missing or present twice.
     """
 
     name = "netflix"
@@ -51,42 +47,37 @@ class Netflix(Source):
     def inputs(self) -> list[Path]:
         return [*self._parts, self._attributes]
 
-    def review_file(self, domain: int) -> Path:
+    def interactions_file(self, domain: int) -> Path:
         return next(iter(self._parts))
 
-    def interactions(self, reviews: Spill, bad: BadRecords) -> Interactions:
-        collector, parts = Collector(), bytearray()
-        collector.begin_domain()
+    def interactions(self, domain: int, bad: BadRecords) -> Iterator[Interaction]:
+        number = 0
         for path, part in self._parts.items():
             for user, items in _read_lists(path).items():
                 for item in items:
-                    parts.append(part)
-                    collector.add(user, str(item), math.nan, len(parts), len(parts))
-        bad.end_of_file(self.review_file(0), len(parts))
-        return replace(collector.finish(self.domains), parts=np.frombuffer(parts, np.uint8))
+                    number += 1
+                    yield Interaction(user, str(item), math.nan, number, number, part)
+        bad.end_of_file(self.interactions_file(domain), number)
 
-    def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
-        self._items, self._cells = items, dict[str, tuple[str, str]]()
+    def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
+        found: dict[str, tuple[str, str]] = {}
         for number, row in read_rows(self._attributes, bad):
             if len(row) < 3:
                 bad.add(WRONG_COLUMNS, self._attributes, number)
             elif not row[0].isdecimal():
                 bad.add(MISSING_FIELD, self._attributes, number, "id")
             else:  # the Netflix Prize does not quote a title that has commas
-                self._cells.setdefault(row[0], (row[1], ",".join(row[2:])))
+                found.setdefault(row[0], (row[1], ",".join(row[2:])))
                 if row[1].strip() and _year(row[1]) is None:
                     bad.add_cell(self._attributes, number, "year")
-        return np.array([item in self._cells for item in items], dtype=np.bool_)
-
-    def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
-        cells = [self._cells[self._items[code]] for code in items]
+        cells = [found.get(name, ("", "")) for name in names]
         columns = {
             "title": pa.array([" ".join(title.split()) or None for _, title in cells], pa.string()),
             "year": pa.array([_year(year) for year, _ in cells], pa.string()),
         }
-        return np.ones(len(items), dtype=np.bool_), columns
+        return ItemTable(np.array([name in found for name in names], dtype=np.bool_), columns)
 
-    def picture_files(self, items: list[str]) -> Iterable[Path]:
+    def picture_files(self) -> Iterable[Path]:
         return self.raw.rglob("*")
 
     def _find(self, name: str) -> Path:
@@ -102,7 +93,7 @@ def _read_lists(path: Path) -> dict[str, list[int]]:
     """The items of each user.
 
     Raises:
-        DataError: not JSON, or of another form.
+        DataError: not JSON, or of another structure.
     """
     try:
         lists = orjson.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
@@ -116,6 +107,6 @@ def _read_lists(path: Path) -> dict[str, list[int]]:
 
 
 def _year(cell: str) -> str | None:
-    """A year as words, for it is no amount; pandas writes 2003.0 where others are missing."""
+    """A year as text, since it is not an amount; pandas writes 2003.0 where others are missing."""
     digits = cell.strip().removesuffix(".0")
     return digits if digits.isdecimal() else None

@@ -1,9 +1,9 @@
-"""The one way from raw interactions to a corpus, whatever they were read from.
+"""From raw interactions to a corpus, the same for all sources.
 
 Skip interactions with undescribed items, keep the earliest interaction of each user and item unless repeats are wanted,
-take the k-core, order each user's rows by (time, place in the file), or by (part, time, place) where the source has a
-split of its own, number users and items by name, draw the held-out users, and write. The result depends on the inputs
-and the options alone.
+take the k-core, order each user's rows by (time, position in the file), or by (time, part, position) where the source
+has a split of its own, number users and items by name, draw the held-out users, and write. The result depends on the
+inputs and the options alone.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data_prep.bad_records import NO_METADATA, BadRecords
-from data_prep.cleaning import draw_held_out, first_of_each_pair, k_core, number_by_name
+from data_prep.cleaning import BuildOptions, draw_held_out, first_of_each_pair, k_core, number_by_name
+from data_prep.explanations import Rows, write_explanations
 from data_prep.explanations.sentires import Extracted, extract, find_files
-from data_prep.explanations.writing import Rows, write_explanations
-from data_prep.interactions import Interactions
-from data_prep.options import BuildOptions
-from data_prep.pictures import add_pictures
-from data_prep.source import Source
-from data_prep.spill import Spill, unpack_reviews
+from data_prep.interactions import Interactions, Spill, collect, unpack_reviews
+from data_prep.pictures import PictureLimits, add_pictures, fetch_pictures
+from data_prep.raw_files import NO_METADATA, BadRecords
+from data_prep.source import ItemAttributes, Source
 from unimp_bench.corpus import CorpusWriter, Manifest
 from unimp_bench.corpus.manifest import file_entry
 from unimp_bench.errors import DataError
+from unimp_bench.ragged import offsets_of
 from unimp_bench.records import BoolArray, Histories, IntArray
 
 PART_NAMES = ("training", "validation", "test")
@@ -40,7 +39,7 @@ class _Kept:
     """What cleaning leaves: rows of the raw interactions in file order, and the attributes of their items by name."""
 
     rows: IntArray
-    attributes: dict[str, pa.Array]
+    items: ItemAttributes
     removed: dict[str, int]
 
 
@@ -51,12 +50,14 @@ def run_pipeline(
     synthetic: bool = False,
     finishing: Finishing | None = None,
     sentires: Path | None = None,
+    pictures: PictureLimits | None = None,
 ) -> Manifest:
     """Build the corpus ``folder`` from a source.
 
     Args:
-        sentires: a folder of explanations that the Sentires toolkit extracted.
         finishing: called with the writer and the names of users and items before the corpus is closed.
+        sentires: a folder of explanations that the Sentires toolkit extracted.
+        pictures: fetch the pictures that the source names by address into its folder first, within these limits.
 
     Raises:
         DataError: the raw files are unreadable, too bad, or leave nothing.
@@ -71,17 +72,20 @@ def run_pipeline(
         Spill(writer.work) as records,
         Spill(writer.work) as sentences,
     ):
-        raw = source.interactions(reviews, bad)
+        by_domain = (source.interactions(code, bad) for code in range(len(source.domains)))
+        raw = collect(by_domain, source.domains, reviews)
         extracted = extract(files, source.domains, raw, sentences) if files else None
         kept = _clean(source, raw, records, options, bad)
-        users, items, explanations = _write_tables(writer, source, raw, kept, reviews, extracted, options, bad)
+        tables = _Tables(writer, source, raw, kept, options, bad)
+        tables.write_users_and_items(pictures)
+        tables.write_interactions(reviews, extracted)
         if finishing is not None:
-            finishing(writer, users, items)
+            finishing(writer, tables.user_names, tables.item_names)
         return writer.finish(
             source=source.name,
             licence=source.licence,
             synthetic=synthetic,
-            options=_report(options, source, raw, kept, explanations),
+            options=_report(options, source, raw, kept, tables),
             inputs={path.name: file_entry(path).sha256 for path in (*source.inputs(), *files.values())},
             domains=source.domains,
             new_domains=options.new_domains or (),
@@ -91,34 +95,33 @@ def run_pipeline(
 
 
 def _clean(source: Source, raw: Interactions, records: Spill, options: BuildOptions, bad: BadRecords) -> _Kept:
-    described = source.described(raw.item_names, records, bad)
+    table = source.items(raw.item_names, records, bad)
+    described = table.described.copy()
     if len(raw) and not described.any():
         names = ", ".join(repr(name[:40]) for name in raw.item_names[:3])
         raise DataError(
-            f"{source.raw}: no line of the items' files describes an item of the interactions, whose ids are such as "
-            f"{names}; check that the files belong together and write ids in one way"
+            f"{source.raw}: no line of the item files describes an item of the interactions, whose ids are such as "
+            f"{names}; check that the files belong together and use the same ids"
         )
     rows = _skip_undescribed(source, raw, np.arange(len(raw)), described, bad)
-    removed = {"duplicates": 0}
+    duplicates = 0
     if not options.repeats:
         unique = rows[first_of_each_pair(raw.users[rows], raw.items[rows], raw.times[rows])]
-        removed = {"duplicates": len(rows) - len(unique)}
-        rows = unique
+        duplicates, rows = len(rows) - len(unique), unique
     while True:
         core = rows[k_core(raw.users[rows], raw.items[rows], options.user_core, options.item_core)]
         if not len(core):
             raise DataError(
-                f"nothing of {source.raw} is left in the core of {options.user_core} interactions a user and "
-                f"{options.item_core} an item; ask for a smaller core"
+                f"nothing of {source.raw} is left in the core of {options.user_core} interactions per user and "
+                f"{options.item_core} per item; choose a smaller core"
             )
         items, _ = number_by_name(raw.items[core], raw.item_names)
-        sound, attributes = source.attributes(items, bad)
-        if sound.all():
-            break
+        attributes = table.attributes(items)
+        if attributes.sound.all():
+            return _Kept(core, attributes, {"duplicates": duplicates, "outside the core": len(rows) - len(core)})
         # Metadata are parsed for kept items only, so some turn out bad here; without them the core is smaller.
-        described[items] = sound
+        described[items] = attributes.sound
         rows = _skip_undescribed(source, raw, rows, described, bad)
-    return _Kept(core, attributes, removed | {"outside the core": len(rows) - len(core)})
 
 
 def _skip_undescribed(
@@ -129,80 +132,88 @@ def _skip_undescribed(
     skipped = rows[~good]
     domain_of = raw.user_domains[raw.users[skipped]]
     for domain in np.unique(domain_of):
-        path = source.review_file(int(domain))
-        bad.add_all(NO_METADATA, path, raw.lines[skipped[domain_of == domain]].tolist())
+        path = source.interactions_file(int(domain))
+        for line in raw.lines[skipped[domain_of == domain]].tolist():
+            bad.add(NO_METADATA, path, line)
         bad.check(path)
     return rows[good]
 
 
-def _write_tables(
-    writer: CorpusWriter,
-    source: Source,
-    raw: Interactions,
-    kept: _Kept,
-    reviews: Spill,
-    extracted: Extracted | None,
-    options: BuildOptions,
-    bad: BadRecords,
-) -> tuple[list[str], list[str], dict[str, object]]:
-    """Write users, items with pictures, interactions, reviews and explanations.
+class _Tables:
+    """Numbers the users and items of the kept interactions and writes the tables of a corpus.
 
-    Returns the names of users and items, and where the explanations come from.
+    Attributes:
+        notes: facts for the manifest.
+        explanations: where they come from, by domain.
     """
-    user_codes, users = number_by_name(raw.users[kept.rows], raw.user_names)
-    item_codes, items = number_by_name(raw.items[kept.rows], raw.item_names)
-    user_names = [raw.user_names[code] for code in user_codes]
-    item_names = [raw.item_names[code] for code in item_codes]
-    user_domains = raw.user_domains[user_codes]
-    item_domains = np.full(len(item_names), len(source.domains), dtype=np.int16)
-    np.minimum.at(item_domains, items, user_domains[users])
 
-    training = ~np.isin(user_domains, [source.domains.index(name) for name in options.new_domains or ()])
-    held_out = draw_held_out(user_names, training, options.held_out, options.seed)
-    writer.users(user_names, [source.domains[code] for code in user_domains], held_out)
-    unnamed = add_pictures(writer, source.picture_files(item_names), item_names, bad)
-    if unnamed:
-        source.notes["pictures of no item"] = unnamed
-    writer.items(item_names, [source.domains[code] for code in item_domains], kept.attributes)
+    def __init__(
+        self,
+        writer: CorpusWriter,
+        source: Source,
+        raw: Interactions,
+        kept: _Kept,
+        options: BuildOptions,
+        bad: BadRecords,
+    ) -> None:
+        self._writer, self._source, self._raw, self._kept, self._options = writer, source, raw, kept, options
+        self._bad = bad
+        user_codes, self._users = number_by_name(raw.users[kept.rows], raw.user_names)
+        item_codes, self._items = number_by_name(raw.items[kept.rows], raw.item_names)
+        self.user_names = [raw.user_names[code] for code in user_codes]
+        self.item_names = [raw.item_names[code] for code in item_codes]
+        self._user_domains = raw.user_domains[user_codes]
+        self.notes: dict[str, object] = {}
+        self.explanations: dict[str, object] = {}
 
-    parts = None if raw.parts is None else raw.parts[kept.rows]
-    keys = (raw.times[kept.rows], users) if parts is None else (raw.times[kept.rows], parts, users)
-    order = np.lexsort(keys)  # stable: at equal times the place in the file decides
-    rows = kept.rows[order]
-    lengths = np.bincount(users, minlength=len(user_names))
-    writer.histories(
-        Histories(
-            offsets=np.concatenate([[0], np.cumsum(lengths)]),
-            items=items[order],
-            ratings=raw.ratings[rows],
-            times=np.floor(raw.times[rows]).astype(np.int64),
-        )
-    )
-    if parts is not None:
-        writer.parts(parts[order])
-        sizes = zip(PART_NAMES, np.bincount(parts, minlength=len(PART_NAMES)).tolist(), strict=True)
-        source.notes["public split"] = dict(sizes)
-    if len(reviews):
-        writer.reviews(unpack_reviews(reviews, rows))
-    explanations: dict[str, object] = {}
-    if len(reviews) or extracted:
-        titles = kept.attributes.get("title")
-        if titles is None or not pa.types.is_string(titles.type):
-            titles = pa.nulls(len(item_names), pa.string())
-        corpus_rows = Rows(rows, items[order], user_domains[users[order]])
-        explanations = write_explanations(writer, corpus_rows, titles, reviews, extracted, source.domains)
-    return user_names, item_names, explanations
+    def write_users_and_items(self, pictures: PictureLimits | None) -> None:
+        """Write users, pictures and items; an item of several domains belongs to the first."""
+        domains, options = self._source.domains, self._options
+        item_domains = np.full(len(self.item_names), len(domains), dtype=np.int16)
+        np.minimum.at(item_domains, self._items, self._user_domains[self._users])
+        training = ~np.isin(self._user_domains, [domains.index(name) for name in options.new_domains or ()])
+        held_out = draw_held_out(self.user_names, training, options.held_out, options.seed)
+        self._writer.users(self.user_names, [domains[code] for code in self._user_domains], held_out)
+        if pictures is not None:
+            urls = dict(zip(self.item_names, self._kept.items.picture_urls, strict=True))
+            self.notes["pictures"] = fetch_pictures(urls, self._source.raw / "images", pictures)
+        unnamed = add_pictures(self._writer, self._source.picture_files(), self.item_names, self._bad)
+        if unnamed:
+            self.notes["pictures of no item"] = unnamed
+        self._writer.items(self.item_names, [domains[code] for code in item_domains], self._kept.items.columns)
+
+    def write_interactions(self, reviews: Spill, extracted: Extracted | None) -> None:
+        """Write histories, the public split, reviews and explanations."""
+        raw, kept, writer = self._raw, self._kept, self._writer
+        parts = None if raw.parts is None else raw.parts[kept.rows]
+        times = raw.times[kept.rows]
+        # A stable sort: at equal times the position in the file decides.
+        order = np.lexsort((times, self._users) if parts is None else (times, parts, self._users))
+        rows, items = kept.rows[order], self._items[order]
+        offsets = offsets_of(np.bincount(self._users, minlength=len(self.user_names)))
+        writer.histories(Histories(offsets, items, raw.ratings[rows], np.floor(raw.times[rows]).astype(np.int64)))
+        if parts is not None:
+            writer.parts(parts[order])
+            sizes = np.bincount(parts, minlength=len(PART_NAMES)).tolist()
+            self.notes["public split"] = dict(zip(PART_NAMES, sizes, strict=True))
+        if len(reviews):
+            writer.reviews(unpack_reviews(reviews, rows))
+        if len(reviews) or extracted:
+            titles = kept.items.columns.get("title")
+            if titles is None or not pa.types.is_string(titles.type):
+                titles = pa.nulls(len(self.item_names), pa.string())
+            explained = Rows(rows, items, self._user_domains[self._users[order]])
+            domains = self._source.domains
+            self.explanations = write_explanations(writer, explained, titles, reviews, extracted, domains)
 
 
-def _report(
-    options: BuildOptions, source: Source, raw: Interactions, kept: _Kept, explanations: dict[str, object]
-) -> dict[str, Any]:
-    """The manifest's account of the build: the options, what reading noted, and what each rule removed or merged."""
+def _report(options: BuildOptions, source: Source, raw: Interactions, kept: _Kept, tables: _Tables) -> dict[str, Any]:
+    """What the manifest says of the build: the options, notes on the reading, and what each rule removed or merged."""
     chosen = dataclasses.asdict(options) | {"new_domains": list(options.new_domains or ())}
     removed: dict[str, Any] = {"removed": kept.removed}
     if len(source.domains) > 1:
         seen = np.stack([raw.items[kept.rows], raw.user_domains[raw.users[kept.rows]]])
         _, domains_of_items = np.unique(np.unique(seen, axis=1)[0], return_counts=True)
         removed["items of several domains"] = int((domains_of_items > 1).sum())
-    explained = {"explanations": explanations} if explanations else {}
-    return chosen | source.notes | removed | explained
+    explained = {"explanations": tables.explanations} if tables.explanations else {}
+    return chosen | source.notes | tables.notes | removed | explained

@@ -1,28 +1,66 @@
-"""What a reader must be for the pipeline to build a corpus from it."""
+"""The contract of a reader: what the pipeline takes from a folder of raw files, in this order.
+
+First the interactions of each domain, then a table of the items that occur in them, then the attributes of the items
+that are kept, and their pictures.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from data_prep.bad_records import BadRecords
-from data_prep.interactions import Interactions
-from data_prep.spill import Spill
+from data_prep.interactions import Interaction, Spill
+from data_prep.raw_files import BadRecords
 from unimp_bench.records import BoolArray, IntArray
 
 
+@dataclass(frozen=True)
+class ItemAttributes:
+    """Attributes of some items.
+
+    Attributes:
+        columns: one value per item.
+        sound: (items,) false where an item's metadata turn out bad.
+        picture_urls: the address of each item's picture, None where it has none; empty where the source names none.
+    """
+
+    columns: dict[str, pa.Array]
+    sound: BoolArray
+    picture_urls: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """The metadata of the items of all interactions; a source whose metadata are too large for memory subclasses it.
+
+    Attributes:
+        described: (items,) which of them have metadata.
+        columns: attributes, (items,) each.
+    """
+
+    described: BoolArray
+    columns: dict[str, pa.Array]
+
+    def attributes(self, items: IntArray) -> ItemAttributes:
+        """Attributes of the items of these codes, in the given order."""
+        taken = {name: column.take(pa.array(items)) for name, column in self.columns.items()}
+        return ItemAttributes(taken, np.ones(len(items), dtype=np.bool_))
+
+
 class Source(ABC):
-    """One folder of raw files, read once: ``interactions``, then ``described``, then ``attributes``.
+    """One folder of raw files.
 
     Attributes:
         name: of the format, for the manifest.
         licence: one line on the terms of the data.
         raw: the folder.
         domains: names, in the order of their codes.
-        notes: facts about the reading for the manifest.
+        notes: facts about the reading for the manifest, complete once the item table is read.
     """
 
     name: str
@@ -36,21 +74,17 @@ class Source(ABC):
         """All raw files but pictures."""
 
     @abstractmethod
-    def interactions(self, reviews: Spill, bad: BadRecords) -> Interactions:
-        """Read all interactions; a source with reviews adds one record to ``reviews`` for each of them."""
+    def interactions_file(self, domain: int) -> Path:
+        """The file in which the lines of a domain's interactions are numbered."""
 
     @abstractmethod
-    def described(self, items: list[str], records: Spill, bad: BadRecords) -> BoolArray:
-        """Which of the items have metadata, (items,) bool; ``records`` takes what ``attributes`` will parse."""
+    def interactions(self, domain: int, bad: BadRecords) -> Iterator[Interaction]:
+        """Read the interactions of a domain in file order."""
 
     @abstractmethod
-    def attributes(self, items: IntArray, bad: BadRecords) -> tuple[BoolArray, dict[str, pa.Array]]:
-        """Attributes of some of the items, in the given order; false where an item's metadata turns out bad."""
+    def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
+        """Read the metadata of the items of these names; ``records`` is for what should not be held in memory."""
 
-    @abstractmethod
-    def review_file(self, domain: int) -> Path:
-        """The file that the lines of a domain's interactions number."""
-
-    def picture_files(self, items: list[str]) -> Iterable[Path]:
-        """The files whose stems name items; called once, after ``attributes``, with the items that stay."""
+    def picture_files(self) -> Iterable[Path]:
+        """The picture files, whose stems name items."""
         return self.raw.glob("images/*")

@@ -1,4 +1,4 @@
-"""Sets the size of each domain of a corpus beside Table 5 of the UniMP paper (ICLR 2024, appendix A.1)."""
+"""Compares the size of each domain of a corpus with Table 5 of the UniMP paper (ICLR 2024, appendix A.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unimp_bench.corpus import Corpus
 
 @dataclass(frozen=True)
 class Size:
-    """How much a domain holds; an item of two domains counts in both."""
+    """The size of a domain; an item of two domains counts in both."""
 
     users: int
     items: int
@@ -36,7 +36,7 @@ _HEADS = ("domain", "users", "paper", "", "items", "paper", "", "interactions", 
 def domain_sizes(corpus: Corpus) -> dict[str, Size]:
     """The size of each domain, in the order of their codes."""
     histories, users = corpus.histories, corpus.users
-    lengths = np.diff(histories.offsets)
+    lengths = histories.lengths()
     row_domains = np.repeat(users.domains, lengths)
     return {
         name: Size(
@@ -59,18 +59,14 @@ def table5(corpus: Corpus) -> str | None:
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    """The first cell to the left, the numbers to the right."""
-    name, *numbers = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-    return [row[0].ljust(len(name)), *numbers]
+    """The first cell left-aligned, the numbers right-aligned."""
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
 
 
 def _row(name: str, ours: Size) -> tuple[str, ...]:
     paper = PAPER.get(RENAMED.get(name, name))
     cells = [name]
-    for count, stated in (
-        (ours.users, paper and paper.users),
-        (ours.items, paper and paper.items),
-        (ours.interactions, paper and paper.interactions),
-    ):
+    for field in ("users", "items", "interactions"):
+        count, stated = getattr(ours, field), getattr(paper, field, None)
         cells += [f"{count:,}", f"{stated:,}" if stated else "-", f"{count / stated - 1:+.1%}" if stated else ""]
     return tuple(cells)

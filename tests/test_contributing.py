@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from data_prep import CorpusCard
-from data_prep.build import build_corpus
-from data_prep.options import BuildOptions
+from data_prep.build import BuildOptions, build_corpus
 from unimp_bench import registry
 from unimp_bench.contracts import ModelCard, TaskCard
 from unimp_bench.corpus import Corpus

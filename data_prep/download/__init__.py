@@ -1,5 +1,5 @@
-"""Fetching raw files and pictures over HTTP, from servers that stall, cut off, redirect and lie.
+"""Fetching raw files and pictures over HTTP, from servers that stall, disconnect, redirect and misreport.
 
-``http`` makes one GET, ``transfer`` brings one file, ``releases`` knows what is where, ``pictures`` brings many small
-files, and ``addresses`` says which hosts they may come from.
+``http`` makes one GET and retries, ``transfer`` brings one file, ``releases`` lists the files of the public data sets;
+``data_prep.pictures`` fetches many small files.
 """

@@ -1,72 +1,114 @@
-"""One GET with its redirects, and how a failure is to be taken: for good, or to be tried again.
+"""One GET with its redirects, the retry policy, and the check that an address is public.
 
-Built on urllib3: it says when a body is shorter than announced, and it alone of the usual libraries connects to an
-address that was chosen beforehand (``addresses``).
+Built on urllib3: it detects a body that is shorter than announced, and it alone of the usual libraries connects to a
+given IP address. Addresses found in metadata are untrusted and may lead to the public internet only (``PublicSend``).
 """
 
 from __future__ import annotations
 
 import random
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
-from urllib3.util import Retry, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InvalidHeader,
+    LocationValueError,
+    NewConnectionError,
+)
+from urllib3.util import Retry, Timeout, Url, parse_url
 
 from unimp_bench import __version__
 
-BUSY = (408, 425, 429)
-"""Answers below 500 that ask to come again."""
+TRANSIENT_STATUS = (408, 425, 429)
+"""Responses below 500 that invite a retry."""
 
 HEADERS = {"User-Agent": f"unimp-bench/{__version__}", "Accept-Encoding": "identity"}
+NAT64 = IPv6Network("64:ff9b::/96")
 Send = Callable[[str, Mapping[str, str], Timeout], urllib3.BaseHTTPResponse]
+T = TypeVar("T")
+
+
+class PermanentFailure(Exception):  # noqa: N818 (callers turn it into an error of the user's)
+    """A retry would fail in the same way; the argument says why."""
+
+
+class TransientFailure(Exception):  # noqa: N818
+    """A retry may succeed.
+
+    Attributes:
+        retry_after: seconds that the server asked to wait.
+        outlook: why no further attempt is made, once there is none.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after, self.outlook = retry_after, ""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a server is borne with.
+class RetryPolicy:
+    """Timeouts and retries.
 
     Attributes:
-        attempts: how often in a row a request may fail without bringing anything new.
+        attempts: consecutive failures without new bytes before giving up.
         connect, read: seconds until a connection, and until the next byte.
-        first_pause, longest_pause: seconds between attempts, doubled each time.
-        longest_wait: the most seconds that a server may ask us to wait.
-        redirects: how many are followed.
+        first_pause, max_pause: seconds between attempts, doubled each time.
+        max_retry_after: maximum seconds of waiting that a server may ask for.
+        redirects: maximum number followed.
     """
 
     attempts: int = 6
     connect: float = 15.0
     read: float = 30.0
     first_pause: float = 1.0
-    longest_pause: float = 60.0
-    longest_wait: float = 600.0
+    max_pause: float = 60.0
+    max_retry_after: float = 600.0
     redirects: int = 10
 
-    def pause(self, failures: int, asked: float | None) -> float:
-        """Seconds to wait after so many failures in a row: what the server asked for, or a back-off with jitter."""
-        longest = min(self.longest_pause, self.first_pause * 2.0 ** (failures - 1))
-        return max(asked or 0.0, longest * random.uniform(0.5, 1.0))  # noqa: S311 (spreads clients, guards nothing)
+    def run(self, work: Callable[[], T], advanced: Callable[[], bool] = lambda: False) -> T:
+        """Call ``work`` until it succeeds, waiting as long as the server asked, or an exponential back-off with jitter.
 
-    def gives_up(self, failures: int, pause: float) -> bool:
-        """Whether to try no more, or not to wait that long."""
-        return failures >= self.attempts or pause > max(self.longest_wait, self.longest_pause)
+        Args:
+            advanced: whether the last attempt brought new bytes, so that it counts as the first failure.
 
+        Raises:
+            TransientFailure: no further attempt is made; ``outlook`` says why.
+        """
+        failures = 0
+        while True:
+            try:
+                return work()
+            except TransientFailure as problem:
+                failures = 1 if advanced() else failures + 1
+                pause = self.pause(failures, problem.retry_after)
+                problem.outlook = self.outlook(failures, pause)
+                if problem.outlook:
+                    raise
+                time.sleep(pause)
 
-class Final(Exception):  # noqa: N818 (says how a failure is to be taken; callers turn it into an error of the user's)
-    """It will fail again in the same way; the argument says why."""
+    def pause(self, failures: int, retry_after: float | None) -> float:
+        """Seconds to wait after this many consecutive failures."""
+        backoff = min(self.max_pause, self.first_pause * 2.0 ** (failures - 1))
+        return max(retry_after or 0.0, backoff * random.uniform(0.5, 1.0))  # noqa: S311 (spreads clients)
 
-
-class Again(Exception):  # noqa: N818
-    """It may work later; ``asked`` is how many seconds the server wants to be left alone."""
-
-    def __init__(self, reason: str, asked: float | None = None) -> None:
-        super().__init__(reason)
-        self.asked = asked
+    def outlook(self, failures: int, pause: float) -> str:
+        """Why not to try again after this many consecutive failures and such a pause; empty to try again."""
+        if failures >= self.attempts:
+            return f"given up after {failures} attempts"
+        return (
+            f"the server asks to wait {pause:.0f} seconds" if pause > max(self.max_retry_after, self.max_pause) else ""
+        )
 
 
 def send(url: str, headers: Mapping[str, str], timeout: Timeout) -> urllib3.BaseHTTPResponse:
@@ -81,19 +123,19 @@ def send(url: str, headers: Mapping[str, str], timeout: Timeout) -> urllib3.Base
 
 @contextmanager
 def get(
-    url: str, patience: Patience, headers: Mapping[str, str] | None = None, send: Send = send
+    url: str, policy: RetryPolicy, headers: Mapping[str, str] | None = None, send: Send = send
 ) -> Iterator[urllib3.BaseHTTPResponse]:
-    """The answer to a GET, its body not yet read; its status is 200 or, where a range was asked for, 206 or 416.
+    """The response to a GET, its body not yet read; its status is 200 or, where a range was asked for, 206 or 416.
 
     Redirects are followed by the same ``send``.
 
     Raises:
-        Final: the address is none, too many redirects, or an answer that will not change.
-        Again: no answer, a busy server or a broken one; also what reading the body raises inside the block.
+        PermanentFailure: an invalid address, too many redirects, or a response that will not change.
+        TransientFailure: no response, a busy server or a broken one; also what reading the body raises in the block.
     """
-    timeout = Timeout(connect=patience.connect, read=patience.read)
+    timeout = Timeout(connect=policy.connect, read=policy.read)
     try:
-        for _ in range(patience.redirects + 1):
+        for _ in range(policy.redirects + 1):
             check_scheme(url)
             response = send(url, {**HEADERS, **(headers or {})}, timeout)
             try:
@@ -106,37 +148,37 @@ def get(
                 response.close()
             url = _joined(url, target)
     except LocationValueError as error:
-        raise Final(_reason(error)) from None
+        raise PermanentFailure(_reason(error)) from None
     except HTTPError as error:
-        raise Again(_reason(error)) from None
-    raise Final(f"redirects more than {patience.redirects} times")
+        raise TransientFailure(_reason(error)) from None
+    raise PermanentFailure(f"redirects more than {policy.redirects} times")
 
 
 def check_scheme(url: str) -> None:
-    """Raise Final unless this is an http or https address with a host."""
+    """Raise PermanentFailure unless this is an http or https address with a host."""
     try:
         parts = urlsplit(url)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         sound = False
     if not sound:
-        raise Final(f"{url[:200]!r} is no http or https address")
+        raise PermanentFailure(f"{url[:200]!r} is no http or https address")
 
 
 def _joined(url: str, target: str) -> str:
     try:
         return urljoin(url, target)
     except ValueError:
-        raise Final(f"redirects to {target[:200]!r}, which is no address") from None
+        raise PermanentFailure(f"redirects to {target[:200]!r}, which is no address") from None
 
 
 def _check_status(response: urllib3.BaseHTTPResponse) -> None:
     if response.status in (200, 206, 416):
         return
     reason = f"the server answers {response.status}" + (f" {response.reason}" if response.reason else "")
-    if response.status in BUSY or response.status >= 500:
-        raise Again(reason, _retry_after(response))
-    raise Final(reason)
+    if response.status in TRANSIENT_STATUS or response.status >= 500:
+        raise TransientFailure(reason, _retry_after(response))
+    raise PermanentFailure(reason)
 
 
 def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
@@ -147,6 +189,85 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
 
 
 def _reason(error: HTTPError) -> str:
-    """The error's own words, without the connection that urllib3 puts before them."""
-    words = " ".join(str(error).split())
-    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", words)[:200] or type(error).__name__
+    """The error's own message, without the connection that urllib3 puts before it."""
+    message = " ".join(str(error).split())
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", message)[:200] or type(error).__name__
+
+
+class PublicSend:
+    """One GET without following redirects, to public addresses only; shared by threads, connections are kept.
+
+    A host is resolved once, its addresses are checked, and the connection goes to the very address that was checked, so
+    that a name that resolves differently a moment later gains nothing. The proxy of the environment is not used: it
+    would resolve the name by itself.
+
+    Args:
+        connections: kept per host.
+        allow_private: accept any address.
+    """
+
+    def __init__(self, connections: int, allow_private: bool = False) -> None:
+        self._allow_private = allow_private
+        self._pools = urllib3.PoolManager(num_pools=64, maxsize=connections)
+
+    def __call__(self, url: str, headers: Mapping[str, str], timeout: Timeout) -> urllib3.BaseHTTPResponse:
+        """Send it.
+
+        Raises:
+            PermanentFailure: the host has an address that is not public.
+            TransientFailure: the host cannot be resolved at this time.
+        """
+        parts = parse_url(url)
+        *others, last = self._addresses(parts)
+        for address in others:
+            try:
+                return self._send(address, parts, headers, timeout)
+            except (NewConnectionError, ConnectTimeoutError):
+                continue
+        return self._send(last, parts, headers, timeout)
+
+    def _addresses(self, parts: Url) -> list[str]:
+        host = (parts.host or "").strip("[]")
+        try:
+            found = socket.getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
+        except UnicodeError:
+            raise PermanentFailure(f"{host!r} is not a host name") from None
+        except OSError as error:
+            raise TransientFailure(f"{host} cannot be resolved: {error.strerror}") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        for address in addresses:
+            if not self._allow_private and not is_public(address):
+                raise PermanentFailure(f"{host} is at {address}, which is no public address")
+        return addresses
+
+    def _send(self, address: str, parts: Url, headers: Mapping[str, str], timeout: Timeout) -> urllib3.BaseHTTPResponse:
+        host = (parts.host or "").strip("[]")
+        name = {"server_hostname": host, "assert_hostname": host} if parts.scheme == "https" else {}
+        pool = self._pools.connection_from_host(address, _port(parts), parts.scheme, name)
+        return pool.urlopen(
+            "GET",
+            parts.request_uri,
+            headers={**headers, "Host": parts.netloc or host},
+            timeout=timeout,
+            preload_content=False,
+            redirect=False,
+            retries=False,
+        )
+
+
+def is_public(address: str) -> bool:
+    """Whether this is an address of the public internet; an IPv6 address that embeds an IPv4 one is judged by it."""
+    parsed = ip_address(address.partition("%")[0])
+    embedded = _embedded(parsed) if isinstance(parsed, IPv6Address) else None
+    parsed = embedded or parsed
+    return parsed.is_global and not parsed.is_multicast
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+def _port(parts: Url) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)

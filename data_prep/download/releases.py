@@ -1,4 +1,4 @@
-"""What the McAuley lab's releases hold and where: files of one domain each, on more than one host."""
+"""The files of the McAuley lab's releases, two per domain, and the hosts that have them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from data_prep.download.http import Patience
+from data_prep.download.http import RetryPolicy
 from data_prep.download.transfer import fetch_file
 from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import locked
@@ -18,9 +18,9 @@ class Release:
     """One year's files.
 
     Attributes:
-        hosts: addresses below which the files lie, tried in this order.
-        reviews, metadata: paths of a domain's two files, with ``{domain}`` where it stands.
-        usual: the domains of the UniMP paper (Table 5), as far as the release has them.
+        hosts: base addresses of the files, tried in this order.
+        reviews, metadata: paths of a domain's two files, with the placeholder ``{domain}``.
+        usual: the domains of the UniMP paper (Table 5) that the release has.
         others: the further domains.
         sha256: of files, where it is known.
     """
@@ -44,36 +44,40 @@ class Release:
         return domains or self.usual
 
     def fetch(
-        self, domains: tuple[str, ...], folder: Path, mirror: str | None = None, patience: Patience | None = None
+        self, domains: tuple[str, ...], folder: Path, mirror: str | None = None, policy: RetryPolicy | None = None
     ) -> None:
-        """Bring both files of each domain into ``folder``; what is there stays, what is unfinished goes on.
+        """Bring both files of each domain into ``folder``; what is there is kept, what is incomplete is resumed.
 
         Args:
-            mirror: an address that takes the place of every host; the paths stay.
+            mirror: an address that replaces every host; the paths are the same.
 
         Raises:
-            DataError: a file is to be had from no host.
-            UsageError: another process fetches into the folder, or the mirror is no address.
+            DataError: no host provides a file.
+            UsageError: another process fetches into the folder, or the mirror is not an address.
         """
         if mirror is not None and not mirror.startswith(("http://", "https://")):
             raise UsageError(f"mirror {mirror!r} is no address; write it as in https://mirror.example")
         with locked(folder):
             for domain in domains:
                 for path in (self.reviews.format(domain=domain), self.metadata.format(domain=domain)):
-                    self._fetch_one(path, folder, mirror, patience)
+                    self._fetch_one(path, folder, mirror, policy)
 
-    def _fetch_one(self, path: str, folder: Path, mirror: str | None, patience: Patience | None) -> None:
+    def _fetch_one(self, path: str, folder: Path, mirror: str | None, policy: RetryPolicy | None) -> None:
         name = path.rpartition("/")[2]
         problems = []
         for host in self.hosts:
             base = host if mirror is None else mirror.rstrip("/") + urlsplit(host).path
             try:
-                fetch_file(f"{base}/{path}", folder / name, self.sha256.get(name), patience)
+                fetch_file(f"{base}/{path}", folder / name, self.sha256.get(name), policy)
             except DataError as problem:
                 problems.append(str(problem))
             else:
                 return
-        raise DataError(f"{name} is not to be had: {'; '.join(problems)}")
+        raise DataError(f"{name} cannot be fetched: {'; '.join(problems)}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 AMAZON_2014 = Release(
@@ -83,33 +87,18 @@ AMAZON_2014 = Release(
     ),
     reviews="reviews_{domain}_5.json.gz",
     metadata="meta_{domain}.json.gz",
-    usual=(
-        "Baby",
-        "Beauty",
-        "Clothing_Shoes_and_Jewelry",
-        "Grocery_and_Gourmet_Food",
-        "Office_Products",
-        "Sports_and_Outdoors",
-        "Toys_and_Games",
+    usual=_names(
+        """
+        Baby Beauty Clothing_Shoes_and_Jewelry Grocery_and_Gourmet_Food Office_Products Sports_and_Outdoors
+        Toys_and_Games
+        """
     ),
-    others=(
-        "Amazon_Instant_Video",
-        "Apps_for_Android",
-        "Automotive",
-        "Books",
-        "CDs_and_Vinyl",
-        "Cell_Phones_and_Accessories",
-        "Digital_Music",
-        "Electronics",
-        "Health_and_Personal_Care",
-        "Home_and_Kitchen",
-        "Kindle_Store",
-        "Movies_and_TV",
-        "Musical_Instruments",
-        "Patio_Lawn_and_Garden",
-        "Pet_Supplies",
-        "Tools_and_Home_Improvement",
-        "Video_Games",
+    others=_names(
+        """
+        Amazon_Instant_Video Apps_for_Android Automotive Books CDs_and_Vinyl Cell_Phones_and_Accessories
+        Digital_Music Electronics Health_and_Personal_Care Home_and_Kitchen Kindle_Store Movies_and_TV
+        Musical_Instruments Patio_Lawn_and_Garden Pet_Supplies Tools_and_Home_Improvement Video_Games
+        """
     ),
     # The hosts publish none; these two are as the CaIRec authors (github.com/ShyJason/CaIRec) give them.
     sha256={
@@ -126,37 +115,19 @@ AMAZON_2018 = Release(
     reviews="categoryFilesSmall/{domain}_5.json.gz",
     metadata="metaFiles2/meta_{domain}.json.gz",
     # The release of 2018 has no Baby, and its Beauty is All_Beauty.
-    usual=(
-        "All_Beauty",
-        "Clothing_Shoes_and_Jewelry",
-        "Grocery_and_Gourmet_Food",
-        "Office_Products",
-        "Sports_and_Outdoors",
-        "Toys_and_Games",
+    usual=_names(
+        """
+        All_Beauty Clothing_Shoes_and_Jewelry Grocery_and_Gourmet_Food Office_Products Sports_and_Outdoors
+        Toys_and_Games
+        """
     ),
-    others=(
-        "AMAZON_FASHION",
-        "Appliances",
-        "Arts_Crafts_and_Sewing",
-        "Automotive",
-        "Books",
-        "CDs_and_Vinyl",
-        "Cell_Phones_and_Accessories",
-        "Digital_Music",
-        "Electronics",
-        "Gift_Cards",
-        "Home_and_Kitchen",
-        "Industrial_and_Scientific",
-        "Kindle_Store",
-        "Luxury_Beauty",
-        "Magazine_Subscriptions",
-        "Movies_and_TV",
-        "Musical_Instruments",
-        "Patio_Lawn_and_Garden",
-        "Pet_Supplies",
-        "Prime_Pantry",
-        "Software",
-        "Tools_and_Home_Improvement",
-        "Video_Games",
+    others=_names(
+        """
+        AMAZON_FASHION Appliances Arts_Crafts_and_Sewing Automotive Books CDs_and_Vinyl
+        Cell_Phones_and_Accessories Digital_Music Electronics Gift_Cards Home_and_Kitchen
+        Industrial_and_Scientific Kindle_Store Luxury_Beauty Magazine_Subscriptions Movies_and_TV
+        Musical_Instruments Patio_Lawn_and_Garden Pet_Supplies Prime_Pantry Software
+        Tools_and_Home_Improvement Video_Games
+        """
     ),
 )

@@ -1,93 +1,149 @@
-"""Brings one file: resumed after any interruption, checked, and under its own name only once it is whole."""
+"""Brings one file: resumed after any interruption, checked, and under its own name only once it is complete."""
 
 from __future__ import annotations
 
 import gzip
-import time
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import urllib3
+from pydantic import ValidationError
 
-from data_prep.download.http import Again, Final, Patience, get
-from data_prep.download.partial import Origin, Partial, content_range
+from data_prep.download.http import PermanentFailure, RetryPolicy, TransientFailure, get
 from unimp_bench.corpus.manifest import file_entry
 from unimp_bench.errors import DataError
+from unimp_bench.files import write_atomically
 from unimp_bench.progress import progress
+from unimp_bench.settings import Strict
 
 BLOCK = 1 << 20
+_CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<size>\d+|\*)")
 
 
-def fetch_file(url: str, target: Path, sha256: str | None = None, patience: Patience | None = None) -> None:
-    """Make ``target`` a whole copy of ``url``; a target that is there stays as it is.
+class Origin(Strict):
+    """Where the bytes came from.
 
-    What came so far is kept in ``<target>.part`` and continued by the next call. The SHA-256 is compared with
+    Attributes:
+        url: the requested address.
+        validator: the server's strong ETag, or its Last-Modified; None where it gave neither.
+        size: of the whole file in bytes, None where the server did not say.
+    """
+
+    url: str
+    validator: str | None
+    size: int | None
+
+
+class Partial:
+    """The incomplete copy of a file, ``<target>.part``, and its origin, ``<target>.part.origin``."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+        self._origin = target.with_name(f"{target.name}.part.origin")
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def origin(self, url: str) -> Origin | None:
+        """The origin, if the copy can be continued from ``url``: its validator shows whether the file has changed."""
+        try:
+            origin = Origin.model_validate_json(self._origin.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return origin if origin.url == url and origin.validator and self.size else None
+
+    def begin(self, origin: Origin) -> None:
+        """Discard what is there and take bytes of this origin."""
+        self.discard()
+        write_atomically(self._origin, origin.model_dump_json())
+
+    def discard(self) -> None:
+        """Remove it."""
+        self.path.unlink(missing_ok=True)
+        self._origin.unlink(missing_ok=True)
+
+    def put_in_place(self) -> None:
+        """Make it the target."""
+        self.path.replace(self.target)
+        self._origin.unlink(missing_ok=True)
+
+
+def fetch_file(url: str, target: Path, sha256: str | None = None, policy: RetryPolicy | None = None) -> None:
+    """Make ``target`` a complete copy of ``url``; an existing target is left as it is.
+
+    The received bytes are kept in ``<target>.part`` and continued by the next call. The SHA-256 is compared with
     ``sha256`` where one is known, and written to ``<target>.sha256`` in the form that ``sha256sum --check`` reads.
 
     Raises:
-        DataError: the server refuses, stays away for all attempts, or gives other bytes than it should.
+        DataError: the server refuses, fails in all attempts, or gives other bytes than it should.
     """
     if target.is_file():
         return
-    patience = patience or Patience()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = Partial(target)
-    failures, farthest = 0, part.size
-    while True:
-        try:
-            _bring(url, part, patience)
-            _finish(part, sha256)
-            return
-        except Final as problem:
-            raise DataError(f"{url}: {problem}") from None
-        except Again as problem:
-            # Only bytes beyond all that ever came are progress: a server that cuts off at one place is given up.
-            failures = 1 if part.size > farthest else failures + 1
-            farthest = max(farthest, part.size)
-            pause = patience.pause(failures, problem.asked)
-            if patience.gives_up(failures, pause):
-                raise DataError(f"{url}: {problem}; {_outlook(failures, pause, patience)}") from None
-            time.sleep(pause)
+    farthest = part.size
+
+    def attempt() -> None:
+        _bring(url, part, policy or RetryPolicy())
+        _finish(part, sha256)
+
+    def advanced() -> bool:
+        """Only bytes beyond all earlier ones are progress, so that a server that stops at one position is given up."""
+        nonlocal farthest
+        before, farthest = farthest, max(farthest, part.size)
+        return farthest > before
+
+    try:
+        (policy or RetryPolicy()).run(attempt, advanced)
+    except PermanentFailure as problem:
+        raise DataError(f"{url}: {problem}") from None
+    except TransientFailure as problem:
+        raise DataError(f"{url}: {problem}; {problem.outlook}; the same command resumes the download") from None
 
 
-def _outlook(failures: int, pause: float, patience: Patience) -> str:
-    if failures >= patience.attempts:
-        return f"given up after {failures} attempts; the same command goes on from what has come"
-    return f"it asks to wait {pause:.0f} seconds; the same command goes on from what has come"
-
-
-def _bring(url: str, part: Partial, patience: Patience) -> None:
+def _bring(url: str, part: Partial, policy: RetryPolicy) -> None:
     """Read what is missing of the part.
 
     Raises:
-        Final, Again: not all of it came.
+        PermanentFailure, TransientFailure: not all of it came.
     """
     origin = part.origin(url)
-    ask = {"Range": f"bytes={part.size}-", "If-Range": origin.validator or ""} if origin else {}
-    with get(url, patience, ask) as response:
+    resume = {"Range": f"bytes={part.size}-", "If-Range": origin.validator or ""} if origin else {}
+    with get(url, policy, resume) as response:
         if response.status == 200:
             origin = Origin(url=url, validator=_validator(response.headers), size=_length(response.headers))
             part.begin(origin)
         elif origin is None or not _continues(response, part, origin):
             part.discard()
-            raise Again("the server continues another file or another place")
+            raise TransientFailure("the server continues another file or at another position")
         if response.status != 416:
             _append(response, part, origin)
     if origin.size is not None and part.size != origin.size:
         came = part.size
         if came > origin.size:
             part.discard()
-        raise Again(f"{came:,} bytes came of {origin.size:,}")
+        raise TransientFailure(f"{came:,} bytes came of {origin.size:,}")
 
 
 def _continues(response: urllib3.BaseHTTPResponse, part: Partial, origin: Origin) -> bool:
-    """Whether a partial answer begins where the part ends, or says that nothing is missing."""
+    """Whether a partial response begins where the part ends, or says that nothing is missing."""
     if response.status == 416:
         return part.size == origin.size
     start, size = content_range(response.headers.get("Content-Range", ""))
     return start == part.size and (size is None or origin.size is None or size == origin.size)
+
+
+def content_range(header: str) -> tuple[int, int | None]:
+    """(first byte, size of the whole or None) of a Content-Range header; (-1, None) where it is invalid."""
+    match = _CONTENT_RANGE.fullmatch(header.strip())
+    if match is None:
+        return -1, None
+    return int(match["start"]), None if match["size"] == "*" else int(match["size"])
 
 
 def _append(response: urllib3.BaseHTTPResponse, part: Partial, origin: Origin) -> None:
@@ -113,17 +169,17 @@ def _finish(part: Partial, sha256: str | None) -> None:
     """Check the bytes and put the file in its place.
 
     Raises:
-        Again: a gzip that is damaged, which a server's wrong length may hide.
-        DataError: not the file that is known.
+        TransientFailure: a damaged gzip, which a server's wrong length may hide.
+        DataError: not the expected file.
     """
     if part.target.suffix == ".gz" and not _is_whole_gzip(part.path):
         part.discard()
-        raise Again("the file that came is no whole gzip")
+        raise TransientFailure("the received file is no whole gzip")
     found = file_entry(part.path).sha256
     if sha256 is not None and found != sha256:
         part.discard()
         raise DataError(
-            f"{part.target.name} came with SHA-256 {found}, but {sha256} is known of it; "
+            f"{part.target.name} has SHA-256 {found}, but {sha256} is expected; "
             "try another mirror, or name a folder of raw files that you trust"
         )
     digest = part.target.with_name(f"{part.target.name}.sha256")

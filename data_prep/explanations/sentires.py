@@ -1,29 +1,37 @@
 """Reader of the explanations that the Sentires toolkit extracted, as NLG4RS and Sentires-Guide store them.
 
 A folder of ``reviews_<Domain>.pickle``, each a list of dicts with ``user``, ``item`` and ``sentence``, a list of
-(feature, opinion, sentence, score); a file that has been made ready for training has one such tuple, ``template``.
-The files are read by ``restricted_pickle``. Of several sentences of a review the one with the most (feature, opinion)
-pairs is taken, of equals the first; one of less than 4 or more than 30 words is none.
+(feature, opinion, sentence, score); a file prepared for training has one such tuple, ``template``. Of several sentences
+of a review the one with the most (feature, opinion) pairs is taken, of equals the first; one of less than 4 or more
+than 30 words is none.
+
+The pickles are not unpickled, so that nothing in them can run or name code: the opcodes are parsed by the standard
+library's ``pickletools``, and only those that build dicts, lists, tuples, strings, numbers, booleans and None are
+executed, here. All others are refused by name.
 """
 
 from __future__ import annotations
 
+import mmap
+import pickletools
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final, cast
 
 import numpy as np
 
-from data_prep.explanations.rule import LONGEST, SHORTEST
-from data_prep.explanations.sentences import clean
-from data_prep.interactions import Interactions
-from data_prep.restricted_pickle import read_records
-from data_prep.spill import Spill
+from data_prep.explanations.rule import LONGEST, SHORTEST, clean
+from data_prep.interactions import Interactions, Spill
 from unimp_bench.errors import DataError
 from unimp_bench.records import IntArray
+
+MAX_BYTES = 4 << 30
+MAX_STRING = 1 << 20
+MAX_DEPTH = 8
+"""Nested containers; a list of dicts of lists of tuples has four."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +39,8 @@ class Extracted:
     """The sentences of all files.
 
     Attributes:
-        files: by the code of a domain that has a file: how many records it has, and how many of them no sentence.
-        spill: holds the sentences.
+        files: by the code of a domain that has a file: the number of its records, and of those without a sentence.
+        spill: the sentences.
         record_of: (raw interactions,) the number of the sentence in the spill, -1 where there is none.
     """
 
@@ -41,7 +49,7 @@ class Extracted:
     record_of: IntArray
 
     def sentences(self, raw: IntArray) -> Iterator[tuple[int, str]]:
-        """(place in ``raw``, sentence) of those raw interactions that have one."""
+        """(position in ``raw``, sentence) of those raw interactions that have one."""
         records = self.record_of[raw]
         places = np.flatnonzero(records >= 0)
         for place, sentence in zip(places.tolist(), self.spill.read(records[places]), strict=True):
@@ -52,7 +60,7 @@ def find_files(folder: Path, domains: tuple[str, ...]) -> dict[int, Path]:
     """The file of each domain that has one, by code.
 
     Raises:
-        DataError: none has.
+        DataError: no domain has one.
     """
     paths = {code: folder / f"reviews_{name}.pickle" for code, name in enumerate(domains)}
     found = {code: path for code, path in paths.items() if path.is_file()}
@@ -65,7 +73,7 @@ def extract(files: dict[int, Path], domains: tuple[str, ...], raw: Interactions,
     """Read the files, put their sentences into ``spill`` and find the interactions that they explain.
 
     Raises:
-        DataError: a file is no pickle of plain records, or its records are of another kind.
+        DataError: a file is not a pickle of plain records, or its records have other fields.
     """
     item_of = {name: code for code, name in enumerate(raw.item_names)}
     record_of = np.full(len(raw), -1, dtype=np.int64)
@@ -108,17 +116,140 @@ def _look_up(wanted: IntArray, keys: IntArray, values: IntArray) -> IntArray:
 def _fields(record: Any, path: Path) -> tuple[str, str, str | None]:
     """User, item and the explaining sentence of a record."""
     if type(record) is not dict or type(record.get("user")) is not str or type(record.get("item")) is not str:
-        raise DataError(f"{path} holds a record without a user and an item: it is not one of Sentires")
+        raise DataError(f"{path} has a record without a user and an item, which Sentires does not write")
     quadruples = record.get("sentence")
     if type(quadruples) is not list:
         quadruples = [record.get("template")]
-    said = Counter(
+    counts = Counter(
         quadruple[2]
         for quadruple in quadruples
         if type(quadruple) is tuple and len(quadruple) == 4 and type(quadruple[2]) is str
     )
-    for sentence, _ in said.most_common():  # equals in the order of their first sight
+    for sentence, _ in counts.most_common():  # equals in the order of their first occurrence
         sentence = clean(sentence)
         if SHORTEST <= len(sentence.split()) <= LONGEST:
             return record["user"], record["item"], sentence
     return record["user"], record["item"], None
+
+
+class _Refused(Exception):  # noqa: N818 (its text is the reason; the reader makes the error of it)
+    """The pickle has contents that plain data do not have."""
+
+
+def read_records(path: Path) -> Iterator[Any]:
+    """Yield the elements of the list in a pickle, each once it is complete.
+
+    Memory holds the strings and tuples that later elements may refer to, and a batch of elements (1,000 in Python's).
+
+    Raises:
+        DataError: not a pickle of one list, truncated, too big, too deep, or with anything but plain data in it.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise _Refused(f"it has {size} bytes, more than {MAX_BYTES}")
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            yield from _elements(content)
+    except _Refused as reason:
+        raise DataError(f"{path} is refused: {reason}; only plain lists, dicts, strings and numbers are read") from None
+    except (OSError, ValueError, OverflowError, UnicodeError, MemoryError, IndexError) as error:
+        first = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise DataError(f"{path} is no whole pickle ({first}); fetch it again") from None
+
+
+def _pairs(values: list[Any]) -> dict[str, Any]:
+    keys = values[::2]
+    if len(values) % 2 or not all(type(key) is str for key in keys):
+        raise _Refused("a dict has keys that are no strings")
+    return dict(zip(keys, values[1::2], strict=True))
+
+
+_STRINGS = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING"}
+_NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
+_SCALARS: Final = frozenset(_STRINGS | _NUMBERS)
+_CONSTANTS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_PACKS: Final[dict[str, tuple[Callable[[list[Any]], Any], int | None]]] = {
+    "EMPTY_LIST": (list, 0),
+    "EMPTY_DICT": (_pairs, 0),
+    "EMPTY_TUPLE": (tuple, 0),
+    "LIST": (list, None),
+    "DICT": (_pairs, None),
+    "TUPLE": (tuple, None),
+    "TUPLE1": (tuple, 1),
+    "TUPLE2": (tuple, 2),
+    "TUPLE3": (tuple, 3),
+}
+"""Opcodes that make a container of so many values; None for those after the last mark."""
+
+
+def _elements(content: mmap.mmap) -> Iterator[Any]:
+    """Execute the opcodes of a pickle; values on the stack and in the memo are paired with the depth of their nesting.
+
+    Lists and dicts in two places are refused, for they could contain themselves.
+    """
+    stack: list[tuple[Any, int]] = []
+    marks: list[int] = []
+    memo: dict[int, tuple[Any, int] | None] = {}  # None for a list or dict
+
+    def push(value: Any, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise _Refused(f"its containers are more than {MAX_DEPTH} deep")
+        stack.append((value, depth))
+
+    def take(count: int | None) -> tuple[list[Any], int]:
+        """Remove the last values, those after the last mark unless counted; and the depth of a container of them."""
+        start = marks.pop() if count is None else len(stack) - count
+        if start < (marks[-1] if marks else 0):
+            raise _Refused("a value is missing")
+        taken = stack[start:]
+        del stack[start:]
+        return [value for value, _ in taken], 1 + max((depth for _, depth in taken), default=0)
+
+    def top(kind: type, depth: int) -> Any:
+        """The container on top of the stack, which is given values to be of this depth."""
+        (container,), own = take(1)
+        if type(container) is not kind:
+            raise _Refused(f"values are put into what is no {kind.__name__}")
+        push(container, max(own - 1, depth))
+        return container
+
+    for opcode, argument, _ in pickletools.genops(cast(IO[bytes], content)):
+        name = opcode.name
+        if name in _SCALARS:
+            if type(argument) is str and len(argument) > MAX_STRING:
+                raise _Refused(f"a string of {len(argument)} characters")
+            push(argument, 0)
+        elif name in _CONSTANTS:
+            push(_CONSTANTS[name], 0)
+        elif name in _PACKS:
+            make, count = _PACKS[name]
+            values, depth = take(count)
+            push(make(values), depth)
+        elif name == "MARK":
+            marks.append(len(stack))
+        elif name in ("APPEND", "APPENDS"):
+            values, depth = take(1 if name == "APPEND" else None)
+            elements = top(list, depth)
+            elements.extend(values)
+            if len(stack) == 1:  # the outermost list: its elements are complete
+                yield from elements
+                elements.clear()
+        elif name in ("SETITEM", "SETITEMS"):
+            values, depth = take(2 if name == "SETITEM" else None)
+            top(dict, depth).update(_pairs(values))
+        elif name in ("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"):
+            index: Any = len(memo) if name == "MEMOIZE" else argument
+            memo[index] = None if type(stack[-1][0]) in (list, dict) else stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            if argument not in memo:
+                raise _Refused("it refers to what is not there")
+            remembered = memo[argument]
+            if remembered is None:
+                raise _Refused("a list or dict is in two places")
+            push(*remembered)
+        elif name == "STOP":
+            if marks or len(stack) != 1 or type(stack[0][0]) is not list:
+                raise _Refused("it holds something else than one list")
+            yield from stack[0][0]  # filled by LIST, not by appending
+        elif name not in ("PROTO", "FRAME"):
+            raise _Refused(f"it holds {name}")

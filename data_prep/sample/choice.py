@@ -1,10 +1,11 @@
-"""Who buys what, in which order: the choice model that ``docs/sample.md`` writes down.
+"""Who buys what, in which order, and how it is rated: the models that ``docs/sample.md`` describes.
 
 A shopper takes the next item from the domain's items not bought yet, with probability proportional to ``exp`` of
 
     popularity + picture taste + theme taste - PRICE_WEIGHT (dearness - purse)^2 + order
 
 where order is ``follow`` from the last item's shelf, plus ``SERIES_BOOSTS`` for the successors of the last items.
+A rating cuts a satisfaction into stars: taste, the item's quality, the shopper's leniency, and as much noise.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.sample.shoppers import Shoppers
-from data_prep.sample.store import DECIMALS, Items, Store
+from data_prep.sample.store import DECIMALS, Items, Shoppers, Store
 from unimp_bench.records import FloatArray, IntArray
 
 PRICE_WEIGHT = 0.4
@@ -25,6 +25,14 @@ CORE = 5
 
 FINE = 2 * DECIMALS
 """Utilities are rounded to this: far finer than what matters, far coarser than the last bit of a sum."""
+
+LIKING_WEIGHT = 0.5
+QUALITY_SPREAD = 0.35
+NOISE_SPREAD = 0.79
+"""The noise has about the variance of liking, leniency and quality together: half of a rating cannot be known."""
+
+CUTS = (-1.89, -1.43, -0.94, -0.22)
+"""A satisfaction above ``k`` of these is ``k + 1`` stars: shares of about 4.5, 5.5, 10, 22 and 58 per cent."""
 
 
 @dataclass(frozen=True)
@@ -112,3 +120,34 @@ def _log_sum_exp(values: FloatArray) -> FloatArray:
     largest = values.max(axis=1)
     total: FloatArray = largest + np.log(np.exp(values - largest[:, None]).sum(axis=1))
     return total
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """The ratings of one domain and their components.
+
+    Attributes:
+        stars: (purchases,) from 1 to 5.
+        quality: (items,) what all ratings of an item share.
+        liking_mean, liking_spread: of the liking over the purchases, by which it is standardised.
+    """
+
+    stars: IntArray
+    quality: FloatArray
+    liking_mean: float
+    liking_spread: float
+
+
+def draw_ratings(items: Items, shoppers: Shoppers, purchases: Purchases, rng: np.random.Generator) -> Ratings:
+    """Rate all purchases of a domain."""
+    quality = rng.normal(0.0, QUALITY_SPREAD, len(items))
+    noise = rng.normal(0.0, NOISE_SPREAD, len(purchases.item))
+    mean, spread = float(purchases.liking.mean()), float(purchases.liking.std())
+    satisfaction: FloatArray = (
+        LIKING_WEIGHT * (purchases.liking - mean) / spread
+        + shoppers.leniency[purchases.shopper]
+        + quality[purchases.item]
+        + noise
+    )
+    stars: IntArray = 1 + np.searchsorted(CUTS, np.round(satisfaction, DECIMALS))
+    return Ratings(stars, quality, mean, spread)

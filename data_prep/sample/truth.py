@@ -26,10 +26,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.sample.choice import PRICE_WEIGHT, SERIES_BOOSTS, Purchases
-from data_prep.sample.ratings import CUTS, LIKING_WEIGHT, NOISE_SPREAD, Ratings
-from data_prep.sample.shoppers import Shoppers
-from data_prep.sample.store import Items, Store
+from data_prep.sample.choice import (
+    CUTS,
+    LIKING_WEIGHT,
+    NOISE_SPREAD,
+    PRICE_WEIGHT,
+    SERIES_BOOSTS,
+    Purchases,
+    Ratings,
+)
+from data_prep.sample.store import Items, Shoppers, Store
 from unimp_bench.errors import DataError
 from unimp_bench.records import IntArray
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.bad_records import BAD_PART, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS
 from data_prep.build import BuildOptions, build_corpus
+from data_prep.raw_files import BAD_PART, BAD_TIME, MISSING_FIELD, NOT_UTF8, WRONG_COLUMNS
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.manifest import BadLines
 from unimp_bench.errors import DataError

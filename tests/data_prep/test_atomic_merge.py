@@ -109,7 +109,7 @@ def test_sets_that_do_not_go_together_are_refused(raws: list[Path]) -> None:
     with pytest.raises(DataError, match=r"books: attribute 'brand' is of type double there and string"):
         _build(raws)
     same = _write(raws[0].parent / "again" / "toys", "toys", *SETS["toys"])
-    with pytest.raises(DataError, match="have one name; rename one of the sets"):
+    with pytest.raises(DataError, match="have the same name; rename one of the sets"):
         _build([raws[0], same])
     with pytest.raises(DataError, match="there is no folder"):
         _build([raws[0], raws[0] / "nowhere"])

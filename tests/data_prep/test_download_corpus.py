@@ -13,17 +13,16 @@ from PIL import Image
 
 from data_prep.build import BuildOptions, PictureLimits, build_corpus
 from data_prep.download import transfer
-from data_prep.download.broken import read_broken
-from data_prep.download.http import Patience
-from data_prep.download.pictures import RULE
+from data_prep.download.http import RetryPolicy
 from data_prep.download.releases import AMAZON_2014, AMAZON_2018, Release
+from data_prep.pictures import RULE, read_broken
 from tests.data_prep.misbehaving_server import Server, misbehaving_server, status, whole
 from tests.data_prep.raw_sets import lines_2014, lines_2018, product, reviews, write_2014, write_lines, write_style
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 
-HASTY = Patience(attempts=2, connect=1.0, read=0.2, first_pause=0.01, longest_pause=0.05, longest_wait=1.5)
+HASTY = RetryPolicy(attempts=2, connect=1.0, read=0.2, first_pause=0.01, max_pause=0.05, max_retry_after=1.5)
 SMALL = BuildOptions(user_core=3, item_core=3)
 
 
@@ -31,7 +30,7 @@ SMALL = BuildOptions(user_core=3, item_core=3)
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "UNIMP_BENCH_MIRROR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(transfer, "Patience", lambda: HASTY)
+    monkeypatch.setattr(transfer, "RetryPolicy", lambda: HASTY)
     with misbehaving_server() as server:
         yield server
 
@@ -101,20 +100,20 @@ def test_the_other_host_is_asked_where_the_first_fails(server: Server, tmp_path:
     server.answer(whole(b"reviews"), path="/there/r/A.bin")
     server.answer(status(503), path="/gone/r/A.bin")
     server.answer(whole(b"x"), path="/gone/m/A.bin")
-    release.fetch(("A",), tmp_path, patience=HASTY)
+    release.fetch(("A",), tmp_path, policy=HASTY)
     assert (tmp_path / "A.bin").read_bytes() == b"reviews"
 
 
 def test_a_file_that_no_host_has(server: Server, tmp_path: Path) -> None:
     release = Release((server.url("/a"), server.url("/b")), "{domain}_5.json.gz", "meta_{domain}.json.gz", ("A",), ())
-    with pytest.raises(DataError, match=r"A_5\.json\.gz is not to be had: .*/a/.* 404.*; .*/b/.* 404"):
+    with pytest.raises(DataError, match=r"A_5\.json\.gz cannot be fetched: .*/a/.* 404.*; .*/b/.* 404"):
         release.fetch(("A",), tmp_path)
 
 
 def test_a_known_digest_is_checked(server: Server, tmp_path: Path) -> None:
     release = Release((server.url(""),), "{domain}.bin", "m/{domain}.bin", ("A",), (), {"A.bin": "0" * 64})
     server.answer(whole(b"x"), path="/A.bin")
-    with pytest.raises(DataError, match="is known of it"):
+    with pytest.raises(DataError, match="is expected"):
         release.fetch(("A",), tmp_path)
 
 
@@ -204,7 +203,7 @@ def test_a_domain_that_the_folder_lacks(tmp_path: Path) -> None:
     write_style("amazon-2014", tmp_path / "raw", "Beauty")
     (tmp_path / "raw" / "reviews_Baby_5.json.gz").touch()  # its metadata are not there yet
     build_corpus("amazon-2014", tmp_path / "corpus", tmp_path / "raw", domains=("Beauty",))
-    with pytest.raises(UsageError, match=r"unknown domain of .* 'Toys'"):
+    with pytest.raises(UsageError, match=r"no domain of .* is called 'Toys'"):
         build_corpus("amazon-2014", tmp_path / "corpus", tmp_path / "raw", domains=("Toys",))
 
 
@@ -234,7 +233,7 @@ def test_pictures_by_address(server: Server, tmp_path: Path, year: str) -> None:
                 fields |= {"imageURL": [small[number]], "imageURLHighRes": [large[number], small[number]]}
         write_lines(raw / "Beauty_5.json.gz", lines.reviews)
         write_lines(raw / "meta_Beauty.json.gz", [json.dumps(fields).encode() for fields in changed])
-    limits = PictureLimits(allow_private=True, patience=HASTY)
+    limits = PictureLimits(allow_private=True, policy=HASTY)
     manifest = build_corpus(f"amazon-{year}", tmp_path / "corpus", raw, SMALL, pictures=limits)
     corpus = Corpus.open(tmp_path / "corpus")
     assert corpus.items.has_picture.tolist() == [True, False, False] + [True] * 9
@@ -253,6 +252,6 @@ def test_only_items_of_the_core_are_asked_for(server: Server, tmp_path: Path) ->
     items = sorted({record["asin"] for record in records})
     products = [product(item) | {"imUrl": server.url(f"/{item}.jpg")} for item in items]
     write_2014(tmp_path / "raw", lines_2014(records, products))
-    limits = PictureLimits(allow_private=True, patience=HASTY)
+    limits = PictureLimits(allow_private=True, policy=HASTY)
     build_corpus("amazon-2014", tmp_path / "corpus", tmp_path / "raw", SMALL, pictures=limits)
     assert {path for path, _ in server.requests} == {f"/{item}.jpg" for item in items if item != "I003"}

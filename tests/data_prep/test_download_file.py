@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.download.http import Patience
+from data_prep.download.http import RetryPolicy
 from data_prep.download.transfer import fetch_file
 from tests.data_prep.misbehaving_server import (
     Answer,
@@ -31,7 +31,9 @@ from tests.data_prep.misbehaving_server import (
 from unimp_bench.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
-HASTY = Patience(attempts=3, connect=1.0, read=0.2, first_pause=0.01, longest_pause=0.05, longest_wait=1.5, redirects=3)
+HASTY = RetryPolicy(
+    attempts=3, connect=1.0, read=0.2, first_pause=0.01, max_pause=0.05, max_retry_after=1.5, redirects=3
+)
 TAG = '"v1"'
 
 
@@ -54,7 +56,7 @@ def _is_alone(target: Path) -> bool:
 
 
 def test_a_file_comes_whole_with_its_digest(server: Server, target: Path) -> None:
-    fetch_file(server.answer(whole(CONTENT)), target, patience=HASTY)
+    fetch_file(server.answer(whole(CONTENT)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     digest = target.with_name("file.bin.sha256").read_text()
     assert digest == f"{hashlib.sha256(CONTENT).hexdigest()}  file.bin\n"
@@ -65,7 +67,7 @@ def test_a_file_comes_whole_with_its_digest(server: Server, target: Path) -> Non
 def test_a_file_that_is_there_is_not_asked_for(server: Server, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(b"mine")
-    fetch_file(server.answer(whole(CONTENT)), target, patience=HASTY)
+    fetch_file(server.answer(whole(CONTENT)), target, policy=HASTY)
     assert target.read_bytes() == b"mine"
     assert server.requests == []
 
@@ -78,7 +80,7 @@ def test_what_was_cut_off_goes_on_where_it_stopped(
     server: Server, target: Path, headers: dict[str, str], validator: str
 ) -> None:
     cuts = [cut_off(CONTENT, 700_001, **headers) for _ in range(4)]
-    fetch_file(server.answer(*cuts, whole(CONTENT, **headers)), target, patience=HASTY)
+    fetch_file(server.answer(*cuts, whole(CONTENT, **headers)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     asked = [headers.get("Range") for headers in server.asked()]
     assert asked == [None, *[f"bytes={700_001 * times}-" for times in range(1, 5)]]
@@ -88,11 +90,11 @@ def test_what_was_cut_off_goes_on_where_it_stopped(
 def test_a_later_call_goes_on(server: Server, target: Path) -> None:
     url = server.answer(cut_off(CONTENT, 1_500_000, ETag=TAG), status(404))
     with pytest.raises(DataError, match="404"):
-        fetch_file(url, target, patience=HASTY)
+        fetch_file(url, target, policy=HASTY)
     assert not target.exists()
     assert target.with_name("file.bin.part").read_bytes() == CONTENT[:1_500_000]
     server.answer(whole(CONTENT, ETag=TAG))
-    fetch_file(url, target, patience=HASTY)
+    fetch_file(url, target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     assert server.asked()[-1]["Range"] == "bytes=1500000-"
     assert _is_alone(target)
@@ -101,10 +103,10 @@ def test_a_later_call_goes_on(server: Server, target: Path) -> None:
 def test_a_part_that_is_all_of_it_is_finished_without_more(server: Server, target: Path) -> None:
     url = server.answer(cut_off(CONTENT, len(CONTENT) - 1, ETag=TAG), status(404))
     with pytest.raises(DataError):
-        fetch_file(url, target, patience=HASTY)
+        fetch_file(url, target, policy=HASTY)
     target.with_name("file.bin.part").write_bytes(CONTENT)
     server.answer(whole(CONTENT, ETag=TAG))
-    fetch_file(url, target, patience=HASTY)
+    fetch_file(url, target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     assert server.asked()[-1]["Range"] == f"bytes={len(CONTENT)}-"
 
@@ -112,14 +114,14 @@ def test_a_part_that_is_all_of_it_is_finished_without_more(server: Server, targe
 @pytest.mark.parametrize("later", [{"ETag": '"v2"'}, {}])
 def test_a_file_that_changed_meanwhile_starts_again(server: Server, target: Path, later: dict[str, str]) -> None:
     old = cut_off(b"x" * 2_000_000, 1_000_000, ETag=TAG)
-    fetch_file(server.answer(old, whole(CONTENT, **later)), target, patience=HASTY)
+    fetch_file(server.answer(old, whole(CONTENT, **later)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"v1"'}])
 def test_without_a_validator_it_starts_again(server: Server, target: Path, headers: dict[str, str]) -> None:
     answers = cut_off(CONTENT, 1_000_000, **headers), whole(CONTENT, **headers)
-    fetch_file(server.answer(*answers), target, patience=HASTY)
+    fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     assert [headers.get("Range") for headers in server.asked()] == [None, None]
 
@@ -127,14 +129,14 @@ def test_without_a_validator_it_starts_again(server: Server, target: Path, heade
 def test_bytes_of_another_address_are_not_continued(server: Server, target: Path) -> None:
     other = cut_off(b"x" * len(CONTENT), 9_000, ETag=TAG)
     with pytest.raises(DataError):
-        fetch_file(server.answer(other, status(404)), target, patience=HASTY)
-    fetch_file(server.answer(whole(CONTENT, ETag=TAG), path="/mirror"), target, patience=HASTY)
+        fetch_file(server.answer(other, status(404)), target, policy=HASTY)
+    fetch_file(server.answer(whole(CONTENT, ETag=TAG), path="/mirror"), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
 
 
 def test_a_server_that_ignores_ranges_restarts_cleanly(server: Server, target: Path) -> None:
     answers = cut_off(CONTENT, 1_000_000, ranges=False, ETag=TAG), whole(CONTENT, ranges=False, ETag=TAG)
-    fetch_file(server.answer(*answers), target, patience=HASTY)
+    fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     assert server.asked()[1]["Range"] == "bytes=1000000-"
 
@@ -142,7 +144,7 @@ def test_a_server_that_ignores_ranges_restarts_cleanly(server: Server, target: P
 def test_a_server_that_always_cuts_at_one_place_is_given_up(server: Server, target: Path) -> None:
     url = server.answer(cut_off(CONTENT, 1_000_000, ranges=False, ETag=TAG))
     with pytest.raises(DataError, match="given up after 3 attempts"):
-        fetch_file(url, target, patience=HASTY)
+        fetch_file(url, target, policy=HASTY)
     assert not target.exists()
     assert len(server.requests) == 3
 
@@ -156,7 +158,7 @@ def _wrong_range(start: int, size: int) -> Answer:
 @pytest.mark.parametrize(("start", "size"), [(5, len(CONTENT)), (1_000_000, len(CONTENT) + 7)])
 def test_a_wrong_continuation_is_thrown_away(server: Server, target: Path, start: int, size: int) -> None:
     answers = cut_off(CONTENT, 1_000_000, ETag=TAG), _wrong_range(start, size), whole(CONTENT, ETag=TAG)
-    fetch_file(server.answer(*answers), target, patience=HASTY)
+    fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     assert "Range" not in server.asked()[2]
 
@@ -171,34 +173,34 @@ def test_a_server_may_continue_in_slices(server: Server, target: Path) -> None:
         return answer
 
     slices = [one_slice(start, start + 500_000) for start in range(1_000_000, len(CONTENT), 500_000)]
-    fetch_file(server.answer(cut_off(CONTENT, 1_000_000, ETag=TAG), *slices), target, patience=HASTY)
+    fetch_file(server.answer(cut_off(CONTENT, 1_000_000, ETag=TAG), *slices), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     assert len(server.requests) == 5
 
 
 def test_a_part_of_more_than_the_file_is_thrown_away(server: Server, target: Path) -> None:
     shorter = CONTENT[:500_000]
-    fetch_file(server.answer(cut_off(CONTENT, 1_000_000, ETag=TAG), whole(shorter, ETag=TAG)), target, patience=HASTY)
+    fetch_file(server.answer(cut_off(CONTENT, 1_000_000, ETag=TAG), whole(shorter, ETag=TAG)), target, policy=HASTY)
     assert target.read_bytes() == shorter
 
 
 def test_a_stalling_server_is_tried_again_and_nothing_is_lost(server: Server, target: Path) -> None:
     answers = stall(CONTENT, 100_000, ETag=TAG), stall(CONTENT, 50_000, ETag=TAG), whole(CONTENT, ETag=TAG)
-    fetch_file(server.answer(*answers), target, patience=HASTY)
+    fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     assert [headers.get("Range") for headers in server.asked()] == [None, "bytes=100000-", "bytes=150000-"]
 
 
 @pytest.mark.parametrize("broken", [hang_up, nonsense, status(500), status(503), status(502), status(408)])
 def test_a_passing_fault_is_tried_again(server: Server, target: Path, broken: Answer) -> None:
-    fetch_file(server.answer(broken, broken, whole(CONTENT)), target, patience=HASTY)
+    fetch_file(server.answer(broken, broken, whole(CONTENT)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("broken", [hang_up, status(500), stall(CONTENT, 0)])
 def test_a_lasting_fault_is_given_up(server: Server, target: Path, broken: Answer) -> None:
     with pytest.raises(DataError, match="given up after 3 attempts"):
-        fetch_file(server.answer(broken), target, patience=HASTY)
+        fetch_file(server.answer(broken), target, policy=HASTY)
     assert len(server.requests) == 3
     assert not target.exists()
 
@@ -207,13 +209,13 @@ def test_nobody_there(target: Path) -> None:
     with misbehaving_server() as gone:
         url = gone.url()
     with pytest.raises(DataError, match=r"/file: Failed to establish a new connection: .*; given up after 3 attempts"):
-        fetch_file(url, target, patience=HASTY)
+        fetch_file(url, target, policy=HASTY)
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 204])
 def test_a_refusal_is_not_tried_again(server: Server, target: Path, code: int) -> None:
     with pytest.raises(DataError, match=f"the server answers {code}") as caught:
-        fetch_file(server.answer(status(code)), target, patience=HASTY)
+        fetch_file(server.answer(status(code)), target, policy=HASTY)
     assert "\n" not in str(caught.value)
     assert len(server.requests) == 1
 
@@ -221,7 +223,7 @@ def test_a_refusal_is_not_tried_again(server: Server, target: Path, code: int) -
 @pytest.mark.parametrize("code", [429, 503])
 def test_retry_after_is_honoured(server: Server, target: Path, code: int) -> None:
     begin = time.monotonic()
-    fetch_file(server.answer(status(code, Retry_After="1"), whole(b"late")), target, patience=HASTY)
+    fetch_file(server.answer(status(code, Retry_After="1"), whole(b"late")), target, policy=HASTY)
     assert time.monotonic() - begin >= 1
     assert target.read_bytes() == b"late"
 
@@ -229,7 +231,7 @@ def test_retry_after_is_honoured(server: Server, target: Path, code: int) -> Non
 def test_retry_after_may_be_a_date(server: Server, target: Path) -> None:
     far = status(503, Retry_After=formatdate(time.time() + 500, usegmt=True))
     with pytest.raises(DataError, match=r"asks to wait (499|500) seconds"):
-        fetch_file(server.answer(far), target, patience=HASTY)
+        fetch_file(server.answer(far), target, policy=HASTY)
     assert len(server.requests) == 1
 
 
@@ -237,42 +239,42 @@ def test_redirects_are_followed_within_a_bound(server: Server, target: Path) -> 
     server.answer(whole(CONTENT), path="/there")
     server.answer(redirect("/there", 301), path="/b")
     server.answer(redirect(server.url("/b"), 307), path="/a")
-    fetch_file(server.answer(redirect("/a", 308)), target, patience=HASTY)
+    fetch_file(server.answer(redirect("/a", 308)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
 
 
 def test_a_loop_of_redirects_ends(server: Server, target: Path) -> None:
     server.answer(redirect("/file"), path="/a")
     with pytest.raises(DataError, match="redirects more than 3 times"):
-        fetch_file(server.answer(redirect("/a")), target, patience=HASTY)
+        fetch_file(server.answer(redirect("/a")), target, policy=HASTY)
     assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://[::1/x"])
 def test_a_redirect_leaves_the_web_nowhere(server: Server, target: Path, location: str) -> None:
     with pytest.raises(DataError):
-        fetch_file(server.answer(redirect(location)), target, patience=HASTY)
+        fetch_file(server.answer(redirect(location)), target, policy=HASTY)
     assert len(server.requests) == 1
 
 
 def test_a_length_that_is_too_long_is_noticed(server: Server, target: Path) -> None:
     with pytest.raises(DataError, match="given up"):
-        fetch_file(server.answer(body(CONTENT, announced=len(CONTENT) + 9)), target, patience=HASTY)
+        fetch_file(server.answer(body(CONTENT, announced=len(CONTENT) + 9)), target, policy=HASTY)
     assert not target.exists()
 
 
 def test_a_length_that_is_too_short_is_noticed_in_a_gzip(server: Server, tmp_path: Path) -> None:
     target, packed = tmp_path / "file.json.gz", gzip.compress(CONTENT)
     with pytest.raises(DataError, match="no whole gzip"):
-        fetch_file(server.answer(body(packed, announced=len(packed) - 9)), target, patience=HASTY)
+        fetch_file(server.answer(body(packed, announced=len(packed) - 9)), target, policy=HASTY)
     assert list(tmp_path.iterdir()) == []
-    fetch_file(server.answer(whole(packed)), target, patience=HASTY)
+    fetch_file(server.answer(whole(packed)), target, policy=HASTY)
     assert gzip.decompress(target.read_bytes()) == CONTENT
 
 
 def test_a_length_that_is_too_short_is_noticed_by_the_digest(server: Server, target: Path) -> None:
     known = hashlib.sha256(CONTENT).hexdigest()
-    with pytest.raises(DataError, match=f"{known} is known of it"):
+    with pytest.raises(DataError, match=f"{known} is expected"):
         fetch_file(server.answer(body(CONTENT, announced=len(CONTENT) - 9)), target, known, HASTY)
     assert list(target.parent.iterdir()) == []
     fetch_file(server.answer(whole(CONTENT)), target, known, HASTY)
@@ -281,7 +283,7 @@ def test_a_length_that_is_too_short_is_noticed_by_the_digest(server: Server, tar
 
 def test_a_gzip_announced_as_an_encoding_stays_packed(server: Server, tmp_path: Path) -> None:
     packed = gzip.compress(b"lines")
-    fetch_file(server.answer(whole(packed, Content_Encoding="gzip")), tmp_path / "file.gz", patience=HASTY)
+    fetch_file(server.answer(whole(packed, Content_Encoding="gzip")), tmp_path / "file.gz", policy=HASTY)
     assert (tmp_path / "file.gz").read_bytes() == packed
 
 
@@ -290,5 +292,20 @@ def test_a_proxy_of_the_environment_is_used(server: Server, target: Path, monkey
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     server.answer(whole(b"through"), path="http://raw.invalid/file")
-    fetch_file("http://raw.invalid/file", target, patience=HASTY)
+    fetch_file("http://raw.invalid/file", target, policy=HASTY)
     assert target.read_bytes() == b"through"
+
+
+def test_pauses_grow_with_jitter_up_to_a_bound() -> None:
+    policy = RetryPolicy(first_pause=1.0, max_pause=8.0)
+    for failures, longest in ((1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0), (9, 8.0)):
+        pauses = {policy.pause(failures, None) for _ in range(50)}
+        assert longest / 2 <= min(pauses) < max(pauses) <= longest
+    assert policy.pause(1, 30.0) == 30.0
+
+
+def test_when_to_give_up() -> None:
+    policy = RetryPolicy(attempts=3, max_pause=60.0, max_retry_after=600.0)
+    assert [bool(policy.outlook(failures, 60.0)) for failures in (1, 2, 3, 4)] == [False, False, True, True]
+    assert not policy.outlook(1, 600.0)
+    assert policy.outlook(1, 601.0)

@@ -14,11 +14,9 @@ import pytest
 from PIL import Image
 
 from data_prep import pictures as soundness
-from data_prep.download import addresses
-from data_prep.download.addresses import is_public
-from data_prep.download.broken import NAME, Broken, read_broken
-from data_prep.download.http import Patience
-from data_prep.download.pictures import RULE, PictureLimits, fetch_pictures
+from data_prep.download import http as addresses
+from data_prep.download.http import RetryPolicy, is_public
+from data_prep.pictures import BROKEN_LIST, RULE, Broken, PictureLimits, fetch_pictures, read_broken
 from tests.data_prep.misbehaving_server import (
     Answer,
     Handler,
@@ -32,9 +30,11 @@ from tests.data_prep.misbehaving_server import (
     whole,
 )
 
-HASTY = Patience(attempts=2, connect=1.0, read=0.2, first_pause=0.01, longest_pause=0.05, longest_wait=1.5, redirects=3)
-LOCAL = PictureLimits(workers=4, bytes=60_000, seconds=5.0, allow_private=True, patience=HASTY)
-GUARDED = PictureLimits(patience=HASTY)
+HASTY = RetryPolicy(
+    attempts=2, connect=1.0, read=0.2, first_pause=0.01, max_pause=0.05, max_retry_after=1.5, redirects=3
+)
+LOCAL = PictureLimits(workers=4, bytes=60_000, seconds=5.0, allow_private=True, policy=HASTY)
+GUARDED = PictureLimits(policy=HASTY)
 
 
 def _picture(kind: str = "JPEG", size: tuple[int, int] = (64, 48)) -> bytes:
@@ -75,7 +75,7 @@ def test_pictures_come_under_their_items_names(server: Server, tmp_path: Path) -
     assert (tmp_path / "B.png").read_bytes() == PNG
     assert account == {"have one": 2, "broken": 0, "have no address": 1, "rule": RULE}
     assert _pictures(tmp_path) == ["A.jpg", "B.png"]
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / BROKEN_LIST).exists()
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_trickle_is_given_up(server: Server, tmp_path: Path) -> None:
         while not handler.book.released.wait(0.05):
             handler.wfile.write(b"x")
 
-    limits = PictureLimits(seconds=0.3, allow_private=True, patience=HASTY)
+    limits = PictureLimits(seconds=0.3, allow_private=True, policy=HASTY)
     assert "more than 0.3 seconds" in _fetch(server, tmp_path, {"x": trickle}, limits)["x"].reason
 
 
@@ -153,13 +153,13 @@ def test_another_address_of_a_broken_picture_is_tried(server: Server, tmp_path: 
     fetch_pictures({"x": server.answer(status(404), path="/old")}, tmp_path, LOCAL)
     fetch_pictures({"x": server.answer(whole(JPEG), path="/new")}, tmp_path, LOCAL)
     assert _pictures(tmp_path) == ["x.jpg"]
-    assert (tmp_path / NAME).read_text() == ""
+    assert (tmp_path / BROKEN_LIST).read_text() == ""
 
 
 def test_the_list_of_the_broken(server: Server, tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text('{"item":"old","url":"http://old","reason":"gone","final":true}\n{"item":"ha')
+    (tmp_path / BROKEN_LIST).write_text('{"item":"old","url":"http://old","reason":"gone","final":true}\n{"item":"ha')
     _fetch(server, tmp_path, {"b": status(404), "a": status(410), "c": whole(JPEG)})
-    lines = (tmp_path / NAME).read_text().splitlines()
+    lines = (tmp_path / BROKEN_LIST).read_text().splitlines()
     assert [Broken.model_validate_json(line).item for line in lines] == ["a", "b", "old"]
     assert Broken.model_validate_json(lines[0]).url == server.url("/a")
 

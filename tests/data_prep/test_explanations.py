@@ -13,9 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.build import BuildOptions
-from data_prep.explanations.lexicon import NO_FEATURES, OPINIONS
-from data_prep.explanations.rule import LONGEST, SHORTEST, count_pairs, explaining_sentence, tokenize
-from data_prep.explanations.sentences import clean, sentences
+from data_prep.explanations.rule import (
+    LONGEST,
+    NO_FEATURES,
+    OPINIONS,
+    SHORTEST,
+    clean,
+    count_pairs,
+    explaining_sentence,
+    sentences,
+    tokenize,
+)
 from data_prep.mcauley import amazon_2014
 from data_prep.pipeline import run_pipeline
 from tests.data_prep import raw_sets
@@ -206,7 +214,7 @@ def test_a_build_explains_its_reviews_by_the_rule(tmp_path: Path) -> None:
 def test_chunks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_raw(tmp_path / "raw", "Beauty", "Toys")
     whole = build(tmp_path / "raw", tmp_path / "whole")
-    monkeypatch.setattr("data_prep.explanations.writing.CHUNK", 7)
+    monkeypatch.setattr("data_prep.explanations.CHUNK", 7)
     assert explained(build(tmp_path / "raw", tmp_path / "pieces")) == explained(whole)
 
 

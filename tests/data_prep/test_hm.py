@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_prep.bad_records import BAD_TIME, MISSING_FIELD, WRONG_COLUMNS
 from data_prep.build import BuildOptions, build_corpus
+from data_prep.raw_files import BAD_TIME, MISSING_FIELD, WRONG_COLUMNS
 from tests.data_prep.raw_sets import write_picture
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.bad_records import (
+from data_prep.build import BuildOptions, build_corpus
+from data_prep.raw_files import (
     BAD_RATING,
     BAD_TIME,
     INVALID_JSON,
@@ -18,7 +19,6 @@ from data_prep.bad_records import (
     NO_METADATA,
     TRUNCATED,
 )
-from data_prep.build import BuildOptions, build_corpus
 from tests.data_prep.raw_sets import STYLES, review, reviews, sound_2014, write_2014, write_lines, write_style
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
@@ -196,7 +196,7 @@ def test_metadata_of_other_items_are_an_error_that_says_so(raw: Path) -> None:
     sound = sound_2014()
     sound.metadata = [line.replace(b"'asin': 'I", b"'asin': 'B") for line in sound.metadata]
     write_2014(raw, sound)
-    with pytest.raises(DataError, match=r"no line of the items' files describes an item .* such as 'I0\d\d'"):
+    with pytest.raises(DataError, match=r"no line of the item files describes an item .* such as 'I0\d\d'"):
         _build(raw)
 
 
@@ -315,7 +315,7 @@ def test_a_folder_of_another_style_is_an_error(raw: Path) -> None:
 
 def test_nothing_left_is_an_error(raw: Path) -> None:
     write_style("amazon-2014", raw)
-    with pytest.raises(DataError, match=r"nothing of .* core of 50 interactions a user and 3 an item"):
+    with pytest.raises(DataError, match=r"nothing of .* core of 50 interactions per user and 3 per item"):
         _build(raw, options=BuildOptions(user_core=50, item_core=3))
 
 

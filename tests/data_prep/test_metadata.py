@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_prep.bad_records import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, NOT_UTF8, BadRecord
-from data_prep.metadata import MAX_LITERAL, Attributes, parse_json, parse_literal, parse_price, picture_url
+from data_prep.metadata import MAX_LITERAL, Product, parse_json, parse_literal, parse_price, picture_url
+from data_prep.raw_files import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, NOT_UTF8, BadRecord
 
 TEXTS = st.text(st.sampled_from("ab'\"\\{}[]:, #\tütrue"), max_size=12)
 VALUES = st.recursive(
@@ -127,7 +127,7 @@ def test_fields_of_2014() -> None:
         "price": 3.5,
         "description": "one <br/>two\n three",
     }
-    assert Attributes.of(record) == Attributes("A&B", None, ["Beauty", "Hair"], 3.5, "one two three")
+    assert Product.of(record) == Product("A&B", None, ["Beauty", "Hair"], 3.5, "one two three")
 
 
 def test_fields_of_2018() -> None:
@@ -139,8 +139,8 @@ def test_fields_of_2018() -> None:
         "description": ["one", "", "two"],
         "main_cat": "Grocery",
     }
-    assert Attributes.of(record) == Attributes("Card $5 < $6", "Brand", ["Gift Cards", "Boxes"], 1000.0, "one two")
-    assert Attributes.of({"title": "var x = new Date().getTime();"}).title is None
+    assert Product.of(record) == Product("Card $5 < $6", "Brand", ["Gift Cards", "Boxes"], 1000.0, "one two")
+    assert Product.of({"title": "var x = new Date().getTime();"}).title is None
 
 
 def test_fields_of_2023() -> None:
@@ -152,8 +152,8 @@ def test_fields_of_2023() -> None:
         "price": "None",
         "description": [],
     }
-    assert Attributes.of(record) == Attributes("T", "S", ["Books"], None, None)
-    assert Attributes.of({}) == Attributes(None, None, None, None, None)
+    assert Product.of(record) == Product("T", "S", ["Books"], None, None)
+    assert Product.of({}) == Product(None, None, None, None, None)
 
 
 def _without_big_integers(value: Any) -> Any:

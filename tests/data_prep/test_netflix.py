@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.bad_records import NO_METADATA
 from data_prep.build import build_corpus
+from data_prep.raw_files import NO_METADATA
 from tests.data_prep.raw_sets import write_picture
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.writer import TEST, TRAINING, VALIDATION

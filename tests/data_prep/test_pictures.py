@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from data_prep import pictures
-from data_prep.bad_records import BROKEN_PICTURE
 from data_prep.build import BuildOptions, build_corpus
-from data_prep.pictures import is_sound, picture_format
+from data_prep.pictures import picture_format
+from data_prep.raw_files import BROKEN_PICTURE
 from tests.data_prep.raw_sets import reviews, write_picture, write_style
 from unimp_bench.corpus import Corpus
 
@@ -69,23 +69,23 @@ def test_an_item_name_is_no_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(10_000, 10_000), (30_000, 30_000)])
 def test_decompression_bombs_are_broken_pictures(tmp_path: Path, width: int, height: int) -> None:
     _png_of_size(tmp_path / "x.png", width, height)
-    assert not is_sound(tmp_path / "x.png")
+    assert picture_format(tmp_path / "x.png") is None
 
 
 def test_the_limit_of_pixels_is_what_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_picture(tmp_path / "x.png", (30, 30))
-    assert is_sound(tmp_path / "x.png")
+    assert picture_format(tmp_path / "x.png") is not None
     monkeypatch.setattr(pictures, "MAX_PIXELS", 899)
-    assert not is_sound(tmp_path / "x.png")
+    assert picture_format(tmp_path / "x.png") is None
 
 
 def test_a_picture_is_read_to_its_end(tmp_path: Path) -> None:
     for name in ("x.png", "x.jpg"):
         write_picture(tmp_path / name, (200, 200))
-        assert is_sound(tmp_path / name)
+        assert picture_format(tmp_path / name) is not None
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[: len(content) * 9 // 10])
-        assert not is_sound(tmp_path / name)
+        assert picture_format(tmp_path / name) is None
 
 
 def test_a_picture_of_several_frames_from_a_camera_is_a_jpeg(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_a_picture_of_several_frames_from_a_camera_is_a_jpeg(tmp_path: Path) -> 
 
 def test_other_formats_are_refused_whatever_their_name(tmp_path: Path) -> None:
     write_picture(tmp_path / "x.bmp")
-    assert not is_sound((tmp_path / "x.bmp").rename(tmp_path / "x.png"))
+    assert picture_format((tmp_path / "x.bmp").rename(tmp_path / "x.png")) is None

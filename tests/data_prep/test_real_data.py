@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.bad_records import BadRecords
 from data_prep.build import BuildOptions, build_corpus
-from data_prep.lines import read_lines
-from data_prep.metadata import Attributes, parse_literal
+from data_prep.metadata import Product, parse_literal
+from data_prep.raw_files import BadRecords, read_lines
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
 
@@ -135,7 +134,7 @@ def test_literals_of_2014(realdata: Path) -> None:
     lines = [line for _, line in read_lines(path, BadRecords())]
     records = [parse_literal(line) for line in lines]
     assert records == [ast.literal_eval(line.decode()) for line in lines]
-    first = Attributes.of(records[0])
+    first = Product.of(records[0])
     assert (first.price, first.brand) == (17.95, None)
     assert first.category == [
         "Musical Instruments",

@@ -15,10 +15,9 @@ import pytest
 from PIL import Image
 
 from data_prep.sample import attach_truth, generate
-from data_prep.sample.phrases import FEATURE_LINES, STORY_LINES
 from data_prep.sample.pictures import _RGB, draw_picture
 from data_prep.sample.store import COLOURS, PATTERNS, SHAPES
-from data_prep.sample.words import DEPARTMENTS, THEMES
+from data_prep.sample.words import DEPARTMENTS, FEATURE_LINES, STORY_LINES, THEMES
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
 

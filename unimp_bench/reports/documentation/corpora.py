@@ -12,7 +12,7 @@ from unimp_bench.reports.documentation.docstrings import docstring
 from unimp_bench.reports.documentation.markdown import code, documented, facts, further, settings_list, words
 from unimp_bench.reports.documentation.settings import settings_of
 
-OPTIONS = "data_prep.options:BuildOptions"
+OPTIONS = "data_prep.cleaning:BuildOptions"
 SAMPLE = "data_prep.sample:generate"
 """The raw files of the kind that has no reader of its own come from here."""
 

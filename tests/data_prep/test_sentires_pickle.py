@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_prep.restricted_pickle import MAX_DEPTH, MAX_STRING, read_records
+from data_prep.explanations.sentires import MAX_DEPTH, MAX_STRING, read_records
 from unimp_bench.errors import DataError
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8"))

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep import lines
-from data_prep.bad_records import INVALID_JSON, LINE_TOO_LONG, TRUNCATED, BadRecords
-from data_prep.lines import read_lines
+from data_prep import raw_files as lines
+from data_prep.raw_files import INVALID_JSON, LINE_TOO_LONG, TRUNCATED, BadRecords, read_lines
 from unimp_bench.errors import DataError
 
 TEXT = [f"line {number} {random.Random(number).random()}".encode() for number in range(5000)]
@@ -77,7 +76,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, packed: 
 
 
 def test_utf_16_is_refused_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"x\.inter is written in UTF-16; save it as UTF-8"):
+    with pytest.raises(DataError, match=r"x\.inter is encoded in UTF-16; save it as UTF-8"):
         list(read_lines(_write(tmp_path / "x.inter", "user_id:token\n".encode("utf-16")), BadRecords()))
 
 
