@@ -1,7 +1,8 @@
-"""Figures of sections: the rows, numbers and roles they take, their files, and their place in the pages."""
+"""Plots of sections: their rows, numbers and roles, their files, and their place in the pages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -13,9 +14,9 @@ from tests.reports.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
-from unimp_bench.reports.figures import MOST_ROWS, section_figures, topic_figures
+from unimp_bench.reports.figures import MOST_ROWS, section_plot, topic_plot
 from unimp_bench.reports.markdown.plot_files import plot_files, shown
-from unimp_bench.reports.plots import Bars, Intervals, Scatter
+from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.reported import History, Reported, ReportedRow
 from unimp_bench.reports.tables import Section, sections
 from unimp_bench.reports.topics import topic_sections
@@ -43,6 +44,12 @@ def section_of(*results: Result) -> Section:
     return section
 
 
+def plot_of(section: Section, reported: Sequence[Reported] = ()) -> Plot:
+    plot = section_plot(section, reported)
+    assert plot is not None
+    return plot
+
+
 def rising(count: int) -> list[Result]:
     """So many systems, the later ones the better, for more seconds."""
     return [
@@ -51,54 +58,45 @@ def rising(count: int) -> list[Result]:
     ]
 
 
-def test_rows_become_points_with_their_numbers_roles_and_costs() -> None:
+def test_rows_become_points_with_their_numbers_and_roles() -> None:
     section = section_of(
-        search("good", RANKS, 100.0),
+        search("good", RANKS),
         search("knows", np.full(400, 1), reads=("truth",)),
-        search("popularity", np.full(400, 200), 0.5, reads=("popularity",)),
+        search("popularity", np.full(400, 200), reads=("popularity",)),
         search("from-elsewhere", np.full(400, 7), None, reads=()),
     )
-    intervals, cost = (figure.plot for figure in section_figures(section))
-    assert isinstance(intervals, Intervals) and isinstance(cost, Scatter)
-    assert [point.row for point in intervals.points] == list(range(4))
-    assert {point.label: point.role for point in intervals.points} == {
+    plot = plot_of(section)
+    assert [point.row for point in plot.points] == list(range(4))
+    assert {point.label: point.role for point in plot.points} == {
         "knows": "ceiling",
         "good": "row",
         "from-elsewhere": "row",
         "popularity": "floor",
     }
-    for point, row in zip(intervals.points, section.rows, strict=True):
+    for point, row in zip(plot.points, section.rows, strict=True):
         estimate = row.metrics["NDCG@5"]
         assert (point.value, point.low, point.high) == (estimate.value, estimate.low, estimate.high)
-    assert {point.label: point.cost for point in cost.points} == {"good": 100.0, "popularity": 0.5}
-    assert intervals.metric == cost.metric == "NDCG@5" and intervals.higher_is_better
-    assert "Amazon" in intervals.note and "Amazon" in cost.note
+    assert plot.metric == "NDCG@5" and plot.higher_is_better and not plot.base
+    assert "Amazon" in plot.note
 
 
-def test_findings_name_the_best_row_its_value_and_the_front() -> None:
+def test_findings_name_the_best_row_and_its_value() -> None:
     section = section_of(*rising(4))
-    intervals, cost = (figure.plot.finding for figure in section_figures(section))
     best = section.rows[0].metrics["NDCG@5"]
-    assert intervals.startswith(f"Best of 4 by NDCG@5: system-03, {best.value:.4f} [{best.low:.4f}, {best.high:.4f}]")
-    assert cost.endswith(
-        "system-00, 0.0000 in 1 s; system-01, 0.0250 in 2 s; system-02, 0.0500 in 3 s; system-03, 0.0750 in 4 s."
-    )
+    lead = f"Best of 4 by NDCG@5: system-03, {best.value:.4f} [{best.low:.4f}, {best.high:.4f}]"
+    assert plot_of(section).finding.startswith(lead)
 
 
 def test_too_many_rows_are_cut_and_the_note_says_so() -> None:
     section = section_of(*rising(30), search("popularity", np.full(400, 250), reads=("popularity",)))
-    intervals = section_figures(section)[0].plot
-    assert [point.row for point in intervals.points] == [
-        *range(MOST_ROWS),
-        30 - (section.rows[29].label == "popularity"),
-    ]
-    assert f"{MOST_ROWS + 1} of 31 rows" in intervals.note
+    plot = plot_of(section)
+    last = 30 - (section.rows[29].label == "popularity")
+    assert [point.row for point in plot.points] == [*range(MOST_ROWS), last]
+    assert f"{MOST_ROWS + 1} of 31 rows" in plot.note
 
 
-def test_a_section_of_one_row_has_no_figure_and_one_without_two_costs_no_second() -> None:
-    assert section_figures(section_of(search("alone"))) == []
-    names = [figure.name for figure in section_figures(section_of(search("a"), search("b", seconds=None)))]
-    assert names == ["intervals"]
+def test_a_section_of_one_row_has_no_plot() -> None:
+    assert section_plot(section_of(search("alone"))) is None
 
 
 def test_a_printed_number_counts_on_the_same_data_and_split_alone() -> None:
@@ -109,10 +107,10 @@ def test_a_printed_number_counts_on_the_same_data_and_split_alone() -> None:
         return Reported(source="p", task="search", data="d", corpus=corpus, protocol="p", split=split, rows=(row,))
 
     others = [table("", "loo", 0.1), table("beauty", "loo", 0.2), table("toy", "new-user", 0.3)]
-    assert {point.printed for point in section_figures(section, others)[0].plot.points} == {None}
-    found = section_figures(section, [*others, table("toy", "loo", 0.4)])[0].plot.points
+    assert {point.printed for point in plot_of(section, others).points} == {None}
+    found = plot_of(section, [*others, table("toy", "loo", 0.4)]).points
     assert {point.label: (point.printed, point.differs) for point in found} == {"a": (0.4, ""), "b": (None, "")}
-    masked = section_figures(section, [table("toy", "loo", 0.5, "masked")])[0].plot.points
+    masked = plot_of(section, [table("toy", "loo", 0.5, "masked")]).points
     assert {point.label: (point.printed, point.differs) for point in masked} == {
         "a": (0.5, "seen items masked"),
         "b": (None, ""),
@@ -127,9 +125,8 @@ def test_a_topic_shows_differences_on_the_same_examples_with_their_intervals() -
     worse = np.where(np.arange(400) % 4 == 0, 200, RANKS)
     results = [ablation(RANKS), ablation(worse, settings={"fusion": "none"})]
     (section,) = topic_sections(SUITES["ablation"], results)
-    (figure,) = topic_figures(section)
-    plot = figure.plot
-    assert isinstance(plot, Bars) and figure.name == "difference"
+    plot = topic_plot(section)
+    assert plot is not None and plot.base == "UniMP"
     base, other = plot.points
     assert (base.role, base.value, base.low) == ("base", 0.0, None)
     difference = float(np.mean(NDCG.values(worse)) - np.mean(NDCG.values(RANKS)))
@@ -153,8 +150,8 @@ def test_every_plot_of_a_page_is_written_and_linked_and_an_old_one_removed(tmp_p
     made = pages(tmp_path)
     plots = [name for name in made if name.startswith("plots/")]
     assert sorted(plots) == sorted(f"plots/{path.name}" for path in (tmp_path / "plots").glob("*.svg"))
-    assert "plots/search_toy-split-loo-protocol-paper_intervals.svg" in plots
-    assert "plots/ablation_toy-recommendation-preset-tiny_difference.svg" in plots
+    assert "plots/search.svg" in plots
+    assert "plots/ablation.svg" in plots
     for name in plots:
         ET.fromstring(made[name])
         assert (tmp_path / name).read_text(encoding="utf-8") == made[name]
@@ -162,25 +159,21 @@ def test_every_plot_of_a_page_is_written_and_linked_and_an_old_one_removed(tmp_p
     assert not gone.exists() and kept.exists()
     assert all(path.suffix == ".md" for path in written)
     place(tmp_path, search("c"))
-    assert (
-        made["plots/search_toy-split-loo-protocol-paper_intervals.svg"]
-        != pages(tmp_path)["plots/search_toy-split-loo-protocol-paper_intervals.svg"]
-    )
+    assert made["plots/search.svg"] != pages(tmp_path)["plots/search.svg"]
 
 
-def test_two_sections_of_one_title_have_files_of_their_own() -> None:
-    figures = section_figures(section_of(search("a"), search("b")))
-    found = plot_files("search", ["toy, split loo", "toy, split loo", "x" * 500], [figures] * 3)
-    paths = [file.path for part in found for file in part]
-    assert len(set(paths)) == len(paths) == 6
-    assert paths[0] == "plots/search_toy-split-loo_intervals.svg"
-    assert all(len(path) < 200 for path in paths)
+def test_a_page_has_the_plot_of_its_first_section_that_has_one() -> None:
+    plots = [section_plot(section_of(search(name), search("b"))) for name in ("a", "c")]
+    files = plot_files("search", [None, *plots])
+    assert [[file.path for file in part] for part in files] == [[], ["plots/search.svg"], []]
+    assert plots[0] is not None and files[1][0].alt == plots[0].finding
+    assert plot_files("search", [None]) == [[]] and plot_files("search", []) == []
 
 
 def test_hostile_labels_stay_within_their_alternative_text() -> None:
     section = section_of(search("a](http://x) <script> `|` ![b](c)"), search("b"))
-    ((first, _),) = plot_files("search", ["t"], [section_figures(section)])
+    ((first,),) = plot_files("search", [section_plot(section)])
     line = shown([first])[1]
     assert "<script>" not in line and "a\\](http" in line
-    assert line.endswith("](plots/search_t_intervals.svg)")
+    assert line.endswith("](plots/search.svg)")
     assert shown([]) == []

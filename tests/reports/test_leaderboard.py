@@ -14,6 +14,7 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.reports.contents import Contents
 from unimp_bench.reports.labels import label_of
+from unimp_bench.reports.plots import plotted
 from unimp_bench.reports.reported import load_reported
 from unimp_bench.reports.store import load_results, publish
 from unimp_bench.reports.tables import sections
@@ -30,7 +31,10 @@ COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 def test_committed_tables_are_what_their_results_give(committed: Contents) -> None:
     made = pages_of(committed)
     for name, content in made.items():
-        assert (COMMITTED / name).read_text(encoding="utf-8") == content, f"{name}: run 'unimp-bench leaderboard'"
+        found = (COMMITTED / name).read_text(encoding="utf-8")
+        if name.endswith(".svg"):  # the rest changes with the version of matplotlib
+            found, content = plotted(found), plotted(content)
+        assert found == content, f"{name}: run 'unimp-bench leaderboard'"
     plots = {path.relative_to(COMMITTED).as_posix() for path in (COMMITTED / "plots").iterdir()}
     assert plots <= made.keys(), "plots of sections that are gone: run 'unimp-bench leaderboard'"
 

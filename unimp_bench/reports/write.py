@@ -11,7 +11,7 @@ from unimp_bench.reports.audit.corpus.page import audit_page
 from unimp_bench.reports.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.reports.contents import Contents
 from unimp_bench.reports.excerpt import with_excerpts
-from unimp_bench.reports.figures import section_figures, topic_figures
+from unimp_bench.reports.figures import section_plot, topic_plot
 from unimp_bench.reports.markdown.audited import audit_file
 from unimp_bench.reports.markdown.index_page import index_page
 from unimp_bench.reports.markdown.plot_files import PLOTS, contents, plot_files
@@ -46,13 +46,12 @@ def pages_of(board: Contents) -> dict[str, str]:
         gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'
         drawn = gallery if (board.home / gallery).is_file() else ""
         printed = [table for table in reported if table.task == card.name]
-        figures = [section_figures(section, printed) for section in found]
-        plots = plot_files(card.name, [section.title for section in found], figures)
+        plots = plot_files(card.name, [section_plot(section, printed) for section in found])
         made[f"{card.name}.md"] = task_page(card, found, printed, plots, drawn, audits)
         made |= contents(plots)
     for suite, parts in topics:
         printed = [table for table in reported if table.topic == suite.name]
-        plots = plot_files(suite.name, [part.title for part in parts], list(map(topic_figures, parts)))
+        plots = plot_files(suite.name, list(map(topic_plot, parts)))
         made[f"{suite.name}.md"] = topic_page(suite, parts, printed, plots, audits)
         made |= contents(plots)
     return made

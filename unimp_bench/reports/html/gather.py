@@ -11,14 +11,16 @@ from unimp_bench import registry
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import kind_of
 from unimp_bench.reports.audit.corpus.record import load_audits
+from unimp_bench.reports.figures import section_plot, topic_plot
 from unimp_bench.reports.html.audits import audit_table
 from unimp_bench.reports.html.cells import metric_heads
 from unimp_bench.reports.html.gallery import galleries
 from unimp_bench.reports.html.ledger import Ledger
-from unimp_bench.reports.html.record import Board, Page, Printed, Summary, Table
+from unimp_bench.reports.html.record import Board, Drawing, Page, Printed, Summary, Table
 from unimp_bench.reports.html.tables import Sources
 from unimp_bench.reports.html.task_tables import task_table
 from unimp_bench.reports.html.topic_tables import topic_table
+from unimp_bench.reports.plots import Plot, data_uri
 from unimp_bench.reports.printed import printed_table
 from unimp_bench.reports.reported import Reported, load_reported
 from unimp_bench.reports.store import load_results
@@ -53,7 +55,7 @@ def gather(folder: Path) -> Page:
 
 
 def _task_board(card: TaskCard, results: Sequence[Result], sources: Sources, ledger: Ledger) -> Board:
-    kind = kind_of(card.kind)
+    kind, found = kind_of(card.kind), sections(results, card)
     printed = [table for table in sources.reported if table.task == card.name]
     own = Sources(printed, sources.audits)
     first = metric_heads([kind.main], kind)[0].first
@@ -64,12 +66,16 @@ def _task_board(card: TaskCard, results: Sequence[Result], sources: Sources, led
         about=f"What is asked: {card.about}.",
         order=f"Rows are ordered by {kind.main}, the {'highest' if first == 'descending' else 'lowest'} first.",
         command=f"unimp-bench run --task {card.name} --model unimp",
-        tables=_distinct(task_table(card.name, section, own, ledger) for section in sections(results, card)),
+        tables=_with_plot(
+            _distinct(task_table(card.name, section, own, ledger) for section in found),
+            (section_plot(section, printed) for section in found),
+        ),
         printed=tuple(_printed(table) for table in printed if not table.topic or any(row.models for row in table.rows)),
     )
 
 
 def _topic_board(suite: Suite, results: Sequence[Result], sources: Sources, ledger: Ledger) -> Board:
+    found = topic_sections(suite, results)
     printed = [table for table in sources.reported if table.topic == suite.name]
     own = Sources(printed, sources.audits)
     return Board(
@@ -79,7 +85,7 @@ def _topic_board(suite: Suite, results: Sequence[Result], sources: Sources, ledg
         about=f"What is compared: {suite.about}.",
         order=f"Rows stand in the order of the paper; the difference is to the first one, {suite.rows[0].label}.",
         command=f"unimp-bench suite {suite.name}",
-        tables=_distinct(topic_table(section, own, ledger) for section in topic_sections(suite, results)),
+        tables=_with_plot(_distinct(topic_table(section, own, ledger) for section in found), map(topic_plot, found)),
         printed=tuple(map(_printed, printed)),
     )
 
@@ -93,6 +99,15 @@ def _distinct(tables: Iterable[Table]) -> tuple[Table, ...]:
         count = seen[table.anchor]
         found.append(table if count == 1 else replace(table, anchor=f"{table.anchor}-{count}"))
     return tuple(found)
+
+
+def _with_plot(tables: tuple[Table, ...], plots: Iterable[Plot | None]) -> tuple[Table, ...]:
+    """The tables, the first of which whose section has a plot with its drawing."""
+    for number, plot in enumerate(plots):
+        if plot is not None:
+            drawing = Drawing(plot.title, data_uri(plot), plot.finding)
+            return (*tables[:number], replace(tables[number], drawing=drawing), *tables[number + 1 :])
+    return tables
 
 
 def _summary(board: Board, table: Table) -> list[Summary]:

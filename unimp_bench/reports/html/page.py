@@ -14,7 +14,6 @@ from markupsafe import Markup
 from unimp_bench.files import write_atomically
 from unimp_bench.reports.html.gather import gather
 from unimp_bench.reports.html.record import Page
-from unimp_bench.reports.plots import STYLE
 from unimp_bench.reports.printed import MARKS
 
 HTML_NAME = "index.html"
@@ -39,7 +38,7 @@ def html_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = STYLE + _static("page.css"), "\n".join(_static(name) for name in SCRIPTS)
+    style, script = _static("page.css"), "\n".join(_static(name) for name in SCRIPTS)
     boards = (*page.tasks, *page.topics)
     tables = [table for board in boards for table in board.tables]
     return environment.get_template("page.html.j2").render(

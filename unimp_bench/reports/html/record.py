@@ -70,10 +70,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A plot: inline SVG, which is markup of our own, and its title."""
+    """A plot: its title, its SVG as the source of an image, and what it shows, in words."""
 
     title: str
-    svg: str
+    source: str
+    finding: str
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Table:
     warning: str
     heads: tuple[Head, ...]
     lines: tuple[Line, ...]
-    drawings: tuple[Drawing, ...] = ()
+    drawing: Drawing | None = None
     audit: str = ""
     order: str = ""
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from unimp_bench import registry
 from unimp_bench.kinds import Kind
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
-from unimp_bench.reports.figures import Figure
 from unimp_bench.reports.html.cells import aligned, metric_heads, number_cell
-from unimp_bench.reports.html.record import Cell, Drawing, Head, Line
-from unimp_bench.reports.plots import draw
+from unimp_bench.reports.html.record import Cell, Head, Line
 from unimp_bench.reports.printed import Printed, nearest
 from unimp_bench.reports.reported import Reported
 from unimp_bench.runs.suite import SuiteRow
@@ -23,11 +21,6 @@ class Sources:
 
     reported: Sequence[Reported]
     audits: Sequence[CorpusAudit]
-
-
-def drawings(figures: Iterable[Figure]) -> tuple[Drawing, ...]:
-    """Figures as inline SVG."""
-    return tuple(Drawing(figure.plot.title, draw(figure.plot, inline=True)) for figure in figures)
 
 
 def printed_name(kind: Kind) -> str:

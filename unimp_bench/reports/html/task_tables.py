@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from unimp_bench.markdown import anchor
 from unimp_bench.reports.cells import corpus_facts, marked
-from unimp_bench.reports.figures import section_figures
 from unimp_bench.reports.html.audits import audit_anchor, sliced
 from unimp_bench.reports.html.cells import (
     COST_HEADS,
@@ -20,7 +19,6 @@ from unimp_bench.reports.html.ledger import Ledger
 from unimp_bench.reports.html.record import Head, Line, Mark, Table
 from unimp_bench.reports.html.tables import (
     Sources,
-    drawings,
     empty_line,
     printed_cells,
     printed_heads,
@@ -93,7 +91,6 @@ def task_table(task: str, section: Section, sources: Sources, ledger: Ledger) ->
         warning=warning,
         heads=heads,
         lines=(*map(line, section.rows), *map(empty, section.empty)),
-        drawings=drawings(section_figures(section, reported)),
         audit=audit_anchor(section.fingerprint, sources.audits),
         order=order_words(section, sources.audits),
     )

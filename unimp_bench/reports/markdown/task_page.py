@@ -24,7 +24,7 @@ from unimp_bench.reports.cells import (
 )
 from unimp_bench.reports.labels import OLDER
 from unimp_bench.reports.markdown.audited import audit_link, order_banner
-from unimp_bench.reports.markdown.plot_files import PlotFile, folded
+from unimp_bench.reports.markdown.plot_files import PlotFile, shown
 from unimp_bench.reports.markdown.shuffled_table import shuffled_table
 from unimp_bench.reports.markdown.slice_table import slice_details
 from unimp_bench.reports.printed import LEGEND, nearest_cell, of_model, of_system, printed_rows
@@ -99,7 +99,7 @@ def _section(
         *(table_row(_empty_cells(row, section, reported)) for row in section.empty),
         *reasons([(row.row.label, row.reason) for row in section.empty]),
         *remarks(section.rows),
-        *folded(plots),
+        *shown(plots),
         *shuffled_table(section.shuffled, kind.main),
         *slice_details(section, audits, "Model"),
         *details(section.rows, section.names, "Model", [result for row in section.shuffled for result in row.results]),
