@@ -14,9 +14,7 @@ os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 import click
 
 from benchmarks import BENCHMARKS
-from benchmarks.command import command_named
-from benchmarks.page import PAGE, page, text_of
-from benchmarks.record import RESULTS
+from benchmarks.harness import PAGE, RESULTS, command_named, page, text_of
 from unimp_bench.errors import BenchError
 from unimp_bench.files import write_atomically
 

@@ -19,14 +19,14 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.command import benchmark
-from benchmarks.corpora import real_data
-from benchmarks.record import Measure
+from benchmarks.harness import Measure, benchmark
+from benchmarks.workloads import real_data
 from data_prep.build import build_corpus
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.kinds.ranks import rank_examples
+from unimp_bench.ragged import offsets_of
 from unimp_bench.records import BoolArray, Examples, IntArray, Protocol
 from unimp_bench.records import Part as PartName
 from unimp_bench.registry import make_model
@@ -61,8 +61,8 @@ class Part:
 
 def _of(examples: Examples, chosen: BoolArray) -> Examples:
     histories = examples.histories
-    kept = chosen[np.repeat(np.arange(histories.users), histories.lengths())]
-    before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+    kept = np.repeat(chosen, histories.lengths())
+    before = offsets_of(kept)
     own = replace(examples, histories=histories.take(kept), ends=before[examples.ends])
     return own.select(np.flatnonzero(chosen[examples.users]))
 

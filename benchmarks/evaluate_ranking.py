@@ -27,9 +27,7 @@ import numpy as np
 import torch
 
 import baselines.recbole.compat  # noqa: F401  (puts back what newer NumPy took away)
-from benchmarks.command import benchmark
-from benchmarks.record import Measure, times
-from benchmarks.turns import seconds_in_turns
+from benchmarks.harness import Measure, benchmark, seconds_in_turns, times
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.ranks import rank_examples

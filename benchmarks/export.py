@@ -16,10 +16,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.command import benchmark
-from benchmarks.processes import in_own_process, peak_mib
-from benchmarks.record import Measure, times
-from benchmarks.turns import Seconds, timed
+from benchmarks.harness import Measure, Seconds, benchmark, timed, times
+from benchmarks.workloads import in_own_process, peak_mib
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.interchange.dataset import ExportRequest, export_datasets

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 import click
 
-from benchmarks.command import benchmark
-from benchmarks.record import Measure
+from benchmarks.harness import Measure, benchmark
 from unimp_bench.unimp.config import PRESETS
 from unimp_bench.unimp.network.footprint import footprint, outline
 from unimp_bench.unimp.network.published import NEOX_TOKENS

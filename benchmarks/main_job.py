@@ -13,9 +13,8 @@ from collections.abc import Iterator
 
 import click
 
-from benchmarks.command import benchmark
-from benchmarks.processes import Cost, run_command
-from benchmarks.record import Measure, times
+from benchmarks.harness import Measure, benchmark, times
+from benchmarks.workloads import Cost, run_command
 
 
 def unimp_bench(home: str, *arguments: str) -> Cost:

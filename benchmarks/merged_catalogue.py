@@ -22,17 +22,15 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.command import benchmark
-from benchmarks.corpora import histories_of, write_corpus
-from benchmarks.processes import in_own_process, peak_mib
-from benchmarks.record import Measure, times
-from benchmarks.turns import Seconds, timed
+from benchmarks.harness import Measure, Seconds, benchmark, timed, times
+from benchmarks.workloads import histories_of, in_own_process, peak_mib, write_corpus
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import BenchError
 from unimp_bench.kinds.ranks import rank_examples
+from unimp_bench.ragged import offsets_of
 
 TASK = "recommendation"
 MODELS = ("mf", "macr", "lightgcn", "ultragcn", "vbpr", "causalrec", "mmgcl", "mmssl", "itemknn")
@@ -52,7 +50,7 @@ def merged(folder: Path, users: int, items: int) -> Corpus:
     order = np.sort(np.unique(owners * items + drawn, return_index=True)[1])  # no item twice in a history
     place = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
     kept = order[place < lengths[owners[order]]]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(owners[kept], minlength=users))])
+    offsets = offsets_of(np.bincount(owners[kept], minlength=users))
     titles = [" ".join(f"word{word}" for word in row) for row in rng.integers(WORDS, size=(items, 4))]
     names = [f"i{item}" for item in range(items)]
     return write_corpus(folder, histories_of(offsets, drawn[kept]), names, {"title": pa.array(titles)})

@@ -15,9 +15,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks.command import benchmark
-from benchmarks.record import Measure
-from benchmarks.turns import timed
+from benchmarks.harness import Measure, benchmark, timed
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.pictures import picture_files
 from unimp_bench.files import Workspace

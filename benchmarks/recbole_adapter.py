@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,15 @@ import numpy as np
 import pyarrow as pa
 
 from baselines.recbole.adapter import RecBole
-from baselines.recbole.compat import quietly
+from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
 from baselines.recbole.config import RecBoleConfig
-from benchmarks.command import benchmark
-from benchmarks.corpora import histories_of, write_corpus
-from benchmarks.recbole_by_hand import ByHand
-from benchmarks.record import Measure, times
-from benchmarks.turns import seconds_in_turns
+from benchmarks.harness import Measure, benchmark, seconds_in_turns, times
+from benchmarks.workloads import histories_of, write_corpus
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.kinds.ranks import rank_examples
+from unimp_bench.ragged import offsets_of
 from unimp_bench.records import Protocol
 
 TASK = "recommendation"
@@ -39,13 +37,67 @@ FEW = 20
 """Users of the warm-up: the first call of a process pays for imports and set-up."""
 
 
+class ByHand:
+    """A trainer of RecBole over the interactions of a corpus, split by leave-one-out as RecBole splits.
+
+    Attributes:
+        train, validation, test: RecBole's loaders.
+    """
+
+    def __init__(self, model: str, corpus: Corpus, work: Path, settings: Mapping[str, Any]) -> None:
+        from recbole.data import create_dataset, data_preparation
+        from recbole.utils import get_model
+
+        write_atomic(corpus, work / "corpus" / "corpus.inter")
+        whole = {
+            "data_path": str(work),
+            "checkpoint_dir": str(work / "saved"),
+            "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+            "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full", "group_by": "user"},
+            "metrics": ["Hit", "NDCG", "MRR"],
+            "topk": [1, 3, 5, 10],
+            "valid_metric": "NDCG@5",
+            "show_progress": False,
+            **settings,
+        }
+        if "MAX_ITEM_LIST_LENGTH" in settings:  # a sequential model
+            whole["train_neg_sample_args"] = None
+        with quietly():
+            config = Config(model, "corpus", config_dict=whole)
+            init_seed(1, True)
+            self.train, self.validation, self.test = data_preparation(config, create_dataset(config))
+            network = get_model(model)(config, self.train.dataset).to(config["device"])
+            self.trainer: Any = get_trainer(config["MODEL_TYPE"], model)(config, network)
+            self.trainer.tensorboard = Silent()
+
+
+class Silent:
+    """A TensorBoard writer that writes nothing."""
+
+    def add_scalar(self, *values: object) -> None: ...
+
+    def add_hparams(self, *values: object) -> None: ...
+
+
+def write_atomic(corpus: Corpus, path: Path) -> None:
+    """The interactions as RecBole reads them; the time is the place in the user's sequence."""
+    histories = corpus.histories
+    users = np.repeat(np.arange(histories.users), histories.lengths())
+    places = np.arange(len(histories)) - histories.offsets[users]
+    rows = zip(users, histories.items, places, strict=True)
+    path.parent.mkdir(parents=True)
+    with path.open("w") as stream:
+        stream.write("user_id:token\titem_id:token\ttimestamp:float\n")
+        stream.writelines(f"{user}\t{item}\t{place}\n" for user, item, place in rows)
+
+
 def sequences(folder: Path, users: int, items: int) -> Corpus:
     """A generated corpus."""
     rng = np.random.default_rng(0)
     weights = 1 / np.arange(1, items + 1) ** 0.8
     lengths = rng.integers(SHORTEST, LONGEST + 1, users)
     rows = [rng.choice(items, size, replace=False, p=weights / weights.sum()) for size in lengths]
-    histories = histories_of(np.concatenate([[0], np.cumsum(lengths)]), np.concatenate(rows))
+    histories = histories_of(offsets_of(lengths), np.concatenate(rows))
     return write_corpus(folder, histories, [f"i{item}" for item in range(items)], {"title": pa.array([""] * items)})
 
 

@@ -24,14 +24,12 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.command import benchmark
-from benchmarks.corpora import write_corpus
-from benchmarks.processes import Worker
-from benchmarks.record import Measure, times
-from benchmarks.turns import in_turns
+from benchmarks.harness import Measure, benchmark, in_turns, times
+from benchmarks.workloads import Worker, write_corpus
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.files import Workspace
+from unimp_bench.ragged import offsets_of
 from unimp_bench.records import Histories
 
 TASK = "recommendation"
@@ -78,7 +76,7 @@ class RecBole:
     """A trainer of RecBole."""
 
     def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
-        from benchmarks.recbole_by_hand import ByHand
+        from benchmarks.recbole_adapter import ByHand
 
         sys.argv = sys.argv[:1]  # RecBole reads them
         self.side = ByHand(name, Corpus.open(folder), work, settings)
@@ -168,7 +166,7 @@ def some_users(corpus: Corpus, users: int, folder: Path) -> Corpus:
     chosen[np.linspace(0, whole.users - 1, min(users, whole.users)).astype(int)] = True
     lengths = whole.lengths()
     kept = whole.take(np.repeat(chosen, lengths))
-    offsets = np.concatenate([[0], np.cumsum(lengths[chosen])])
+    offsets = offsets_of(lengths[chosen])
     histories = Histories(offsets, kept.items, kept.ratings, kept.times)
     columns = {name: corpus.items.column(name).combine_chunks() for name in TEXTS if name in corpus.items.attributes}
     return write_corpus(folder, histories, list(corpus.items.names), columns)

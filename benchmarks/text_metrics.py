@@ -29,10 +29,8 @@ from nltk.translate.meteor_score import meteor_score
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import BLEU
 
-from benchmarks.command import benchmark
-from benchmarks.corpora import real_data
-from benchmarks.record import Measure, times
-from benchmarks.turns import in_turns, timed
+from benchmarks.harness import Measure, benchmark, in_turns, timed, times
+from benchmarks.workloads import real_data
 from unimp_bench.files import Workspace
 from unimp_bench.metrics.resources import Encoder, Resources
 from unimp_bench.metrics.scores import Score, Scores, mean_score

@@ -18,10 +18,8 @@ from statistics import fmean
 
 import click
 
-from benchmarks.command import benchmark
-from benchmarks.processes import run_command
-from benchmarks.record import WALL, Measure
-from benchmarks.turns import in_turns
+from benchmarks.harness import WALL, Measure, benchmark, in_turns
+from benchmarks.workloads import run_command
 from data_prep.build import build_corpus
 from unimp_bench.machine import WAITING
 from unimp_bench.runs.results import RESULT_NAME, Result

@@ -17,9 +17,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.command import benchmark
-from benchmarks.record import Measure, times
-from benchmarks.turns import Seconds, in_turns, timed
+from benchmarks.harness import Measure, Seconds, benchmark, in_turns, timed, times
 from benchmarks.unimp_speed.authors import BEAMS, AuthorsAnswers, with_weights_of
 from benchmarks.unimp_speed.ours import Immediate, asked_of, best_items, first
 from benchmarks.unimp_speed.setting import Setting, options

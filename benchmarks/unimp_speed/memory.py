@@ -17,11 +17,10 @@ import psutil  # type: ignore[import-untyped]
 import torch
 from torch import Tensor, nn
 
-from benchmarks.command import benchmark
-from benchmarks.processes import in_own_process, peak_mib
-from benchmarks.record import Measure
+from benchmarks.harness import Measure, benchmark
 from benchmarks.unimp_speed.authors import flamingo, focal_loss_everywhere, trained_parameters
 from benchmarks.unimp_speed.setting import CONFIG
+from benchmarks.workloads import in_own_process, peak_mib
 from unimp_bench.errors import UsageError
 from unimp_bench.machine import device
 from unimp_bench.unimp.config import UniMPConfig

@@ -12,7 +12,7 @@ import click
 import torch
 from torch import Tensor, nn
 
-from benchmarks.turns import Seconds, timed
+from benchmarks.harness import Seconds, timed
 from tasks.recommendation import Recommendation
 from tasks.search import Search
 from unimp_bench.contracts import FitData, TaskExamples

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.turns import Seconds, timed
+from benchmarks.harness import Seconds, timed
 from unimp_bench.machine import device
 
 CARD_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312}

@@ -24,9 +24,7 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.command import benchmark
-from benchmarks.record import Measure, times
-from benchmarks.turns import Seconds, in_turns
+from benchmarks.harness import Measure, Seconds, benchmark, in_turns, times
 from benchmarks.unimp_speed.authors import BATCH, AuthorsTraining, trained_parameters, with_weights_of
 from benchmarks.unimp_speed.ours import ALL, NONE, WITHOUT, Immediate, Measures, OurTraining, lessons_of, optimizer_of
 from benchmarks.unimp_speed.setting import Setting, options

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import BENCHMARKS
-from benchmarks.page import PAGE, number, page, text_of
-from benchmarks.record import RESULTS, Measure, Record, times
-from benchmarks.turns import Seconds
+from benchmarks.harness import PAGE, RESULTS, Measure, Record, Seconds, number, page, text_of, times
 from unimp_bench.runs.results import Provenance
 
 ROOM = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -9,9 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarks import BENCHMARKS
-from benchmarks.processes import Worker, in_own_process, peak_mib, run_command
-from benchmarks.record import CPU, RESULTS, WALL, Measure, Record, times
-from benchmarks.turns import Seconds, in_turns, timed
+from benchmarks.harness import CPU, RESULTS, WALL, Measure, Record, Seconds, in_turns, timed, times
+from benchmarks.workloads import Worker, in_own_process, peak_mib, run_command
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.runs.results import provenance
 

@@ -12,9 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import BENCHMARKS
-from benchmarks.command import command_named
-from benchmarks.page import measured
-from benchmarks.record import CPU, Record
+from benchmarks.harness import CPU, Record, command_named, measured
 from tests.metrics.small_resources import write_wordnet
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace

@@ -1,4 +1,4 @@
-"""Work in processes of its own, so that its memory is its own."""
+"""What benchmarks run on and in: corpora that they generate, and processes of their own, whose memory is their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from benchmarks.turns import Seconds, timed
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.harness import Seconds, timed
+from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import UsageError
 from unimp_bench.machine import peak_memory_mib
+from unimp_bench.ragged import Ragged
+from unimp_bench.records import Histories, IntArray
 
 ROOT = Path(__file__).resolve().parent.parent
 _STATUS = Path("/proc/self/status")
@@ -114,3 +120,39 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> Cost:
         raise UsageError(f"{' '.join(command[1:])} failed: {printed[-2000:]}")
     peak = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return Cost(Seconds(wall, usage.ru_utime + usage.ru_stime), peak, printed)
+
+
+def real_data() -> Path:
+    """The folder of raw sets: ``UNIMP_BENCH_REALDATA``, or the one that the tests look for."""
+    return Path(os.environ.get("UNIMP_BENCH_REALDATA", "../shared/realdata")).resolve()
+
+
+def write_corpus(folder: Path, histories: Histories, items: list[str], columns: Mapping[Any, pa.Array]) -> Corpus:
+    """A corpus of one domain, users numbered, without pictures.
+
+    Args:
+        items: their names.
+        columns: their attributes.
+    """
+    users = histories.users
+    with CorpusWriter(folder) as writer:
+        writer.users([f"u{user}" for user in range(users)], ["All"] * users, np.zeros(users, dtype=np.bool_))
+        writer.items(items, ["All"] * len(items), dict(columns))
+        writer.histories(histories)
+        writer.finish(
+            source="benchmark",
+            licence="none",
+            synthetic=True,
+            options={},
+            inputs={},
+            domains=("All",),
+            new_domains=(),
+            bad_lines={},
+        )
+    return Corpus.open(folder)
+
+
+def histories_of(offsets: IntArray, items: IntArray) -> Histories:
+    """Sequences without ratings; the time is the position in the user's own."""
+    positions = Ragged(offsets, items).positions()
+    return Histories(offsets, items.astype(np.int32), np.ones(len(items), dtype=np.float32), positions)
