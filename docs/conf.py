@@ -37,7 +37,9 @@ html_math_renderer = "mathml"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_use_ivar = True
-nitpick_ignore_regex = [("py:.*", r"(?!unimp_bench\.(contracts|records|results|spec|errors)\.).*|.*\.ConfigT")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!unimp_bench\.(contracts|records|runs\.results|runs\.spec|errors)\.).*|.*\.ConfigT")
+]
 
 suppress_warnings = ["misc.highlighting_failure"]  # of formats that the repository's host knows, such as csv
 

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from unimp_bench.reports.documentation.docstrings import docstring
 from unimp_bench.reports.documentation.markdown import code, documented, prose, table, words
-from unimp_bench.reports.documentation.settings import Setting, differences, settings_of, type_words
+from unimp_bench.reports.documentation.settings import Entry, Setting, differences, docstring, settings_of, type_words
 
 TEXT = """One line,
     that goes on.
@@ -61,12 +60,14 @@ def test_a_docstring_is_taken_apart() -> None:
     assert found.summary == "One line, that goes on."
     assert found.text.endswith("    y = p * q") and "Attributes" not in found.text
     assert found.attributes == {"width": "of the vectors, twice.", "low": "bounds.", "high": "bounds."}
-    assert [section.heading for section in found.sections] == ["Attributes", "Raises"]
-    assert docstring(None).text == "" and docstring(None).sections == ()
+    assert list(found.sections) == ["Attributes", "Raises"]
+    assert docstring(None).text == "" and docstring(None).sections == {}
 
 
 def test_a_section_that_lists_no_names_is_text() -> None:
-    assert docstring("A.\n\nReturns:\n    What was\n    found.").sections[0].text == "What was found."
+    assert docstring("A.\n\nReturns:\n    What was\n    found.").sections == {
+        "Returns": (Entry((), "What was found."),)
+    }
 
 
 def test_settings_are_of_the_class_and_its_bases() -> None:

@@ -10,8 +10,7 @@ import pytest
 from unimp_bench import registry
 from unimp_bench.kinds import kind_of
 from unimp_bench.metrics.cards import CATALOGUE as METRICS
-from unimp_bench.reports.documentation.leaderboards import Place, places
-from unimp_bench.reports.documentation.metrics import card_of, slug
+from unimp_bench.reports.documentation.pages import Place, card_of, places, slug
 from unimp_bench.reports.documentation.reference import CONTRACTS, write_reference
 from unimp_bench.reports.documentation.settings import settings_of
 from unimp_bench.runs.suites import CATALOGUE as SUITES

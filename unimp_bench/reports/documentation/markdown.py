@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from unimp_bench.markdown import table_head, table_row
-from unimp_bench.reports.documentation.docstrings import Docstring
-from unimp_bench.reports.documentation.settings import Setting
+from unimp_bench.reports.documentation.settings import Docstring, Setting
 
 _CODE = re.compile(r"(``.+?``|`[^`]+`)", re.DOTALL)
 _MARKUP = re.compile(r"([\\<>\[\]$*_{}~^#])")
@@ -36,10 +35,11 @@ def prose(text: str) -> str:
 def documented(found: Docstring) -> list[str]:
     """A whole docstring, its sections as lists."""
     lines = [prose(found.text)]
-    for section in found.sections:
-        lines += ["", f"**{section.heading}**", ""]
-        lines += [f"* {', '.join(map(code, entry.names))}: {words(entry.text)}" for entry in section.entries]
-        lines += [words(section.text)] if section.text else []
+    for heading, entries in found.sections.items():
+        lines += ["", f"**{heading}**", ""]
+        for each in entries:
+            names = ", ".join(map(code, each.names))
+            lines.append(f"* {names}: {words(each.text)}" if names else words(each.text))
     return lines
 
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unimp_bench import registry
+from unimp_bench.corpus import Corpus
 from unimp_bench.files import write_atomically
+from unimp_bench.interchange.page import as_text, sheets
 from unimp_bench.metrics.cards import CATALOGUE as METRICS
-from unimp_bench.reports.documentation.corpora import corpus_page
-from unimp_bench.reports.documentation.examples import examples
-from unimp_bench.reports.documentation.leaderboards import places
 from unimp_bench.reports.documentation.markdown import contents, table, words
-from unimp_bench.reports.documentation.metrics import metric_page, slug
-from unimp_bench.reports.documentation.models import model_page
-from unimp_bench.reports.documentation.suites import suite_page
-from unimp_bench.reports.documentation.tasks import task_page
+from unimp_bench.reports.documentation.pages import (
+    corpus_page,
+    metric_page,
+    model_page,
+    places,
+    slug,
+    suite_page,
+    task_page,
+)
 from unimp_bench.runs.suites import CATALOGUE as SUITES
+from unimp_bench.testing.planted import write_planted_corpus
 
 CONTRACTS = {
     "contracts": "what a task and a model must be",
-    "records": "what travels between rooms: histories, examples",
-    "spec": "what is run, and the key that names it",
-    "results": "what a run leaves",
+    "records": "what tasks and models exchange: histories, examples",
+    "runs.spec": "what is run, and the key that names it",
+    "runs.results": "what a run leaves",
     "errors": "what goes wrong, and the exit code that says so",
 }
 """The modules of ``unimp_bench`` that code outside of it builds on."""
@@ -31,11 +37,11 @@ CONTRACTS = {
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a room of the reference.
+    """One page of a section of the reference.
 
     Attributes:
         name: of its file, without the ending.
-        about: its line in the room's index.
+        about: its line in the section's index.
         text: Markdown.
     """
 
@@ -68,8 +74,8 @@ def write_reference(folder: Path, root: Path) -> None:
 
 def _files(root: Path) -> Iterator[tuple[str, str]]:
     """Path below the reference's folder, and content, of every page."""
-    shown, published = examples(), places(root / "leaderboards")
-    rooms: dict[str, Iterable[Page]] = {
+    shown, published = task_examples(), places(root / "leaderboards")
+    sections: dict[str, Iterable[Page]] = {
         "tasks": (
             Page(card.name, card.about, task_page(card, shown.get(card.name, "")))
             for card in registry.task_cards().values()
@@ -83,19 +89,35 @@ def _files(root: Path) -> Iterator[tuple[str, str]]:
         "suites": (Page(suite.name, suite.about, suite_page(suite)) for suite in SUITES),
         "contracts": (Page(name, about, _contract_page(name)) for name, about in CONTRACTS.items()),
     }
-    for room, pages in rooms.items():
+    for section, pages in sections.items():
         listed = list(pages)
-        yield f"{room}/index.md", _index(room, listed)
+        yield f"{section}/index.md", _index(section, listed)
         for page in listed:
-            yield f"{room}/{page.name}.md", page.text
+            yield f"{section}/{page.name}.md", page.text
 
 
-def _index(room: str, pages: list[Page]) -> str:
+def _index(section: str, pages: list[Page]) -> str:
     rows = [(f"[{page.title}]({page.name}.md)", words(page.about)) for page in pages]
     names = [page.name for page in pages]
-    return "\n".join([f"# {room.capitalize()}", "", *table(("", ""), rows), "", *contents(names), ""])
+    return "\n".join([f"# {section.capitalize()}", "", *table(("", ""), rows), "", *contents(names), ""])
 
 
 def _contract_page(name: str) -> str:
     directive = [f".. automodule:: unimp_bench.{name}", "   :members:", "   :member-order: bysource"]
     return "\n".join([f"# unimp\\_bench.{name}", "", "```{eval-rst}", *directive, "```", ""])
+
+
+def task_examples() -> dict[str, str]:
+    """By task, its first test example as text; tasks that generate pictures have none."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "planted"
+        write_planted_corpus(folder)
+        corpus = Corpus.open(folder)
+        shown = {}
+        for name in registry.task_cards():
+            task = registry.make_task(name)
+            if task.kind == "picture":
+                continue  # its answer is of a tokenizer that would have to be trained first
+            drawn = replace(task.examples(corpus, "loo", "test"), instruction=task.instruction)
+            shown[name] = as_text(next(sheets(corpus, drawn.select(slice(1)))))
+        return shown

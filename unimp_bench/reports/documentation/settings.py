@@ -1,15 +1,67 @@
-"""The fields of a configuration as readers need them: type, default and meaning."""
+"""Docstrings and the fields of configurations, as the reference shows them."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import re
 import types
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from unimp_bench.reports.documentation.docstrings import docstring
+from docstring_parser.common import DocstringMeta
+from docstring_parser.google import parse
 
+_SECTIONS = {"attribute": "Attributes", "param": "Args", "returns": "Returns", "raises": "Raises"}
+_HEADING = re.compile(rf"^(?:{'|'.join(_SECTIONS.values())}):$", re.MULTILINE)
+_MULTILINE = re.compile(r"\s*\n\s*")
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a section says of one name, or of several (``id_levels, id_codes``) together; of none where it is text."""
+
+    names: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Docstring:
+    """A docstring by parts.
+
+    Attributes:
+        text: all that precedes the first section.
+        sections: entries by heading, in their order.
+    """
+
+    text: str
+    sections: dict[str, tuple[Entry, ...]]
+
+    @property
+    def summary(self) -> str:
+        """The first paragraph, on one line."""
+        return " ".join(self.text.partition("\n\n")[0].split())
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What section ``Attributes`` says, by name; names that share an entry share its text."""
+        return {name: entry.text for entry in self.sections.get("Attributes", ()) for name in entry.names}
+
+
+def docstring(text: str | None) -> Docstring:
+    """The docstring of a module, class or function (in Google's style) by parts; of None, an empty one."""
+    whole = inspect.cleandoc(text or "")
+    groups = groupby(parse(whole).meta, key=lambda part: part.args[0])
+    sections = {_SECTIONS[key]: tuple(map(_entry, parts)) for key, parts in groups}
+    return Docstring(_HEADING.split(whole, maxsplit=1)[0].rstrip(), sections)  # parsed, an equation loses its margin
+
+
+def _entry(part: DocstringMeta) -> Entry:
+    """Of a part such as ``["attribute", "low, high"]``; what returns has no name."""
+    names = () if part.args[0] == "returns" else part.args[1].split(",")
+    return Entry(tuple(map(str.strip, names)), _MULTILINE.sub(" ", part.description or "").strip())
 
 
 @dataclass(frozen=True)

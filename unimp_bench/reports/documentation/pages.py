@@ -1,0 +1,417 @@
+"""Pages of the reference on tasks, models, metrics, suites and corpora, from their cards, classes and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from unimp_bench import registry
+from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
+from unimp_bench.errors import DataError
+from unimp_bench.kinds import Column, Kind, kind_of
+from unimp_bench.markdown import anchor
+from unimp_bench.metrics.cards import CATALOGUE as METRICS
+from unimp_bench.metrics.cards import MetricCard
+from unimp_bench.metrics.ranking import CUTOFFS
+from unimp_bench.reports.describing import ELSEWHERE, model_facts, task_facts
+from unimp_bench.reports.documentation.markdown import code, documented, facts, further, settings_list, table, words
+from unimp_bench.reports.documentation.settings import differences, docstring, settings_of, typed
+from unimp_bench.runs.suite import Suite, SuiteRow
+from unimp_bench.runs.suites import CATALOGUE as SUITES
+
+PAGES = "../../../leaderboards"
+"""The leaderboards, from a page of the reference."""
+
+_HEADING = re.compile(r"## (.*)")
+_COMMAND = re.compile(r"unimp-bench run .*--model (\S+)")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A section of a page that has published results of a model."""
+
+    page: str
+    title: str
+
+    @property
+    def link(self) -> str:
+        """From a page of the reference."""
+        return f"{PAGES}/{self.page}.md#{anchor(self.title)}"
+
+
+def places(folder: Path) -> dict[str, list[Place]]:
+    """By model (a family's under its own name), the sections whose rows name its commands, in the order of pages."""
+    found: dict[str, dict[Place, None]] = {}
+    for path in sorted(folder.glob("*.md")):
+        title = ""
+        for line in path.read_text(encoding="utf-8").splitlines():
+            heading, command = _HEADING.fullmatch(line), _COMMAND.match(line)
+            if heading:
+                title = heading[1]
+            elif command:
+                found.setdefault(command[1].partition(":")[0], {})[Place(path.stem, title)] = None
+    return {model: list(sections) for model, sections in found.items()}
+
+
+def task_page(card: TaskCard, example: str) -> str:
+    """All about one task.
+
+    Args:
+        card: the task.
+        example: one of its examples, as text; empty for none.
+    """
+    task = registry.make_task(card.name)
+    return "\n".join(
+        [
+            f"# {words(card.name)}",
+            "",
+            *documented(docstring(type(task).__doc__)),
+            "",
+            *facts(task_facts(card, task)),
+            "",
+            *_options(task),
+            "## Metrics",
+            "",
+            *_metrics(card),
+            "",
+            "## An example",
+            "",
+            *(["Of a corpus that tests are run on:", "", "```text", example, "```", ""] if example else []),
+            f"Of a corpus of yours: `unimp-bench describe task {card.name} --corpus <name> --example 3`.",
+            "",
+            "## Who answers it",
+            "",
+            *(
+                f"* [{words(model.name)}](../models/{model.name}.md): {words(model.about)}"
+                for model in registry.model_cards().values()
+                if card.name in model.tasks
+            ),
+            "",
+            f"Results: [leaderboard]({PAGES}/{card.name}.md). Suites that ask it where no other task is named:",
+            "",
+            *(
+                f"* [{words(suite.name)}](../suites/{suite.name}.md): {words(suite.about)}"
+                for suite in SUITES
+                if card.name in suite.tasks
+            ),
+            "",
+        ]
+    )
+
+
+def _options(task: Task) -> list[str]:
+    found = settings_of(task.config)
+    if not found:
+        return []
+    return ["## Options", "", "`--option KEY=VALUE` of `run`, `export` and `describe`.", "", *settings_list(found), ""]
+
+
+def _metrics(card: TaskCard) -> list[str]:
+    kind = kind_of(card.kind)
+    places = {kind.main: "orders rows, and is tested"}
+    rows = [
+        (
+            metric_link(column.name, ".."),
+            "higher" if column.higher_is_better else "lower",
+            "main table" if column.brief else "details",
+            places.get(column.name, ""),
+        )
+        for column in kind.columns
+    ]
+    return table(("metric", "better", "stands in", ""), rows)
+
+
+def model_page(card: ModelCard, published: Sequence[Place], root: Path) -> str:
+    """All about one model.
+
+    Args:
+        card: the model.
+        published: where the leaderboards have results of it.
+        root: of the project.
+    """
+    model_class: type[Model[Any]] = registry.load(card.factory)
+    model = model_class(model_class.Config())
+    return "\n".join(
+        [
+            f"# {words(card.name)}",
+            "",
+            *documented(docstring(sys.modules[model_class.__module__].__doc__)),
+            "",
+            *facts(model_facts(card, model)),
+            "",
+            "Tasks: " + ", ".join(f"[{words(task)}](../tasks/{task}.md)" for task in card.tasks) + ".",
+            "",
+            *([] if model_class.__doc__ == ELSEWHERE else documented(docstring(model_class.__doc__))),
+            "",
+            *further(card.name, root),
+            *_settings(model),
+            *_presets(model),
+            *_space(model),
+            *_suites(card),
+            *_published(published),
+        ]
+    )
+
+
+def _settings(model: Model[Any]) -> list[str]:
+    found = settings_of(model.config)
+    if not found:
+        return ["It has no settings.", ""]
+    return ["## Settings", "", "`--set KEY=VALUE` of `run`.", "", *settings_list(found), ""]
+
+
+def _presets(model: Model[Any]) -> list[str]:
+    if not model.presets:
+        return []
+    rows = [
+        (code(name), ", ".join(code(f"{key}={value}") for key, value in differences(preset, model.config).items()))
+        for name, preset in model.presets.items()
+    ]
+    heads = ("preset", "differs from the defaults in")
+    return ["## Presets", "", "The first one runs where none is named.", "", *table(heads, rows), ""]
+
+
+def _space(model: Model[Any]) -> list[str]:
+    if not model.space:
+        return []
+    rows = [(code(key), ", ".join(code(typed(value)) for value in values)) for key, values in model.space.items()]
+    told = "What `unimp-bench tune` tries beside the model's own value."
+    return ["## Search space", "", told, "", *table(("setting", "values"), rows), ""]
+
+
+def _suites(card: ModelCard) -> list[str]:
+    rows = [
+        f"* [{words(suite.name)}](../suites/{suite.name}.md): {', '.join(labels)}"
+        for suite in SUITES
+        if (labels := [words(row.label) for row in suite.rows if row.model.partition(":")[0] == card.name])
+    ]
+    return ["## Suites", "", *rows, ""] if rows else []
+
+
+def _published(published: Sequence[Place]) -> list[str]:
+    if not published:
+        return ["## Published results", "", "None yet.", ""]
+    rows = [f"* [{words(place.page)}: {words(place.title)}]({place.link})" for place in published]
+    return ["## Published results", "", *rows, ""]
+
+
+def metric_page(card: MetricCard, root: Path) -> str:
+    """All about one metric.
+
+    Args:
+        card: the metric.
+        root: of the project, where the tests are.
+
+    Raises:
+        DataError: nothing checks the metric.
+    """
+    module_name, _, name = card.definition.partition(":")
+    module = importlib.import_module(module_name)
+    reported = list(_reported(card))
+    column = reported[0][1]
+    tasks = [task for task in registry.task_cards().values() if task.kind in {kind.name for kind, _ in reported}]
+    return "\n".join(
+        [
+            f"# {words(card.name)}",
+            "",
+            f"{words(card.about[0].upper() + card.about[1:])}.",
+            "",
+            f"$$\n{card.equation}\n$$",
+            "",
+            *facts(
+                {
+                    "better": "higher" if column.higher_is_better else "lower",
+                    "cutoffs": ", ".join(map(str, CUTOFFS)) if card.cutoffs else "",
+                    "value of a table": "of all examples together" if card.pooled else "mean over examples",
+                    "asked of": ", ".join(f"tasks of kind {kind.name}" for kind, _ in reported),
+                }
+            ),
+            "",
+            "Reported for " + ", ".join(f"[{words(task.name)}](../tasks/{task.name}.md)" for task in tasks) + ".",
+            "",
+            "## Definition",
+            "",
+            *documented(docstring(module.__doc__)),
+            "",
+            f"### {code(name)}",
+            "",
+            *documented(docstring(getattr(module, name).__doc__)),
+            "",
+            "## What it is checked against",
+            "",
+            *_checked(module_name, root),
+            "",
+        ]
+    )
+
+
+def metric_link(column: str, up: str) -> str:
+    """A link to the page of a column's metric, from a page whose folder ``up`` leads out of."""
+    return f"[{words(column)}]({up}/metrics/{slug(card_of(column).name)}.md)"
+
+
+def card_of(column: str) -> MetricCard:
+    """The metric of a column: ``HR@5`` is of HR."""
+    name = column.partition("@")[0]
+    return next(card for card in METRICS if card.name == name)
+
+
+def slug(name: str) -> str:
+    """The file of a metric, without its ending."""
+    return name.lower().replace(" ", "-")
+
+
+def _reported(card: MetricCard) -> Iterator[tuple[Kind, Column]]:
+    """The kinds that report a metric, each with a column of it."""
+    for name in dict.fromkeys(task.kind for task in registry.task_cards().values()):
+        kind = kind_of(name)
+        for column in kind.columns:
+            if card_of(column.name) is card:
+                yield kind, column
+                break
+
+
+def _checked(module: str, root: Path) -> list[str]:
+    path = root / "tests" / "metrics" / f"test_{module.rpartition('.')[2]}.py"
+    if not path.is_file():
+        raise DataError(f"{module} has no test at {path}")
+    said = docstring(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
+    return [f"{words(said.summary)} ({code(str(path.relative_to(root)))})"]
+
+
+_HEADS = ("row", "model", "preset", "settings", "fitted", "seeds", "in the paper")
+
+
+def suite_page(suite: Suite) -> str:
+    """All rows of one suite."""
+    return "\n".join(
+        [
+            f"# {words(suite.name)}",
+            "",
+            f"{words(suite.about[0].upper() + suite.about[1:])}.",
+            "",
+            *facts(
+                {
+                    "where it comes from": suite.table,
+                    "tasks": ", ".join(suite.tasks),
+                    "split": suite.split,
+                    "protocol": suite.protocol,
+                    "only on": ", ".join(suite.corpora),
+                }
+            ),
+            "",
+            "```sh",
+            f"unimp-bench suite {suite.name}",
+            "```",
+            "",
+            f"Its page: [{words(suite.title)}]({PAGES}/{suite.name}.md). All rows are compared with the first one.",
+            "",
+            *table(_HEADS, [_cells(row) for row in suite.rows]),
+            "",
+            *(f"* {words(row.label)}: empty, {words(row.lacks)}" for row in suite.rows if row.lacks),
+            "",
+        ]
+    )
+
+
+def _cells(row: SuiteRow) -> tuple[str, ...]:
+    family = row.model.partition(":")[0]
+    changed = [code(f"{key}={value}") for key, value in row.settings.items()]
+    return (
+        words(row.label),
+        f"[{words(row.model)}](../models/{family}.md)" if row.model else "",
+        code(row.preset or ""),
+        ", ".join([*changed, *(code(f"--view {view}") for view in row.views)]),
+        _fitted(row),
+        "several" if row.seeded else "one",
+        words(row.system),
+    )
+
+
+def _fitted(row: SuiteRow) -> str:
+    """How the row's model comes to be fitted, where that is not on the asked task alone."""
+    parts = [f"after {' and '.join(stage)}" for stage in row.after]
+    parts += [f"on {', '.join(row.fit_on)}"] if row.fit_on else []
+    parts += [f"on split {row.fit_split}"] if row.fit_split not in (None, "loo") else []
+    parts += [f"with {key}={value} in the last fit" for key, value in row.tune.items()]
+    return words("; ".join(parts))
+
+
+OPTIONS = "data_prep.cleaning:BuildOptions"
+SAMPLE = "data_prep.sample:generate"
+"""The raw files of the kind that has no reader of its own come from here."""
+
+
+def corpus_page(card: Any, root: Path) -> str:
+    """All about one kind of corpora (``data_prep.CorpusCard``) of the project below ``root``."""
+    source = registry.load(card.source or SAMPLE)
+    reader = _reader(source)
+    module = sys.modules[source.__module__ if card.source else SAMPLE.partition(":")[0]]
+    options = registry.load(OPTIONS).usual(card)
+    how = f"make data CORPUS={card.name}" + (" RAW=<folder>" if card.needs_raw else "")
+    return "\n".join(
+        [
+            f"# {words(card.name)}",
+            "",
+            f"{words(card.about[0].upper() + card.about[1:])}.",
+            "",
+            "```sh",
+            how,
+            "```",
+            "",
+            *facts(
+                {
+                    "raw files": "" if card.needs_raw else "downloaded" if card.download else "generated",
+                    "how to get them": card.obtain,
+                    "licence": getattr(reader, "licence", ""),
+                    "may be chosen": ", ".join(card.choices),
+                    "filtered already": "yes: no core is taken, and nobody held out" if card.filtered else "",
+                }
+            ),
+            "",
+            *further(card.name, root),
+            *_download(card),
+            "## How it is read",
+            "",
+            *documented(docstring(module.__doc__)),
+            "",
+            *(documented(docstring(source.__doc__)) if inspect.isfunction(source) and card.source else []),
+            "",
+            "## Options",
+            "",
+            "What the pipeline behind every reader may be told, with the defaults of this kind.",
+            "",
+            *settings_list(settings_of(options)),
+            "",
+            "What the corpus became (counts, attributes, skipped lines, fingerprint): "
+            f"`unimp-bench describe corpus {card.name}`. More on [where corpora come from](../../data.md).",
+            "",
+        ]
+    )
+
+
+def _reader(source: Any) -> Any:
+    """The class of a source, which a card may name by a function that makes it."""
+    return get_type_hints(source)["return"] if inspect.isfunction(source) else source
+
+
+def _download(card: Any) -> list[str]:
+    if card.download is None:
+        return []
+    release = registry.load(card.download)
+    return [
+        "## Where its files come from",
+        "",
+        *(f"* {code(host)}" for host in release.hosts),
+        "",
+        f"Domains that are fetched unless others are named: {', '.join(map(code, release.usual))}. Further ones: "
+        f"{', '.join(map(code, release.others))}.",
+        "",
+    ]
