@@ -1,4 +1,4 @@
-"""The task definitions, one file each. A new task is one file and one card here."""
+"""The task definitions, one file per task. A new task is one file and one card here."""
 
 from unimp_bench.contracts import TaskCard
 

@@ -13,7 +13,7 @@ from unimp_bench.records import BoolArray, Examples, IntArray, Split
 Negatives = Literal["uniform", "same-category"]
 
 _ROUNDS = 30
-"""Redraws of candidates that turned out to be the user's own or doubled; what is left after them is given up."""
+"""Number of redraws of candidates that the user had or that are duplicates; those left after them are given up."""
 
 
 def draw_negatives(
@@ -27,7 +27,7 @@ def draw_negatives(
     """Distinct items for each example that its user never had, in no part of the history.
 
     Args:
-        wanted: (n,) how many.
+        wanted: (n,) number of items.
         among: ``uniform``: over the split's items of the user's domain. ``same-category``: those of them with the
             target's category; where they run out, as ``uniform``.
 
@@ -42,10 +42,10 @@ def draw_negatives(
     open_slots: IntArray = np.arange(len(owner))
     if among == "same-category":
         categories = _category_codes(corpus)
-        shelves = _Pools(*_shelf_members(corpus, split, categories))
+        by_category = _Pools(*_category_members(corpus, split, categories))
         keys = corpus.users.domains[users].astype(np.int64) * (categories.max() + 1)
         keys += categories[examples.targets[owner]]
-        open_slots = _fill(drawn, open_slots, owner, shelves, keys, corpus, users, rng)
+        open_slots = _fill(drawn, open_slots, owner, by_category, keys, corpus, users, rng)
     open_slots = _fill(drawn, open_slots, owner, domains, corpus.users.domains[users], corpus, users, rng)
     kept = drawn >= 0
     return drawn[kept], owner[kept]
@@ -62,9 +62,9 @@ class _Pools:
     def draw(self, keys: IntArray, rng: np.random.Generator) -> IntArray:
         """(n,) one item of each key's pool, -1 where the pool is empty."""
         inside = keys < len(self.offsets) - 1
-        place = np.where(inside, keys, 0)
-        sizes = np.where(inside, self.offsets[place + 1] - self.offsets[place], 0)
-        chosen = self.offsets[place] + np.floor(rng.random(len(keys)) * sizes).astype(np.int64)
+        pool = np.where(inside, keys, 0)
+        sizes = np.where(inside, self.offsets[pool + 1] - self.offsets[pool], 0)
+        chosen = self.offsets[pool] + np.floor(rng.random(len(keys)) * sizes).astype(np.int64)
         return np.where(sizes > 0, self.items[np.minimum(chosen, len(self.items) - 1)], -1)
 
 
@@ -105,8 +105,8 @@ class _Pairs:
     def hold(self, users: IntArray, items: IntArray) -> BoolArray:
         """(n,) whether the user ever had the item."""
         keys = users.astype(np.int64) * self._items + items
-        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        found: BoolArray = self._keys[places] == keys
+        nearest = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        found: BoolArray = self._keys[nearest] == keys
         return found
 
 
@@ -128,7 +128,7 @@ def _domain_members(corpus: Corpus, split: Split) -> tuple[IntArray, IntArray]:
     return domains[sold], items[sold]
 
 
-def _shelf_members(corpus: Corpus, split: Split, categories: IntArray) -> tuple[IntArray, IntArray]:
+def _category_members(corpus: Corpus, split: Split, categories: IntArray) -> tuple[IntArray, IntArray]:
     domains, items = _domain_members(corpus, split)
     return domains * (categories.max() + 1) + categories[items], items
 

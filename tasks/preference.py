@@ -27,7 +27,7 @@ class Preference(Task):
 
     def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
         if corpus.rating_scale is None:
-            raise UsageError(f"corpus {corpus.name!r} has no ratings, and {self.name} foretells them")
+            raise UsageError(f"corpus {corpus.name!r} has no ratings, which {self.name} predicts")
         examples = target_examples(corpus, split, part, self.name)
         assert examples.rows is not None
         rated = np.flatnonzero(~np.isnan(corpus.histories.ratings[examples.rows]))

@@ -1,6 +1,6 @@
 """The fixed retriever of image generation: what users who had these items took next, among items of the query.
 
-Any search model could stand here (the paper uses its own); a fixed one that needs no training gives every model the
+Any search model could be used here (the paper uses its own); a fixed one that needs no training gives every model the
 same pictures to draw from.
 """
 
@@ -25,8 +25,8 @@ class Retriever:
     """Ranks the items with a picture under the query's category by transitions from the history, then by popularity.
 
     The transitions are those between consecutive interactions of the training part, summed over the last ``HISTORY``
-    items; equal scores go to the lower item number. A training example's own transition is not counted, or the
-    target would tell itself. A category with too few pictures widens to the one above it, and last to everything.
+    items; equal scores go to the lower item number. A training example's own transition is not counted, since
+    it would reveal the target. A category with too few pictures widens to the one above it, and last to everything.
 
     Args:
         paths: the category path of every item.
@@ -48,7 +48,7 @@ class Retriever:
                 self._below[prefix].append(item)
 
     def retrieve(self, examples: Examples, count: int) -> IntArray:
-        """(n, count) item numbers, best first; an item stands twice only where the catalogue has fewer pictures."""
+        """(n, count) item numbers, best first; an item occurs twice only where the catalogue has fewer pictures."""
         assert examples.queries is not None
         found = np.empty((len(examples), count), dtype=np.int64)
         order = np.argsort(examples.queries, kind="stable")
@@ -56,48 +56,48 @@ class Retriever:
         for group in np.split(order, cuts):
             if not len(group):
                 continue
-            shelf = self._shelf(examples.query_texts[int(examples.queries[group[0]])], count)
-            step = max(1, _CELLS_AT_ONCE // len(shelf))
+            pool = self._pool(examples.query_texts[int(examples.queries[group[0]])], count)
+            step = max(1, _CELLS_AT_ONCE // len(pool))
             for start in range(0, len(group), step):
                 rows = group[start : start + step]
-                found[rows] = shelf[self._best(examples.select(rows), shelf, count)]
+                found[rows] = pool[self._best(examples.select(rows), pool, count)]
         return found
 
-    def _best(self, examples: Examples, shelf: IntArray, count: int) -> IntArray:
-        """(n, count) places on the shelf."""
-        scores = self._scores(examples, shelf)
-        places = np.empty((len(examples), count), dtype=np.int64)
-        for place in range(min(count, len(shelf))):
-            places[:, place] = scores.argmax(axis=1)
-            scores[np.arange(len(examples)), places[:, place]] = -np.inf
-        places[:, len(shelf) :] = places[:, :1]
-        return places
+    def _best(self, examples: Examples, pool: IntArray, count: int) -> IntArray:
+        """(n, count) indices in the pool."""
+        scores = self._scores(examples, pool)
+        indices = np.empty((len(examples), count), dtype=np.int64)
+        for rank in range(min(count, len(pool))):
+            indices[:, rank] = scores.argmax(axis=1)
+            scores[np.arange(len(examples)), indices[:, rank]] = -np.inf
+        indices[:, len(pool) :] = indices[:, :1]
+        return indices
 
-    def _scores(self, examples: Examples, shelf: IntArray) -> FloatArray:
-        """(n, shelf): whole numbers are transitions, the part below one orders by popularity."""
+    def _scores(self, examples: Examples, pool: IntArray) -> FloatArray:
+        """(n, pool): whole numbers are transitions, the part below one orders by popularity."""
         history = examples.last_items(HISTORY)
         rows, columns = np.nonzero(history >= 0)
         shape = (len(examples), self._transitions.shape[0])
         last = csr_array((np.ones(len(rows), dtype=np.float32), (rows, history[rows, columns])), shape=shape)
-        scores: FloatArray = (last @ self._transitions[:, shelf]).toarray().astype(np.float64)
-        popularity = np.broadcast_to(self._popularity[shelf].astype(np.float64), scores.shape).copy()
+        scores: FloatArray = (last @ self._transitions[:, pool]).toarray().astype(np.float64)
+        popularity = np.broadcast_to(self._popularity[pool].astype(np.float64), scores.shape).copy()
         if examples.part == "train":
             assert examples.targets is not None
-            place = np.minimum(np.searchsorted(shelf, examples.targets), len(shelf) - 1)
-            own = np.flatnonzero(shelf[place] == examples.targets)
-            # The transition from the last item counts once for each time that the item stands in the window.
-            scores[own, place[own]] -= (history == history[:, -1:]).sum(axis=1)[own]
-            popularity[own, place[own]] -= 1
+            index = np.minimum(np.searchsorted(pool, examples.targets), len(pool) - 1)
+            own = np.flatnonzero(pool[index] == examples.targets)
+            # The transition from the last item counts once for each time that the item occurs in the window.
+            scores[own, index[own]] -= (history == history[:, -1:]).sum(axis=1)[own]
+            popularity[own, index[own]] -= 1
         ordered: FloatArray = scores + popularity / (1 + self._popularity.max())
         return ordered
 
-    def _shelf(self, query: str, count: int) -> IntArray:
+    def _pool(self, query: str, count: int) -> IntArray:
         """Sorted items whose category path is the query, or begins with so much of it that there are enough."""
         exact = self._with_path.get(query, [])
         if len(exact) >= count:
             return np.array(exact)
         wider = (self._below.get(prefix, []) for prefix in reversed(_prefixes(query)[:-1]))
-        enough = next((shelf for shelf in wider if len(shelf) >= count), None)
+        enough = next((pool for pool in wider if len(pool) >= count), None)
         return self._items if enough is None else np.array(enough)
 
 

@@ -11,9 +11,10 @@ from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import MIN_INTERACTIONS, last_examples, target_examples, users_of
 from unimp_bench.errors import UsageError
+from unimp_bench.ragged import offsets_of
 from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split, slices
 
-MOST_POSITIVES = 3
+MAX_POSITIVES = 3
 _PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
@@ -32,7 +33,7 @@ class SelectionConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.fewest <= self.most:
-            raise ValueError(f"between fewest = {self.fewest} and most = {self.most} there is no number of negatives")
+            raise ValueError(f"fewest ({self.fewest}) must be at least 1 and not exceed most ({self.most})")
 
 
 class Selection(Task):
@@ -71,7 +72,7 @@ class Selection(Task):
         others, others_owner = draw_negatives(corpus, split, examples, wanted, self.config.negatives, rng)
         items, owner = np.concatenate([liked, others]), np.concatenate([liked_owner, others_owner])
         order = np.lexsort((rng.random(len(items)), owner))
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(examples)))])
+        offsets = offsets_of(np.bincount(owner, minlength=len(examples)))
         return replace(
             examples,
             shown=Shown(offsets, items[order].astype(np.int32)),
@@ -88,12 +89,12 @@ class Selection(Task):
         if split == "global-time" and part == "test":
             assert examples.rows is not None
             left = corpus.histories.offsets[examples.users + 1] - examples.rows
-            return examples, np.minimum(rng.integers(1, MOST_POSITIVES, endpoint=True, size=len(examples)), left)
+            return examples, np.minimum(rng.integers(1, MAX_POSITIVES, endpoint=True, size=len(examples)), left)
         if part == "train":
             left = examples.histories.offsets[examples.users + 1] - examples.ends
-            return examples, np.minimum(rng.integers(1, MOST_POSITIVES, endpoint=True, size=len(examples)), left)
+            return examples, np.minimum(rng.integers(1, MAX_POSITIVES, endpoint=True, size=len(examples)), left)
         lengths = corpus.histories.lengths()
-        most = np.minimum(MOST_POSITIVES, lengths - 1)
+        most = np.minimum(MAX_POSITIVES, lengths - 1)
         evaluated = users_of(corpus, split) & (lengths >= MIN_INTERACTIONS)
         held_back = np.where(evaluated, rng.integers(1, np.maximum(most, 1), endpoint=True), 0)
         return last_examples(corpus, split, part, self.name, held_back), held_back[evaluated]

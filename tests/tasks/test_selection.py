@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tasks.selection import MOST_POSITIVES, Selection, SelectionConfig
+from tasks.selection import MAX_POSITIVES, Selection, SelectionConfig
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
@@ -44,7 +44,7 @@ def test_candidates_are_sound(planted: Corpus, split: Split, part: Part) -> None
         assert not everything_of(planted, user) & set(others.tolist())
         assert not set(examples.history(number).tolist()) & set(liked.tolist())
         assert examples.targets is not None and examples.targets[number] in liked
-        assert 1 <= len(liked) <= MOST_POSITIVES
+        assert 1 <= len(liked) <= MAX_POSITIVES
         assert 2 <= len(others) <= 7
         domain = planted.users.domains[user]
         assert (planted.items.domains[others] == domain).all()
@@ -100,7 +100,7 @@ def test_hard_negatives_share_the_category(planted: Corpus) -> None:
 def test_options_are_checked_by_name_and_value() -> None:
     with pytest.raises(UsageError, match="did you mean 'negatives'"):
         registry.make_task("selection", {"negative": "uniform"})
-    with pytest.raises(UsageError, match="no number of negatives"):
+    with pytest.raises(UsageError, match="must be at least 1 and not exceed"):
         registry.make_task("selection", {"fewest": "5", "most": "2"})
     with pytest.raises(UsageError, match="negatives = 'hardest'"):
         registry.make_task("selection", {"negatives": "hardest"})
