@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import StringIO
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +44,7 @@ _WORSE = _Mark("v", "#bc4c00")
 _PRINTED = _Mark("D", "#9a6700", "reported by a paper, same data and protocol")
 _PRINTED_ELSEWHERE = _Mark("D", "#9a6700", "reported by a paper, other or unknown treatment of seen items", "none")
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "lines.markersize": 6.0,
     "figure.subplot.bottom": 0.1,
