@@ -13,19 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.unimp_speed.setting import Setting
-from benchmarks.unimp_speed.strings import Strings
-from benchmarks.unimp_speed.timing import Done, Step
+from benchmarks.unimp_speed.setting import Done, Setting, Step, Strings
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
+from unimp_bench.unimp.backbones import FusedLayer, from_scratch
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.network.fusion import FusedLayer
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.openflamingo import _CROSS_ATTENTION, _RESAMPLER, _renamed
-from unimp_bench.unimp.network.scratch import from_scratch
-from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.openflamingo import _CROSS_ATTENTION, _RESAMPLER, _renamed
+from unimp_bench.unimp.sentences import Sentences, answered, last_starts, sentences
 
 BATCH = 8
 BEAMS = 10

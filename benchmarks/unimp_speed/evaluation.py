@@ -19,13 +19,11 @@ import numpy as np
 
 from benchmarks.harness import Measure, Seconds, benchmark, in_turns, timed, times
 from benchmarks.unimp_speed.authors import BEAMS, AuthorsAnswers, with_weights_of
-from benchmarks.unimp_speed.ours import Immediate, asked_of, best_items, first
-from benchmarks.unimp_speed.setting import Setting, options
-from benchmarks.unimp_speed.timing import settle
+from benchmarks.unimp_speed.ours import Immediate, best_items, first, queries_of
+from benchmarks.unimp_speed.setting import Setting, options, settle
 from unimp_bench.records import Examples, IntArray
-from unimp_bench.unimp.answering.beam import id_scores
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.pictures import Exclusive
+from unimp_bench.unimp.decoding import id_scores
+from unimp_bench.unimp.model import PictureFusion, UniMPModel
 
 
 @benchmark("torch", "transformers", "open_clip_torch", "open-flamingo")
@@ -82,7 +80,7 @@ def _timed(setting: Setting, work: Callable[[], object]) -> Seconds:
 
 def answers(setting: Setting, model: UniMPModel, examples: Examples) -> IntArray:
     """The ten best items of each example, from its columns on: sentences, batches, one pass, ranking."""
-    return best_items(setting, model, asked_of(setting, examples), BEAMS)
+    return best_items(setting, model, queries_of(setting, examples), BEAMS)
 
 
 def identity(
@@ -93,13 +91,13 @@ def identity(
     That of OpenFlamingo's beams to its own one pass over the whole vocabulary; that of its beams, kept to items, to our
     one pass with the same weights; that of our beam search to our one pass.
     """
-    asked = asked_of(setting, examples.select(chosen))
+    asked = queries_of(setting, examples.select(chosen))
     items = setting.vocabulary.item_tokens(setting.candidates)[:, 0]
     ours = best_items(setting, model, asked, BEAMS).tolist()
     beams = items[first(id_scores(model, asked, setting.candidates, BEAMS), BEAMS)].tolist()
     model.pictures = Immediate()
     as_theirs = best_items(setting, model, asked, BEAMS).tolist()
-    model.pictures = Exclusive()
+    model.pictures = PictureFusion()
     one_pass = [theirs.likeliest(int(user)) for user in chosen]
     return {
         "OpenFlamingo's beams and its own one pass": _same(theirs.all_best(chosen), one_pass),

@@ -23,10 +23,10 @@ from benchmarks.unimp_speed.setting import CONFIG
 from benchmarks.workloads import in_own_process, peak_mib
 from unimp_bench.errors import UsageError
 from unimp_bench.machine import device
+from unimp_bench.unimp.batches import Batch
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.learning.loss import Objective
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.batches import Batch
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.model import Objective
 
 _IMG, _EOC, _FIRST_WORD = 1, 2, 3
 _PATCHES = 49  # of ViT-B/32
@@ -155,7 +155,7 @@ class Encoded(nn.Module):
 
 def ours(size: Size) -> nn.Module:
     """Our model and its objective in one, from a batch to its loss."""
-    return _Ours(UniMPModel(size.config, size.vocabulary, size.media_width), size.config)
+    return _Ours(build_model(size.config, size.vocabulary, size.media_width), size.config)
 
 
 def theirs(size: Size) -> nn.Module:

@@ -10,20 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.unimp_speed.setting import Setting
-from benchmarks.unimp_speed.strings import Strings
-from benchmarks.unimp_speed.timing import Done, Step
+from benchmarks.unimp_speed.setting import Done, Setting, Step, Strings
 from unimp_bench.records import Examples, FloatArray, IntArray
-from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores
+from unimp_bench.unimp.batches import Batch, collate, drawn_starts, plan_batches
 from unimp_bench.unimp.config import BASE
-from unimp_bench.unimp.learning.loss import Objective, focal_losses
-from unimp_bench.unimp.learning.training import parameter_groups
-from unimp_bench.unimp.network.fusion import VisibleMedia
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.pictures import Exclusive, Pictures
-from unimp_bench.unimp.sentence.batches import Batch, collate, planned
-from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.sentences import Sentences, drawn_starts, sentences
+from unimp_bench.unimp.decoding import EncodedQueries, catalogue_scores
+from unimp_bench.unimp.fusions import InclusiveMedia
+from unimp_bench.unimp.model import Objective, PictureFusion, UniMPModel, focal_losses
+from unimp_bench.unimp.sentences import Sentences, answered, sentences
+from unimp_bench.unimp.training import parameter_groups
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class OurTraining:
         self._setting, self._model, self._optimizer = setting, model, optimizer
         self._source, self._strings, self._measures = lessons, strings, measures
         self._objective = Objective(model, setting.config)
-        plan = list(planned(self._source, setting.config.batch_tokens, seed=0))
+        plan = list(plan_batches(self._source, setting.config.batch_tokens, seed=0))
         self._plan = cycle(plan if measures.like_lengths else of_any_length(self._source, plan))
 
     def __call__(self) -> Step:
@@ -110,7 +105,7 @@ class OurTraining:
         batch = batch.to(setting.device)
         if not measures.encoded_once:
             batch = encoded_now(batch, pictured, setting)
-        self._model.pictures = Exclusive() if measures.gathered else ExclusiveByMask()
+        self._model.pictures = PictureFusion() if measures.gathered else ExclusiveByMask()
         if measures.labelled_alone:
             return self._objective(batch).whole, batch
         return loss_by_all_logits(self._model, batch, setting), batch
@@ -137,33 +132,33 @@ def loss_by_all_logits(model: UniMPModel, batch: Batch, setting: Setting) -> Ten
     return (everywhere * focal_losses(logits, labels, setting.config.gamma)).sum() / batch.readers.sum()
 
 
-class ExclusiveByMask(Pictures):
+class ExclusiveByMask(PictureFusion):
     """The same attention by a mask over the pictures of the sentence, as Eq. 3 writes it."""
 
-    def media(self, embeddings: Tensor, batch: Batch) -> VisibleMedia:
-        media = VisibleMedia.of(embeddings, batch)
+    def media(self, embeddings: Tensor, batch: Batch) -> InclusiveMedia:
+        media = InclusiveMedia.of(embeddings, batch)
         begin, (length, width) = batch.chunk_rows[:, 0], (batch.tokens.shape[1], batch.chunk_rows.shape[1])
         column = torch.where(batch.chunk_places < batch.chunk_rows.numel(), batch.chunk_places // width, len(begin))
         own = torch.cat([begin % length, begin.new_full((1,), -2)])[column].view_as(batch.tokens)
         return replace(media, visible=own[..., None] == media.columns[:, None])
 
 
-class Immediate(Pictures):
+class Immediate(PictureFusion):
     """OpenFlamingo's reading of the mask: what follows an item, such as the prompt, still sees its picture.
 
     Eq. 3 has it see none. With this our model gives what OpenFlamingo gives, for sentences of one branch.
     """
 
-    def media(self, embeddings: Tensor, batch: Batch) -> VisibleMedia:
-        media = VisibleMedia.of(embeddings, batch)
+    def media(self, embeddings: Tensor, batch: Batch) -> InclusiveMedia:
+        media = InclusiveMedia.of(embeddings, batch)
         place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)[:, None]
         begun = (media.columns[:, None] <= place) & (media.columns >= 0)[:, None]
         next_begun = torch.cat([begun[..., 1:], torch.zeros_like(begun[..., :1])], dim=-1)
         return replace(media, visible=begun & ~next_begun)
 
 
-def lessons_of(setting: Setting, examples: Examples, shared: bool) -> Sentences:
-    """An epoch's sentences of recommendation, as ``Lessons`` draws them."""
+def epoch_of(setting: Setting, examples: Examples, shared: bool) -> Sentences:
+    """An epoch's sentences of recommendation, as ``TrainingExamples`` draws them."""
     pieces, branches = answered([examples], setting.pieces, setting.vocabulary)
     starts = [drawn_starts(examples, setting.config.history, seed=0)]
     weights = [setting.config.recommendation_weight]
@@ -176,12 +171,12 @@ def optimizer_of(setting: Setting, model: UniMPModel) -> torch.optim.Optimizer:
     return torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=config.learning_rate)
 
 
-def asked_of(setting: Setting, examples: Examples) -> Asked:
+def queries_of(setting: Setting, examples: Examples) -> EncodedQueries:
     """As a model of preset ``base`` asks, in its large batches, which have many pictures in common."""
-    return Asked(setting.asked(examples), setting.features, setting.vocabulary, BASE.batch_tokens)
+    return EncodedQueries(setting.asked(examples), setting.features, setting.vocabulary, BASE.batch_tokens)
 
 
-def best_items(setting: Setting, model: UniMPModel, asked: Asked, count: int) -> IntArray:
+def best_items(setting: Setting, model: UniMPModel, asked: EncodedQueries, count: int) -> IntArray:
     """Tokens of the ``count`` best items of each example by one pass, best first, (n, count)."""
     with setting.autocast():
         scores = catalogue_scores(model, asked, setting.candidates)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import torch
+from tokenizers import AddedToken, Tokenizer
 from torch import Tensor, nn
 
 from benchmarks.harness import Seconds, timed
@@ -23,18 +26,16 @@ from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.kinds.drawing import draw_examples
 from unimp_bench.machine import device
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.config import BASE, UniMPConfig
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.branches import unanswered
-from unimp_bench.unimp.sentence.lexicon import vocabulary_of
-from unimp_bench.unimp.sentence.pieces import Pieces, catalogue_pieces
-from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.pieces import Pieces, build_vocabulary, catalogue_pieces
+from unimp_bench.unimp.sentences import Sentences, last_starts, sentences, unanswered
+from unimp_bench.unimp.tokens import Vocabulary
 
 TASKS = {"recommendation": Recommendation(), "search": Search()}
 
@@ -133,7 +134,7 @@ class Setting:
         candidates = catalogue(corpus, "loo")
         fitted = {name: TaskExamples(parts["train"][name], parts["validation"][name]) for name in TASKS}
         data = FitData(corpus.items, candidates, fitted, _SEED, cache, cache, lambda *_: {"paper": 0.0})
-        vocabulary = vocabulary_of(data, config, ItemIds.atomic(len(corpus.items)))
+        vocabulary = build_vocabulary(data, config)
         features, seconds = timed(lambda: picture_features(corpus.items, config.encoder, config.pretrained, cache))
         if features is None:
             raise UsageError(f"corpus {corpus.name!r} has no pictures; name one that has, such as the sample")
@@ -161,7 +162,7 @@ class Setting:
     def model(self) -> UniMPModel:
         """Ours, with random weights, the same at every call."""
         torch.manual_seed(_SEED)
-        return UniMPModel(self.config, len(self.vocabulary), self.features.width).to(self.device)
+        return build_model(self.config, len(self.vocabulary), self.features.width).to(self.device)
 
     def asked(self, examples: Examples) -> Sentences:
         """A sentence for each example of a ranking task, its answer left out."""
@@ -178,3 +179,102 @@ class Setting:
     def autocast(self) -> Any:
         """bf16 on a graphics card, nothing elsewhere."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.on_card)
+
+
+class Strings:
+    """The same sentences in words, item tokens included, and back in the same numbers.
+
+    Args:
+        pieces: what the sentences are made of; each is spelled once, as the authors keep the text of each item.
+
+    Raises:
+        ValueError: a piece is read back as other tokens, so the sides would not compute the same.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, pieces: Pieces) -> None:
+        from transformers import PreTrainedTokenizerFast
+
+        with tempfile.TemporaryDirectory() as folder:
+            vocabulary.save(Path(folder) / "tokenizer.json")
+            tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
+        names = [vocabulary.ids.name(number) for number in range(vocabulary.items)]
+        tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
+        self._tokenizer: Any = PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, pad_token=tokenizer.id_to_token(vocabulary.pad), padding_side="right"
+        )
+        specials = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+        marks = "|".join(map(re.escape, sorted(specials, key=len, reverse=True)))
+        # Words have a space before them on their own; one beside a mark would be a token.
+        self._beside_marks = re.compile(f" ?({marks})(?![0-9]) ?")
+        rows = [pieces.tokens[begin:end] for begin, end in zip(pieces.offsets[:-1], pieces.offsets[1:], strict=True)]
+        self._spelled = [self._beside_marks.sub(r"\1", vocabulary.decode(row)) for row in rows]
+        for row, text in zip(rows, self._spelled, strict=True):
+            if self._tokenizer(text)["input_ids"] != row.tolist():
+                raise ValueError(f"{text!r} is read back as other tokens")
+
+    def of(self, source: Sentences, chosen: IntArray) -> list[list[str]]:
+        """The pieces of the chosen sentences in words, to be joined when they are read."""
+        bounds = zip(source.offsets[chosen], source.offsets[chosen + 1], strict=True)
+        return [[self._spelled[piece] for piece in source.runs[begin:end]] for begin, end in bounds]
+
+    def read(self, spelled: list[list[str]]) -> tuple[Tensor, Tensor]:
+        """Token numbers and mask, (B, N) int64, padded on the right to the longest."""
+        found = self._tokenizer(["".join(parts) for parts in spelled], padding="longest", return_tensors="pt")
+        return found["input_ids"], found["attention_mask"]
+
+
+CARD_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312}
+"""Dense bf16 peaks by NVIDIA's data sheets; the first name that is part of the card's own counts."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step got done: examples answered, and tokens read without padding."""
+
+    examples: int
+    tokens: int
+
+
+Step = Callable[[], Done]
+Way = Callable[[], Step]
+"""Draws the next step and lays ready what is not to be timed; the step itself is."""
+
+
+@dataclass(frozen=True)
+class Worked:
+    """What a way got done in one turn, and what that took."""
+
+    examples: int
+    tokens: int
+    seconds: Seconds
+
+
+def turn(way: Way, seconds: float, device: torch.device) -> Worked:
+    """Let a way work for some seconds."""
+    examples, tokens, taken = 0, 0, Seconds(0.0, 0.0)
+    while taken.wall < seconds:
+        step = way()
+        settle(device)
+        done, took = timed(partial(_settled, step, device))
+        taken, examples, tokens = taken + took, examples + done.examples, tokens + done.tokens
+    return Worked(examples, tokens, taken)
+
+
+def _settled(step: Step, device: torch.device) -> Done:
+    done = step()
+    settle(device)
+    return done
+
+
+def settle(device: torch.device) -> None:
+    """Wait for what a graphics card still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def card_flops() -> float | None:
+    """The bf16 peak of the graphics card, in operations a second; None where there is none or it is unknown."""
+    if (place := device()).type != "cuda":
+        return None
+    card = torch.cuda.get_device_name(place)
+    return next((tflops * 1e12 for name, tflops in CARD_TFLOPS.items() if name in card), None)

@@ -26,14 +26,11 @@ import torch
 
 from benchmarks.harness import Measure, Seconds, benchmark, in_turns, times
 from benchmarks.unimp_speed.authors import BATCH, AuthorsTraining, trained_parameters, with_weights_of
-from benchmarks.unimp_speed.ours import ALL, NONE, WITHOUT, Immediate, Measures, OurTraining, lessons_of, optimizer_of
-from benchmarks.unimp_speed.setting import Setting, options
-from benchmarks.unimp_speed.strings import Strings
-from benchmarks.unimp_speed.timing import Way, Worked, card_flops, turn
+from benchmarks.unimp_speed.ours import ALL, NONE, WITHOUT, Immediate, Measures, OurTraining, epoch_of, optimizer_of
+from benchmarks.unimp_speed.setting import Setting, Strings, Way, Worked, card_flops, options, turn
 from unimp_bench.errors import UsageError
-from unimp_bench.unimp.learning.loss import Objective
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.batches import collate
+from unimp_bench.unimp.batches import collate
+from unimp_bench.unimp.model import Objective, UniMPModel
 
 TASK = "recommendation"
 EPOCHS = 10
@@ -54,7 +51,7 @@ def command(rounds: int, seconds: float, **options: Any) -> Iterator[Measure]:
     model = setting.model().train()
     theirs = AuthorsTraining(setting, with_weights_of(model, setting.config, setting), examples)
     optimizer = optimizer_of(setting, model)
-    sources = {shared: lessons_of(setting, examples, shared) for shared in (True, False)}
+    sources = {shared: epoch_of(setting, examples, shared) for shared in (True, False)}
     strings = Strings(setting.vocabulary, sources[True].pieces)
 
     def ours(measures: Measures) -> OurTraining:

@@ -13,11 +13,9 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.answers import answer_names
-from unimp_bench.unimp.sentence.pieces import catalogue_pieces
-from unimp_bench.unimp.sentence.prompt import attribute_values, phrases
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.pieces import answer_names, catalogue_pieces
+from unimp_bench.unimp.tokens import Vocabulary, attribute_values, phrases
 
 
 @pytest.fixture(autouse=True)
@@ -53,5 +51,5 @@ def _parts(corpus: Corpus, cache: Path, tasks: Sequence[str]) -> Parts:
     features = picture_features(items, "tiny", "", cache)
     assert features is not None
     seed_everything(0)
-    model = UniMPModel(SMALL, len(vocabulary), features.width).eval()
+    model = build_model(SMALL, len(vocabulary), features.width).eval()
     return Parts(corpus, vocabulary, catalogue_pieces(items, vocabulary, SMALL), features, model)

@@ -19,8 +19,8 @@ from tests.unimp.small import SMALL, fit_data
 from unimp_bench.corpus import Corpus
 from unimp_bench.machine import join
 from unimp_bench.records import Protocol
-from unimp_bench.unimp.learning import training
-from unimp_bench.unimp.learning.checkpoint import save_weights
+from unimp_bench.unimp import training
+from unimp_bench.unimp.checkpoint import save_weights
 from unimp_bench.unimp.unimp import UniMP
 
 

@@ -23,11 +23,11 @@ from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import Examples, IntArray, Part, PictureCodes, Protocol, Shown, Split, Texts
 from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.config import Fusion, UniMPConfig
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.branches import unanswered
-from unimp_bench.unimp.sentence.pieces import Pieces, catalogue_pieces
-from unimp_bench.unimp.sentence.sentences import Sentences, last_starts, sentences
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.pieces import Pieces, catalogue_pieces
+from unimp_bench.unimp.sentences import Sentences, last_starts, sentences, unanswered
+from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
 
 SMALL = UniMPConfig(width=16, layers=2, heads=2, latents=2, gate=1.0, dropout=0.0, batch_tokens=1024)
@@ -107,7 +107,7 @@ def fused(parts: Parts, fusion: Fusion, **settings: Any) -> Parts:
     """The same, with pictures that reach the decoder in another way."""
     config = replace(SMALL, fusion=fusion, **settings)
     seed_everything(0)
-    model = UniMPModel(config, len(parts.vocabulary), parts.features.width).eval()
+    model = build_model(config, len(parts.vocabulary), parts.features.width).eval()
     return replace(parts, pieces=catalogue_pieces(parts.corpus.items, parts.vocabulary, config), model=model)
 
 

@@ -16,17 +16,15 @@ from tests.unimp.small import SMALL, Parts, fit_data, scores
 from unimp_bench.corpus import Corpus
 from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.network.alibi import alibi_bias
-from unimp_bench.unimp.network.backbone import Backbone
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.pretrained import read_tokenizer
-from unimp_bench.unimp.network.tables import Table
-from unimp_bench.unimp.network.trained import set_trained
-from unimp_bench.unimp.sentence.batches import collate
-from unimp_bench.unimp.sentence.branches import unanswered
-from unimp_bench.unimp.sentence.pieces import catalogue_pieces
-from unimp_bench.unimp.sentence.sentences import last_starts, sentences
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.adaptation import set_trained
+from unimp_bench.unimp.backbones import Backbone
+from unimp_bench.unimp.batches import collate
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.pieces import catalogue_pieces
+from unimp_bench.unimp.published import Table, alibi_bias, read_tokenizer
+from unimp_bench.unimp.sentences import last_starts, sentences, unanswered
+from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
 
 NEW = 9
@@ -160,7 +158,7 @@ def test_new_rows_stand_behind_the_old_ones_and_begin_at_their_scale(folders: di
         torch.testing.assert_close(wide.mean(dim=0), table[:brought].mean(dim=0), atol=0.02, rtol=0)
         torch.testing.assert_close(wide.std(dim=0), table[:brought].std(dim=0), rtol=0.05, atol=0)
         assert len(rows(new).unique(dim=0)) == NEW
-    with pytest.raises(ValueError, match="never overwritten"):
+    with pytest.raises(ValueError, match="cannot be overwritten"):
         backbone.set_input_rows(old[:1], torch.zeros(1, backbone.width))
     assert len(backbone.new_rows()) == (1 if family == "mpt" else 2)
     states = torch.randn(2, backbone.width)
@@ -173,7 +171,7 @@ def test_training_moves_new_rows_and_no_old_one(folders: dict[str, Path], family
     tokenizer = read_tokenizer(str(folders[family]))
     brought = tokenizer.get_vocab_size()
     vocabulary = Vocabulary.pretrained(tokenizer, ItemIds.atomic(NEW))
-    model = UniMPModel(replace(SMALL, backbone=str(folders[family])), len(vocabulary), parts.features.width)
+    model = build_model(replace(SMALL, backbone=str(folders[family])), len(vocabulary), parts.features.width)
     set_trained(model, "fusion")
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     moving = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -204,7 +202,7 @@ def test_a_sentence_of_words_reads_as_in_the_plain_model(folders: dict[str, Path
     brought = tokenizer.get_vocab_size()
     vocabulary = Vocabulary.pretrained(tokenizer, ItemIds.atomic(len(parts.corpus.items)))
     config = replace(SMALL, backbone=str(folders[family]), gate=0.0)
-    model = UniMPModel(config, len(vocabulary), parts.features.width).eval()
+    model = build_model(config, len(vocabulary), parts.features.width).eval()
     plain = weights.decoder(family, brought + weights.PADDING, tied=family == "mpt")
     examples = parts.examples("search", "test").select(slice(0, 4))
     pieces, branches = unanswered(

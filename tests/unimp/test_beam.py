@@ -18,15 +18,14 @@ from unimp_bench.errors import DataError
 from unimp_bench.generative.item_ids import semantic_ids
 from unimp_bench.records import IntArray
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.answering import beam
-from unimp_bench.unimp.answering.beam import id_scores
-from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores
+from unimp_bench.unimp import decoding
+from unimp_bench.unimp.adaptation import adapt
+from unimp_bench.unimp.batches import collate
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.network.adaptation import adapt
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.batches import collate
-from unimp_bench.unimp.sentence.pieces import Pieces, catalogue_pieces
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.decoding import EncodedQueries, catalogue_scores, id_scores
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.pieces import Pieces, catalogue_pieces
+from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
 
 SEMANTIC = replace(SMALL, ids="semantic", id_levels=2, id_codes=6)
@@ -39,7 +38,7 @@ def semantic(parts: Parts, settings: Mapping[str, Any]) -> Parts:
         parts.vocabulary._tokenizer, semantic_ids(parts.corpus.items, parts.features, config.id_levels, 6, seed=0)
     )
     seed_everything(0)
-    model = UniMPModel(config, len(vocabulary), parts.features.width)
+    model = build_model(config, len(vocabulary), parts.features.width)
     adapt(model, config)
     with torch.no_grad():
         for parameter in model.decoder.layers.parameters():
@@ -53,14 +52,14 @@ def coded(parts: Parts) -> Parts:
     return semantic(parts, {})
 
 
-def asked(parts: Parts, examples: slice = slice(0, 12), budget: int = 1024) -> Asked:
-    return Asked(
+def asked(parts: Parts, examples: slice = slice(0, 12), budget: int = 1024) -> EncodedQueries:
+    return EncodedQueries(
         parts.asked(parts.examples("search", "test").select(examples)), parts.features, parts.vocabulary, budget
     )
 
 
 @torch.no_grad()
-def next_token(parts: Parts, asked: Asked, sentence: int, written: list[int]) -> np.ndarray:
+def next_token(parts: Parts, asked: EncodedQueries, sentence: int, written: list[int]) -> np.ndarray:
     """Log-probabilities of all tokens behind a sentence and what was written, everything read anew."""
     source = asked.sentences
     so_far = source.pieces.followed_by(Pieces.of([[parts.vocabulary.answer, *written]]))
@@ -70,7 +69,9 @@ def next_token(parts: Parts, asked: Asked, sentence: int, written: list[int]) ->
     return parts.model.logits(parts.model.hidden(batch)[0, -1:])[0].log_softmax(dim=0).numpy()
 
 
-def plain_search(parts: Parts, asked: Asked, sentence: int, ids: list[tuple[int, ...]], beams: int) -> dict[int, float]:
+def plain_search(
+    parts: Parts, asked: EncodedQueries, sentence: int, ids: list[tuple[int, ...]], beams: int
+) -> dict[int, float]:
     """Places in ``ids`` that a textbook beam search finds, with their log-probabilities."""
     kept: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
     for level in range(len(ids[0])):
@@ -147,8 +148,8 @@ def test_a_row_depends_on_neither_batch_mates_nor_what_is_searched_together(
         np.testing.assert_allclose(alone[0], expected[5], rtol=1e-4)
         small = id_scores(coded.model, asked(coded, budget=1), items, beams)
         np.testing.assert_allclose(small, expected, rtol=1e-4)
-    monkeypatch.setattr(beam, "_ITEMS_AT_ONCE", 5)
-    monkeypatch.setattr(beam, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(decoding, "_ITEMS_AT_ONCE", 5)
+    monkeypatch.setattr(decoding, "_ROWS_AT_ONCE", 3)
     for beams, expected in whole.items():
         np.testing.assert_allclose(id_scores(coded.model, asked(coded), items, beams), expected, rtol=1e-4)
 

@@ -12,16 +12,12 @@ import torch
 from tests.unimp.small import CODES, SMALL, TASKS, Parts, fused
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
+from unimp_bench.unimp.batches import Batch, TrainingExamples, collate, drawn_examples, drawn_starts
 from unimp_bench.unimp.config import Fusion
-from unimp_bench.unimp.learning.lessons import Lessons
-from unimp_bench.unimp.learning.loss import Objective
-from unimp_bench.unimp.network.fusion import OwnMedia
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.answers import answer_names, kind_of, ratings_of
-from unimp_bench.unimp.sentence.batches import Batch, collate
-from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.prompt import attribute_values
-from unimp_bench.unimp.sentence.sentences import Sentences, drawn_examples, drawn_starts, last_starts, sentences
+from unimp_bench.unimp.model import Objective, PictureFusion, UniMPModel
+from unimp_bench.unimp.pieces import answer_names, kind_of, ratings_of
+from unimp_bench.unimp.sentences import Sentences, answered, last_starts, sentences
+from unimp_bench.unimp.tokens import attribute_values
 
 
 def learnt(parts: Parts, *tasks: Examples, seed: int | None = None, shared: bool = False) -> Sentences:
@@ -197,7 +193,7 @@ def test_a_shown_picture_moves_its_own_item_alone(six: Parts) -> None:
 
 def _fused(model: UniMPModel, layer: torch.nn.Module, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
     assert model.resampler is not None
-    media = OwnMedia.of(model.resampler(batch.pictures), batch)
+    media = PictureFusion().media(model.resampler(batch.pictures), batch)
     fused: torch.Tensor = layer(hidden, media)
     return fused
 
@@ -216,7 +212,7 @@ def test_a_picture_task_may_show_nothing(six: Parts) -> None:
 
 def test_tokens_that_were_never_learnt_are_refused(parts: Parts, six: Parts) -> None:
     for name in ("preference", "explanation", "selection", "image_generation"):
-        with pytest.raises(UsageError, match="was fitted on no task whose answers have the token"):
+        with pytest.raises(UsageError, match="was not fitted on a task with answer token"):
             learnt(parts, six.examples(name).select(slice(0, 2)))
 
 
@@ -235,7 +231,7 @@ def test_draws_are_some_examples_of_each_user(six: Parts) -> None:
 def test_an_example_of_recommendation_has_a_weight_of_its_own(parts: Parts) -> None:
     tasks = [parts.examples("recommendation"), parts.examples("search")]
     pieces, branches = answered(tasks, parts.pieces, parts.vocabulary)
-    lessons = Lessons(pieces, branches, parts.vocabulary, replace(SMALL, recommendation_weight=3.0), ())
+    lessons = TrainingExamples(pieces, branches, parts.vocabulary, replace(SMALL, recommendation_weight=3.0), ())
     drawn = lessons.draw(0)
     asked = drawn.examples >= 0
     expected = np.where(drawn.examples[asked] < len(tasks[0]), 3.0, 1.0)

@@ -14,7 +14,7 @@ from torch import Tensor
 from tests.unimp import weights
 from tests.unimp.small import SMALL, fit_data
 from unimp_bench.corpus import Corpus
-from unimp_bench.unimp.learning import training
+from unimp_bench.unimp import training
 from unimp_bench.unimp.unimp import UniMP
 
 LAYERS = 30

@@ -14,13 +14,11 @@ from tests.unimp.small import SMALL, Parts
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.generative.item_ids import ItemIds, quantise, resolve_collisions, semantic_ids
 from unimp_bench.registry import make_model
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.answers import answer_pieces
-from unimp_bench.unimp.sentence.batches import collate
-from unimp_bench.unimp.sentence.branches import answered
-from unimp_bench.unimp.sentence.pieces import FIRST_ITEM_PIECE, catalogue_pieces
-from unimp_bench.unimp.sentence.sentences import last_starts, sentences
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.batches import collate
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, answer_pieces, catalogue_pieces
+from unimp_bench.unimp.sentences import answered, last_starts, sentences
+from unimp_bench.unimp.tokens import Vocabulary
 
 CODES = ItemIds(np.array([[0, 2, 0], [0, 2, 1], [1, 0, 0], [2, 1, 0]]))
 
@@ -164,7 +162,7 @@ def test_a_place_bears_the_whole_id_of_its_candidate(six: Parts, ids: ItemIds) -
         six,
         vocabulary=vocabulary,
         pieces=catalogue_pieces(six.corpus.items, vocabulary, config),
-        model=UniMPModel(config, len(vocabulary), six.features.width).eval(),
+        model=build_model(config, len(vocabulary), six.features.width).eval(),
     )
     examples = six.examples("selection", "test").select(slice(0, 1))
     assert examples.shown is not None
@@ -186,9 +184,9 @@ def test_a_place_bears_the_whole_id_of_its_candidate(six: Parts, ids: ItemIds) -
 def test_a_shared_token_begins_at_the_mean_over_its_items(parts: Parts, ids: ItemIds) -> None:
     vocabulary = semantic(parts, ids)
     pieces = catalogue_pieces(parts.corpus.items, vocabulary, SMALL)
-    model = UniMPModel(SMALL, len(vocabulary), parts.features.width)
+    model = build_model(SMALL, len(vocabulary), parts.features.width)
     before = model.decoder.input_rows(torch.arange(len(vocabulary)))
-    model.describe_items(pieces, vocabulary, np.arange(72))
+    model.initialise_items(pieces, vocabulary, np.arange(72))
     after = model.decoder.input_rows(torch.arange(len(vocabulary)))
     means = []
     for item in np.flatnonzero(ids.codes[:, 1] == 3):
@@ -198,7 +196,7 @@ def test_a_shared_token_begins_at_the_mean_over_its_items(parts: Parts, ids: Ite
     assert torch.equal(after[: vocabulary.words], before[: vocabulary.words])
     some = np.flatnonzero(ids.codes[:, 0] == 2)
     model.decoder.set_input_rows(torch.arange(len(vocabulary)), before)
-    model.describe_items(pieces, vocabulary, some)
+    model.initialise_items(pieces, vocabulary, some)
     moved = (model.decoder.input_rows(torch.arange(len(vocabulary))) != before).any(dim=1).nonzero().flatten()
     others = vocabulary.item_tokens(np.setdiff1d(np.arange(72), some))
     assert moved.tolist() == np.setdiff1d(vocabulary.item_tokens(some), others).tolist()

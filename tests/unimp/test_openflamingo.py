@@ -17,12 +17,13 @@ from tests.unimp.small import SMALL, Parts, fit_data
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.generative.item_ids import ItemIds
+from unimp_bench.unimp.backbones import FusedLayer
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.network.fusion import FusedLayer
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.openflamingo import begin_with_flamingo
-from unimp_bench.unimp.network.pretrained import read_tokenizer
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.openflamingo import load_openflamingo
+from unimp_bench.unimp.published import read_tokenizer
+from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.unimp import UniMP
 
 State = dict[str, Tensor]
@@ -44,7 +45,7 @@ def vocabulary(config: UniMPConfig) -> Vocabulary:
 
 @pytest.fixture
 def model(config: UniMPConfig, vocabulary: Vocabulary, parts: Parts) -> UniMPModel:
-    return UniMPModel(config, len(vocabulary), parts.features.width).eval()
+    return build_model(config, len(vocabulary), parts.features.width).eval()
 
 
 def family_of(config: UniMPConfig) -> str:
@@ -116,7 +117,7 @@ def test_the_parts_compute_what_openflamingo_computes(
 ) -> None:
     state = checkpoint(config, parts.features.width, by_layer)
     torch.save(state, tmp_path / "checkpoint.pt")
-    begin_with_flamingo(model, str(tmp_path / "checkpoint.pt"), vocabulary)
+    load_openflamingo(model, str(tmp_path / "checkpoint.pt"), vocabulary)
     assert model.resampler is not None
 
     patches = torch.randn(3, 5, parts.features.width, generator=torch.Generator().manual_seed(0))
@@ -195,7 +196,7 @@ def test_every_form_that_it_is_saved_in_is_read(
     state = checkpoint(config, parts.features.width, by_layer=True)
     write(state, tmp_path / name)
     before = {key: parameter.clone() for key, parameter in model.decoder.model.base_model.named_parameters()}
-    begin_with_flamingo(model, str(tmp_path / name), vocabulary)
+    load_openflamingo(model, str(tmp_path / name), vocabulary)
     assert model.resampler is not None
     assert torch.equal(model.resampler.latents, state["perceiver.latents"])
     after = dict(model.decoder.model.base_model.named_parameters())
@@ -225,8 +226,8 @@ def another_backbone(state: State) -> State:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (less, r"lacks perceiver\.layers\.1\.0\.to_kv\.weight; set fusion_every and resampler_layers"),
-        (more, r"no place for perceiver\.layers\.2\.0\.to_q\.weight; set fusion_every and resampler_layers"),
+        (less, r"missing tensor perceiver\.layers\.1\.0\.to_kv\.weight; set fusion_every and resampler_layers"),
+        (more, r"unexpected tensor perceiver\.layers\.2\.0\.to_q\.weight; set fusion_every and resampler_layers"),
         (other_latents, r"perceiver\.latents is \(64, 3\), not \(2, \d+\); set backbone, encoder and latents"),
         (another_backbone, r"input embeddings of 50 x 16.* another backbone"),
     ],
@@ -242,7 +243,7 @@ def test_a_tensor_that_does_not_fit_is_one_clear_line(
 ) -> None:
     torch.save(spoil(checkpoint(config, parts.features.width, by_layer=False)), tmp_path / "checkpoint.pt")
     with pytest.raises(DataError, match=complaint) as caught:
-        begin_with_flamingo(model, str(tmp_path / "checkpoint.pt"), vocabulary)
+        load_openflamingo(model, str(tmp_path / "checkpoint.pt"), vocabulary)
     assert "\n" not in str(caught.value)
 
 
@@ -259,7 +260,7 @@ def test_a_file_of_anything_but_tensors_is_refused(
 ) -> None:
     torch.save(held, tmp_path / "checkpoint.pt")
     with pytest.raises(UsageError, match=r"OpenFlamingo checkpoint .* cannot be read") as caught:
-        begin_with_flamingo(model, str(tmp_path / "checkpoint.pt"), vocabulary)
+        load_openflamingo(model, str(tmp_path / "checkpoint.pt"), vocabulary)
     assert "\n" not in str(caught.value)
 
 
@@ -267,9 +268,9 @@ def test_a_file_of_anything_but_tensors_is_refused(
 def test_without_cross_attention_there_is_nothing_to_begin(
     config: UniMPConfig, vocabulary: Vocabulary, settings: dict[str, str], width: int | None
 ) -> None:
-    model = UniMPModel(replace(config, **settings), len(vocabulary), width)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="leave no place for"):
-        begin_with_flamingo(model, "none.pt", vocabulary)
+    model = build_model(replace(config, **settings), len(vocabulary), width)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="does not use"):
+        load_openflamingo(model, "none.pt", vocabulary)
 
 
 def test_a_fit_begins_with_it(config: UniMPConfig, planted: Corpus, parts: Parts, cache: Path, tmp_path: Path) -> None:

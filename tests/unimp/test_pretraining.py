@@ -17,12 +17,12 @@ from tests.unimp.small import SMALL, Parts, fit_data, scores
 from tests.unimp.test_unimp import bare
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.unimp import pretraining
+from unimp_bench.unimp.batches import Batch, collate
 from unimp_bench.unimp.config import Pretraining
-from unimp_bench.unimp.learning import pretext, pretraining
-from unimp_bench.unimp.learning.pretext import Autoregressive, Contrastive, Reconstructive
-from unimp_bench.unimp.learning.pretraining import PRETRAINED, item_sentences, pretrain
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.sentence.batches import Batch, collate
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.pretraining import PRETRAINED, Autoregressive, Contrastive, Reconstructive, pretrain
+from unimp_bench.unimp.sentences import item_sentences
 from unimp_bench.unimp.unimp import UniMP
 
 OBJECTIVES: tuple[Pretraining, ...] = ("autoregressive", "reconstructive", "contrastive")
@@ -70,7 +70,7 @@ def test_hidden_words_and_patches_are_said(parts: Parts, monkeypatch: pytest.Mon
     batch = items_of(parts, item)
     places, (_, patches, width) = words_of(parts, item), parts.features.tokens.shape
     objective = Reconstructive(parts.model, SMALL, parts.vocabulary, patches, width)
-    monkeypatch.setattr(pretext, "_drawn", lambda count, share: torch.arange(count) == 1)
+    monkeypatch.setattr(pretraining, "_drawn", lambda count, share: torch.arange(count) == 1)
     monkeypatch.setattr(torch, "rand", lambda shape, device: torch.arange(patches).flip(0).expand(shape).float())
     got = objective(batch)
 
@@ -129,7 +129,8 @@ def test_pictures_and_words_find_each_other(parts: Parts) -> None:
     losses = []
     for own in range(len(items)):
         for one, others in ((pictures[own], words), (words[own], pictures)):
-            alike = torch.stack([torch.cosine_similarity(one, other, dim=0) for other in others]) / pretext.TEMPERATURE
+            alike = torch.stack([torch.cosine_similarity(one, other, dim=0) for other in others])
+            alike = alike / pretraining.TEMPERATURE
             losses.append(alike.logsumexp(dim=0) - alike[own])
     torch.testing.assert_close(got, torch.stack(losses).mean(), rtol=1e-4, atol=1e-5)
 

@@ -23,7 +23,7 @@ from unimp_bench.errors import UsageError
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.testing.planted import write_planted_corpus
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.learning.devices import accelerator_for, share
+from unimp_bench.unimp.training import accelerator_for, share
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = Path(__file__).with_name("learning_worker.py")
@@ -94,7 +94,7 @@ def test_each_batch_of_a_step_counts_in_one_process() -> None:
 
 
 def test_processes_that_cannot_share_a_step_evenly_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unimp_bench.unimp.learning.devices.join", lambda: 2)
+    monkeypatch.setattr("unimp_bench.unimp.training.join", lambda: 2)
     with pytest.raises(UsageError, match="set accumulation, now 3, to a multiple of 2"):
         accelerator_for(UniMPConfig(accumulation=3))
 

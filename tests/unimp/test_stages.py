@@ -109,13 +109,13 @@ def test_old_tasks_are_thinned_beside_new_ones(planted: Corpus, cache: Path, tmp
     model = UniMP(replace(ONE, rehearsal=0.25, next_item=False))
     data = after(fit_data(planted, tmp_path / "again", cache, "search", "recommendation"), tmp_path, "search")
     model.fit(replace(data, validate=steady))
-    lessons = model._lessons(data)
+    lessons = model._training_examples(data)
     assert lessons.rehearsed == ("search",)
     everything = replace(lessons, rehearsed=())
     # Labels of tasks: one an example.
     share = len(drawn_answers(lessons)) / len(drawn_answers(everything))
     assert 0.57 < share < 0.68, "all of one task and a quarter of the other"
-    assert model._lessons(after(data, tmp_path, "search", "recommendation")).rehearsed == ()
+    assert model._training_examples(after(data, tmp_path, "search", "recommendation")).rehearsed == ()
 
 
 def drawn_answers(lessons: object) -> np.ndarray:
@@ -126,5 +126,5 @@ def drawn_answers(lessons: object) -> np.ndarray:
 def test_a_start_of_other_sizes_is_one_clear_line(planted: Corpus, cache: Path, tmp_path: Path) -> None:
     fitted(planted, tmp_path, cache, "search")
     model = UniMP(replace(ONE, width=32))
-    with pytest.raises(DataError, match="weights of another model: what begins a fit must be of its own sizes"):
+    with pytest.raises(DataError, match="initial weights do not match the sizes of the model"):
         model.fit(after(fit_data(planted, tmp_path / "again", cache, "search"), tmp_path, "search"))

@@ -1,7 +1,8 @@
-"""Training: it learns, it resumes exactly, it fails clearly."""
+"""Training: schedule, accumulation, checkpoints that resume exactly, and the log."""
 
 from __future__ import annotations
 
+import builtins
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,24 +14,23 @@ import torch
 
 from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
 from unimp_bench.corpus import Corpus
-from unimp_bench.errors import DataError, ModelError
+from unimp_bench.errors import DataError, DependencyError, ModelError
 from unimp_bench.kinds.early_stopping import BestEpoch, EarlyStopping
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.learning import training
-from unimp_bench.unimp.learning.checkpoint import (
+from unimp_bench.unimp import log, training
+from unimp_bench.unimp.checkpoint import (
     Progress,
-    load_moving,
     load_training,
     load_weights,
     read_tensors,
-    save_moving,
     save_training,
     save_weights,
 )
-from unimp_bench.unimp.learning.training import parameter_groups, schedule
-from unimp_bench.unimp.network.fusion import GatedCrossAttention
-from unimp_bench.unimp.network.model import UniMPModel
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.log import EVENTS, LOG_NAME, TrainingLog
+from unimp_bench.unimp.model import GatedCrossAttention, UniMPModel
+from unimp_bench.unimp.training import parameter_groups, schedule
 from unimp_bench.unimp.unimp import UniMP
 
 QUICK = replace(SMALL, epochs=2, dropout=0.1, batch_tokens=2048)
@@ -104,7 +104,7 @@ def test_two_halves_of_a_batch_give_its_gradient(
     planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Halves of unlike size: a mean of their means would be another loss."""
-    whole = training.planned
+    whole = training.plan_batches
 
     def halved(*arguments: Any) -> Any:
         for batch in whole(*arguments):
@@ -119,7 +119,7 @@ def test_two_halves_of_a_batch_give_its_gradient(
 
     monkeypatch.setattr(torch.optim.AdamW, "step", stop)
     for accumulation, plan in ((1, whole), (2, halved)):
-        monkeypatch.setattr(training, "planned", plan)
+        monkeypatch.setattr(training, "plan_batches", plan)
         model = UniMP(replace(SMALL, accumulation=accumulation, clip=1e9))
         with pytest.raises(Killed):
             model.fit(fit_data(planted, tmp_path / str(accumulation), cache, "search"))
@@ -129,21 +129,21 @@ def test_two_halves_of_a_batch_give_its_gradient(
 
 
 def test_what_does_not_move_is_in_no_checkpoint(parts: Parts, tmp_path: Path) -> None:
-    model = UniMPModel(SMALL, len(parts.vocabulary), parts.features.width)
+    model = build_model(SMALL, len(parts.vocabulary), parts.features.width)
     assert model.resampler is not None
     for parameter in model.decoder.parameters():
         parameter.requires_grad_(False)
     moving = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     groups = parameter_groups(model, 0.1)
     assert {id(parameter) for group in groups for parameter in group["params"]} == moving  # type: ignore[attr-defined]
-    save_moving(model, tmp_path / "best.safetensors")
+    save_weights(model, tmp_path / "best.safetensors", trained_only=True)
     names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert read_tensors(tmp_path / "best.safetensors").keys() == names and len(names) < len(list(model.parameters()))
     still = model.decoder.logits(torch.ones(1, SMALL.width))
     expected = {name: parameter.clone() for name, parameter in model.named_parameters()}
     for parameter in model.resampler.parameters():
         parameter.data.zero_()
-    load_moving(model, tmp_path / "best.safetensors")
+    load_weights(model, tmp_path / "best.safetensors", trained_only=True)
     assert all(torch.equal(parameter, expected[name]) for name, parameter in model.named_parameters())
     assert torch.equal(model.decoder.logits(torch.ones(1, SMALL.width)), still)
 
@@ -239,7 +239,7 @@ def test_decay_is_on_cross_attention_matrices_alone(parts: Parts) -> None:
 def test_a_damaged_or_foreign_checkpoint_is_one_clear_line(parts: Parts, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_weights(parts.model, path)
-    other = UniMPModel(replace(SMALL, width=32), len(parts.vocabulary), parts.features.width)
+    other = build_model(replace(SMALL, width=32), len(parts.vocabulary), parts.features.width)
     with pytest.raises(DataError, match="another model"):
         load_weights(other, path)
     path.write_bytes(path.read_bytes()[:-100])
@@ -250,13 +250,13 @@ def test_a_damaged_or_foreign_checkpoint_is_one_clear_line(parts: Parts, tmp_pat
 
 
 def test_training_state_survives_the_disk(parts: Parts, tmp_path: Path) -> None:
-    model = UniMPModel(SMALL, len(parts.vocabulary), parts.features.width)
+    model = build_model(SMALL, len(parts.vocabulary), parts.features.width)
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.1))
     sum(parameter.square().sum() for parameter in model.parameters()).backward()  # type: ignore[union-attr]
     optimizer.step()
     state = Progress(epoch=1, batches=2, step=12, stopping=EarlyStopping(None, {"paper": BestEpoch(0.25, 1)}).dump())
     save_training(model, optimizer, state, tmp_path / "state.safetensors")
-    again = UniMPModel(SMALL, len(parts.vocabulary), parts.features.width)
+    again = build_model(SMALL, len(parts.vocabulary), parts.features.width)
     other = torch.optim.AdamW(parameter_groups(again, 0.1))
     assert load_training(again, other, tmp_path / "state.safetensors") == state
     for one, two in zip(model.parameters(), again.parameters(), strict=True):
@@ -274,3 +274,80 @@ def test_it_learns_the_planted_order(planted: Corpus, cache: Path, tmp_path: Pat
     model.fit(data)
     assert validator(planted)(model, task)["paper"] > 0.5
     assert np.isfinite(scores(model, planted, task)).all()
+
+
+CPU = torch.device("cpu")
+
+
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / LOG_NAME).read_text().splitlines()]
+
+
+def opened(folder: Path, done: Progress) -> TrainingLog:
+    return TrainingLog(folder, done, CPU, lambda tensor: tensor)
+
+
+def test_a_training_tells_of_its_steps_and_epochs(
+    planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "EVERY", 3)
+    scores = iter([0.25, 0.125])
+    model = UniMP(replace(SMALL, epochs=2, batch_tokens=2048))
+    model.fit(fit_data(planted, tmp_path, cache, "search", validate=lambda *_: {"paper": next(scores)}))
+    lines = lines_of(tmp_path / "log")
+    steps = [line for line in lines if "loss" in line]
+    last = steps[-1]["step"]
+    assert [line["step"] for line in steps] == sorted({*range(3, last + 1, 3), last // 2, last})
+    for line in steps:
+        assert line["loss"] == pytest.approx(line["task_loss"] + line["context_loss"])
+        assert min(line["task_loss"], line["context_loss"], line["gradient_norm"], line["examples_per_second"]) > 0
+        assert line["tokens_per_second"] > line["examples_per_second"] and line["peak_memory_mib"] > 10
+    assert steps[-1]["loss"] < steps[0]["loss"] and steps[-1]["learning_rate"] < steps[0]["learning_rate"]
+    epochs = [line for line in lines if "validation" in line]
+    assert [(line["epoch"], line["validation"], line["best"]) for line in epochs] == [
+        (1, {"paper": 0.25}, ["paper"]),
+        (2, {"paper": 0.125}, []),
+    ]
+    assert not list((tmp_path / "log").glob("events*")), "nobody asked for them"
+
+
+def test_what_comes_after_the_last_checkpoint_is_dropped(tmp_path: Path) -> None:
+    """The epoch's own line too, where the checkpoint was written after its last step and before its end."""
+    steps = [{"step": step, "epoch": 1, "loss": 1.0} for step in (20, 40, 60)]
+    ended = {"step": 40, "epoch": 1, "validation": {"paper": 0.5}}
+    written = [json.dumps(line) for line in (steps[0], steps[1], ended, steps[2])]
+    text = "\n".join([*written, '{"step": 61, "ep'])
+    for done, kept in (
+        (Progress(), []),
+        (Progress(epoch=0, step=40), steps[:2]),
+        (Progress(epoch=1, step=40), [*steps[:2], ended]),
+        (Progress(epoch=1, step=60), [*steps[:2], ended, steps[2]]),
+    ):
+        (tmp_path / LOG_NAME).write_text(text)
+        opened(tmp_path, done).close()
+        assert lines_of(tmp_path) == kept
+
+
+def test_event_files_are_written_for_those_who_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setenv(EVENTS, "1")
+    written = opened(tmp_path, Progress())
+    written.validated(Progress(step=7), {"paper": 0.5}, ["paper"])
+    written.close()
+    events = accumulator.EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("validation/paper")] == [(7, 0.5)]
+
+
+def test_event_files_without_the_package_are_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = builtins.__import__
+
+    def missing(name: str, *arguments: Any, **options: Any) -> Any:
+        if name == "torch.utils.tensorboard":
+            raise ImportError(name)
+        return found(name, *arguments, **options)
+
+    monkeypatch.setenv(EVENTS, "1")
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(DependencyError, match="install the package tensorboard"):
+        opened(tmp_path, Progress())

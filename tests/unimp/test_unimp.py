@@ -16,9 +16,9 @@ from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.registry import make_model
-from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores
+from unimp_bench.unimp.batches import collate
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
-from unimp_bench.unimp.sentence.batches import collate
+from unimp_bench.unimp.decoding import EncodedQueries, catalogue_scores
 from unimp_bench.unimp.unimp import UniMP
 
 ONCE = replace(SMALL, epochs=1, learning_rate=5e-3)
@@ -37,7 +37,7 @@ def test_one_pass_scores_are_next_token_logits(parts: Parts) -> None:
     examples = parts.examples("search", "test")
     items = catalogue(parts.corpus, "loo")[::2]
     asked = parts.asked(examples)
-    scored = catalogue_scores(parts.model, Asked(asked, parts.features, parts.vocabulary, 1024), items)
+    scored = catalogue_scores(parts.model, EncodedQueries(asked, parts.features, parts.vocabulary, 1024), items)
     for number in (0, 5, len(examples) - 1):
         batch = collate(asked, np.array([number]), parts.features, parts.vocabulary)
         last = parts.model.decoder.model.get_output_embeddings()(parts.model.hidden(batch))[0, -1]
@@ -51,7 +51,7 @@ def test_one_pass_scores_are_next_token_logits(parts: Parts) -> None:
 def test_an_answer_depends_on_neither_padding_nor_batch_mates(fitted: UniMP, planted: Corpus, task: str) -> None:
     examples = examples_of(planted, task, "test")
     whole = answers(fitted, examples, planted)
-    asked = fitted._asked(examples.hidden(), TASKS[task].kind)
+    asked = fitted._encoded(examples.hidden(), TASKS[task].kind)
     assert len(np.unique(asked.sentences.lengths())) > 1, "there is padding to depend on"
     for rows in (np.array([3]), np.arange(10), np.arange(len(examples))[::-1]):
         here = rows if task != "selection" else examples.shown.rows_of(rows)[1]  # type: ignore[union-attr]

@@ -1,4 +1,10 @@
-"""UniMP: a language model over user sentences with gated cross-attention to each item's picture."""
+"""UniMP: a language model over user sentences with gated cross-attention to each item's picture.
+
+Data flow: ``tokens`` (vocabulary), ``pieces`` (items and answers as runs of tokens), ``sentences``, ``batches``,
+``model`` (section 2 of the paper), ``fusions``, ``backbones``, ``training``, ``decoding``; ``unimp`` joins them.
+Beside it: ``adaptation`` (what is trained), ``pretraining``, ``checkpoint``, ``log``, and what only published weights
+need, ``published`` and ``openflamingo``.
+"""
 
 from unimp_bench.contracts import ModelCard
 

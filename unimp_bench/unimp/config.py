@@ -13,7 +13,7 @@ Trained = Literal["all", "fusion", "output", "lora", "prompt"]
 Pretraining = Literal["none", "reconstructive", "contrastive", "autoregressive"]
 
 FROM_SCRATCH = ("gpt_neox", "llama", "mpt")
-"""Backbones that are built with random weights; any other is a name or folder of pre-trained ones."""
+"""Backbones with random initial weights; any other is the name or folder of pre-trained weights."""
 
 
 @dataclass(frozen=True)
@@ -22,67 +22,65 @@ class UniMPConfig:
 
     Attributes:
         history: items of the user sentence, the last ones (paper: 5).
-        items: how a history tells an item: in ``words`` (Eq. 1), or by its ``token`` alone, which then begins at the
-            mean of its words (not in the paper; for long histories on small machines).
+        items: representation of an item in a history: in ``words`` (Eq. 1), or by its ``token`` alone, initialised at
+            the mean of its words (not in the paper; for long histories on small machines).
         attributes: item attributes in the order of the sentence; those that the corpus lacks are left out.
         attribute_words: words kept of each attribute value (authors' code: 20).
         vocabulary: size of the subword vocabulary trained on the corpus, without the item tokens; a pre-trained
-            backbone brings its own.
-        ids: how an item is written: ``atomic``, a token of its own, or ``semantic``, a short code of its content
-            (TIGER, Rajput et al., 2023).
+            backbone has its own.
+        ids: ``atomic``, a token per item, or ``semantic``, a short code of its content (TIGER, Rajput et al., 2023).
         id_levels: codes of a semantic id, before the one that resolves collisions.
-        id_codes: values that each of them can take.
-        beams: beginnings of semantic ids that are followed at each of their tokens (paper: 10); an item that none
-            reaches stands below all others. 0 follows all of them.
+        id_codes: values of each of them.
+        beams: prefixes of semantic ids kept at each token (paper: 10); items that no beam reaches are ranked last.
+            0 keeps all.
         encoder: ``tiny``, or the name of an open_clip model (paper: ``ViT-L-14``).
         pretrained: open_clip's tag of the encoder's weights (paper: ``openai``); empty for random weights.
-        latents: visual embeddings that the resampler makes of a picture, C of the paper (OpenFlamingo: 64).
+        latents: visual embeddings per picture, C of the paper (OpenFlamingo: 64).
         resampler_layers: layers of the resampler (OpenFlamingo: 6).
         backbone: the decoder: ``gpt_neox``, ``llama`` or ``mpt`` from scratch in the sizes below, or the name or folder
             of pre-trained weights that transformers reads (paper: RedPajama-INCITE-Instruct-3B).
-        flamingo: an OpenFlamingo checkpoint to begin resampler and cross-attention with; empty for none.
+        flamingo: an OpenFlamingo checkpoint with initial weights of resampler and cross-attention; empty for none.
         width, layers, heads: of a decoder from scratch.
-        tied: let the output layer of a decoder from scratch be its input embeddings.
-        trained: what moves. ``all``; ``fusion``: resampler, cross-attention and the new rows of input and output
-            embeddings, the backbone as it is (the paper; the survey's representation transfer); ``output``: the output
-            layer alone (the paper's efficient tuning); ``lora`` and ``prompt``: as ``fusion``, with low-rank updates of
-            the backbone's attention, or with trained tokens in front of each sentence.
+        tied: whether the output layer of a decoder from scratch is its input embeddings.
+        trained: which parameters are trained. ``all``; ``fusion``: resampler, cross-attention and the new rows of input
+            and output embeddings, with a frozen backbone (the paper; the survey's representation transfer); ``output``:
+            the output layer alone (the paper's efficient tuning); ``lora`` and ``prompt``: as ``fusion``, with low-rank
+            updates of the backbone's attention, or with trained tokens in front of each sentence.
         lora_rank: of the low-rank updates of ``lora``.
         prompt_tokens: trained tokens of ``prompt``.
         fusion: how pictures reach the decoder. ``exclusive``: gated cross-attention, each token to its own item's
             picture (Eq. 3-4). ``inclusive``: to all pictures up to its own. ``sum``: no cross-attention, a picture is
-            added to its ``[IMG]`` token. ``early``: pictures are tokens of the sentence (VIP5). ``late``: they meet the
-            text after the last layer. ``none``: no pictures.
-        fusion_every: gated cross-attention stands in front of every n-th layer (paper: 2).
-        gate: where the gates of the cross-attention begin. The paper's 0 protects what its backbone knows; a decoder
-            from scratch knows nothing yet, and shut gates would keep the pictures from it for the first epochs.
-        dropout: share of the input tokens that a training step leaves blank; the first one of a sentence never is.
+            added to its ``[IMG]`` token. ``early``: pictures are tokens of the sentence (VIP5). ``late``: they are
+            added after the last layer. ``none``: no pictures.
+        fusion_every: gated cross-attention is in front of every n-th layer (paper: 2).
+        gate: initial gates of the cross-attention. The paper's 0 protects what its backbone knows; a decoder from
+            scratch knows nothing yet, and closed gates would block the pictures for the first epochs.
+        dropout: share of the input tokens that are blanked in a training step; the first one of a sentence never is.
         context: what the context loss reconstructs of each history item: ``item`` its token from its picture and text
-            (the authors' code), ``attributes`` its attribute values from its picture and what stands before them,
+            (the authors' code), ``attributes`` its attribute values from its picture and the tokens before them,
             ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).
-        next_item: at every item of a history, the next one is asked for too, as SASRec does (not in the paper); a
-            window of a history then has one prompt for recommendation, at its end.
-        context_weight: weight of the context loss beside the task loss (Eq. 7: 1).
-        recommendation_weight: weight of the examples of task recommendation beside those of others (the authors' code:
-            2), where each has 1.
+        next_item: every item of a history predicts the next one too, as in SASRec (not in the paper); a window of a
+            history then has one prompt for recommendation, at its end.
+        context_weight: weight of the context loss relative to the task loss (Eq. 7: 1).
+        recommendation_weight: weight of the examples of task recommendation (the authors' code: 2); others have 1.
         gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).
         pretraining: of resampler, cross-attention and decoder on the items alone, before the training: ``none``,
             ``reconstructive``, ``contrastive`` or ``autoregressive`` (section 2 of the survey).
-        pretraining_epochs: passes of it over the items.
-        rehearsal: share of the training examples that a fit which goes on from another one keeps of tasks that the
-            other was fitted on, beside new ones (the authors' continual training: 0.25).
+        pretraining_epochs: its passes over the items.
+        rehearsal: share of the training examples of earlier tasks that a fit with new tasks keeps when it is
+            initialised from a fitted model (the authors' continual training: 0.25).
         epochs: passes over the training examples; the best by validation is kept, under each protocol.
-        batch_tokens: tokens of a batch, padding included.
-        accumulation: batches of a step.
+        batch_tokens: tokens per batch, padding included.
+        accumulation: batches per step.
         logit_rows: labels whose logits over the vocabulary are held at once; bounds the memory of a step.
-        learning_rate: of AdamW, at its peak; a cosine schedule leads up and down.
+        learning_rate: of AdamW, at its peak; warm-up, then a cosine schedule.
         warmup: share of all steps in which the learning rate rises.
         weight_decay: of AdamW, on the matrices of the cross-attention alone.
         clip: norm at which gradients are clipped.
-        draws: examples of each user that an epoch draws where a prompt or an answer is long (selection, explanation and
-            image generation); of rankings and ratings it takes all. (The authors' code draws one of every task.)
-        rating: what a rating is: its ``expectation`` under the probabilities of the rating tokens, or the
-            ``likeliest`` of them (what the authors' code writes).
+        draws: examples per user and epoch of tasks with long prompts or answers (selection, explanation and image
+            generation); of rankings and ratings all are used. (The authors' code draws one of every task.)
+        rating: a predicted rating is the ``expectation`` under the probabilities of the rating tokens, or the
+            ``likeliest`` of them (the authors' code).
         checkpoint_steps: steps between checkpoints; there is one after every epoch too.
         precision: ``no`` for float32, or ``bf16`` autocast.
     """
@@ -138,13 +136,13 @@ class UniMPConfig:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
         if self.next_item and self.ids == "semantic":
-            raise ValueError("next_item asks for an item in one token; set ids to atomic")
+            raise ValueError("next_item predicts an item in one token; set ids to atomic")
         if self.items == "token" and self.context:
-            raise ValueError("an item told by its token alone has no context to reconstruct; leave context empty")
+            raise ValueError("an item of one token alone has no context to reconstruct; leave context empty")
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the decoder begins with random weights."""
+        """Whether the decoder is initialised at random."""
         return self.backbone in FROM_SCRATCH
 
     def media_heads(self, width: int) -> tuple[int, int]:
@@ -168,7 +166,7 @@ BASE = UniMPConfig(
     epochs=20,
     precision="bf16",
 )
-# Fifty items of a history in as many tokens, as sequential recommenders read them; for large sets on two cores.
+# Histories of fifty items in as many tokens, as for sequential recommenders; for large corpora on two cores.
 LONG = UniMPConfig(
     history=50,
     items="token",

@@ -1,4 +1,4 @@
-"""UniMP as a model of the harness: fitted on the examples of one or more tasks, answering each in its kind."""
+"""UniMP as a model of the harness: fitted on the examples of one or more tasks, predicting for each kind of task."""
 
 from __future__ import annotations
 
@@ -18,46 +18,49 @@ from unimp_bench.kinds.early_stopping import mean_scores
 from unimp_bench.machine import device
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.answering.beam import id_scores
-from unimp_bench.unimp.answering.generation import Free, Grammar, Increasing, written
-from unimp_bench.unimp.answering.scoring import Asked, catalogue_scores, posterior, probabilities
+from unimp_bench.unimp.adaptation import adapt
+from unimp_bench.unimp.batches import TrainingExamples
+from unimp_bench.unimp.checkpoint import load_initial, load_weights, save_weights
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
-from unimp_bench.unimp.learning.checkpoint import load_weights, save_weights
-from unimp_bench.unimp.learning.lessons import Lessons
-from unimp_bench.unimp.learning.pretraining import pretrain
-from unimp_bench.unimp.learning.stages import grown, inherit
-from unimp_bench.unimp.learning.training import Course, restore_best, train
-from unimp_bench.unimp.network.adaptation import adapt
-from unimp_bench.unimp.network.model import UniMPModel
-from unimp_bench.unimp.network.openflamingo import begin_with_flamingo
-from unimp_bench.unimp.network.trained import set_trained
-from unimp_bench.unimp.sentence.answers import (
+from unimp_bench.unimp.decoding import (
+    EncodedQueries,
+    Free,
+    Grammar,
+    Increasing,
+    catalogue_scores,
+    generate,
+    id_scores,
+    posterior,
+    probabilities,
+)
+from unimp_bench.unimp.fusions import build_model
+from unimp_bench.unimp.openflamingo import load_openflamingo
+from unimp_bench.unimp.pieces import (
     END,
+    build_vocabulary,
+    candidate_names,
+    catalogue_pieces,
     code_names,
-    place_names,
-    places,
+    extend_vocabulary,
+    picture_position_names,
+    positions_in,
     rating_names,
     ratings_of,
-    spot_names,
 )
-from unimp_bench.unimp.sentence.branches import answered, unanswered
-from unimp_bench.unimp.sentence.lexicon import item_ids, vocabulary_of
-from unimp_bench.unimp.sentence.pieces import catalogue_pieces
-from unimp_bench.unimp.sentence.sentences import (
-    last_starts,
-    sentences,
-)
-from unimp_bench.unimp.sentence.tokens import Vocabulary
+from unimp_bench.unimp.pretraining import pretrain
+from unimp_bench.unimp.sentences import answered, last_starts, sentences, unanswered
+from unimp_bench.unimp.tokens import Vocabulary
+from unimp_bench.unimp.training import TrainingData, restore_best, train
 
-MOST_TOKENS = 40
-"""Tokens of the longest sentence that is written."""
+MAX_TOKENS = 40
+"""Tokens of the longest generated sentence."""
 
 _WEIGHTS = "model.safetensors"
 _VOCABULARY = "tokenizer.json"
 _IDS = "ids.npy"
 
-# A step of writing handles one token a sentence, so more sentences fit a batch than in training.
-_WRITING = 8
+# A generation step has one token per sentence, so more sentences fit a batch than in training.
+_GENERATION_BATCH = 8
 
 
 class UniMP(
@@ -75,29 +78,29 @@ class UniMP(
     def fit(self, data: FitData) -> None:
         start = data.start
         if start is None:
-            vocabulary = vocabulary_of(data, self.config, item_ids(data, self.config))
+            vocabulary = build_vocabulary(data, self.config)
         else:
-            vocabulary = grown(self._saved_vocabulary(start.folder, data.items), data, self.config)
+            vocabulary = extend_vocabulary(self._saved_vocabulary(start.folder, data.items), data, self.config)
         seed_everything(data.seed)
         self._build(data.items, vocabulary, data.cache)
         if start is None and self.config.flamingo:
-            begin_with_flamingo(self._model, self.config.flamingo, vocabulary)
-        fresh: IntArray = np.arange(len(data.items))
+            load_openflamingo(self._model, self.config.flamingo, vocabulary)
+        new_items: IntArray = np.arange(len(data.items))
         if start is not None:
-            inherit(self._model, start.folder / _WEIGHTS, vocabulary.words)
-            # What was no answer there was only ever pushed away: its tokens begin afresh, as in the authors' code.
-            fresh = np.setdiff1d(data.catalogue, start.catalogue)
-        in_words = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words", latents=1))
-        self._model.describe_items(in_words, vocabulary, fresh)
+            load_initial(self._model, start.folder / _WEIGHTS, vocabulary.words)
+            # Items that were no answers there only got negative gradients: they start afresh, as in the authors' code.
+            new_items = np.setdiff1d(data.catalogue, start.catalogue)
+        words = replace(self.config, items="words")
+        in_words = catalogue_pieces(data.items, vocabulary, replace(words, latents=1))
+        self._model.initialise_items(in_words, vocabulary, new_items)
         if start is None and self.config.pretraining != "none":
-            told = catalogue_pieces(data.items, vocabulary, replace(self.config, items="words"))
-            pretrain(self._model, told, self._features, vocabulary, self.config, data.seed, data.work)
+            pieces = catalogue_pieces(data.items, vocabulary, words)
+            pretrain(self._model, pieces, self._features, vocabulary, self.config, data.seed, data.work)
+        examples, metric = self._training_examples(data), data.metric(*data.examples)
         train(
             self._model,
             self.config,
-            Course(
-                self._lessons(data).draw, self._features, vocabulary, data.seed, data.work, data.metric(*data.examples)
-            ),
+            TrainingData(examples.draw, self._features, vocabulary, data.seed, data.work, metric),
             lambda: mean_scores([data.validate(self, task) for task in data.examples]),
         )
         self.select("paper", data)
@@ -106,56 +109,56 @@ class UniMP(
         restore_best(self._model, data.work, protocol)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        asked = self._asked(examples, "ranking")
+        queries = self._encoded(examples, "ranking")
         if self.config.ids == "atomic":
-            return catalogue_scores(self._model, asked, catalogue)
-        return id_scores(self._model, asked, catalogue, self.config.beams)
+            return catalogue_scores(self._model, queries, catalogue)
+        return id_scores(self._model, queries, catalogue, self.config.beams)
 
     def rate(self, examples: Examples) -> FloatArray:
         if examples.scale is None:
-            raise UsageError(f"the examples of {examples.task!r} have no rating scale to rate on")
+            raise UsageError(f"the examples of {examples.task!r} have no rating scale")
         tokens = np.array(self._vocabulary.named(rating_names(examples.scale)))
-        chances = posterior(probabilities(self._model, self._asked(examples, "rating"), tokens), self.config.gamma)
-        ratings = np.array(ratings_of(examples.scale))
+        focal = probabilities(self._model, self._encoded(examples, "rating"), tokens)
+        probability, ratings = posterior(focal, self.config.gamma), np.array(ratings_of(examples.scale))
         rated: FloatArray
-        rated = chances @ ratings if self.config.rating == "expectation" else ratings[chances.argmax(axis=1)]
+        rated = probability @ ratings if self.config.rating == "expectation" else ratings[probability.argmax(axis=1)]
         return rated
 
     def write(self, examples: Examples) -> list[str]:
         vocabulary = self._vocabulary
         tokens = np.array([*vocabulary.texts, *vocabulary.named([END])])
-        grammar = Free(tokens, MOST_TOKENS, end=len(tokens) - 1)
-        answers = self._written(examples, "text", grammar)
+        grammar = Free(tokens, MAX_TOKENS, end=len(tokens) - 1)
+        answers = self._generated(examples, "text", grammar)
         return [vocabulary.text(tokens[answer[answer != grammar.end]]) for answer in answers]
 
     def choose(self, examples: Examples) -> BoolArray:
         shown = examples.shown
         if shown is None:
-            raise UsageError(f"the examples of {examples.task!r} show no candidates to choose from")
-        owner, place = shown.owners(), places(shown)
-        most = int(place.max(initial=-1)) + 1
-        named = np.full((len(examples), most + 1, self._vocabulary.ids.levels), -1)
-        named[owner, place] = self._vocabulary.item_tokens(shown.items)
-        tokens = np.array(self._vocabulary.named([*place_names(most), END]))
-        answers = self._written(examples, "selection", Increasing(tokens, named))
-        chosen = np.zeros((len(examples), most + 1), dtype=np.bool_)
+            raise UsageError(f"the examples of {examples.task!r} show no candidates")
+        owner, position = shown.owners(), positions_in(shown)
+        count = int(position.max(initial=-1)) + 1
+        named = np.full((len(examples), count + 1, self._vocabulary.ids.levels), -1)
+        named[owner, position] = self._vocabulary.item_tokens(shown.items)
+        tokens = np.array(self._vocabulary.named([*candidate_names(count), END]))
+        answers = self._generated(examples, "selection", Increasing(tokens, named))
+        chosen = np.zeros((len(examples), count + 1), dtype=np.bool_)
         np.put_along_axis(chosen, answers, True, axis=1)
-        picked: BoolArray = chosen[owner, place]
+        picked: BoolArray = chosen[owner, position]
         return picked
 
     def paint(self, examples: Examples) -> IntArray:
-        return self._painted(examples)
+        return self._codes(examples)
 
     def sample(self, examples: Examples, sampling: Sampling) -> IntArray:
-        return self._painted(examples, sampling)
+        return self._codes(examples, sampling)
 
-    def _painted(self, examples: Examples, sampling: Sampling | None = None) -> IntArray:
+    def _codes(self, examples: Examples, sampling: Sampling | None = None) -> IntArray:
         pictures = examples.pictures
         if pictures is None:
-            raise UsageError(f"the examples of {examples.task!r} have no picture codes to paint with")
+            raise UsageError(f"the examples of {examples.task!r} have no picture codes")
         tokens = np.array(self._vocabulary.named(code_names(pictures.size)))
-        marks = np.array(self._vocabulary.named(spot_names(pictures.length)))
-        return self._written(examples, "picture", Free(tokens, pictures.length, marks=marks), sampling)
+        marks = np.array(self._vocabulary.named(picture_position_names(pictures.length)))
+        return self._generated(examples, "picture", Free(tokens, pictures.length, marks=marks), sampling)
 
     def save(self, folder: Path) -> None:
         save_weights(self._model, folder / _WEIGHTS)
@@ -184,21 +187,22 @@ class UniMP(
         if self.config.fusion != "none":
             self._features = picture_features(items, self.config.encoder, self.config.pretrained, cache)
         width = None if self._features is None else self._features.width
-        self._model = UniMPModel(self.config, len(vocabulary), width).eval()
+        self._model = build_model(self.config, len(vocabulary), width).eval()
         adapt(self._model, self.config)
-        set_trained(self._model, self.config.trained)
 
-    def _lessons(self, data: FitData) -> Lessons:
+    def _training_examples(self, data: FitData) -> TrainingExamples:
         pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, self._vocabulary)
         old = () if data.start is None else tuple(name for name in data.examples if name in data.start.tasks)
         rehearsed = () if len(old) == len(data.examples) else old
-        return Lessons(pieces, branches, self._vocabulary, self.config, rehearsed)
+        return TrainingExamples(pieces, branches, self._vocabulary, self.config, rehearsed)
 
-    def _asked(self, examples: Examples, kind: Kind, batches: int = 1) -> Asked:
+    def _encoded(self, examples: Examples, kind: Kind, batches: int = 1) -> EncodedQueries:
         pieces, branches = unanswered(examples, kind, self._pieces, self._vocabulary)
         starts = [last_starts(examples, self.config.history)]
-        asked = sentences(pieces, branches, starts, self._vocabulary, shared=False)
-        return Asked(asked, self._features, self._vocabulary, batches * self.config.batch_tokens)
+        encoded = sentences(pieces, branches, starts, self._vocabulary, shared=False)
+        return EncodedQueries(encoded, self._features, self._vocabulary, batches * self.config.batch_tokens)
 
-    def _written(self, examples: Examples, kind: Kind, grammar: Grammar, sampling: Sampling | None = None) -> IntArray:
-        return written(self._model, self._asked(examples, kind, _WRITING), grammar, sampling)
+    def _generated(
+        self, examples: Examples, kind: Kind, grammar: Grammar, sampling: Sampling | None = None
+    ) -> IntArray:
+        return generate(self._model, self._encoded(examples, kind, _GENERATION_BATCH), grammar, sampling)

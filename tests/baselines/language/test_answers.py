@@ -7,7 +7,7 @@ import pytest
 
 from baselines.language.answers import jittered, rating_words, read_ratings
 from unimp_bench.kinds.rendering import rating_words as plain_rating
-from unimp_bench.unimp.sentence.tokens import _RATING, RATING
+from unimp_bench.unimp.tokens import _RATING, RATING
 
 MANY = 40_000
 
