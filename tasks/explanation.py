@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import target_examples
 from unimp_bench.errors import UsageError
-from unimp_bench.records import SPLITS, Examples, Part, Shown, Split, Texts
+from unimp_bench.kinds.text import TextExamples
+from unimp_bench.records import SPLITS, Part, Shown, Split, Texts
 
 
 class Explanation(Task):
@@ -26,7 +25,7 @@ class Explanation(Task):
     splits = SPLITS
     instruction = "Given {items}, can you explain to the user why the product might be suitable or unsuitable?"
 
-    def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
+    def examples(self, corpus: Corpus, split: Split, part: Part) -> TextExamples:
         explanations = corpus.explanations
         if explanations is None:
             raise UsageError(f"corpus {corpus.name!r} has no reviews, and {self.name} is learnt from them")
@@ -39,7 +38,7 @@ class Explanation(Task):
             raise UsageError(f"no review of corpus {corpus.name!r}, split {split}, {part} part, explains anything")
         examples = examples.select(explained)
         assert examples.rows is not None and examples.targets is not None
-        return replace(
+        return TextExamples.of(
             examples,
             shown=Shown.one_each(examples.targets),
             texts=Texts(explanations, number_of[examples.rows]),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import target_examples
 from unimp_bench.errors import UsageError
-from unimp_bench.records import SPLITS, Examples, Part, Shown, Split
+from unimp_bench.kinds.rating import RatingExamples
+from unimp_bench.records import SPLITS, Part, Shown, Split
 
 
 class Preference(Task):
@@ -25,7 +24,7 @@ class Preference(Task):
     splits = SPLITS
     instruction = "Given {items}, can you predict the preference level of the user to the product?"
 
-    def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
+    def examples(self, corpus: Corpus, split: Split, part: Part) -> RatingExamples:
         if corpus.rating_scale is None:
             raise UsageError(f"corpus {corpus.name!r} has no ratings, which {self.name} predicts")
         examples = target_examples(corpus, split, part, self.name)
@@ -33,7 +32,7 @@ class Preference(Task):
         rated = np.flatnonzero(~np.isnan(corpus.histories.ratings[examples.rows]))
         examples = examples.select(rated)
         assert examples.rows is not None and examples.targets is not None
-        return replace(
+        return RatingExamples.of(
             examples,
             shown=Shown.one_each(examples.targets),
             ratings=np.asarray(corpus.histories.ratings[examples.rows]),

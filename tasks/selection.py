@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import MIN_INTERACTIONS, last_examples, target_examples, users_of
 from unimp_bench.errors import UsageError
-from unimp_bench.ragged import offsets_of
-from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split, slices
+from unimp_bench.kinds.selection import SelectionExamples
+from unimp_bench.ragged import offsets_of, spans
+from unimp_bench.records import SPLITS, Examples, IntArray, Part, Shown, Split
 
 MAX_POSITIVES = 3
 _PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -53,7 +54,7 @@ class Selection(Task):
     instruction = "Given {items}, can you select all the appropriate items for the user?"
     Config = SelectionConfig
 
-    def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
+    def examples(self, corpus: Corpus, split: Split, part: Part) -> SelectionExamples:
         if corpus.parts is not None:
             raise UsageError(f"corpus {corpus.name!r} comes with a split of its own, which has no order to select by")
         if self.config.negatives == "same-category" and "category" not in corpus.items.attributes:
@@ -67,13 +68,13 @@ class Selection(Task):
         examples, positives = self._positives(corpus, split, part, rng)
         assert examples.rows is not None
         wanted = rng.integers(self.config.fewest, self.config.most, endpoint=True, size=len(examples))
-        liked_owner, rows = slices(examples.rows, examples.rows + positives)
+        liked_owner, rows = spans(examples.rows, examples.rows + positives)
         liked = corpus.histories.items[rows]
         others, others_owner = draw_negatives(corpus, split, examples, wanted, self.config.negatives, rng)
         items, owner = np.concatenate([liked, others]), np.concatenate([liked_owner, others_owner])
         order = np.lexsort((rng.random(len(items)), owner))
         offsets = offsets_of(np.bincount(owner, minlength=len(examples)))
-        return replace(
+        return SelectionExamples.of(
             examples,
             shown=Shown(offsets, items[order].astype(np.int32)),
             suits=(np.arange(len(items)) < len(liked))[order],

@@ -1,4 +1,4 @@
-"""Fixtures that many rooms share: the place of the real data, and a small corpus with a planted order."""
+"""Fixtures that many tests share: the place of the real data, and a small corpus with a planted order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 
 from data_prep.build import build_corpus
 from tests.slow_days import pytest_addoption, pytest_collection_modifyitems, pytest_terminal_summary  # noqa: F401
+from unimp_bench import cards, registry
 from unimp_bench.corpus import Corpus
+from unimp_bench.kinds import kind_cards, kind_of
 from unimp_bench.testing.planted import write_planted_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,3 +43,9 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("corpora") / "sample"
     build_corpus("sample", folder, None)
     return Corpus.open(folder)
+
+
+def forget_cards() -> None:
+    """Make the registry look for cards and entry points again."""
+    for found in (cards._points, kind_cards, kind_of, registry.task_cards, registry.model_cards, registry.corpus_cards):
+        found.cache_clear()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import forget_cards
 from unimp_bench import registry
-from unimp_bench import registry as outside
 from unimp_bench.cli.main import main
 from unimp_bench.contracts import ModelCard
 from unimp_bench.errors import BenchError, DependencyError, ModelError, UsageError
 from unimp_bench.guard import blamed, is_ours
+from unimp_bench.kinds import kind_cards
 
 _CARD = (
     "ModelCard(name={name!r}, factory={factory!r}, tasks={tasks!r}, reads=('order',), about={about!r}, source='', "
@@ -37,18 +38,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         (info / "entry_points.txt").write_text(f"[unimp_bench.{group}]\nx = {point}\n")
         (site / f"{point.partition(':')[0]}.py").write_text(code)
         monkeypatch.syspath_prepend(site)
-        _forget()
+        forget_cards()
 
     yield install
-    _forget()
+    forget_cards()
     for name in [name for name in sys.modules if name.startswith("guest")]:
         del sys.modules[name]
-
-
-def _forget() -> None:
-    for cards in (registry.model_cards, registry.task_cards, registry.corpus_cards):
-        cards.cache_clear()
-    outside._points.cache_clear()
 
 
 def _card(
@@ -122,16 +117,26 @@ def test_a_damaged_file_of_entry_points_hides_no_other(
     install(_card())
     install(package="second", point="guest_second:CARD")
     (tmp_path / "second" / "second-0.1.dist-info" / "entry_points.txt").write_bytes(b"[unimp_bench.models]\n" + content)
-    _forget()
+    forget_cards()
     assert {"guest-model", "sasrec"} <= set(registry.model_cards())
     (line,) = _warnings(capsys)
     assert line.startswith("warning: package second is left out: its entry points: ")
 
 
-@pytest.mark.parametrize("group", ["tasks", "corpora"])
-def test_a_broken_task_or_corpus_is_left_out(group: str, install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_task_of_an_unknown_kind_is_left_out(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    card = "TaskCard(name='guest-task', factory='guest_module:Guest', kind='rankin', about='a task', table='')"
+    install(f"from unimp_bench.contracts import *\nCARD = {card}", group="tasks")
+    assert "guest-task" not in registry.task_cards()
+    (line,) = _warnings(capsys)
+    assert line.endswith("unimp_bench.tasks guest_module:CARD: kind: unknown kind 'rankin'")
+
+
+@pytest.mark.parametrize("group", ["kinds", "tasks", "corpora"])
+def test_a_broken_kind_task_or_corpus_is_left_out(
+    group: str, install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
     install("raise RuntimeError('boom')", group=group)
-    assert "search" in registry.task_cards() and "sample" in registry.corpus_cards()
+    assert "ranking" in kind_cards() and "search" in registry.task_cards() and "sample" in registry.corpus_cards()
     (line,) = _warnings(capsys)
     assert line == (f"warning: package guest is left out: unimp_bench.{group} guest_module:CARD: RuntimeError: boom")
 

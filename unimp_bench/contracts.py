@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from unimp_bench.errors import UsageError
@@ -13,7 +14,32 @@ if TYPE_CHECKING:  # lists and --help read the cards of this module, and load no
     from pathlib import Path
 
     from unimp_bench.corpus import Corpus, Items
-    from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Part, Protocol, Split
+    from unimp_bench.kinds.picture import Painter, Sampling, SamplingPainter
+    from unimp_bench.kinds.ranking import Ranker
+    from unimp_bench.kinds.rating import Rater
+    from unimp_bench.kinds.selection import Selector
+    from unimp_bench.kinds.text import Writer
+    from unimp_bench.records import Examples, IntArray, Part, Protocol, Split
+
+__all__ = [
+    "FitData",
+    "KindCard",
+    "Model",
+    "ModelCard",
+    "NoOptions",
+    "Painter",
+    "Parameters",
+    "Ranker",
+    "Rater",
+    "Sampling",
+    "SamplingPainter",
+    "Selector",
+    "Start",
+    "Task",
+    "TaskCard",
+    "TaskExamples",
+    "Writer",
+]
 
 Kind = Literal["ranking", "rating", "text", "selection", "picture"]
 NO_VALIDATION = "mark rows of the corpus's files as validation and build it again, or run a model that selects nothing"
@@ -23,12 +49,21 @@ Reads = Literal["popularity", "ratings", "interactions", "order", "text", "pictu
 
 
 @dataclass(frozen=True)
+class KindCard:
+    """A kind of task, by the name that cards of tasks give. ``factory`` is ``module:Class``, imported when used."""
+
+    name: str
+    factory: str
+    about: str
+
+
+@dataclass(frozen=True)
 class TaskCard:
     """A task as lists and errors show it. ``factory`` is ``module:Class``, imported only when used."""
 
     name: str
     factory: str
-    kind: Kind
+    kind: str
     about: str
     table: str
 
@@ -91,7 +126,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    kind: ClassVar[Kind]
+    kind: ClassVar[str]
     splits: ClassVar[tuple[Split, ...]]
     instruction: ClassVar[str]
     Config: ClassVar[type[Any]] = NoOptions
@@ -241,73 +276,19 @@ class Model(ABC, Generic[ConfigT]):
         return ()
 
 
-class Ranker(Model[ConfigT]):
-    """A model that scores a catalogue for each example."""
-
-    @abstractmethod
-    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        """Scores, higher is better, (examples, catalogue) float32 or float64; must be finite.
-
-        ``catalogue`` holds sorted item numbers; ``examples`` come without targets, in blocks small enough that the
-        answer fits the harness's byte budget. A row depends on its own example only. Ties count against the model.
-        """
-
-
-class Rater(Model[ConfigT]):
-    """A model that foretells ratings."""
-
-    @abstractmethod
-    def rate(self, examples: Examples) -> FloatArray:
-        """The rating that each user gives the shown item, (n,) float on ``examples.scale``; NaN where the model's
-        answer is no rating. What lies beyond the scale counts as its end."""
+_OF_KINDS = {
+    "Ranker": "ranking",
+    "Rater": "rating",
+    "Writer": "text",
+    "Selector": "selection",
+    "Painter": "picture",
+    "Sampling": "picture",
+    "SamplingPainter": "picture",
+}
 
 
-class Writer(Model[ConfigT]):
-    """A model that writes a sentence."""
-
-    @abstractmethod
-    def write(self, examples: Examples) -> list[str]:
-        """One text an example, about the shown item; may be empty."""
-
-
-class Selector(Model[ConfigT]):
-    """A model that picks some of the shown items."""
-
-    @abstractmethod
-    def choose(self, examples: Examples) -> BoolArray:
-        """(shown rows,) bool, true for the items it picks."""
-
-
-class Painter(Model[ConfigT]):
-    """A model that generates a picture as codes of the task's tokenizer."""
-
-    @abstractmethod
-    def paint(self, examples: Examples) -> IntArray:
-        """(n, ``examples.pictures.length``) codes, each below ``examples.pictures.size``."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How codes are drawn by chance, where the likeliest are not wanted.
-
-    Attributes:
-        temperature: logits are divided by it: 1 draws from the model's own probabilities, near 0 the likeliest code.
-        top_k: only so many of the likeliest codes can be drawn; None for all.
-        seed: the same one gives the same pictures.
-    """
-
-    temperature: float = 1.0
-    top_k: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.temperature <= 0 or (self.top_k is not None and self.top_k < 1):
-            raise ValueError("a temperature is above 0, and top_k at least 1")
-
-
-class SamplingPainter(Painter[ConfigT]):
-    """A painter that can draw by chance as well: several pictures for one wish."""
-
-    @abstractmethod
-    def sample(self, examples: Examples, sampling: Sampling) -> IntArray:
-        """As ``paint``, each code drawn from its probabilities. A row depends on its own example and number only."""
+def __getattr__(name: str) -> Any:
+    """The contract of each kind, which is defined with its kind."""
+    if name not in _OF_KINDS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"unimp_bench.kinds.{_OF_KINDS[name]}"), name)

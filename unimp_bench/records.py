@@ -1,18 +1,22 @@
-"""The nouns that travel between rooms: histories, examples, and one rendered example.
+"""Histories, examples and one rendered example: the records that all packages exchange.
 
-Everything that is long is a flat array with CSR offsets; a user's history is a slice, never a list of its own.
+Everything that is long is a flat array with offsets; a user's history is a slice, never a list of its own.
 Users and items are numbered 0..n-1 in the order of the corpus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Self
 from typing import Protocol as Interface
 
 import numpy as np
 import numpy.typing as npt
+
+from unimp_bench.ragged import offsets_of, spans
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
@@ -28,15 +32,8 @@ PROTOCOLS: tuple[Protocol, ...] = ("paper", "masked")
 
 
 def learned_from(split: Split) -> Split:
-    """The split whose training part models are fitted on when they are asked about ``split`` unprepared."""
+    """The split whose training part models are fitted on when they are evaluated on ``split`` without adaptation."""
     return "global-time" if split == "global-time" else "loo"
-
-
-def slices(starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
-    """The rows ``starts[i]:stops[i]`` of all slices, one slice after the other: the slice of each row, and the rows."""
-    lengths = stops - starts
-    owners = np.repeat(np.arange(len(starts)), lengths)
-    return owners, np.arange(len(owners)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
 
 
 @dataclass(frozen=True)
@@ -71,9 +68,8 @@ class Histories:
 
     def take(self, keep: BoolArray) -> Histories:
         """The same users with only the rows where ``keep`` (rows,) holds."""
-        kept_before = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
         return Histories(
-            kept_before[self.offsets],
+            offsets_of(keep)[self.offsets],
             self.items[keep],
             self.ratings[keep],
             self.times[keep],
@@ -128,10 +124,19 @@ class Shown:
         """(rows,) the example of each row."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
+    def select(self, examples: IntArray | slice) -> Shown:
+        """Those of some examples."""
+        offsets, rows = self.rows_of(examples)
+        return Shown(offsets, self.items[rows])
+
+    def lengths(self) -> IntArray:
+        """(n,) number of items of each example."""
+        return np.diff(self.offsets)
+
     def rows_of(self, examples: IntArray | slice) -> tuple[IntArray, IntArray]:
         """Of some examples: the offsets of a CSR of their own, and their rows here."""
         starts, stops = self.offsets[:-1][examples], self.offsets[1:][examples]
-        return np.concatenate([[0], np.cumsum(stops - starts)]), slices(starts, stops)[1]
+        return offsets_of(stops - starts), spans(starts, stops)[1]
 
 
 @dataclass(frozen=True)
@@ -158,9 +163,19 @@ class PictureCodes:
         return picked
 
 
+PER_EXAMPLE = MappingProxyType({"per": "example"})
+PER_SHOWN = MappingProxyType({"per": "shown item"})
+ANSWER = MappingProxyType({"per": "example", "answer": True})
+ANSWER_PER_SHOWN = MappingProxyType({"per": "shown item", "answer": True})
+"""Metadata of fields of examples: what a column has a value for, and whether models that predict do not see it."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """Supervised examples of one task, as columns over shared histories.
+
+    This class has all that a ranking needs; other kinds of tasks derive one with columns of their own, each marked by
+    ``PER_EXAMPLE``, ``PER_SHOWN``, ``ANSWER`` or ``ANSWER_PER_SHOWN``. Answers are None once hidden.
 
     ``histories`` holds only what a model may know in this part, so a model cannot reach a target by accident:
     in ``train`` it is the training part, in ``validation`` and ``test`` it ends before the target. The history
@@ -185,23 +200,31 @@ class Examples:
         texts: the sentences to be written, for ``text`` tasks; None once hidden.
     """
 
+    has_candidates: ClassVar[bool] = False
+    """The answer is some of the shown items."""
+
     task: str
     split: Split
     part: Part
     histories: Histories
-    users: IntArray
-    ends: IntArray
-    targets: IntArray | None
+    users: IntArray = field(metadata=PER_EXAMPLE)
+    ends: IntArray = field(metadata=PER_EXAMPLE)
+    targets: IntArray | None = field(metadata=ANSWER)
     instruction: str = ""
-    rows: IntArray | None = None
-    queries: IntArray | None = None
+    rows: IntArray | None = field(default=None, metadata=ANSWER)
+    queries: IntArray | None = field(default=None, metadata=PER_EXAMPLE)
     query_texts: tuple[str, ...] = ()
-    shown: Shown | None = None
+    shown: Shown | None = field(default=None, metadata=PER_EXAMPLE)
     pictures: PictureCodes | None = None
-    ratings: FloatArray | None = None
+    ratings: FloatArray | None = field(default=None, metadata=ANSWER)
     scale: tuple[float, float, float] | None = None
-    suits: BoolArray | None = None
-    texts: Texts | None = None
+    suits: BoolArray | None = field(default=None, metadata=ANSWER_PER_SHOWN)
+    texts: Texts | None = field(default=None, metadata=ANSWER)
+
+    @classmethod
+    def of(cls, examples: Examples, **columns: Any) -> Self:
+        """Examples of this class: those of the class that it is derived from, with further ``columns``."""
+        return cls(**{each.name: getattr(examples, each.name) for each in fields(examples)} | columns)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -214,11 +237,12 @@ class Examples:
         """Items of one example's history, oldest first."""
         return self.histories.items[self.histories.offsets[self.users[example]] : self.ends[example]]
 
-    def hidden(self) -> Examples:
+    def hidden(self) -> Self:
         """The same examples without their answers: what a model sees when it predicts."""
-        return replace(self, targets=None, rows=None, ratings=None, suits=None, texts=None)
+        answers: dict[str, Any] = {each.name: None for each in fields(self) if each.metadata.get("answer")}
+        return replace(self, **answers)
 
-    def asking(self, texts: Sequence[str]) -> Examples:
+    def asking(self, texts: Sequence[str]) -> Self:
         """The same examples, each with the text of its target (``texts`` holds one for every item) as its query."""
         if self.targets is None:
             raise ValueError("hidden examples have no target to make a query of")
@@ -226,27 +250,34 @@ class Examples:
         queries = query_of_item.astype(np.int32)[self.targets]
         return replace(self, queries=queries, query_texts=tuple(str(text) for text in distinct))
 
-    def select(self, examples: IntArray | slice) -> Examples:
+    def select(self, examples: IntArray | slice) -> Self:
         """A subset of the examples, by their numbers, over the same histories."""
-        shown, suits = self.shown, self.suits
-        if shown is not None:
-            offsets, rows = shown.rows_of(examples)
-            shown = Shown(offsets, shown.items[rows])
-            suits = None if suits is None else suits[rows]
-        return replace(
-            self,
-            users=self.users[examples],
-            ends=self.ends[examples],
-            targets=None if self.targets is None else self.targets[examples],
-            rows=None if self.rows is None else self.rows[examples],
-            queries=None if self.queries is None else self.queries[examples],
-            shown=shown,
-            ratings=None if self.ratings is None else self.ratings[examples],
-            suits=suits,
-            texts=None if self.texts is None else self.texts.select(examples),
-        )
+        chosen = {"example": examples}
+        if self.shown is not None:
+            chosen["shown item"] = self.shown.rows_of(examples)[1]
+        columns: dict[str, Any] = {}
+        for each in fields(self):
+            column, rows = getattr(self, each.name), chosen.get(each.metadata.get("per", ""))
+            if column is not None and rows is not None:
+                columns[each.name] = column[rows] if isinstance(column, np.ndarray) else column.select(rows)
+        return replace(self, **columns)
 
-    def blocks(self, size: int) -> Iterator[Examples]:
+    def answer_items(self) -> Shown:
+        """The items that are the answer to each example, or that it is about."""
+        assert self.targets is not None
+        return Shown.one_each(self.targets)
+
+    def answer_words(self, names: Callable[[IntArray], list[str]]) -> list[str]:
+        """(n,) the answers in words, of ``names`` that items have."""
+        items = self.answer_items()
+        words, cuts = names(items.items), items.offsets.tolist()
+        return [" ".join(words[start:stop]) for start, stop in pairwise(cuts)]
+
+    def answer_columns(self) -> dict[str, IntArray | FloatArray]:
+        """Columns of a table of examples that only tasks of this kind have, by name, (n,) each."""
+        return {}
+
+    def blocks(self, size: int) -> Iterator[Self]:
         """Consecutive subsets of at most ``size`` examples."""
         for start in range(0, len(self), size):
             yield self.select(slice(start, start + size))
@@ -291,3 +322,6 @@ class Example:
     target: str
     target_items: tuple[str, ...]
     target_rating: float | None
+
+
+slices = spans

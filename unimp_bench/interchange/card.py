@@ -1,14 +1,100 @@
-"""The card of a dataset: what the Hugging Face loader and a reader have to know, from the record of the export."""
+"""What an exported instruction dataset says of itself: its record, and the card that is written from it.
+
+The card is README.md: what the Hugging Face loader and a reader have to know.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
 
 from unimp_bench.contracts import Task, TaskCard
 from unimp_bench.corpus import Manifest
-from unimp_bench.interchange.record import Export
+from unimp_bench.corpus.manifest import FileEntry
 from unimp_bench.markdown import plain
+from unimp_bench.records import Examples, IntArray
+from unimp_bench.settings import Strict
+
+RECORD_NAME = "export.json"
+
+
+class PartFacts(Strict):
+    """Counts of one part of a split.
+
+    Attributes:
+        examples, users: how many.
+        history: shortest, median and longest history.
+        candidates, suitable: for selection, how many examples have so many candidates, and so many to be chosen.
+    """
+
+    examples: int
+    users: int
+    history: tuple[int, float, int]
+    candidates: dict[int, int] = Field(default={})
+    suitable: dict[int, int] = Field(default={})
+
+    @classmethod
+    def of(cls, examples: Examples) -> PartFacts:
+        """Count some examples; there is at least one."""
+        lengths = examples.ends - examples.starts()
+        candidates = examples.shown if examples.has_candidates else None
+        return cls(
+            examples=len(examples),
+            users=len(np.unique(examples.users)),
+            history=(int(lengths.min()), float(np.median(lengths)), int(lengths.max())),
+            candidates={} if candidates is None else _histogram(candidates.lengths()),
+            suitable={} if candidates is None else _histogram(examples.answer_items().lengths()),
+        )
+
+
+class Export(Strict):
+    """All about one dataset but its data.
+
+    Attributes:
+        corpus, fingerprint: of the corpus, after its views.
+        task, task_version, options: the task with all its options.
+        parts: by split name in the dataset (``loo_train``).
+        skipped: splits and parts that the corpus cannot give, by name, with the reason.
+        pictures: how many picture files.
+        files: size and hash of every Parquet file.
+    """
+
+    format: Literal["unimp-bench-dataset"] = "unimp-bench-dataset"
+    version: Literal[1] = 1
+    corpus: str
+    fingerprint: str
+    task: str
+    task_version: int
+    options: dict[str, Any]
+    parts: dict[str, PartFacts]
+    skipped: dict[str, str]
+    pictures: int
+    files: dict[str, FileEntry]
+
+    @property
+    def examples(self) -> int:
+        """Of all parts."""
+        return sum(part.examples for part in self.parts.values())
+
+    @classmethod
+    def there(cls, folder: Path) -> bool:
+        """Whether a folder holds a dataset of ours, of this fingerprint or another."""
+        try:
+            cls.model_validate_json((folder / RECORD_NAME).read_bytes())
+        except (OSError, ValidationError):
+            return False
+        return True
+
+
+def _histogram(counts: IntArray) -> dict[int, int]:
+    values, times = np.unique(counts, return_counts=True)
+    return dict(zip(values.tolist(), times.tolist(), strict=True))
+
 
 COLUMNS = {
     "id": ("string", "`task/split/part/user/place`, the place of the target in the user's sequence; unique"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -19,10 +21,9 @@ from unimp_bench import registry
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.manifest import file_entry
-from unimp_bench.errors import UsageError
-from unimp_bench.files import Workspace, locked
-from unimp_bench.interchange.card import card_text
-from unimp_bench.interchange.record import RECORD_NAME, Export, PartFacts, dataset_folder, replacing
+from unimp_bench.errors import DataError, UsageError
+from unimp_bench.files import Workspace, locked, storing
+from unimp_bench.interchange.card import RECORD_NAME, Export, PartFacts, card_text
 from unimp_bench.kinds.drawing import draw_examples
 from unimp_bench.kinds.rendering import PICTURES, SCHEMA, Renderer, item_words, picture_paths
 from unimp_bench.progress import progress
@@ -222,3 +223,46 @@ def _write_part(renderer: Renderer, examples: Examples, folder: Path, name: str)
         with pq.ParquetWriter(path, SCHEMA, **PARQUET) as writer:
             for batch in progress(renderer.batches(some), f"{examples.task} {name}", unit="block"):
                 writer.write_batch(batch, row_group_size=len(batch))
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+def dataset_folder(out: Path, corpus: str, task: str) -> Path:
+    """``out/corpus/task``, after a check that it is free or holds a dataset of ours.
+
+    Raises:
+        DataError: a name would leave ``out``, or something else is there; nothing of it is touched.
+    """
+    for name in (corpus, task):
+        if not _NAME.fullmatch(name):
+            raise DataError(f"{name!r} makes no folder name: it may have letters, digits, '.', '_', '+' and '-'")
+    folder = out / corpus / task
+    taken = folder.is_symlink() or (folder.exists() and not Export.there(folder))
+    if taken:
+        raise DataError(f"{folder} exists and is no dataset of ours; name another folder or remove it yourself")
+    return folder
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """An empty hidden folder beside ``folder`` that takes its place when the block ends well, and else goes.
+
+    The caller holds a lock on the parent, so what an earlier process left can be told and cleared.
+    """
+    partial, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
+    shutil.rmtree(partial, ignore_errors=True)
+    if old.exists():  # a process died between the two renames below, or just after them
+        shutil.rmtree(old) if folder.exists() else old.rename(folder)
+    partial.mkdir(parents=True)
+    try:
+        with storing(folder):
+            yield partial
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)

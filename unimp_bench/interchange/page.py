@@ -14,7 +14,9 @@ from PIL import Image
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.pictures import open_picture
-from unimp_bench.kinds.rendering import Renderer, item_words, picture_paths, rating_words
+from unimp_bench.kinds import kind_of
+from unimp_bench.kinds.rating import rating_words
+from unimp_bench.kinds.rendering import Renderer, item_words, picture_paths
 from unimp_bench.records import Example, Examples
 
 LAST = 6
@@ -73,7 +75,7 @@ def sheets(corpus: Corpus, examples: Examples) -> Iterator[Sheet]:
 
     for example in Renderer(corpus, examples.instruction).render(examples):
         rated = list(zip(example.history, example.ratings, strict=True))[-LAST:]
-        marked = examples.suits is not None
+        marked = examples.has_candidates
         yield Sheet(
             example,
             len(example.history) - len(rated),
@@ -187,7 +189,6 @@ blockquote, .target { margin: 0; padding: .5rem .8rem; border-left: 3px solid; o
 </body>
 </html>
 """
-_SHOWN = {"selection": "Candidates", "picture": "Retrieved items"}
 
 
 def page(heading: str, about: str, kind: str, sheets: Iterable[Sheet]) -> str:
@@ -204,7 +205,7 @@ def page(heading: str, about: str, kind: str, sheets: Iterable[Sheet]) -> str:
         heading=heading,
         about=about,
         sheets=sheets,
-        shown=_SHOWN.get(kind, "Shown item"),
+        shown=kind_of(kind).shown,
         line=one_line,
         picture=_embedded,
     )

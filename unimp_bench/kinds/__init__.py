@@ -1,17 +1,71 @@
-"""The kinds of tasks: what a model predicts, how that is scored, chosen by on validation, and shown in tables."""
+"""The kinds of tasks: what a model predicts, how that is scored, chosen by on validation, and shown in tables.
 
-from unimp_bench.kinds.base import Column, Kind, Setting
+One file holds all that a kind consists of: the type of its examples, the contract of its models, its metrics and the
+columns of tables, the score that selects models on validation, the predictions file and its reader. A new kind is one
+such file and one card: here, or in the entry point group ``unimp_bench.kinds`` of another package.
+"""
 
-__all__ = ["Column", "Kind", "Setting", "kind_of"]
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from unimp_bench.cards import catalogue, derived, load
+from unimp_bench.contracts import KindCard
+from unimp_bench.errors import find
+from unimp_bench.kinds.base import Column, Kind, MetricCard, Setting
+
+__all__ = ["CATALOGUE", "Column", "Kind", "MetricCard", "Setting", "kind_cards", "kind_of", "metric_cards"]
+
+CATALOGUE = (
+    KindCard(
+        name="ranking",
+        factory="unimp_bench.kinds.ranking:RankingKind",
+        about="the rank of one item among the catalogue",
+    ),
+    KindCard(
+        name="rating",
+        factory="unimp_bench.kinds.rating:RatingKind",
+        about="a rating of a shown item",
+    ),
+    KindCard(
+        name="text",
+        factory="unimp_bench.kinds.text:TextKind",
+        about="a sentence about a shown item",
+    ),
+    KindCard(
+        name="selection",
+        factory="unimp_bench.kinds.selection:SelectionKind",
+        about="some of the shown items",
+    ),
+    KindCard(
+        name="picture",
+        factory="unimp_bench.kinds.picture:PictureKind",
+        about="a picture as codes of a tokenizer",
+    ),
+)
 
 
+@cache
+def kind_cards() -> dict[str, KindCard]:
+    """All kinds of tasks by name."""
+    return catalogue("unimp_bench.kinds", "unimp_bench.kinds")
+
+
+@cache
 def kind_of(name: str) -> Kind:
-    """The kind of that name (``unimp_bench.contracts.Kind``)."""
-    from unimp_bench.kinds.picture import PictureKind
-    from unimp_bench.kinds.ranking import RankingKind
-    from unimp_bench.kinds.rating import RatingKind
-    from unimp_bench.kinds.selection import SelectionKind
-    from unimp_bench.kinds.text import TextKind
+    """The kind of that name.
 
-    kinds: tuple[type[Kind], ...] = (RankingKind, RatingKind, TextKind, SelectionKind, PictureKind)
-    return next(kind() for kind in kinds if kind.name == name)
+    Raises:
+        UsageError: there is none.
+        DependencyError: it is of another package and cannot be used.
+    """
+    factory = find(kind_cards(), name, "kind of task").factory
+    kind: Any = derived(load(factory), Kind, factory)
+    made: Kind = kind()
+    return made
+
+
+def metric_cards() -> tuple[MetricCard, ...]:
+    """The metrics of all kinds, in the order of the kinds."""
+    return tuple(card for name in kind_cards() for card in kind_of(name).metrics)

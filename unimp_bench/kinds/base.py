@@ -1,26 +1,61 @@
-"""What a kind of task must say of itself."""
+"""What a kind of task defines: predictions of models and of files, metrics, the score that selects, and tables."""
 
 from __future__ import annotations
 
+import math
+import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
+
+from unimp_bench.contracts import Model, Task
 from unimp_bench.errors import UsageError
+from unimp_bench.guard import blamed, read_only, untouched
+from unimp_bench.progress import progress
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
 
-if TYPE_CHECKING:  # tables read the columns of a kind, and load nothing else for it
+if TYPE_CHECKING:
     import pyarrow as pa
 
-    from unimp_bench.contracts import Model, Task
     from unimp_bench.corpus import Corpus
     from unimp_bench.metrics.resources import Resources
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import BoolArray, Examples, Protocol
+
+E = TypeVar("E", bound=Examples)
 
 BLOCK = 1024
 """Examples that a model is given at once, where the kind has no reason for another number."""
+
+MAX_LIST = 4096
+"""Values in one list of a predictions file."""
+
+Fields = Mapping[str, object]
+"""The cells of one row of a predictions file by column; a cell without a value is None or absent."""
+
+
+@dataclass(frozen=True)
+class MetricCard:
+    """A metric as the documentation shows it.
+
+    Attributes:
+        name: as tables write it, without a cutoff and without the encoder of metrics that have one.
+        about: one line.
+        equation: in LaTeX.
+        definition: ``module:function``, whose docstrings say the rest.
+        cutoffs: it is computed at each K of ``unimp_bench.metrics.ranking.CUTOFFS``.
+        pooled: it belongs to all examples together and is no mean of their values, so it has no paired test.
+    """
+
+    name: str
+    about: str
+    equation: str
+    definition: str
+    cutoffs: bool = False
+    pooled: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,47 +102,138 @@ class Setting:
     unknown: BoolArray | None = None
 
 
+class AnswerError(ValueError):
+    """An answer in a file is not what its kind needs; the message ends a sentence that names the row."""
+
+
+class AnswerReader(ABC):
+    """Reads the answers to some examples from a file, row by row, in any order: ``Kind.table`` the other way round.
+
+    Attributes:
+        columns: those of the answer.
+        ignored: those that ``unimp-bench run`` writes beside it.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    ignored: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def __init__(self, examples: Any, setting: Setting) -> None: ...
+
+    @abstractmethod
+    def take(self, example: int, fields: Fields) -> None:
+        """Keep the answer to one example.
+
+        Raises:
+            AnswerError: it is none.
+        """
+
+    @abstractmethod
+    def finish(self) -> Any:
+        """The prediction, of the kind's own type, once every example has its answer.
+
+        Raises:
+            AnswerError: the answers do not fit together.
+        """
+
+
 class Kind(ABC):
     """A kind of task. A prediction is what one model made of a set of examples; each kind has a type of its own.
 
+    Its examples are of a type of its own too, ``Examples`` or a class derived from it, where arguments are called
+    ``examples``.
+
     Attributes:
         name: as cards and tasks name it.
+        contract: the class that its models derive from.
+        method: the method of ``contract`` that predicts.
+        doing: what that is called in progress bars.
+        reader: of predictions files.
+        metrics: what the documentation says of its metrics.
         columns: its metrics, in the order of tables.
         main: the metric that orders rows, and selects models on validation, under the protocol of the table.
         compared: the metric whose values of each example are tested and cut into slices; the main one, where that has
             such values.
         selection: versions of the rule by which validation selects, by protocol; 1 where none is given.
         reported: the metric of a paper's table that the main table sets beside ours.
-        has_protocols: rankings alone ask what becomes of seen items.
+        has_protocols: seen items make a difference, as in rankings alone.
+        personal: predictions for different users differ however short a training was.
+        trains: its examples come from something that is trained on the corpus first.
+        shown: the heading of the items that an example shows.
     """
 
     name: ClassVar[str]
+    contract: ClassVar[type[Model[Any]]]
+    method: ClassVar[str]
+    doing: ClassVar[str]
+    reader: ClassVar[type[AnswerReader]]
+    metrics: ClassVar[tuple[MetricCard, ...]] = ()
     columns: ClassVar[tuple[Column, ...]]
     main: ClassVar[str]
     compared: ClassVar[str]
     selection: ClassVar[Mapping[Protocol, int]] = {}
-    reported: ClassVar[str]
+    reported: ClassVar[str] = ""
     has_protocols: ClassVar[bool] = False
+    personal: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
+    shown: ClassVar[str] = "Shown item"
 
-    @abstractmethod
-    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> Any:
-        """Let a fitted model answer all examples, hidden from it their answers.
+    def complete(self, examples: Any, task: Task, corpus: Corpus, cache: Path) -> Any:
+        """The examples that a task drew, with what the kind adds to them."""
+        return examples
+
+    def predict(self, model: Model[Any], examples: Any, setting: Setting) -> Any:
+        """The predictions of a fitted model for all examples, whose answers it does not see.
 
         Raises:
             UsageError: the model is not of this kind.
-            ModelError: its answers break the contract.
+            ModelError: its predictions break the contract.
         """
+        must_be(model, self.contract, setting.label, setting.task.name)
+        hidden = read_only(examples.hidden())
+        parts = []
+        with untouched(setting.label, hidden):
+            for start in progress(range(0, len(examples), BLOCK), f"{setting.label}: {self.doing}", unit="block"):
+                block = hidden.select(slice(start, min(start + BLOCK, len(examples))))
+                with blamed(model, setting.label, self.method):
+                    given = getattr(model, self.method)(block)
+                parts.append(self.checked(given, block, setting.label))
+        return self.joined(parts)
 
     @abstractmethod
-    def scores(self, prediction: Any, examples: Examples, setting: Setting) -> Scores:
+    def checked(self, given: Any, examples: Any, label: str) -> Any:
+        """What a model's ``method`` returned, held to what the contract promises.
+
+        Raises:
+            ModelError: it has a wrong type, shape or values.
+        """
+
+    def joined(self, parts: list[Any]) -> Any:
+        """The prediction of several blocks of examples."""
+        return np.concatenate(parts)
+
+    def each(self, model: Model[Any], examples: Any, catalogue: IntArray) -> list[Any]:
+        """What a model returns for each of some hidden examples, (n,): arrays, numbers or texts, None for no answer."""
+        return list(getattr(model, self.method)(examples))
+
+    @abstractmethod
+    def scores(self, prediction: Any, examples: Any, setting: Setting) -> Scores:
         """All metrics of a prediction, in a setting with resources."""
 
-    def answers(self, prediction: Any, examples: Examples) -> Sequence[Hashable] | None:
+    def ranks(self, prediction: Any) -> IntArray | None:
+        """(n,) target ranks, from which a result can compute all values again; None for kinds without ranks."""
+        return None
+
+    def answers(self, prediction: Any, examples: Any) -> Sequence[Hashable] | None:
         """Each example's answer, (n,), equal where a reader would call two answers the same; None for rankings."""
         return None
 
+    def is_constant(self, values: Mapping[str, FloatArray]) -> bool:
+        """Whether values of the metrics, by example, can only be those of one constant answer, where that shows."""
+        return False
+
     @abstractmethod
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+    def validation(self, model: Model[Any], examples: Any, setting: Setting) -> dict[Protocol, float]:
         """The score that models are selected by, the main metric, under each protocol: between 0 and 1, higher better.
 
         Kinds without protocols have one, ``paper``. That of ``setting`` does not matter here.
@@ -119,7 +245,7 @@ class Kind(ABC):
         return self.main
 
     @abstractmethod
-    def table(self, prediction: Any, examples: Examples, setting: Setting) -> dict[str, pa.Array | list[Any]]:
+    def table(self, prediction: Any, examples: Any, setting: Setting) -> dict[str, pa.Array | list[Any]]:
         """Columns of the predictions file beside ``id``, by source names."""
 
     @abstractmethod
@@ -131,26 +257,54 @@ class Kind(ABC):
         return next((column for column in self.columns if column.covers(metric)), None)
 
 
-def must_be(model: Model[Any], kind: type[Any], label: str, task: str) -> None:
-    """Refuse a model that does not predict what a task asks for."""
-    if not isinstance(model, kind):
-        raise UsageError(f"{label} is no {kind.__name__.lower()}, and {task} needs one")
+def must_be(model: Model[Any], contract: type[Any], label: str, task: str) -> None:
+    """Refuse a model that does not predict what a task needs."""
+    if not isinstance(model, contract):
+        raise UsageError(f"{label} is no {contract.__name__.lower()}, and {task} needs one")
 
 
-def evenly(examples: Examples, most: int) -> Examples:
+def evenly(examples: E, most: int) -> E:
     """At most so many of the examples, evenly spaced."""
-    import numpy as np
-
     chosen = np.linspace(0, len(examples) - 1, min(most, len(examples)))
     return examples.select(chosen.astype(np.int64))
 
 
-def hidden_blocks(examples: Examples, label: str, doing: str, size: int = BLOCK) -> Iterator[Examples]:
-    """The examples without their answers, in blocks, under a progress bar."""
-    from unimp_bench.guard import read_only, untouched
-    from unimp_bench.progress import progress
+_quote = reprlib.Repr()
+_quote.maxstring = _quote.maxother = 100
 
-    hidden = read_only(examples.hidden())
-    with untouched(label, hidden):
-        for start in progress(range(0, len(examples), size), f"{label}: {doing}", unit="block"):
-            yield hidden.select(slice(start, min(start + size, len(examples))))
+
+def quoted(value: object) -> str:
+    """A value from a file as errors show it: short, on one line, nothing in it that a terminal obeys."""
+    return _quote.repr(value)
+
+
+def number(value: object, what: str) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise AnswerError(f"{what} is {quoted(value)}, no finite number")
+    return float(value)
+
+
+def whole(value: object, what: str) -> int:
+    """A whole number; one written as ``3.0`` is whole."""
+    if number(value, what) % 1:
+        raise AnswerError(f"{what} is {quoted(value)}, no whole number")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def listed(value: object, what: str) -> list[object]:
+    """A list of at most ``MAX_LIST`` values of any type."""
+    if not isinstance(value, list):
+        raise AnswerError(f"{what} is {quoted(value)}, no list")
+    if len(value) > MAX_LIST:
+        raise AnswerError(f"{what} has {len(value):,} values, more than {MAX_LIST:,}")
+    return value
+
+
+def named(value: object, what: str) -> list[str]:
+    """A list of items by their source names."""
+    names = listed(value, what)
+    for name in names:
+        if not isinstance(name, str):
+            raise AnswerError(f"{what} holds {quoted(name)}; items are named by strings")
+    return names  # type: ignore[return-value]

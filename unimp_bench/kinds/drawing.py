@@ -1,23 +1,22 @@
-"""Draws a task's examples with all that a model needs to see of them: the harness's one door to the tasks."""
+"""Draws a task's examples with all that a model needs to see of them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from unimp_bench.contracts import Task
-from unimp_bench.corpus import Corpus, Items
+from unimp_bench.corpus import Corpus
 from unimp_bench.guard import blamed
-from unimp_bench.records import Examples, Part, PictureCodes, Split
+from unimp_bench.kinds import kind_of
+from unimp_bench.kinds.picture import picture_codes, task_tokenizer
+from unimp_bench.records import Examples, Part, Split
 
-if TYPE_CHECKING:
-    from unimp_bench.generative.picture_tokens.tokenizer import PictureTokenizer
+__all__ = ["draw_examples", "picture_codes", "task_tokenizer"]
 
 
 def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: Path) -> Examples:
-    """The examples of a part, with the task's instruction and, for tasks that generate pictures, the picture codes.
+    """The examples of a part, with the task's instruction and what its kind adds, such as codes of pictures.
 
     Args:
         cache: folder of what depends on the corpus alone; a tokenizer that has to be trained is kept there.
@@ -27,23 +26,5 @@ def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: P
     """
     with blamed(task, f"task {task.name!r}", "examples"):
         examples = replace(task.examples(corpus, split, part), instruction=task.instruction)
-    if task.kind == "picture":
-        examples = replace(examples, pictures=picture_codes(task, corpus, cache))
-    return examples
-
-
-def picture_codes(task: Task, corpus: Corpus, cache: Path) -> PictureCodes:
-    """The catalogue's pictures as codes of the tokenizer that the task's options name."""
-    from unimp_bench.generative.picture_tokens import catalogue_tokens
-
-    tokenizer = task_tokenizer(corpus.items, task.config.tokenizer, task.config.weights, cache)
-    tokens = catalogue_tokens(tokenizer, corpus.items, cache)
-    return PictureCodes(tokenizer.codes, tokens.rows, tokens.codes)
-
-
-@lru_cache(maxsize=1)
-def task_tokenizer(items: Items, preset: str, weights: str, cache: Path) -> PictureTokenizer:
-    """``open_tokenizer``, once for all parts of a task and its metrics."""
-    from unimp_bench.generative.picture_tokens import open_tokenizer
-
-    return open_tokenizer(items, preset, cache, weights)
+    completed: Examples = kind_of(task.kind).complete(examples, task, corpus, cache)
+    return completed

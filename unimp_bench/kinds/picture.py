@@ -2,113 +2,94 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unimp_bench.kinds.base import Column, Kind, Setting, evenly, hidden_blocks, must_be
-from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, listed, whole
+from unimp_bench.contracts import ConfigT, Model, Task
+from unimp_bench.corpus import Corpus, Items
+from unimp_bench.errors import ModelError
+from unimp_bench.kinds.base import (
+    AnswerError,
+    AnswerReader,
+    Column,
+    Fields,
+    Kind,
+    MetricCard,
+    Setting,
+    evenly,
+    listed,
+    whole,
+)
+from unimp_bench.records import PER_EXAMPLE, Examples, IntArray, PictureCodes, Protocol, Shown
 
 if TYPE_CHECKING:
-    from unimp_bench.contracts import Model
-    from unimp_bench.kinds.base import Setting
+    from unimp_bench.generative.picture_tokens.tokenizer import PictureTokenizer
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import Examples, IntArray, Protocol
-
 
 VALIDATION_PICTURES = 500
 """Pictures that are generated for one validation score."""
 
 
-def checked_codes(given: IntArray, examples: Examples, label: str) -> IntArray:
-    """What a model painted, (n, length) int64, held to what ``Painter.paint`` promises.
+@dataclass(frozen=True)
+class PictureExamples(Examples):
+    """Pictures to be generated.
 
-    Raises:
-        ModelError: it has a wrong shape or type, or a number that is no code.
+    Attributes:
+        queries: (n,) what the picture is to show.
+        shown: retrieved items that guide it.
+        pictures: the catalogue's pictures as codes; ``PictureKind.complete`` adds them.
     """
-    import numpy as np
 
-    from unimp_bench.errors import ModelError
+    queries: IntArray = field(kw_only=True, metadata=PER_EXAMPLE)
+    shown: Shown = field(kw_only=True, metadata=PER_EXAMPLE)
+    pictures: PictureCodes = field(kw_only=True)
 
-    assert examples.pictures is not None
-    shape, size = (len(examples), examples.pictures.length), examples.pictures.size
-    if not isinstance(given, np.ndarray) or given.dtype.kind not in "iu" or given.shape != shape:
-        raise ModelError(f"{label} gave no integer codes of shape {shape}")
-    if given.size and not 0 <= given.min() <= given.max() < size:
-        raise ModelError(f"{label} gave codes outside 0..{size - 1}")
-    return given.astype(np.int64)
+    def answer_words(self, names: Callable[[IntArray], list[str]]) -> list[str]:
+        assert self.targets is not None
+        items, number_of = np.unique(self.targets, return_inverse=True)
+        codes = [" ".join(map(str, row)) for row in self.pictures.of(items).tolist()]
+        return [codes[number] for number in number_of]
 
 
-class PictureKind(Kind):
-    """Predictions are (n, length) codes."""
+class Painter(Model[ConfigT]):
+    """A model that generates a picture as codes of the task's tokenizer."""
 
-    name = "picture"
-    columns = (
-        Column("Token accuracy", interval=True),
-        Column("Colour similarity", interval=True),
-        Column("SSIM"),
-        Column("CLIP-I"),
-        Column("CLIP-T"),
-        Column("CMMD", higher_is_better=False),
-    )
-    main = compared = "Token accuracy"
-    reported = ""
+    @abstractmethod
+    def paint(self, examples: PictureExamples) -> IntArray:
+        """(n, ``examples.pictures.length``) codes, each below ``examples.pictures.size``."""
 
-    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> IntArray:
-        import numpy as np
 
-        from unimp_bench.contracts import Painter
-        from unimp_bench.guard import blamed
+@dataclass(frozen=True)
+class Sampling:
+    """How codes are drawn by chance, where the likeliest are not wanted.
 
-        must_be(model, Painter, setting.label, setting.task.name)
-        assert examples.pictures is not None
-        parts = []
-        for block in hidden_blocks(examples, setting.label, "generating"):
-            with blamed(model, setting.label, "paint"):
-                given = model.paint(block)  # type: ignore[attr-defined]
-            parts.append(checked_codes(given, block, setting.label))
-        return np.concatenate(parts)
+    Attributes:
+        temperature: logits are divided by it: 1 draws from the model's own probabilities, near 0 the likeliest code.
+        top_k: only so many of the likeliest codes can be drawn; None for all.
+        seed: the same one gives the same pictures.
+    """
 
-    def scores(self, prediction: IntArray, examples: Examples, setting: Setting) -> Scores:
-        from unimp_bench.kinds.drawing import task_tokenizer
-        from unimp_bench.metrics.pictures import picture_scores
+    temperature: float = 1.0
+    top_k: int | None = None
+    seed: int = 0
 
-        assert examples.targets is not None and examples.queries is not None and examples.pictures is not None
-        assert setting.resources is not None
-        options = setting.task.config
-        tokenizer = task_tokenizer(setting.corpus.items, options.tokenizer, options.weights, setting.cache)
-        paths = [setting.corpus.items.picture(int(item)) for item in examples.targets]
-        queries = [examples.query_texts[int(query)] for query in examples.queries]
-        return picture_scores(
-            prediction,
-            examples.pictures.of(examples.targets),
-            tokenizer.decode(prediction),
-            [path for path in paths if path is not None],
-            queries,
-            setting.resources.clip,
-        )
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or (self.top_k is not None and self.top_k < 1):
+            raise ValueError("a temperature is above 0, and top_k at least 1")
 
-    def answers(self, prediction: IntArray, examples: Examples) -> list[bytes]:
-        """The codes of each picture."""
-        return [row.tobytes() for row in prediction]
 
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
-        """Token accuracy over at most ``VALIDATION_PICTURES`` examples, evenly spaced."""
-        import numpy as np
+class SamplingPainter(Painter[ConfigT]):
+    """A painter that can draw by chance as well: several pictures for one query."""
 
-        some = evenly(examples, VALIDATION_PICTURES)
-        assert some.pictures is not None and some.targets is not None
-        return {"paper": float(np.mean(self.predict(model, some, setting) == some.pictures.of(some.targets)))}
-
-    def table(self, prediction: IntArray, examples: Examples, setting: Setting) -> dict[str, Any]:
-        import numpy as np
-
-        assert examples.targets is not None
-        items = np.array(setting.corpus.items.names, dtype=object)
-        return {"target": items[examples.targets].tolist(), "codes": prediction.tolist()}
-
-    def account(self, examples: int, catalogue: int, protocol: str) -> str:
-        return f"{examples:,} test pictures"
+    @abstractmethod
+    def sample(self, examples: PictureExamples, sampling: Sampling) -> IntArray:
+        """As ``paint``, each code drawn from its probabilities. A row depends on its own example and number only."""
 
 
 class PictureReader(AnswerReader):
@@ -117,8 +98,7 @@ class PictureReader(AnswerReader):
     columns = ("codes",)
     ignored = ("target",)
 
-    def __init__(self, examples: Examples, setting: Setting) -> None:
-        assert examples.pictures is not None
+    def __init__(self, examples: PictureExamples, setting: Setting) -> None:
         self._size = examples.pictures.size
         self._codes = np.zeros((len(examples), examples.pictures.length), dtype=np.int64)
 
@@ -134,3 +114,138 @@ class PictureReader(AnswerReader):
 
     def finish(self) -> IntArray:
         return self._codes
+
+
+_DEFINITIONS = "unimp_bench.metrics.pictures:"
+
+
+class PictureKind(Kind):
+    """Predictions are (n, length) codes."""
+
+    name = "picture"
+    contract = Painter
+    method = "paint"
+    doing = "generating"
+    reader = PictureReader
+    metrics = (
+        MetricCard(
+            "Token accuracy",
+            "share of a picture's codes that are those of the true picture",
+            r"\frac{1}{L} \sum_{l=1}^{L} [\hat{c}_l = c_l]",
+            _DEFINITIONS + "picture_scores",
+        ),
+        MetricCard(
+            "Colour similarity",
+            "what the colour histograms of two pictures have in common",
+            r"\sum_{b} \min(p_b, q_b)",
+            _DEFINITIONS + "colour_similarity",
+        ),
+        MetricCard(
+            "SSIM",
+            "structural similarity of two pictures",
+            r"\frac{(2 \mu_x \mu_y + c_1)(2 \sigma_{xy} + c_2)}"
+            r"{(\mu_x^2 + \mu_y^2 + c_1)(\sigma_x^2 + \sigma_y^2 + c_2)}",
+            _DEFINITIONS + "structural_similarity",
+        ),
+        MetricCard(
+            "CLIP-I",
+            "cosine of the generated and the true picture by the CLIP that the column names",
+            r"\frac{1}{n} \sum_{e=1}^{n} \hat{x}_e \cdot x_e",
+            _DEFINITIONS + "picture_scores",
+        ),
+        MetricCard(
+            "CLIP-T",
+            "cosine of the generated picture and the query by the CLIP that the column names",
+            r"\frac{1}{n} \sum_{e=1}^{n} \hat{x}_e \cdot q_e",
+            _DEFINITIONS + "picture_scores",
+        ),
+        MetricCard(
+            "CMMD",
+            "distance of all generated pictures from all true ones by the CLIP that the column names",
+            r"1000 \left(\overline{k(x, x')} + \overline{k(y, y')} - 2 \, \overline{k(x, y)}\right)",
+            _DEFINITIONS + "cmmd",
+            pooled=True,
+        ),
+    )
+    columns = (
+        Column("Token accuracy", interval=True),
+        Column("Colour similarity", interval=True),
+        Column("SSIM"),
+        Column("CLIP-I"),
+        Column("CLIP-T"),
+        Column("CMMD", higher_is_better=False),
+    )
+    main = compared = "Token accuracy"
+    trains = True
+    shown = "Retrieved items"
+
+    def complete(self, examples: Examples, task: Task, corpus: Corpus, cache: Path) -> PictureExamples:
+        """With the codes of the pictures, by the tokenizer that the task's options name."""
+        return PictureExamples.of(examples, pictures=picture_codes(task, corpus, cache))
+
+    def checked(self, given: Any, examples: PictureExamples, label: str) -> IntArray:
+        return checked_codes(given, examples, label)
+
+    def scores(self, prediction: IntArray, examples: PictureExamples, setting: Setting) -> Scores:
+        from unimp_bench.metrics.pictures import picture_scores
+
+        assert examples.targets is not None and setting.resources is not None
+        options = setting.task.config
+        tokenizer = task_tokenizer(setting.corpus.items, options.tokenizer, options.weights, setting.cache)
+        paths = [setting.corpus.items.picture(int(item)) for item in examples.targets]
+        return picture_scores(
+            prediction,
+            examples.pictures.of(examples.targets),
+            tokenizer.decode(prediction),
+            [path for path in paths if path is not None],
+            [examples.query_texts[int(query)] for query in examples.queries],
+            setting.resources.clip,
+        )
+
+    def answers(self, prediction: IntArray, examples: PictureExamples) -> list[bytes]:
+        """The codes of each picture."""
+        return [row.tobytes() for row in prediction]
+
+    def validation(self, model: Model[Any], examples: PictureExamples, setting: Setting) -> dict[Protocol, float]:
+        """Token accuracy over at most ``VALIDATION_PICTURES`` examples, evenly spaced."""
+        some = evenly(examples, VALIDATION_PICTURES)
+        assert some.targets is not None
+        return {"paper": float(np.mean(self.predict(model, some, setting) == some.pictures.of(some.targets)))}
+
+    def table(self, prediction: IntArray, examples: PictureExamples, setting: Setting) -> dict[str, Any]:
+        items = np.array(setting.corpus.items.names, dtype=object)
+        return {"target": items[examples.targets].tolist(), "codes": prediction.tolist()}
+
+    def account(self, examples: int, catalogue: int, protocol: str) -> str:
+        return f"{examples:,} test pictures"
+
+
+def checked_codes(given: Any, examples: PictureExamples, label: str) -> IntArray:
+    """What a model generated, (n, length) int64, held to what ``Painter.paint`` promises.
+
+    Raises:
+        ModelError: it has a wrong shape or type, or a number that is no code.
+    """
+    shape, size = (len(examples), examples.pictures.length), examples.pictures.size
+    if not isinstance(given, np.ndarray) or given.dtype.kind not in "iu" or given.shape != shape:
+        raise ModelError(f"{label} gave no integer codes of shape {shape}")
+    if given.size and not 0 <= given.min() <= given.max() < size:
+        raise ModelError(f"{label} gave codes outside 0..{size - 1}")
+    return given.astype(np.int64)
+
+
+def picture_codes(task: Task, corpus: Corpus, cache: Path) -> PictureCodes:
+    """The catalogue's pictures as codes of the tokenizer that the task's options name."""
+    from unimp_bench.generative.picture_tokens import catalogue_tokens
+
+    tokenizer = task_tokenizer(corpus.items, task.config.tokenizer, task.config.weights, cache)
+    tokens = catalogue_tokens(tokenizer, corpus.items, cache)
+    return PictureCodes(tokenizer.codes, tokens.rows, tokens.codes)
+
+
+@lru_cache(maxsize=1)
+def task_tokenizer(items: Items, preset: str, weights: str, cache: Path) -> PictureTokenizer:
+    """``open_tokenizer``, once for all parts of a task and its metrics."""
+    from unimp_bench.generative.picture_tokens import open_tokenizer
+
+    return open_tokenizer(items, preset, cache, weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -9,84 +10,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unimp_bench.contracts import ConfigT, Model
 from unimp_bench.corpus.splits import catalogue
-from unimp_bench.kinds.base import Column, Kind, Setting, must_be
-from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, listed, named, number, quoted, whole
-from unimp_bench.kinds.ranks import Ranking, Seen, seen_columns
+from unimp_bench.kinds.base import (
+    AnswerError,
+    AnswerReader,
+    Column,
+    Fields,
+    Kind,
+    MetricCard,
+    Setting,
+    listed,
+    must_be,
+    named,
+    number,
+    quoted,
+    whole,
+)
+from unimp_bench.kinds.ranks import Ranking, Seen, rank_under, seen_columns
 from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, RankMetric
-from unimp_bench.records import PROTOCOLS
+from unimp_bench.metrics.scores import mean_score
+from unimp_bench.records import PROTOCOLS, Examples, FloatArray, IntArray, Protocol
 
 if TYPE_CHECKING:
-    from unimp_bench.contracts import Model
-    from unimp_bench.kinds.base import Setting
-    from unimp_bench.kinds.ranks import Ranking
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import Examples, Protocol
 
 
-_SELECTS = RankMetric("NDCG", 5)
-LISTED = 10
-"""Items of a prediction's list."""
+class Ranker(Model[ConfigT]):
+    """A model that scores a catalogue for each example."""
 
-_BRIEF = ("HR@5", "NDCG@5", "MRR@5", "HR@10", "NDCG@10")
-_INTERVALS = ("HR@5", "NDCG@5")
+    @abstractmethod
+    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
+        """Scores, higher is better, (examples, catalogue) float32 or float64; must be finite.
 
-
-class RankingKind(Kind):
-    """Predictions are target ranks and the best items; see ``unimp_bench.kinds.ranks``."""
-
-    name = "ranking"
-    columns = tuple(
-        Column(metric.name, brief=metric.name in _BRIEF, interval=metric.name in _INTERVALS) for metric in RANK_METRICS
-    )
-    main = compared = _SELECTS.name
-    selection = MappingProxyType({"masked": 2})  # 1 selected by protocol paper
-    reported = "HR@5"
-    has_protocols = True
-
-    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> Ranking:
-        return self._rankings(model, examples, setting, (setting.protocol,), LISTED)[setting.protocol]
-
-    def _rankings(
-        self, model: Model[Any], examples: Examples, setting: Setting, protocols: tuple[Protocol, ...], top: int
-    ) -> dict[Protocol, Ranking]:
-        from unimp_bench.contracts import Ranker
-        from unimp_bench.corpus.splits import catalogue
-        from unimp_bench.kinds.ranks import rank_under
-
-        must_be(model, Ranker, setting.label, setting.task.name)
-        items = catalogue(setting.corpus, examples.split)
-        return rank_under(
-            protocols,
-            model,  # type: ignore[arg-type]
-            examples,
-            items,
-            top=top,
-            label=setting.label,
-            unknown=setting.unknown,
-        )
-
-    def scores(self, prediction: Ranking, examples: Examples, setting: Setting) -> Scores:
-        from unimp_bench.metrics.scores import mean_score
-
-        return {metric.name: mean_score(metric.values(prediction.ranks)) for metric in RANK_METRICS}
-
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
-        rankings = self._rankings(model, examples, setting, PROTOCOLS, top=0)
-        return {name: float(_SELECTS.values(ranking.ranks).mean()) for name, ranking in rankings.items()}
-
-    def table(self, prediction: Ranking, examples: Examples, setting: Setting) -> dict[str, Any]:
-        import numpy as np
-
-        items = np.array(setting.corpus.items.names, dtype=object)
-        columns = {"target": items[examples.targets].tolist(), "rank": prediction.ranks.tolist()}
-        if not prediction.top.shape[1]:
-            return columns
-        return {**columns, "items": [[items[item] for item in row if item >= 0] for row in prediction.top]}
-
-    def account(self, examples: int, catalogue: int, protocol: str) -> str:
-        seen = "stay in the ranking" if protocol == "paper" else "are left out of the ranking"
-        return f"{examples:,} test examples ranked over {catalogue:,} items; items of the history {seen}"
+        ``catalogue`` holds sorted item numbers; ``examples`` come without targets, in blocks small enough that the
+        scores fit the byte budget of the evaluation. A row depends on its own example only. Ties count against the
+        model.
+        """
 
 
 KEPT = max(CUTOFFS)
@@ -102,7 +62,7 @@ class Reach:
 
 
 def reach(place: int | None, length: int, scores: list[float] | None, whole_ranking: bool, worst: int) -> Reach:
-    """What a list says of its target's rank; see the head of this file.
+    """What a list says of its target's rank; see ``docs/external.md``.
 
     Args:
         place: of the target in the list, from 1; None where it is not there.
@@ -211,3 +171,97 @@ def _scores(value: object, length: int) -> list[float]:
     if any(later > earlier for earlier, later in pairwise(scores)):
         raise AnswerError("has scores that rise; the best item comes first")
     return scores
+
+
+_SELECTS = RankMetric("NDCG", 5)
+LISTED = 10
+"""Items of a prediction's list."""
+
+_BRIEF = ("HR@5", "NDCG@5", "MRR@5", "HR@10", "NDCG@10")
+_INTERVALS = ("HR@5", "NDCG@5")
+_DEFINITION = "unimp_bench.metrics.ranking:rank_metric_values"
+
+
+class RankingKind(Kind):
+    """Predictions are target ranks and the best items; see ``unimp_bench.kinds.ranks``."""
+
+    name = "ranking"
+    contract = Ranker
+    method = "score"
+    doing = "ranking"
+    reader = RankingReader
+    metrics = (
+        MetricCard(
+            "HR",
+            "the target is among the first K items",
+            r"\mathrm{HR}_K = \frac{1}{n} \sum_{e=1}^{n} [r_e \le K]",
+            _DEFINITION,
+            cutoffs=True,
+        ),
+        MetricCard(
+            "NDCG",
+            "the target is among the first K items, worth less the lower it stands",
+            r"\mathrm{NDCG}_K = \frac{1}{n} \sum_{e=1}^{n} \frac{[r_e \le K]}{\log_2 (r_e + 1)}",
+            _DEFINITION,
+            cutoffs=True,
+        ),
+        MetricCard(
+            "MRR",
+            "one over the target's rank, where that is within K",
+            r"\mathrm{MRR}_K = \frac{1}{n} \sum_{e=1}^{n} \frac{[r_e \le K]}{r_e}",
+            _DEFINITION,
+            cutoffs=True,
+        ),
+    )
+    columns = tuple(
+        Column(metric.name, brief=metric.name in _BRIEF, interval=metric.name in _INTERVALS) for metric in RANK_METRICS
+    )
+    main = compared = _SELECTS.name
+    selection = MappingProxyType({"masked": 2})  # 1 selected by protocol paper
+    reported = "HR@5"
+    has_protocols = True
+    personal = True
+
+    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> Ranking:
+        return self._rankings(model, examples, setting, (setting.protocol,), LISTED)[setting.protocol]
+
+    def _rankings(
+        self, model: Model[Any], examples: Examples, setting: Setting, protocols: tuple[Protocol, ...], top: int
+    ) -> dict[Protocol, Ranking]:
+        must_be(model, Ranker, setting.label, setting.task.name)
+        return rank_under(
+            protocols,
+            model,  # type: ignore[arg-type]
+            examples,
+            catalogue(setting.corpus, examples.split),
+            top=top,
+            label=setting.label,
+            unknown=setting.unknown,
+        )
+
+    def checked(self, given: Any, examples: Examples, label: str) -> Any:
+        raise NotImplementedError("scores are checked where they are ranked")
+
+    def each(self, model: Model[Any], examples: Examples, catalogue: IntArray) -> list[Any]:
+        return list(model.score(examples, catalogue))  # type: ignore[attr-defined]
+
+    def scores(self, prediction: Ranking, examples: Examples, setting: Setting) -> Scores:
+        return {metric.name: mean_score(metric.values(prediction.ranks)) for metric in RANK_METRICS}
+
+    def ranks(self, prediction: Ranking) -> IntArray:
+        return prediction.ranks
+
+    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+        rankings = self._rankings(model, examples, setting, PROTOCOLS, top=0)
+        return {name: float(_SELECTS.values(ranking.ranks).mean()) for name, ranking in rankings.items()}
+
+    def table(self, prediction: Ranking, examples: Examples, setting: Setting) -> dict[str, Any]:
+        items = np.array(setting.corpus.items.names, dtype=object)
+        columns = {"target": items[examples.targets].tolist(), "rank": prediction.ranks.tolist()}
+        if not prediction.top.shape[1]:
+            return columns
+        return {**columns, "items": [[items[item] for item in row if item >= 0] for row in prediction.top]}
+
+    def account(self, examples: int, catalogue: int, protocol: str) -> str:
+        seen = "stay in the ranking" if protocol == "paper" else "are left out of the ranking"
+        return f"{examples:,} test examples ranked over {catalogue:,} items; items of the history {seen}"

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unimp_bench.contracts import Ranker
 from unimp_bench.errors import DataError, ModelError
 from unimp_bench.guard import blamed, read_only, untouched
 from unimp_bench.progress import progress
-from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol, slices
+from unimp_bench.ragged import spans
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
+
+if TYPE_CHECKING:
+    from unimp_bench.kinds.ranking import Ranker
 
 _GROUP = 64
 
@@ -176,7 +179,7 @@ def _spread(ranking: Ranking, rows: IntArray, examples: int, last: int) -> Ranki
 
 def seen_columns(examples: Examples, catalogue: IntArray) -> Seen:
     """The columns of ``catalogue`` that stand in each example's history, each once."""
-    owners, rows = slices(examples.starts(), examples.ends)
+    owners, rows = spans(examples.starts(), examples.ends)
     columns, known = _columns(examples.histories.items[rows], catalogue)
     pairs = np.unique(owners[known] * len(catalogue) + columns[known])
     owners, columns = np.divmod(pairs, len(catalogue))

@@ -17,7 +17,9 @@ import pyarrow as pa
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.reader import PATH_SEPARATOR
 from unimp_bench.errors import DataError
-from unimp_bench.records import Example, Examples, IntArray, Shown, slices
+from unimp_bench.kinds.rating import rating_words as rating_words
+from unimp_bench.ragged import offsets_of, spans
+from unimp_bench.records import Example, Examples, IntArray, Shown
 
 IMG, EOC, UNKNOWN = "[IMG]", "[EOC]", "Unknown"
 FIRST_ATTRIBUTES = ("category", "price", "brand", "title")
@@ -98,10 +100,10 @@ class Renderer:
             raise ValueError("hidden examples have no answer to render")
         histories, users = examples.histories, self._corpus.users
         starts = examples.starts()
-        offsets, (_, steps) = np.concatenate([[0], np.cumsum(examples.ends - starts)]), slices(starts, examples.ends)
+        offsets, (_, steps) = offsets_of(examples.ends - starts), spans(starts, examples.ends)
         ratings = histories.ratings[steps]
         queries = None if examples.queries is None else pa.array(examples.query_texts).take(pa.array(examples.queries))
-        shown, answers = examples.shown, _answers(examples, examples.targets)
+        shown, answers = examples.shown, examples.answer_items()
         values = {
             "id": pa.array(example_ids(self._corpus, examples)),
             **{name: pa.repeat(getattr(examples, name), len(examples)) for name in ("task", "split", "part")},
@@ -114,13 +116,13 @@ class Renderer:
             "shown": None if shown is None else self._named(shown),
             "shown_pictures": None if shown is None else self._pictured(shown),
             "instruction": pa.array(self._instructions(examples, queries)),
-            "target": pa.array(self._targets(examples, answers)),
+            "target": pa.array(examples.answer_words(self._words_of)),
             "target_items": self._named(answers),
             "target_pictures": self._pictured(answers),
-            "target_rating": None if examples.ratings is None else pa.array(examples.ratings, pa.float32()),
+            **{name: pa.array(column) for name, column in examples.answer_columns().items()},
         }
         columns = [
-            pa.nulls(len(examples), field.type) if values[field.name] is None else values[field.name]
+            pa.nulls(len(examples), field.type) if values.get(field.name) is None else values[field.name]
             for field in SCHEMA
         ]
         return pa.record_batch(columns, schema=SCHEMA)
@@ -150,19 +152,9 @@ class Renderer:
         columns = [fillings.get(piece, [piece] * count) for piece in self._pieces]
         return ["".join(pieces).strip() for pieces in zip(*columns, strict=True)]
 
-    def _targets(self, examples: Examples, answers: Shown) -> list[str]:
-        """The answers in words."""
-        if examples.texts is not None:
-            return examples.texts.read()
-        if examples.ratings is not None:
-            return [rating_words(rating) for rating in examples.ratings.tolist()]
-        if examples.pictures is not None:
-            items, number_of = np.unique(answers.items, return_inverse=True)
-            codes = [" ".join(map(str, row)) for row in examples.pictures.of(items).tolist()]
-            return [codes[number] for number in number_of]
-        names = self._item_names.take(pa.array(answers.items)).to_pylist()
-        cuts = answers.offsets.tolist()
-        return [" ".join(names[cuts[e] : cuts[e + 1]]) for e in range(len(examples))]
+    def _words_of(self, items: IntArray) -> list[str]:
+        names: list[str] = self._item_names.take(pa.array(items)).to_pylist()
+        return names
 
     @cached_property
     def _item_names(self) -> pa.Array:
@@ -219,19 +211,6 @@ def picture_paths(corpus: Corpus) -> list[str | None]:
         if name is not None and (name in ("", ".", "..") or re.search(r"[/\\\0]", name)):
             raise DataError(f"corpus {corpus.folder} names the picture {name!r}, which is no file name; build it again")
     return [None if name is None else f"{PICTURES}/{name}" for name in names]
-
-
-def rating_words(rating: float) -> str:
-    """A rating as an answer writes it: ``4``, ``3.5``, ``0.00001``; in six digits, all that float32 keeps of any."""
-    return np.format_float_positional(float(f"{rating:.6g}"), trim="-")
-
-
-def _answers(examples: Examples, targets: IntArray) -> Shown:
-    """The items that are the answer, or that it is about."""
-    if examples.shown is None or examples.suits is None:
-        return Shown.one_each(targets)
-    before = np.concatenate([[0], np.cumsum(examples.suits)])
-    return Shown(before[examples.shown.offsets], examples.shown.items[examples.suits])
 
 
 def _lists(offsets: IntArray, values: pa.Array) -> pa.ListArray:

@@ -2,26 +2,119 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from unimp_bench.kinds.base import Column, Kind, Setting, evenly, hidden_blocks, must_be
-from unimp_bench.kinds.predictions import AnswerError, AnswerReader, Fields, quoted
+from unimp_bench.contracts import ConfigT, Model
+from unimp_bench.errors import ModelError
+from unimp_bench.kinds.base import AnswerError, AnswerReader, Column, Fields, Kind, MetricCard, Setting, evenly, quoted
+from unimp_bench.records import ANSWER, PER_EXAMPLE, Examples, IntArray, Protocol, Shown, Texts
 
 if TYPE_CHECKING:
-    from unimp_bench.contracts import Model
-    from unimp_bench.kinds.base import Setting
     from unimp_bench.metrics.scores import Scores
-    from unimp_bench.records import Examples, Protocol
-
 
 VALIDATION_TEXTS = 300
 """Sentences that are written for one validation score: writing is slow, and more would hardly move the choice."""
+
+MAX_CHARACTERS = 100_000
+"""In one text of a predictions file."""
+
+
+@dataclass(frozen=True)
+class TextExamples(Examples):
+    """Items to be written about.
+
+    Attributes:
+        shown: one item per example.
+        texts: the sentences to be written; None once hidden.
+    """
+
+    shown: Shown = field(kw_only=True, metadata=PER_EXAMPLE)
+    texts: Texts = field(kw_only=True, metadata=ANSWER)
+
+    def answer_words(self, names: Callable[[IntArray], list[str]]) -> list[str]:
+        return self.texts.read()
+
+
+class Writer(Model[ConfigT]):
+    """A model that writes a sentence."""
+
+    @abstractmethod
+    def write(self, examples: TextExamples) -> list[str]:
+        """One text per example, about the shown item; may be empty."""
+
+
+class TextReader(AnswerReader):
+    """``text`` is a string, and may be empty."""
+
+    columns = ("text",)
+    ignored = ("truth",)
+
+    def __init__(self, examples: TextExamples, setting: Setting) -> None:
+        self._texts = [""] * len(examples)
+
+    def take(self, example: int, fields: Fields) -> None:
+        text = fields.get("text")
+        if not isinstance(text, str):
+            raise AnswerError(f"its text is {quoted(text)}, no string; an answer without words is the empty string")
+        if len(text) > MAX_CHARACTERS:
+            raise AnswerError(f"its text has {len(text):,} characters, more than {MAX_CHARACTERS:,}")
+        self._texts[example] = text
+
+    def finish(self) -> list[str]:
+        return self._texts
+
+
+_BLEU = "unimp_bench.metrics.text:bleu_scores"
+_ROUGE = "unimp_bench.metrics.text:rouge_scores"
 
 
 class TextKind(Kind):
     """Predictions are lists of n texts."""
 
     name = "text"
+    contract = Writer
+    method = "write"
+    doing = "writing"
+    reader = TextReader
+    metrics = (
+        MetricCard(
+            "BLEU-1",
+            "clipped unigram precision of the corpus, without the brevity penalty: what the UniMP paper calls BLEU",
+            r"p_1 = \frac{\text{matched unigrams}}{\text{predicted unigrams}}",
+            _BLEU,
+            pooled=True,
+        ),
+        MetricCard(
+            "BLEU-4",
+            "BLEU as commonly meant, of c predicted and r reference tokens",
+            r"\min(1, e^{1 - r / c}) \, (p_1 p_2 p_3 p_4)^{1/4}",
+            _BLEU,
+            pooled=True,
+        ),
+        MetricCard("ROUGE-1", "F1 of shared unigrams", r"\frac{2 \, m}{|\hat{t}| + |t|}", _ROUGE),
+        MetricCard("ROUGE-2", "F1 of shared bigrams", r"\frac{2 \, m}{|\hat{t}| + |t|}", _ROUGE),
+        MetricCard(
+            "ROUGE-L",
+            "F1 of the longest common subsequence",
+            r"\frac{2 \, \mathrm{LCS}(\hat{t}, t)}{|\hat{t}| + |t|}",
+            _ROUGE,
+        ),
+        MetricCard(
+            "METEOR",
+            "words in common, their stems and synonyms too, less a penalty for their order",
+            r"\frac{P R}{0.9 P + 0.1 R} \left(1 - 0.5 \left(\frac{\text{chunks}}{\text{matches}}\right)^3\right)",
+            "unimp_bench.metrics.text:meteor_values",
+        ),
+        MetricCard(
+            "BERTScore F1",
+            "F1 of the best cosines between the tokens of two texts, by the encoder that the column names",
+            r"\frac{2 P R}{P + R}, \quad P = \frac{1}{|\hat{t}|} \sum_{i} \max_{j} \, \hat{x}_i \cdot x_j",
+            "unimp_bench.metrics.text:bertscore_values",
+        ),
+    )
     columns = (
         Column("BLEU-1", interval=True),
         Column("BLEU-4"),
@@ -34,69 +127,36 @@ class TextKind(Kind):
     main = compared = "ROUGE-L"
     reported = "BLEU-1"
 
-    def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> list[str]:
-        from unimp_bench.contracts import Writer
-        from unimp_bench.errors import ModelError
-        from unimp_bench.guard import blamed
+    def checked(self, given: Any, examples: TextExamples, label: str) -> list[str]:
+        if not isinstance(given, list) or len(given) != len(examples) or not all(isinstance(t, str) for t in given):
+            raise ModelError(f"{label} gave no list of {len(examples)} texts for {len(examples)} examples")
+        return given
 
-        must_be(model, Writer, setting.label, setting.task.name)
-        texts: list[str] = []
-        for block in hidden_blocks(examples, setting.label, "writing"):
-            with blamed(model, setting.label, "write"):
-                given = model.write(block)  # type: ignore[attr-defined]
-            if not isinstance(given, list) or len(given) != len(block) or not all(isinstance(t, str) for t in given):
-                raise ModelError(f"{setting.label} gave no list of {len(block)} texts for {len(block)} examples")
-            texts += given
-        return texts
+    def joined(self, parts: list[list[str]]) -> list[str]:
+        return [text for part in parts for text in part]
 
-    def scores(self, prediction: list[str], examples: Examples, setting: Setting) -> Scores:
+    def scores(self, prediction: list[str], examples: TextExamples, setting: Setting) -> Scores:
         from unimp_bench.metrics.text import text_scores
 
-        assert examples.texts is not None and setting.resources is not None
+        assert setting.resources is not None
         return text_scores(prediction, examples.texts.read(), setting.resources)
 
-    def answers(self, prediction: list[str], examples: Examples) -> list[str]:
+    def answers(self, prediction: list[str], examples: TextExamples) -> list[str]:
         """The texts; white space makes no difference."""
         return [" ".join(text.split()) for text in prediction]
 
-    def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+    def validation(self, model: Model[Any], examples: TextExamples, setting: Setting) -> dict[Protocol, float]:
         """ROUGE-L over at most ``VALIDATION_TEXTS`` examples, evenly spaced."""
         from unimp_bench.metrics.scores import Score
         from unimp_bench.metrics.text import rouge_scores
 
         some = evenly(examples, VALIDATION_TEXTS)
-        assert some.texts is not None
         found = rouge_scores(self.predict(model, some, setting), some.texts.read())["ROUGE-L"]
         assert isinstance(found, Score)
         return {"paper": found.value}
 
-    def table(self, prediction: list[str], examples: Examples, setting: Setting) -> dict[str, Any]:
-        assert examples.texts is not None
+    def table(self, prediction: list[str], examples: TextExamples, setting: Setting) -> dict[str, Any]:
         return {"truth": examples.texts.read(), "text": prediction}
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         return f"{examples:,} test sentences"
-
-
-MOST_CHARACTERS = 100_000
-
-
-class TextReader(AnswerReader):
-    """``text`` is a string, and may be empty."""
-
-    columns = ("text",)
-    ignored = ("truth",)
-
-    def __init__(self, examples: Examples, setting: Setting) -> None:
-        self._texts = [""] * len(examples)
-
-    def take(self, example: int, fields: Fields) -> None:
-        text = fields.get("text")
-        if not isinstance(text, str):
-            raise AnswerError(f"its text is {quoted(text)}, no string; an answer without words is the empty string")
-        if len(text) > MOST_CHARACTERS:
-            raise AnswerError(f"its text has {len(text):,} characters, more than {MOST_CHARACTERS:,}")
-        self._texts[example] = text
-
-    def finish(self) -> list[str]:
-        return self._texts

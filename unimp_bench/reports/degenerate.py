@@ -13,18 +13,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from unimp_bench.kinds import Kind
 from unimp_bench.records import FloatArray
 from unimp_bench.reports.scored import Scored
 from unimp_bench.runs.results import NEARLY, AnswerSpread, Result
 
 MARK = "≡"
 """Stands behind the label of a row with a warning."""
-
-STARS = np.arange(1.0, 6.0)
-"""The ratings of nearly all results that are older than ``Result.answers``."""
-
-_TOLERANCE = 0.004
-"""Two errors below 4 that are the same differ by less, as float16."""
 
 
 def warnings(rows: Sequence[Scored]) -> dict[str, tuple[str, ...]]:
@@ -34,31 +29,16 @@ def warnings(rows: Sequence[Scored]) -> dict[str, tuple[str, ...]]:
     return {label: each for label, each in found.items() if each}
 
 
-def are_of_one_rating(errors: FloatArray) -> bool:
-    """Whether some absolute errors in stars (n,) are those of one constant rating ``c``: ``|c - star|``, no others.
-
-    A constant that is a whole star, or halfway between two, cannot be told from differing answers and is not found.
-    """
-    found = np.unique(errors)
-    constants = np.concatenate([STARS - found[0], STARS + found[0]])
-    off_step = np.abs(2 * constants - np.rint(2 * constants)) > 2 * _TOLERANCE
-    return any(
-        bool((np.abs(found[:, None] - np.abs(constant - STARS)).min(axis=1) <= _TOLERANCE).all())
-        for constant in constants[off_step & (constants > STARS[0]) & (constants < STARS[-1])]
-    )
-
-
 def _constant(row: Scored) -> list[str]:
     """Warnings of a row whose answers are (nearly) the same for all examples."""
-    words = [(result, _constant_words(result, row.kind.name)) for result in row.results]
+    words = [(result, _constant_words(result, row.kind)) for result in row.results]
     return [f"{_seed(row, result)}{each}" for result, each in words if each]
 
 
-def _constant_words(result: Result, kind: str) -> str:
+def _constant_words(result: Result, kind: Kind) -> str:
     if result.answers is not None:
         return result.answers.words if result.answers.is_constant else ""
-    errors = result.example_values("MAE") if kind == "rating" else None
-    return "" if errors is None or not are_of_one_rating(errors) else "its stored errors are those of one constant"
+    return "its stored errors are those of one constant" if kind.is_constant(_stored(result)) else ""
 
 
 def _as_another(row: Scored, rows: Sequence[Scored], stored: dict[str, list[dict[str, FloatArray]]]) -> list[str]:

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.files import written
 from unimp_bench.kinds import Setting, kind_of
-from unimp_bench.kinds.ranks import Ranking
 from unimp_bench.kinds.rendering import example_ids
 from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.progress import stage
@@ -56,8 +55,8 @@ def scored(
     with stage(f"{model.name}: scoring {len(examples):,} predictions"):
         found = kind.scores(answers.prediction, examples, answers.setting)
     scores = {name: score for name, score in found.items() if isinstance(score, Score)}
-    is_ranking = isinstance(answers.prediction, Ranking)
-    kept = {} if is_ranking else {name: score.values for name, score in scores.items() if score.values is not None}
+    ranks = kind.ranks(answers.prediction)
+    kept = {name: score.values for name, score in scores.items() if score.values is not None and ranks is None}
     counts = corpus.manifest.counts
     return Result(
         spec=spec,
@@ -73,7 +72,7 @@ def scored(
         model=model,
         metrics={name: Estimate(value=score.value, low=score.low, high=score.high) for name, score in scores.items()},
         examples=len(examples),
-        ranks=pack_ranks(answers.prediction.ranks) if is_ranking else "",
+        ranks="" if ranks is None else pack_ranks(ranks),
         values={name: pack_values(values) for name, values in kept.items()},
         missing={name: score.reason for name, score in found.items() if isinstance(score, Missing)},
         answers=spread_of(kind.answers(answers.prediction, examples)),

@@ -19,15 +19,16 @@ import numpy as np
 import pytest
 
 from unimp_bench import registry
-from unimp_bench.contracts import Kind, Model, ModelCard
+from unimp_bench.contracts import Model, ModelCard
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.generative.picture_tokens.tokenizer import PRESETS
-from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.kinds import Kind, Setting, kind_of
 from unimp_bench.kinds.drawing import draw_examples
-from unimp_bench.records import SPLITS, Examples, IntArray, Shown
+from unimp_bench.kinds.ranking import Ranker
+from unimp_bench.records import SPLITS, Examples, Shown
 from unimp_bench.runs.fitting import MODEL_NAME, corpus_cache, fit_or_load
 from unimp_bench.runs.runner import RunRequest, run, specify
 from unimp_bench.testing.planted import write_planted_corpus
@@ -80,7 +81,7 @@ class ModelConformance:
         """Every served task gives a result with the main metric of its kind for every example."""
         for task in self.card.tasks:
             result, _ = run(self._request(corpus, task), workspace)
-            main = result.example_values(kind_of(registry.task_cards()[task].kind).compared)
+            main = result.example_values(self._kind(task).compared)
             assert main is not None and len(main) == result.examples > 0
             assert np.isfinite(main).all() and (main >= 0).all()
 
@@ -89,7 +90,7 @@ class ModelConformance:
     ) -> None:
         """A fitted model has the best of the scores that its fit saw; ``ModelCard.validated`` says if it saw any."""
         seen: dict[str, list[float]] = {}
-        for kind in {type(kind_of(registry.task_cards()[task].kind)) for task in self.card.tasks}:
+        for kind in {type(self._kind(task)) for task in self.card.tasks}:
 
             def noted(self: Any, model: Any, examples: Examples, setting: Setting, *, scored: Any) -> Any:
                 scores = scored(self, model, examples, setting)
@@ -132,7 +133,7 @@ class ModelConformance:
             pytest.skip("its card says that it reads nothing of a user")
         model = self._fitted(corpus, workspace)
         for task in self.card.tasks:
-            if task in self.alike or registry.task_cards()[task].kind not in ("ranking", "rating"):
+            if task in self.alike or not self._kind(task).personal:
                 continue
             examples = from_everyone(self._examples(corpus, workspace, task, size=USERS))
             first, *others = self._answers(model, corpus, examples)
@@ -176,7 +177,7 @@ class ModelConformance:
         """(examples, catalogue), finite, for the whole catalogue and for a part of it."""
         model, items = self._fitted(corpus, workspace), catalogue(corpus, "loo")
         for task in self.card.tasks:
-            if registry.task_cards()[task].kind == "ranking":
+            if self._kind(task).contract is Ranker:
                 examples = self._examples(corpus, workspace, task)
                 whole = model.score(examples, items)
                 assert whole.shape == (len(examples), len(items)) and np.isfinite(whole).all()
@@ -233,36 +234,22 @@ class ModelConformance:
         return draw_examples(registry.make_task(task), corpus, "loo", "test", cache).select(slice(0, size))
 
     def _answers(self, model: Any, corpus: Corpus, examples: Examples) -> list[Any]:
-        kind = registry.task_cards()[examples.task].kind
-        return answers(model, kind, examples.hidden(), catalogue(corpus, "loo"))
+        return self._kind(examples.task).each(model, examples.hidden(), catalogue(corpus, "loo"))
+
+    @staticmethod
+    def _kind(task: str) -> Kind:
+        return kind_of(registry.task_cards()[task].kind)
 
 
 def from_everyone(examples: Examples) -> Examples:
-    """The question of the first example, its query and the items that it shows, from the user of each example.
-
-    What a picture task shows was retrieved for the user, and stays.
-    """
+    """The instruction of the first example, its query and the items that it shows, for the user of each example."""
     shown, queries = examples.shown, examples.queries
-    if shown is not None and examples.pictures is None:
+    if shown is not None:
         items = shown.items[: shown.offsets[1]]
         shown = Shown(np.arange(len(examples) + 1) * len(items), np.tile(items, len(examples)))
     if queries is not None:
         queries = np.full_like(queries, queries[0])
     return replace(examples.hidden(), shown=shown, queries=queries)
-
-
-def answers(model: Any, kind: Kind, examples: Examples, items: IntArray) -> list[Any]:
-    """What a model says to each example: scores, a rating or None, a text, choices or codes."""
-    if kind == "ranking":
-        return list(model.score(examples, items))
-    if kind == "rating":
-        return [None if np.isnan(rating) else rating for rating in model.rate(examples)]
-    if kind == "text":
-        return list(model.write(examples))
-    if kind == "selection":
-        assert examples.shown is not None
-        return np.split(model.choose(examples), examples.shown.offsets[1:-1])
-    return list(model.paint(examples))
 
 
 def identical(first: list[Any], second: list[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""A small corpus with a planted truth, for tests of models.
+"""A small corpus with a planted pattern, for tests of models.
 
 Three domains (the last held out whole) of 24 items each stand in rings; a user walks along one domain's ring and
 steps to the next item with probability 0.85, else jumps. So order decides, popularity does not. An item's ring
@@ -16,6 +16,7 @@ import pyarrow as pa
 from PIL import Image
 
 from unimp_bench.corpus import CorpusWriter, Manifest
+from unimp_bench.ragged import offsets_of
 from unimp_bench.records import BoolArray, Histories, IntArray
 
 DOMAINS = ("Books", "Tools", "Office")
@@ -34,7 +35,7 @@ def write_planted_corpus(folder: Path, seed: int = 0) -> Manifest:
     lengths = np.array([len(walk) for walk in walks])
     rows = int(lengths.sum())
     histories = Histories(
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        offsets=offsets_of(lengths),
         items=np.concatenate(walks).astype(np.int32),
         ratings=rng.integers(1, 6, rows).astype(np.float32),
         times=np.concatenate([(_FIRST_DAY + 7 * user % 11 + np.arange(n)) * _DAY for user, n in enumerate(lengths)]),

@@ -22,10 +22,11 @@ from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.corpus.features.text import text_encoder
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.files import Workspace
+from unimp_bench.kinds import kind_of
 from unimp_bench.kinds.drawing import draw_examples
 from unimp_bench.runs.fitting import corpus_cache, fit_or_load
 from unimp_bench.runs.runner import RunRequest, specify
-from unimp_bench.testing.conformance import answers, identical
+from unimp_bench.testing.conformance import identical
 from unimp_bench.torch_setup import make_torchvision_importable, seed_everything
 
 READERS = [card.name for card in registry.model_cards().values() if card.features]
@@ -55,7 +56,7 @@ def fitted(name: str, settings: dict[str, Any], corpus: Corpus, workspace: Works
     request = RunRequest(task=task.name, model=name, corpus=corpus.folder, settings=settings)
     fit_or_load(model, specify(request, task, model, corpus).fit, corpus, workspace, "paper", fresh=True)
     examples = draw_examples(task, corpus, "loo", "test", corpus_cache(corpus, workspace)).select(slice(0, 12))
-    return answers(model, task.kind, examples.hidden(), catalogue(corpus, "loo"))
+    return kind_of(task.kind).each(model, examples.hidden(), catalogue(corpus, "loo"))
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -16,9 +16,8 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.interchange import dataset
-from unimp_bench.interchange.card import COLUMNS
+from unimp_bench.interchange.card import COLUMNS, RECORD_NAME, Export
 from unimp_bench.interchange.dataset import ExportRequest, Outcome, export_datasets
-from unimp_bench.interchange.record import RECORD_NAME, Export
 from unimp_bench.kinds.drawing import draw_examples
 from unimp_bench.kinds.rendering import SCHEMA, Renderer
 from unimp_bench.records import Part, Split

@@ -11,9 +11,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unimp_bench.interchange.matching import read_predictions
+from unimp_bench.interchange.predictions import PredictionFile, read_predictions
 from unimp_bench.kinds import Setting
-from unimp_bench.kinds.predictions import PredictionFile
 from unimp_bench.records import Examples
 
 Rows = list[dict[str, Any]]

@@ -20,9 +20,8 @@ from tests.interchange.external.files import TASKS, Asked, write_jsonl, write_pa
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import BenchError, DataError
-from unimp_bench.interchange.matching import read_predictions
+from unimp_bench.interchange.predictions import MAX_LINE, PredictionFile, read_predictions
 from unimp_bench.kinds import Setting
-from unimp_bench.kinds.predictions import MAX_LINE, PredictionFile
 from unimp_bench.kinds.ranking import RankingReader
 from unimp_bench.kinds.rendering import example_ids
 

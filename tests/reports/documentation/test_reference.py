@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from unimp_bench import registry
-from unimp_bench.kinds import kind_of
-from unimp_bench.metrics.cards import CATALOGUE as METRICS
+from unimp_bench.kinds import kind_of, metric_cards
 from unimp_bench.reports.documentation.pages import Place, card_of, places, slug
 from unimp_bench.reports.documentation.reference import CONTRACTS, write_reference
 from unimp_bench.reports.documentation.settings import settings_of
@@ -34,7 +33,7 @@ def test_all_there_is_has_a_page(reference: Path) -> None:
     expected = {
         "tasks": list(registry.task_cards()),
         "models": [*registry.model_cards(), "newcomer"],
-        "metrics": [slug(card.name) for card in METRICS],
+        "metrics": [slug(card.name) for card in metric_cards()],
         "corpora": list(registry.corpus_cards()),
         "suites": [suite.name for suite in SUITES],
         "contracts": list(CONTRACTS),
@@ -90,7 +89,7 @@ def test_writing_again_changes_nothing_and_takes_away_what_is_gone(reference: Pa
 def test_every_metric_of_a_table_has_a_card_and_every_card_a_table() -> None:
     kinds = {card.kind for card in registry.task_cards().values()}
     shown = {card_of(column.name) for kind in kinds for column in kind_of(kind).columns}
-    assert shown == set(METRICS)
+    assert shown == set(metric_cards())
 
 
 def _configurations() -> list[object]:

@@ -15,10 +15,8 @@ from typing import Any, get_type_hints
 from unimp_bench import registry
 from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.errors import DataError
-from unimp_bench.kinds import Column, Kind, kind_of
+from unimp_bench.kinds import Column, Kind, MetricCard, kind_of, metric_cards
 from unimp_bench.markdown import anchor
-from unimp_bench.metrics.cards import CATALOGUE as METRICS
-from unimp_bench.metrics.cards import MetricCard
 from unimp_bench.metrics.ranking import CUTOFFS
 from unimp_bench.reports.describing import ELSEWHERE, model_facts, task_facts
 from unimp_bench.reports.documentation.markdown import code, documented, facts, further, settings_list, table, words
@@ -260,7 +258,7 @@ def metric_link(column: str, up: str) -> str:
 def card_of(column: str) -> MetricCard:
     """The metric of a column: ``HR@5`` is of HR."""
     name = column.partition("@")[0]
-    return next(card for card in METRICS if card.name == name)
+    return next(card for card in metric_cards() if card.name == name)
 
 
 def slug(name: str) -> str:

@@ -11,7 +11,7 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import write_atomically
 from unimp_bench.interchange.page import as_text, sheets
-from unimp_bench.metrics.cards import CATALOGUE as METRICS
+from unimp_bench.kinds import kind_of, metric_cards
 from unimp_bench.reports.documentation.markdown import contents, table, words
 from unimp_bench.reports.documentation.pages import (
     corpus_page,
@@ -84,7 +84,7 @@ def _files(root: Path) -> Iterator[tuple[str, str]]:
             Page(card.name, card.about, model_page(card, published.get(card.name, []), root))
             for card in registry.model_cards().values()
         ),
-        "metrics": (Page(slug(card.name), card.about, metric_page(card, root)) for card in METRICS),
+        "metrics": (Page(slug(card.name), card.about, metric_page(card, root)) for card in metric_cards()),
         "corpora": (Page(card.name, card.about, corpus_page(card, root)) for card in registry.corpus_cards().values()),
         "suites": (Page(suite.name, suite.about, suite_page(suite)) for suite in SUITES),
         "contracts": (Page(name, about, _contract_page(name)) for name, about in CONTRACTS.items()),
@@ -116,7 +116,7 @@ def task_examples() -> dict[str, str]:
         shown = {}
         for name in registry.task_cards():
             task = registry.make_task(name)
-            if task.kind == "picture":
+            if kind_of(task.kind).trains:
                 continue  # its answer is of a tokenizer that would have to be trained first
             drawn = replace(task.examples(corpus, "loo", "test"), instruction=task.instruction)
             shown[name] = as_text(next(sheets(corpus, drawn.select(slice(1)))))

@@ -19,8 +19,8 @@ from unimp_bench.errors import DataError
 from unimp_bench.files import locked
 from unimp_bench.generative.picture_tokens.pictures import UInt8Array, to_png
 from unimp_bench.generative.picture_tokens.tokenizer import PictureTokenizer
+from unimp_bench.interchange.dataset import replacing
 from unimp_bench.interchange.page import one_line
-from unimp_bench.interchange.record import replacing
 from unimp_bench.kinds.rendering import item_words
 from unimp_bench.markdown import plain
 from unimp_bench.records import Examples, IntArray

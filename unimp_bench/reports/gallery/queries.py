@@ -13,7 +13,7 @@ from unimp_bench.contracts import Model, Painter, Ranker, Sampling, SamplingPain
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError, find, nearest
 from unimp_bench.kinds.base import evenly, must_be
-from unimp_bench.kinds.picture import checked_codes
+from unimp_bench.kinds.picture import PictureExamples, checked_codes
 from unimp_bench.kinds.ranks import check_scores, seen_columns, top_items
 from unimp_bench.kinds.rendering import item_words
 from unimp_bench.records import Examples, FloatArray, IntArray, PictureCodes, Shown
@@ -73,10 +73,10 @@ class Artist:
         retrieved = self._retrieved(wishes, catalogue[pictures.rows[catalogue] >= 0])
         shown = Shown(np.arange(len(wishes) + 1) * RETRIEVED, retrieved.ravel().astype(np.int32))
         name, words = self.painting.name, self.painting.instruction
-        asked = replace(wishes, task=name, instruction=words, shown=shown, pictures=pictures)
+        asked = PictureExamples.of(wishes, task=name, instruction=words, shown=shown, pictures=pictures)
         return Drawings(retrieved, checked_codes(self._painted(asked), asked, self.label))
 
-    def _painted(self, asked: Examples) -> IntArray:
+    def _painted(self, asked: PictureExamples) -> IntArray:
         if self.sampling is None:
             return self.model.paint(asked)  # type: ignore[attr-defined, no-any-return]
         return self.model.sample(asked, self.sampling)  # type: ignore[attr-defined, no-any-return]

@@ -4,111 +4,27 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import math
 import re
-import reprlib
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from unimp_bench.errors import DataError
-
-if TYPE_CHECKING:
-    from unimp_bench.kinds.base import Setting
-    from unimp_bench.records import Examples
-
-
-Fields = Mapping[str, object]
-"""The cells of one row by column; a cell without a value is None or absent."""
+from unimp_bench.kinds import Setting, kind_of
+from unimp_bench.kinds.base import MAX_LIST, AnswerError, AnswerReader, Fields, quoted
+from unimp_bench.kinds.rendering import example_ids
+from unimp_bench.records import Examples
 
 ID = "id"
-MAX_LIST = 4096
-
-_quote = reprlib.Repr()
-_quote.maxstring = _quote.maxother = 100
-
-
-class AnswerError(ValueError):
-    """An answer is not what its kind asks for; the message ends a sentence that names the row."""
-
-
-class AnswerReader(ABC):
-    """Takes the answers to some examples from a file, a row at a time, in any order.
-
-    Attributes:
-        columns: those of the answer.
-        ignored: those that ``unimp-bench run`` writes beside it.
-    """
-
-    columns: ClassVar[tuple[str, ...]]
-    ignored: ClassVar[tuple[str, ...]]
-
-    @abstractmethod
-    def __init__(self, examples: Examples, setting: Setting) -> None: ...
-
-    @abstractmethod
-    def take(self, example: int, fields: Fields) -> None:
-        """Keep the answer to one example.
-
-        Raises:
-            AnswerError: it is none.
-        """
-
-    @abstractmethod
-    def finish(self) -> Any:
-        """The prediction, of the kind's own type, once every example has its answer.
-
-        Raises:
-            AnswerError: the answers do not fit together.
-        """
-
-
-def quoted(value: object) -> str:
-    """A value from a file as errors show it: short, on one line, nothing in it that a terminal obeys."""
-    return _quote.repr(value)
-
-
-def number(value: object, what: str) -> float:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise AnswerError(f"{what} is {quoted(value)}, no finite number")
-    return float(value)
-
-
-def whole(value: object, what: str) -> int:
-    """A whole number; one written as ``3.0`` is whole."""
-    if number(value, what) % 1:
-        raise AnswerError(f"{what} is {quoted(value)}, no whole number")
-    return int(value)  # type: ignore[call-overload, no-any-return]
-
-
-def listed(value: object, what: str) -> list[object]:
-    """A list of at most ``MAX_LIST`` values of any type."""
-    if not isinstance(value, list):
-        raise AnswerError(f"{what} is {quoted(value)}, no list")
-    if len(value) > MAX_LIST:
-        raise AnswerError(f"{what} has {len(value):,} values, more than {MAX_LIST:,}")
-    return value
-
-
-def named(value: object, what: str) -> list[str]:
-    """A list of items by their source names."""
-    names = listed(value, what)
-    for name in names:
-        if not isinstance(name, str):
-            raise AnswerError(f"{what} holds {quoted(name)}; items are named by strings")
-    return names  # type: ignore[return-value]
-
-
 MAX_LINE = 1 << 20
 _ROWS_AT_ONCE = 256
 _BYTES_AT_ONCE = 256 << 20
@@ -259,3 +175,64 @@ def _is_plain(kind: pa.DataType) -> bool:
         kind = kind.value_type
     checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
     return any(check(kind) for check in checks)
+
+
+NAMED = 3
+
+
+@dataclass
+class _Tally:
+    """Ids that something is wrong with: how many, and the first few."""
+
+    wrong: str
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        self.count += 1
+        if self.count <= NAMED:
+            self.first.append(quoted(name))
+
+    def __str__(self) -> str:
+        more = ", ..." if self.count > NAMED else ""
+        return f"{self.count:,} {self.wrong} ({', '.join(self.first)}{more})"
+
+
+def read_predictions(file: PredictionFile, examples: Examples, setting: Setting) -> Any:
+    """The prediction that a file holds for some examples, one row for each, in any order.
+
+    Raises:
+        DataError: an id is missing, doubled or unknown, or an answer is none.
+    """
+    reader = kind_of(setting.task.kind).reader(examples, setting)
+    ids = example_ids(setting.corpus, examples)
+    example_of = {name: example for example, name in enumerate(ids)}
+    answered = np.zeros(len(ids), dtype=np.bool_)
+    missing, doubled, unknown = _Tally("missing"), _Tally("doubled"), _Tally("unknown")
+    for row in file.rows(type(reader)):
+        name = row.fields[ID]
+        if not isinstance(name, str):
+            raise DataError(f"{file.name}, {row.place}: its id is {quoted(name)}, no string")
+        example = example_of.get(name)
+        if example is None:
+            unknown.add(name)
+        elif answered[example]:
+            doubled.add(name)
+        else:
+            answered[example] = True
+            try:
+                reader.take(example, row.fields)
+            except AnswerError as error:
+                raise DataError(f"{file.name}, {row.place} ({quoted(name)}): {error}") from None
+    for number in np.flatnonzero(~answered):
+        missing.add(ids[number])
+    wrong = [str(tally) for tally in (missing, doubled, unknown) if tally.count]
+    if wrong:
+        raise DataError(
+            f"{file.name} does not answer the {len(ids):,} {examples.part} examples of {examples.task}, split "
+            f"{examples.split}, one row for each: {'; '.join(wrong)}"
+        )
+    try:
+        return reader.finish()
+    except AnswerError as error:
+        raise DataError(f"{file.name}: {error}") from None
