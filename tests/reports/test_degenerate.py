@@ -12,11 +12,12 @@ import pytest
 from tests.reports.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.kinds import kind_of
+from unimp_bench.kinds.rating import are_of_one_rating
 from unimp_bench.metrics.rating import rating_errors
 from unimp_bench.records import FloatArray
 from unimp_bench.reports.cells import Line
 from unimp_bench.reports.contents import Contents
-from unimp_bench.reports.degenerate import MARK, are_of_one_rating
+from unimp_bench.reports.degenerate import MARK
 from unimp_bench.reports.html.gather import gather
 from unimp_bench.reports.store import load_results
 from unimp_bench.reports.tables import Row, sections
