@@ -41,7 +41,7 @@ class CorpusCard:
 
 
 CATALOGUE: tuple[CorpusCard, ...] = (
-    CorpusCard("sample", "a generated seven-domain store with pictures, reviews and known true probabilities"),
+    CorpusCard("sample", "a generated corpus of seven domains with pictures, reviews and known true probabilities"),
     CorpusCard(
         "amazon-2014",
         "McAuley's Amazon reviews of 2014: reviews_<Domain>_5.json.gz and meta_<Domain>.json.gz",
@@ -65,14 +65,14 @@ CATALOGUE: tuple[CorpusCard, ...] = (
     ),
     CorpusCard(
         "atomic",
-        "RecBole atomic files: a set of your own as *.inter and *.item, with images/",
+        "RecBole atomic files: your own dataset as *.inter and *.item, with images/",
         "data_prep.atomic:Atomic",
         filtered=True,
         choices=("further",),
     ),
     CorpusCard(
         "hm",
-        "H&M's purchases of Kaggle: articles.csv, transactions_train.csv and images/",
+        "H&M's purchases from Kaggle: articles.csv, transactions_train.csv and images/",
         "data_prep.hm:HM",
         obtain="unpack the Kaggle competition h-and-m-personalized-fashion-recommendations, which asks for a login",
     ),

@@ -72,14 +72,14 @@ def test_a_choice_overrides_that(cards: None, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["cuda:2", "gpu", "meta", "cuda:x", "cpu:0"])
 def test_what_is_not_there_is_one_clear_line(cards: None, name: str) -> None:
-    with pytest.raises(UsageError, match=f"no device '{name}' is here; there is cpu, cuda, cuda:0, cuda:1"):
+    with pytest.raises(UsageError, match=f"unknown device '{name}'; available: cpu, cuda, cuda:0, cuda:1"):
         choose_device(name)
     assert device() == torch.device("cuda")
 
 
 def test_several_processes_share_no_card(cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UsageError, match="name cuda"):
+    with pytest.raises(UsageError, match="cannot share cuda:1"):
         choose_device("cuda:1")
 
 
@@ -102,7 +102,7 @@ def test_commands_take_it(command: str, capsys: pytest.CaptureFixture[str], monk
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 2
-        assert capsys.readouterr().err == "error: no device 'cuda' is here; there is cpu\n"
+        assert capsys.readouterr().err == "error: unknown device 'cuda'; available: cpu\n"
 
 
 def test_nothing_else_looks_for_a_card() -> None:

@@ -148,7 +148,7 @@ def test_of_two_packages_with_one_name_the_second_is_left_out(
     install(_card(), point="guest_first:CARD", package="first")  # found before it on the path
     assert "guest-model" in registry.model_cards()
     (line,) = _warnings(capsys)
-    assert line.startswith("warning: package second ") and "the name 'guest-model' is taken" in line
+    assert line.startswith("warning: package second ") and "duplicate name 'guest-model'" in line
 
 
 def test_commands_go_on_without_it(

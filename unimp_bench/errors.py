@@ -38,7 +38,7 @@ class ModelError(BenchError):
 
 
 class BusyError(UsageError):
-    """Another process works on the same run, fit or cache; the same request can be made later."""
+    """The run, fit or cache is locked by another process; the same request can be made later."""
 
     exit_code = 6
 

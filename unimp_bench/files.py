@@ -97,7 +97,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BusyError(f"another process works on {folder}; wait for it or stop it") from None
+            raise BusyError(f"{folder} is locked by another process; wait for it or stop it") from None
         yield
 
 

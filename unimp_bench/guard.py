@@ -42,7 +42,7 @@ def untouched(label: str, *given: Any) -> Iterator[None]:
         yield
     finally:  # before whatever went wrong on account of it
         if [_checksum(record) for record in given] != before:
-            raise ModelError(f"{label} wrote into what it was given; a model copies an array before it changes it")
+            raise ModelError(f"{label} modified its input; a model must copy an array before changing it")
 
 
 def _checksum(record: Any, start: int = 0) -> int:

@@ -52,9 +52,9 @@ def _checked(name: str) -> torch.device:
     there = ", ".join(["cpu", *(["cuda"] if cards else []), *(f"cuda:{number}" for number in range(cards))])
     found = torch.device(name) if _FORM.fullmatch(name) else None
     if found is None or (found.type == "cuda" and (found.index or 0) >= cards):
-        raise UsageError(f"no device {name!r} is here; there is {there}")
+        raise UsageError(f"unknown device {name!r}; available: {there}")
     if found.index is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError(f"each of several processes has a card of its own, not all of them {name}; name cuda")
+        raise UsageError(f"several processes cannot share {name}; use cuda")
     return found
 
 

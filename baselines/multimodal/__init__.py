@@ -8,7 +8,7 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.multimodal.vbpr:VBPR",
         tasks=("recommendation",),
         reads=("interactions", "pictures"),
-        about="BPR-MF and a visual taste for each user, over frozen picture features (text where a corpus has none)",
+        about="BPR-MF with visual preferences per user over frozen picture features (text features without pictures)",
         source="He and McAuley, AAAI 2016",
         new_users=False,
         new_items=False,
@@ -19,8 +19,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.multimodal.causalrec:CausalRec",
         tasks=("recommendation",),
         reads=("interactions", "pictures"),
-        about="VBPR with direct and indirect visual effects apart, ranked by the total indirect effect; strength of "
-        "the debiasing by validation; equations as in Cornac, which the authors point to, without its two defects",
+        about="VBPR with separate direct and indirect visual effects, ranked by the total indirect effect; strength of "
+        "the debiasing chosen on validation; equations as in Cornac, the authors' reference, without its two defects",
         source="Qiu et al., ACM Multimedia 2021; Cornac 3.0.1",
         new_users=False,
         new_items=False,

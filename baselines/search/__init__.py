@@ -8,7 +8,7 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.search.bm25:BM25",
         tasks=("search",),
         reads=("text", "query"),
-        about="Okapi BM25 of the query against title, brand, category and description; no user, nothing learned",
+        about="Okapi BM25 of the query against title, brand, category and description; not personalized, untrained",
         source="Robertson and Zaragoza (2009); the formula of rank_bm25",
         new_users=True,
         new_items=True,
@@ -31,8 +31,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.search.hem:HEM",
         tasks=("search",),
         reads=("text", "query", "interactions"),
-        about="users and items as vectors that foretell the words of their reviews (of their items where a corpus has "
-        "none), items near a mix of query and user; trained by Adam, all queries seen in training",
+        about="user and item vectors that predict the words of their reviews (of item texts without reviews), ranked "
+        "by a mix of query and user; trained by Adam, all queries seen in training",
         source="Ai et al., SIGIR 2017",
         new_users=False,
         new_items=False,
@@ -42,8 +42,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.search.zam:ZAM",
         tasks=("search",),
         reads=("text", "query", "interactions", "order"),
-        about="the history attended to as the query wants it, or not at all; items as vectors that foretell the words "
-        "of their title, category and brand; as the paper has it, not as the program ProdSearch; all queries seen",
+        about="attention of the query to the history, or to none of it; item vectors that predict the words of title, "
+        "category and brand; as in the paper, not in the program ProdSearch; all queries seen in training",
         source="Ai et al., CIKM 2019",
         new_users=True,
         new_items=False,
@@ -54,7 +54,7 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("search",),
         reads=("text", "query", "order", "popularity"),
         about="a transformer over query and the past reviews of user and candidate; re-ranks the most popular items of "
-        "the queried category; the review that is foretold is on neither side; cold items are read by their texts",
+        "the queried category; the target review is on neither side; cold items are represented by their texts",
         source="Bi, Ai and Croft, SIGIR 2021",
         new_users=True,
         new_items=True,

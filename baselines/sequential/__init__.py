@@ -8,8 +8,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.hgn:HGN",
         tasks=("recommendation",),
         reads=("interactions", "order"),
-        about="gates over the features of the last five items, and over the items; a vector for each user; BPR. "
-        "Instance gate trained (the authors' program leaves it at its first values), padding masked",
+        about="gates over the features of the last five items, and over the items; a vector per user; BPR. "
+        "Instance gate trained (in the authors' program it keeps its initial values), padding masked",
         source="Ma, Kang and Liu, KDD 2019",
         new_users=False,
         new_items=False,
@@ -19,8 +19,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.gru4rec:GRU4Rec",
         tasks=("recommendation",),
         reads=("order",),
-        about="a GRU over the whole history, gradients through all of it, cross-entropy over the catalogue (the papers "
-        "learn session-parallel, without gradients through time); preset bpr-max has the authors' later loss",
+        about="a GRU with full backpropagation through the history, cross-entropy over the catalogue (the papers train "
+        "session-parallel, without gradients through time); preset bpr-max has the authors' later loss",
         source="Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018",
         new_users=True,
         new_items=False,
@@ -31,8 +31,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.sasrec:SASRec",
         tasks=("recommendation",),
         reads=("order",),
-        about="causal self-attention; RecBole's blocks, learned by cross-entropy over the catalogue at all positions; "
-        "preset original has the paper's blocks, and binary cross-entropy with one negative a position",
+        about="causal self-attention; RecBole's blocks, trained by cross-entropy over the catalogue at all positions; "
+        "preset original has the paper's blocks, and binary cross-entropy with one negative per position",
         source="Kang and McAuley, ICDM 2018",
         new_users=True,
         new_items=False,
@@ -43,7 +43,7 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.bert4rec:BERT4Rec",
         tasks=("recommendation",),
         reads=("order",),
-        about="a transformer that sees both sides guesses hidden items; masks drawn anew in every epoch",
+        about="a bidirectional transformer that predicts masked items; masks redrawn in every epoch",
         source="Sun et al., CIKM 2019",
         new_users=True,
         new_items=False,
@@ -54,9 +54,9 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.s3rec:S3Rec",
         tasks=("recommendation", "selection"),
         reads=("order", "text"),
-        about="a causal transformer that first learns items, segments, categories and brands from what is around; "
-        "then binary cross-entropy with one negative a position. Pre-training draws beginnings of sequences, where the "
-        "paper goes over all; a negative may be a held-out item",
+        about="a causal transformer pre-trained to predict items, segments, categories and brands from context; "
+        "then binary cross-entropy with one negative per position. Pre-training samples prefixes of sequences, where "
+        "the paper uses all; a negative may be a held-out item",
         source="Zhou et al., CIKM 2020",
         new_users=True,
         new_items=False,
@@ -80,7 +80,7 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.unisrec:InductiveUniSRec",
         tasks=("recommendation", "selection"),
         reads=("order", "text"),
-        about="unisrec without item embeddings: an item is its text, so it can be one that was in no training",
+        about="unisrec without item embeddings: items are represented by text alone, so unseen items can be scored",
         source="Hou et al., KDD 2022, inductive",
         new_users=True,
         new_items=True,

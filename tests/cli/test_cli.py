@@ -73,7 +73,7 @@ MISTAKES = [
     ("leaderboard search --runs", 2, "no finished run"),
     ("leaderboard --corpus sample", 2, "--corpus needs a TOPIC"),
     ("run --task search --model bm25 --fit-on nosuch", 2, "unknown task 'nosuch'; available: explanation,"),
-    ("run --task search --model bm25 --device gpu", 2, "no device 'gpu' is here; there is cpu"),
+    ("run --task search --model bm25 --device gpu", 2, "unknown device 'gpu'; available: cpu"),
     ("run --task search --model bm25 --limit 3", 2, "no option '--limit'; 'unimp-bench run --help' lists"),
     ("run --task search --model bm25 --sede 1", 2, "no option '--sede'; did you mean '--seed'?"),
     ("--verson", 2, "did you mean '--version'?"),

@@ -84,7 +84,7 @@ def test_free_text_has_no_truth_and_chance_has_a_seed(
     for seed in ("5", "6"):
         out = tmp_path / f"gallery-{seed}"
         code, said, _ = call(capsys, *asked, "--out", str(out), "--temperature", "1", "--draw-seed", seed)
-        assert code == 0 and "note: no test user means 'anything blue', so there is no truth to show" in said
+        assert code == 0 and "note: no test example has the query 'anything blue', so there is no" in said
         assert not list(out.glob("*bought*")) and not list(out.glob("*ceiling*"))
         assert "drawn by chance" in (out / "gallery.html").read_text()
         codes.append(json.loads((out / "gallery.json").read_text())["codes"][0])

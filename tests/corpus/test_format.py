@@ -239,7 +239,7 @@ def test_a_foreign_folder_is_never_touched(tmp_path: Path) -> None:
     folder = tmp_path / "thesis"
     folder.mkdir()
     (folder / "chapter.txt").write_text("years of work", encoding="utf-8")
-    with pytest.raises(DataError, match="exists and is no corpus"):
+    with pytest.raises(DataError, match="exists and is not a corpus"):
         _write(folder)
     with pytest.raises(DataError, match="is no corpus"):
         Corpus.open(folder)

@@ -77,7 +77,7 @@ def test_a_corpus_without_a_clock_is_refused(planted: Corpus) -> None:
     ordered = Corpus(planted.folder, planted.manifest)
     positions = np.concatenate([np.arange(length) for length in planted.histories.lengths()])
     ordered.__dict__["histories"] = replace(planted.histories, times=positions)
-    with pytest.raises(UsageError, match="no clock times"):
+    with pytest.raises(UsageError, match="no timestamps"):
         part(ordered, "test")
 
 

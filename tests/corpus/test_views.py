@@ -230,5 +230,5 @@ def test_st_leaves_a_public_split_as_it_is(planted: Corpus, tmp_path: Path) -> N
 
 
 def test_st_changes_nothing_without_ties(planted: Corpus) -> None:
-    with pytest.raises(UsageError, match="at the same time"):
+    with pytest.raises(UsageError, match="simultaneous interactions"):
         view_of(planted, View.parse("ST"))

@@ -139,7 +139,7 @@ def test_wrong_kinds_and_folders(raw: Path, tmp_path: Path) -> None:
         build_corpus("amazon-2014", corpus, None)
     with pytest.raises(DataError, match="there is no folder"):
         build_corpus("atomic", corpus, raw / "nowhere")
-    with pytest.raises(DataError, match="exists and is no corpus"):
+    with pytest.raises(DataError, match="exists and is not a corpus"):
         build_corpus("amazon-2014", raw, raw)
 
 

@@ -147,15 +147,15 @@ def test_a_corpus_in_the_order_of_a_file_has_a_banner_on_every_page(
     place(folder, make_result("unimp", ranks_where(EVEN), **ablation))
     place(folder, make_result("unimp", ranks_where(~EVEN), settings={"fusion": "late"}, **ablation))
     found = pages_with(folder, audit({"file_order": EVEN}).model_copy(update={"order": order}))
-    banner = "> **The order is that of a file.** 70.0% of the neighbouring interactions of a user ascend by item id"
+    banner = "> **File-order artefact.** 70.0% of the neighbouring interactions of a user ascend by item id"
     for name in ("search.md", "recommendation.md", "fusion.md"):
         assert (banner in found[name]) == expected, name
         assert "| with the file's order (50) | against the file's order (50) |" in found[name], name
-    assert ("| toy, order of a file |" in found["README.md"]) == expected
+    assert ("| toy, file-order artefact |" in found["README.md"]) == expected
     title = show(Contents.published(folder), registry.task_cards()["search"]).splitlines()[0]
-    assert ("in the order of a file" in title) == expected
+    assert ("(file-order artefact" in title) == expected
     page = html_page(gather(folder))
-    assert page.count("<strong>The order is that of a file.</strong> 70.0%") == (3 if expected else 0)
+    assert page.count("<strong>File-order artefact.</strong> 70.0%") == (3 if expected else 0)
 
 
 def test_a_task_without_rankings_has_no_such_banner(folder: Path) -> None:
@@ -191,7 +191,7 @@ def test_pages_say_what_cuts_ask_and_lead_to_the_audit(folder: Path) -> None:
     transition = next(cut for cut in CUTS if cut.name == "transition")
     assert f"* *one transition away*, else *further away*: {transition.about}" in page
     assert "| Model | one transition away (50) | further away (50) | cold items (19) | warm items (81) |" in page
-    assert "[audit of toy](audit_toy.md)" in page
+    assert "Shortcut audit: [toy](audit_toy.md)" in page
     assert "| [toy](audit_toy.md) | 100 | 50.0% |  |  |  |  | 19.0% |" in made["README.md"]
     assert set(made) - set(without) == {"audit_toy.md"}
     assert "toy" in made["audit_toy.md"]

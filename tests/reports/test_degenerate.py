@@ -133,7 +133,7 @@ def test_what_was_counted_goes_before_what_can_be_inferred(tmp_path: Path) -> No
     )
     assert rows["counted"].warnings == ("7 different answers, the commonest for 97.0% of the examples",)
     assert rows["differs"].warnings == rows["good"].warnings == ()
-    assert rows["older"].warnings == ("its stored errors are those of one constant",)
+    assert rows["older"].warnings == ("its stored errors imply a constant prediction",)
 
 
 def test_a_seed_that_has_the_values_of_another_row_is_named(tmp_path: Path) -> None:
@@ -171,12 +171,15 @@ def test_every_form_of_a_table_shows_the_mark_the_warning_and_the_counts(tmp_pat
     (warning,) = _rows(tmp_path, results)["flat"].warnings
     page = pages(tmp_path)["preference.md"]
     assert f"| flat {MARK} |" in page and f"* flat {MARK}: {warning}" in page and f"good {MARK}" not in page
-    assert "| Distinct answers | Commonest answer |" in page and "| 3 | 97.5% |" in page
+    assert "| Distinct answers | Most frequent answer |" in page and "| 3 | 97.5% |" in page
     text = show(Contents.published(tmp_path), registry.task_cards()["preference"])
     assert f"flat {MARK}" in text and warning in text
     board = gather(tmp_path)
     detail = next(each for each in board.details if each.label == "flat")
-    assert detail.warnings == (warning,) and detail.answers == {"Distinct answers": "3", "Commonest answer": "97.5%"}
+    assert detail.warnings == (warning,) and detail.answers == {
+        "Distinct answers": "3",
+        "Most frequent answer": "97.5%",
+    }
     (table,) = next(each for each in board.tasks if each.anchor == "preference").tables
     assert {line.label: line.words for line in table.lines if line.detail is not None} == {"flat": MARK, "good": ""}
 

@@ -97,7 +97,7 @@ def test_seeds_of_one_configuration_make_one_row(tmp_path: Path) -> None:
 
 def test_a_generated_corpus_is_never_shown_as_amazon(tmp_path: Path) -> None:
     place(tmp_path, make_result("a", np.array([1])))
-    assert "say nothing about Amazon" in pages(tmp_path)["search.md"]
+    assert "say nothing about real data" in pages(tmp_path)["search.md"]
 
 
 def test_a_result_that_is_damaged_or_misplaced_is_named(tmp_path: Path) -> None:

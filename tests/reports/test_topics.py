@@ -168,7 +168,7 @@ def test_task_pages_leave_variants_to_their_topics(tmp_path: Path) -> None:
     (section,) = sections([variant, adapted, *kept], registry.task_cards()["recommendation"])
     assert len(section.rows) == len(kept) and "w/o Vision" not in pages(tmp_path)["recommendation.md"]
     page = pages(tmp_path)["ablation.md"]
-    assert "| w/o Vision | fusion=none | 1 |" in page and "say nothing about Amazon" in page
+    assert "| w/o Vision | fusion=none | 1 |" in page and "say nothing about real data" in page
     assert "* w/o Fine-grained, w/o Context & Rew, w/o Context, w/o Rew: no result yet" in page
 
 

@@ -102,5 +102,5 @@ def test_the_ground_truth_is_for_models_that_declare_it(planted: Corpus, tmp_pat
     generated = shutil.copytree(planted.folder, tmp_path / "generated")
     (generated / "truth").mkdir()
     np.save(generated / "truth" / "item_domain.npy", planted.items.domains)
-    with pytest.raises(ModelError, match="peek read the ground truth of planted; its card must read 'truth'"):
+    with pytest.raises(ModelError, match="peek read the ground truth of planted; its card must declare 'truth'"):
         run(dataclasses.replace(request, corpus=generated), Workspace(tmp_path))

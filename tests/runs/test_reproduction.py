@@ -211,9 +211,9 @@ def _other_corpus(record: dict[str, Any]) -> None:
             3,
             r"fingerprint is [0-9a-f]{12}, not 000000000000 \(240 users instead of 1,234\); docs/data.md",
         ),
-        (_version, 2, r"an older result \(version 99 of the task, now \d+\), which commit"),
+        (_version, 2, r"a result of an earlier version \(version 99 of the task, now \d+\); use commit"),
         (_lost_field, 2, "unknown setting of popularity 'momentum'"),
-        (_from_a_file, 2, "was scored from a file of predictions"),
+        (_from_a_file, 2, "was scored from a prediction file"),
         (_other_corpus, 2, "unknown corpus 'elsewhere'"),
     ],
 )
@@ -250,8 +250,8 @@ def test_rows_are_named_by_key_beginning_or_file(capsys: pytest.CaptureFixture[s
     result = make_result("popularity", np.array([1]))
     path = place(home.leaderboards, result)
     key = result.spec.key
-    assert_matches("6 to 16 of its hexadecimal digits", reproduce(capsys, key[:5])[2])
-    assert_matches("6 to 16 of its hexadecimal digits", reproduce(capsys, "../../../etc")[2])
+    assert_matches("6 to 16 hexadecimal digits", reproduce(capsys, key[:5])[2])
+    assert_matches("6 to 16 hexadecimal digits", reproduce(capsys, "../../../etc")[2])
     other = "ffffff" if not key.startswith("ffffff") else "000000"
     assert_matches(f"begins with {other}", reproduce(capsys, other)[2])
     for row in (key, key[:6], str(path)):
@@ -260,7 +260,7 @@ def test_rows_are_named_by_key_beginning_or_file(capsys: pytest.CaptureFixture[s
     shutil.copy(path, twin)
     assert_matches(f"2 published results have a key that begins with {key[:6]}", reproduce(capsys, key[:6])[2])
     code, _, err = reproduce(capsys, str(twin))
-    assert code == 3 and "does not bear" in err
+    assert code == 3 and "changed after publication" in err
     code, _, err = reproduce(capsys, str(path.with_name("nothing.json")))
     assert code == 3 and err.count("\n") == 1
 

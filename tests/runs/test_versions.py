@@ -82,5 +82,7 @@ def test_versions_never_share_a_row_and_an_older_one_says_so(monkeypatch: pytest
     new = make_result("bm25", np.array([1, 9, 300]), seed=1)
     (section,) = sections([old, new], registry.task_cards()["search"])
     assert [(row.label, len(row.results)) for row in section.rows] == [("bm25 ‡", 1), ("bm25", 1)]
-    assert remarks_of(old)[-1] == ("an older result: version 1 of the model, now 2; the same command gives a new one")
+    assert remarks_of(old)[-1] == (
+        "result of an earlier version: version 1 of the model, now 2; the same command gives a new result"
+    )
     assert remarks_of(new) == new.remarks

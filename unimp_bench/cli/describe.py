@@ -96,7 +96,7 @@ def _examples(
         spread = np.unique(np.linspace(0, len(examples) - 1, count).astype(np.int64))
         heading = f"{card.name} on {corpus.name}: {len(spread)} of {len(examples):,} test examples, split {split}"
         chosen = sheets(corpus, examples.select(spread))
-        write_atomically(html, page(heading, f"What is asked: {card.about}.", card.kind, chosen))
+        write_atomically(html, page(heading, f"Prediction: {card.about}.", card.kind, chosen))
         click.echo(f"\nwritten {html}")
 
 

@@ -128,9 +128,7 @@ def cut_histories(corpus: Corpus, members: BoolArray, held_back: IntArray) -> Hi
 def _by_the_clock(corpus: Corpus, part: Part, task: str) -> Examples:
     """The parts of ``global-time``; whoever has nothing before the first instant is asked nothing."""
     if not corpus.has_clock:
-        raise UsageError(
-            f"corpus {corpus.name!r} has no clock times, so no split global-time: it knows users' orders only"
-        )
+        raise UsageError(f"corpus {corpus.name!r} has no timestamps, which split global-time needs")
     histories, members = corpus.histories, users_of(corpus, "global-time")
     users = np.repeat(np.arange(histories.users), histories.lengths())
     of_members = histories.times[members[users]]
@@ -144,7 +142,9 @@ def _by_the_clock(corpus: Corpus, part: Part, task: str) -> Examples:
     unknown = after[0] if part == "validation" else after[1]
     asked = learned & (after[0] > after[1] if part == "validation" else after[1] > 0)
     if not asked.any():
-        raise UsageError(f"no user of corpus {corpus.name!r} was there before and after the instants of global-time")
+        raise UsageError(
+            f"no user of corpus {corpus.name!r} has interactions on both sides of the cut-off times of global-time"
+        )
     return last_examples(corpus, "global-time", part, task, np.where(asked, unknown, 0))
 
 

@@ -64,7 +64,7 @@ class View:
         """Read ``NT``, ``NV:0.4`` or ``NT:0.2:7`` (kind, share, seed)."""
         match = _FORM.fullmatch(text)
         if match is None:
-            raise UsageError(f"view {text!r} is none: write NT, NV or ST, then a share and a seed if wanted (NT:0.4:7)")
+            raise UsageError(f"unknown view {text!r}: use NT, NV or ST, optionally with share and seed (NT:0.4:7)")
         return cls._matched(match)
 
     @classmethod
@@ -184,7 +184,7 @@ def _shuffled_ties(corpus: Corpus, view: View) -> IntArray:
     group = np.cumsum(begins) - 1
     tied = np.flatnonzero(np.bincount(group) > 1)
     if not len(tied):
-        raise UsageError(f"view ST changes nothing: no user of {corpus.name} did two things at the same time")
+        raise UsageError(f"view ST changes nothing: no user of {corpus.name} has two simultaneous interactions")
     chosen = np.zeros(group[-1] + 1, dtype=np.bool_)
     chosen[tied[_draw(len(tied), view)]] = True
     by_chance = np.random.default_rng([view.seed, 1]).random(len(group))

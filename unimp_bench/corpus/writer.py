@@ -61,7 +61,7 @@ class CorpusWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if folder.exists() and not (folder / MANIFEST_NAME).is_file():
-            raise DataError(f"{folder} exists and is no corpus; name another folder or remove it yourself")
+            raise DataError(f"{folder} exists and is not a corpus; use another folder or remove it")
         self.work = folder.parent / f".{folder.name}.building-{os.getpid()}"
         self._finished = False
         self._counts: dict[str, int] = {"reviews": 0, "explanations": 0}

@@ -16,7 +16,7 @@ from unimp_bench.runs.results import CorpusFacts, Cost, Estimate, Result
 GENERATED = generated("unimp-bench leaderboard", "results/ and reported/")
 SIGNIFICANT = 0.05
 COSTS = ("Fit", "Examples/s", "Memory", "Parameters")
-SPREAD = ("Distinct answers", "Commonest answer")
+SPREAD = ("Distinct answers", "Most frequent answer")
 
 
 class Line(Interface):
@@ -90,7 +90,7 @@ def reported_table(table: Reported) -> list[str]:
 
 def corpus_facts(corpus: CorpusFacts, kind: Kind, examples: int, protocol: str, fingerprint: str) -> list[str]:
     """What numbers were taken on, and whether that is generated."""
-    lines = ["*A generated corpus, for trying and regression: its numbers say nothing about Amazon.*", ""]
+    lines = ["*Generated corpus, for tests and demonstrations: its numbers say nothing about real data.*", ""]
     return [
         *(lines if corpus.synthetic else []),
         f"{corpus.users:,} users, {corpus.items:,} items, {corpus.interactions:,} interactions, {corpus.pictures:,} "

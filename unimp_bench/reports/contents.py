@@ -81,7 +81,7 @@ class Contents:
         """
         names = {name for result in self.results for name in (result.corpus.name, _store(result.corpus.name))}
         if corpus not in names:
-            raise UsageError(f"no result is on a corpus called {corpus!r}{did_you_mean(corpus, names)}")
+            raise UsageError(f"no result on corpus {corpus!r}{did_you_mean(corpus, names)}")
         chosen = [result for result in self.results if _store(result.corpus.name) == _store(corpus)]
         return Contents(self.home, tuple(chosen), self.sources)
 

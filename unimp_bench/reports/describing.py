@@ -17,7 +17,7 @@ def task_facts(card: TaskCard, task: Task) -> dict[str, str]:
     """What a task is, without its options."""
     return {
         "task": card.name,
-        "asks": card.about,
+        "prediction": card.about,
         "kind": card.kind,
         "paper": card.table,
         "version": str(task.version),
@@ -30,7 +30,7 @@ def model_facts(card: ModelCard, model: Model[Any]) -> dict[str, str]:
     """What a model is, without its settings."""
     return {
         "model": card.name,
-        "is": card.about,
+        "description": card.about,
         "source": card.source,
         "serves": ", ".join(card.tasks),
         "reads": ", ".join(card.reads) or "nothing",

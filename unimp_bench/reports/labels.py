@@ -35,7 +35,7 @@ def older_mark(result: Result) -> str:
 def older_remark(result: Result) -> str:
     """Which version a result is of, for the remarks of its table; empty for one of the present versions."""
     found = outdated(result)
-    return f"an older result: {', '.join(found)}; the same command gives a new one" if found else ""
+    return f"result of an earlier version: {', '.join(found)}; the same command gives a new result" if found else ""
 
 
 def row_words(row: SuiteRow) -> str:

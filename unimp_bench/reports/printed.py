@@ -13,13 +13,13 @@ OTHER_DATA, OTHER_PROTOCOL, UNKNOWN_PROTOCOL = "†", "¶", "§"
 
 MARKS = {
     OTHER_DATA: "on other data",
-    OTHER_PROTOCOL: "under the other protocol: seen items masked there and kept here, or the other way round",
-    UNKNOWN_PROTOCOL: "neither the paper nor its code says whether seen items were masked",
+    OTHER_PROTOCOL: "under the other protocol (seen items masked there and kept here, or vice versa)",
+    UNKNOWN_PROTOCOL: "protocol unknown",
 }
 """What is set behind a printed number, and what it means."""
 
 LEGEND = (
-    "*Reported* is what a paper prints, and compares where it is on the same data under the same protocol. Else it is "
+    "*Reported*: the value printed in a paper, comparable if on the same data under the same protocol, otherwise "
     "marked: " + "; ".join(f"{mark} {told}" for mark, told in MARKS.items()) + "."
 )
 

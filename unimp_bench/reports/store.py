@@ -44,13 +44,13 @@ def find_result(folder: Path, row: str) -> Result:
     path = Path(row) if row.endswith(".json") else _path_of(folder, row)
     result = Result.read(path)
     if path.name != _place(folder, result).name:
-        raise DataError(f"{path} holds the run {result.spec.key}, whose name it does not bear: it is not as published")
+        raise DataError(f"{path} holds run {result.spec.key}, not that of its name: changed after publication")
     return result
 
 
 def _path_of(folder: Path, key: str) -> Path:
     if not _KEY.fullmatch(key):
-        raise UsageError(f"{key!r} is no key of a run: give 6 to {KEY_LENGTH} of its hexadecimal digits, or its file")
+        raise UsageError(f"{key!r} is not a key: give 6 to {KEY_LENGTH} hexadecimal digits, or a result file")
     found = sorted((folder / RESULTS).glob(f"*/*/{key}*.json"))
     if not found:
         raise UsageError(f"no published result in {folder / RESULTS} has a key that begins with {key}")

@@ -40,7 +40,7 @@ def _section(section: Section, audits: Sequence[CorpusAudit]) -> str:
     lines = [_title(section, audits)]
     lines += _table(section.rows, places, section.names, section.kind, "#")
     if any(row.place is None for row in section.rows):
-        lines.append("   ~ knows the truth of the generated corpus: a ceiling")
+        lines.append("   ~ upper bound: uses the ground truth of the generated corpus")
     return "\n".join(lines)
 
 
@@ -52,8 +52,8 @@ def _topic_section(section: TopicSection, audits: Sequence[CorpusAudit]) -> str:
 
 
 def _title(section: Section | TopicSection, audits: Sequence[CorpusAudit]) -> str:
-    notes = " (generated, not Amazon)" if section.corpus.synthetic else ""
-    notes += " (in the order of a file: rows that learn order rank too high)" if order_words(section, audits) else ""
+    notes = " (generated corpus)" if section.corpus.synthetic else ""
+    notes += " (file-order artefact: sequential models rank too high)" if order_words(section, audits) else ""
     return paragraphs(section.title + notes)
 
 

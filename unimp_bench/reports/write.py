@@ -40,7 +40,7 @@ def pages_of(board: Contents) -> dict[str, str]:
     printed_audits = audit_reported(board.sources) if board.are_published else []
     if printed_audits:
         made[PAGE] = table_audit_page(printed_audits)
-        others.append((PAGE, "which printed rows can come from one ranking per example"))
+        others.append((PAGE, "consistency of printed rows with one ranking per example"))
     made["README.md"] = index_page(tasks, topics, others, audits, board.are_published)
     for card, found in tasks:
         gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'

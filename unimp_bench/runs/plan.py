@@ -35,7 +35,7 @@ class Budget:
         """
         for key in self.settings or {}:
             if key in VARIED[SUBJECT]:
-                raise UsageError(f"{key} is what suites compare, so it cannot be set for all rows; use --preset")
+                raise UsageError(f"{key} is compared by suites and cannot be set for all rows; use --preset")
         registry.make_model(SUBJECT, None if self.preset == TUNED else self.preset, self.settings)
 
 

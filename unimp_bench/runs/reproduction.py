@@ -104,7 +104,7 @@ def reproduce(published: Result, request: RunRequest, workspace: Workspace) -> R
         main_says(space.forget_finished)
         new, _ = run(request, space)
     if new.examples != published.examples:
-        raise DataError(f"the row has {published.examples} examples, now there are {new.examples}: nothing compares")
+        raise DataError(f"the row has {published.examples} examples, now there are {new.examples}: not comparable")
     return Reproduction(published, new)
 
 
@@ -128,10 +128,10 @@ def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequ
     """
     spec = published.spec
     if published.cost is None:
-        raise UsageError(f"{spec.key} was scored from a file of predictions: there is no model here to run again")
+        raise UsageError(f"{spec.key} was scored from a prediction file: there is no model to rerun")
     if older := outdated(published):
         origin = _commit(published.provenance)
-        raise UsageError(f"{spec.key} is an older result ({'; '.join(older)}), which commit {origin} gives")
+        raise UsageError(f"{spec.key} is a result of an earlier version ({'; '.join(older)}); use commit {origin}")
     _check_corpus(published, corpus)
     try:
         request = _request(published, corpus)

@@ -198,7 +198,7 @@ def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
     if split not in task.splits:
         raise UsageError(f"{task.name} has no split {split}; it has {', '.join(task.splits)}")
     if protocol != "paper" and not kind_of(task.kind).has_protocols:
-        raise UsageError(f"{task.name} ranks no catalogue, so protocol {protocol} says nothing; leave it out")
+        raise UsageError(f"{task.name} ranks no catalogue; omit --protocol {protocol}")
 
 
 def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
@@ -207,11 +207,11 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
         if name not in card.tasks:
             raise UsageError(f"{card.name} does not serve {name}; it serves {', '.join(card.tasks)}")
     if request.after and not card.goes_on:
-        raise UsageError(f"{card.name} cannot go on from an earlier fit; leave out --after")
+        raise UsageError(f"{card.name} cannot be initialised from another fit; omit --after")
     if request.tune and not request.after:
-        raise UsageError("what the last fit alone has differs from nothing without an earlier one; use --set")
+        raise UsageError("--tune needs --after; use --set")
     if card.corpora and corpus.manifest.source not in card.corpora:
-        raise UsageError(f"{card.name} runs only on {', '.join(card.corpora)}: it needs what only that corpus knows")
+        raise UsageError(f"{card.name} runs only on {', '.join(card.corpora)}: it needs data of that corpus")
     if request.split == "new-user" and not card.new_users:
         raise UsageError(f"{card.name} cannot score users that were not in its training data (split new-user)")
     if request.split == "new-domain" and not card.new_items and request.fit_split != "new-domain":
@@ -267,7 +267,7 @@ def differing_options(task: Task) -> dict[str, Any]:
 def _check_truth(plan: Planned) -> None:
     """Refuse a model that read the ground truth of a generated corpus without saying so."""
     if plan.corpus.items.truth_was_read and "truth" not in plan.card.reads:
-        raise ModelError(f"{plan.card.name} read the ground truth of {plan.corpus.name}; its card must read 'truth'")
+        raise ModelError(f"{plan.card.name} read the ground truth of {plan.corpus.name}; its card must declare 'truth'")
 
 
 def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float) -> Cost:

@@ -86,7 +86,7 @@ class Suite:
             UsageError: with the names of those that it is about.
         """
         if self.corpora and name not in self.corpora:
-            raise UsageError(f"{self.name} is about corpora named {', '.join(self.corpora)}, and this one is {name!r}")
+            raise UsageError(f"suite {self.name} runs on {' or '.join(self.corpora)}, not on {name!r}")
 
 
 def refused(systems: str, reason: str) -> SuiteRow:

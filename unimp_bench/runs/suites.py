@@ -6,7 +6,7 @@ RECOMMENDATION = Suite(
     name="recommendation",
     title="Recommendation",
     table="Table 1 of the UniMP paper",
-    about="recommenders by interactions, by their order, by texts and pictures, beside what is counted and not learned",
+    about="recommenders by interactions, order, texts and pictures, with untrained baselines",
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -43,7 +43,7 @@ EXPLANATION = Suite(
     name="explanation",
     title="Explanation",
     table="Table 2a of the UniMP paper",
-    about="sentences that models write, beside sentences of others that are only found",
+    about="generated and retrieved sentences",
     tasks=("explanation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -63,7 +63,7 @@ PREFERENCE = Suite(
     name="preference",
     title="Preference prediction",
     table="Table 2b of the UniMP paper",
-    about="ratings from averages, from factors, from texts and pictures, and from language models",
+    about="ratings by averages, factorisation, texts and pictures, and language models",
     tasks=("preference",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -85,7 +85,7 @@ SELECTION = Suite(
     name="selection",
     title="Selection",
     table="Table 2c of the UniMP paper",
-    about="language models that name the items, and recommenders that choose by a threshold",
+    about="language models that generate the selection, and recommenders with a threshold",
     tasks=("selection",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -107,7 +107,7 @@ SEARCH = Suite(
     name="search",
     title="Search",
     table="Table 2d of the UniMP paper",
-    about="search by words, by words and users, and by what is counted and not learned",
+    about="text search, personalized search, and untrained baselines",
     tasks=("search",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -149,7 +149,7 @@ NEW_USER = Suite(
     name="new_user",
     title="New users",
     table="Table 4a of the UniMP paper",
-    about="users held out whole; a model knows them by the history it is shown",
+    about="held-out users, known only by the history in the example",
     tasks=("recommendation",),
     split="new-user",
     rows=(
@@ -163,7 +163,7 @@ NEW_USER = Suite(
         popularity(),
         refused(
             "MF, MACR, LightGCN, UltraGCN, HGN, VBPR, CausalRec, MMGCL, MMSSL",
-            "learn a vector for each user, and have none for these",
+            "learn a vector per user, and have none for these",
         ),
     ),
 )
@@ -174,7 +174,7 @@ NEW_DOMAIN = Suite(
     name="new_domain",
     title="New domain",
     table="Table 4b of the UniMP paper",
-    about="a domain held out whole: fitted on the others and adapted to it, fitted on it alone, or not adapted at all",
+    about="a held-out domain: models adapted to it, trained on it alone, or not adapted",
     tasks=("recommendation",),
     split="new-domain",
     rows=(
@@ -197,7 +197,7 @@ NEW_DOMAIN = Suite(
         popularity(fit_split="new-domain"),
         refused(
             "S³-Rec and others that know items by number, not adapted",
-            "learn a vector for each item, and have none for these",
+            "learn a vector per item, and have none for these",
         ),
     ),
 )
@@ -208,7 +208,7 @@ ROBUSTNESS = Suite(
     name="robustness",
     title="Robustness",
     table="Table 6 of the UniMP paper",
-    about="a fifth of the attribute values missing (NT), a fifth of the items with the picture of another one (NV)",
+    about="20% of attribute values missing (NT), 20% of items with the picture of another item (NV)",
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -235,7 +235,7 @@ LEARNING_STRATEGY = Suite(
     name="learning_strategy",
     title="Learning strategy",
     table="Table 7 of the UniMP paper",
-    about="the asked task alone; one task more at each stage; all six at once; and then the asked one once more",
+    about="one task alone, one more task per stage, all six jointly, and jointly then fine-tuned on one",
     tasks=("recommendation", "search"),
     rows=(
         SuiteRow("Single task"),
@@ -254,7 +254,7 @@ FUSION = Suite(
     name="fusion",
     title="Fusion",
     table="Table 8 of the UniMP paper",
-    about="how and where pictures and text meet",
+    about="type and position of the fusion of pictures and text",
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -273,7 +273,7 @@ OTHER_DATASETS = Suite(
     name="other_datasets",
     title="Other datasets",
     table="Table 9 of the UniMP paper",
-    about="recommenders on the stores of H&M and Netflix; MovieLens, which has posters too, stands in for Netflix",
+    about="recommenders on H&M and Netflix; MovieLens with posters replaces Netflix",
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -315,7 +315,7 @@ IMAGE_GENERATION = Suite(
     name="image_generation",
     title="Image generation",
     table="Figure 3 of the UniMP paper",
-    about="the picture of the item a user means, painted token by token, or taken from the catalogue",
+    about="pictures generated token by token, or taken from the catalogue",
     tasks=("image_generation",),
     rows=(
         SuiteRow("UniMP"),
@@ -339,7 +339,7 @@ ADAPTATION = Suite(
     name="adaptation",
     title="Adaptation",
     table="section 3 of the survey",
-    about="a model that was fitted on search learns recommendation, and more or less of it may move",
+    about="a model fitted on search adapted to recommendation, with different trainable parameters",
     tasks=("recommendation",),
     rows=(
         SuiteRow("No start"),
@@ -362,7 +362,7 @@ PRETRAINING = Suite(
     name="pretraining",
     title="Pre-training",
     table="section 2 of the survey",
-    about="pre-training of pictures and texts on the items alone, before the training on users",
+    about="objectives of pre-training on item pictures and texts",
     tasks=("recommendation",),
     rows=(
         SuiteRow("None"),
@@ -377,9 +377,9 @@ PRETRAINING = Suite(
 
 GLOBAL_TIME = Suite(
     name="global_time",
-    title="By the clock",
-    table="beyond the papers: leave-one-out learns from the future",
-    about="recommenders fitted on what lies before one instant, asked for users' next items after a later one",
+    title="Global temporal split",
+    table="beyond the papers: no leakage from the future",
+    about="recommenders trained before one cut-off time and tested on users' next items after a later one",
     tasks=("recommendation",),
     split="global-time",
     rows=(

@@ -80,10 +80,10 @@ def space_of(model: str, fixed: Mapping[str, Any], over: Mapping[str, tuple[Any,
     own = registry.make_model(model, settings=fixed)
     for key in over:
         if key in fixed:
-            raise UsageError(f"{key} is set for all trials, so it cannot be searched as well")
+            raise UsageError(f"{key} is set for all trials and cannot be searched")
     named = over or {key: values for key, values in type(own).space.items() if key not in fixed}
     if not named:
-        raise UsageError(f"{model} names no settings to search; name some with --over KEY=VALUE,VALUE")
+        raise UsageError(f"{model} has no search space; give one with --over KEY=VALUE,VALUE")
     return Space(
         values={key: _values(model, fixed, key, values) for key, values in named.items()},
         fixed={key: _plain(getattr(own.config, key)) for key in fixed},

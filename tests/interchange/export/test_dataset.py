@@ -218,7 +218,7 @@ def test_something_else_in_the_place_stays_untouched(planted: Corpus, tmp_path: 
         place.write_text("mine")
     else:
         place.symlink_to(other)
-    with pytest.raises(DataError, match="no dataset of ours"):
+    with pytest.raises(DataError, match="not an exported dataset"):
         export(planted, tmp_path / "out", "recommendation", "search")
     assert [path.name for path in place.parent.iterdir()] == ["search"]
     assert kind == "link" or (place / "notes.txt" if kind == "folder" else place).read_text() == "mine"

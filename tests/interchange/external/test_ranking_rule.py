@@ -97,7 +97,7 @@ def test_masked_lists_hold_no_seen_item_and_fewer_places(ask: Ask, tmp_path: Pat
     seen = asked.setting.corpus.items.names[asked.examples.history(0)[0]]
     kept = asked.rows[0]["items"]
     asked.rows[0]["items"] = [seen, *kept[1:]]
-    with pytest.raises(DataError, match=f"holds '{seen}', which its user had before: protocol masked"):
+    with pytest.raises(DataError, match=f"holds '{seen}', a seen item, which protocol masked"):
         asked.read(write_jsonl(tmp_path / "p", asked.rows))
     places = 48 - len(set(asked.examples.history(0)))
     for rank, row in enumerate(asked.rows):

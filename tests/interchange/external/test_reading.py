@@ -81,44 +81,44 @@ def put(**cells: Any) -> Callable[[Row], Row]:
 
 IN_A_ROW = [
     ("recommendation", without("id"), "has no column id"),
-    ("recommendation", put(id=7), "its id is 7, no string"),
-    ("recommendation", put(id=None), "its id is None, no string"),
-    ("recommendation", put(score=1), "column 'score' means nothing; predictions have id, items, scores, rank"),
-    ("recommendation", put(truth=1), "column 'truth' means nothing"),
+    ("recommendation", put(id=7), "its id is 7, not a string"),
+    ("recommendation", put(id=None), "its id is None, not a string"),
+    ("recommendation", put(score=1), "unknown column 'score'; predictions have id, items, scores, rank"),
+    ("recommendation", put(truth=1), "unknown column 'truth'"),
     ("recommendation", without("items"), "neither items nor the target's rank"),
     ("recommendation", put(items=None), "neither items nor the target's rank"),
-    ("recommendation", put(items="i1"), "items is 'i1', no list"),
+    ("recommendation", put(items="i1"), "items is 'i1', not a list"),
     ("recommendation", put(items=[1, 2]), "items holds 1; items are named by strings"),
     ("recommendation", put(items=["i1", "i2", "i1"]), "holds an item twice"),
     ("recommendation", put(items=["i1", "i99"]), "items holds 'i99', which is not in the catalogue of split loo"),
     ("recommendation", put(items=["i1", "i60"]), "items holds 'i60', which is not in the catalogue"),
     ("recommendation", put(items=["i1"] * 5000), "5,000 values, more than 4,096"),
     ("recommendation", put(scores=[1.0]), "has 1 scores for 12 items"),
-    ("recommendation", put(scores=[1.0] * 11 + [2.0]), "scores that rise"),
-    ("recommendation", put(scores=[1.0] * 11 + ["a"]), "a score is 'a', no finite number"),
-    ("recommendation", put(scores=[True] * 12), "a score is True, no finite number"),
-    ("recommendation", put(scores=[None] * 12), "a score is None, no finite number"),
+    ("recommendation", put(scores=[1.0] * 11 + [2.0]), "increasing scores"),
+    ("recommendation", put(scores=[1.0] * 11 + ["a"]), "a score is 'a', not a finite number"),
+    ("recommendation", put(scores=[True] * 12), "a score is True, not a finite number"),
+    ("recommendation", put(scores=[None] * 12), "a score is None, not a finite number"),
     ("recommendation", put(rank=0), "rank 0, outside 1..48"),
     ("recommendation", put(rank=49), "rank 49, outside 1..48"),
-    ("recommendation", put(rank=2.5), "its rank is 2.5, no whole number"),
-    ("recommendation", put(rank="2"), "its rank is '2', no finite number"),
+    ("recommendation", put(rank=2.5), "its rank is 2.5, not an integer"),
+    ("recommendation", put(rank="2"), "its rank is '2', not a finite number"),
     ("recommendation", put(rank=1e300), "outside 1..48"),
     ("preference", without("rating"), "has no rating; an answer that could not be parsed is null"),
-    ("preference", put(rating="4"), "its rating is '4', no finite number"),
-    ("preference", put(rating=[4]), r"its rating is \[4\], no finite number"),
+    ("preference", put(rating="4"), "its rating is '4', not a finite number"),
+    ("preference", put(rating=[4]), r"its rating is \[4\], not a finite number"),
     ("preference", put(rating=True), "its rating is True"),
-    ("explanation", without("text"), "its text is None, no string"),
-    ("explanation", put(text=None), "its text is None, no string"),
-    ("explanation", put(text=3), "its text is 3, no string"),
+    ("explanation", without("text"), "its text is None, not a string"),
+    ("explanation", put(text=None), "its text is None, not a string"),
+    ("explanation", put(text=3), "its text is 3, not a string"),
     ("explanation", put(text="a" * 100_001), "100,001 characters, more than 100,000"),
-    ("selection", without("chosen"), "chosen is None, no list"),
-    ("selection", put(chosen=["i99"]), "'i99', which is none of its candidates or is there too often"),
-    ("selection", put(chosen={"i1": True}), "no list"),
-    ("image_generation", without("codes"), "codes is None, no list"),
+    ("selection", without("chosen"), "chosen is None, not a list"),
+    ("selection", put(chosen=["i99"]), "'i99', which is not among its candidates, or too often"),
+    ("selection", put(chosen={"i1": True}), "not a list"),
+    ("image_generation", without("codes"), "codes is None, not a list"),
     ("image_generation", put(codes=[0, 0, 0]), "has 3 codes; the tokenizer writes a picture in 4"),
     ("image_generation", put(codes=[0, 0, 0, 8]), r"outside 0\.\.7"),
     ("image_generation", put(codes=[0, -1, 0, 0]), r"outside 0\.\.7"),
-    ("image_generation", put(codes=[0, 0.5, 0, 0]), "a code is 0.5, no whole number"),
+    ("image_generation", put(codes=[0, 0.5, 0, 0]), "a code is 0.5, not an integer"),
 ]
 
 
@@ -140,7 +140,7 @@ def test_numbers_that_are_not_finite_are_refused_in_parquet(ask: Ask, tmp_path: 
             values: list[Any] = [[5.0] * 12 if cell == "scores" else 3.0 for _ in asked.rows]
             values[1] = [bad] * 12 if cell == "scores" else bad
             rows = [{**row, cell: value} for row, value in zip(asked.rows, values, strict=True)]
-            with pytest.raises(DataError, match=r"row 2 \(.*no finite number"):
+            with pytest.raises(DataError, match=r"row 2 \(.*not a finite number"):
                 asked.read(write_parquet(tmp_path / "p", rows))
 
 
@@ -210,7 +210,7 @@ def test_parquet_columns_that_hold_no_predictions_are_refused(ask: Ask, tmp_path
     with pytest.raises(DataError, match="rows 1 to 144: a list has more than 4,096 values"):
         asked.read(path)
     pq.write_table(pa.table({"id": ids, "rating": [1.0] * len(ids), "mood": ids}), path)
-    with pytest.raises(DataError, match="column 'mood' means nothing"):
+    with pytest.raises(DataError, match="unknown column 'mood'"):
         asked.read(path)
     pq.write_table(pa.table({"id": pa.array(ids).dictionary_encode(), "rating": pa.array([1] * len(ids))}), path)
     assert (asked.read(path) == 1).all()

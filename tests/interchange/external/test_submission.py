@@ -150,7 +150,7 @@ def test_leaderboards_show_each_file_in_a_row_of_its_own(
         ({"split": "new-user", "task": "preference", "options": {"a": 1}}, "no setting of preference"),
         ({"task": "preference", "protocol": "masked"}, "ranks no catalogue"),
         ({"task": "preferense"}, "did you mean 'preference'"),
-        ({"views": ("NX",)}, "view 'NX' is none"),
+        ({"views": ("NX",)}, "unknown view 'NX'"),
     ],
 )
 def test_a_submission_that_says_nothing_is_refused(

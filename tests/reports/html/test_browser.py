@@ -48,7 +48,7 @@ def column(browser: Browser, name: str) -> list[str]:
     heads = [head.text.split(" ")[0] for head in browser.find_elements(By.CSS_SELECTOR, f"{TABLE} thead th")]
     place = heads.index(name) + 1
     rows = browser.find_elements(By.CSS_SELECTOR, f"{TABLE} tbody tr:not([hidden]) > :nth-child({place})")
-    return [cell.text.split("\n")[0].split(" (")[0].removesuffix(" best").removesuffix(" ceiling") for cell in rows]
+    return [cell.text.split("\n")[0].split(" (")[0].removesuffix(" best").removesuffix(" upper bound") for cell in rows]
 
 
 def head(browser: Browser, name: str) -> WebElement:

@@ -126,7 +126,7 @@ def test_rows_are_marked_by_words(page: Page) -> None:
     marks = {line.label: line.mark for line in table.lines if line.mark in ("best", "ceiling")}
     assert marks == {"oracle": "ceiling", "best": "best"}
     assert {line.reason for line in table.lines if line.mark == "empty"} >= {"no result yet"}
-    assert "generated" in table.warning
+    assert "Generated corpus" in table.warning
     assert table.audit == "audit-1"
     (drawing,) = [each.drawing for each in page.tasks[1].tables if each.drawing is not None]
     assert drawing.source.startswith("data:image/svg+xml;base64,") and drawing.finding.startswith("Best of ")

@@ -77,7 +77,7 @@ def test_a_cell_waits_for_another_process_at_its_fit_and_no_other_cell_does(
         (second, State.RUNNING),
         (second, State.DONE),
     ]
-    assert seen[0].reason == f"another process works on {workspace.fits / first.fits[-1]}"
+    assert seen[0].reason == f"{workspace.fits / first.fits[-1]} is locked by another process"
     assert [event.state for event in events] == [State.RUNNING, State.DONE]
 
 
@@ -110,7 +110,7 @@ def test_a_cell_that_finds_the_lock_taken_after_its_start_is_tried_again(
         for event in execute([cell], workspace, Processes()):
             states.append(event.state)
             if event.state is State.HELD:
-                assert "another process works on" in event.reason
+                assert "locked by another process" in event.reason
                 release.set()
     finally:
         release.set()
@@ -181,7 +181,7 @@ def test_what_the_corpus_lacks_is_said_once_and_before_anything_runs(
         assert (code, err) == (0, "") and " left" not in out, suite
         assert out.count(reason) == 1 and re.search(rf"^  cannot run [0-9]+ runs of .*{reason}", out, re.MULTILINE)
         code, out, err = call(suite)
-        assert code == 2 and out.count(reason) == 1 and "can be run" in err
+        assert code == 2 and out.count(reason) == 1 and "can run on" in err
     code, out, err = call("recommendation", "--row", "P5, of all its tasks", "--row", "Popularity", "--dry-run")
     assert code == 0 and "3 cannot run" in out and "1 left" in out
     assert not workspace.runs.exists()
@@ -202,7 +202,7 @@ def test_what_cannot_be_asked_is_no_failure_unless_it_is_all_that_was(
     assert re.search(rf"^  cannot run {reason}", out, re.MULTILINE) and len(re.findall(reason, out)) == 1
     assert "done       Popularity, search" in out
     code, out, err = call("--row", "MF", "--seeds", "1")
-    assert code == 2 and err.startswith("error: no row of recommendation that was asked for can be run")
+    assert code == 2 and err.startswith("error: no requested row of recommendation can run")
     assert err.count("\n") == 1 and len(re.findall(reason, out)) == 1
 
 
@@ -221,4 +221,4 @@ def test_a_corpus_that_the_table_is_not_about_is_refused(
     with pytest.raises(SystemExit) as caught:
         main(["suite", "other_datasets", "--corpus", str(planted.folder)])
     assert caught.value.code == 2 and not workspace.runs.exists()
-    assert "other_datasets is about corpora named hm, netflix, movielens" in capsys.readouterr().err
+    assert "suite other_datasets runs on hm or netflix or movielens" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_a_suite_waits_for_the_orphan_of_a_killed_one(planted: Corpus, tmp_path:
         os.killpg(process.pid, signal.SIGSTOP)
         with suite(tmp_path, planted, *CHEAP) as (second, said):
             until(lambda: "done       Popularity" in said.read_text(), second)
-            assert "waiting    Transition graph" in said.read_text() and "another process works on" in said.read_text()
+            assert "waiting    Transition graph" in said.read_text() and "locked by another process" in said.read_text()
             os.killpg(process.pid, signal.SIGCONT)
             assert second.wait(PATIENCE) == 0, said.read_text()
             assert "done       Transition graph" in said.read_text() and "running    Transition" not in said.read_text()

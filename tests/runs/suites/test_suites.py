@@ -55,7 +55,7 @@ def test_each_printed_row_of_a_topic_has_its_row_and_the_other_way_round() -> No
 def test_a_suite_on_other_corpora_is_refused() -> None:
     SUITES["other_datasets"].check_corpus("movielens")
     SUITES["search"].check_corpus("anything")
-    with pytest.raises(UsageError, match="hm, netflix, movielens, and this one is 'sample'"):
+    with pytest.raises(UsageError, match="hm or netflix or movielens, not on 'sample'"):
         SUITES["other_datasets"].check_corpus("sample")
 
 
@@ -83,7 +83,7 @@ def test_a_budget_is_the_subjects_alone_and_touches_nothing_that_suites_compare(
     assert (requests["Popularity"].preset, requests["Popularity"].settings) == (None, {})
     assert [cell.row.label for cell in found].count("Popularity") == 1, "nothing in it is drawn by chance"
     assert {"fusion", "context", "gamma", "backbone", "pretraining"} <= VARIED["unimp"]
-    with pytest.raises(UsageError, match="fusion is what suites compare"):
+    with pytest.raises(UsageError, match="fusion is compared by suites"):
         Budget(settings={"fusion": "none"}).check()
     with pytest.raises(UsageError, match="did you mean 'epochs'"):
         Budget(settings={"epocs": "2"}).check()

@@ -127,7 +127,7 @@ def test_a_fit_that_another_process_works_on_is_no_failed_trial(planted: Corpus,
     assert len(fits) == len(done) == 2
     for fit in fits:
         (fit / "validation-paper.json").unlink()
-    with locked(fits[0]), pytest.raises(UsageError, match="another process works on"):
+    with locked(fits[0]), pytest.raises(UsageError, match="locked by another process"):
         tune(planted, tmp_path, {"window": (1,)})
 
 
@@ -144,7 +144,7 @@ def test_settings_that_hold_for_all_are_not_searched(planted: Corpus, tmp_path: 
         (MODEL, {"windw": ("1",)}, "did you mean 'window'"),
         (MODEL, {"window": ("one",)}, "window = 'one'"),
         (MODEL, {"window": ("0",)}, "window = '0'"),
-        ("popularity", {}, "popularity names no settings to search"),
+        ("popularity", {}, "popularity has no search space"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_in_a_line(

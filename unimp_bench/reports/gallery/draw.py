@@ -125,7 +125,7 @@ def _fit_request(request: DrawRequest) -> RunRequest:
     """The run whose fitted model is drawn with."""
     missing = [name for name in (SEARCH, PAINTING) if name not in request.fit_on]
     if missing:
-        raise UsageError(f"the model searches and draws: add --fit-on {missing[0]}")
+        raise UsageError(f"the model must be fitted on both tasks: add --fit-on {missing[0]}")
     return RunRequest(
         task=PAINTING,
         model=request.model,

@@ -114,7 +114,10 @@ class Hanging:
         if path is None:
             return [bought]
         again = self.tokenizer.decode(self.tokenizer.encode([path]))[0]
-        return [bought, Figure("the same through the tokenizer (ceiling)", "", self._png(again, f"{name}-ceiling.png"))]
+        return [
+            bought,
+            Figure("reconstruction by the tokenizer (upper bound)", "", self._png(again, f"{name}-ceiling.png")),
+        ]
 
     def _item(self, item: int, file: str) -> str | None:
         path = self.corpus.items.picture(item)
@@ -300,13 +303,11 @@ def check_free(folder: Path) -> None:
     if not folder.is_symlink() and not folder.exists():
         return
     if folder.is_symlink() or not folder.is_dir():
-        raise DataError(f"{folder} is no folder; name another one by --out")
+        raise DataError(f"{folder} is not a folder; use another path for --out")
     there = {path.name for path in folder.iterdir()}
     strange = sorted(there - _ours(folder))
     if strange:
-        raise DataError(
-            f"{folder} holds {strange[0]!r}, which is not of a gallery of ours; name another folder by --out"
-        )
+        raise DataError(f"{folder} holds {strange[0]!r}, which is not part of a gallery; use another folder for --out")
 
 
 @contextmanager

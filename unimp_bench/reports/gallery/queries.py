@@ -56,7 +56,7 @@ class Artist:
         must_be(self.model, Ranker, self.label, SEARCH)
         must_be(self.model, Painter, self.label, self.painting.name)
         if self.sampling is not None and not isinstance(self.model, SamplingPainter):
-            raise UsageError(f"{self.label} always draws the same picture; leave out --temperature")
+            raise UsageError(f"{self.label} is deterministic; omit --temperature")
 
     def draw(self, wishes: Examples, catalogue: IntArray, pictures: PictureCodes) -> Drawings:
         """Retrieve items with the words of ``wishes``, then generate a picture from them.
@@ -171,4 +171,4 @@ def unknown_query(searches: Examples, query: str) -> str | None:
         return None
     near = nearest(query, searches.query_texts)
     hint = "" if near is None else f"; did you mean {near!r}?"
-    return f"no test user means {query!r}, so there is no truth to show{hint}"
+    return f"no test example has the query {query!r}, so there is no target picture{hint}"

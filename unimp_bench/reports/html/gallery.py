@@ -19,7 +19,7 @@ _LABELS = {
     "retrieved": "Retrieved {number}",
     "generated": "Generated",
     "bought": "Really bought",
-    "ceiling": "The same through the tokenizer (ceiling)",
+    "ceiling": "Reconstruction by the tokenizer (upper bound)",
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
 

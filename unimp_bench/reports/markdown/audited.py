@@ -30,13 +30,13 @@ def audit_file(audit: CorpusAudit) -> str:
 def audit_link(fingerprint: str, audits: Sequence[CorpusAudit]) -> list[str]:
     """A line that leads to the audit of a corpus, where one is published."""
     found = next((audit for audit in audits if audit.fingerprint == fingerprint), None)
-    return ["", f"How far shortcuts solve it: [audit of {found.name}]({audit_file(found)})."] if found else []
+    return ["", f"Shortcut audit: [{found.name}]({audit_file(found)})."] if found else []
 
 
 def order_banner(section: Section | TopicSection, audits: Sequence[CorpusAudit]) -> list[str]:
     """That the order of a section's corpus is that of a file, where an audit found so; of rankings alone."""
     words = order_words(section, audits)
-    return ["", f"> **The order is that of a file.** {words}"] if words else []
+    return ["", f"> **File-order artefact.** {words}"] if words else []
 
 
 def audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
@@ -44,7 +44,7 @@ def audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
     if not audits:
         return []
     cuts = [cut for cut in CUTS if cut.name in INDEXED]
-    text = f"How far shortcuts solve a corpus: shares of the test examples of {TASK}, split loo. Audits tell more."
+    text = f"Shortcut audits of corpora: shares of the test examples of {TASK}, split loo."
     return [
         "",
         text,

@@ -31,8 +31,11 @@ def index_page(
         audits: of corpora.
         published: the rows are published results; else they are a workspace's own runs.
     """
-    origin = "Every table is generated from the files in `results/`; a test fails when one differs."
-    own = "Every table is of the runs beside this folder, published or not."
+    origin = (
+        "Every table is generated from the files in `results/`; a test compares them. "
+        "[How to read a table](../docs/getting_started.md#reading-a-table)."
+    )
+    own = "Tables of the runs in this workspace, published or not."
     lines = [
         GENERATED,
         "# Leaderboards",
@@ -49,13 +52,13 @@ def index_page(
             link = f"[{card.name}]({card.name}.md#{anchor(section.title)})"
             count = sum(row.place is not None for row in section.rows)
             protocol = section.protocol if section.kind.has_protocols else ""
-            order = "order of a file" if order_words(section, audits) else ""
+            order = "file-order artefact" if order_words(section, audits) else ""
             corpus = ", ".join(part for part in (section.corpus.name, section.options, order) if part)
             main = section.kind.main
             cells = (link, corpus, section.split, protocol, best.label, main, f"{best.metrics[main].value:.4f}")
             lines.append(table_row((*cells, str(count))))
-    lines += ["", "A topic compares the rows of one suite, `unimp-bench suite <topic>`, with its first one.", ""]
-    lines += table_head(("Topic", "Where it comes from", "Corpus", "Task", "UniMP", "Rows with results"))
+    lines += ["", "A topic compares the rows of a suite, `unimp-bench suite <topic>`, with its first row.", ""]
+    lines += table_head(("Topic", "Table", "Corpus", "Task", "UniMP", "Rows with results"))
     for suite, sections in topics:
         for part in sections:
             filled = f"{sum(bool(row.results) for row in part.rows)} of {len(part.rows)}"
@@ -64,6 +67,6 @@ def index_page(
         if not sections:
             lines.append(table_row((f"[{suite.name}]({suite.name}.md)", suite.table, "", "", "", "none yet")))
     if others:
-        lines += ["", "How far numbers can be trusted:", "", *(f"* [{about}]({file})" for file, about in others)]
+        lines += ["", "Audits of printed tables:", "", *(f"* [{about}]({file})" for file, about in others)]
     lines += audit_index(audits)
     return "\n".join(lines) + "\n"

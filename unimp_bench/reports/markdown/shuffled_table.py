@@ -15,9 +15,9 @@ def shuffled_table(rows: Sequence[Shuffled], metric: str) -> list[str]:
         return []
     return [
         "",
-        f"When ties in time are shuffled (view `{TIES}`: interactions of a user at one time in an order by chance, so "
-        "that another of them may be the target; the model fitted and scored again on that; means over the seeds that "
-        "ran both ways). A shift says how much of a score hangs on the order that a file happens to have:",
+        f"Shuffled time ties (view `{TIES}`: simultaneous interactions of a user in random order, so that another of "
+        "them may be the target; models fitted and scored again; means over the seeds available for both). The shift "
+        "is the effect of the file order:",
         "",
         *table_head(("Model", "Seeds", metric, "Shuffled", "Shift")),
         *(

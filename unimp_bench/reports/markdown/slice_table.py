@@ -30,8 +30,8 @@ def slice_details(section: Section | TopicSection, audits: Sequence[CorpusAudit]
         "",
         "<details><summary>Where the rows differ</summary>",
         "",
-        f"{slices.metric} of each row, apart for the test examples on either side of a cut (their number in the head; "
-        f"no mean over fewer than {FEWEST}). What the cuts ask:",
+        f"{slices.metric} of each row on both sides of each cut of the test examples (number of examples in the "
+        f"heading; no mean over fewer than {FEWEST}). Definitions of the cuts:",
         "",
         *(f"* *{each.cut.yes}*, else *{each.cut.no}*: {each.cut.about}" for each in shown),
         "",

@@ -59,24 +59,24 @@ def task_page(
         GENERATED,
         f"# {card.name.capitalize().replace('_', ' ')} ({card.table} of the UniMP paper)",
         "",
-        f"What is asked: {card.about}.",
+        f"Prediction: {card.about}.",
         "",
-        f"Rows are ordered by {kind.main}{'' if ordered.higher_is_better else ', the lowest first'}. Brackets hold 95% "
-        f"bootstrap intervals over examples. `p` is the paired test of {kind.compared} against the best row "
-        "(Holm-corrected within the table); bold where below 0.05. *ceiling* rows know the truth of a generated corpus "
-        f"and take no place. {LEGEND} {OLDER} marks a row of an earlier version of the model, its features, the task "
-        "or the selection rule; versions never share a row. Costs are those of the machine that the result file names, "
-        "beside whatever else it ran. "
-        f"Variants of UniMP that are there to be compared with it stand on pages of their own: {elsewhere}.",
+        f"Rows are ordered by {kind.main}{'' if ordered.higher_is_better else ', lowest first'}. Brackets: 95% "
+        f"bootstrap intervals over examples. `p`: paired test of {kind.compared} against the best row "
+        "(Holm-corrected within the table); bold below 0.05. *upper bound*: uses the ground truth of a generated "
+        f"corpus, not ranked. {LEGEND} {OLDER}: result of an earlier version of the model, its features, the task "
+        "or the selection rule; versions are never averaged. Costs were measured on the machine named in the result "
+        "file, possibly under other load. "
+        f"Variants of UniMP are compared on separate pages: {elsewhere}.",
     ]
     if gallery:
-        lines += ["", f"Two users, one query, and what a model drew for each: [gallery]({gallery})."]
+        lines += ["", f"Pictures generated for two users with the same query: [gallery]({gallery})."]
     if not found:
         lines += ["", "No result has been published yet."]
     for section, files in zip(found, plots, strict=True):
         lines += ["", *_section(section, reported, audits, files)]
     printed = [table for table in reported if not table.topic or any(row.models for row in table.rows)]
-    lines += ["", "## What papers report", ""] if printed else []
+    lines += ["", "## Reported results", ""] if printed else []
     for table in printed:
         lines += [*reported_table(table), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -111,7 +111,7 @@ def _cells(row: Row, section: Section, reported: Sequence[Reported]) -> list[str
     tables = [table for table in reported if table.split == section.split]
     printed = printed_rows(tables, wanted, kind, section.corpus.name, section.protocol)
     return [
-        "*ceiling*" if row.place is None else str(row.place),
+        "*upper bound*" if row.place is None else str(row.place),
         marked(row.label + (f", {len(row.results)} seeds" if len(row.results) > 1 else ""), row),
         *main_cells(row, section.names, kind),
         *([nearest_cell(printed, kind.reported)] if kind.reported else []),

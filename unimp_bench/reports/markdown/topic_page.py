@@ -51,25 +51,24 @@ def topic_page(
         GENERATED,
         f"# {suite.title} ({suite.table})",
         "",
-        f"What is compared: {suite.about}.",
+        f"Comparison: {suite.about}.",
         "",
-        "Rows stand in the order of the paper. Brackets hold 95% bootstrap intervals over examples, of the mean over "
-        f"seeds. *Difference* is to the first row, {base}, on the same examples, and `p` its paired test "
-        f"(Holm-corrected within the table); bold where below 0.05. {LEGEND} {OLDER} marks a row of an earlier version "
-        "of the model, its features, the task or the selection rule. A heading names preset and settings of all rows "
-        "of UniMP, the column *Change* what a row has beside them. Empty rows have their reason below the table. Costs "
-        "are those of the machine that the result file names, beside whatever else it ran, and hold those of all "
-        "earlier fits.",
+        "Rows are in the order of the paper. Brackets: 95% bootstrap intervals over examples, of the mean over "
+        f"seeds. *Difference*: to the first row, {base}, on the same examples; `p`: its paired test "
+        f"(Holm-corrected within the table); bold below 0.05. {LEGEND} {OLDER}: result of an earlier version "
+        "of the model, its features, the task or the selection rule. Section titles give preset and settings of all "
+        "rows of UniMP, the column *Change* the differences of a row. Reasons of empty rows are below the table. Costs "
+        "include all earlier fits, measured on the machine named in the result file, possibly under other load.",
     ]
     if not found:
         lines += ["", f"No result has been published yet: `unimp-bench suite {suite.name}`."]
     unseen = [name for name in suite.corpora if name not in {section.corpus.name for section in found}]
     if unseen:
-        lines += ["", f"Without a result, so all their rows are empty: {', '.join(unseen)} (docs/data.md says whence)."]
+        lines += ["", f"Without results: {', '.join(unseen)} (sources: docs/data.md)."]
     for section, files in zip(found, plots, strict=True):
         printed = [table for table in reported if table.task == section.task]
         lines += ["", *_section(section, printed, audits, files)]
-    lines += ["", "## What the paper reports", ""] if reported else []
+    lines += ["", "## Reported results", ""] if reported else []
     for table in reported:
         lines += [*reported_table(table), ""]
     return "\n".join(lines).rstrip() + "\n"

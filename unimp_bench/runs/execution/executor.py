@@ -237,7 +237,7 @@ def execute(cells: Sequence[Cell], workspace: Workspace, executor: Executor) -> 
                     continue
                 holder = _held(place.cell, workspace)
                 if holder is not None:
-                    yield from place.tell(f"another process works on {holder}")
+                    yield from place.tell(f"{holder} is locked by another process")
                     continue
                 waiting.remove(place)
                 if is_done(place.cell, workspace):  # the process that it waited for has done it

@@ -28,7 +28,7 @@ def own_rows() -> Iterator[tuple[str, tuple[Cell, ...]]]:
     for path in sorted(LEADERBOARDS.glob("*.md")):
         if path.name == PAGE or path.name.startswith("audit_"):  # these hold no rows of models
             continue
-        own = re.split(r"^## What (?:papers report|the paper reports)$", path.read_text("utf-8"), flags=re.MULTILINE)[0]
+        own = re.split(r"^## Reported results$", path.read_text("utf-8"), flags=re.MULTILINE)[0]
         head: list[str] = []
         for line in own.splitlines():
             parts = line[2:-2].split(" | ") if line.startswith("|") else []

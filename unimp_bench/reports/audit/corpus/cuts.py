@@ -36,28 +36,28 @@ CUTS = (
         "transition",
         "one transition away",
         "further away",
-        "in training somebody else went from the last item of the history to the target directly",
+        "another user's training sequence has the target directly after the last item of the history",
     ),
     Cut(
         "future",
         "transition from the future",
         "not from the future",
-        "such transitions there are, and all of them were made later than the target's own time",
+        "such transitions exist, all of them later than the target",
     ),
     Cut(
         "tied",
         "tied in time",
         "not tied",
-        "the target has the time of the last interaction of the history, so their order says nothing",
+        "the target has the timestamp of the last interaction of the history, so their order is arbitrary",
     ),
     Cut(
         "file_order",
         "with the file's order",
         "against the file's order",
-        "the id of the target comes after that of the last item of the history, as in a file that is sorted by id "
-        "(before it, where the order of the corpus is that of a file sorted downwards)",
+        "the id of the target is larger than that of the last item of the history, as in a file sorted by id "
+        "(smaller, for a file in descending order)",
     ),
-    Cut("repeat", "had before", "new to the user", "the target itself stands in the history"),
+    Cut("repeat", "had before", "new to the user", "the target itself is in the history"),
     Cut(
         "copy",
         "had a copy before",

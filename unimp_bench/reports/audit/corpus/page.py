@@ -20,14 +20,14 @@ _TEMPLATE = """\
 # Audit of corpus {{ audit.name | code }}
 
 {% if audit.synthetic %}
-*A generated corpus, for trying and regression: its numbers say nothing about Amazon.*
+*Generated corpus, for tests and demonstrations: its numbers say nothing about real data.*
 
 {% endif %}
-How far the test targets of corpus `{{ audit.fingerprint[:12] }}` can be found by shortcuts. No shortcut is the fault of
-a model that takes it; but where there are many, a score says less of personal taste. *Training* is the training part of
-the split (of `new-user` that of `loo`), a *target* the item of a test example of recommendation.
+Shortcuts to the test targets of corpus `{{ audit.fingerprint[:12] }}`, and leakage. The more shortcuts, the less a
+score reflects personal preference. *Training* is the training part of the split (for `new-user` that of `loo`), a
+*target* the item of a test example of recommendation.
 
-| Split | Test examples | Items that may be an answer | Training interactions |
+| Split | Test examples | Candidate items | Training interactions |
 | --- | --- | --- | --- |
 {% for each in audit.splits %}
 | {{ each.split }} | {{ each.examples | count }} | {{ each.catalogue | count }} | {{ each.training | count }} |
@@ -35,11 +35,10 @@ the split (of `new-user` that of `loo`), a *target* the item of a test example o
 
 ## One transition away
 
-An edge leads from one item to another where somebody in training went from the first to the second directly. A table of
-edges, which knows no text, no picture and no user, finds the targets that lie along an edge from the last item of the
-history. In parentheses is what chance gives: the share expected if the targets were drawn uniformly from the items that
-may be an answer, then if they were drawn as training interactions are, popular items more often. The further a share is
-above the second of them, the more is told by the order of items alone.
+An edge connects two items that are consecutive in a training sequence. A table of edges, without text, pictures or
+users, finds the targets along an edge from the last item of the history. In parentheses are shares expected by chance:
+for targets drawn uniformly from the candidate items, then for targets drawn in proportion to training interactions. The
+excess over the second measures the information in the order of items alone.
 
 | Split | Along an edge | In either direction | Along one or two edges | Edges from the last item |
 | --- | --- | --- | --- | --- |
@@ -49,74 +48,71 @@ above the second of them, the more is told by the order of items alone.
 {{ "" }} | {{ "%.1f" | format(found.out_degree) }} |
 {% endfor %}
 
-*Edges from the last item*: to how many different items edges lead from it, the mean over test examples.
+*Edges from the last item*: number of distinct successors, mean over test examples.
 
-## Equal times
-
+## Time ties
 {% if audit.ties is none %}
-This corpus has no clock times: of each user it knows the order of the interactions only, and not which of them were at
-one time. What that order owes to a file is checked below all the same.
+This corpus has no timestamps, only the order of each user's interactions, so ties are unknown. File-order artefacts are
+checked below.
 {% else %}
-Interactions of one user at one time have no order but that of the raw file, and a model that learns which of them comes
-last learns the file. A target is tied where it has the time of the last interaction of its history.
+Simultaneous interactions of a user are in the order of the raw file, which a model can learn. A target is tied if it
+has the timestamp of the last interaction of its history.
 
 * {{ audit.ties.neighbours | percent }} of the pairs of neighbouring interactions of a user have equal times.
 * {{ audit.ties.users | percent }} of the users have such a pair.
-* {{ audit.ties.whole_days | percent }} of the times are midnights (UTC); where all are, the source tells days only.
+* {{ audit.ties.whole_days | percent }} of the timestamps are midnights (UTC); if all are, the source has days only.
 {% for each in audit.splits %}
 * Split {{ each.split }}: {{ each.tied | percent }} of the targets are tied.
 {% endfor %}
 {% endif %}
 
-## Order of item ids
-
+## File-order artefacts
 {% if audit.order is none %}
-This audit is of an earlier version, or no user has two different items: nothing is known.
+Unknown: this audit is from an earlier version, or no user has two different items.
 {% else %}
 {% set order = audit.order %}
 {% if order.is_of_a_file %}
-**The order is that of a file.** {{ banner }}
+**File-order artefact.** {{ banner }}
 
 {% endif %}
-Files often keep what a user did at one time sorted by item id. These checks need no clock: over all neighbouring
-interactions of a user, of two different items, how often the second id is above the first, ids compared as
-{{ order.ids }}; and whether two items that are neighbours {{ m.FREQUENT }} times or more only ever go one way.
+Files often sort simultaneous interactions of a user by item id. These checks need no timestamps: over all pairs of
+neighbouring interactions of a user with two different items, the share whose second id is larger (ids compared as
+{{ order.ids }}), and the share of item pairs with {{ m.FREQUENT }} occurrences or more in only one direction.
 
-| What | Pairs | Share | Expected |
+| Pairs | Number | Share | Expected |
 | --- | --- | --- | --- |
-| Neighbours that ascend | {{ order.pairs | count }} | {{ order.ascending | percent -}}
+| Ascending neighbours | {{ order.pairs | count }} | {{ order.ascending | percent -}}
 {{ "" }} | {{ order.expected | percent }} |
-| Each user's last two (test target) that ascend | | {{ order.last | percent }} | {{ order.expected | percent }} |
+| Ascending last pairs per user (test target) | | {{ order.last | percent }} | {{ order.expected | percent }} |
 {% if order.tied is not none %}
-| Neighbours at one time that ascend | | {{ order.tied | percent }} | 50.0% |
+| Ascending tied neighbours | | {{ order.tied | percent }} | 50.0% |
 {% endif %}
 {% if order.untied is not none %}
-| Neighbours at two times that ascend | | {{ order.untied | percent }} | |
+| Ascending untied neighbours | | {{ order.untied | percent }} | |
 {% endif %}
-| Frequent pairs that only go one way | {{ order.frequent | count }} | {{ order.one_way | percent -}}
+| Frequent pairs in one direction only | {{ order.frequent | count }} | {{ order.one_way | percent -}}
 {{ "" }} | {{ order.by_chance | percent }} |
-| One-way pairs that ascend | | {{ order.one_way_ascending | percent }} | 50.0% |
+| Ascending one-way pairs | | {{ order.one_way_ascending | percent }} | 50.0% |
 
 {% if audit.ties is none %}
-Half of the neighbours are expected to ascend, as if ids said nothing of the order. Products that are bought later have
-somewhat larger ids, so a few per cent more are natural.
+The expected share is a half, for ids independent of the order. Newer products have larger ids, so an excess of
+a few percent is natural.
 {% else %}
-As many of the neighbours are expected to ascend as do when ties are put in an order by chance. (Those at two times are
-the last of one and the first of the other: where both times are sorted by id, they lean the other way.)
+The expected share is that after shuffling ties. (Untied neighbours are the last item of one time and the first of the
+next: if both times are sorted by id, they tend to descend.)
 {% endif %}
-A frequent pair that is there n times goes one way by chance with probability 2 (1/2)^n, as n tosses of a coin are all
-alike; expected is the mean over the frequent pairs. Parts of a series go one way without any file, but not upwards by
-id more than downwards.
+A frequent pair with n occurrences has one direction by chance with probability 2 (1/2)^n; the expected share is the
+mean over the frequent pairs. Parts of a series have one direction without an artefact, but ascend no more often than
+they descend.
 {% endif %}
 
-## What training knows of the future
-
+## Leakage from the future
 {% if audit.ties is none %}
-This corpus has no clock times, so nothing says what one user did before or after another.
+This corpus has no timestamps, so interactions of different users cannot be ordered.
 {% else %}
-A split by user keeps the last interactions of each back, whenever they were made: training then holds what others did
-after a target, which no model in use could know. High shares flatter models that learn what is popular at a time, or
-which item followed which.
+A split per user holds out the last interactions of each, whatever their time: training then contains interactions of
+others after a target, unavailable in production. High shares favour models of temporal popularity and of item
+transitions.
 
 | Split | Later than the target | Early targets | Transitions from the future | Items from the future | Unseen items |
 | --- | --- | --- | --- | --- | --- |
@@ -126,29 +122,29 @@ which item followed which.
 {{ "" }} | {{ found.transitions | percent }} | {{ found.items | percent }} | {{ found.unseen | percent }} |
 {% endfor %}
 
-* *Later than the target*: share of other users' training interactions that are later than a target, the mean over the
-  targets and in brackets the quartiles.
-* *Early targets*: share of the targets that are earlier than the median training interaction.
-* *Transitions from the future*: of the targets along an edge, the share where every such transition was made later than
-  the target.
-* *Items from the future*: share of the targets whose item is in training, but each time later than the target.
-* *Unseen items*: share of the targets whose item is not in training at all.
+* *Later than the target*: share of other users' training interactions later than a target, mean over the targets, with
+  quartiles in brackets.
+* *Early targets*: share of targets earlier than the median training interaction.
+* *Transitions from the future*: share of targets along an edge whose transitions in training are all later than the
+  target.
+* *Items from the future*: share of targets whose training interactions are all later than the target.
+* *Unseen items*: share of targets without training interaction.
 {% endif %}
 
 ## Duplicates
 
 {% if audit.titles is none and audit.pictures is none %}
-The items of this corpus have neither titles nor pictures, so it cannot be said which of them are nearly the same.
+The items of this corpus have neither titles nor pictures, so near-duplicates are unknown.
 {% else %}
-Where a near-duplicate of the target stands in the history, a model that compares items finds it without knowing more of
-the user; and where the catalogue holds a product twice, a model that names the other one is counted wrong.
+A near-duplicate of the target in the history lets a model find it by item similarity alone; and with a duplicate in
+the catalogue, a model that predicts the other copy is counted as wrong.
 
 **Titles.** {% if audit.titles is none %}
 The items of this corpus have none.
 {% else %}
-Equal are those that differ in case, punctuation and spaces alone. Near-duplicates have a cosine of {{ m.LIKE_TITLES }}
-or more over the TF-IDF weights of the character trigrams of their words, so a number, a size or a colour in a long
-title does not tell items apart, and parts of a series count.
+Equal titles differ at most in case, punctuation and spaces. Near-duplicates have a cosine of {{ m.LIKE_TITLES }}
+or more over TF-IDF weights of the character trigrams of their words, so a number, a size or a colour in a long
+title does not distinguish items, and parts of a series count.
 
 {{ duplicates(audit.titles) -}}
 {% endif %}
@@ -156,15 +152,15 @@ title does not tell items apart, and parts of a series count.
 **Pictures.** {% if audit.pictures is none %}
 The items of this corpus have none.
 {% else %}
-Equal are those that are so in every pixel. Near-duplicates differ in at most {{ m.LIKE_BITS }} of the 64 bits of their
+Equal pictures agree in every pixel. Near-duplicates differ in at most {{ m.LIKE_BITS }} of the 64 bits of their
 difference hash, and their colours by at most {{ "%g" | format(m.LIKE_COLOURS) }} of 255 in the mean over 8 x 8 points.
-Left out, as they show no item, are blank pictures (fewer than {{ m.BLANK_RANGE }} of 255 grey values from the darkest
-to the brightest of 9 x 8 points) and those that more than {{ m.MOST_SHARING }} items share.
+Blank pictures (a range below {{ m.BLANK_RANGE }} of 255 grey values over 9 x 8 points) and pictures shared by more
+than {{ m.MOST_SHARING }} items are ignored, as they show no item.
 
 {{ duplicates(audit.pictures) -}}
 {% endif %}
 
-Share of the targets of which another item of the history is a near-duplicate:
+Share of targets with a near-duplicate in the history:
 
 | Split | By title | By picture | By either |
 | --- | --- | --- | --- |
@@ -176,7 +172,7 @@ Share of the targets of which another item of the history is a near-duplicate:
 
 ## Popularity and histories
 
-A model that names what is popular, whoever asks, finds the targets among the most popular items.
+A model that recommends popular items to every user finds the targets among the most popular items.
 
 | Split | Gini | {% for top in m.TOPS %}Top {{ "{:.0%}".format(top) }} | {% endfor %}History | Density | Repeats |
 | --- | --- | {% for top in m.TOPS %}--- | {% endfor %}--- | --- | --- |
@@ -187,18 +183,17 @@ A model that names what is popular, whoever asks, finds the targets among the mo
 {{ found.history | numbers }} | {{ found.density | percent }} | {{ found.repeats | percent }} |
 {% endfor %}
 
-* *Gini*: coefficient of the training interactions over the items that may be an answer; 0 where all have equally many,
-  near 1 where one has all.
-* *Top*: of the items that may be an answer, those with the most training interactions: the share of the training
-  interactions that they hold, then the share of the targets that are among them.
-* *History*: interactions before a target, the mean over the test examples and in brackets the quartiles.
-* *Density*: training interactions by the number of pairs of a user in training and an item that may be an answer.
-* *Repeats*: share of the targets that stand in their own history.
+* *Gini*: coefficient of the training interactions over the candidate items; 0 if uniform, near 1 if one item has all.
+* *Top*: the candidate items with the most training interactions: their share of the training interactions, then of the
+  targets.
+* *History*: number of interactions before a target, mean over the test examples, with quartiles in brackets.
+* *Density*: training interactions divided by the number of pairs of training user and candidate item.
+* *Repeats*: share of targets in their own history.
 
 ## Cuts of the test examples
 
-By these cuts the leaderboards tell what a row scores where a shortcut leads to the target and where none does. The
-table gives the share of the test examples on the first side of each cut, for all tasks that have the same examples.
+The leaderboards report scores on both sides of each cut, with and without a shortcut. The table gives the share of test
+examples on the first side, for all tasks with the same examples.
 
 | Tasks | Split | Test examples | {{ cuts | map(attribute="yes") | join(" | ") }} |
 | --- | --- | ---{% for cut in cuts %} | ---{% endfor %} |
@@ -214,7 +209,7 @@ table gives the share of the test examples on the first side of each cut, for al
 
 _DUPLICATES = """\
 {% macro duplicates(found) %}
-* {{ found.items | count }} items are compared{{ ", %d are left out" | format(found.left_out) if found.left_out }}.
+* {{ found.items | count }} items compared{{ ", %d ignored" | format(found.left_out) if found.left_out }}.
 * {{ found.exact | percent }} have an equal one, {{ found.near | percent }} a near-duplicate or an equal one.
 * Groups of them, near-duplicates of near-duplicates in one: {{ found.groups | count -}}
 {{ "; the largest:" if found.largest }}
@@ -247,7 +242,7 @@ def audit_page(audit: CorpusAudit) -> str:
 
 
 def file_order_words(order: FileOrder | None) -> str:
-    """That the order of a corpus is that of a file, and what follows; empty where it is not, or nobody looked."""
+    """The warning of a file-order artefact and its consequences; empty without one, or in earlier audits."""
     if order is None or not order.is_of_a_file:
         return ""
     share, expected = order.ascending, order.expected
@@ -255,9 +250,9 @@ def file_order_words(order: FileOrder | None) -> str:
         share, expected = 1 - share, 1 - expected
     return (
         f"{percent(share)} of the neighbouring interactions of a user {'de' if order.descends else 'a'}scend by item "
-        f"id, where {percent(expected)} would without an artefact: what has no order of its own is sorted by id. "
-        "A model that learns order predicts the file, and ranks too high here. Compare rows on both sides of the cut "
-        "*with / against the file's order*, or with ties shuffled (view `ST`) where times are known."
+        f"id, {percent(expected)} expected without an artefact: simultaneous interactions are sorted by id. "
+        "Models that learn the order rank too high here. Compare rows on both sides of the cut "
+        "*with / against the file's order*, or with shuffled ties (view `ST`) if timestamps are known."
     )
 
 

@@ -15,16 +15,14 @@ from unimp_bench.reports.reported import REPORTED
 PAGE = "table_audit.md"
 
 INTRODUCTION = (
-    "Of each row that a paper prints: can its HR, NDCG and MRR, as they are rounded, come from one ranking per "
-    "example? With one relevant item all of them are sums over one histogram of target ranks, so a linear program "
-    "decides, and [docs/table_audit.md](../docs/table_audit.md) says how. Sampled candidates, ties and seen items that "
-    "are left out change ranks, but ranks they remain, and a mean over seeds has a histogram too. That a row is not "
-    "consistent means that its cells do not belong together under the usual definitions; it does not say why. What "
-    "the cells may mean instead is tried below.",
-    "The cells are those of `reported/`, with the digits of the longest cell of their measure in the table. A row "
-    "misses by what the half unit of rounding must be widened by, in all cells, until a histogram fits; a miss of more "
-    "than one unit stays even if every last digit may be off by one. `unimp-bench audit table` does the same with a "
-    "table of yours.",
+    "For each printed row: can its rounded HR, NDCG and MRR come from one ranking per example? With one relevant item "
+    "all of them are sums over one histogram of target ranks, so a linear program decides "
+    "([method](../docs/table_audit.md)). Sampled candidates, ties and masked items change the ranks, not the "
+    "equations, and a mean over seeds has a histogram too. An inconsistent row has cells that do not belong together "
+    "under the usual definitions; the test gives no reason. Alternative definitions are tried below.",
+    "The cells are those of `reported/`, with the digits of the longest cell of their measure in the table. A miss is "
+    "the smallest widening of the half unit of rounding, in all cells, that admits a histogram; a miss above one unit "
+    "remains even if every last digit may be off by one. `unimp-bench audit table` applies the test to other tables.",
 )
 
 
@@ -70,11 +68,11 @@ def _readings(audits: Sequence[TableAudit]) -> list[str]:
     definitions = (STANDARD, *ALTERNATIVES)
     letters = [chr(ord("A") + place) for place in range(len(definitions))]
     return [
-        "## What else the cells may mean",
+        "## Alternative definitions",
         "",
-        "How many rows of each table are consistent if all of its cells are read in one other way. The last two ask "
-        "little of a row, since each of several runs has a histogram of its own. Where a reading saves some rows and "
-        "loses others, it explains the table only if its rows were computed in different ways.",
+        "Number of consistent rows per table under other definitions of its cells. The last two are weak "
+        "tests, since each of several runs has a separate histogram. A definition under which some rows become "
+        "consistent and others inconsistent explains the table only if its rows were computed in different ways.",
         "",
         *(f"* **{letter}**: {definition.name}" for letter, definition in zip(letters, definitions, strict=True)),
         "",
