@@ -123,7 +123,7 @@ def _metrics(card: TaskCard) -> list[str]:
         )
         for column in kind.columns
     ]
-    return table(("metric", "better", "stands in", ""), rows)
+    return table(("metric", "better", "shown in", ""), rows)
 
 
 def model_page(card: ModelCard, published: Sequence[Place], root: Path) -> str:
@@ -173,7 +173,7 @@ def _presets(model: Model[Any]) -> list[str]:
         for name, preset in model.presets.items()
     ]
     heads = ("preset", "differs from the defaults in")
-    return ["## Presets", "", "The first one runs where none is named.", "", *table(heads, rows), ""]
+    return ["## Presets", "", "The first one is the default.", "", *table(heads, rows), ""]
 
 
 def _space(model: Model[Any]) -> list[str]:
@@ -228,7 +228,7 @@ def metric_page(card: MetricCard, root: Path) -> str:
                     "better": "higher" if column.higher_is_better else "lower",
                     "cutoffs": ", ".join(map(str, CUTOFFS)) if card.cutoffs else "",
                     "value of a table": "of all examples together" if card.pooled else "mean over examples",
-                    "asked of": ", ".join(f"tasks of kind {kind.name}" for kind, _ in reported),
+                    "used for": ", ".join(f"tasks of kind {kind.name}" for kind, _ in reported),
                 }
             ),
             "",
