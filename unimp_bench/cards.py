@@ -47,7 +47,7 @@ def _outside_cards(group: str, ours: Collection[Any], known: Mapping[str, Collec
             card = point.load()
             _check(card, type(next(iter(ours))), known)
             if card.name in taken:
-                raise ValueError(f"the name {card.name!r} is taken")
+                raise ValueError(f"duplicate name {card.name!r}")
         except (Exception, SystemExit) as error:
             name = point.dist.metadata["Name"] if point.dist is not None else None
             _warn(name or point.module, f"{group} {point.value}", error)

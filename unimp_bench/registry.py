@@ -53,9 +53,9 @@ def model_card(name: str) -> ModelCard:
     family, _, variant = name.partition(":")
     card: ModelCard = find(model_cards(), family, "model")
     if variant and card.variant is None:
-        raise UsageError(f"model {family!r} has no variants: write it without ':{variant}'")
+        raise UsageError(f"model {family!r} has no variants: omit ':{variant}'")
     if card.variant is not None and not variant:
-        raise UsageError(f"{family!r} is a family: name one of its models, as in '{family}:SASRec'")
+        raise UsageError(f"{family!r} is a family: give one of its models, such as '{family}:SASRec'")
     return dataclasses.replace(card, name=name) if variant else card
 
 
@@ -108,7 +108,7 @@ def configure(base: Any, settings: Mapping[str, Any], owner: str) -> Any:
     for name in fields:
         value = getattr(configured, name)
         if isinstance(value, float) and not math.isfinite(value):  # no range excludes nan
-            raise UsageError(f"{owner}: {name} = {value}: a setting is a finite number")
+            raise UsageError(f"{owner}: {name} = {value}: must be a finite number")
     return configured
 
 

@@ -203,7 +203,7 @@ def test_a_domain_that_the_folder_lacks(tmp_path: Path) -> None:
     write_style("amazon-2014", tmp_path / "raw", "Beauty")
     (tmp_path / "raw" / "reviews_Baby_5.json.gz").touch()  # its metadata are not there yet
     build_corpus("amazon-2014", tmp_path / "corpus", tmp_path / "raw", domains=("Beauty",))
-    with pytest.raises(UsageError, match=r"no domain of .* is called 'Toys'"):
+    with pytest.raises(UsageError, match=r"unknown domain of .* 'Toys'"):
         build_corpus("amazon-2014", tmp_path / "corpus", tmp_path / "raw", domains=("Toys",))
 
 

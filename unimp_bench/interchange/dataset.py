@@ -236,11 +236,11 @@ def dataset_folder(out: Path, corpus: str, task: str) -> Path:
     """
     for name in (corpus, task):
         if not _NAME.fullmatch(name):
-            raise DataError(f"{name!r} makes no folder name: it may have letters, digits, '.', '_', '+' and '-'")
+            raise DataError(f"{name!r} is not a valid folder name: use letters, digits, '.', '_', '+' and '-'")
     folder = out / corpus / task
     taken = folder.is_symlink() or (folder.exists() and not Export.there(folder))
     if taken:
-        raise DataError(f"{folder} exists and is no dataset of ours; name another folder or remove it yourself")
+        raise DataError(f"{folder} exists and is not an exported dataset; use another folder or remove it")
     return folder
 
 

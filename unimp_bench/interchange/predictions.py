@@ -100,7 +100,7 @@ class PredictionFile:
             except orjson.JSONDecodeError as error:
                 raise DataError(
                     f"{self.name}, {place}: is no JSON ({error.msg}); predictions are a Parquet file or one JSON "
-                    "object a line"
+                    "object per line"
                 ) from None
             if not isinstance(fields, dict):
                 raise DataError(f"{self.name}, {place}: is no JSON object but {quoted(fields)}")
@@ -151,7 +151,7 @@ class PredictionFile:
                 )
             if name not in known and name not in reader.ignored:
                 raise DataError(
-                    f"{self.name}{place}: column {quoted(name)} means nothing; predictions have {', '.join(known)}"
+                    f"{self.name}{place}: unknown column {quoted(name)}; predictions have {', '.join(known)}"
                 )
         if ID not in names:
             raise DataError(f"{self.name}{place}: has no column {ID}; predictions have {', '.join(known)}")
@@ -212,7 +212,7 @@ def read_predictions(file: PredictionFile, examples: Examples, setting: Setting)
     for row in file.rows(type(reader)):
         name = row.fields[ID]
         if not isinstance(name, str):
-            raise DataError(f"{file.name}, {row.place}: its id is {quoted(name)}, no string")
+            raise DataError(f"{file.name}, {row.place}: its id is {quoted(name)}, not a string")
         example = example_of.get(name)
         if example is None:
             unknown.add(name)

@@ -260,7 +260,7 @@ class Kind(ABC):
 def must_be(model: Model[Any], contract: type[Any], label: str, task: str) -> None:
     """Refuse a model that does not predict what a task needs."""
     if not isinstance(model, contract):
-        raise UsageError(f"{label} is no {contract.__name__.lower()}, and {task} needs one")
+        raise UsageError(f"{label} cannot serve {task}, which requires a {contract.__name__}")
 
 
 def evenly(examples: E, most: int) -> E:
@@ -281,21 +281,21 @@ def quoted(value: object) -> str:
 def number(value: object, what: str) -> float:
     """A finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise AnswerError(f"{what} is {quoted(value)}, no finite number")
+        raise AnswerError(f"{what} is {quoted(value)}, not a finite number")
     return float(value)
 
 
 def whole(value: object, what: str) -> int:
     """A whole number; one written as ``3.0`` is whole."""
     if number(value, what) % 1:
-        raise AnswerError(f"{what} is {quoted(value)}, no whole number")
+        raise AnswerError(f"{what} is {quoted(value)}, not an integer")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
 def listed(value: object, what: str) -> list[object]:
     """A list of at most ``MAX_LIST`` values of any type."""
     if not isinstance(value, list):
-        raise AnswerError(f"{what} is {quoted(value)}, no list")
+        raise AnswerError(f"{what} is {quoted(value)}, not a list")
     if len(value) > MAX_LIST:
         raise AnswerError(f"{what} has {len(value):,} values, more than {MAX_LIST:,}")
     return value

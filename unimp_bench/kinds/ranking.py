@@ -115,7 +115,7 @@ class RankingReader(AnswerReader):
         if "rank" in self._given:
             rank = whole(fields["rank"], "its rank")
             if not 1 <= rank <= worst:
-                raise AnswerError(f"has rank {quoted(rank)}, outside 1..{worst}, the places of its ranking")
+                raise AnswerError(f"has rank {quoted(rank)}, outside 1..{worst}, the ranks of its catalogue")
             if not allowed.best <= rank <= allowed.worst and not target_seen:
                 said = f"{allowed.best}" + ("" if allowed.best == allowed.worst else f" to {allowed.worst}")
                 raise AnswerError(f"has rank {rank}, and by its items the target's rank is {said}")
@@ -155,7 +155,7 @@ class RankingReader(AnswerReader):
             raise AnswerError("items holds an item twice")
         if not seen.isdisjoint(columns):
             known = next(name for name, column in zip(names, columns, strict=True) if column in seen)
-            raise AnswerError(f"items holds {quoted(known)}, which its user had before: protocol masked leaves it out")
+            raise AnswerError(f"items holds {quoted(known)}, a seen item, which protocol masked excludes")
         scores = None if "scores" not in self._given else _scores(fields["scores"], len(names))
         self._lengths[example] = len(columns)
         self._top[example, : len(columns)] = self._catalogue[columns[:KEPT]]
@@ -169,7 +169,7 @@ def _scores(value: object, length: int) -> list[float]:
     if len(scores) != length:
         raise AnswerError(f"has {len(scores)} scores for {length} items")
     if any(later > earlier for earlier, later in pairwise(scores)):
-        raise AnswerError("has scores that rise; the best item comes first")
+        raise AnswerError("has increasing scores; the best item comes first")
     return scores
 
 
@@ -263,5 +263,5 @@ class RankingKind(Kind):
         return {**columns, "items": [[items[item] for item in row if item >= 0] for row in prediction.top]}
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
-        seen = "stay in the ranking" if protocol == "paper" else "are left out of the ranking"
-        return f"{examples:,} test examples ranked over {catalogue:,} items; items of the history {seen}"
+        seen = "kept" if protocol == "paper" else "masked"
+        return f"{examples:,} test examples ranked over {catalogue:,} items; seen items {seen}"

@@ -111,7 +111,7 @@ class RatingKind(Kind):
         if not isinstance(given, np.ndarray) or given.shape != (len(examples),) or given.dtype.kind != "f":
             raise ModelError(f"{label} gave no array of {len(examples)} floats for {len(examples)} ratings")
         if np.isinf(given).any():
-            raise ModelError(f"{label} gave infinite ratings; an answer that is no rating is NaN")
+            raise ModelError(f"{label} gave infinite ratings; an unparsable answer is NaN")
         return given.astype(np.float64)
 
     def each(self, model: Model[Any], examples: RatingExamples, catalogue: IntArray) -> list[Any]:

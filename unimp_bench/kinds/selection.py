@@ -63,7 +63,7 @@ class SelectionReader(AnswerReader):
         for name in named(fields.get("chosen"), "chosen"):
             found = next((pair for pair in left if pair[0] == name), None)
             if found is None:
-                raise AnswerError(f"chosen holds {quoted(name)}, which is none of its candidates or is there too often")
+                raise AnswerError(f"chosen holds {quoted(name)}, which is not among its candidates, or too often")
             left.remove(found)
             self._chosen[found[1]] = True
 
@@ -148,4 +148,4 @@ class SelectionKind(Kind):
         }
 
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
-        return f"{examples:,} test examples, each with candidates of its own"
+        return f"{examples:,} test examples, each with its own candidates"

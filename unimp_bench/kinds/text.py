@@ -58,7 +58,7 @@ class TextReader(AnswerReader):
     def take(self, example: int, fields: Fields) -> None:
         text = fields.get("text")
         if not isinstance(text, str):
-            raise AnswerError(f"its text is {quoted(text)}, no string; an answer without words is the empty string")
+            raise AnswerError(f"its text is {quoted(text)}, not a string; use the empty string for no answer")
         if len(text) > MAX_CHARACTERS:
             raise AnswerError(f"its text has {len(text):,} characters, more than {MAX_CHARACTERS:,}")
         self._texts[example] = text

@@ -38,7 +38,7 @@ def _constant(row: Scored) -> list[str]:
 def _constant_words(result: Result, kind: Kind) -> str:
     if result.answers is not None:
         return result.answers.words if result.answers.is_constant else ""
-    return "its stored errors are those of one constant" if kind.is_constant(_stored(result)) else ""
+    return "its stored errors imply a constant prediction" if kind.is_constant(_stored(result)) else ""
 
 
 def _as_another(row: Scored, rows: Sequence[Scored], stored: dict[str, list[dict[str, FloatArray]]]) -> list[str]:
