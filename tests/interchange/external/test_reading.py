@@ -166,7 +166,7 @@ WHOLE_FILES = [
     (b"", "144 missing"),
     (b"\n\n", "144 missing"),
     (b"\x80\x04\x95", "line 1: is no JSON"),
-    (b"id,rating\na,1\n", "line 1: is no JSON .* Parquet file or one JSON object a line"),
+    (b"id,rating\na,1\n", "line 1: is no JSON .* Parquet file or one JSON object per line"),
     (b"[1]\n", r"line 1: is no JSON object but \[1\]"),
     (b'{"id": "a", "rating": NaN}', "line 1: is no JSON"),
     (b'{"id": "a", "rating": 1e999}', "line 1: is no JSON"),
