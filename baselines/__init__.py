@@ -1,8 +1,8 @@
-"""The baselines, one file a system. A new one is one file and one card, here or in its room.
+"""The baselines, one file per system. A new one is one file and one card, here or in its folder.
 
-Rooms: collaborative, sequential and multimodal hold the recommenders that learn, language the models that answer
-several tasks by prompts, learning what all of them share; search, preference, explanation and selection the systems of
-those tasks; recbole is the adapter to RecBole's models, oracle the sample's truth. The rest are floors.
+collaborative, sequential and multimodal hold the recommenders that learn, language the models that solve several tasks
+by prompts, learning the foundation of them all; search, preference, explanation and selection hold the systems of those
+tasks; recbole is the adapter to RecBole's models, oracle the upper bound on the sample. The rest are simple baselines.
 """
 
 from baselines import collaborative, explanation, language, multimodal, preference, search, selection, sequential

@@ -1,4 +1,4 @@
-"""Popularity: the floor under every ranking table, alone and within the category that a query names."""
+"""Popularity, overall and within the queried category: the baseline of every ranking table."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.queries import QueryMatcher
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,7 @@ class Popularity(Ranker[PopularityConfig]):
     Config = PopularityConfig
 
     def fit(self, data: FitData) -> None:
-        history = next(iter(data.examples.values())).train.histories
-        self._counts = np.bincount(history.items, minlength=len(data.items)).astype(np.float64)
+        self._counts = np.bincount(data.histories.items, minlength=len(data.items)).astype(np.float64)
 
     def save(self, folder: Path) -> None:
         np.save(folder / "counts.npy", self._counts, allow_pickle=False)
@@ -37,8 +35,24 @@ class Popularity(Ranker[PopularityConfig]):
         return np.broadcast_to(self._counts[catalogue], (len(examples), len(catalogue)))
 
 
+class QueryMatcher:
+    """Finds the items that a search query names: those whose category path is the query, as whole strings."""
+
+    def __init__(self, items: Items) -> None:
+        paths, codes = np.unique(np.array(items.text("category"), dtype=object), return_inverse=True)
+        self._code_of_path = {str(path): code for code, path in enumerate(paths)}
+        self._codes = codes
+
+    def matches(self, examples: Examples, catalogue: IntArray) -> BoolArray:
+        """(examples, catalogue) bool: the item's category path is the example's query."""
+        assert examples.queries is not None
+        codes = np.array([self._code_of_path.get(text, -1) for text in examples.query_texts])
+        matches: BoolArray = codes[examples.queries][:, None] == self._codes[catalogue][None, :]
+        return matches
+
+
 class QueryPopularity(Popularity):
-    """Popularity among the items of the queried category; all other items stand below them."""
+    """Popularity among the items of the queried category; all other items rank below them."""
 
     def fit(self, data: FitData) -> None:
         super().fit(data)

@@ -21,11 +21,13 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from baselines.queries import QueryMatcher
+from baselines.learning.files import read_csr, write_csr
+from baselines.popularity import QueryMatcher
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.reader import PATH_SEPARATOR
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
+from unimp_bench.settings import Count, Weight
 
 FEATURES = ("category", "brand")
 
@@ -38,18 +40,18 @@ class TransitionGraphConfig:
     """Settings of the graph.
 
     Attributes:
-        window: most steps between two items of one transition.
+        window: maximum steps between two items of one transition.
         reverse: weight of the reverse direction.
-        recent: newest items of the history that vote.
-        decay: factor on a vote with each step back.
+        recent: number of newest items of the history that vote.
+        decay: factor on a vote per step back.
         damping: exponent of the in-degree that scores are divided by.
     """
 
-    window: Annotated[int, Field(ge=1)] = 3
-    reverse: Annotated[float, Field(ge=0)] = 0.5
-    recent: Annotated[int, Field(ge=1)] = 5
+    window: Count = 3
+    reverse: Weight = 0.5
+    recent: Count = 5
     decay: Annotated[float, Field(gt=0, le=1)] = 0.7
-    damping: Annotated[float, Field(ge=0)] = 0.3
+    damping: Weight = 0.3
 
 
 class TransitionGraph(Ranker[TransitionGraphConfig]):
@@ -68,17 +70,14 @@ class TransitionGraph(Ranker[TransitionGraphConfig]):
     }
 
     def fit(self, data: FitData) -> None:
-        histories = next(iter(data.examples.values())).train.histories
-        self._graph = self._damped(_transitions(histories, len(data.items), self.config))
+        self._graph = self._damped(_transitions(data.histories, len(data.items), self.config))
         self._describe(data.items)
 
     def save(self, folder: Path) -> None:
-        for part in ("data", "indices", "indptr"):
-            np.save(folder / f"{part}.npy", getattr(self._graph, part), allow_pickle=False)
+        write_csr(self._graph, folder)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        parts = (np.load(folder / f"{part}.npy", allow_pickle=False) for part in ("data", "indices", "indptr"))
-        self._graph = sparse.csr_array(tuple(parts), shape=(len(items), len(items)))
+        self._graph = read_csr(folder)
         self._describe(items)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
@@ -102,9 +101,9 @@ class TransitionGraph(Ranker[TransitionGraphConfig]):
         """Weights of the newest items, (examples, items)."""
         recent = examples.last_items(self.config.recent)
         weights = self.config.decay ** np.arange(self.config.recent - 1, -1, -1.0)
-        rows, places = np.nonzero(recent >= 0)
+        rows, columns = np.nonzero(recent >= 0)
         shape = (len(examples), self._graph.shape[0])
-        return sparse.csr_array((weights[places], (rows, recent[rows, places])), shape=shape)
+        return sparse.csr_array((weights[columns], (rows, recent[rows, columns])), shape=shape)
 
     def _damped(self, graph: sparse.csr_array) -> sparse.csr_array:
         indegrees = np.maximum(graph.sum(axis=0), np.finfo(np.float64).tiny)
@@ -124,7 +123,7 @@ def _transitions(histories: Histories, items: int, config: TransitionGraphConfig
 
 
 class _Feature:
-    """One attribute as tf-idf vectors over its labels: one vector for each distinct value, shared by its items."""
+    """One attribute as tf-idf vectors over its labels: one vector per distinct value, shared by its items."""
 
     def __init__(self, texts: list[str]) -> None:
         values, self._codes = np.unique(np.array(texts, dtype=object), return_inverse=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # lists and --help read the cards of this module, and load no
     from unimp_bench.kinds.rating import Rater
     from unimp_bench.kinds.selection import Selector
     from unimp_bench.kinds.text import Writer
-    from unimp_bench.records import Examples, IntArray, Part, Protocol, Split
+    from unimp_bench.records import Examples, Histories, IntArray, Part, Protocol, Split
 
 __all__ = [
     "FitData",
@@ -217,6 +217,11 @@ class FitData:
     start: Start | None = None
     leak: Callable[[], Corpus] | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def histories(self) -> Histories:
+        """The training part of all users; it is the same for every task of the fit."""
+        return next(iter(self.examples.values())).train.histories
 
     def metric(self, *tasks: str) -> str:
         """What the validation scores of some tasks, or their mean, measure, in words for progress."""

@@ -34,7 +34,7 @@ class EASEConfig:
 
     Attributes:
         l2: weight of the squared entries of B.
-        memory_gib: most memory that the fit may take, in GiB.
+        memory_gib: maximum memory of the fit, in GiB.
     """
 
     l2: Rate = 500.0
@@ -69,7 +69,7 @@ def check_memory(items: int, memory_gib: float) -> None:
     if need > memory_gib:
         raise UsageError(
             f"ease needs {need:.1f} GiB for a dense matrix of {items:,} x {items:,} items, more than the setting "
-            f"memory_gib={memory_gib:g}; raise it where there is the memory, or take itemknn"
+            f"memory_gib={memory_gib:g}; raise it where there is enough memory, or run itemknn"
         )
 
 

@@ -1,18 +1,27 @@
-"""What rankers by a fixed matrix of item-to-item weights share: a score is a sum over the history."""
+"""Rankers by a fixed matrix of item-to-item weights: the score of an item is a sum over the history."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
 from scipy import sparse
 
-from baselines.learning.interactions import TASK, Interactions
+from baselines.learning.interactions import TASK, Interactions, occurrences
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, FloatArray, IntArray, slices
+from unimp_bench.progress import progress
+from unimp_bench.ragged import spans
+from unimp_bench.records import Examples, FloatArray, IntArray
+
+BLOCK_PAIRS = 1 << 22
+"""Pairs of items of one user that a block of rows counts at once; they take about 300 MB at most."""
+
+Weigh = Callable[[FloatArray, IntArray, IntArray], FloatArray]
 
 ConfigT = TypeVar("ConfigT")
 WeightsT = TypeVar("WeightsT", sparse.csr_array, FloatArray)
@@ -21,7 +30,7 @@ WeightsT = TypeVar("WeightsT", sparse.csr_array, FloatArray)
 class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
     """``score(i) = sum over j in the history of W[j, i]``: no user is learned, so new users are scored like others.
 
-    The history is the example's own: in the test part it holds the validation item, as sequential models see it.
+    The history is the example's own: in the test part it includes the validation item, as for sequential models.
     """
 
     def __init__(self, config: ConfigT) -> None:
@@ -34,11 +43,11 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
 
     @abstractmethod
     def write(self, weights: WeightsT, folder: Path) -> None:
-        """Keep W in a folder."""
+        """Write W to a folder."""
 
     @abstractmethod
     def read(self, folder: Path) -> WeightsT:
-        """What ``write`` wrote."""
+        """Read what ``write`` wrote."""
 
     def fit(self, data: FitData) -> None:
         interactions = Interactions.of(data.examples[TASK].train, data.catalogue)
@@ -48,10 +57,7 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
         assert self._fitted is not None, "fit or load comes first"
         interactions, weights = self._fitted
         scores = history_matrix(examples, interactions) @ weights
-        dense: FloatArray = scores.toarray() if sparse.issparse(scores) else scores
-        if np.array_equal(catalogue, interactions.items):
-            return dense
-        return dense[:, interactions.item_rows(catalogue)]
+        return interactions.columns(scores.toarray() if sparse.issparse(scores) else scores, catalogue)
 
     def save(self, folder: Path) -> None:
         assert self._fitted is not None, "fit or load comes first"
@@ -64,14 +70,56 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
 
 
 def history_matrix(examples: Examples, interactions: Interactions) -> sparse.csr_array:
-    """Which items stand in each history, (n, I) float32, 1 where one does, however often.
+    """Which items are in each history, (n, I) float32, 1 where one is, however often.
 
     Raises:
         UsageError: an item is not in the catalogue of the fit.
     """
-    owners, rows = slices(examples.starts(), examples.ends)
+    owners, rows = spans(examples.starts(), examples.ends)
     items = interactions.item_rows(np.asarray(examples.histories.items[rows]))
-    keys = np.unique(owners * len(interactions.items) + items)
-    shape = (len(examples), len(interactions.items))
-    ones = np.ones(len(keys), dtype=np.float32)
-    return sparse.csr_array((ones, np.divmod(keys, len(interactions.items))), shape=shape)
+    return occurrences(owners, items, (len(examples), len(interactions.items)))
+
+
+def neighbours(matrix: sparse.csr_array, k: int, weigh: Weigh, label: str) -> sparse.csr_array:
+    """The ``k`` largest weights of each item with others that share a user with it, (I, I) float32.
+
+    ``G = X^T X`` is counted a block of rows at a time and never held whole. No item is its own neighbour; of equal
+    weights the lower row is taken.
+
+    Args:
+        matrix: X, (U, I) of ones, who interacted with what.
+        k: maximum number of neighbours of an item.
+        weigh: from ``G_ij``, ``i`` and ``j`` (each of the length of a block's entries) to positive weights.
+        label: for the progress bar.
+    """
+    items = matrix.shape[1]
+    users = sparse.csr_array(matrix.T)
+    blocks = []
+    for rows in progress(_blocks(users @ np.diff(matrix.indptr)), f"{label}: counting pairs", unit="block"):
+        product = users[rows] @ matrix
+        product.sort_indices()
+        counts = sparse.coo_array(product)
+        first, second = counts.coords[0] + rows.start, counts.coords[1]
+        others = first != second
+        first, second = first[others], second[others]
+        weights = weigh(counts.data[others], first, second).astype(np.float32)
+        kept = _strongest(weights, first, k)
+        blocks.append((weights[kept], first[kept], second[kept]))
+    weights, first, second = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    return sparse.csr_array((weights, (first, second)), shape=(items, items))
+
+
+def _blocks(pairs: FloatArray) -> list[slice]:
+    """Consecutive rows that count about ``BLOCK_PAIRS`` pairs together."""
+    block = (np.cumsum(pairs) - pairs) // BLOCK_PAIRS
+    edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(pairs)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def _strongest(weights: FloatArray, rows: IntArray, k: int) -> IntArray:
+    """Indices of the ``k`` largest weights of each row, of equal ones the first; the rows in order."""
+    order = np.lexsort((-weights, rows))
+    sorted_rows = rows[order]
+    ranks = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
+    kept: IntArray = order[ranks < k]
+    return kept

@@ -3,7 +3,7 @@
     w(j, i) = n_ji / (sqrt(n_j n_i) + shrink)  for the k items i that are most similar to j, else 0
     score(i) = sum over j in the history of w(j, i)
 
-with ``n_ji`` the users of both items and ``n_j`` those of one. The shrinkage holds back pairs that few users share.
+with ``n_ji`` the users of both items and ``n_j`` those of one. The shrinkage lowers pairs that few users share.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from baselines.collaborative.cooccurrence import neighbours
-from baselines.collaborative.item_to_item import ItemToItem
+from baselines.collaborative.item_to_item import ItemToItem, neighbours
+from baselines.learning.files import read_csr, write_csr
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.settings import Count, Weight
-
-_PARTS = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class ItemKNNConfig:
     """Settings of the neighbourhood.
 
     Attributes:
-        neighbours: of an item, at most.
+        neighbours: maximum number per item.
         shrink: added to the denominator of the cosine.
     """
 
@@ -56,9 +54,7 @@ class ItemKNN(ItemToItem[ItemKNNConfig, sparse.csr_array]):
         return neighbours(matrix, self.config.neighbours, cosine, "itemknn")
 
     def write(self, weights: sparse.csr_array, folder: Path) -> None:
-        for part in _PARTS:
-            np.save(folder / f"{part}.npy", getattr(weights, part), allow_pickle=False)
+        write_csr(weights, folder)
 
     def read(self, folder: Path) -> sparse.csr_array:
-        data, indices, indptr = (np.load(folder / f"{part}.npy", allow_pickle=False) for part in _PARTS)
-        return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, len(indptr) - 1))
+        return read_csr(folder)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -24,7 +23,6 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import TrainingSettings
 from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
-from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Number, Rate, Weight
 
 
@@ -33,7 +31,7 @@ class LightGCNConfig(TrainingSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions a step.
+        batch_size: interactions per step.
         width: of the embeddings.
         layers: K, the hops of the propagation; 0 is matrix factorisation.
         l2: weight of the squared norms of a step's rows of E0.
@@ -80,12 +78,10 @@ class LightGCN(LearnedRanker[LightGCNConfig]):
     """See the module."""
 
     Config = LightGCNConfig
+    network_class = LightGCNNetwork
     name = "lightgcn"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (5e-4, 1e-3, 5e-3),
         "layers": (1, 2, 3, 4),
         "l2": (1e-5, 1e-4, 1e-3),
     }
-
-    def build(self, interactions: Interactions, items: Items, cache: Path) -> LightGCNNetwork:
-        return LightGCNNetwork(interactions, self.config)

@@ -8,7 +8,7 @@
     score(u, i) = (y_k - c) sigmoid(y_i) sigmoid(y_u)                                        (Eq. 8)
 
 ``L_O``, ``L_I`` and ``L_U`` are the binary cross-entropies of the three scores over an interaction (u, i) and a
-negative (u, j). The constant ``c`` is the match in a world where every item matches alike: the larger it is, the lower
+negative (u, j). The constant ``c`` is the match if every item matched equally well: the larger it is, the lower
 popular items rank. It is chosen on the validation part when the training has ended.
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -28,7 +27,6 @@ from baselines.learning.model import LearnedRanker
 from baselines.learning.network import TrainingSettings
 from baselines.learning.objectives import PairwiseNetwork, Triples, penalty
 from unimp_bench.contracts import FitData
-from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, Protocol
 from unimp_bench.settings import Count, Rate, Weight
 
@@ -41,7 +39,7 @@ class MACRConfig(TrainingSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions a step.
+        batch_size: interactions per step.
         width: of the vectors.
         item_weight, user_weight: alpha and beta, weights of the losses of the two branches.
         l2: weight of the squared norms of a step's vectors.
@@ -102,15 +100,13 @@ class MACR(LearnedRanker[MACRConfig]):
     """Matrix factorisation whose scores are freed of popularity."""
 
     Config = MACRConfig
+    network_class = MACRNetwork
     name = "macr"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (5e-4, 1e-3, 5e-3),
         "item_weight": (1e-4, 1e-3, 1e-2),
         "l2": (1e-5, 1e-4, 1e-3, 1e-2),
     }
-
-    def build(self, interactions: Interactions, items: Items, cache: Path) -> MACRNetwork:
-        return MACRNetwork(interactions, self.config)
 
     def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
         network = self.network

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -19,7 +18,6 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import TrainingSettings
 from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
-from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Rate, Weight
 
 
@@ -28,7 +26,7 @@ class MFConfig(TrainingSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions a step.
+        batch_size: interactions per step.
         width: of the vectors.
         l2: weight of the squared norms of a step's vectors.
         init_std: standard deviation of the first vectors.
@@ -57,11 +55,9 @@ class MF(LearnedRanker[MFConfig]):
     """Matrix factorisation by pairs of items."""
 
     Config = MFConfig
+    network_class = MFNetwork
     name = "mf"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 5e-3),
         "l2": (1e-5, 1e-4, 1e-3, 1e-2),
     }
-
-    def build(self, interactions: Interactions, items: Items, cache: Path) -> MFNetwork:
-        return MFNetwork(interactions, self.config)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -28,11 +27,10 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.collaborative.cooccurrence import neighbours
+from baselines.collaborative.item_to_item import neighbours
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import Network, TrainingSettings, shuffled
-from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.settings import Count, Rate, Weight
 
@@ -42,13 +40,13 @@ class UltraGCNConfig(TrainingSettings):
     """Settings, of the authors' run on Amazon CDs but for fewer negatives, a higher rate and wider first embeddings.
 
     Attributes:
-        batch_size: interactions a step.
+        batch_size: interactions per step.
         width: of the embeddings.
         w1, w2: weights of an interaction in L_C: ``w1 + w2 b``, b by the degrees of user and item.
         w3, w4: weights of a negative in L_O: ``w3 + w4 b``.
-        negatives: items drawn for each batch.
+        negatives: items drawn per batch.
         negative_weight: of the mean over the negatives.
-        neighbours: items that each item is held to.
+        neighbours: number of items that each item is pulled towards.
         item_weight: of L_I.
         l2: of the penalty.
         init_std: standard deviation of the first embeddings.
@@ -106,7 +104,7 @@ class UltraGCNNetwork(Network):
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        owners, sequence = self.interactions.owners, self.interactions.sequence
+        owners, sequence = self.interactions.owners, self.interactions.sequences.values
         for rows in shuffled(len(owners), self.config.batch_size, rng):
             negatives = rng.integers(len(self.interactions.items), size=self.config.negatives)
             yield Batch(*(self.tensor(column) for column in (owners[rows], sequence[rows], negatives)))
@@ -133,6 +131,7 @@ class UltraGCN(LearnedRanker[UltraGCNConfig]):
     """See the module."""
 
     Config = UltraGCNConfig
+    network_class = UltraGCNNetwork
     name = "ultragcn"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-3),
@@ -140,9 +139,6 @@ class UltraGCN(LearnedRanker[UltraGCNConfig]):
         "l2": (1e-5, 1e-4),
         "negative_weight": (50.0, 200.0, 500.0),
     }
-
-    def build(self, interactions: Interactions, items: Items, cache: Path) -> UltraGCNNetwork:
-        return UltraGCNNetwork(interactions, self.config)
 
 
 def item_graph(matrix: sparse.csr_array, k: int) -> tuple[IntArray, FloatArray]:

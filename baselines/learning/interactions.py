@@ -65,6 +65,10 @@ class Interactions:
         path = folder / FILE
         with reading(path):
             arrays = load_file(path)
+            if "catalogue" in arrays:  # as models of RecBole's were saved formerly, one row per interaction
+                users, owners = np.unique(arrays["user_numbers"].astype(np.int64), return_inverse=True)
+                items = arrays["catalogue"].astype(np.int64)
+                return cls(users, items, Ragged.grouped(owners, len(users), rows_of(items, arrays["item_numbers"])[0]))
             return cls(arrays["users"], arrays["items"], Ragged(arrays["offsets"], arrays["sequence"]))
 
     def write(self, folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 from typing import Protocol as Interface
 
 import torch
@@ -173,12 +173,22 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
 
 
 class LearnedRanker(LearnedModel[SettingsT, Interactions, Network], Ranker[SettingsT]):
-    """Scores the whole catalogue of the fit with the network that ``build`` makes."""
+    """Scores the whole catalogue of the fit with a network.
+
+    Attributes:
+        network_class: of the network, made of interactions and configuration; a network that reads more overrides
+            ``build``.
+    """
 
     Facts: ClassVar[type[Interactions]] = Interactions
+    network_class: ClassVar[type[Any]]
 
     def gather(self, data: FitData) -> Interactions:
         return Interactions.of(data.examples[self.validated_by(data)].train, data.catalogue)
+
+    def build(self, facts: Interactions, items: Items, cache: Path) -> Network:
+        network: Network = self.network_class(facts, self.config)
+        return network
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         network = self.prepared()

@@ -1,6 +1,6 @@
 """CausalRec: visual debiasing by causal inference (Qiu et al., ACM Multimedia 2021).
 
-What a picture does to a click goes two ways: the direct one is mere attraction, the indirect one says what the item is.
+A picture affects a click on two paths: the direct one is mere attraction, the indirect one tells what the item is.
 
     m(u, i) = b_i + gamma_u . gamma_i + gamma_u . (gamma_i * tanh(E_m f_i))             the indirect path
     n(u, i) = theta_u . tanh(E_n f_i) + beta' . f_i                                     the direct path
@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.objectives import Triples, bpr_loss
-from baselines.multimodal.features import visual_features
+from baselines.multimodal.features import item_looks
 from baselines.multimodal.vbpr import VBPR, VBPRConfig, VisualNetwork
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
@@ -46,7 +46,7 @@ Effects = tuple[Portion, ...]
 
 @dataclass(frozen=True)
 class CausalRecConfig(VBPRConfig):
-    """Settings of VBPR, and how much of the direct effect is taken away.
+    """Settings of VBPR, and strength of the debiasing.
 
     Attributes:
         debias: values of ``lambda_2``. The first one is that of the training, whose epoch is chosen with it; of the
@@ -112,7 +112,7 @@ class CausalRec(LearnedRanker[CausalRecConfig]):
     space = VBPR.space
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> CausalRecNetwork:
-        features, remarks = visual_features(self.config, interactions, items, cache)
+        features, remarks = item_looks(self.config, interactions.items, items, cache)
         return CausalRecNetwork(interactions, features, remarks, self.config)
 
     def settle(self, protocol: Protocol, data: FitData, best: float) -> None:

@@ -1,4 +1,4 @@
-"""The item features that visually-aware recommenders see, as rows of their item tables."""
+"""Frozen features of the items, as rows of a recommender's item table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from baselines.learning.interactions import Interactions
 from baselines.learning.network import TrainingSettings
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_vectors
@@ -17,10 +16,12 @@ from unimp_bench.corpus.features.vectors import feature_remarks
 from unimp_bench.errors import UsageError
 from unimp_bench.records import IntArray
 
+_NO_FEATURES = "this corpus has neither pictures nor text, which this model reads"
+
 
 @dataclass(frozen=True)
 class VisualSettings(TrainingSettings):
-    """Settings of a training, and the encoder of the pictures.
+    """Settings of a training, and the encoders of pictures and texts.
 
     Attributes:
         encoder: ``tiny``, or the name of an open_clip model (``ViT-L-14``).
@@ -33,19 +34,12 @@ class VisualSettings(TrainingSettings):
     text_encoder: str = "lsa"
 
 
-def visual_features(
-    settings: VisualSettings, interactions: Interactions, items: Items, cache: Path
-) -> tuple[Tensor, tuple[str, ...]]:
-    """``item_looks`` of the items of a training part."""
-    return item_looks(settings, interactions.items, items, cache)
-
-
 def item_looks(
     settings: VisualSettings, catalogue: IntArray, items: Items, cache: Path
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """What the catalogue's items look like, (I, F) float32, zero for an item without a picture, and what to remark.
+    """Visual features of some items, (I, F) float32, zero for an item without a picture; and remarks.
 
-    On a corpus without pictures, what is written about the items stands in for their looks.
+    On a corpus without pictures, the texts of the items take their place.
 
     Args:
         catalogue: (I,) numbers of items.
@@ -59,5 +53,24 @@ def item_looks(
         vectors = text_vectors(items, settings.text_encoder, cache)
         remarks = feature_remarks(None, vectors)
     if vectors is None:
-        raise UsageError("this corpus has neither pictures nor text, which this model reads; choose mf or p5")
+        raise UsageError(f"{_NO_FEATURES}; run mf or p5 instead")
     return torch.from_numpy(vectors.values[catalogue]), remarks
+
+
+def modalities(
+    settings: VisualSettings, catalogue: IntArray, items: Items, cache: Path
+) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
+    """Features of some items, one table per modality that the corpus has, and remarks on what it lacks.
+
+    Returns:
+        Tables of pictures and of text, (I, F) float32 each, zero for an item without one; and the remarks.
+
+    Raises:
+        UsageError: the corpus has neither pictures nor text, or an encoder cannot be loaded.
+    """
+    pictures = picture_vectors(items, settings.encoder, settings.pretrained, cache)
+    text = text_vectors(items, settings.text_encoder, cache)
+    tables = tuple(torch.from_numpy(vectors.values[catalogue]) for vectors in (pictures, text) if vectors is not None)
+    if not tables:
+        raise UsageError(f"{_NO_FEATURES}; run lightgcn, or take another corpus")
+    return tables, feature_remarks(pictures, text)

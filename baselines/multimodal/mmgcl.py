@@ -40,15 +40,13 @@ from baselines.learning.graph import mean_propagation, normalised_adjacency
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss
-from baselines.multimodal.contrast import across_views
-from baselines.multimodal.features import VisualSettings
-from baselines.multimodal.modalities import modalities
-from baselines.multimodal.propagation import split_propagation
+from baselines.multimodal.features import VisualSettings, modalities
+from baselines.multimodal.graph import split_propagation
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Rate, Share, Weight
 
 BLANK_STD = 0.1
-"""Of the random vectors that stand for a masked modality."""
+"""Of the random vectors in place of a masked modality."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,12 @@ class MMGCLConfig(VisualSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions a step.
+        batch_size: interactions per step.
         width: of the vectors.
         layers: hops of the propagation.
         contrast: weight of the contrasts, alpha of the paper (authors' code: 0.4).
         temperature: that cosines are divided by.
-        edge_dropout: share of the interactions that view 1 lacks.
+        edge_dropout: share of the interactions missing in view 1.
         weight_decay: of Adam, on all parameters (authors' code: 1e-4).
         init_std: standard deviation of the first vectors.
     """
@@ -82,7 +80,7 @@ class Graph:
 
     Attributes:
         adjacency: (U + I, U + I) sparse, normalised.
-        features: one a modality, (U + I, F + 1); the last column is a propagated constant, for the bias.
+        features: one per modality, (U + I, F + 1); the last column is a propagated constant, for the bias.
     """
 
     adjacency: Tensor
@@ -93,10 +91,10 @@ class MMGCLNetwork(PairwiseNetwork):
     """Tables, projections of the modalities, and the maps that mix the channels.
 
     Attributes:
-        project: one a modality, (F + 1, width): ``W_m`` with ``b_m`` as its last row.
+        project: one per modality, (F + 1, width): ``W_m`` with ``b_m`` as its last row.
         mix_users, mix_items: ``W_U`` and ``W_I``.
-        features: one a modality, (I, F + 1), the last column constant.
-        blank: (I, width) random vectors that stand for a masked modality.
+        features: one per modality, (I, F + 1), the last column constant.
+        blank: (I, width) random vectors in place of a masked modality.
         thinned: the graph of view 1 in this epoch.
     """
 
@@ -119,8 +117,8 @@ class MMGCLNetwork(PairwiseNetwork):
     def batches(self, rng: np.random.Generator) -> Iterator[Triples]:
         edges = sparse.coo_array(self.interactions.matrix)
         kept = rng.random(edges.nnz) >= self.config.edge_dropout
-        places = tuple(place[kept] for place in edges.coords)
-        self.thinned = self._graph(sparse.csr_array((edges.data[kept], places), shape=edges.shape))
+        coordinates = tuple(each[kept] for each in edges.coords)
+        self.thinned = self._graph(sparse.csr_array((edges.data[kept], coordinates), shape=edges.shape))
         yield from super().batches(rng)
 
     def loss(self, batch: Triples) -> Tensor:
@@ -180,7 +178,7 @@ class MMGCLNetwork(PairwiseNetwork):
         return Graph(adjacency, tuple(self._propagated(adjacency, table) for table in self.features))
 
     def _propagated(self, adjacency: Tensor, table: Tensor) -> Tensor:
-        """What items that send the rows of ``table`` send, (U + I, columns)."""
+        """The rows of ``table`` of the items, propagated to all nodes, (U + I, columns)."""
         nodes = functional.pad(table.to(self.device), (0, 0, len(self.interactions.users), 0))
         return mean_propagation(adjacency, nodes, self.config.layers)
 
@@ -205,5 +203,24 @@ class MMGCL(LearnedRanker[MMGCLConfig]):
     }
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> MMGCLNetwork:
-        features, remarks = modalities(self.config, interactions, items, cache)
+        features, remarks = modalities(self.config, interactions.items, items, cache)
         return MMGCLNetwork(interactions, features, remarks, self.config)
+
+
+def across_views(
+    first: Tensor, second: Tensor, nodes: Tensor, temperature: float, challenge: Tensor | None = None
+) -> Tensor:
+    """InfoNCE (van den Oord et al., 2018): how well each node's first view finds its second one in the batch, a scalar.
+
+    Args:
+        first, second: (B, width) the two views.
+        nodes: (B,) the node of each view; views of one node are no negatives of each other.
+        temperature: that cosines are divided by.
+        challenge: (B, width) one more negative per node, or None.
+    """
+    first, second = functional.normalize(first) / temperature, functional.normalize(second)
+    again = (nodes[:, None] == nodes).fill_diagonal_(False)
+    totals = (first @ second.T).masked_fill_(again, -torch.inf).logsumexp(dim=1)
+    if challenge is not None:
+        totals = torch.logaddexp(totals, (first * functional.normalize(challenge)).sum(dim=1))
+    return (totals - (first * second).sum(dim=1)).mean()

@@ -1,6 +1,6 @@
 """Multi-modal self-supervised learning (MMSSL; Wei, Huang, Xia and Zhang, WWW 2023).
 
-A modality ``m`` passes over the training graph to users and back, and foretells relations of its own, ``A^m``: of each
+A modality ``m`` passes over the training graph to users and back, and predicts relations of its own, ``A^m``: of each
 user the ``neighbours`` unknown items with the largest ``u^m . i^m``. Ids pass over ``A^m``; what arrives is attended to
 across modalities and added to the ids that are propagated on the training graph ``A``:
 
@@ -12,7 +12,7 @@ across modalities and added to the ids that are propagated on the training graph
     C = mean over users x of -log e^s(p_x, u_x) / (sum over b of e^s(p_x, u_b) + sum over b != x of e^s(p_x, p_b))
 
 with ``s`` the cosine over ``temperature``, ``norm`` to unit rows, and the two ways of a graph scaled by the root of the
-receiver's degree. A critic ``D`` (``critic.py``) learns at each step to tell the relations ``u^m . i^m`` beyond the
+receiver's degree. A critic ``D`` learns at each step to tell the relations ``u^m . i^m`` beyond the
 known ones from the known, softened ones with the recommender's scores; the model learns to deceive it.
 
 This follows the paper's intent. In the authors' code ``A^m`` is empty from the third step on, so ids pass over
@@ -43,12 +43,8 @@ from torch.nn import functional
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import TrainingSettings
 from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
-from baselines.multimodal.contrast import within_and_across
-from baselines.multimodal.critic import Critic, critic_loss, fake_rows, real_rows
-from baselines.multimodal.features import VisualSettings
-from baselines.multimodal.modalities import modalities
-from baselines.multimodal.neighbours import unknown_neighbours
-from baselines.multimodal.relation import Relation
+from baselines.multimodal.features import VisualSettings, modalities
+from baselines.multimodal.graph import Relation, unknown_neighbours
 from baselines.selection.threshold import SelectingRanker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
@@ -58,6 +54,9 @@ HEADS, HOPS = 4, 2
 GUMBEL_TEMPERATURE, GUMBEL_NOISE, SCORE_SHARE = 0.005, 1e-5, 100.0
 PENALTY = 0.3
 DECAY, DECAY_EPOCHS = 0.96, 50
+SLOPE = 0.2
+MIN_WIDTH = 8
+DROPOUTS = (0.31, 0.5)
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,15 @@ class MMSSLConfig(VisualSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions a step.
+        batch_size: interactions per step.
         width: of the vectors, a multiple of 4, the heads of the attention.
         dropout: of the projected features.
-        neighbours: items that a modality relates to each user.
-        attended: weight of what the modalities' graphs bring to the ids.
+        neighbours: items that a modality relates to a user.
+        attended: weight of what the ids receive over the graphs of the modalities.
         modal: weight of the modality-aware vectors in the final ones.
         contrast, temperature: weight of the contrast, and what its cosines are divided by.
         adversarial: weight of deceiving the critic.
-        critic_items: most items of the rows that the critic sees.
+        critic_items: maximum number of items of the rows that the critic reads.
         critic_rate: learning rate of the critic.
         l2, feature_l2: weights of the squared norms.
         weight_decay: of AdamW, for all but the critic; 0.01 is torch's own, which the authors' program leaves.
@@ -105,8 +104,8 @@ class States:
 
     Attributes:
         users, items: the final ones, (U, width) and (I, width).
-        modal_users, modal_items: ``u^m`` and ``i^m``, one a modality, of the same shapes.
-        related: ``p^m_U``, one a modality, (U, width).
+        modal_users, modal_items: ``u^m`` and ``i^m``, one per modality, of the same shapes.
+        related: ``p^m_U``, one per modality, (U, width).
     """
 
     users: Tensor
@@ -120,11 +119,11 @@ class MMSSLNetwork(PairwiseNetwork):
     """The recommender and its critic.
 
     Attributes:
-        features: one table a modality, (I, F).
-        project: one map a modality.
+        features: one table per modality, (I, F).
+        project: one map per modality.
         attention: queries, keys and values side by side.
         seen: (S,) the items of the critic's rows.
-        relations: ``A^m``, one a modality; None before the first epoch.
+        relations: ``A^m``, one per modality; None before the first epoch.
     """
 
     decoupled = True
@@ -292,5 +291,77 @@ class MMSSL(SelectingRanker[MMSSLConfig]):
     def build(self, interactions: Interactions, items: Items, cache: Path) -> MMSSLNetwork:
         if self.config.width % HEADS:
             raise UsageError(f"width of mmssl is a multiple of {HEADS}, the heads of its attention")
-        features, remarks = modalities(self.config, interactions, items, cache)
+        features, remarks = modalities(self.config, interactions.items, items, cache)
         return MMSSLNetwork(interactions, features, remarks, self.config)
+
+
+class Critic(nn.Module):
+    """Rows of relations, (n, S), to one number each, (n,); higher for what looks real.
+
+    Two blocks of Linear, LeakyReLU, LayerNorm and Dropout, ``S -> S / 4 -> S / 8``, and a linear end (a constant there
+    would cancel). The authors' has BatchNorm, which ties the rows together whose gradients the penalty takes one by one
+    (Gulrajani et al., 2017, section 4), and a bounded end, 100 sigmoid, unlike the critic of a Wasserstein distance.
+    """
+
+    def __init__(self, items: int) -> None:
+        super().__init__()
+        widths = (items, max(MIN_WIDTH, items // 4), max(MIN_WIDTH, items // 8))
+        layers: list[nn.Module] = []
+        for inner, outer, dropout in zip(widths[:-1], widths[1:], DROPOUTS, strict=True):
+            layers += [nn.Linear(inner, outer), nn.LeakyReLU(SLOPE), nn.LayerNorm(outer), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1, bias=False))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        judged: Tensor = self.layers(rows)
+        return judged.squeeze(1)
+
+
+def critic_loss(critic: nn.Module, real: Tensor, fake: Tensor, weight: float) -> Tensor:
+    """``mean D(fake) - mean D(real) + weight * mean (|grad D(between)| - 1)^2`` (Gulrajani et al., 2017, Eq. 3).
+
+    Args:
+        real, fake: (n, S) rows, without gradient; ``between`` is a random point on the line between two.
+        weight: of the penalty.
+    """
+    place = torch.rand(len(real), 1, device=real.device)
+    between = (place * real + (1 - place) * fake).requires_grad_(True)
+    (slopes,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    penalty = (slopes.norm(dim=1) - 1).square().mean()
+    loss: Tensor = critic(fake).mean() - critic(real).mean() + weight * penalty
+    return loss
+
+
+def fake_rows(users: Tensor, items: Tensor, known: Tensor) -> Tensor:
+    """Relations that a modality predicts beyond the known ones, unit rows (n, S).
+
+    Args:
+        users: (n, width) modality-aware vectors.
+        items: (S, width).
+        known: (n, S) 1 where there is an interaction, else 0.
+    """
+    return functional.normalize((users @ items.T) * (1 - known))
+
+
+def real_rows(known: Tensor, scores: Tensor, temperature: float, noise: float, share: float) -> Tensor:
+    """Interactions softened by Gumbel noise, and the recommender's own scores, unit rows (n, S), without gradient.
+
+    Args:
+        known: as for ``fake_rows``.
+        scores: (n, S) of the recommender.
+        temperature: of the softmax over ``known + noise * gumbel``.
+        noise: weight of the Gumbel noise.
+        share: weight of the scores, unit rows.
+    """
+    with torch.no_grad():
+        gumbel = -torch.empty_like(known).exponential_().log()
+        softened = functional.softmax((known + noise * gumbel) / temperature, dim=1)
+        return functional.normalize(softened + share * functional.normalize(scores))
+
+
+def within_and_across(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    """InfoNCE (van den Oord et al., 2018): how well each row of ``first`` finds its own row of ``second`` in both,
+    a scalar; (B, width) each."""
+    first, second = functional.normalize(first) / temperature, functional.normalize(second)
+    across = first @ second.T
+    within = (first @ first.T * temperature).fill_diagonal_(-torch.inf)
+    return (torch.cat([across, within], dim=1).logsumexp(dim=1) - across.diagonal()).mean()

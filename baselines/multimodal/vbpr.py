@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
-from baselines.multimodal.features import VisualSettings, visual_features
+from baselines.multimodal.features import VisualSettings, item_looks
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Rate, Weight
 
@@ -34,9 +34,9 @@ class VBPRConfig(VisualSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions a step.
-        width: of ``gamma``, what a user and an item are apart from looks.
-        visual_width: of ``theta``, what looks are projected to.
+        batch_size: interactions per step.
+        width: of ``gamma``, the factors apart from visual features.
+        visual_width: of ``theta``, to which visual features are projected.
         l2: weight of the squared norms of a triple's rows, biases included.
         feature_l2: weight of the squared norms of ``E`` and ``beta'``.
         init_std: standard deviation of the first vectors.
@@ -78,7 +78,7 @@ class VisualNetwork(PairwiseNetwork):
         self.register_buffer("features", features, persistent=False)
 
     def penalties(self, *rows: Tensor) -> Tensor:
-        """What a step's rows of the tables, the first of them (B, width), and the maps of features cost, a scalar."""
+        """The penalties of a step's rows of the tables, the first of them (B, width), and of the maps of features."""
         maps = (module.weight for module in self.children() if isinstance(module, nn.Linear))
         norms = torch.stack([weight.square().sum() for weight in maps]).sum() / 2
         return self.config.l2 * penalty(*rows) + self.config.feature_l2 * norms
@@ -91,12 +91,12 @@ class VBPRNetwork(VisualNetwork):
         users, tastes = self.users(batch.users), self.tastes(batch.users)
         positives, negatives = self.items(batch.positives), self.items(batch.negatives)
         positive_biases, negative_biases = self.biases[batch.positives], self.biases[batch.negatives]
-        looks = self.features[batch.positives] - self.features[batch.negatives]
+        difference = self.features[batch.positives] - self.features[batch.negatives]
         margins = (
             (positive_biases - negative_biases)
             + (users * (positives - negatives)).sum(dim=1)
-            + (tastes * self.project(looks)).sum(dim=1)
-            + self.style(looks).squeeze(1)
+            + (tastes * self.project(difference)).sum(dim=1)
+            + self.style(difference).squeeze(1)
         )
         cost = self.penalties(users, tastes, positives, negatives, positive_biases, negative_biases)
         return bpr_loss(margins, torch.zeros_like(margins)) + cost
@@ -120,5 +120,5 @@ class VBPR(LearnedRanker[VBPRConfig]):
     }
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> VBPRNetwork:
-        features, remarks = visual_features(self.config, interactions, items, cache)
+        features, remarks = item_looks(self.config, interactions.items, items, cache)
         return VBPRNetwork(interactions, features, remarks, self.config)

@@ -6,40 +6,130 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baselines.learning.training import Outcome, Snapshot
-from baselines.recbole.compat import Config, get_trainer, init_seed, quietly
-from baselines.recbole.config import RecBoleConfig
-from baselines.recbole.dataset import TrainingPart, training_dataset, training_loader
-from baselines.recbole.features import Feature, feature_names, item_feature
-from baselines.recbole.scoring import score
-from baselines.recbole.settings import check_model, recbole_config
-from baselines.recbole.state import model_state, restore_model
-from baselines.recbole.training import restore_best, train
+import numpy as np
+import torch
+
+from baselines.learning.interactions import TASK, Interactions, rows_of
+from baselines.learning.model import WEIGHTS, count_parameters
+from baselines.learning.training import Outcome, Snapshot, best_weights, train
+from baselines.recbole.compat import Config, Interaction, ModelType, get_trainer, init_seed, quietly
+from baselines.recbole.config import RecBoleConfig, check_model, recbole_config
+from baselines.recbole.dataset import Feature, feature_names, item_feature, training_dataset, training_loader
+from baselines.recbole.training import RecBoleTrainer, model_state, restore_model
 from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
-TASK = "recommendation"
-WEIGHTS, INTERACTIONS = "model.safetensors", "interactions.safetensors"
+BLOCK = 1024
+"""Examples scored at once."""
+
+PAIRS = 65_536
+"""Pairs of an example and an item scored at once, for models that score pair by pair."""
+
+_TRAINING = "training"
 
 
 @dataclass(frozen=True)
-class _Built:
+class BuiltModel:
     """A RecBole model with what it was built on."""
 
     config: Config
-    part: TrainingPart
+    interactions: Interactions
     dataset: Any
     model: Any
     seed: int
+
+    def score(self, examples: Examples) -> torch.Tensor:
+        """Scores of all ids, padding included, (examples, I + 1).
+
+        Raises:
+            UsageError: the model has an embedding for each user and an example's user was not in the training part; an
+                item was not in the training catalogue; an example without a history comes to a sequential model.
+        """
+        interaction = self._interaction(examples).to(self.config["device"])
+        try:
+            try:
+                scores: torch.Tensor = self.model.full_sort_predict(interaction)
+            except NotImplementedError:
+                scores = self._pair_by_pair(interaction)
+        except KeyError as error:
+            if error.args != (self.config["USER_ID_FIELD"],):
+                raise
+            raise self._unknown_user() from None
+        scores = scores.reshape(len(interaction), -1)
+        assert scores.shape[1] > len(self.interactions.items)
+        return scores
+
+    def ids(self, items: IntArray, source: str) -> IntArray:
+        """RecBole's ids of corpus items, int64, same shape.
+
+        Raises:
+            UsageError: an item of this source was not in the training catalogue.
+        """
+        rows, known = rows_of(self.interactions.items, items)
+        if not known.all():
+            item, model = int(items[~known][0]), self.config["model"]
+            raise UsageError(f"recbole:{model} cannot score new items: item {item} of a {source} was not trained with")
+        return rows + 1
+
+    def _interaction(self, examples: Examples) -> Any:
+        """What RecBole reads of the examples."""
+        fields = {}
+        users, known = rows_of(self.interactions.users, examples.users)
+        if known.all():  # else the field is left out, and a model that asks for it cannot score these users
+            fields[self.config["USER_ID_FIELD"]] = torch.from_numpy(users + 1)
+        if self.config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
+            fields |= self._sequences(examples)
+        elif not known.all():
+            raise self._unknown_user()
+        return Interaction(fields)
+
+    def _sequences(self, examples: Examples) -> dict[str, torch.Tensor]:
+        """The last items of each history, (n, max_length) ids, oldest first, padded behind; their number, (n,)."""
+        config = self.config
+        longest = config["MAX_ITEM_LIST_LENGTH"]
+        right = examples.last_items(longest)
+        known = right >= 0
+        lengths = known.sum(axis=1)
+        if not lengths.all():
+            raise UsageError(f"recbole:{config['model']} reads histories, and an example has none")
+        right[known] = self.ids(right[known], "history")
+        right[~known] = 0
+        turned = (np.arange(longest) - lengths[:, None]) % longest
+        left = torch.from_numpy(np.take_along_axis(right, turned, axis=1))
+        name = config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]
+        fields = {name: left, config["ITEM_LIST_LENGTH_FIELD"]: torch.from_numpy(lengths)}
+        # DIEN asks for sampled negatives even where it only scores, and ignores them there.
+        fields[config["NEG_PREFIX"] + name] = left
+        if config["INVERSE_ITEM_SEQ"]:  # SHAN
+            fields[config["INVERSE_ITEM_SEQ"]] = torch.from_numpy(right)
+        return fields
+
+    def _pair_by_pair(self, interaction: Any) -> torch.Tensor:
+        """For models that score one pair of user and item at a time."""
+        ids = len(self.interactions.items) + 1
+        every_item = torch.arange(ids, device=self.config["device"])
+        step = max(1, PAIRS // ids)
+        parts = []
+        for start in range(0, len(interaction), step):
+            rows = interaction[start : start + step]
+            pairs = rows.repeat_interleave(ids)
+            pairs.update(Interaction({self.config["ITEM_ID_FIELD"]: every_item.repeat(len(rows))}))
+            parts.append(self.model.predict(pairs).reshape(len(rows), ids))
+        return torch.cat(parts)
+
+    def _unknown_user(self) -> UsageError:
+        model = self.config["model"]
+        return UsageError(f"recbole:{model} knows only the users of its training part; it cannot score new users")
 
 
 class RecBole(Ranker[RecBoleConfig]):
     """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``.
 
-    Trained on our training part, its epoch chosen by our validation; scores any history. RecBole's ``Pop`` counts the
-    batches that an item is in, sampled negatives included; here it counts interactions, as its documentation says.
+    Trained on our training part, its epoch chosen by our validation. A sequential model reads the example's own
+    history; a general model knows a user by its training interactions alone. RecBole's ``Pop`` counts the batches that
+    an item is in, sampled negatives included; here it counts interactions, as its documentation says.
     """
 
     Config = RecBoleConfig
@@ -47,13 +137,19 @@ class RecBole(Ranker[RecBoleConfig]):
     def __init__(self, config: RecBoleConfig) -> None:
         super().__init__(config)
         check_model(config.model)
-        self._built: _Built | None = None
+        self._built: BuiltModel | None = None
         self._outcome: Outcome | None = None
-        self._course: tuple[str, ...] = ()
+        self._remarks: tuple[str, ...] = ()
+
+    @property
+    def built(self) -> BuiltModel:
+        """With its current weights."""
+        assert self._built is not None, "fit or load comes first"
+        return self._built
 
     def fit(self, data: FitData) -> None:
-        part = TrainingPart.of(data.examples[TASK].train, data.catalogue)
-        built = self._built = self._build(part, data.items, data.seed, data.work)
+        interactions = Interactions.of(data.examples[TASK].train, data.catalogue)
+        built = self._built = self._build(interactions, data.items, data.seed, data.work)
         config, model = built.config, built.model
         with quietly():
             loader = training_loader(config, built.dataset)
@@ -61,63 +157,55 @@ class RecBole(Ranker[RecBoleConfig]):
         if config["train_neg_sample_args"]["dynamic"]:
             loader.get_model(model)
         self._outcome = train(
-            trainer,
-            loader,
-            patience=self.config.patience,
+            RecBoleTrainer(trainer, loader, self.config.patience, f"recbole:{self.config.model}"),
+            data.work / _TRAINING,
             validate=lambda: data.validate(self, TASK),
-            folder=data.work,
-            label=f"recbole:{self.config.model}",
             metric=data.metric(TASK),
         )
         self.select(next(iter(self._outcome.stopping.best)), data)
 
     def select(self, protocol: Protocol, data: FitData) -> None:
         assert self._outcome is not None, "fit comes first"
-        restore_best(self._fitted().model, data.work, protocol)
+        restore_model(self.built.model, best_weights(data.work / _TRAINING, protocol))
         remark = self._outcome.remark(protocol)
-        self._course = (remark,) if remark else ()
+        self._remarks = (remark,) if remark else ()
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        built = self._fitted()
-        return score(built.model, built.config, built.part, examples, catalogue)
+        columns = self.built.ids(catalogue, "catalogue")
+        self.built.model.eval()
+        with torch.no_grad():
+            blocks = [self.built.score(block)[:, columns].cpu().numpy() for block in examples.blocks(BLOCK)]
+        return np.concatenate(blocks) if blocks else np.zeros((0, len(catalogue)), dtype=np.float32)
 
     def save(self, folder: Path) -> None:
-        built = self._fitted()
-        built.part.write(folder / INTERACTIONS)
-        model_state(built.model, seed=built.seed, course=self._course).write(folder / WEIGHTS)
+        self.built.interactions.write(folder)
+        model_state(self.built.model, seed=self.built.seed, course=self._remarks).write(folder / WEIGHTS)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         weights = Snapshot.read(folder / WEIGHTS)
-        part = TrainingPart.read(folder / INTERACTIONS)
-        self._built = self._build(part, items, weights.notes["seed"], folder)
-        restore_model(self._built.model, weights)
-        self._course = tuple(weights.notes["course"])
+        self._built = self._build(Interactions.read(folder), items, weights.notes["seed"], folder)
+        restore_model(self.built.model, weights)
+        self._remarks = tuple(weights.notes["course"])
 
     def remarks(self) -> tuple[str, ...]:
-        return self._course
+        return self._remarks
 
     def parameters(self) -> Parameters:
-        weights = list(self._fitted().model.parameters())
-        trained = sum(weight.numel() for weight in weights if weight.requires_grad)
-        return Parameters(trained, sum(weight.numel() for weight in weights))
+        return count_parameters(self.built.model)
 
-    def _build(self, part: TrainingPart, items: Items, seed: int, folder: Path) -> _Built:
+    def _build(self, interactions: Interactions, items: Items, seed: int, folder: Path) -> BuiltModel:
         config = recbole_config(self.config, seed, folder)
         features: tuple[Feature, ...] = ()
         if config["selected_features"]:
             options: dict[str, Any] = self.config.options
             names = feature_names(items, options.get("selected_features"))
-            features = tuple(item_feature(items, part.catalogue, name) for name in names)
+            features = tuple(item_feature(items, interactions.items, name) for name in names)
             config["selected_features"] = list(names)
         init_seed(seed, reproducibility=True)
         with quietly():
-            dataset = training_dataset(config, part, features)
+            dataset = training_dataset(config, interactions, features)
             try:
                 model = config.model_class(config, dataset).to(config["device"])
             except (ValueError, NotImplementedError, AssertionError) as error:
                 raise UsageError(f"recbole:{self.config.model}: {error}") from error
-        return _Built(config, part, dataset, model, seed)
-
-    def _fitted(self) -> _Built:
-        assert self._built is not None, "fit or load comes first"
-        return self._built
+        return BuiltModel(config, interactions, dataset, model, seed)

@@ -1,6 +1,6 @@
-"""The one door to RecBole 1.2.1: puts back what newer NumPy and SciPy took away, then imports what we drive.
+"""The only module that imports RecBole 1.2.1: it restores what newer NumPy and SciPy removed, then imports what we use.
 
-``recbole.quick_start`` stays out: it imports ray. So do RecBole's own checkpoints, logs and TensorBoard folders.
+Not used are ``recbole.quick_start``, which imports ray, and RecBole's own checkpoints, logs and TensorBoard folders.
 """
 
 from __future__ import annotations
@@ -71,17 +71,17 @@ __all__ = [
     "get_dataloader",
     "get_trainer",
     "init_seed",
-    "model_rooms",
+    "model_packages",
     "quietly",
 ]
 
 
-def model_rooms() -> dict[str, str]:
-    """Every model that RecBole configures, by name, with the subpackage of ``recbole.model`` it lives in."""
-    rooms = {path.stem: path.parent.name for path in _PACKAGE.glob("model/*_recommender/*.py")}
+def model_packages() -> dict[str, str]:
+    """Every model that RecBole configures, by name, with its subpackage of ``recbole.model``."""
+    packages = {path.stem: path.parent.name for path in _PACKAGE.glob("model/*_recommender/*.py")}
     names = {path.stem for path in PROPERTIES.glob("model/*.yaml")}
     names.add("Random")  # the one model without a file of settings
-    return {name: rooms[name.lower()] for name in sorted(names)}
+    return {name: packages[name.lower()] for name in sorted(names)}
 
 
 @contextlib.contextmanager

@@ -1,16 +1,19 @@
-"""Our training part as a RecBole dataset: in memory, numbered by us, the held-out interactions nowhere in it."""
+"""Our training part as a RecBole dataset: in memory, with our numbering, without any held-out interaction.
+
+RecBole's id of a user or item is its row in ``Interactions`` and 1; id 0 is RecBole's padding.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file, save_file
+import pyarrow as pa
 
+from baselines.learning.interactions import Interactions
 from baselines.recbole.compat import (
     Config,
     FeatureSource,
@@ -21,91 +24,66 @@ from baselines.recbole.compat import (
     datasets,
     get_dataloader,
 )
-from baselines.recbole.features import Feature
-from unimp_bench.errors import DataError
-from unimp_bench.records import Examples, IntArray
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError, find
+from unimp_bench.ragged import Ragged
+from unimp_bench.records import IntArray
 
 PADDING = "[PAD]"
+DEFAULT = ("category", "brand")
 
 
 @dataclass(frozen=True)
-class Numbering:
-    """RecBole's ids of corpus numbers: 1 for the lowest number, 2 for the next; 0 is RecBole's padding.
+class Feature:
+    """One attribute of the catalogue's items as token ids; id 0 is padding.
 
     Attributes:
-        numbers: (n,) sorted, distinct corpus numbers.
+        name: the attribute.
+        tokens: the token of each id from 1 on.
+        ids: one row of int64 ids per item, empty where the item has no value.
+        many: an item may have several tokens.
     """
 
-    numbers: IntArray
-
-    def __len__(self) -> int:
-        """Ids in use, padding included."""
-        return len(self.numbers) + 1
-
-    def ids(self, numbers: IntArray) -> IntArray:
-        """The id of each corpus number, int64, same shape; 0 where it has none."""
-        places = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
-        return np.where(self.numbers[places] == numbers, places + 1, 0).astype(np.int64)
+    name: str
+    tokens: list[str]
+    ids: Ragged
+    many: bool
 
 
-@dataclass(frozen=True)
-class TrainingPart:
-    """The training interactions, each user's in time order, and the items that may be answers.
+def feature_names(items: Items, chosen: Sequence[str] | None) -> tuple[str, ...]:
+    """The attributes that a model reads: the chosen ones, else category and brand where the corpus has them.
 
-    Attributes:
-        user_numbers, item_numbers: (rows,) corpus numbers, users ascending.
-        catalogue: sorted corpus numbers of the items; all of them get an embedding, seen in training or not.
+    Raises:
+        UsageError: a chosen attribute does not exist, or there is none to read.
     """
-
-    user_numbers: IntArray
-    item_numbers: IntArray
-    catalogue: IntArray
-
-    @classmethod
-    def of(cls, examples: Examples, catalogue: IntArray) -> TrainingPart:
-        """From the training examples of a task."""
-        histories = examples.histories
-        users = np.repeat(np.arange(histories.users, dtype=np.int32), histories.lengths())
-        return cls(users, np.ascontiguousarray(histories.items), catalogue.astype(np.int32))
-
-    @classmethod
-    def read(cls, path: Path) -> TrainingPart:
-        """What ``write`` wrote."""
-        return cls(**load_file(path))
-
-    def write(self, path: Path) -> None:
-        """To a safetensors file."""
-        save_file({field.name: getattr(self, field.name) for field in fields(self)}, path)
-
-    @cached_property
-    def users(self) -> Numbering:
-        """Ids of the users with training interactions."""
-        return Numbering(np.unique(self.user_numbers))
-
-    @cached_property
-    def items(self) -> Numbering:
-        """Ids of the items."""
-        return Numbering(self.catalogue)
-
-    def table(self, config: Config) -> pd.DataFrame:
-        """The rows as RecBole numbers them; the time is the position in the user's sequence.
-
-        Raises:
-            DataError: an interaction with an item outside the catalogue.
-        """
-        users, items = self.users.ids(self.user_numbers), self.items.ids(self.item_numbers)
-        if not items.all():
-            raise DataError("the training part holds items outside its catalogue; build the corpus again")
-        starts = np.searchsorted(users, users)
-        columns = {
-            config["USER_ID_FIELD"]: users,
-            config["ITEM_ID_FIELD"]: items,
-            config["TIME_FIELD"]: (np.arange(len(users)) - starts).astype(np.float64),
-        }
-        return pd.DataFrame(columns)
+    if chosen is not None:
+        known = dict.fromkeys(items.attributes)
+        for name in chosen:
+            find(known, name, "item attribute")
+        return tuple(chosen)
+    names = tuple(name for name in DEFAULT if name in items.attributes)
+    if not names:
+        raise UsageError("this model reads item attributes, and the corpus has neither category nor brand")
+    return names
 
 
-def training_dataset(config: Config, part: TrainingPart, features: tuple[Feature, ...] = ()) -> Any:
+def item_feature(items: Items, catalogue: IntArray, name: str) -> Feature:
+    """One attribute of the items of ``catalogue`` (corpus numbers), in its order."""
+    column = items.column(name).take(pa.array(catalogue))
+    many = pa.types.is_list(column.type)
+    values = [_texts(value) for value in column.to_pylist()]
+    tokens, ids = np.unique(np.array([text for texts in values for text in texts], dtype=str), return_inverse=True)
+    rows = Ragged.of_lengths([len(texts) for texts in values], ids.astype(np.int64) + 1)
+    return Feature(name, tokens.tolist(), rows, many)
+
+
+def _texts(value: object) -> list[str]:
+    if value is None:
+        return []
+    return [str(part) for part in value] if isinstance(value, list) else [str(value)]
+
+
+def training_dataset(config: Config, interactions: Interactions, features: tuple[Feature, ...] = ()) -> Any:
     """The dataset class that RecBole has for the model, filled with our training part.
 
     For a sequential model each training interaction but a user's first is a sample: the items before it (at most
@@ -114,7 +92,7 @@ def training_dataset(config: Config, part: TrainingPart, features: tuple[Feature
     """
     general = "SequentialDataset" if config["MODEL_TYPE"] == ModelType.SEQUENTIAL else "Dataset"
     base = getattr(datasets, f"{config['model']}Dataset", getattr(datasets, general))
-    dataset = type(f"InMemory{base.__name__}", (_InMemory, base), {})(config, part, features)
+    dataset = type(f"InMemory{base.__name__}", (_InMemory, base), {})(config, interactions, features)
     dataset._change_feat_format()
     return dataset
 
@@ -133,14 +111,20 @@ def training_loader(config: Config, dataset: Any) -> Any:
 
 
 class _InMemory:
-    """Mixed into a RecBole dataset class: takes its tables from memory and its ids from our numbering."""
+    """Mixed into a RecBole dataset class: its tables come from memory, its ids from our numbering."""
 
-    def __init__(self, config: Config, part: TrainingPart, features: tuple[Feature, ...]) -> None:
-        self._part, self._features = part, features
+    def __init__(self, config: Config, interactions: Interactions, features: tuple[Feature, ...]) -> None:
+        self._interactions, self._features = interactions, features
         super().__init__(config)  # type: ignore[call-arg]
 
     def _load_data(self: Any, token: str, dataset_path: str) -> None:
-        self.inter_feat = self._part.table(self.config)
+        sequences = self._interactions.sequences
+        columns = {
+            self.uid_field: self._interactions.owners + 1,
+            self.iid_field: sequences.values + 1,  # noqa: PD011
+            self.time_field: sequences.positions().astype(np.float64),
+        }
+        self.inter_feat = pd.DataFrame(columns)
         self.set_field_property(self.uid_field, FeatureType.TOKEN, FeatureSource.USER_ID, 1)
         self.set_field_property(self.iid_field, FeatureType.TOKEN, FeatureSource.ITEM_ID, 1)
         self.set_field_property(self.time_field, FeatureType.FLOAT, FeatureSource.INTERACTION, 1)
@@ -149,19 +133,19 @@ class _InMemory:
     def _data_processing(self: Any) -> None:
         """Instead of RecBole's filters and numbering by first appearance: nothing is missing, all is numbered."""
         self.feat_name_list = self._build_feat_name_list()
-        self._name_ids(self.uid_field, self._part.users.numbers)
-        self._name_ids(self.iid_field, self._part.items.numbers)
+        self._name_ids(self.uid_field, self._interactions.users)
+        self._name_ids(self.iid_field, self._interactions.items)
         for feature in self._features:
             self._name_ids(feature.name, feature.tokens)
 
     def _item_table(self: Any) -> pd.DataFrame:
         """Features by item id, a row of padding first."""
-        table: dict[str, Any] = {self.iid_field: np.arange(len(self._part.items))}
+        table: dict[str, Any] = {self.iid_field: np.arange(len(self._interactions.items) + 1)}
         for feature in self._features:
             kind = FeatureType.TOKEN_SEQ if feature.many else FeatureType.TOKEN
-            length = max(map(len, feature.ids)) if feature.many else 1
+            length = int(feature.ids.lengths().max()) if feature.many else 1
             self.set_field_property(feature.name, kind, FeatureSource.ITEM, length)
-            rows = [np.zeros(0, dtype=np.int64), *feature.ids]
+            rows = [np.zeros(0, dtype=np.int64), *feature.ids.rows()]
             table[feature.name] = rows if feature.many else [int(row[0]) if len(row) else 0 for row in rows]
         return pd.DataFrame(table)
 

@@ -1,87 +1,120 @@
-"""RecBole's epochs under our validation: the best epoch is kept, and an interrupted training goes on."""
+"""RecBole's models in the training loop of all baselines: epochs by RecBole's trainer, state as snapshots."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
 
-from baselines.learning.training import Outcome, Snapshot
+from baselines.learning.network import TrainingSettings
+from baselines.learning.training import Snapshot, Trainer, optimizer_state, restore_optimizers
 from baselines.recbole.compat import quietly
-from baselines.recbole.state import model_state, restore_model, restore_training, training_state
 from unimp_bench.errors import ModelError
-from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
-from unimp_bench.progress import Training, training
-from unimp_bench.records import Protocol
+from unimp_bench.machine import device
+from unimp_bench.progress import Training
+
+SPARSE_PARTS = ("data", "indices", "indptr")
+# Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec).
+UNLISTED = ("Lt_history", "Lt_count")
 
 
-def train(
-    trainer: Any,
-    loader: Any,
-    *,
-    patience: int,
-    validate: Callable[[], Scores],
-    folder: Path,
-    label: str,
-    metric: str = "validation",
-) -> Outcome:
-    """Train until ``patience`` epochs in a row were better under no protocol; ``restore_best`` gives the best ones.
+class RecBoleTrainer(Trainer):
+    """Drives a trainer of RecBole's.
+
+    Its randomness comes from the generators of the whole process, so their states belong to the progress.
 
     Args:
-        trainer: RecBole's, with its model and its most epochs.
+        trainer: RecBole's, with its model and its number of epochs.
         loader: batches of training samples.
-        patience: see above.
-        validate: the model's quality on the validation part under each protocol, higher is better.
-        folder: of this fit; after every epoch but the last, all that resuming needs is written there.
+        patience: of the training.
         label: the model's name, for progress and errors.
-        metric: what the quality is measured by, for progress.
-
-    Raises:
-        ModelError: RecBole's training failed, as where the loss is no number.
     """
-    latest_path = folder / "latest.safetensors"
-    epoch, stopping = 0, EarlyStopping(patience)
-    if latest_path.is_file():
-        latest = Snapshot.read(latest_path)
-        restore_model(trainer.model, Snapshot(latest.below("model"), latest.notes["model"]))
-        restore_training(trainer, loader, latest)
-        epoch, stopping = latest.notes["epoch"], EarlyStopping.parse(latest.notes["stopping"])
-    with training(label, trainer.epochs, metric=metric, done=epoch, best=stopping.scores, early=True) as shown:
-        while epoch < trainer.epochs and not stopping.is_over:
-            loss = _train_epoch(trainer, _Watched(loader, shown), epoch, label)
-            epoch += 1
-            scores = validate()
-            improved = stopping.update(epoch, scores, label)
-            shown.reached(epoch, loss, scores)
-            state = model_state(trainer.model)
-            for protocol in improved:
-                state.write(_best_path(folder, protocol))
-            if epoch < trainer.epochs:
-                latest = training_state(trainer, loader, epoch=epoch, stopping=stopping.dump(), model=state.notes)
-                weights = {f"model.{name}": tensor for name, tensor in state.tensors.items()}
-                Snapshot(latest.tensors | weights, latest.notes).write(latest_path)
-    return Outcome(epoch, stopping)
+
+    def __init__(self, trainer: Any, loader: Any, patience: int, label: str) -> None:
+        super().__init__(TrainingSettings(epochs=trainer.epochs, patience=patience), label)
+        self._trainer, self._loader = trainer, loader
+        values = vars(trainer).items()
+        self._optimizers = {name: value for name, value in values if isinstance(value, torch.optim.Optimizer)}
+
+    def epoch(self, number: int, shown: Training) -> float | None:
+        try:
+            with quietly():
+                losses = self._trainer._train_epoch(_Watched(self._loader, shown), number)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{self.label} failed in epoch {number + 1}: {error}; try other settings") from error
+        self._trainer.model.eval()
+        return None if losses is None else float(np.sum(losses)) / max(len(self._loader), 1)
+
+    def weights(self) -> Snapshot:
+        return model_state(self._trainer.model)
+
+    def restore(self, weights: Snapshot) -> None:
+        restore_model(self._trainer.model, weights)
+
+    def progress(self) -> Snapshot:
+        _, words, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - RecBole samples from it
+        version, python_words, _ = random.getstate()
+        tensors = optimizer_state(self._optimizers) | {
+            "random.torch": torch.get_rng_state(),
+            "random.loader": self._loader.generator.get_state(),
+            "random.numpy": torch.from_numpy(np.asarray(words, dtype=np.int64)),
+            "random.python": torch.tensor(python_words, dtype=torch.int64),
+        }
+        if device().type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(device())
+        return Snapshot(tensors, {"numpy": [int(position), int(has_gauss), float(gauss)], "python": version})
+
+    def resume(self, progress: Snapshot) -> None:
+        restore_optimizers(self._optimizers, progress)
+        generators = progress.below("random")
+        torch.set_rng_state(generators["torch"])
+        self._loader.generator.set_state(generators["loader"])
+        position, has_gauss, gauss = progress.notes["numpy"]
+        words = generators["numpy"].numpy().astype(np.uint32)
+        np.random.set_state(("MT19937", words, position, has_gauss, gauss))  # noqa: NPY002
+        random.setstate((progress.notes["python"], tuple(generators["python"].tolist()), None))
+        if "cuda" in generators and device().type == "cuda":
+            torch.cuda.set_rng_state(generators["cuda"], device())
 
 
-def restore_best(model: Any, folder: Path, protocol: Protocol) -> None:
-    """Put a RecBole model at the best epoch of the training in ``folder`` under a protocol."""
-    restore_model(model, Snapshot.read(_best_path(folder, protocol)))
+def model_state(model: Any, **notes: Any) -> Snapshot:
+    """Weights, and what RecBole's models learn outside their weights (counts, similarities, annealing steps)."""
+    tensors = {f"weights.{name}": tensor for name, tensor in model.state_dict().items()}
+    notes |= {"numbers": {name: value for name, value in vars(model).items() if _is_number(name, value)}, "kinds": {}}
+    unlisted = {name: getattr(model, name) for name in UNLISTED if hasattr(model, name)}
+    for name, value in (model.other_parameter() | unlisted).items():
+        if isinstance(value, Tensor | np.ndarray):
+            tensors[f"learned.{name}"] = torch.as_tensor(value)
+            notes["kinds"][name] = "tensor" if isinstance(value, Tensor) else "array"
+        elif scipy.sparse.issparse(value):
+            rows = value.tocsr()
+            tensors |= {f"learned.{name}.{part}": torch.as_tensor(getattr(rows, part)) for part in SPARSE_PARTS}
+            notes["kinds"][name] = [value.format, *value.shape]
+    return Snapshot(tensors, notes)
 
 
-def _best_path(folder: Path, protocol: Protocol) -> Path:
-    return folder / f"best-{protocol}.safetensors"
+def restore_model(model: Any, snapshot: Snapshot) -> None:
+    """Put a model of the same shape into the state that ``model_state`` gave."""
+    model.load_state_dict(snapshot.below("weights"))
+    learned = snapshot.below("learned")
+    for name, kind in snapshot.notes["kinds"].items():
+        if isinstance(kind, list):
+            parts = tuple(learned[f"{name}.{part}"].numpy() for part in SPARSE_PARTS)
+            value = scipy.sparse.csr_matrix(parts, shape=tuple(kind[1:])).asformat(kind[0])
+        else:
+            value = learned[name].to(model.device) if kind == "tensor" else learned[name].numpy()
+        setattr(model, name, value)
+    for name, value in snapshot.notes["numbers"].items():
+        setattr(model, name, value)
 
 
-def _train_epoch(trainer: Any, loader: _Watched, epoch: int, label: str) -> float | None:
-    """One epoch; returns the mean loss of its batches, None where the model has none."""
-    try:
-        with quietly():
-            losses = trainer._train_epoch(loader, epoch)
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{label} failed in epoch {epoch + 1}: {error}; try other settings") from error
-    return None if losses is None else float(np.sum(losses)) / max(len(loader), 1)
+def _is_number(name: str, value: object) -> bool:
+    return name != "training" and type(value) in (int, float, bool)
 
 
 class _Watched:

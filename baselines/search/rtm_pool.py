@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from baselines.queries import QueryMatcher
+from baselines.popularity import QueryMatcher
 from unimp_bench.corpus import Items
 from unimp_bench.records import Examples, IntArray
 

@@ -1,10 +1,10 @@
 """BERT4Rec: the hidden items of a history from both sides (Sun et al., CIKM 2019).
 
-    h = Transformer(items, some of them [MASK]), every position sees all that is no padding
+    h = Transformer(items, some of them [MASK]), every position attends to all that is not padding
     P(item at a masked position t) = softmax(E LN(GELU(W h_t + c)) + b),   E the item embeddings
     L = mean over masked positions of  -log P(the item that was there)
 
-A history is scored with a [MASK] behind it.
+A history is scored with a [MASK] after it.
 
 Where this differs from the authors' code: masks are drawn anew in every epoch, not written ten times beforehand; a
 sequence hides its last item alone with probability ``last_share``, where theirs adds one such copy to the ten; long
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -26,14 +25,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.learning.encoder import NORM_EPSILON, init_weights, last_states
+from baselines.learning.encoder import NORM_EPSILON, init_weights
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import Network
 from baselines.learning.objectives import catalogue_loss
-from baselines.learning.sequences import batches, ends_of_histories, of_like_length, padded, windows
-from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
-from unimp_bench.corpus import Items
+from baselines.learning.sequences import batches, ends_of_histories, padded, windows
+from baselines.sequential.next_item import HistoryEncoder, TransformerSettings, end_states
 from unimp_bench.records import Examples
 from unimp_bench.settings import Count, Share, Weight
 
@@ -43,9 +41,9 @@ class BERT4RecConfig(TransformerSettings):
     """Settings.
 
     Attributes:
-        batch_size: windows of users' sequences a step.
-        mask_share: of a window's items that are hidden, rho of the paper; at least one is.
-        last_share: of the windows that hide their last item alone, as a history is scored.
+        batch_size: windows of users' sequences per step.
+        mask_share: share of a window's items that are hidden, rho of the paper; at least one is.
+        last_share: share of the windows that hide their last item alone, as in scoring.
         weight_decay: decoupled, not on biases and norms.
     """
 
@@ -97,7 +95,7 @@ class BERT4RecNetwork(Network):
     def batches(self, rng: np.random.Generator) -> Iterator[Cloze]:
         for rows in batches(self._windows, self.config.batch_size, rng, by_items=True):
             starts, stops = self._windows.starts[rows], self._windows.stops[rows]
-            yield self.cloze(self.tensor(padded(self.interactions.sequence, starts, stops, self.padding)))
+            yield self.cloze(self.tensor(padded(self.interactions.sequences.values, starts, stops, self.padding)))
 
     def cloze(self, items: Tensor) -> Cloze:
         """Hide some items of each row, or its last one alone; (B, N) item rows, padding behind."""
@@ -122,10 +120,7 @@ class BERT4RecNetwork(Network):
         known, lengths = ends_of_histories(examples, self.interactions, self.config.max_length - 1)
         items = np.pad(known, ((0, 0), (0, 1)), constant_values=self.padding)
         items[np.arange(len(items)), lengths] = self.mask
-        states = self.items.weight.new_empty(len(items), self.config.width)
-        for rows in of_like_length(lengths):
-            read, ends = self.tensor(items[rows, : lengths[rows].max() + 1]), self.tensor(lengths[rows] + 1)
-            states[self.tensor(rows)] = last_states(self.states(read), ends)
+        states = end_states(self, items, lengths + 1, self.config.width, self.states)
         return functional.linear(self.head(states), self.items.weight[: self.padding], self.bias)
 
     def decays(self, weight: nn.Parameter) -> bool:
@@ -133,7 +128,7 @@ class BERT4RecNetwork(Network):
         return weight.ndim > 1
 
     def pace(self, epoch: int) -> float:
-        """Falls evenly to zero at the most epochs; the authors' 100 steps of warm-up are about one epoch, at half."""
+        """Falls linearly to zero at the last epoch; the authors' 100 warm-up steps are about one epoch, at half."""
         return (0.5 if epoch == 0 else 1.0) * (1 - epoch / self.config.epochs)
 
 
@@ -141,6 +136,7 @@ class BERT4Rec(LearnedRanker[BERT4RecConfig]):
     """See the module."""
 
     Config = BERT4RecConfig
+    network_class = BERT4RecNetwork
     name = "bert4rec"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "mask_share": (0.2, 0.4, 0.6),
@@ -148,11 +144,8 @@ class BERT4Rec(LearnedRanker[BERT4RecConfig]):
         "dropout": (0.2, 0.5),
     }
 
-    def build(self, interactions: Interactions, items: Items, cache: Path) -> BERT4RecNetwork:
-        return BERT4RecNetwork(interactions, self.config)
-
 
 def _random_order(real: Tensor) -> Tensor:
-    """The place of each position in a random order of its row's, (B, N), those that are not real behind the others."""
+    """The rank of each position in a random order of its row, (B, N), those that are not real after the others."""
     keys = torch.rand(real.shape, device=real.device).masked_fill(~real, 2.0)
     return keys.argsort(dim=1).argsort(dim=1)

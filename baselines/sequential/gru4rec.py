@@ -4,7 +4,7 @@
 
 with input and output embeddings tied. The papers learn from sessions: each lane of a batch holds one session, and no
 gradient goes back past one step. Here a history is one sequence and gradients go through all of it, which the authors
-ask for where whole histories are at hand.
+recommend where whole histories are available.
 
 Loss ``ce``: cross-entropy over the whole catalogue. Loss ``bpr-max``: the authors' later one, against sampled items.
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -21,9 +20,7 @@ from torch import Tensor, nn
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import TrainingSettings
-from baselines.sequential.next_item import NextItemNetwork
-from baselines.sequential.objectives import BprMax, CatalogueEntropy, Objective
-from unimp_bench.corpus import Items
+from baselines.sequential.next_item import BprMax, CatalogueEntropy, NextItemNetwork, Objective
 from unimp_bench.settings import Count, Share, Weight
 
 INIT_STD = 0.05
@@ -35,14 +32,14 @@ class GRU4RecConfig(TrainingSettings):
     """Settings.
 
     Attributes:
-        batch_size: windows of users' sequences a step.
+        batch_size: windows of users' sequences per step.
         loss: ``ce``, cross-entropy over the catalogue, or ``bpr-max``, against sampled items.
-        max_length: items of a history that are read, the last ones.
+        max_length: maximum number of items of a history that are read, the last ones.
         width: of embeddings and of the hidden state.
         layers: of the GRU.
         dropout: of embeddings and hidden states.
-        samples: negatives a batch, of bpr-max.
-        sample_power: exponent of popularity that they are drawn by.
+        samples: negatives per batch, of bpr-max.
+        sample_power: exponent of popularity in their sampling probability.
         score_penalty: weight of their squared scores.
     """
 
@@ -81,6 +78,7 @@ class GRU4Rec(LearnedRanker[GRU4RecConfig]):
     """A recurrent network over the history."""
 
     Config = GRU4RecConfig
+    network_class = GRU4RecNetwork
     name = "gru4rec"
     presets: ClassVar[Mapping[str, Any]] = {"ce": GRU4RecConfig(), "bpr-max": GRU4RecConfig(loss="bpr-max")}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -88,6 +86,3 @@ class GRU4Rec(LearnedRanker[GRU4RecConfig]):
         "dropout": (0.1, 0.3, 0.5),
         "width": (64, 128),
     }
-
-    def build(self, interactions: Interactions, items: Items, cache: Path) -> GRU4RecNetwork:
-        return GRU4RecNetwork(interactions, self.config)

@@ -1,6 +1,6 @@
 """HGN, hierarchical gating networks (Ma, Kang and Liu, KDD 2019).
 
-The last L items ``e_1 .. e_L`` of user ``u`` pass a gate for each feature, then one for each item:
+The last L items ``e_1 .. e_L`` of user ``u`` pass a gate per feature, then one per item:
 
     G_k = e_k * sigmoid(A e_k + C p_u + a)                      (Eq. 2)
     t_k = sigmoid(v . G_k + p_u . m_k)                          (Eq. 3; m_k is the vector of position k)
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -29,7 +28,7 @@ from torch.nn import functional
 from baselines.learning.interactions import Interactions, NegativeSampler
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import Network, TrainingSettings, shuffled
-from unimp_bench.corpus import Items
+from unimp_bench.ragged import spans
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.settings import Count, Weight
 
@@ -39,9 +38,9 @@ class HGNConfig(TrainingSettings):
     """Settings.
 
     Attributes:
-        batch_size: windows of users' sequences a step.
-        length: L, items that a window shows.
-        targets: T, items after them that it learns.
+        batch_size: windows of users' sequences per step.
+        length: L, input items of a window.
+        targets: T, items after them that are predicted.
         width: of all vectors.
         weight_decay: of Adam, against the sum of a batch's losses.
     """
@@ -60,7 +59,7 @@ class Samples(NamedTuple):
 
     Attributes:
         users: (B,).
-        items: (B, L) what the window shows, padded before with I.
+        items: (B, L) the input items, padded before with I.
         positives, negatives: (B, T) what follows it, padded before with I, and items that the user does not know.
     """
 
@@ -105,13 +104,13 @@ class HGNNetwork(Network):
             yield Samples(*map(self.tensor, (owners, shown, positives, negatives)))
 
     def loss(self, batch: Samples) -> Tensor:
-        wishes = self.wishes(batch.users, batch.items)[:, None]
-        apart = (wishes * (self.outputs(batch.positives) - self.outputs(batch.negatives))).sum(dim=2)
+        queries = self.queries(batch.users, batch.items)[:, None]
+        apart = (queries * (self.outputs(batch.positives) - self.outputs(batch.negatives))).sum(dim=2)
         apart = apart + self.biases[batch.positives] - self.biases[batch.negatives]
         return (functional.softplus(-apart) * (batch.positives != self.padding)).sum()
 
-    def wishes(self, users: Tensor, items: Tensor) -> Tensor:
-        """(B, width) what all scores of a user are products of: ``p_u + s + sum_k e_k``.
+    def queries(self, users: Tensor, items: Tensor) -> Tensor:
+        """(B, width) the vectors that all scores of a user are products of: ``p_u + s + sum_k e_k``.
 
         Args:
             users: (B,) rows.
@@ -120,10 +119,10 @@ class HGNNetwork(Network):
         real = (items != self.padding).unsqueeze(2)
         tastes, shown = self.users(users), self.items(items) * real
         gated = shown * torch.sigmoid(self.feature_gate_item(shown) + self.feature_gate_user(tastes)[:, None])
-        chances = torch.sigmoid(gated @ self.item_gate + (tastes @ self.place_gates)[:, :, None]) * real
-        pooled = (chances * gated).sum(dim=1) / chances.sum(dim=1).clamp(min=torch.finfo(chances.dtype).tiny)
-        wishes: Tensor = tastes + pooled + shown.sum(dim=1)
-        return wishes
+        gates = torch.sigmoid(gated @ self.item_gate + (tastes @ self.place_gates)[:, :, None]) * real
+        pooled = (gates * gated).sum(dim=1) / gates.sum(dim=1).clamp(min=torch.finfo(gates.dtype).tiny)
+        queries: Tensor = tastes + pooled + shown.sum(dim=1)
+        return queries
 
     def score(self, examples: Examples) -> Tensor:
         last = examples.last_items(self.config.length)
@@ -131,8 +130,8 @@ class HGNNetwork(Network):
         items = np.full(last.shape, self.padding, dtype=np.int64)
         items[known] = self.interactions.item_rows(last[known])
         users = self.interactions.user_rows(examples.users)
-        wishes = self.wishes(self.tensor(users), self.tensor(items))
-        return torch.addmm(self.biases[:-1], wishes, self.outputs.weight[:-1].T)
+        queries = self.queries(self.tensor(users), self.tensor(items))
+        return torch.addmm(self.biases[:-1], queries, self.outputs.weight[:-1].T)
 
 
 def sliding_windows(interactions: Interactions, length: int) -> tuple[IntArray, IntArray]:
@@ -141,13 +140,12 @@ def sliding_windows(interactions: Interactions, length: int) -> tuple[IntArray, 
     Returns:
         (n,) user rows, and (n, length) item rows.
     """
-    begins, ends = interactions.offsets[:-1], interactions.offsets[1:]
+    begins, ends = interactions.sequences.offsets[:-1], interactions.sequences.offsets[1:]
     counts = np.maximum(1, ends - begins - length + 1)
-    users = np.repeat(np.arange(len(begins)), counts)
-    back = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
-    places = (ends[users] - back)[:, None] + np.arange(-length, 0)
-    inside = places >= begins[users, None]
-    items = interactions.sequence[np.where(inside, places, 0)]
+    users, back = spans(np.zeros_like(counts), counts)
+    positions = (ends[users] - back)[:, None] + np.arange(-length, 0)
+    inside = positions >= begins[users, None]
+    items = interactions.sequences.values[np.where(inside, positions, 0)]
     return users, np.where(inside, items, len(interactions.items))
 
 
@@ -155,6 +153,7 @@ class HGN(LearnedRanker[HGNConfig]):
     """Gates over the features and items of the last interactions."""
 
     Config = HGNConfig
+    network_class = HGNNetwork
     name = "hgn"
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 2e-3),
@@ -162,6 +161,3 @@ class HGN(LearnedRanker[HGNConfig]):
         "targets": (1, 3),
         "width": (50, 64, 128),
     }
-
-    def build(self, interactions: Interactions, items: Items, cache: Path) -> HGNNetwork:
-        return HGNNetwork(interactions, self.config)

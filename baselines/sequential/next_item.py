@@ -1,26 +1,180 @@
-"""What causal networks share: a state after every item of a history, from which the next one is told.
+"""The foundation of sequential recommenders: a state after every item of a history, from which the next is predicted.
 
     r(j | h_1 .. h_t) = state_t . e_j + b_j,        e_j the embedding that item j also enters with
 
-All positions of a window learn in one pass. Padding stands behind the items, where no state of theirs can see it.
+All positions of a window learn in one pass. Padding follows the items, so no state of theirs depends on it.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from baselines.learning.encoder import last_states
-from baselines.learning.interactions import Interactions
-from baselines.learning.network import Network
+from baselines.learning.encoder import NORM_EPSILON, Encoder, last_states
+from baselines.learning.interactions import Interactions, NegativeSampler
+from baselines.learning.network import Network, Trainable, TrainingSettings
+from baselines.learning.objectives import catalogue_loss
 from baselines.learning.sequences import Windows, batches, ends_of_histories, of_like_length, padded, windows
-from baselines.sequential.objectives import Objective
-from unimp_bench.records import Examples
+from baselines.learning.training import NetworkTrainer, train
+from unimp_bench.contracts import FitData
+from unimp_bench.records import Examples, IntArray
+from unimp_bench.settings import Count, Share
+
+SAVED_EVERY = 5
+"""Epochs of pre-training from one checkpoint to the next."""
+
+_TINY = 1e-24
+
+
+@dataclass(frozen=True)
+class TransformerSettings(TrainingSettings):
+    """Sizes of a transformer over a history.
+
+    Attributes:
+        max_length: maximum number of items of a history that are read, the last ones.
+        width: of item vectors and states, a multiple of ``heads``.
+        inner: width inside the feed-forward layers.
+        layers, heads: of the transformer.
+        dropout: of the embedded history, and of the outputs of attention and feed-forward.
+        attention_dropout: of the attention weights.
+    """
+
+    max_length: Count = 50
+    width: Count = 64
+    inner: Count = 256
+    layers: Count = 2
+    heads: Count = 2
+    dropout: Share = 0.5
+    attention_dropout: Share = 0.5
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of the {self.heads} heads")
+
+
+class HistoryEncoder(nn.Module):
+    """``Encoder(dropout(LN(vectors + positions)))``; positions count from the first item that is read."""
+
+    def __init__(self, settings: TransformerSettings, causal: bool) -> None:
+        super().__init__()
+        self.places = nn.Embedding(settings.max_length, settings.width)
+        self.norm = nn.LayerNorm(settings.width, eps=NORM_EPSILON)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.encoder = Encoder(
+            settings.width,
+            settings.inner,
+            settings.layers,
+            settings.heads,
+            settings.dropout,
+            settings.attention_dropout,
+            causal,
+        )
+
+    def forward(self, vectors: Tensor, real: Tensor | None = None) -> Tensor:
+        """States of all positions, (B, N, width).
+
+        Args:
+            vectors: (B, N, width) of items and tokens, N at most ``max_length``.
+            real: (B, N) bool, false at padding; for an encoder that is not causal.
+        """
+        states: Tensor = self.encoder(self.dropout(self.norm(vectors + self.places.weight[: vectors.shape[1]])), real)
+        return states
+
+
+class Objective(ABC):
+    """A loss at every position, and the negatives that it needs.
+
+    ``r`` are the scores of all items at one position, ``i`` is the item that follows it. All are means over positions.
+    """
+
+    @abstractmethod
+    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
+        """Negative item rows of a batch; ``users`` (positions,) are the user rows of its positions."""
+
+    @abstractmethod
+    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
+        """A scalar.
+
+        Args:
+            states: (positions, width).
+            table, bias: (I, width), and (I,) or None, with ``r = states @ table.T + bias``.
+            targets: (positions,) item rows.
+            negatives: as drawn for the batch.
+        """
+
+
+class CatalogueEntropy(Objective):
+    """``-log softmax(r)_i``: every other item is a negative."""
+
+    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
+        return np.zeros(0, dtype=np.int64)
+
+    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
+        return catalogue_loss(states, table, targets, bias)
+
+
+class BinaryEntropy(Objective):
+    """``-log sigmoid(r_i) - log(1 - sigmoid(r_j))`` with one item ``j`` that the user does not know, for each position
+    (Kang and McAuley, ICDM 2018, Eq. 7)."""
+
+    def __init__(self, interactions: Interactions) -> None:
+        self._sampler = NegativeSampler(interactions)
+
+    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
+        return self._sampler.draw(users, rng)
+
+    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
+        wanted, others = (_scores_of(rows, states, table, bias) for rows in (targets, negatives))
+        return (functional.softplus(-wanted) + functional.softplus(others)).mean()
+
+
+class BprMax(Objective):
+    """``-log sum_j s_j sigmoid(r_i - r_j) + penalty sum_j s_j r_j^2`` with ``s`` the softmax of the negatives' scores
+    (Hidasi and Karatzoglou, CIKM 2018, Eq. 10 and Section 3.4), all scores after ELU as in the authors' program.
+
+    Every batch has its own negatives, the same for all its positions, drawn in proportion to ``support ** power``
+    (Section 3.2). A position's own target may be among them, as in the authors' program.
+
+    Args:
+        interactions: the training part, for how often an item occurs.
+        samples: negatives per batch.
+        power: 0 draws uniformly, 1 by popularity.
+        penalty: weight of the squared scores of negatives.
+        slope: of ELU below zero.
+    """
+
+    def __init__(self, interactions: Interactions, samples: int, power: float, penalty: float, slope: float) -> None:
+        support = np.bincount(interactions.sequence, minlength=len(interactions.items))
+        weights = np.where(support > 0, np.maximum(support, 1.0) ** power, 0.0)
+        self._cumulative = np.cumsum(weights) / weights.sum()
+        self.samples, self.penalty, self.slope = samples, penalty, slope
+
+    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
+        drawn: IntArray = np.searchsorted(self._cumulative, rng.random(self.samples), side="right")
+        return np.minimum(drawn, len(self._cumulative) - 1)
+
+    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
+        wanted = _scores_of(targets, states, table, bias)[:, None]
+        others = states @ functional.embedding(negatives, table).T
+        if bias is not None:
+            others = others + bias[negatives]
+        wanted, others = (functional.elu(scores, self.slope) for scores in (wanted, others))
+        shares = others.softmax(dim=1)
+        above = (shares * torch.sigmoid(wanted - others)).sum(dim=1)
+        return (self.penalty * (shares * others.square()).sum(dim=1) - torch.log(above + _TINY)).mean()
+
+
+def _scores_of(rows: Tensor, states: Tensor, table: Tensor, bias: Tensor | None) -> Tensor:
+    """The score of one item at each position, (positions,)."""
+    scores = (states * functional.embedding(rows, table)).sum(dim=1)
+    return scores if bias is None else scores + bias[rows]
 
 
 class Steps(NamedTuple):
@@ -38,14 +192,14 @@ class Steps(NamedTuple):
 
 
 class NextItemNetwork(Network):
-    """Write ``encode``.
+    """A causal network over item embeddings; a system writes ``encode``.
 
     Args:
         interactions: the training part.
         width: of states and item embeddings.
-        length: most items that a state looks back on.
-        batch_size: windows a step.
-        objective: what is learned at each position.
+        length: maximum number of items that a state depends on.
+        batch_size: windows per step.
+        objective: the loss at each position.
         bias: whether items have a bias.
 
     Attributes:
@@ -74,13 +228,11 @@ class NextItemNetwork(Network):
         """States (B, N, width) after each item of ``items`` (B, N), N at most ``length``."""
 
     def batches(self, rng: np.random.Generator) -> Iterator[Steps]:
-        sequence = self.interactions.sequence
         self._windows = self._windows or windows(self.interactions, self.length)
         for rows in batches(self._windows, self.batch_size, rng, by_items=True):
-            starts, stops = self._windows.starts[rows], self._windows.stops[rows]
-            items = padded(sequence, starts, stops - 1, self.padding)
-            targets = padded(sequence, starts + 1, stops, self.padding)[items != self.padding]
-            negatives = self.objective.negatives(np.repeat(self._windows.users[rows], stops - 1 - starts), rng)
+            chosen = self._windows.take(rows)
+            items, targets = inputs_and_targets(self.interactions, chosen)
+            negatives = self.objective.negatives(np.repeat(chosen.users, chosen.lengths() - 1), rng)
             yield Steps(*map(self.tensor, (items, targets, negatives)))
 
     def loss(self, batch: Steps) -> Tensor:
@@ -89,9 +241,46 @@ class NextItemNetwork(Network):
 
     def score(self, examples: Examples) -> Tensor:
         items, lengths = ends_of_histories(examples, self.interactions, self.length)
-        states = self.items.weight.new_empty(len(items), self.items.embedding_dim)
-        for rows in of_like_length(lengths):
-            read = self.tensor(items[rows, : lengths[rows].max()])
-            states[self.tensor(rows)] = last_states(self.encode(read), self.tensor(lengths[rows]))
-        scores = states @ self.items.weight[:-1].T
+        scores = end_states(self, items, lengths, self.items.embedding_dim, self.encode) @ self.items.weight[:-1].T
         return scores if self.bias is None else scores.add_(self.bias)
+
+
+def inputs_and_targets(interactions: Interactions, windows: Windows) -> tuple[IntArray, IntArray]:
+    """Item rows, (n, N), padded behind with I, and the item after each of them, (positions,), window after window."""
+    sequence, padding = interactions.sequences.values, len(interactions.items)
+    items = padded(sequence, windows.starts, windows.stops - 1, padding)
+    targets = padded(sequence, windows.starts + 1, windows.stops, padding)
+    return items, targets[items != padding]
+
+
+def end_states(
+    network: Network, items: IntArray, lengths: IntArray, width: int, encode: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The state of the last item of each history, (n, width), read in batches of similar length.
+
+    Args:
+        items: (n, N) ids of what is read, padded behind; ``lengths`` (n,) are at least 1.
+        width: of the states.
+        encode: states (B, N, width) of (B, N) ids.
+    """
+    states = next(network.parameters()).new_empty(len(items), width)
+    for rows in of_like_length(lengths):
+        read = network.tensor(items[rows, : lengths[rows].max()])
+        states[network.tensor(rows)] = last_states(encode(read), network.tensor(lengths[rows]))
+    return states
+
+
+def pretrain(first: Trainable, data: FitData, name: str, *, epochs: int, learning_rate: float, batch_size: int) -> None:
+    """Train the network of a first stage to its last epoch, without validation; an interrupted one is resumed.
+
+    Args:
+        first: on its device.
+        data: of the fit; checkpoints are in its work folder.
+        name: of the system.
+        epochs, learning_rate, batch_size: of this stage.
+    """
+    settings = TrainingSettings(
+        epochs=epochs, validate_every=SAVED_EVERY, learning_rate=learning_rate, batch_size=batch_size
+    )
+    trainer = NetworkTrainer(first, settings, data.seed, f"{name}, pre-training")
+    train(trainer, data.work / "pretraining", validate=None)

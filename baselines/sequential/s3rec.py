@@ -1,25 +1,237 @@
-"""S3-Rec: a SASRec whose weights begin at self-supervised ones (Zhou et al., CIKM 2020).
+"""S3-Rec: a SASRec that starts from self-supervised weights (Zhou et al., CIKM 2020).
 
-The two stages are ``baselines.sequential.s3rec_pretraining`` and ``baselines.sequential.s3rec_finetuning``.
+The first stage, ``Pretraining``, teaches four views of a sequence to recognise each other (section 4):
+
+    f_t = Transformer(a prefix of a sequence, some items hidden, always the last one) at t, from both sides
+    AAP = sum over t not hidden, all attributes k of  BCE(a_k . P_aap f_t, whether item t has k)
+    MIP = sum over hidden t of  -log sigmoid( sigmoid(P_mip f_t . e_t) - sigmoid(P_mip f_t . e_negative) )
+    MAP = sum over hidden t, all attributes k of  BCE(a_k . P_map f_t, whether item t has k)
+    SP  = sum over sequences of  -log sigmoid( sigmoid(P_sp c . s) - sigmoid(P_sp c . s') )
+    L = aap AAP + mip MIP + map MAP + sp SP
+
+with ``c`` the last state of the sequence without a segment of it, ``s`` that of the segment alone in its place, and
+``s'`` that of as many items of other sequences there. The second sigmoid is the paper's, whose measure of how well two
+views match is a probability. Each ``P`` is a linear map of its own.
+
+The second stage is the recommender, a causal transformer (section 4.5):
+
+    h_t = Transformer(items up to t)
+    L = mean over positions of  -log sigmoid(h_t . e_next) - log(1 - sigmoid(h_t . e_negative))
+
+with one negative per position, drawn among the items that the user's training sequence lacks (the authors' code
+excludes the held-out items too).
+
+The paper goes over every prefix of every sequence in an epoch. Here an epoch draws as many of them as there are users,
+uniformly and without replacement, so each step is the same in expectation and an epoch shorter. A prefix of one item
+has no segment. The sums are divided by the number of samples, to which Adam is invariant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from baselines.learning.interactions import Interactions
-from baselines.learning.network import Network
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from baselines.learning.encoder import INIT_STD, init_weights, last_states
+from baselines.learning.interactions import Interactions, NegativeSampler
+from baselines.learning.network import Network, Trainable
+from baselines.learning.sequences import Windows, batches, padded
 from baselines.learning.training import Outcome
 from baselines.selection.threshold import SelectingRanker
-from baselines.sequential.attributes import item_attributes
-from baselines.sequential.pretraining import pretrain
-from baselines.sequential.s3rec_finetuning import S3RecConfig, S3RecNetwork
-from baselines.sequential.s3rec_pretraining import Pretraining
+from baselines.sequential.next_item import BinaryEntropy, HistoryEncoder, NextItemNetwork, TransformerSettings, pretrain
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.records import IntArray
+from unimp_bench.settings import Count, Number, Rate, Share, Weight
+
+COLUMNS = ("category", "brand")
+NO_ATTRIBUTES = "no category and no brand in this corpus: pre-trained on items and segments alone"
+
+_CELLS = 1 << 22
+"""Logits of attributes in memory at once."""
+
+
+@dataclass(frozen=True)
+class S3RecConfig(TransformerSettings):
+    """Settings.
+
+    Attributes:
+        batch_size: windows of users' sequences per step.
+        pretraining_epochs: of the first stage, each of one prefix of a sequence per user; 0 leaves it out.
+        pretraining_rate: learning rate of the first stage.
+        pretraining_batch_size: prefixes per step of the first stage.
+        mask_share: share of a prefix's items that are hidden, beside the last one, which always is.
+        aap: weight of the first stage's loss on the attributes of items.
+        mip: weight of its loss on hidden items.
+        map: weight of its loss on the attributes of hidden items.
+        sp: weight of its loss on segments.
+    """
+
+    epochs: Count = 200
+    validate_every: Count = 5
+    patience: Count = 5
+    batch_size: Count = 256
+    pretraining_epochs: Number = 100
+    pretraining_rate: Rate = 1e-3
+    pretraining_batch_size: Count = 256
+    mask_share: Share = 0.2
+    aap: Weight = 0.2
+    mip: Weight = 1.0
+    map: Weight = 1.0
+    sp: Weight = 0.5
+
+
+class S3RecNetwork(NextItemNetwork):
+    """Item embeddings and the transformer, of both stages.
+
+    Attributes:
+        attributes: (I, attributes) which item has which.
+    """
+
+    def __init__(self, interactions: Interactions, attributes: sparse.csr_array, config: S3RecConfig) -> None:
+        objective = BinaryEntropy(interactions)
+        super().__init__(interactions, config.width, config.max_length, config.batch_size, objective)
+        self.attributes, self.config = attributes, config
+        self.history = HistoryEncoder(config, causal=True)
+        self.apply(init_weights)
+        if not attributes.shape[1]:
+            self.remarks = (NO_ATTRIBUTES,)
+
+    def encode(self, items: Tensor) -> Tensor:
+        states: Tensor = self.history(self.items(items))
+        return states
+
+
+class Views(NamedTuple):
+    """A batch of B prefixes, S of which have a segment.
+
+    Attributes:
+        items: (B, N) item rows, padding behind.
+        hidden: (B, N) bool.
+        negatives: (B, N) an item that the user's sequence lacks.
+        context, segment, other: (S, N) ids, the rest replaced by the mask's.
+        lengths: (S,) of these.
+        indices: (B, N) of each item among the ``sets``; at padding, of any.
+        sets, set_offsets: the attributes of the batch's different items, as CSR.
+    """
+
+    items: Tensor
+    hidden: Tensor
+    negatives: Tensor
+    context: Tensor
+    segment: Tensor
+    other: Tensor
+    lengths: Tensor
+    indices: Tensor
+    sets: Tensor
+    set_offsets: Tensor
+
+
+class Pretraining(Trainable):
+    """The recommender, not causal yet, with what only its first stage needs.
+
+    Attributes:
+        masked: (width,) the vector of [MASK].
+        mask: its id in views, after the padding's.
+        attributes: (attributes, width) embeddings.
+        maps: the four linear maps.
+    """
+
+    def __init__(self, network: S3RecNetwork) -> None:
+        super().__init__()
+        self.network, self.config = network, network.config
+        width = self.config.width
+        self.mask = network.padding + 1
+        self.masked = nn.Parameter(torch.randn(width) * INIT_STD)
+        self.attributes = nn.Parameter(torch.randn(network.attributes.shape[1], width) * INIT_STD)
+        self.maps = nn.ModuleDict({name: nn.Linear(width, width) for name in ("aap", "mip", "map", "sp")})
+        self.maps.apply(init_weights)
+        self._sampler = NegativeSampler(network.interactions)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Views]:
+        interactions = self.network.interactions
+        ends = rng.choice(len(interactions), len(interactions.users), replace=False)
+        owners = interactions.owners[ends]
+        starts = np.maximum(interactions.sequences.offsets[owners], ends + 1 - self.config.max_length)
+        prefixes = Windows(owners, starts, ends + 1)
+        for rows in batches(prefixes, self.config.pretraining_batch_size, rng):
+            yield self.views(prefixes.take(rows), rng)
+
+    def views(self, prefixes: Windows, rng: np.random.Generator) -> Views:
+        """The views of some prefixes."""
+        network, lengths = self.network, prefixes.lengths()
+        items = padded(network.interactions.sequences.values, prefixes.starts, prefixes.stops, network.padding)
+        positions = np.arange(items.shape[1])
+        chosen = (positions < lengths[:, None]) & (rng.random(items.shape) < self.config.mask_share)
+        hidden = chosen | (positions == lengths[:, None] - 1)
+        negatives = self._sampler.draw(np.broadcast_to(prefixes.users[:, None], items.shape), rng)
+        different, inverse = np.unique(np.where(items == network.padding, items[0, 0], items), return_inverse=True)
+        sets = network.attributes[different]
+        arrays = (
+            *(items, hidden, negatives),
+            *self._segments(items[lengths > 1], lengths[lengths > 1], rng),
+            *(inverse.reshape(items.shape), sets.indices.astype(np.int64), sets.indptr[:-1].astype(np.int64)),
+        )
+        return Views(*map(self.tensor, arrays))
+
+    def _segments(self, items: IntArray, lengths: IntArray, rng: np.random.Generator) -> tuple[IntArray, ...]:
+        """``context``, ``segment``, ``other`` and ``lengths`` of ``Views``."""
+        sequence, mask = self.network.interactions.sequences.values, self.mask
+        sizes = rng.integers(1, lengths // 2, endpoint=True)
+        begins = rng.integers(0, lengths - sizes, endpoint=True)
+        elsewhere = rng.integers(0, len(sequence) - sizes, endpoint=True)
+        offsets = np.arange(items.shape[1]) - begins[:, None]
+        inside = (offsets >= 0) & (offsets < sizes[:, None])
+        outside = np.where(items == self.network.padding, items, mask)
+        strange = sequence[np.where(inside, elsewhere[:, None] + offsets, 0)]
+        views = (np.where(inside, mask, items), np.where(inside, items, outside), np.where(inside, strange, outside))
+        return (*views, lengths)
+
+    def loss(self, batch: Views) -> Tensor:
+        masked = batch.items.masked_fill(batch.hidden, self.mask)
+        states = self.states(torch.cat([masked, batch.context, batch.segment, batch.other]))
+        first, views = states[: len(masked)], states[len(masked) :].chunk(3)
+        shown = ~batch.hidden & (batch.items != self.network.padding)
+        sums = functional.embedding_bag(batch.sets, self.attributes, batch.set_offsets, mode="sum")
+        total = self.config.aap * self._attribute_loss("aap", first[shown], sums[batch.indices[shown]])
+        hidden = first[batch.hidden]
+        total = total + self.config.map * self._attribute_loss("map", hidden, sums[batch.indices[batch.hidden]])
+        table = self.network.items.weight
+        pair = table[batch.items[batch.hidden]], table[batch.negatives[batch.hidden]]
+        total = total + self.config.mip * match_loss(self.maps["mip"](hidden), *pair)
+        context, segment, other = (last_states(view, batch.lengths) for view in views)
+        total = total + self.config.sp * match_loss(self.maps["sp"](context), segment, other)
+        return total / len(masked)
+
+    def states(self, items: Tensor) -> Tensor:
+        """(B, N, width) of (B, N) ids, padding behind; each attends to all that is not padding."""
+        hidden = items == self.mask
+        vectors = self.network.items(items.masked_fill(hidden, self.network.padding))
+        vectors = torch.where(hidden[:, :, None], self.masked, vectors)
+        states: Tensor = self.network.history(vectors, items != self.network.padding)
+        return states
+
+    def _attribute_loss(self, name: str, states: Tensor, sums: Tensor) -> Tensor:
+        """The cross-entropies of (p, width) states with all attributes, summed.
+
+        ``BCE(z, y) = softplus(z) - y z``: attributes enter as the sums of their embeddings, (p, width), so no multi-hot
+        target is made, and logits are made a block at a time.
+        """
+        mapped: Tensor = self.maps[name](states)
+        rows = max(1, _CELLS // max(1, len(self.attributes)))
+        total = -(mapped * sums).sum()
+        for block in torch.split(mapped, rows):
+            total = total + checkpoint(_softplus_sum, block, self.attributes, use_reentrant=False)
+        return total
 
 
 class S3Rec(SelectingRanker[S3RecConfig]):
@@ -41,6 +253,52 @@ class S3Rec(SelectingRanker[S3RecConfig]):
         if self.config.pretraining_epochs:
             first = Pretraining(network).to(network.device)
             network.history.encoder.causal = False
-            pretrain(first, self.config, data, self.name)
+            pretrain(
+                first,
+                data,
+                self.name,
+                epochs=self.config.pretraining_epochs,
+                learning_rate=self.config.pretraining_rate,
+                batch_size=self.config.pretraining_batch_size,
+            )
             network.history.encoder.causal = True
         return super().learn(network, data, validate)
+
+
+def item_attributes(items: Items, numbers: IntArray) -> sparse.csr_array:
+    """Which item has which category and brand, (numbers, attributes) bool, without those of no or of every item.
+
+    The top of a category path is one of these in a corpus of one domain. A category and a brand of one name are two
+    attributes; a corpus with neither gives no columns.
+    """
+    names: dict[tuple[str, str], int] = {}
+    pairs: set[tuple[int, int]] = set()
+    for column in COLUMNS:
+        if column in items.attributes:
+            values = items.column(column).to_pylist()
+            for row, number in enumerate(numbers.tolist()):
+                for value in _values(values[number]):
+                    pairs.add((row, names.setdefault((column, value), len(names))))
+    rows, columns = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2).T
+    ones = np.ones(len(rows), dtype=np.bool_)
+    matrix = sparse.csr_array((ones, (rows, columns)), shape=(len(numbers), len(names)))
+    counts = np.bincount(columns, minlength=len(names))
+    informative: sparse.csr_array = matrix[:, np.flatnonzero(counts < len(numbers))]
+    return informative
+
+
+def _values(value: object) -> list[str]:
+    if value is None:
+        return []
+    return [str(part) for part in value] if isinstance(value, list) else [str(value)]
+
+
+def match_loss(states: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+    """Sum of ``-log sigmoid(sigmoid(state . positive) - sigmoid(state . negative))``; all (n, width)."""
+    likely = torch.sigmoid((states * positives).sum(dim=1))
+    unlikely = torch.sigmoid((states * negatives).sum(dim=1))
+    return functional.softplus(unlikely - likely).sum()
+
+
+def _softplus_sum(states: Tensor, table: Tensor) -> Tensor:
+    return functional.softplus(states @ table.T).sum()

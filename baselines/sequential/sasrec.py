@@ -13,7 +13,7 @@ Form ``original``: the paper's, Eq. 2 to 7, learned by binary cross-entropy with
 
 The factor sqrt(d) and the last norm are those of the authors' program. Where that norms the queries alone and adds
 the normed queries instead of ``x``, this follows the paper. Positions are counted from the beginning of what is read,
-and padding stands behind; the authors pad in front and so count from the end.
+and padding follows; the authors pad in front and so count from the end.
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ from torch.nn import functional
 from baselines.learning.encoder import init_weights
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
-from baselines.sequential.next_item import NextItemNetwork
-from baselines.sequential.objectives import BinaryEntropy, CatalogueEntropy
-from baselines.sequential.transformer import HistoryEncoder, TransformerSettings
+from baselines.sequential.next_item import (
+    BinaryEntropy,
+    CatalogueEntropy,
+    HistoryEncoder,
+    NextItemNetwork,
+    TransformerSettings,
+)
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count
 
@@ -44,7 +48,7 @@ class SASRecConfig(TransformerSettings):
     """Settings.
 
     Attributes:
-        batch_size: windows of users' sequences a step.
+        batch_size: windows of users' sequences per step.
         form: ``ce``, RecBole's blocks and cross-entropy over the catalogue; ``original``, the paper's blocks and binary
             cross-entropy with one negative.
     """
@@ -96,7 +100,7 @@ class OriginalSASRec(NextItemNetwork):
 
 
 class _PreNormBlock(nn.Module):
-    """Both halves of a block read what is normed and add to what is not; attention has no output projection."""
+    """Both halves of a block read the normed states and add to the others; attention has no output projection."""
 
     def __init__(self, config: SASRecConfig) -> None:
         super().__init__()

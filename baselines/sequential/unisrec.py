@@ -1,33 +1,99 @@
-"""UniSRec: items are what is written about them (Hou et al., KDD 2022).
+"""UniSRec: items are represented by their text (Hou et al., KDD 2022).
 
-Pre-training is ``baselines.sequential.unisrec_pretraining``, on the training part of the corpus itself, and
-fine-tuning ``baselines.sequential.unisrec_finetuning``, with item embeddings (``UniSRec``) or without, so that items
-that were in no training can be answers (``InductiveUniSRec``).
+The recommender has item embeddings (transductive) or not (inductive: items without training can be predicted), and the
+text ``x_j`` of item j passes the adaptor, a mixture of whitening experts (Eq. 2 to 4), which gives ``v_j``:
+
+    t_j = v_j + id_j (transductive)  or  v_j (inductive)
+    s = Transformer(t_1 .. t_n) at n
+    score(j) = cos(s, t_j) / tau
+    L = mean over positions of  -log softmax(score)_next                                        (section 2.3)
+
+The softmax goes over the items that training interacts with. The authors make a sample of every prefix of a sequence;
+here one pass over it learns at all positions, the same but for dropout. Text vectors come with channels of variance 1,
+about the scale of BERT's.
+
+Before, histories and next items learn to find each other by text alone, on the training part of the corpus itself:
+
+    s = Transformer(v_1 .. v_n) at n,   s' the same of a copy of the history that lacks some items,   v the next item's
+    L_SI = mean over samples i of  -log( exp(cos(s_i, v_i) / tau) / sum_j exp(cos(s_i, v_j) / tau) )
+    L_SS = mean over samples i of  -log( exp(cos(s_i, s'_i) / tau) / sum_j exp(cos(s_i, s'_j) / tau) )
+    L = L_SI + copy_weight L_SS                                                                 (section 2.2)
+
+``j`` goes over the batch, of all domains, without other samples of the same next item: these are no negatives. (In
+the authors' program they stay in the sum, with a logit of zero.) A copy drops items only; the authors' other kind
+of copy, a tenth of them, drops words of the texts. They go over all histories in an epoch; here an epoch draws as many
+as there are users, uniformly and without replacement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
+from baselines.learning.encoder import INIT_STD, init_weights, last_states
 from baselines.learning.interactions import Interactions
-from baselines.learning.network import Network
+from baselines.learning.network import Network, Trainable
+from baselines.learning.objectives import catalogue_loss
+from baselines.learning.sequences import Windows, batches, ends_of_histories, padded, windows
 from baselines.learning.training import Outcome
 from baselines.selection.threshold import SelectingRanker
-from baselines.sequential.pretraining import pretrain
-from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwork
-from baselines.sequential.unisrec_pretraining import Pretraining
+from baselines.sequential.next_item import (
+    HistoryEncoder,
+    TransformerSettings,
+    end_states,
+    inputs_and_targets,
+    pretrain,
+)
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.corpus.features.text import NO_TEXT, item_texts, text_vectors
+from unimp_bench.corpus.features.text import LSA, NO_TEXT, item_texts, text_vectors
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.settings import Count, Number, Rate, Share, Weight
+
+_MIN_NOISE = 1e-2
+
+
+@dataclass(frozen=True)
+class UniSRecConfig(TransformerSettings):
+    """Settings.
+
+    Attributes:
+        batch_size: windows of users' sequences per step.
+        text: the frozen encoder of item texts, as ``unimp_bench.corpus.features.text.text_vectors`` takes it.
+        experts, adaptor_dropout: of the adaptor; the dropout is that of text vectors.
+        temperature: tau, of all cosines.
+        pretraining_epochs: of pre-training, each over as many histories as there are users; 0 leaves it out.
+        pretraining_rate: learning rate of pre-training.
+        pretraining_batch_size: histories, with their next items, per step of pre-training.
+        item_drop: share of a history's items that its copy lacks.
+        copy_weight: of the loss between a history and its copy.
+        frozen: whether the transformer and its positions stay as pre-trained.
+    """
+
+    epochs: Count = 100
+    validate_every: Count = 5
+    patience: Count = 5
+    batch_size: Count = 512
+    text: str = LSA
+    experts: Count = 8
+    adaptor_dropout: Share = 0.2
+    temperature: Rate = 0.07
+    pretraining_epochs: Number = 50
+    pretraining_rate: Rate = 1e-3
+    pretraining_batch_size: Count = 1024
+    item_drop: Share = 0.2
+    copy_weight: Weight = 1e-3
+    frozen: bool = True
+
 
 OFFICIAL = UniSRecConfig(
     width=300,
@@ -37,6 +103,176 @@ OFFICIAL = UniSRecConfig(
     pretraining_epochs=300,
     pretraining_batch_size=8192,
 )
+
+
+class Adaptor(nn.Module):
+    """``v = sum_k softmax(x G + e softplus(x N))_k (x - b_k) W_k``, the noise ``e`` normal, in training alone.
+
+    All gates are equal at first. One dropout of ``x`` serves all experts; in the authors' program each has its own.
+    ``softplus`` has 0.01 added, as there.
+    """
+
+    def __init__(self, inputs: int, width: int, experts: int, dropout: float) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(experts, inputs))
+        self.weight = nn.Parameter(torch.randn(experts, inputs, width) * INIT_STD)
+        self.gate = nn.Parameter(torch.zeros(inputs, experts))
+        self.noise = nn.Parameter(torch.zeros(inputs, experts))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, text: Tensor) -> Tensor:
+        """(n, width) of (n, inputs)."""
+        experts, inputs, width = self.weight.shape
+        whitened = self.dropout(text) @ self.weight.transpose(0, 1).reshape(inputs, experts * width)
+        shift = torch.einsum("ki,kiw->kw", self.bias, self.weight)
+        mixed: Tensor = torch.einsum("nk,nkw->nw", self.gates(text), whitened.unflatten(1, (experts, width)) - shift)
+        return mixed
+
+    def gates(self, text: Tensor) -> Tensor:
+        """Weights of the experts, (n, experts)."""
+        logits = text @ self.gate
+        if self.training:
+            logits = logits + torch.randn_like(logits) * (functional.softplus(text @ self.noise) + _MIN_NOISE)
+        return logits.softmax(dim=1)
+
+
+class Batch(NamedTuple):
+    """Item rows, (B, N), padding behind, and the item after each that is real, (positions,)."""
+
+    items: Tensor
+    targets: Tensor
+
+
+class UniSRecNetwork(Network):
+    """Adaptor, transformer, and item embeddings where there are any.
+
+    Args:
+        interactions: the training part.
+        text: (I, inputs) text vectors of its items.
+        with_ids: whether items have embeddings of their own beside their text.
+        config: the settings.
+
+    Attributes:
+        targets: (A,) rows of the items that training interacts with.
+    """
+
+    text: Tensor
+    targets: Tensor
+    _target_of: Tensor
+
+    def __init__(self, interactions: Interactions, text: FloatArray, with_ids: bool, config: UniSRecConfig) -> None:
+        super().__init__()
+        self.interactions, self.config = interactions, config
+        self.padding = len(interactions.items)
+        self.adaptor = Adaptor(text.shape[1], config.width, config.experts, config.adaptor_dropout)
+        self.history = HistoryEncoder(config, causal=True)
+        self.ids = nn.Embedding(self.padding, config.width) if with_ids else None
+        self.apply(init_weights)
+        scaled = torch.from_numpy(text * np.float32(np.sqrt(text.shape[1])))
+        targets, target_of = np.unique(interactions.sequences.values), np.zeros(self.padding + 1, dtype=np.int64)
+        target_of[targets] = np.arange(len(targets))
+        for name, values in {"text": scaled, "targets": targets, "_target_of": target_of}.items():
+            self.register_buffer(name, torch.as_tensor(values), persistent=False)
+        self._windows = windows(interactions, config.max_length)
+        self._table, self._directions = scaled, scaled
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        for rows in batches(self._windows, self.config.batch_size, rng, by_items=True):
+            yield Batch(*map(self.tensor, inputs_and_targets(self.interactions, self._windows.take(rows))))
+
+    def loss(self, batch: Batch) -> Tensor:
+        table = self.vectors(self.targets)
+        states = self.history(functional.embedding(self._target_of[batch.items], table))[batch.items != self.padding]
+        directions = functional.normalize(states, dim=1) / self.config.temperature
+        return catalogue_loss(directions, functional.normalize(table, dim=1), self._target_of[batch.targets])
+
+    def vectors(self, rows: Tensor) -> Tensor:
+        """``t`` of items, (n, width)."""
+        adapted: Tensor = self.adaptor(self.text[rows])
+        return adapted if self.ids is None else adapted + self.ids(rows)
+
+    def prepare(self) -> None:
+        self._table = self.vectors(torch.arange(self.padding, device=self.device))
+        self._directions = functional.normalize(self._table, dim=1)
+
+    def score(self, examples: Examples) -> Tensor:
+        return self.ends(examples) @ self._directions.T
+
+    def score_among(self, examples: Examples, rows: IntArray) -> Tensor:
+        """Scores of some items, (examples, rows)."""
+        return self.ends(examples) @ self._directions[self.tensor(rows)].T
+
+    def ends(self, examples: Examples) -> Tensor:
+        """Directions of the histories' last states over tau, (examples, width)."""
+        items, lengths = ends_of_histories(examples, self.interactions, self.config.max_length)
+        items = np.where(items == self.padding, 0, items)  # what follows a history is not attended to
+
+        def encode(ids: Tensor) -> Tensor:
+            states: Tensor = self.history(functional.embedding(ids, self._table))
+            return states
+
+        states = end_states(self, items, lengths, self._table.shape[1], encode)
+        return functional.normalize(states, dim=1) / self.config.temperature
+
+
+class Pairs(NamedTuple):
+    """Histories and next items.
+
+    Attributes:
+        items: (B, N) item rows, padding behind; ``lengths`` (B,).
+        copies: (B, N) the same without some; ``copy_lengths`` (B,).
+        targets: (B,) next items.
+    """
+
+    items: Tensor
+    lengths: Tensor
+    copies: Tensor
+    copy_lengths: Tensor
+    targets: Tensor
+
+
+class Pretraining(Trainable):
+    """The recommender in its first stage: its adaptor and its transformer learn."""
+
+    def __init__(self, network: UniSRecNetwork) -> None:
+        super().__init__()
+        self.network, self.config = network, network.config
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Pairs]:
+        interactions = self.network.interactions
+        begins = interactions.sequences.offsets[interactions.owners]
+        with_past = np.flatnonzero(np.arange(len(interactions)) > begins)
+        nexts = rng.choice(with_past, min(len(interactions.users), len(with_past)), replace=False)
+        starts = np.maximum(begins[nexts], nexts - self.config.max_length)
+        histories = Windows(interactions.owners[nexts], starts, nexts)
+        for rows in batches(histories, self.config.pretraining_batch_size, rng):
+            yield self.pairs(starts[rows], nexts[rows], rng)
+
+    def pairs(self, starts: IntArray, nexts: IntArray, rng: np.random.Generator) -> Pairs:
+        """Of the histories ``values[start:next]`` of all sequences."""
+        sequence, padding = self.network.interactions.sequences.values, self.network.padding
+        items = padded(sequence, starts, nexts, padding)
+        dropped = rng.random(items.shape) < self.config.item_drop
+        dropped[:, 0] = False
+        dropped |= items == padding
+        kept_first = np.argsort(dropped, axis=1, kind="stable")
+        copies = np.take_along_axis(np.where(dropped, padding, items), kept_first, axis=1)
+        arrays = (items, nexts - starts, copies, (~dropped).sum(axis=1), sequence[nexts])
+        return Pairs(*map(self.tensor, arrays))
+
+    def loss(self, batch: Pairs) -> Tensor:
+        network = self.network
+        rows = torch.cat([batch.items.flatten(), batch.copies.flatten(), batch.targets])
+        different, indices = torch.unique(rows.masked_fill(rows == network.padding, 0), return_inverse=True)
+        size = batch.items.numel()
+        vectors = functional.embedding(indices, network.adaptor(network.text[different]))
+        items, copies = (part.view(*batch.items.shape, -1) for part in (vectors[:size], vectors[size : 2 * size]))
+        states = functional.normalize(last_states(network.history(items), batch.lengths), dim=1)
+        others = functional.normalize(last_states(network.history(copies), batch.copy_lengths), dim=1)
+        nexts = functional.normalize(vectors[2 * size :], dim=1)
+        tau = self.config.temperature
+        between = in_batch_loss(states, nexts, batch.targets, tau)
+        return between + self.config.copy_weight * in_batch_loss(states, others, batch.targets, tau)
 
 
 class UniSRec(SelectingRanker[UniSRecConfig]):
@@ -56,26 +292,34 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
     def build(self, interactions: Interactions, items: Items, cache: Path) -> UniSRecNetwork:
         vectors = text_vectors(items, self.config.text, cache)
         if vectors is None:
-            silent = "the texts of all items have equal vectors" if any(item_texts(items)) else NO_TEXT
-            raise UsageError(f"{silent}, and texts are what {self.name} reads; run sasrec instead")
+            reason = "the texts of all items have equal vectors" if any(item_texts(items)) else NO_TEXT
+            raise UsageError(f"{reason}, and {self.name} reads texts; run sasrec instead")
         return UniSRecNetwork(interactions, vectors.values[interactions.items], self.with_ids, self.config)
 
     def learn(self, network: Network, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         assert isinstance(network, UniSRecNetwork)
         if not self.config.pretraining_epochs:
             return super().learn(network, data, validate)
-        pretrain(Pretraining(network).to(network.device), self.config, data, self.name)
-        still = (network.history.places, network.history.encoder)
-        for module in still:
+        first = Pretraining(network).to(network.device)
+        pretrain(
+            first,
+            data,
+            self.name,
+            epochs=self.config.pretraining_epochs,
+            learning_rate=self.config.pretraining_rate,
+            batch_size=self.config.pretraining_batch_size,
+        )
+        frozen = (network.history.places, network.history.encoder)
+        for module in frozen:
             module.requires_grad_(not self.config.frozen)
         outcome = super().learn(network, data, validate)
-        for module in still:
-            module.requires_grad_()  # they were trained, if not last
+        for module in frozen:
+            module.requires_grad_()  # they were trained in the first stage
         return outcome
 
 
 class InductiveUniSRec(UniSRec):
-    """Inductive: text alone. Its items are those of the whole corpus, so rows are corpus numbers."""
+    """Inductive: text alone. Its catalogue is the whole corpus, so rows are corpus numbers."""
 
     name = "unisrec-inductive"
     with_ids = False
@@ -88,3 +332,17 @@ class InductiveUniSRec(UniSRec):
         assert isinstance(network, UniSRecNetwork)
         with torch.no_grad():
             return network.score_among(examples, np.asarray(catalogue, dtype=np.int64)).cpu().numpy()
+
+
+def in_batch_loss(states: Tensor, partners: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """Mean of ``-log softmax(states @ partners.T / temperature)`` at each row's own partner, a scalar.
+
+    Args:
+        states, partners: (B, width), of length 1.
+        targets: (B,) next items; another row with the same one is no negative.
+        temperature: tau.
+    """
+    rows = torch.arange(len(targets), device=targets.device)
+    twins = (targets[:, None] == targets) & (rows[:, None] != rows)
+    logits = (states @ partners.T / temperature).masked_fill(twins, -torch.inf)
+    return functional.cross_entropy(logits, rows)

@@ -16,11 +16,11 @@ import pytest
 
 pytest.importorskip("recbole", reason="RecBole is not installed")
 
+from baselines.learning.interactions import Interactions
 from baselines.recbole.adapter import RecBole
-from baselines.recbole.compat import datasets, model_rooms
-from baselines.recbole.config import RecBoleConfig
-from baselines.recbole.dataset import Numbering, TrainingPart, training_dataset, training_loader
-from baselines.recbole.settings import REFUSED, ROOMS, recbole_config
+from baselines.recbole.compat import datasets, model_packages
+from baselines.recbole.config import REFUSED, SUPPORTED, RecBoleConfig, recbole_config
+from baselines.recbole.dataset import training_dataset, training_loader
 from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
@@ -113,7 +113,7 @@ def test_the_order_of_the_history_decides(sasrec: RecBole, planted: Corpus) -> N
 def test_what_comes_later_leaves_earlier_states_alone(sasrec: RecBole, planted: Corpus) -> None:
     """Causality: editing the item at position t + 1 leaves h_1 .. h_t as they were, and changes h_(t + 1)."""
     captured = []
-    encoder = sasrec._fitted().model.trm_encoder
+    encoder = sasrec.built.model.trm_encoder
     hook = encoder.register_forward_hook(lambda module, inputs, layers: captured.append(layers[-1].numpy()))
     sasrec.score(made_up([[3, 4, 5, 6], [3, 4, 5, 20]]), catalogue(planted, "loo"))
     hook.remove()
@@ -161,7 +161,7 @@ def test_a_model_of_the_family_scores_the_same_after_loading(name: str, planted:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(name for name, room in model_rooms().items() if room in ROOMS))
+@pytest.mark.parametrize("name", sorted(name for name, package in model_packages().items() if package in SUPPORTED))
 def test_every_sequential_and_general_model_runs_or_says_why_not(name: str, planted: Corpus, tmp_path: Path) -> None:
     if name in REFUSED:
         with pytest.raises(UsageError, match=f"recbole:{name} does not run here"):
@@ -282,9 +282,9 @@ def samples(dataset: Any, names: Any) -> set[tuple[int, tuple[int, ...], int]]:
 def test_training_samples_are_those_that_recbole_would_make(
     by_hand: tuple[Any, Any], planted: Corpus, tmp_path: Path
 ) -> None:
-    part = TrainingPart.of(part_of(planted, "train"), catalogue(planted, "loo"))
+    interactions = Interactions.of(part_of(planted, "train"), catalogue(planted, "loo"))
     config = recbole_config(RecBoleConfig(max_length=5), 1, tmp_path)
-    ours = training_dataset(config, part)
+    ours = training_dataset(config, interactions)
     names, theirs = by_hand
     assert isinstance(ours, datasets.SequentialDataset)
     assert len(ours.inter_feat) == len(theirs.inter_feat) == len(part_of(planted, "train"))
@@ -294,21 +294,17 @@ def test_training_samples_are_those_that_recbole_would_make(
 
 
 def test_numbering_is_explicit_and_covers_items_never_seen_in_training(planted: Corpus, tmp_path: Path) -> None:
-    numbering = Numbering(np.array([4, 7, 9]))
-    assert numbering.ids(np.array([9, 4, 7, 5, 10, 0])).tolist() == [3, 1, 2, 0, 0, 0]
-    assert len(numbering) == 4
-
     data = fit_data(planted, tmp_path / "work")
     train = data.examples[TASK].train
     keep = train.histories.items != 30
     cold = replace(train, histories=train.histories.take(keep), users=train.users[:0], ends=train.ends[:0])
     model = RecBole(RecBoleConfig(model="GRU4Rec", epochs=1))
     model.fit(replace(data, examples={TASK: replace(data.examples[TASK], train=cold)}))
-    built = model._fitted()
-    assert 30 not in built.part.item_numbers
+    built = model.built
+    assert 30 not in built.interactions.items[built.interactions.sequences.values]
     assert built.model.n_items == len(data.catalogue) + 1
     for item in (0, 30, 47):
-        assert built.dataset.field2token_id["item_id"][str(item)] == built.part.items.ids(np.array([item]))[0]
+        assert built.dataset.field2token_id["item_id"][str(item)] == built.ids(np.array([item]), "catalogue")[0]
     assert np.isfinite(scores(model, planted)[:, 30]).all()
 
 
@@ -326,10 +322,10 @@ def test_nothing_is_left_behind_and_the_command_line_is_not_read(
     monkeypatch.setattr(sys, "argv", ["unimp-bench", "--embedding_size=7", "--seed=__import__('os').getpid()"])
     model = RecBole(RecBoleConfig(model="MultiVAE", epochs=1))
     model.fit(fit_data(planted, tmp_path / "work"))
-    assert model._fitted().config["embedding_size"] is None or model._fitted().config["embedding_size"] != 7
-    assert model._fitted().config["seed"] == 1
+    assert model.built.config["embedding_size"] is None or model.built.config["embedding_size"] != 7
+    assert model.built.config["seed"] == 1
     assert not list((tmp_path / "here").iterdir())
-    assert {path.name for path in (tmp_path / "work").iterdir()} == {"best-paper.safetensors"}
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {"training", "log"}
     out, err = capfd.readouterr()
     assert out == "" and re.fullmatch(r"recbole:MultiVAE: epoch 1 of 1, loss \d.*\n", err), "no word of RecBole's own"
 
@@ -375,7 +371,7 @@ def test_options_reach_the_model_also_as_text(planted: Corpus, tmp_path: Path) -
     model = make_model("recbole:SASRec", settings=settings)
     assert isinstance(model, RecBole)
     model.fit(fit_data(planted, tmp_path / "work"))
-    assert model._fitted().model.item_embedding.weight.shape == (49, 16)
+    assert model.built.model.item_embedding.weight.shape == (49, 16)
     with pytest.raises(UsageError, match="options"):
         make_model("recbole:SASRec", settings={"options": "{not json"})
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from baselines.collaborative import cooccurrence
-from baselines.collaborative.cooccurrence import neighbours
+from baselines.collaborative import item_to_item
 from baselines.collaborative.ease import EASE, EASEConfig, closed_form
+from baselines.collaborative.item_to_item import neighbours
 from tests.baselines.collaborative.small import HISTORIES, ITEMS, examples, interactions, matrix
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
@@ -33,7 +33,7 @@ def nearest(item: int, k: int, weights: dict[tuple[int, int], float]) -> list[in
 @pytest.mark.parametrize("pairs", [1, 1 << 22])
 @pytest.mark.parametrize("k", [1, 2, 9])
 def test_neighbours_are_the_strongest(k: int, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cooccurrence, "BLOCK_PAIRS", pairs)  # with 1, every item is a block of its own
+    monkeypatch.setattr(item_to_item, "BLOCK_PAIRS", pairs)  # with 1, every item is a block of its own
     found = neighbours(matrix(), k, lambda counts, first, second: counts / (1 + second), "test").toarray()
     weights = {(i, j): together(i, j) / (1 + j) for i in range(ITEMS) for j in range(ITEMS) if i != j}
     expected = np.zeros((ITEMS, ITEMS))

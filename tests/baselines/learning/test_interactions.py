@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from baselines.learning.interactions import FILE, Interactions, NegativeSampler
 from unimp_bench import registry
@@ -68,3 +69,17 @@ def test_negatives_are_unknown_and_uniform() -> None:
 def test_a_user_of_everything_has_no_negative() -> None:
     with pytest.raises(UsageError, match="no negative"):
         NegativeSampler(Interactions(np.arange(1), np.arange(2), Ragged.of_rows([[0, 1]], np.int64)))
+
+
+def test_the_former_file_of_recbole_models_is_read(interactions: Interactions, tmp_path: Path) -> None:
+    """One row per interaction, in corpus numbers."""
+    former = {
+        "user_numbers": interactions.users[interactions.owners].astype(np.int32),
+        "item_numbers": interactions.items[interactions.sequences.values].astype(np.int32),
+        "catalogue": interactions.items.astype(np.int32),
+    }
+    save_file(former, tmp_path / FILE)
+    read = Interactions.read(tmp_path)
+    assert np.array_equal(read.users, interactions.users) and np.array_equal(read.items, interactions.items)
+    assert np.array_equal(read.sequences.offsets, interactions.sequences.offsets)
+    assert np.array_equal(read.sequences.values, interactions.sequences.values)

@@ -146,3 +146,27 @@ def test_every_validation_is_logged(tmp_path: Path) -> None:
     run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2)
     lines = [json.loads(line) for line in (tmp_path / "log" / "t.jsonl").read_text().splitlines()]
     assert [(line["epoch"], line["validation"]) for line in lines] == [(1, {"paper": 0.5}), (2, {"paper": 0.6})]
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_weight_decay_is_adams_or_adamws_and_spares_what_does_not_decay(decoupled: bool) -> None:
+    class Decayed(Line):
+        weight_decay = 0.5
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.ones(3))
+
+        def decays(self, weight: nn.Parameter) -> bool:
+            return weight is not self.bias
+
+    Decayed.decoupled = decoupled
+    network = Decayed()
+    (optimizer,) = network.optimizers(TrainingSettings(learning_rate=0.1))
+    assert isinstance(optimizer, torch.optim.AdamW if decoupled else torch.optim.Adam)
+    nn.init.ones_(network.weight)
+    (0 * (network.weight.sum() + network.bias.sum())).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    # Of a gradient of zero Adam sees the decay alone, and moves by the rate; AdamW takes rate * decay of the weight.
+    torch.testing.assert_close(network.weight.detach(), torch.full((3,), 0.95 if decoupled else 0.9))
+    assert torch.equal(network.bias.detach(), torch.ones(3))

@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from baselines.learning.graph import mean_propagation, normalised_adjacency
-from baselines.multimodal.contrast import across_views
-from baselines.multimodal.mmgcl import MMGCLConfig, MMGCLNetwork
-from baselines.multimodal.propagation import split_propagation
+from baselines.multimodal.graph import split_propagation
+from baselines.multimodal.mmgcl import MMGCLConfig, MMGCLNetwork, across_views
 from tests.baselines.multimodal.visual import BATCH, ITEMS, USERS, fitted, hit_rate, interactions, store_of_looks
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError

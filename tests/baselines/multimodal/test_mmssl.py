@@ -14,11 +14,17 @@ import torch
 from scipy import sparse
 from torch import nn
 
-from baselines.multimodal import neighbours
-from baselines.multimodal.contrast import within_and_across
-from baselines.multimodal.critic import critic_loss, fake_rows, real_rows
-from baselines.multimodal.mmssl import HEADS, MMSSLConfig, MMSSLNetwork
-from baselines.multimodal.neighbours import unknown_neighbours
+from baselines.multimodal import graph
+from baselines.multimodal.graph import unknown_neighbours
+from baselines.multimodal.mmssl import (
+    HEADS,
+    MMSSLConfig,
+    MMSSLNetwork,
+    critic_loss,
+    fake_rows,
+    real_rows,
+    within_and_across,
+)
 from tests.baselines.multimodal.visual import BATCH, ITEMS, USERS, fitted, hit_rate, interactions, store_of_looks
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
@@ -129,7 +135,7 @@ def test_every_user_has_neighbours_in_every_learned_graph(network: MMSSLNetwork)
 
 
 def test_neighbours_are_the_best_of_the_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 4 * 5 * 2)  # blocks of two users
+    monkeypatch.setattr(graph, "BLOCK_BYTES", 4 * 5 * 2)  # blocks of two users
     users, items = torch.tensor([[1.0], [-1.0], [1.0]]), torch.arange(5.0)[:, None]
     known = sparse.csr_array(np.array([[0, 0, 0, 0, 1], [1, 0, 0, 0, 0], [1, 1, 1, 1, 0]]))
     found = unknown_neighbours(users, items, known, 2).toarray()

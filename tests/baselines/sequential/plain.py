@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import nn
 
-from baselines.sequential.transformer import HistoryEncoder
+from baselines.sequential.next_item import HistoryEncoder
 from unimp_bench.records import FloatArray
 
 Values = Mapping[str, FloatArray]

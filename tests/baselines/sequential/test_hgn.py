@@ -77,9 +77,9 @@ def test_gates_without_weights_let_half_through() -> None:
     """G_k = e_k / 2 and t_k = 1/2, so the pooled interest is half the mean; the sum of items is not gated."""
     network = zeroed(HGNNetwork(interactions(), CONFIG))
     torch.nn.init.normal_(network.items.weight)
-    wishes = network.wishes(torch.tensor([0]), torch.tensor([[1, 2, ITEMS]]))[0]
+    queries = network.queries(torch.tensor([0]), torch.tensor([[1, 2, ITEMS]]))[0]
     shown = network.items.weight[[1, 2]]
-    torch.testing.assert_close(wishes, 0.5 * shown.mean(dim=0) + shown.sum(dim=0))
+    torch.testing.assert_close(queries, 0.5 * shown.mean(dim=0) + shown.sum(dim=0))
 
 
 def test_the_loss_of_scores_of_zero_is_ln_2_a_target() -> None:
@@ -91,8 +91,8 @@ def test_the_loss_of_scores_of_zero_is_ln_2_a_target() -> None:
 
 def test_a_window_without_a_shown_item_asks_the_user_alone() -> None:
     network = made()
-    wishes = network.wishes(torch.tensor([2]), torch.full((1, 3), ITEMS))
-    torch.testing.assert_close(wishes, network.users.weight[2:3])
+    queries = network.queries(torch.tensor([2]), torch.full((1, 3), ITEMS))
+    torch.testing.assert_close(queries, network.users.weight[2:3])
 
 
 def test_all_gates_learn_and_padding_does_not() -> None:

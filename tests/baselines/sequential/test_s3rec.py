@@ -12,9 +12,16 @@ import pytest
 import torch
 from scipy import sparse
 
-from baselines.sequential.attributes import item_attributes
-from baselines.sequential.s3rec_finetuning import NO_ATTRIBUTES, S3RecConfig, S3RecNetwork
-from baselines.sequential.s3rec_pretraining import Pretraining, Views, match_loss
+from baselines.learning.sequences import Windows
+from baselines.sequential.s3rec import (
+    NO_ATTRIBUTES,
+    Pretraining,
+    S3RecConfig,
+    S3RecNetwork,
+    Views,
+    item_attributes,
+    match_loss,
+)
 from tests.baselines.sequential.plain import linear, shake, transformer, values
 from tests.baselines.sequential.small import asked, interactions, sigmoid
 from unimp_bench.corpus import Corpus
@@ -51,7 +58,7 @@ def views(made: Pretraining, seed: int = 0) -> Views:
     offsets = interactions(HISTORIES, ITEMS).offsets
     starts, stops = offsets[:-1].copy(), offsets[1:].copy()
     stops[0] = starts[0] + 1
-    return made.views(np.arange(len(HISTORIES)), starts, stops, np.random.default_rng(seed))
+    return made.views(Windows(np.arange(len(HISTORIES)), starts, stops), np.random.default_rng(seed))
 
 
 def test_the_recommender_is_the_causal_equation() -> None:

@@ -12,9 +12,7 @@ import pytest
 import torch
 
 from baselines.learning.training import Snapshot
-from baselines.sequential.unisrec_adaptor import Adaptor
-from baselines.sequential.unisrec_finetuning import UniSRecConfig, UniSRecNetwork
-from baselines.sequential.unisrec_pretraining import Pretraining, in_batch_loss
+from baselines.sequential.unisrec import Adaptor, Pretraining, UniSRecConfig, UniSRecNetwork, in_batch_loss
 from tests.baselines.sequential.plain import shake, softmax, transformer, unit, values
 from tests.baselines.sequential.small import asked, interactions
 from unimp_bench.contracts import Model
@@ -197,5 +195,5 @@ def test_a_corpus_whose_texts_are_all_alike_is_refused_as_such(
     make_corpus: Callable[..., Corpus], fit: Callable[..., Model[object]], name: str
 ) -> None:
     corpus = make_corpus([[0, 1, 2, 3]] * 3, {"title": pa.array(["a good thing"] * 4)})
-    with pytest.raises(UsageError, match=r"^the texts of all items have equal vectors, and texts are what unisrec"):
+    with pytest.raises(UsageError, match=r"^the texts of all items have equal vectors, and unisrec"):
         fit(name, corpus, "recommendation")

@@ -1,0 +1,128 @@
+"""Graphs of users and items: propagation by sender, relations with one-sided norms, and nearest unknown items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from baselines.learning.graph import csr_tensor
+
+BLOCK_BYTES = 64_000_000
+"""Memory of a block of users' scores."""
+
+
+def split_propagation(adjacency: Tensor, users: Tensor, items: Tensor, layers: int) -> tuple[Tensor, Tensor]:
+    """``mean_propagation`` of users alone and of items alone, in one pass.
+
+    The graph is bipartite: what reaches a node in an even number of hops comes from its own side, and in an odd number
+    from the other side.
+
+    Args:
+        adjacency: (U + I, U + I) sparse, symmetric, users first.
+        users, items: (U, width) and (I, width).
+        layers: hops.
+
+    Returns:
+        What users send and what items send, (U + I, width) each; their sum is ``mean_propagation`` of both.
+    """
+    own, other = _Hops.apply(adjacency, torch.cat([users, items]), layers)  # type: ignore[no-untyped-call]
+    count = len(users)
+    return torch.cat([own[:count], other[count:]]), torch.cat([other[:count], own[count:]])
+
+
+class _Hops(torch.autograd.Function):
+    """The sums of the even and of the odd hops, over their number."""
+
+    @staticmethod
+    def forward(context: Any, adjacency: Tensor, embeddings: Tensor, layers: int) -> tuple[Tensor, Tensor]:
+        context.adjacency, context.layers = adjacency, layers
+        hop = embeddings / (layers + 1)
+        sums = hop.clone(), torch.zeros_like(hop)
+        for number in range(1, layers + 1):
+            hop = adjacency @ hop
+            sums[number % 2].add_(hop)
+        return sums
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
+        layers = context.layers
+        total = gradients[layers % 2]
+        for number in reversed(range(layers)):
+            total = torch.addmm(gradients[number % 2], context.adjacency, total)
+        return None, total / (layers + 1), None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """``D_u^-1/2 R`` and ``D_i^-1/2 R^T``, sparse, each with its transpose for the backward pass.
+
+    Attributes:
+        edges: number of pairs in ``R``.
+    """
+
+    edges: int
+    _to_users: tuple[Tensor, Tensor]
+    _to_items: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array, device: torch.device) -> Relation:
+        """Of ``R``, (U, I) with ones."""
+
+        def both(receivers: sparse.csr_array) -> tuple[Tensor, Tensor]:
+            scaled = receivers.multiply(1 / np.sqrt(np.maximum(receivers.sum(axis=1), 1))[:, None]).tocsr()
+            return csr_tensor(scaled).to(device), csr_tensor(scaled.T.tocsr()).to(device)
+
+        return cls(matrix.nnz, both(matrix), both(matrix.T.tocsr()))
+
+    def to_users(self, items: Tensor) -> Tensor:
+        """``D_u^-1/2 R items``, (U, width); ``items`` is (I, width)."""
+        return _Product.apply(*self._to_users, items)  # type: ignore[no-any-return, no-untyped-call]
+
+    def to_items(self, users: Tensor) -> Tensor:
+        """``D_i^-1/2 R^T users``, (I, width); ``users`` is (U, width)."""
+        return _Product.apply(*self._to_items, users)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Product(torch.autograd.Function):
+    """A constant sparse matrix times a dense one; the gradient is a product with the given transpose."""
+
+    @staticmethod
+    def forward(context: Any, matrix: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
+        context.transposed = transposed
+        return matrix @ dense
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, context.transposed @ gradients[0]
+
+
+def unknown_neighbours(users: Tensor, items: Tensor, known: sparse.csr_array, count: int) -> sparse.csr_array:
+    """The items with the largest products among those that a user has no edge to.
+
+    Args:
+        users, items: (U, width) and (I, width).
+        known: (U, I), the edges.
+        count: neighbours per user; fewer where fewer items are unknown.
+
+    Returns:
+        (U, I) float32 with a 1 per neighbour.
+    """
+    size = max(1, BLOCK_BYTES // (4 * len(items)))
+    count = min(count, len(items))
+    nearest, real = [], []
+    for start in range(0, len(users), size):
+        products = users[start : start + size] @ items.T
+        rows, columns = known[start : start + size].nonzero()
+        products[torch.from_numpy(rows).to(users.device), torch.from_numpy(columns).to(users.device)] = -torch.inf
+        best = products.topk(count, dim=1)
+        nearest.append(best.indices.cpu().numpy())
+        real.append(best.values.cpu().numpy() > -np.inf)
+    kept = np.concatenate(real)
+    owners = np.broadcast_to(np.arange(len(users))[:, None], kept.shape)
+    ones = np.ones(int(kept.sum()), dtype=np.float32)
+    return sparse.csr_array((ones, (owners[kept], np.concatenate(nearest)[kept])), shape=known.shape)
