@@ -1,4 +1,4 @@
-"""Search: what a query finds, by words alone or for a user."""
+"""Product search: rankings by a query, by words alone or personalised."""
 
 from unimp_bench.contracts import ModelCard
 

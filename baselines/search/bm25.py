@@ -1,16 +1,15 @@
-"""BM25: how well the words of an item fit the words of the query, without any user.
+"""BM25: how well the words of an item match those of the query; no user, nothing learned.
 
 The formula is Okapi's as the package rank_bm25 computes it (``BM25Okapi``; Trotman, Puurula and Burgess, 2014):
 
     score(q, d) = sum_{t in q} idf(t) tf(t, d) (k1 + 1) / (tf(t, d) + k1 (1 - b + b |d| / avgdl))
     idf(t) = ln((N - n(t) + 0.5) / (n(t) + 0.5)),  where negative replaced by epsilon times the mean idf
 
-A word that stands twice in the query counts twice. The statistics are those of all items of the corpus.
+A word that occurs twice in the query counts twice. The statistics are those of all items of the corpus.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,21 +19,15 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
+from baselines.learning.vocabulary import stems
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.settings import Portion, Weight
 
 TextField = Literal["title", "brand", "category", "description"]
-
-_WORD = re.compile(r"[^\W_]+")
-_STOP_WORDS = frozenset(
-    _WORD.findall(
-        "a an and are as at be but by for from has have if in into is it its no not of on or our so such that the "
-        "their then there these they this to was we were which will with you your"
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -54,29 +47,10 @@ class BM25Config:
     fields: Annotated[tuple[TextField, ...], Field(min_length=1)] = ("title", "brand", "category", "description")
 
 
-class Tokeniser:
-    """Lower-cased runs of letters and digits, without stop words, cut to their Porter stems."""
-
-    def __init__(self) -> None:
-        from nltk.stem.porter import PorterStemmer
-
-        self._stem = PorterStemmer().stem
-        self._stems: dict[str, str] = {}
-
-    def __call__(self, text: str) -> list[str]:
-        words = (word for word in _WORD.findall(text.lower()) if word not in _STOP_WORDS)
-        return [self._stemmed(word) for word in words]
-
-    def _stemmed(self, word: str) -> str:
-        if word not in self._stems:
-            self._stems[word] = self._stem(word)
-        return self._stems[word]
-
-
 class BM25Index:
     """An inverted index: what each word adds to each document's score, as a sparse matrix.
 
-    Built from word counts (documents, words), in which every word stands in some document.
+    Built from word counts (documents, words); every word occurs in some document.
     """
 
     def __init__(self, counts: sparse.csr_array, config: BM25Config) -> None:
@@ -93,8 +67,8 @@ class BM25Index:
 
     def scores(self, queries: sparse.csr_array, documents: IntArray) -> FloatArray:
         """(queries, documents) float64, from word counts (queries, words) and document numbers."""
-        found: FloatArray = (queries @ self._postings[:, documents]).toarray()
-        return found
+        scores: FloatArray = (queries @ self._postings[:, documents]).toarray()
+        return scores
 
 
 class BM25(Ranker[BM25Config]):
@@ -112,28 +86,25 @@ class BM25(Ranker[BM25Config]):
         self._read(items)
 
     def remarks(self) -> tuple[str, ...]:
-        return () if self._words else ("no item has a word: every item ties",)
+        return () if self._columns else ("no item has a word: every item ties",)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         assert examples.queries is not None
         distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
-        words = [self._tokenise(examples.query_texts[query]) for query in distinct]
-        return self._index.scores(self._counts(words), catalogue)[query_of_example]
+        queries = [stems(examples.query_texts[query]) for query in distinct]
+        return self._index.scores(self._counts(queries), catalogue)[query_of_example]
 
     def _read(self, items: Items) -> None:
         fields = [field for field in self.config.fields if field in items.attributes]
         if not fields:
-            wanted = ", ".join(self.config.fields)
-            raise UsageError(f"bm25 finds none of its fields ({wanted}) in this corpus; choose others with 'fields'")
-        self._tokenise = Tokeniser()
-        documents = [self._tokenise(" ".join(texts)) for texts in zip(*map(items.text, fields), strict=True)]
-        self._words = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(documents)))}
+            known = ", ".join(self.config.fields)
+            raise UsageError(f"bm25 finds none of its fields ({known}) in this corpus; choose others with 'fields'")
+        documents = [stems(" ".join(texts)) for texts in zip(*map(items.text, fields), strict=True)]
+        self._columns = {word: column for column, word in enumerate(dict.fromkeys(chain.from_iterable(documents)))}
         self._index = BM25Index(self._counts(documents), self.config)
 
     def _counts(self, texts: list[list[str]]) -> sparse.csr_array:
-        """How often each known word stands in each text, (texts, words)."""
-        numbers = [[self._words[word] for word in text if word in self._words] for text in texts]
-        rows = np.repeat(np.arange(len(texts)), [len(text) for text in numbers])
-        columns = np.fromiter(chain.from_iterable(numbers), dtype=np.int64)
-        shape = (len(texts), len(self._words))
-        return sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
+        """Number of occurrences of each known word in each text, (texts, words)."""
+        words = Ragged.of_rows([[self._columns[word] for word in text if word in self._columns] for text in texts], int)
+        entries = np.ones(len(words.values)), (words.owners(), words.values)
+        return sparse.coo_array(entries, shape=(len(texts), len(self._columns))).tocsr()

@@ -57,7 +57,7 @@ class DenseConfig:
 
 @dataclass(frozen=True)
 class Mixture:
-    """How much history (``a``) and popularity (``b``) count beside the query, which counts 1."""
+    """Weights of history (``a``) and popularity (``b``); that of the query is 1."""
 
     history: float = 0.0
     popularity: float = 0.0
@@ -76,12 +76,12 @@ class Dense(Ranker[DenseConfig]):
     def fit(self, data: FitData) -> None:
         self._begin(data.items)
         texts = np.array(item_texts(data.items), dtype=object)
-        written = np.flatnonzero(texts != "")
-        if not len(written):
-            raise UsageError("no item of this corpus has a text, which is what dense reads; run popularity instead")
-        told = _directions(self._encoder()(texts[written].tolist()))
-        self._vectors = np.zeros((len(texts), told.shape[1]), dtype=np.float32)
-        self._vectors[written] = told
+        known = np.flatnonzero(texts != "")
+        if not len(known):
+            raise UsageError("no item of this corpus has a text, which dense requires; run popularity instead")
+        vectors = _directions(self._encoder()(texts[known].tolist()))
+        self._vectors = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
+        self._vectors[known] = vectors
         counts = np.bincount(data.examples[TASK].train.histories.items, minlength=len(texts))
         self._popularity = (np.log1p(counts) / np.log1p(counts.max())).astype(np.float32)
         self._mixtures = self._best_mixtures(data)
@@ -102,16 +102,16 @@ class Dense(Ranker[DenseConfig]):
 
     def remarks(self) -> tuple[str, ...]:
         chosen = self._mixture
-        alike = not np.ptp(self._vectors, axis=0).any()
-        silent = ("the vectors of all items are equal: the words decide nothing",) if alike else ()
+        equal = not np.ptp(self._vectors, axis=0).any()
+        useless = ("the vectors of all items are equal: the words decide nothing",) if equal else ()
         return (
-            *silent,
+            *useless,
             f"of the mixtures tried, validation chose a = {chosen.history:g} and b = {chosen.popularity:g}",
         )
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        wanted = self._asked(examples) + np.float32(self._mixture.history) * self._liked(examples)
-        scores: FloatArray = wanted @ self._vectors[catalogue].T
+        histories = np.float32(self._mixture.history) * self._history_vectors(examples)
+        scores: FloatArray = (self._query_vectors(examples) + histories) @ self._vectors[catalogue].T
         scores += np.float32(self._mixture.popularity) * self._popularity[catalogue]
         return scores
 
@@ -126,42 +126,42 @@ class Dense(Ranker[DenseConfig]):
         quality: dict[Protocol, float] = {}
         for weights in product(self.config.history_weights, self.config.popularity_weights):
             self._mixture = Mixture(*weights)
-            for protocol, reached in data.validate(self, TASK).items():
-                if reached > quality.get(protocol, -np.inf):
-                    best[protocol], quality[protocol] = self._mixture, reached
+            for protocol, score in data.validate(self, TASK).items():
+                if score > quality.get(protocol, -np.inf):
+                    best[protocol], quality[protocol] = self._mixture, score
         return best
 
-    def _asked(self, examples: Examples) -> FloatArray:
-        """Directions of the queries, (examples, width); zero for a query without words that the encoder knows."""
+    def _query_vectors(self, examples: Examples) -> FloatArray:
+        """Directions of the queries, (examples, width); zero for a query without known words."""
         assert examples.queries is not None
         distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
         texts = [examples.query_texts[query] for query in distinct]
         new = [text for text in texts if text and text not in self._known_queries]
         if new:
             self._known_queries |= dict(zip(new, _directions(self._encoder()(new)), strict=True))
-        nothing = np.zeros(self._vectors.shape[1], dtype=np.float32)
-        found: FloatArray = np.stack([self._known_queries.get(text, nothing) for text in texts])[query_of_example]
-        return found
+        empty = np.zeros(self._vectors.shape[1], dtype=np.float32)
+        vectors: FloatArray = np.stack([self._known_queries.get(text, empty) for text in texts])[query_of_example]
+        return vectors
 
-    def _liked(self, examples: Examples) -> FloatArray:
-        """Directions of the histories, (examples, width); zero where there is none."""
+    def _history_vectors(self, examples: Examples) -> FloatArray:
+        """Directions of the histories, (examples, width); zero for an empty one."""
         items = examples.last_items(self.config.history)
         weights = self.config.decay ** np.arange(self.config.history - 1, -1, -1, dtype=np.float32)
         total = np.zeros((len(examples), self._vectors.shape[1]), dtype=np.float32)
         for column, weight in zip(items.T, weights, strict=True):
-            read = column >= 0
-            total[read] += weight * self._vectors[column[read]]
+            present = column >= 0
+            total[present] += weight * self._vectors[column[present]]
         return _directions(total)
 
     def _encoder(self) -> TextEncoder:
-        """Made when it is needed first: a fitted model has its items' vectors, and needs it for queries alone."""
+        """Loaded at first use: a fitted model has the vectors of its items, and encodes queries alone."""
         if self._encode is None:
             self._encode = text_encoder(self.config.encoder, [text for text in item_texts(self._items) if text])
         return self._encode
 
 
 def _directions(vectors: FloatArray) -> FloatArray:
-    """The rows at length 1, float32; a row of zeros stays."""
+    """The rows scaled to length 1, float32; zero rows stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: FloatArray = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     return scaled

@@ -2,22 +2,21 @@
 
     q = tanh(W mean(words of the query) + b),   M_uq = lambda q + (1 - lambda) u,   score(u, q, i) = i . M_uq
 
-``s`` being the sigmoid, every word ``w`` of the review that user ``u`` wrote of item ``i``, which answers query ``q``,
-costs
+With ``s`` the sigmoid, each word ``w`` of the review of item ``i``, which answers query ``q``, by user ``u`` costs
 
     L =   -ln s(i . w + b_w) - k E[ln s(-i . w' - b_w')]                   the word from the item
         + -ln s(u . w + b_w) - k E[ln s(-u . w' - b_w')]                   the word from the user
         + -ln s(i . M_uq + b_i) - k E[ln s(-i' . M_uq - b_i')]             the item from user and query
         + l2 / 2 (the squared norms of u, i, w, the words of q, and W)
 
-with words drawn by their frequency to the power 3/4 and items uniformly. Each term draws a pool of its own for a
-batch, which all its samples share. A step descends on the mean over its words; the squared norms of ``W`` and of the
-pools count once in its sum. Biases of items are trained and not ranked with.
+with words drawn by their frequency to the power 3/4 and items uniformly. Each term draws a pool of its own per batch,
+which all its samples share. A step minimises the mean over its words; the squared norms of ``W`` and of the pools count
+once per step. Biases of items are trained, and not used for ranking.
 
-Where this differs from the authors' program: it takes Adam where theirs takes SGD at 0.5; ``k E`` is estimated from
-``pool`` negatives instead of ``k``; the mean of a query is over its words alone where theirs counts the padding, and
-it has one query an item, its category path; an epoch reads a stretch of each review instead of leaving out frequent
-words; what a user bought before is ranked with the rest.
+Differences from the authors' program: Adam where theirs has SGD at 0.5; ``k E`` is estimated from ``pool`` negatives
+instead of ``k``; the mean of a query is over its words alone where theirs counts the padding; one query per item, its
+category path; an epoch reads a window of each review instead of leaving out frequent words; items that a user bought
+before are ranked with the rest.
 """
 
 from __future__ import annotations
@@ -34,10 +33,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.network import shuffled
-from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
-from baselines.search.words import Documents, written
+from baselines.search.learned import (
+    LearnedSearch,
+    SearchFacts,
+    SearchNetwork,
+    SearchSettings,
+    interaction_texts,
+    sampled_loss,
+)
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, Histories, IntArray, Texts, slices
+from unimp_bench.ragged import Ragged, spans
+from unimp_bench.records import Examples, Histories, IntArray, Texts
 from unimp_bench.settings import Count, Rate, Weight
 
 
@@ -46,9 +52,9 @@ class HEMConfig(SearchSettings):
     """Settings.
 
     Attributes:
-        batch_size: words of reviews a step.
+        batch_size: words of reviews per step.
         query_weight: ``lambda``; 1 ranks by the query alone, 0 by the user alone.
-        words_per_review: an epoch reads so many of a review's words, a stretch that begins anywhere.
+        words_per_review: words of each review per epoch, a window that begins anywhere.
         l2: weight of the squared norms.
     """
 
@@ -65,14 +71,14 @@ class Batch(NamedTuple):
     """Words of reviews, and the negatives that they share.
 
     Attributes:
-        queries: the distinct queries.
-        asked: (B,) rows of ``queries``.
+        queries: words of the distinct queries.
+        query_rows: (B,) rows of ``queries``.
         users, items, words: (B,) rows of the tables.
         item_words, user_words, others: (pool,) rows of the negatives of each term.
     """
 
-    queries: Documents
-    asked: Tensor
+    queries: Ragged
+    query_rows: Tensor
     users: Tensor
     items: Tensor
     words: Tensor
@@ -91,7 +97,7 @@ class HEMNetwork(SearchNetwork):
 
     def __init__(self, facts: SearchFacts, config: HEMConfig) -> None:
         super().__init__(facts, config)
-        self.weight, self.l2, self.stretch = config.query_weight, config.l2, config.words_per_review
+        self.weight, self.l2, self.window = config.query_weight, config.l2, config.words_per_review
         self.remarks = facts.vocabulary.remarks
         self.users = nn.Embedding(len(facts.interactions.users), config.width)
         self.word_biases = nn.Parameter(torch.zeros(len(facts.vocabulary)))
@@ -101,19 +107,20 @@ class HEMNetwork(SearchNetwork):
             nn.init.zeros_(table.weight)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        assert self.lessons is not None
-        owners, places = stretches(self.lessons.documents, self.stretch, rng)
-        for rows in shuffled(len(places), self.batch_size, rng):
-            interactions, words = owners[rows], self.lessons.documents.words[places[rows]].astype(np.int64)
+        assert self.examples is not None
+        documents = self.examples.documents
+        owners, positions = windows(documents, self.window, rng)
+        for rows in shuffled(len(positions), self.batch_size, rng):
+            interactions, words = owners[rows], documents.values[positions[rows]].astype(np.int64)
             items = self.interactions.sequence[interactions]
-            queries, asked = self.queries_of(items)
-            samples = asked, self.interactions.owners[interactions], items, words
-            pools = self.drawn_words(rng), self.drawn_words(rng), self.drawn_items(rng)
+            queries, query_rows = self.queries_of(items)
+            samples = query_rows, self.interactions.owners[interactions], items, words
+            pools = self.draw_words(rng), self.draw_words(rng), self.draw_items(rng)
             yield Batch(queries, *map(self.tensor, (*samples, *pools)))
 
     def loss(self, batch: Batch) -> Tensor:
         users, items = self.users(batch.users), self.items(batch.items)
-        intents = self.intents(self.encoded(batch.queries)[batch.asked], users)
+        intents = self.intents(self.encode(batch.queries)[batch.query_rows], users)
         words, word_biases = self.words.weight, self.word_biases
         costs = (
             self._term(items, words, word_biases, batch.words, batch.item_words)
@@ -127,9 +134,9 @@ class HEMNetwork(SearchNetwork):
         return self.weight * queries + (1 - self.weight) * users
 
     def score(self, examples: Examples) -> Tensor:
-        queries, asked = self.asked(examples)
+        queries = self.encode_queries(examples)
         users = self.users(self.tensor(self.interactions.user_rows(examples.users)))
-        return self.intents(queries[self.tensor(asked)], users) @ self.items.weight.T
+        return self.intents(queries, users) @ self.items.weight.T
 
     def _term(self, states: Tensor, table: Tensor, biases: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """One term of the loss for each word, (B,); positives and negatives are rows of the table."""
@@ -138,9 +145,9 @@ class HEMNetwork(SearchNetwork):
         return sampled_loss(states, near, far, self.negatives, both)
 
     def _norms(self, batch: Batch) -> Tensor:
-        """Squared norms of all that a batch touches, over its size, a scalar."""
-        asked_words = self.words(self.tensor(batch.queries.words.astype(np.int64))).square().sum(dim=1)
-        askers = torch.bincount(batch.asked, minlength=len(batch.queries))
+        """Squared norms of all vectors of a batch, over its size, a scalar."""
+        query_words = self.words(self.tensor(batch.queries.values.astype(np.int64))).square().sum(dim=1)
+        uses = torch.bincount(batch.query_rows, minlength=len(batch.queries))
         touched = (
             self.users(batch.users),
             self.items(torch.cat([batch.items, batch.others])),
@@ -148,7 +155,7 @@ class HEMNetwork(SearchNetwork):
             self.project.weight,
         )
         norms = torch.stack([vectors.square().sum() for vectors in touched]).sum()
-        total: Tensor = norms + (askers[self.tensor(batch.queries.owners)] * asked_words).sum()
+        total: Tensor = norms + (uses[self.tensor(batch.queries.owners())] * query_words).sum()
         return total / len(batch.words)
 
 
@@ -164,14 +171,14 @@ class HEM(LearnedSearch[HEMConfig, HEMNetwork]):
     }
 
     def texts(self, histories: Histories, items: Items) -> Texts:
-        return written(histories, items)
+        return interaction_texts(histories, items)
 
     def build(self, facts: SearchFacts, items: Items, cache: Path) -> HEMNetwork:
         return HEMNetwork(facts, self.config)
 
 
-def stretches(documents: Documents, most: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """At most ``most`` neighbouring words of each document, from a random place on: document and place of each."""
+def windows(documents: Ragged, size: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """At most ``size`` neighbouring words of each document, from a random one on: document and position of each."""
     lengths = documents.lengths()
-    starts = documents.offsets[:-1] + rng.integers(np.maximum(lengths - most, 0) + 1)
-    return slices(starts, starts + np.minimum(lengths, most))
+    starts = documents.offsets[:-1] + rng.integers(np.maximum(lengths - size, 0) + 1)
+    return spans(starts, starts + np.minimum(lengths, size))

@@ -1,16 +1,22 @@
-"""What learned search systems share: facts, lessons, queries as vectors, and the terms of the objective."""
+"""What learned search systems share: the words of queries, reviews and items, the encoder of queries, the objective.
+
+The words are stems without stop words. A query is its words without repetition, each at the position of its last
+occurrence, as in the data sets of Ai et al. (SIGIR 2017).
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,14 +25,105 @@ from baselines.learning.learned import LearnedModel
 from baselines.learning.network import Network
 from baselines.learning.settings import TrainingSettings
 from baselines.learning.training import Outcome
-from baselines.search.words import Documents, Vocabulary
+from baselines.learning.vocabulary import Vocabulary, stems
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
 from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.progress import progress
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray, Texts
 from unimp_bench.settings import Count
 
 TASK = "search"
+ITEM_FIELDS = ("title", "brand", "category", "description")
+"""Attributes that make up the text of an item."""
+
+NO_REVIEWS = "the corpus has no reviews: the words of an interaction are those of its item's text"
+
+_BLOCK = 16_384
+
+
+class ItemTexts:
+    """The texts of all items, from those of ``fields`` that the corpus has; a source of ``Texts``."""
+
+    def __init__(self, items: Items, fields: Sequence[str] = ITEM_FIELDS) -> None:
+        columns = [items.text(field) for field in fields if field in items.attributes]
+        self._texts = [" ".join(values) for values in zip(*columns, strict=True)] if columns else [""] * len(items)
+
+    def take(self, numbers: IntArray) -> list[str]:
+        """The texts of the items of these numbers."""
+        return [self._texts[number] for number in numbers]
+
+
+def interaction_texts(histories: Histories, items: Items) -> Texts:
+    """The review of each interaction, or its item's text on a corpus without reviews."""
+    if histories.reviews is not None:
+        return histories.reviews
+    return Texts(ItemTexts(items), np.asarray(histories.items))
+
+
+def query_words(text: str) -> list[str]:
+    """The words of a query; of a repeated word the last one stays."""
+    return list(dict.fromkeys(reversed(stems(text))))[::-1]
+
+
+@dataclass(frozen=True)
+class SearchVocabulary(Vocabulary):
+    """The words of training texts and queries, the most frequent first.
+
+    Attributes:
+        counts: word -> occurrences in the training texts; 0 for a word of queries alone.
+        reviewed: the texts were reviews, not the texts of items.
+    """
+
+    counts: dict[str, Annotated[int, Field(ge=0)]]
+    reviewed: bool
+
+    @classmethod
+    def of(cls, texts: Texts, queries: Sequence[str], min_count: int, *, reviewed: bool) -> SearchVocabulary:
+        """The words that occur ``min_count`` times in the training texts, and all words of the training queries.
+
+        Raises:
+            UsageError: no word of the texts is left.
+        """
+        counts: Counter[str] = Counter()
+        for text in _read(texts, "counting words"):
+            counts.update(stems(text))
+        queried = {word for query in queries for word in query_words(query)}
+        kept = {word: counts[word] for word in counts.keys() | queried if counts[word] >= min_count or word in queried}
+        if not any(kept.values()):
+            raise UsageError(f"no word occurs {min_count} times in the training texts; lower min_count")
+        return cls(dict(sorted(kept.items(), key=lambda pair: (-pair[1], pair[0]))), reviewed)
+
+    @property
+    def spellings(self) -> Collection[str]:
+        return self.counts
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a result of a system that reads reviews must say."""
+        return () if self.reviewed else (NO_REVIEWS,)
+
+    def documents(self, texts: Texts) -> Ragged:
+        """The words of texts, which are read one block at a time."""
+        return self.encode(map(stems, _read(texts, "reading words")))
+
+    def queries(self, texts: Sequence[str]) -> Ragged:
+        """The words of queries; a query without a known word is empty."""
+        return self.encode(map(query_words, texts))
+
+    @cached_property
+    def noise(self) -> FloatArray:
+        """(words,) float64 probability of a word as a negative: proportional to its frequency to the power 3/4."""
+        weights = np.array(list(self.counts.values()), dtype=np.float64) ** 0.75
+        shares: FloatArray = weights / weights.sum()
+        return shares
+
+
+def _read(texts: Texts, label: str) -> Iterator[str]:
+    for start in progress(range(0, len(texts), _BLOCK), label, unit="block"):
+        yield from texts.select(slice(start, start + _BLOCK)).read()
 
 
 @dataclass(frozen=True)
@@ -51,35 +148,35 @@ class SearchFacts:
     """The training part and its words."""
 
     interactions: Interactions
-    vocabulary: Vocabulary
+    vocabulary: SearchVocabulary
 
     def write(self, folder: Path) -> None:
-        """To two files in a folder."""
+        """Write both to a folder."""
         self.interactions.write(folder)
         self.vocabulary.write(folder)
 
     @classmethod
     def read(cls, folder: Path) -> SearchFacts:
-        """What ``write`` wrote.
+        """Read what ``write`` wrote.
 
         Raises:
             DataError: a file is missing or damaged.
         """
-        return cls(Interactions.read(folder), Vocabulary.read(folder))
+        return cls(Interactions.read(folder), SearchVocabulary.read(folder))
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What a search system trains on.
+class TrainingExamples:
+    """What a search system is trained on.
 
     Attributes:
-        documents: the words of each training interaction, (n,).
-        queries: the distinct queries, (Q,).
-        query_of_item: (I,) int64, the query that each item of the catalogue answers.
+        documents: words of each training interaction.
+        queries: words of the Q distinct queries.
+        query_of_item: (I,) int64 query that each item of the catalogue answers.
     """
 
-    documents: Documents
-    queries: Documents
+    documents: Ragged
+    queries: Ragged
     query_of_item: IntArray
 
 
@@ -91,7 +188,7 @@ class SearchNetwork(Network):
     Attributes:
         words, items: the tables, (V, width) and (I, width).
         project: ``W`` and ``b``.
-        lessons: set where the network is to learn.
+        examples: set for a training.
     """
 
     def __init__(self, facts: SearchFacts, config: SearchSettings, dropout: float = 0.0) -> None:
@@ -102,39 +199,40 @@ class SearchNetwork(Network):
         self.items = nn.Embedding(len(facts.interactions.items), config.width)
         self.project = nn.Linear(config.width, config.width)
         self.dropout = nn.Dropout(dropout)
-        self.lessons: Lessons | None = None
+        self.examples: TrainingExamples | None = None
 
-    def encoded(self, queries: Documents) -> Tensor:
+    def encode(self, queries: Ragged) -> Tensor:
         """(queries, width) the vectors ``q``."""
-        words, offsets = self.tensor(queries.words.astype(np.int64)), self.tensor(queries.offsets)
+        words, offsets = self.tensor(queries.values.astype(np.int64)), self.tensor(queries.offsets)
         means = functional.embedding_bag(words, self.words.weight, offsets, mode="mean", include_last_offset=True)
         return torch.tanh(self.project(self.dropout(means)))
 
-    def asked(self, examples: Examples) -> tuple[Tensor, IntArray]:
-        """The vectors of the distinct queries, and the row of each example's there."""
+    def encode_queries(self, examples: Examples) -> Tensor:
+        """(examples, width) the vectors ``q`` of their queries, each distinct query encoded once."""
         assert examples.queries is not None
         distinct, rows = np.unique(examples.queries, return_inverse=True)
-        return self.encoded(self.vocabulary.queries([examples.query_texts[query] for query in distinct])), rows
+        texts = [examples.query_texts[query] for query in distinct]
+        return self.encode(self.vocabulary.queries(texts))[self.tensor(rows)]
 
-    def queries_of(self, items: IntArray) -> tuple[Documents, IntArray]:
-        """The distinct queries that some items of the catalogue answer, and the row of each item's there."""
-        assert self.lessons is not None
-        distinct, rows = np.unique(self.lessons.query_of_item[items], return_inverse=True)
-        return self.lessons.queries.take(distinct), rows
+    def queries_of(self, items: IntArray) -> tuple[Ragged, IntArray]:
+        """The distinct queries that some items of the catalogue answer, and the row of each item's."""
+        assert self.examples is not None
+        distinct, rows = np.unique(self.examples.query_of_item[items], return_inverse=True)
+        return self.examples.queries.take(distinct), rows
 
-    def drawn_words(self, rng: np.random.Generator) -> IntArray:
-        """(pool,) words as negatives, by ``Vocabulary.noise``."""
-        places = np.searchsorted(self._noise, rng.random(self.pool) * self._noise[-1], side="right")
-        drawn: IntArray = np.minimum(places, len(self._noise) - 1)
-        return drawn
+    def draw_words(self, rng: np.random.Generator) -> IntArray:
+        """(pool,) words as negatives, by ``SearchVocabulary.noise``."""
+        drawn = np.searchsorted(self._noise, rng.random(self.pool) * self._noise[-1], side="right")
+        capped: IntArray = np.minimum(drawn, len(self._noise) - 1)
+        return capped
 
-    def drawn_items(self, rng: np.random.Generator) -> IntArray:
-        """(pool,) items as negatives, each as likely as any other."""
+    def draw_items(self, rng: np.random.Generator) -> IntArray:
+        """(pool,) items as negatives, uniformly."""
         return rng.integers(len(self.interactions.items), size=self.pool)
 
     @cached_property
     def _noise(self) -> FloatArray:
-        """(V,) the probabilities of the words, each added to those before."""
+        """(V,) cumulative probabilities of the words."""
         return np.cumsum(self.vocabulary.noise)
 
 
@@ -143,13 +241,13 @@ NetworkT = TypeVar("NetworkT", bound=SearchNetwork)
 
 
 class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[SettingsT]):
-    """Learns from all training interactions; the query of each is the category path of its item."""
+    """Trains on all training interactions; the query of each is the category path of its item."""
 
     Facts: ClassVar[type[SearchFacts]] = SearchFacts
 
     @abstractmethod
     def texts(self, histories: Histories, items: Items) -> Texts:
-        """What is read of each training interaction."""
+        """The text of each training interaction."""
 
     def validated_by(self, data: FitData) -> str:
         return TASK
@@ -157,18 +255,18 @@ class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[Setti
     def gather(self, data: FitData) -> SearchFacts:
         train = data.examples[TASK].train
         interactions = Interactions.of(train, data.catalogue)
-        queries = np.array(data.items.text("category"), dtype=object)
-        asked = np.unique(queries[np.unique(train.histories.items)]).tolist()
+        paths = np.array(data.items.text("category"), dtype=object)
+        queries = np.unique(paths[np.unique(train.histories.items)]).tolist()
         texts = self.texts(train.histories, data.items)
         reviewed = texts is train.histories.reviews
-        return SearchFacts(interactions, Vocabulary.of(texts, asked, self.config.min_count, reviewed=reviewed))
+        return SearchFacts(interactions, SearchVocabulary.of(texts, queries, self.config.min_count, reviewed=reviewed))
 
     def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         histories, vocabulary = data.examples[TASK].train.histories, self.facts.vocabulary
         paths = np.array(data.items.text("category"), dtype=object)[self.facts.interactions.items]
         distinct, query_of_item = np.unique(paths, return_inverse=True)
         documents = vocabulary.documents(self.texts(histories, data.items))
-        network.lessons = Lessons(documents, vocabulary.queries(distinct.tolist()), query_of_item)
+        network.examples = TrainingExamples(documents, vocabulary.queries(distinct.tolist()), query_of_item)
         return super().learn(network, data, validate)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:

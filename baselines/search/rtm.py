@@ -1,43 +1,102 @@
 """RTM: a transformer reads the user's and the candidate's reviews together (Bi, Ai and Croft, SIGIR 2021).
 
-The network is ``baselines.search.rtm_network``. A user is read by the last reviews of the history, a candidate by its
-last reviews in the training part, in training as at test: the review that is foretold is on neither side, while other
-users' reviews of a candidate may be later, as they may be later than a test target in any leave-one-out. A candidate
-without any is read by a pseudo-review, its text. Every candidate takes a pass of its own, so a pool of items is ranked
-for each query (``baselines.search.rtm_pool``), and all others stand alike below it.
+    q = tanh(W mean(query words) + b)
+    r = mean over a review's words of  keep w / (1 - corruption),   keep = 1 with probability 1 - corruption
+    x = [q; r_u1 .. r_um; r_i1 .. r_in] + segments + positions,   sinusoidal positions by slot
+    f(u, q, i) = v . LN(Transformer(x))_q + c,   read at the slot of the query
+    L = mean over samples of  sum over 1 positive and 5 negatives of  BCE(f, whether it is the positive)
+
+A user is represented by the last reviews of the history, a candidate by its last reviews in the training part, in
+training as at test: the review of the target is on neither side, while other users' reviews of a candidate may be
+later, as they may be later than a test target in any leave-one-out. A candidate without reviews is represented by a
+pseudo-review, its text. Each candidate takes a pass of its own, so a pool of items is ranked per query, and all other
+items tie below it.
+
+The slots of the candidate's reviews begin where the longest user side would end, so padding shifts nothing. Of the last
+layer only the slot of the query is computed, the only one that is read.
 
 Departures from the authors' program: of the user, nothing later than the target is read; cold candidates stay;
-negatives come from the pool, among whose items the model has to choose (``hard``); no subsampling of words.
+negatives come from the pool, among whose items the model has to choose (``hard``); no subsampling of words; a word that
+corruption leaves out gets no gradient, as in dropout (theirs gets that of the plain mean).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
 
 from baselines.learning.learned import LearnedModel
+from baselines.learning.network import Trainable, shuffled
+from baselines.learning.settings import TrainingSettings
 from baselines.learning.training import Outcome
-from baselines.search.learned import TASK
-from baselines.search.rtm_lessons import Lessons
-from baselines.search.rtm_network import RTMConfig, RTMNetwork
-from baselines.search.rtm_pool import Pools
-from baselines.search.rtm_reviews import NOTHING, Reviews, first_words, last_of
-from baselines.search.words import Vocabulary, written
+from baselines.search.learned import TASK, SearchVocabulary, interaction_texts
+from baselines.search.rtm_examples import PADDING, Pools, Reviews, TrainingExamples, last_of
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.settings import Count, Portion, Rate, Share
 
-_READ = 1024
+_HISTORIES = 1024
 """Examples whose histories are read together, from disk and by the encoder of reviews."""
 
 _PASSES = 2048
 """Candidates that go through the transformer together."""
+
+_DOCUMENTS = 8192
+
+
+@dataclass(frozen=True)
+class RTMConfig(TrainingSettings):
+    """Settings.
+
+    Attributes:
+        batch_size: interactions per step, each with an earlier one of its user.
+        width: of words, reviews and states, a multiple of ``heads``, even.
+        inner: width inside the feed-forward layers.
+        layers, heads: of the transformer.
+        dropout: of the mean of query words, reviews, attention weights, and outputs of attention and feed-forward.
+        corruption: share of a review's words that training leaves out.
+        review_words: number of first words of a review that are read.
+        min_count: words that occur less often in the training reviews are left out.
+        user_reviews, item_reviews: number of last reviews of the user and of the candidate.
+        negatives: per positive, drawn anew in each epoch.
+        hard: share of the negatives that come from the pool of the query; the rest from the whole catalogue, uniformly.
+        pool: items that are ranked per query; all others tie below them.
+    """
+
+    epochs: Count = 15
+    patience: Count = 4
+    learning_rate: Rate = 1e-3
+    batch_size: Count = 64
+    width: Count = 32
+    inner: Count = 128
+    layers: Count = 2
+    heads: Count = 4
+    dropout: Share = 0.0
+    corruption: Share = 0.5
+    review_words: Count = 100
+    min_count: Count = 5
+    user_reviews: Count = 10
+    item_reviews: Count = 30
+    negatives: Count = 5
+    hard: Portion = 1.0
+    pool: Annotated[int, Field(ge=2)] = 50
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or self.width % 2:
+            raise ValueError(f"width {self.width} must be even and a multiple of the {self.heads} heads")
+
 
 OFFICIAL = RTMConfig(
     epochs=20,
@@ -53,6 +112,194 @@ OFFICIAL = RTMConfig(
     hard=0.0,
     pool=1000,
 )
+
+
+class Batch(NamedTuple):
+    """Samples, the positive candidate first.
+
+    Attributes:
+        queries: words of the queries.
+        documents: words of the reviews that the batch reads, each once.
+        users: (B, M) rows of ``documents``, -1 for padding.
+        candidates: (B, C, N) rows of ``documents``, -1 for padding.
+    """
+
+    queries: Ragged
+    documents: Ragged
+    users: IntArray
+    candidates: IntArray
+
+
+class RTMNetwork(Trainable):
+    """Words, the encoders of queries and reviews, and the transformer.
+
+    Args:
+        reviews: the documents.
+        config: the settings.
+    """
+
+    clip_norm = 5.0
+    positions: Tensor
+
+    def __init__(self, reviews: Reviews, config: RTMConfig) -> None:
+        super().__init__()
+        self.reviews, self.config = reviews, config
+        self.examples: TrainingExamples | None = None
+        self.remarks = (
+            f"re-ranks the {config.pool} items of the queried category, then of all, that are most popular; they hold "
+            f"{reviews.recall:.1%} of the validation targets",
+            *reviews.vocabulary.remarks,
+        )
+        width = config.width
+        self.words = nn.Embedding(len(reviews.vocabulary), width)
+        self.ask = nn.Linear(width, width)
+        self.segments = nn.Embedding(3, width)
+        self.layers = nn.ModuleList(
+            Layer(width, config.inner, config.heads, config.dropout, normed=number > 0)
+            for number in range(config.layers)
+        )
+        self.norm, self.judge = nn.LayerNorm(width), nn.Linear(width, 1)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_normal_(module.weight)
+                nn.init.zeros_(module.bias)
+        self.dropout = nn.Dropout(config.dropout)
+        slots = 1 + config.user_reviews + config.item_reviews
+        self.register_buffer("positions", sinusoids(slots, width), persistent=False)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        assert self.examples is not None
+        for rows in shuffled(len(self.examples), self.config.batch_size, rng):
+            yield self.batch(self.examples, rows, rng)
+
+    def batch(self, examples: TrainingExamples, rows: IntArray, rng: np.random.Generator) -> Batch:
+        """Some of the training examples, with negatives."""
+        config, reviews = self.config, self.reviews
+        users = reviews.of_users(examples.starts[rows], examples.ends[rows], config.user_reviews)
+        items = np.column_stack([examples.targets[rows], examples.draw(rows, config.negatives, config.hard, rng)])
+        predicted = np.repeat(examples.ends[rows], items.shape[1])
+        candidates = reviews.of_items(items.ravel(), predicted, config.item_reviews)
+        used, slots = np.unique(np.concatenate([[PADDING], users.ravel(), candidates.ravel()]), return_inverse=True)
+        slots = slots[1:] - 1  # the first of the documents is PADDING
+        return Batch(
+            examples.queries.take(examples.query_rows[rows]),
+            reviews.documents.take(used[1:]),
+            slots[: users.size].reshape(users.shape),
+            slots[users.size :].reshape(*items.shape, -1),
+        )
+
+    def loss(self, batch: Batch) -> Tensor:
+        reviews = self.encode_reviews(batch.documents)
+        logits = self.relevance(self.encode_queries(batch.queries), reviews, batch.users, reviews, batch.candidates)
+        labels = torch.zeros_like(logits)
+        labels[:, 0] = 1
+        return functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
+
+    def encode_queries(self, queries: Ragged) -> Tensor:
+        """``q``, (n, width)."""
+        vectors: Tensor = torch.tanh(self.ask(self.dropout(self._mean(queries, 0.0))))
+        return vectors
+
+    def encode_reviews(self, documents: Ragged) -> Tensor:
+        """``r`` of each, and a row of zeros behind them for padding, (n + 1, width)."""
+        corruption = self.config.corruption if self.training else 0.0
+        vectors = self.dropout(self._mean(documents, corruption))
+        return torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
+
+    def relevance(
+        self, queries: Tensor, user_vectors: Tensor, users: IntArray, item_vectors: Tensor, candidates: IntArray
+    ) -> Tensor:
+        """``f``, (B, C).
+
+        Args:
+            queries: (B, width).
+            user_vectors: (n + 1, width) reviews, the last row zero.
+            users: (B, M) rows of ``user_vectors``, -1 for padding.
+            item_vectors: (n + 1, width) reviews, the last row zero.
+            candidates: (B, C, N) rows of ``item_vectors``, -1 for padding.
+        """
+        passes, later = candidates.shape[:2], 1 + self.config.user_reviews
+        segments = self.segments.weight
+        query = queries + segments[0] + self.positions[0]
+        user = user_vectors[self.tensor(users)] + segments[1] + self.positions[1 : 1 + users.shape[1]]
+        item = item_vectors[self.tensor(candidates)] + segments[2] + self.positions[later : later + candidates.shape[2]]
+        shared = torch.cat([query[:, None], user], dim=1)[:, None].expand(-1, passes[1], -1, -1)
+        states = torch.cat([shared, item], dim=2).flatten(0, 1)
+        seen = np.concatenate([np.ones((len(users), 1), dtype=np.bool_), users >= 0], axis=1)
+        seen = np.broadcast_to(seen[:, None], (*passes, seen.shape[1]))
+        real = self.tensor(np.concatenate([seen, candidates >= 0], axis=2)).flatten(0, 1)
+        for number, layer in enumerate(self.layers, 1):
+            states = layer(states, real, query_alone=number == len(self.layers))
+        scores: Tensor = self.judge(self.norm(states[:, 0])).view(passes)
+        return scores
+
+    def prepare(self) -> None:
+        """Encode the last reviews of all items, and note which are each item's."""
+        items = np.arange(self.reviews.item_count)
+        documents = self.reviews.of_items(items, np.full(len(items), PADDING), self.config.item_reviews)
+        used, slots = np.unique(np.append(documents, PADDING), return_inverse=True)
+        self.of_item = slots[:-1].reshape(documents.shape) - 1
+        self.item_vectors = self.vectors(self.reviews.documents.take(used[1:]))
+
+    def vectors(self, documents: Ragged) -> Tensor:
+        """As ``encode_reviews``, one block at a time, so that there is no table of all their words."""
+        blocks = (slice(start, start + _DOCUMENTS) for start in range(0, len(documents), _DOCUMENTS))
+        parts = [self.encode_reviews(documents.take(block))[:-1] for block in blocks]
+        return torch.cat([*parts, torch.zeros(1, self.config.width, device=self.device)])
+
+    def _mean(self, documents: Ragged, corruption: float) -> Tensor:
+        """Mean of the words of each document, some left out and the rest scaled; zero for one without words."""
+        lengths = self.tensor(documents.lengths())
+        words, offsets = self.tensor(documents.values), self.tensor(documents.offsets)
+        if corruption:
+            kept = torch.rand(len(words), device=self.device) >= corruption
+            words = words[kept]
+            offsets = torch.cat([offsets.new_zeros(1), kept.cumsum(0)])[offsets]
+        sums = functional.embedding_bag(words.long(), self.words.weight, offsets[:-1], mode="sum")
+        return sums / (lengths.clamp(min=1) * (1 - corruption))[:, None]
+
+
+class Layer(nn.Module):
+    """``x = x + attention(LN(x)); x = x + feed_forward(LN(x))``, in the first layer without the first norm.
+
+    Args:
+        width: of the states, a multiple of ``heads``.
+        inner: width inside the feed-forward layer.
+        heads: of the attention.
+        dropout: of attention weights and of both outputs.
+        normed: whether attention reads normalised states.
+    """
+
+    def __init__(self, width: int, inner: int, heads: int, dropout: float, *, normed: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width) if normed else nn.Identity()
+        self.ask, self.match, self.tell = (nn.Linear(width, width) for _ in range(3))
+        self.gather = nn.Linear(width, width)
+        self.norm, self.widen, self.narrow = nn.LayerNorm(width), nn.Linear(width, inner), nn.Linear(inner, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, real: Tensor, *, query_alone: bool) -> Tensor:
+        """States of all slots, (B, N, width), or of the first alone, (B, 1, width).
+
+        Args:
+            states: (B, N, width).
+            real: (B, N) bool, false at padding, which is not attended to.
+            query_alone: compute the first slot alone.
+        """
+        normed = self.attention_norm(states)
+        if query_alone:
+            states = states[:, :1]
+        queries, keys, values = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.ask(normed[:, : states.shape[1]]), self.match(normed), self.tell(normed))
+        )
+        dropout = self.dropout.p if self.training else 0.0
+        seen = functional.scaled_dot_product_attention(queries, keys, values, real[:, None, None, :], dropout)
+        states = states + self.dropout(self.gather(seen.transpose(1, 2).flatten(2)))
+        widened = self.dropout(functional.gelu(self.widen(self.norm(states))))
+        output: Tensor = states + self.dropout(self.narrow(widened))
+        return output
 
 
 class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
@@ -72,8 +319,8 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
     def gather(self, data: FitData) -> Reviews:
         train = data.examples[TASK].train
         reviewed = train.histories.reviews is not None
-        texts = written(train.histories, data.items)
-        vocabulary = Vocabulary.of(texts, train.query_texts, self.config.min_count, reviewed=reviewed)
+        texts = interaction_texts(train.histories, data.items)
+        vocabulary = SearchVocabulary.of(texts, train.query_texts, self.config.min_count, reviewed=reviewed)
         recall = self._pools_of(train.histories.items, data.items).recall(data.examples[TASK].validation)
         return Reviews.of(train.histories, data.items, vocabulary, self.config.review_words, recall)
 
@@ -83,7 +330,7 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
 
     def learn(self, network: RTMNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         train = data.examples[TASK].train
-        network.lessons = Lessons.of(train, data.catalogue, self.facts.vocabulary, self._pools)
+        network.examples = TrainingExamples.of(train, data.catalogue, self.facts.vocabulary, self._pools)
         return super().learn(network, data, validate)
 
     def validated_by(self, data: FitData) -> str:
@@ -96,40 +343,47 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
             queries = self._queries(network, examples)[network.tensor(rows)]
             parts = [
                 self._relevance(network, examples.select(some), queries[some], pools[rows[some]])
-                for some in (slice(start, start + _READ) for start in range(0, len(examples), _READ))
+                for some in (slice(start, start + _HISTORIES) for start in range(0, len(examples), _HISTORIES))
             ]
-        return _placed(np.concatenate(parts), pools[rows], catalogue)
+        return _scattered(np.concatenate(parts), pools[rows], catalogue)
 
     def _queries(self, network: RTMNetwork, examples: Examples) -> Tensor:
         """Vectors of the distinct queries, (queries, width)."""
         assert examples.queries is not None
         texts = [examples.query_texts[query] for query in np.unique(examples.queries)]
-        return network.query(self.facts.vocabulary.queries(texts))
+        return network.encode_queries(self.facts.vocabulary.queries(texts))
 
     def _relevance(self, network: RTMNetwork, examples: Examples, queries: Tensor, items: IntArray) -> FloatArray:
-        """Of some items for each example, (examples, items)."""
+        """Of some items per example, (examples, items)."""
         rows = last_of(examples.starts(), examples.ends, self.config.user_reviews)
-        texts = written(examples.histories, self._items).select(rows[rows >= 0])
-        read = network.vectors(first_words(self.facts.vocabulary.documents(texts), self.config.review_words))
-        users = np.full(rows.shape, NOTHING)
+        texts = interaction_texts(examples.histories, self._items).select(rows[rows >= 0])
+        documents = self.facts.vocabulary.documents(texts)
+        vectors = network.vectors(documents.keep(documents.positions() < self.config.review_words))
+        users = np.full(rows.shape, PADDING)
         users[rows >= 0] = np.arange(len(texts))
         size = max(1, _PASSES // items.shape[1])
-        found = [
+        scores = [
             network.relevance(
-                queries[some], read, users[some], network.item_vectors, network.of_item[items[some]]
+                queries[some], vectors, users[some], network.item_vectors, network.of_item[items[some]]
             ).cpu()
             for some in (slice(start, start + size) for start in range(0, len(examples), size))
         ]
-        return torch.cat(found).numpy()
+        return torch.cat(scores).numpy()
 
     def _pools_of(self, bought: IntArray, items: Items) -> Pools:
         return Pools(items, np.bincount(bought, minlength=len(items)), self.config.pool)
 
 
-def _placed(scores: FloatArray, items: IntArray, catalogue: IntArray) -> FloatArray:
-    """Scores of a catalogue, (n, catalogue), from those of some items, (n, P) each; the rest is 1 below the least."""
-    placed = np.repeat(scores.min(axis=1, keepdims=True) - 1, len(catalogue), axis=1)
+def _scattered(scores: FloatArray, items: IntArray, catalogue: IntArray) -> FloatArray:
+    """Scores of a catalogue, (n, catalogue), from those of some items, (n, P) each; the rest 1 below the minimum."""
+    scattered = np.repeat(scores.min(axis=1, keepdims=True) - 1, len(catalogue), axis=1)
     columns = np.minimum(np.searchsorted(catalogue, items), len(catalogue) - 1)
-    rows, taken = np.nonzero(catalogue[columns] == items)
-    placed[rows, columns[rows, taken]] = scores[rows, taken]
-    return placed
+    rows, known = np.nonzero(catalogue[columns] == items)
+    scattered[rows, columns[rows, known]] = scores[rows, known]
+    return scattered
+
+
+def sinusoids(positions: int, width: int) -> Tensor:
+    """(positions, width): sine and cosine of ``position / 10000 ** (2 k / width)`` at channels 2k and 2k + 1."""
+    angles = torch.arange(positions)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000) / width))
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)

@@ -3,19 +3,19 @@
     q = tanh(W mean(words of the query) + b),   f(q, i) = (i . tanh(W_f q + b_f)) . W_h
     u = sum over i in H of exp f(q, i) i / (1 + sum over i in H of exp f(q, i)),   score(u, q, i) = i . (q + u)
 
-``tanh(W_f q + b_f)`` is a (width, heads) matrix, and ``H`` holds the last items before the target. The 1 is a slot of
-its own to attend to: the zero vector, whose ``f`` is 0. The less a query has to do with a history, the more of the
-attention it takes, and an empty history gives ``u = 0``. Without that slot (``zero``) this is the attentive embedding
-model (AEM) of the same paper.
+``tanh(W_f q + b_f)`` is a (width, heads) matrix, and ``H`` holds the last items before the target. The 1 is an extra
+slot to attend to: the zero vector, whose ``f`` is 0. The less a query has to do with a history, the more of the
+attention it takes; an empty history gives ``u = 0``. Without that slot (``zero``) this is the attentive embedding model
+(AEM) of the same paper.
 
 With ``s`` the sigmoid, an interaction with item ``i`` after query ``q`` costs
 
     L =   sum over words w of i:  -ln s(i . w) - k E[ln s(-i . w')]
         + -ln s(i . (q + u)) - k E[ln s(-i' . (q + u))]
 
-with words drawn by their frequency to the power 3/4 and items uniformly, a pool of each for a batch, which all its
-samples share; a step descends on the mean over its interactions. There is no official code. A program of the authors'
-group (ProdSearch) has a zero slot that is not zero and mixes ``(q + u) / 2``; here are the equations of the paper.
+with words drawn by their frequency to the power 3/4 and items uniformly, a pool of each per batch, which all its
+samples share; a step minimises the mean over its interactions. There is no official code. A program of the authors'
+group (ProdSearch) has a zero slot that is not zero and mixes ``(q + u) / 2``; these are the equations of the paper.
 """
 
 from __future__ import annotations
@@ -32,10 +32,18 @@ from torch.nn import functional
 
 from baselines.learning.network import shuffled
 from baselines.learning.sequences import ends_of_histories, padded
-from baselines.search.learned import LearnedSearch, SearchFacts, SearchNetwork, SearchSettings, sampled_loss
-from baselines.search.words import Documents, ItemTexts, written
+from baselines.search.learned import (
+    ItemTexts,
+    LearnedSearch,
+    SearchFacts,
+    SearchNetwork,
+    SearchSettings,
+    interaction_texts,
+    sampled_loss,
+)
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, Histories, Texts, slices
+from unimp_bench.ragged import Ragged, spans
+from unimp_bench.records import Examples, Histories, Texts
 from unimp_bench.settings import Count, Rate, Share
 
 _FIELDS = ("title", "category", "brand")
@@ -46,11 +54,11 @@ class ZAMConfig(SearchSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions a step.
+        batch_size: interactions per step.
         heads: columns of the attention's matrix.
-        history: most items that are attended to.
-        zero: whether there is the slot of nothing; without it the model is AEM.
-        words_of: what foretells an item: the words of its title, category and brand, or those of the review.
+        history: maximum number of items that are attended to.
+        zero: whether there is the zero slot; without it the model is AEM.
+        words_of: words that an item predicts: those of its title, category and brand, or those of the review.
         dropout: of the mean of a query's words.
         init_std: standard deviation of the first vectors.
     """
@@ -71,16 +79,16 @@ class Batch(NamedTuple):
     """Interactions, and the negatives that they share.
 
     Attributes:
-        queries: the distinct queries.
-        asked: (B,) rows of ``queries``.
+        queries: words of the distinct queries.
+        query_rows: (B,) rows of ``queries``.
         histories: (B, longest) items before the target, I where there is none.
         items: (B,) the targets.
-        owners, words: (W,) each word of the batch, and the interaction 0..B-1 that it is of.
+        owners, words: (W,) interaction 0..B-1 of each word of the batch, and the word.
         other_words, other_items: (pool,) the negatives.
     """
 
-    queries: Documents
-    asked: Tensor
+    queries: Ragged
+    query_rows: Tensor
     histories: Tensor
     items: Tensor
     owners: Tensor
@@ -106,20 +114,20 @@ class ZAMNetwork(SearchNetwork):
             nn.init.normal_(weight, std=config.init_std)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        assert self.lessons is not None
-        sequence, documents = self.interactions.sequence, self.lessons.documents
+        assert self.examples is not None
+        sequence, documents = self.interactions.sequence, self.examples.documents
         begins = self.interactions.offsets[self.interactions.owners]
         for rows in shuffled(len(sequence), self.batch_size, rng):
             histories = padded(sequence, np.maximum(begins[rows], rows - self.length), rows, len(self.items.weight))
             items = sequence[rows]
-            queries, asked = self.queries_of(items)
-            owners, places = slices(documents.offsets[rows], documents.offsets[rows + 1])
-            samples = asked, histories, items, owners, documents.words[places].astype(np.int64)
-            yield Batch(queries, *map(self.tensor, (*samples, self.drawn_words(rng), self.drawn_items(rng))))
+            queries, query_rows = self.queries_of(items)
+            owners, positions = spans(documents.offsets[rows], documents.offsets[rows + 1])
+            samples = query_rows, histories, items, owners, documents.values[positions].astype(np.int64)
+            yield Batch(queries, *map(self.tensor, (*samples, self.draw_words(rng), self.draw_items(rng))))
 
     def loss(self, batch: Batch) -> Tensor:
         items, words = self.items(batch.items), self.words(batch.words)
-        intents = self.intents(self.encoded(batch.queries)[batch.asked], batch.histories)
+        intents = self.intents(self.encode(batch.queries)[batch.query_rows], batch.histories)
         of_words = sampled_loss(items[batch.owners], words, self.words(batch.other_words), self.negatives)
         of_items = sampled_loss(intents, items, self.items(batch.other_items), self.negatives)
         return (of_words.sum() + of_items.sum()) / len(items)
@@ -136,7 +144,7 @@ class ZAMNetwork(SearchNetwork):
         return queries + (self.attention(queries, items, real)[:, :, None] * items).sum(dim=1)
 
     def attention(self, queries: Tensor, items: Tensor, real: Tensor) -> Tensor:
-        """What each item of a history weighs, (n, longest); with the slot of nothing they sum to less than 1.
+        """Weight of each item of a history, (n, longest); with the zero slot they sum to less than 1.
 
         Args:
             queries: ``q``, (n, width).
@@ -152,9 +160,8 @@ class ZAMNetwork(SearchNetwork):
         return torch.softmax(logits.masked_fill(alone, 0.0), dim=1) * real
 
     def score(self, examples: Examples) -> Tensor:
-        queries, asked = self.asked(examples)
         histories, _ = ends_of_histories(examples, self.interactions, self.length)
-        return self.intents(queries[self.tensor(asked)], self.tensor(histories)) @ self.items.weight.T
+        return self.intents(self.encode_queries(examples), self.tensor(histories)) @ self.items.weight.T
 
 
 class ZAM(LearnedSearch[ZAMConfig, ZAMNetwork]):
@@ -172,7 +179,7 @@ class ZAM(LearnedSearch[ZAMConfig, ZAMNetwork]):
 
     def texts(self, histories: Histories, items: Items) -> Texts:
         if self.config.words_of == "review":
-            return written(histories, items)
+            return interaction_texts(histories, items)
         return Texts(ItemTexts(items, _FIELDS), np.asarray(histories.items))
 
     def build(self, facts: SearchFacts, items: Items, cache: Path) -> ZAMNetwork:

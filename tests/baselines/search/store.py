@@ -1,4 +1,4 @@
-"""What the tests of learned search share: small networks, and a store in which crowds of users share a taste."""
+"""What the tests of search share: small networks, and stores in which users or crowds of users have a taste."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import nn
+from unimp_bench.kinds.ranks import rank_examples
 
 from baselines.learning.interactions import Interactions
-from baselines.search.learned import SearchFacts
-from baselines.search.words import Vocabulary
+from baselines.search.learned import SearchFacts, SearchVocabulary
 from tasks.search import Search
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
@@ -28,6 +28,9 @@ CATEGORIES = ("Lamps", "Chairs", "Tables", "Rugs", "Clocks", "Mirrors")
 MATERIALS = ("oak", "steel", "glass", "wool")
 LIKED = 3
 
+SHELVES = ("lamps", "chairs", "plates", "towels", "clocks", "vases")
+TASTES = ("ocean blue shell", "forest green fern", "desert sand dune", "night black star")
+
 QUERIES = ("Red Lamps", "Lamps > Blue > Lamps", "Sofas", "")
 
 
@@ -35,7 +38,12 @@ def facts() -> SearchFacts:
     """Three users, five items, four words; users and items have odd numbers, so that rows and numbers differ."""
     sequence = np.array([0, 1, 2, 3, 1, 4, 0])
     interactions = Interactions(np.array([1, 3, 5]), np.arange(5) * 2 + 1, Ragged(np.array([0, 3, 5, 7]), sequence))
-    return SearchFacts(interactions, Vocabulary({"lamp": 5, "red": 3, "blue": 2, "sale": 2}, reviewed=True))
+    return SearchFacts(interactions, SearchVocabulary({"lamp": 5, "red": 3, "blue": 2, "sale": 2}, reviewed=True))
+
+
+def words_of(rows: Sequence[Sequence[int]]) -> Ragged:
+    """Documents of these words."""
+    return Ragged.of_rows(rows, np.int32)
 
 
 def query_rows(text: str) -> list[int]:
@@ -116,6 +124,24 @@ def store_of_crowds(make_corpus: Callable[..., Corpus]) -> Corpus:
     return make_corpus(
         histories, {"title": titles, "category": pa.array([["Home", category] for category, _ in kinds])}
     )
+
+
+def store_of_tastes(make_corpus: Callable[..., Corpus], users: int) -> Corpus:
+    """Each user buys the items of one taste, shelf after shelf; on a shelf every taste has one item.
+
+    So query and popularity leave one chance in four, and the history tells the rest.
+    """
+    rng = np.random.default_rng(0)
+    histories = [
+        [int(shelf) * len(TASTES) + user % len(TASTES) for shelf in rng.permutation(len(SHELVES))]
+        for user in range(users)
+    ]
+    items = [(shelf, taste) for shelf in SHELVES for taste in TASTES]
+    columns = {
+        "title": pa.array([f"{taste} {shelf}" for shelf, taste in items]),
+        "category": pa.array([["home", shelf] for shelf, _ in items]),
+    }
+    return make_corpus(histories, columns)
 
 
 def hit_rate(model: Any, corpus: Corpus, part: Part = "test") -> float:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from baselines.search.dense import DenseConfig, Mixture
-from tests.baselines.search.tastes import store_of_tastes
+from tests.baselines.search.store import store_of_tastes
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Ranker, TaskExamples
 from unimp_bench.corpus import Corpus

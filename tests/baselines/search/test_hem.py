@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.search.hem import Batch, HEMConfig, HEMNetwork, stretches
-from baselines.search.learned import Lessons
-from baselines.search.words import NO_REVIEWS, Documents
+from baselines.search.hem import Batch, HEMConfig, HEMNetwork, windows
+from baselines.search.learned import NO_REVIEWS, TrainingExamples
 from tests.baselines.search.store import (
     QUERIES,
     asking,
@@ -25,6 +24,7 @@ from tests.baselines.search.store import (
     sampled,
     shaken,
     store_of_crowds,
+    words_of,
     zeroed,
 )
 from unimp_bench.corpus import Corpus
@@ -42,7 +42,7 @@ def network(config: HEMConfig = CONFIG) -> HEMNetwork:
 def batch() -> Batch:
     """Four words of reviews of items 0, 1, 3 and 1, and pools of two negatives."""
     items = torch.tensor([0, 1, 3, 1])
-    queries = Documents.of([query_rows(text) for text in QUERIES[:3]])
+    queries = words_of([query_rows(text) for text in QUERIES[:3]])
     pools = torch.tensor([1, 1]), torch.tensor([3, 0]), torch.tensor([4, 2])
     asked = torch.from_numpy(QUERY_OF_ITEM)[items]
     return Batch(queries, asked, torch.tensor([0, 0, 1, 2]), items, torch.tensor([0, 3, 2, 2]), *pools)
@@ -121,10 +121,10 @@ def test_a_user_without_a_training_interaction_is_refused() -> None:
 
 
 def test_an_epoch_reads_a_stretch_of_every_review() -> None:
-    documents = Documents.of([[1, 2, 3, 4], [], [5], [6, 7]])
+    documents = words_of([[1, 2, 3, 4], [], [5], [6, 7]])
     rng, seen = np.random.default_rng(0), set()
     for _ in range(50):
-        owners, places = stretches(documents, 2, rng)
+        owners, places = windows(documents, 2, rng)
         assert owners.tolist() == [0, 0, 2, 3, 3] and places[2:].tolist() == [4, 5, 6]
         assert places[1] == places[0] + 1
         seen.add(int(places[0]))
@@ -134,13 +134,13 @@ def test_an_epoch_reads_a_stretch_of_every_review() -> None:
 def test_a_batch_joins_each_word_to_its_user_item_and_query() -> None:
     model = network()
     lengths = [2, 0, 1, 3, 1, 2, 1]
-    documents = Documents.of([[row % 4] * length for row, length in enumerate(lengths)])
-    queries = Documents.of([query_rows(text) for text in QUERIES[:3]])
-    model.lessons = Lessons(documents, queries, QUERY_OF_ITEM)
+    documents = words_of([[row % 4] * length for row, length in enumerate(lengths)])
+    queries = words_of([query_rows(text) for text in QUERIES[:3]])
+    model.examples = TrainingExamples(documents, queries, QUERY_OF_ITEM)
     found = []
     for part in model.batches(np.random.default_rng(0)):
         assert len(part.words) <= 4 and len(part.others) == CONFIG.pool and part.others.max() < 5
-        asked = [tuple(part.queries.take(np.array([row])).words) for row in part.asked.tolist()]
+        asked = [tuple(part.queries[row]) for row in part.query_rows.tolist()]
         found += list(zip(part.users.tolist(), part.items.tolist(), part.words.tolist(), asked, strict=True))
     sequence, owners = facts().interactions.sequence, facts().interactions.owners
     expected = [

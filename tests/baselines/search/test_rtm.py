@@ -11,19 +11,16 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from unimp_bench.kinds.ranks import rank_examples
 
-from baselines.search.rtm_lessons import Lessons
-from baselines.search.rtm_network import Layer, RTMConfig, RTMNetwork, sinusoids
-from baselines.search.rtm_pool import Pools
-from baselines.search.rtm_reviews import NOTHING, Reviews
-from baselines.search.words import NO_REVIEWS, Documents, Vocabulary
-from tests.baselines.search.store import fit_data, fitted, plain, shaken
-from tests.baselines.search.tastes import TASTES, store_of_tastes
+from baselines.search.learned import NO_REVIEWS, SearchVocabulary
+from baselines.search.rtm import Layer, RTMConfig, RTMNetwork, sinusoids
+from baselines.search.rtm_examples import PADDING, Pools, Reviews, TrainingExamples
+from tests.baselines.search.store import TASTES, fit_data, fitted, plain, shaken, store_of_tastes, words_of
 from unimp_bench import registry
 from unimp_bench.contracts import Ranker
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
-from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.records import Examples, FloatArray, Part
 
 MakeCorpus = Callable[..., Corpus]
@@ -40,15 +37,15 @@ def search(corpus: Corpus, part: Any) -> Examples:
 def reviews(planted: Corpus) -> Reviews:
     train = search(planted, "train")
     assert train.histories.reviews is not None
-    vocabulary = Vocabulary.of(train.histories.reviews, train.query_texts, 1, reviewed=True)
+    vocabulary = SearchVocabulary.of(train.histories.reviews, train.query_texts, 1, reviewed=True)
     return Reviews.of(train.histories, planted.items, vocabulary, 100, recall=1.0)
 
 
 @pytest.fixture(scope="module")
-def lessons(planted: Corpus, reviews: Reviews) -> Lessons:
+def training(planted: Corpus, reviews: Reviews) -> TrainingExamples:
     train = search(planted, "train")
     counts = np.bincount(train.histories.items, minlength=len(planted.items))
-    return Lessons.of(train, catalogue(planted, "loo"), reviews.vocabulary, Pools(planted.items, counts, POOL))
+    return TrainingExamples.of(train, catalogue(planted, "loo"), reviews.vocabulary, Pools(planted.items, counts, POOL))
 
 
 @pytest.fixture
@@ -62,20 +59,22 @@ def numbers(tensor: Tensor) -> FloatArray:
     return array
 
 
-def test_zero_scores_cost_6_ln_2(network: RTMNetwork, lessons: Lessons) -> None:
+def test_zero_scores_cost_6_ln_2(network: RTMNetwork, training: TrainingExamples) -> None:
     """One positive and five negatives, summed, whatever the number of samples."""
     with torch.no_grad():
         network.judge.weight.zero_()
         network.judge.bias.zero_()
     for size in (1, 7):
-        batch = network.batch(lessons, np.arange(size), np.random.default_rng(0))
+        batch = network.batch(training, np.arange(size), np.random.default_rng(0))
         assert network.loss(batch).item() == pytest.approx(6 * np.log(2), abs=1e-5)
 
 
-def test_the_loss_is_the_cross_entropy_of_its_scores(network: RTMNetwork, lessons: Lessons) -> None:
-    batch = network.batch(lessons, np.arange(5), np.random.default_rng(0))
-    vectors = network.read(batch.documents)
-    scores = numbers(network.relevance(network.query(batch.queries), vectors, batch.users, vectors, batch.candidates))
+def test_the_loss_is_the_cross_entropy_of_its_scores(network: RTMNetwork, training: TrainingExamples) -> None:
+    batch = network.batch(training, np.arange(5), np.random.default_rng(0))
+    vectors = network.encode_reviews(batch.documents)
+    scores = numbers(
+        network.relevance(network.encode_queries(batch.queries), vectors, batch.users, vectors, batch.candidates)
+    )
     shares = 1 / (1 + np.exp(-scores.astype(np.float64)))
     expected = np.mean([-np.log(row[0]) - sum(np.log(1 - other) for other in row[1:]) for row in shares])
     assert network.loss(batch).item() == pytest.approx(expected, rel=1e-5)
@@ -84,14 +83,14 @@ def test_the_loss_is_the_cross_entropy_of_its_scores(network: RTMNetwork, lesson
 def test_queries_and_reviews_are_means_of_words(network: RTMNetwork) -> None:
     """In eval mode, a word at a time; an empty document is zero, an empty query is tanh(b)."""
     parts = plain(network)
-    documents = Documents.of([[0, 2, 2], [], [1]])
+    documents = words_of([[0, 2, 2], [], [1]])
     means = np.zeros((3, 4))
     for row, words in enumerate(([0, 2, 2], [], [1])):
         for word in words:
             means[row] += parts["words.weight"][word] / len(words)
-    np.testing.assert_allclose(numbers(network.read(documents)), [*means, np.zeros(4)], atol=1e-6)
+    np.testing.assert_allclose(numbers(network.encode_reviews(documents)), [*means, np.zeros(4)], atol=1e-6)
     asked = np.tanh(means @ parts["ask.weight"].T + parts["ask.bias"])
-    np.testing.assert_allclose(numbers(network.query(documents)), asked, atol=1e-6)
+    np.testing.assert_allclose(numbers(network.encode_queries(documents)), asked, atol=1e-6)
 
 
 def test_corruption_leaves_words_out_and_scales_the_rest(network: RTMNetwork) -> None:
@@ -99,7 +98,7 @@ def test_corruption_leaves_words_out_and_scales_the_rest(network: RTMNetwork) ->
     network.train()
     texts = [[0, 1, 2, 3], [4, 0, 1], [2, 2]]
     torch.manual_seed(3)
-    found = network.read(Documents.of(texts))
+    found = network.encode_reviews(words_of(texts))
     torch.manual_seed(3)
     kept = iter((torch.rand(9) >= 0.5).tolist())
     expected, read = np.zeros((4, 4)), set()
@@ -113,8 +112,8 @@ def test_corruption_leaves_words_out_and_scales_the_rest(network: RTMNetwork) ->
     found.sum().backward()
     gradient = network.words.weight.grad
     assert gradient is not None and set(gradient.abs().sum(1).nonzero()[:, 0].tolist()) == read
-    asked = Documents.of(texts)
-    assert torch.equal(network.query(asked), network.query(asked))
+    asked = words_of(texts)
+    assert torch.equal(network.encode_queries(asked), network.encode_queries(asked))
 
 
 def norm(vector: FloatArray, parts: dict[str, FloatArray], name: str) -> FloatArray:
@@ -177,7 +176,7 @@ def test_a_score_is_read_at_the_query_among_all_slots(network: RTMNetwork) -> No
     users, candidates = np.array([[0, 1], [2, -1]]), np.array([[[3, 4, 0], [1, -1, -1]], [[2, -1, -1], [0, 1, -1]]])
     told = [torch.from_numpy(values.astype(np.float32)) for values in (queries, vectors)]
     found = numbers(network.relevance(told[0], told[1], users, told[1], candidates))
-    tags, places = parts["segments.weight"], numbers(network.places)
+    tags, places = parts["segments.weight"], numbers(network.positions)
     for row in range(2):
         for column in range(2):
             slots = [queries[row] + tags[0] + places[0]]
@@ -191,9 +190,9 @@ def test_a_score_is_read_at_the_query_among_all_slots(network: RTMNetwork) -> No
             assert found[row, column] == pytest.approx(expected, abs=1e-3)
 
 
-def test_more_padding_changes_no_score(network: RTMNetwork, lessons: Lessons) -> None:
-    batch = network.batch(lessons, np.arange(4), np.random.default_rng(0))
-    vectors, queries = network.read(batch.documents), network.query(batch.queries)
+def test_more_padding_changes_no_score(network: RTMNetwork, training: TrainingExamples) -> None:
+    batch = network.batch(training, np.arange(4), np.random.default_rng(0))
+    vectors, queries = network.encode_reviews(batch.documents), network.encode_queries(batch.queries)
     users, candidates = batch.users[:, :2], batch.candidates[:, :, :2]
     wider = [np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, 1)], constant_values=-1) for a in (users, candidates)]
     found = network.relevance(queries, vectors, users, vectors, candidates)
@@ -202,20 +201,20 @@ def test_more_padding_changes_no_score(network: RTMNetwork, lessons: Lessons) ->
 
 
 def test_neither_side_can_read_the_review_that_is_predicted(
-    planted: Corpus, reviews: Reviews, lessons: Lessons
+    planted: Corpus, reviews: Reviews, training: TrainingExamples
 ) -> None:
     """For all training examples: users read their own earlier rows, candidates all others of the target's, by loops."""
     histories = search(planted, "train").histories
-    users = reviews.of_users(lessons.starts, lessons.ends, 3)
-    items = reviews.of_items(lessons.targets, lessons.ends, 4)
+    users = reviews.of_users(training.starts, training.ends, 3)
+    items = reviews.of_items(training.targets, training.ends, 4)
     assert len(reviews.documents) == len(planted.items) + len(histories)
-    for example, (start, end) in enumerate(zip(lessons.starts, lessons.ends, strict=True)):
+    for example, (start, end) in enumerate(zip(training.starts, training.ends, strict=True)):
         own = [row + len(planted.items) for row in range(start, end)][-3:]
-        assert [document for document in users[example] if document != NOTHING] == own
-        target = lessons.targets[example]
+        assert [document for document in users[example] if document != PADDING] == own
+        target = training.targets[example]
         rows = [row for row in np.flatnonzero(histories.items == target) if row != end]
         rows = sorted(rows, key=lambda row: histories.times[row])[-4:]
-        read = [document for document in items[example] if document != NOTHING]
+        read = [document for document in items[example] if document != PADDING]
         assert read == ([row + len(planted.items) for row in rows] or [target])
         assert end + len(planted.items) not in {*own, *read}
 
@@ -224,22 +223,22 @@ def test_a_document_is_an_items_text_or_a_review(planted: Corpus, reviews: Revie
     """Items first, then the training rows; all training reviews of an item may be read at test."""
     rows, words = search(planted, "train").histories, list(reviews.vocabulary.counts)
     told = reviews.documents.take(np.array([5, len(planted.items) + 7]))
-    item, review = ([words[word] for word in told.take(np.array([row])).words] for row in (0, 1))
+    item, review = ([words[word] for word in told[row]] for row in (0, 1))
     assert planted.items.text("title")[5] == "blue square thing number5"
     assert item == ["blue", "squar", "book", "blue", "squar"]  # things, numbers and brands are in no review
     look = planted.items.text("title")[rows.items[7]].split()[0]
     assert review[0] == look and review[2:] in (["look", "love"], ["look", "dull"])
-    everything = reviews.of_items(np.arange(48), np.full(48, NOTHING), 1000)
+    everything = reviews.of_items(np.arange(48), np.full(48, PADDING), 1000)
     counts = np.bincount(rows.items, minlength=48)[:48]
-    assert np.array_equal((everything != NOTHING).sum(axis=1), np.maximum(1, counts))
+    assert np.array_equal((everything != PADDING).sum(axis=1), np.maximum(1, counts))
 
 
 def test_documents_are_cut_to_their_first_words(planted: Corpus, reviews: Reviews) -> None:
     train = search(planted, "train").histories
     cut = Reviews.of(train, planted.items, reviews.vocabulary, 2, recall=1.0).documents
     for row in (0, 30, len(cut) - 1):
-        whole = reviews.documents.take(np.array([row])).words
-        assert np.array_equal(cut.take(np.array([row])).words, whole[:2])
+        whole = reviews.documents[row]
+        assert np.array_equal(cut[row], whole[:2])
 
 
 def test_a_pool_is_the_queried_category_then_the_popular_ones(planted: Corpus) -> None:
@@ -257,19 +256,19 @@ def test_a_pool_is_the_queried_category_then_the_popular_ones(planted: Corpus) -
     assert Pools(planted.items, counts, 3).recall(validation) == pytest.approx(np.mean(held))
 
 
-def test_negatives_are_never_the_target(lessons: Lessons) -> None:
+def test_negatives_are_never_the_target(training: TrainingExamples) -> None:
     """Uniform over the catalogue or, the hard ones, over the pool; all that may be drawn is."""
     rows = np.repeat([3], 4000)
-    target, pool = lessons.targets[3], lessons.pools[lessons.query_rows[3]]
+    target, pool = training.targets[3], training.pools[training.query_rows[3]]
     assert target in pool
     rng = np.random.default_rng(0)
-    near, far = lessons.draw(rows, 5, 1.0, rng), lessons.draw(rows, 5, 0.0, rng)
+    near, far = training.draw(rows, 5, 1.0, rng), training.draw(rows, 5, 0.0, rng)
     assert set(near.ravel()) == set(pool) - {target}
-    assert set(far.ravel()) == set(lessons.catalogue) - {target}
+    assert set(far.ravel()) == set(training.catalogue) - {target}
     frequencies = np.bincount(near.ravel())[sorted(set(pool) - {target})] / near.size
     np.testing.assert_allclose(frequencies, 1 / (POOL - 1), atol=0.01)
-    half = lessons.draw(rows, 5, 0.5, rng)
-    assert np.isin(half, pool).mean() == pytest.approx(0.5 + 0.5 * (POOL - 1) / (len(lessons.catalogue) - 1), abs=0.02)
+    half = training.draw(rows, 5, 0.5, rng)
+    assert np.isin(half, pool).mean() == pytest.approx(0.5 + 0.5 * (POOL - 1) / (len(training.catalogue) - 1), abs=0.02)
 
 
 def test_what_is_outside_the_pool_stands_alike_below_it(planted: Corpus, tmp_path: Path) -> None:

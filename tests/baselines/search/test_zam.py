@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.search.learned import Lessons
-from baselines.search.words import NO_REVIEWS, Documents
+from baselines.search.learned import NO_REVIEWS, TrainingExamples
 from baselines.search.zam import Batch, ZAMConfig, ZAMNetwork
 from tests.baselines.search.store import (
     QUERIES,
@@ -25,6 +24,7 @@ from tests.baselines.search.store import (
     sampled,
     shaken,
     store_of_crowds,
+    words_of,
     zeroed,
 )
 from unimp_bench.corpus import Corpus
@@ -42,7 +42,7 @@ def network(config: ZAMConfig = CONFIG) -> ZAMNetwork:
 def batch() -> Batch:
     """Three interactions with two, one and no item before them; their items have two, no and one word."""
     histories, items = torch.tensor([[4, 2], [3, NOTHING], [NOTHING, NOTHING]]), torch.tensor([0, 1, 3])
-    queries = Documents.of([query_rows(text) for text in QUERIES[:3]])
+    queries = words_of([query_rows(text) for text in QUERIES[:3]])
     pools = torch.tensor([3, 0]), torch.tensor([4, 2])
     return Batch(
         queries, torch.tensor([0, 1, 2]), histories, items, torch.tensor([0, 0, 2]), torch.tensor([1, 2, 2]), *pools
@@ -109,7 +109,7 @@ def test_at_zero_every_term_costs_6_ln_2() -> None:
 def test_an_empty_history_leaves_the_query_alone() -> None:
     for zero in (True, False):
         model = network(replace(CONFIG, zero=zero))
-        alone = model.encoded(Documents.of([query_rows(QUERIES[0])])) @ model.items.weight.T
+        alone = model.encode(words_of([query_rows(QUERIES[0])])) @ model.items.weight.T
         np.testing.assert_allclose(scores(model, [[], [1]], [0, 0])[:1], alone.detach(), rtol=1e-5)
 
 
@@ -148,12 +148,12 @@ def test_a_batch_holds_what_came_before_each_target_and_its_words() -> None:
     """An interaction is learned from once an epoch; its target and what came later are not in its history."""
     model = network()
     lengths = [2, 0, 1, 3, 1, 2, 1]
-    documents = Documents.of([[row % 4] * length for row, length in enumerate(lengths)])
-    model.lessons = Lessons(documents, Documents.of([query_rows(text) for text in QUERIES[:3]]), QUERY_OF_ITEM)
+    documents = words_of([[row % 4] * length for row, length in enumerate(lengths)])
+    model.examples = TrainingExamples(documents, words_of([query_rows(text) for text in QUERIES[:3]]), QUERY_OF_ITEM)
     found = []
     for part in model.batches(np.random.default_rng(0)):
         for row, (history, item) in enumerate(zip(part.histories.tolist(), part.items.tolist(), strict=True)):
-            query = tuple(part.queries.take(np.array([part.asked[row]])).words)
+            query = tuple(part.queries[int(part.query_rows[row])])
             words = tuple(part.words[part.owners == row].tolist())
             found.append((tuple(other for other in history if other != NOTHING), item, query, words))
     histories: list[tuple[int, ...]] = [(), (0,), (0, 1), (), (3,), (), (4,)]

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from baselines.search.words import Documents, ItemTexts, Vocabulary, query_words, written
+from baselines.search.learned import ItemTexts, SearchVocabulary, interaction_texts, query_words
 from tasks.search import Search
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Texts
 
 
@@ -30,9 +31,9 @@ def texts(*lines: str) -> Texts:
     return Texts(Lines(*lines), np.arange(len(lines)))
 
 
-def spelled(vocabulary: Vocabulary, documents: Documents) -> list[list[str]]:
+def spelled(vocabulary: SearchVocabulary, documents: Ragged) -> list[list[str]]:
     words = list(vocabulary.counts)
-    parts = np.split(documents.words, documents.offsets[1:-1])
+    parts = documents.rows()
     return [[words[number] for number in part] for part in parts]
 
 
@@ -41,35 +42,30 @@ def test_a_repeated_query_word_stays_where_it_stood_last() -> None:
 
 
 def test_a_vocabulary_holds_frequent_words_and_all_query_words() -> None:
-    vocabulary = Vocabulary.of(texts("red red blue", "blue green", ""), ["Green > Lamps"], 2, reviewed=True)
+    vocabulary = SearchVocabulary.of(texts("red red blue", "blue green", ""), ["Green > Lamps"], 2, reviewed=True)
     assert vocabulary.counts == {"blue": 2, "red": 2, "green": 1, "lamp": 0}
     documents = vocabulary.documents(texts("The red sofa", "", "lamps, blue lamps"))
     assert spelled(vocabulary, documents) == [["red"], [], ["lamp", "blue", "lamp"]]
     assert spelled(vocabulary, vocabulary.queries(["sofa", "Lamps > Blue > Lamps"])) == [[], ["blue", "lamp"]]
-    assert documents.lengths().tolist() == [1, 0, 3] and documents.owners.tolist() == [0, 2, 2, 2]
+    assert documents.lengths().tolist() == [1, 0, 3] and documents.owners().tolist() == [0, 2, 2, 2]
 
 
 def test_negatives_follow_the_frequency_to_the_power_three_quarters() -> None:
-    vocabulary = Vocabulary.of(texts("red " * 16 + "blue"), ["lamp"], 1, reviewed=True)
+    vocabulary = SearchVocabulary.of(texts("red " * 16 + "blue"), ["lamp"], 1, reviewed=True)
     np.testing.assert_allclose(vocabulary.noise, [8 / 9, 1 / 9, 0])
 
 
-def test_documents_are_taken_by_number() -> None:
-    documents = Documents.of([[1, 2], [], [3]]).take(np.array([2, 1, 0, 2]))
-    assert documents.offsets.tolist() == [0, 1, 1, 3, 4] and documents.words.tolist() == [3, 1, 2, 3]
-
-
 def test_texts_longer_than_a_block_are_read_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("baselines.search.words._BLOCK", 2)
+    monkeypatch.setattr("baselines.search.learned._BLOCK", 2)
     lines = texts("red", "blue", "", "green", "red")
-    vocabulary = Vocabulary.of(lines, [], 1, reviewed=True)
+    vocabulary = SearchVocabulary.of(lines, [], 1, reviewed=True)
     assert spelled(vocabulary, vocabulary.documents(lines)) == [["red"], ["blue"], [], ["green"], ["red"]]
 
 
 def test_a_vocabulary_is_kept_in_its_order(tmp_path: Path) -> None:
-    vocabulary = Vocabulary.of(texts("red red blue"), ["lamp"], 1, reviewed=False)
+    vocabulary = SearchVocabulary.of(texts("red red blue"), ["lamp"], 1, reviewed=False)
     vocabulary.write(tmp_path)
-    again = Vocabulary.read(tmp_path)
+    again = SearchVocabulary.read(tmp_path)
     assert again == vocabulary and list(again.counts) == list(vocabulary.counts)
     assert "no reviews" in again.remarks[0]
 
@@ -79,18 +75,18 @@ def test_a_damaged_vocabulary_is_one_line(tmp_path: Path, content: str | None) -
     if content is not None:
         (tmp_path / "vocabulary.json").write_text(content)
     with pytest.raises(DataError, match=r"vocabulary.json cannot be read .*fit the model again"):
-        Vocabulary.read(tmp_path)
+        SearchVocabulary.read(tmp_path)
 
 
 def test_texts_without_a_frequent_word_are_refused() -> None:
     with pytest.raises(UsageError, match="lower min_count"):
-        Vocabulary.of(texts("red", "blue"), ["lamp"], 2, reviewed=True)
+        SearchVocabulary.of(texts("red", "blue"), ["lamp"], 2, reviewed=True)
 
 
 def test_without_reviews_an_interaction_reads_its_item(make_corpus: Callable[..., Corpus]) -> None:
     titles, brands = pa.array(["Red lamp", "Blue sofa", None]), pa.array(["Acme", None, None])
     corpus = make_corpus([[1, 0, 2]], {"title": titles, "brand": brands})
-    assert [text.split() for text in written(corpus.histories, corpus.items).read()] == [
+    assert [text.split() for text in interaction_texts(corpus.histories, corpus.items).read()] == [
         ["Blue", "sofa"],
         ["Red", "lamp", "Acme"],
         [],
@@ -104,7 +100,7 @@ def test_no_review_of_a_later_part_can_be_read(planted: Corpus) -> None:
     train, test = (Search().examples(planted, "loo", part) for part in ("train", "test"))
     lengths = planted.histories.lengths()
     for examples, held_back in ((train, 2), (test, 1)):
-        reviews = written(examples.histories, planted.items)
+        reviews = interaction_texts(examples.histories, planted.items)
         kept = examples.histories.lengths()
         assert len(reviews) == len(examples.histories) == kept.sum() > 0
         assert (kept[kept > 0] == lengths[kept > 0] - held_back).all()

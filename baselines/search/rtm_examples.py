@@ -1,0 +1,238 @@
+"""What RTM reads: reviews of users and items, the candidates per query, and the training examples.
+
+The review of the interaction that is predicted is on neither side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from baselines.learning.reading import reading
+from baselines.popularity import QueryMatcher
+from baselines.search.learned import ItemTexts, SearchVocabulary
+from unimp_bench.corpus import Items
+from unimp_bench.errors import UsageError
+from unimp_bench.ragged import Ragged, offsets_of
+from unimp_bench.records import Examples, Histories, IntArray, Texts
+
+FILE = "reviews.safetensors"
+PADDING = -1
+"""The document of an empty slot."""
+
+_QUERIES = 128
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """The documents of I items and T training interactions.
+
+    Documents are numbered: first a pseudo-review per item of the corpus, its text, then the training reviews in the
+    order of their interactions. On a corpus without reviews the document of an interaction is that of its item.
+
+    Attributes:
+        vocabulary: of their words.
+        documents: the first words of each.
+        items: (T,) item of each interaction.
+        times: (T,) int64 time of each interaction.
+        recall: share of the validation targets that the pools hold.
+    """
+
+    vocabulary: SearchVocabulary
+    documents: Ragged
+    items: IntArray
+    times: IntArray
+    recall: float
+
+    @classmethod
+    def of(
+        cls, histories: Histories, items: Items, vocabulary: SearchVocabulary, max_words: int, recall: float
+    ) -> Reviews:
+        """From the training histories; documents are cut to ``max_words``."""
+        documents = vocabulary.documents(Texts(ItemTexts(items), np.arange(len(items))))
+        if histories.reviews is not None:
+            reviews = vocabulary.documents(histories.reviews)
+            lengths = np.concatenate([documents.lengths(), reviews.lengths()])
+            documents = Ragged.of_lengths(lengths, np.concatenate([documents.values, reviews.values]))
+        documents = documents.keep(documents.positions() < max_words)
+        rows, times = np.asarray(histories.items, dtype=np.int64), np.asarray(histories.times, dtype=np.int64)
+        return cls(vocabulary, documents, rows, times, recall)
+
+    @classmethod
+    def read(cls, folder: Path) -> Reviews:
+        """Read what ``write`` wrote.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        path = folder / FILE
+        with reading(path):
+            kept = load_file(path)
+            documents = Ragged(kept["offsets"], kept["words"])
+            recall = float(kept["recall"][0])
+            return cls(SearchVocabulary.read(folder), documents, kept["items"], kept["times"], recall)
+
+    def write(self, folder: Path) -> None:
+        """Write it to ``FILE`` and the vocabulary's file in a folder."""
+        self.vocabulary.write(folder)
+        arrays = {"offsets": self.documents.offsets, "words": self.documents.values}
+        rest = {"items": self.items, "times": self.times, "recall": np.array([self.recall])}
+        save_file(arrays | rest, folder / FILE)
+
+    @property
+    def item_count(self) -> int:
+        """I."""
+        return len(self.documents) - (len(self.items) if self.vocabulary.reviewed else 0)
+
+    def of_users(self, starts: IntArray, ends: IntArray, count: int) -> IntArray:
+        """The last ``count`` documents of the training interactions ``start:end``, oldest first.
+
+        Returns:
+            (n, longest) document numbers, ``PADDING`` behind them.
+        """
+        rows = last_of(starts, ends, count)
+        documents = rows + self.item_count if self.vocabulary.reviewed else self.items[rows]
+        return np.where(rows >= 0, documents, PADDING)
+
+    def of_items(self, items: IntArray, without: IntArray, count: int) -> IntArray:
+        """The last ``count`` training reviews of items, oldest first; the pseudo-review of an item without any.
+
+        Args:
+            items: (n,) item numbers.
+            without: (n,) training interaction that is predicted, whose review is left out; -1 for none.
+            count: maximum number of documents per item.
+
+        Returns:
+            (n, longest) document numbers, ``PADDING`` behind them.
+        """
+        if not self.vocabulary.reviewed:
+            return np.asarray(items)[:, None]
+        by_item = self._interactions_of_items
+        positions = last_of(by_item.offsets[items], by_item.offsets[items + 1], count + 1)
+        rows = np.where(positions >= 0, by_item.values[positions], PADDING)
+        left_out = (rows == without[:, None]) & (rows >= 0)
+        left_out[:, 0] |= ~left_out.any(axis=1) & ((rows >= 0).sum(axis=1) > count)  # one too many was taken
+        rows[left_out] = PADDING
+        rows = np.take_along_axis(rows, np.argsort(rows < 0, axis=1, kind="stable"), axis=1)[:, :count]
+        documents = np.where(rows >= 0, rows + self.item_count, PADDING)
+        documents[:, 0] = np.where(rows[:, 0] >= 0, documents[:, 0], items)
+        return documents
+
+    @cached_property
+    def _interactions_of_items(self) -> Ragged:
+        """Training interactions of each item in the order of time."""
+        offsets = offsets_of(np.bincount(self.items, minlength=self.item_count))
+        return Ragged(offsets, np.lexsort((self.times, self.items)))
+
+
+class Pools:
+    """The candidates per query: the items of the queried category, the most popular first, then all others.
+
+    A query of this benchmark is the category path of the target, so that all items of a category match it equally well
+    and popularity is what orders them before the user is known. Pools are drawn from all items of the corpus, whatever
+    the catalogue, so an item's score never depends on its competitors.
+
+    Args:
+        items: of the whole corpus.
+        counts: (items,) training interactions of each item.
+        size: of a pool; a smaller corpus has smaller ones.
+    """
+
+    def __init__(self, items: Items, counts: IntArray, size: int) -> None:
+        self._matcher, self._all = QueryMatcher(items), np.arange(len(items))
+        self._ranks = np.empty(len(items), dtype=np.int64)
+        self._ranks[np.lexsort((-self._all, counts))] = self._all  # of equally popular items the lower number first
+        self.size = min(size, len(items))
+
+    def of(self, examples: Examples) -> tuple[IntArray, IntArray]:
+        """(queries, size) items, best first, per distinct query; (examples,) row of each example's query."""
+        assert examples.queries is not None
+        distinct, row_of_example = np.unique(examples.queries, return_inverse=True)
+        pools = np.empty((len(distinct), self.size), dtype=np.int64)
+        for start in range(0, len(distinct), _QUERIES):
+            block = replace(examples, queries=distinct[start : start + _QUERIES])
+            ranks = self._ranks + len(self._all) * self._matcher.matches(block, self._all)
+            best = np.argpartition(-ranks, self.size - 1, axis=1)[:, : self.size]
+            order = np.argsort(-np.take_along_axis(ranks, best, axis=1), axis=1)
+            pools[start : start + _QUERIES] = np.take_along_axis(best, order, axis=1)
+        return pools, row_of_example
+
+    def recall(self, examples: Examples) -> float:
+        """Share of the examples whose target is in its query's pool."""
+        assert examples.targets is not None
+        pools, rows = self.of(examples)
+        return float((pools[rows] == examples.targets[:, None]).any(axis=1).mean())
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """N training interactions with an earlier one of the same user.
+
+    Attributes:
+        starts, ends: (N,) the training interactions before each.
+        targets: (N,) item of interaction ``end``.
+        queries: words of the distinct queries.
+        query_rows: (N,) rows of ``queries``, and of ``pools``.
+        pools: (queries, size) candidates per query.
+        catalogue: sorted items that may be answers.
+    """
+
+    starts: IntArray
+    ends: IntArray
+    targets: IntArray
+    queries: Ragged
+    query_rows: IntArray
+    pools: IntArray
+    catalogue: IntArray
+
+    @classmethod
+    def of(cls, train: Examples, catalogue: IntArray, vocabulary: SearchVocabulary, pools: Pools) -> TrainingExamples:
+        """From the training examples of search.
+
+        Raises:
+            UsageError: there is one item, and so no negative.
+        """
+        if len(catalogue) < 2:
+            raise UsageError("the catalogue has a single item, so there is no negative to draw")
+        assert train.targets is not None and train.queries is not None
+        candidates, rows = pools.of(train)
+        queries = vocabulary.queries([train.query_texts[query] for query in np.unique(train.queries)])
+        targets = train.targets.astype(np.int64)
+        return cls(train.starts(), train.ends, targets, queries, rows, candidates, catalogue)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def draw(self, rows: IntArray, count: int, hard: float, rng: np.random.Generator) -> IntArray:
+        """Negatives of some examples, (rows, count): with probability ``hard`` from the query's pool, else from all.
+
+        All items but the target are equally likely.
+        """
+        targets = self.targets[rows]
+        columns = np.searchsorted(self.catalogue, targets)
+        easy = self.catalogue[_draw_others(columns, len(self.catalogue), count, rng)]
+        if not hard:
+            return easy
+        pools = self.pools[self.query_rows[rows]]
+        at_target = pools == targets[:, None]
+        columns = np.where(at_target.any(axis=1), at_target.argmax(axis=1), pools.shape[1])
+        near = np.take_along_axis(pools, _draw_others(columns, pools.shape[1], count, rng), axis=1)
+        return np.where(rng.random(near.shape) < hard, near, easy)
+
+
+def last_of(starts: IntArray, ends: IntArray, count: int) -> IntArray:
+    """The last ``count`` numbers of each ``start:end``, ascending, -1 behind, (n, longest) int64, at least 1 wide."""
+    starts = np.maximum(starts, ends - count)
+    rows = starts[:, None] + np.arange(max(1, int((ends - starts).max(initial=0))))
+    return np.where(rows < ends[:, None], rows, -1)
+
+
+def _draw_others(excluded: IntArray, size: int, count: int, rng: np.random.Generator) -> IntArray:
+    """(n, count) uniform numbers below ``size``, never the ``excluded`` (n,) one of the row; ``size`` excludes none."""
+    left = size - (excluded < size)
+    drawn = (rng.random((len(excluded), count)) * left[:, None]).astype(np.int64)
+    return drawn + (drawn >= excluded[:, None])
