@@ -5,7 +5,17 @@ by prompts, learning the foundation of them all; search, preference, explanation
 tasks; recbole is the adapter to RecBole's models, oracle the upper bound on the sample. The rest are simple baselines.
 """
 
-from baselines import collaborative, explanation, language, multimodal, preference, search, selection, sequential
+from baselines import (
+    collaborative,
+    explanation,
+    language,
+    multimodal,
+    oracle,
+    preference,
+    search,
+    selection,
+    sequential,
+)
 from unimp_bench.contracts import ModelCard
 
 CATALOGUE: tuple[ModelCard, ...] = (
@@ -83,17 +93,5 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_items=True,
         validated=False,
     ),
-    ModelCard(
-        name="oracle",
-        factory="baselines.oracle:Oracle",
-        tasks=("recommendation", "search", "preference", "explanation", "selection", "image_generation"),
-        reads=("truth",),
-        about="the sample's true probabilities: the upper bound of each task (preference: by RMSE, preset median by "
-        "MAE; explanation: of content, not wording; image_generation: the most likely item's own picture), no model",
-        source="docs/sample.md",
-        new_users=True,
-        new_items=True,
-        corpora=("sample",),
-        validated=False,
-    ),
+    *oracle.CARDS,
 )

@@ -1,4 +1,4 @@
-"""Explanation: sentences taken from the training part, and sentences written anew."""
+"""Explanation: sentences retrieved from the training part, and generated ones."""
 
 from unimp_bench.contracts import ModelCard
 
@@ -32,7 +32,7 @@ CARDS: tuple[ModelCard, ...] = (
         reads=("interactions", "text"),
         about="the training sentence that fits best: typical of item, category and corpus, in words like the user's, "
         "of an author with like taste",
-        source="the simple rival of every model that writes",
+        source="the simple baseline of generation",
         new_users=True,
         new_items=True,
         validated=False,

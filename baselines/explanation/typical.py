@@ -1,9 +1,9 @@
-"""The most typical sentence: what most people say of an item, the same for every user who asks about it.
+"""The most typical training sentence on an item, the same for every user.
 
 The most typical of some sentences is their medoid: the one with the largest sum of cosines with all of them, each
 sentence a TF-IDF vector over its words. Of equals, the one that is more typical of the wider group is taken, then the
-first. The vectors are never multiplied pair by pair: the sum of cosines with a group is the cosine's product with the
-group's sum of vectors, so the cost grows with the words and not with the pairs.
+first. The sum of cosines with a group is the product with the group's sum of vectors, so the cost grows with the number
+of words and not with the pairs of sentences.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 TASK = "explanation"
 NONE = -1
-"""Group of what belongs to no group."""
+"""No group, or no sentence."""
 
 _WORD = r"\w+"
 DIGITS = 9
-"""Scores are rounded to so many digits, so that the order of adding decides no tie."""
+"""Decimals of scores, so that the order of summation decides no tie."""
 
 
 class TypicalSentence(Writer[NoOptions]):
@@ -62,7 +62,7 @@ class TypicalSentence(Writer[NoOptions]):
         return [self._sentences[number] for number in self._numbers[examples.shown.items]]
 
     def _narrower(self, items: Items) -> list[IntArray]:
-        """Groups of items below the whole corpus, (items,) each, wider ones first."""
+        """Groups of items within the corpus, (items,) each, wider ones first."""
         return [category_groups(items), np.arange(len(items))]
 
 
@@ -82,15 +82,15 @@ def category_groups(items: Items) -> IntArray:
 
 
 def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Sequence[IntArray]) -> IntArray:
-    """The number of the most typical sentence for each owner: that of the narrowest of its groups that has any.
+    """The most typical sentence per owner: that of the narrowest of its groups that has any.
 
     Args:
         sentences: n of them, at least one.
-        owners: (n,) whom or what each sentence is about, from 0.
-        groupings: wider ones first, the first without ``NONE``; each (owners,) the group of every owner.
+        owners: (n,) owner of each sentence, such as its item, from 0.
+        groupings: wider ones first, the first without ``NONE``; each (owners,) group of every owner.
 
     Returns:
-        (owners,); ``NONE`` only for an owner none of whose groups has a sentence.
+        (owners,) numbers of sentences; ``NONE`` for an owner none of whose groups has a sentence.
     """
     vectors = tf_idf(sentences)
     chosen = np.full(len(groupings[0]), NONE)
@@ -100,31 +100,31 @@ def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Seq
         scores.append(np.round(_nearness(vectors, groups), DIGITS))
         ascending = np.lexsort([-np.arange(len(sentences)), *scores, groups])
         ascending = ascending[groups[ascending] != NONE]
-        medoids = np.full(int(group_of_owner.max(initial=NONE)) + 2, NONE)  # the last place is that of NONE
-        medoids[groups[ascending]] = ascending  # of several in one place the last stays
+        medoids = np.full(int(group_of_owner.max(initial=NONE)) + 2, NONE)  # the last entry is that of NONE
+        medoids[groups[ascending]] = ascending  # of several in one group the last stays
         chosen = np.where(medoids[group_of_owner] == NONE, chosen, medoids[group_of_owner])
     return chosen
 
 
-def reader() -> TfidfVectorizer:
-    """Reads texts: counts times ``1 + log((1 + n) / (1 + texts with the word))``, each row of length 1 or empty."""
+def vectorizer() -> TfidfVectorizer:
+    """Of texts: counts times ``1 + log((1 + n) / (1 + texts with the word))``, each row of length 1 or empty."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(token_pattern=_WORD)
 
 
 def tf_idf(sentences: Sequence[str]) -> sparse.csr_array:
-    """(n, words) what ``reader`` makes of the sentences; no column where none of them has a word."""
+    """(n, words) vectors of the sentences by ``vectorizer``; no column where none of them has a word."""
     try:
-        return sparse.csr_array(reader().fit_transform(sentences))
-    except ValueError:  # scikit-learn's word for a vocabulary that is empty
+        return sparse.csr_array(vectorizer().fit_transform(sentences))
+    except ValueError:  # of scikit-learn, for an empty vocabulary
         return sparse.csr_array((len(sentences), 0))
 
 
 def _nearness(vectors: sparse.csr_array, groups: IntArray) -> FloatArray:
-    """(n,) the sum of the cosines of each sentence with those of its group, itself included."""
+    """(n,) sum of the cosines of each sentence with those of its group, itself included."""
     entries = vectors.tocoo()
     cells = groups[entries.row].astype(np.int64) * vectors.shape[1] + entries.col
-    distinct, places = np.unique(cells, return_inverse=True)
-    sums = np.bincount(places, entries.data, minlength=len(distinct))
-    return np.asarray(np.bincount(entries.row, entries.data * sums[places], minlength=vectors.shape[0]), np.float64)
+    distinct, columns = np.unique(cells, return_inverse=True)
+    sums = np.bincount(columns, entries.data, minlength=len(distinct))
+    return np.asarray(np.bincount(entries.row, entries.data * sums[columns], minlength=vectors.shape[0]), np.float64)

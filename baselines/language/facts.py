@@ -1,4 +1,4 @@
-"""What a language model counts in the training part and keeps with its weights."""
+"""The settings of a language model, and what it keeps with its weights: tokenizer, ids and the shape of its T5."""
 
 from __future__ import annotations
 
@@ -10,67 +10,128 @@ from typing import Any
 
 import torch
 
-from baselines.language.ids import Ids
+from baselines.language.ids import Ids, Scheme, item_titles
 from baselines.language.prompts import literals
-from baselines.language.settings import LanguageSettings
-from baselines.language.vocabulary import Vocabulary
+from baselines.language.tokens import SubwordTokenizer
 from baselines.learning.reading import reading
+from baselines.learning.settings import TrainingSettings
 from unimp_bench.contracts import FitData
 from unimp_bench.errors import UsageError
+from unimp_bench.settings import Count, Rate, Share, Weight
 from unimp_bench.torch_setup import make_torchvision_importable
 
 _FILE = "language.json"
 _OFTEN = 100
-"""How often the words of a prompt count in the training of a tokenizer: they stand in every sample."""
+"""Weight of the words of prompts in the training of a tokenizer: they occur in every sample."""
+
+
+@dataclass(frozen=True)
+class LanguageSettings(TrainingSettings):
+    """Settings.
+
+    Attributes:
+        batch_size: prompts, with their answers, per step.
+        backbone: name or folder of a T5 of transformers, with its own tokenizer; empty for one trained from scratch,
+            with the sizes below.
+        vocabulary: subwords of a tokenizer trained here.
+        width, inner: of the states, and inside the feed-forward layers.
+        layers: of the encoder, and of the decoder.
+        heads: of each attention.
+        dropout: of a T5 trained from scratch.
+        whole_words: rows of the table of whitespace-separated words; later words share the last.
+        warm_up: share of the training in which the learning rate rises; then it falls to 0, both linearly.
+        weight_decay: of AdamW.
+        ids: how users and items are numbered, and whether an item is its digits or a token of its own, see
+            ``baselines.language.ids``.
+        history: number of last items of a history that are read.
+        title_words: number of words of a shown item's title that are read.
+        draws: training examples per user, task and epoch, with random prompts.
+        options: number of items in a prompt that asks for the target among others.
+        jitter: a training rating is drawn around the true one and written with one more decimal.
+        beams: of the search for items.
+        constrained: only ids of items are generated; else any other text is a miss, as in the released evaluation.
+        text_beams: of the search for a sentence.
+        text_tokens: maximum number of tokens of a sentence.
+    """
+
+    learning_rate: Rate = 2e-3
+    batch_size: Count = 32
+    epochs: Count = 60
+    patience: Count = 5
+    validate_every: Count = 15
+    backbone: str = ""
+    vocabulary: Count = 2000
+    width: Count = 64
+    inner: Count = 128
+    layers: Count = 2
+    heads: Count = 4
+    dropout: Share = 0.0
+    whole_words: Count = 512
+    warm_up: Share = 0.05
+    weight_decay: Weight = 0.01
+    ids: Scheme = "random"
+    history: Count = 20
+    title_words: Count = 6
+    draws: Count = 1
+    options: Count = 10
+    jitter: bool = True
+    beams: Count = 20
+    constrained: bool = True
+    text_beams: Count = 1
+    text_tokens: Count = 40
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width = {self.width} is no multiple of heads = {self.heads}")
 
 
 @dataclass(frozen=True)
 class LanguageFacts:
-    """The words, the ids, and the shape of the network.
+    """The tokenizer, the ids, and the shape of the network; stored with the weights.
 
     Attributes:
-        vocabulary: text as tokens.
-        ids: what users and items are called.
+        tokenizer: of texts.
+        ids: of users and items.
         shape: the ``T5Config``.
-        source: name or folder of the weights to begin with; empty for random ones and for those of a saved model.
+        source: name or folder of the initial weights; empty for random ones and for those of a saved model.
     """
 
-    vocabulary: Vocabulary
+    tokenizer: SubwordTokenizer
     ids: Ids
     shape: dict[str, Any]
     source: str = ""
 
     @classmethod
     def of(cls, data: FitData, settings: LanguageSettings) -> LanguageFacts:
-        """Of a fit."""
+        """From the training part."""
         ids = Ids.of(data, settings.ids)
         if settings.backbone:
-            vocabulary, shape = read_pretrained(settings.backbone)
+            tokenizer, shape = read_pretrained(settings.backbone)
         else:
-            vocabulary = Vocabulary.train(_texts(data, ids), settings.vocabulary)
-            shape = _shape(settings, len(vocabulary))
+            tokenizer = SubwordTokenizer.train(_texts(data, ids), settings.vocabulary)
+            shape = _shape(settings, len(tokenizer))
         if settings.ids == "own":
-            vocabulary.add(ids.item_names())
-            shape["vocab_size"] = max(shape["vocab_size"], len(vocabulary))
-        return cls(vocabulary, ids, shape, settings.backbone)
+            tokenizer.add(ids.item_names())
+            shape["vocab_size"] = max(shape["vocab_size"], len(tokenizer))
+        return cls(tokenizer, ids, shape, settings.backbone)
 
     def t5(self) -> Any:
-        """The network, with weights to begin with."""
+        """The network at its initial weights."""
         make_torchvision_importable()
         from transformers import T5Config, T5ForConditionalGeneration
 
         if not self.source:
             t5 = T5ForConditionalGeneration(T5Config.from_dict(self.shape))
-            # T5's own first embeddings, of deviation 1, go with logits that are scaled down; here they are not.
+            # T5's own initial embeddings, of deviation 1, go with logits that are scaled down; here they are not.
             torch.nn.init.normal_(t5.shared.weight, std=t5.config.d_model**-0.5)
             return t5
-        t5 = _reading(self.source, lambda safe: _whole(self.source, T5ForConditionalGeneration, safe))
+        t5 = _loading(self.source, lambda safe: _load_whole(self.source, T5ForConditionalGeneration, safe))
         if self.shape["vocab_size"] > t5.config.vocab_size:
             t5.resize_token_embeddings(self.shape["vocab_size"])
         return t5
 
     def write(self, folder: Path) -> None:
-        self.vocabulary.write(folder)
+        self.tokenizer.write(folder)
         self.ids.write(folder)
         (folder / _FILE).write_text(json.dumps({"shape": self.shape}), encoding="utf-8")
 
@@ -79,19 +140,11 @@ class LanguageFacts:
         path = folder / _FILE
         with reading(path):
             notes = json.loads(path.read_text(encoding="utf-8"))
-            return cls(Vocabulary.read(folder), Ids.read(folder), dict(notes["shape"]))
+            return cls(SubwordTokenizer.read(folder), Ids.read(folder), dict(notes["shape"]))
 
 
-def item_titles(items: Any, ids: Ids, most_words: int) -> list[str]:
-    """The beginning of the title of each item row, empty where there is none."""
-    if "title" not in items.attributes:
-        return [""] * len(ids.catalogue)
-    titles = items.text("title")
-    return [" ".join(titles[item].split()[:most_words]) for item in ids.catalogue]
-
-
-def read_pretrained(name: str) -> tuple[Vocabulary, dict[str, Any]]:
-    """Tokenizer and configuration of a T5, by name or from a folder; code that comes with it is not run.
+def read_pretrained(name: str) -> tuple[SubwordTokenizer, dict[str, Any]]:
+    """Tokenizer and configuration of a T5, by name or from a folder; no code that comes with it is run.
 
     Raises:
         UsageError: it cannot be read.
@@ -99,22 +152,22 @@ def read_pretrained(name: str) -> tuple[Vocabulary, dict[str, Any]]:
     make_torchvision_importable()
     from transformers import AutoTokenizer, T5Config
 
-    def read(safe: dict[str, Any]) -> tuple[Vocabulary, dict[str, Any]]:
-        vocabulary = Vocabulary(AutoTokenizer.from_pretrained(name, **safe).backend_tokenizer)
+    def read(safe: dict[str, Any]) -> tuple[SubwordTokenizer, dict[str, Any]]:
+        tokenizer = SubwordTokenizer(AutoTokenizer.from_pretrained(name, **safe).backend_tokenizer)
         shape: dict[str, Any] = T5Config.from_pretrained(name, **safe).to_dict()
-        if len(vocabulary) > shape["vocab_size"]:
-            raise ValueError(f"its tokenizer has {len(vocabulary)} tokens, its network {shape['vocab_size']}")
-        return vocabulary, shape
+        if len(tokenizer) > shape["vocab_size"]:
+            raise ValueError(f"its tokenizer has {len(tokenizer)} tokens, its network {shape['vocab_size']}")
+        return tokenizer, shape
 
-    found: tuple[Vocabulary, dict[str, Any]] = _reading(name, read)
+    found: tuple[SubwordTokenizer, dict[str, Any]] = _loading(name, read)
     return found
 
 
-def _reading(name: str, read: Any) -> Any:
+def _loading(name: str, read: Any) -> Any:
     safe = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
     try:
         return read(safe)
-    except Exception as error:  # transformers raises of every kind: OSError, ValueError, KeyError
+    except Exception as error:  # transformers raises OSError, ValueError, KeyError and others
         reason = " ".join(str(error).split())[:200]
         raise UsageError(
             f"backbone {name!r} cannot be read ({reason}); give the name or folder of a T5 of transformers, or leave "
@@ -122,7 +175,7 @@ def _reading(name: str, read: Any) -> Any:
         ) from None
 
 
-def _whole(name: str, network: Any, safe: dict[str, Any]) -> Any:
+def _load_whole(name: str, network: Any, safe: dict[str, Any]) -> Any:
     settings = {"dtype": torch.float32, "weights_only": True, "output_loading_info": True}
     t5, report = network.from_pretrained(name, **settings, **safe)
     absent = sorted(str(key) for kind in ("missing_keys", "mismatched_keys") for key in report[kind])
@@ -150,11 +203,11 @@ def _shape(settings: LanguageSettings, tokens: int) -> dict[str, Any]:
 
 
 def _texts(data: FitData, ids: Ids) -> Iterator[str]:
-    """What the training part says, and what is asked of it."""
+    """The texts that the tokenizer is trained on."""
     yield from _OFTEN * literals()
     yield from ids.item_names()
     yield from ids.user_names()
-    yield from item_titles(data.items, ids, most_words=100)
+    yield from item_titles(data.items, ids.catalogue, max_words=100)
     for part in data.examples.values():
         yield from part.train.query_texts
         if part.train.texts is not None:

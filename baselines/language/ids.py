@@ -1,12 +1,13 @@
-"""The numbers by which users and items are called in a text, and what the order of numbering gives away.
+"""How users and items are named in texts: by numbers, and by words of an item's attributes.
 
-A number is text, ``item_1234``, so items whose numbers begin alike look alike to the model. Numbers that are given
-while walking users' histories put items that were bought together side by side; where the walk goes over whole
-histories, as in the released preprocessing of P5, the held-out item is often the one whose number comes next.
+A number is text, ``item_1234``, so that items whose numbers begin alike look alike to the model. Numbers that are
+assigned along users' histories are close for items that were bought together; where whole histories are used, as in the
+released preprocessing of P5, the held-out item is often the one with the next number.
 """
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,23 +18,26 @@ from safetensors.numpy import load_file, save_file
 
 from baselines.learning.reading import reading
 from unimp_bench.contracts import FitData
+from unimp_bench.corpus import Items
+from unimp_bench.corpus.reader import PATH_SEPARATOR
 from unimp_bench.errors import UsageError
 from unimp_bench.records import IntArray
 
 Scheme = Literal["random", "sequential", "own", "leaky"]
 
 _FILE = "ids.safetensors"
-_ITEM = re.compile(r"(?<![a-zA-Z])item_(\d+)")  # tokens of their own stand side by side
+_DESCRIBING = ("title", "category", "brand", "price")
+_ITEM = re.compile(r"(?<![a-zA-Z])item_(\d+)")  # without a space before it where ids are tokens of their own
 
 
 @dataclass(frozen=True)
 class Ids:
-    """Numbers from 1.
+    """The ids of users and items, from 1.
 
     Attributes:
-        catalogue: (I,) sorted corpus numbers of the items that may be answers; their places are the item rows.
-        items: (I,) the number by which each is called.
-        users: (all users of the corpus,) the same.
+        catalogue: (I,) sorted corpus numbers of the items that may be answers; an item's row is its index here.
+        items: (I,) id of each.
+        users: (all users of the corpus,) id of each.
     """
 
     catalogue: IntArray
@@ -46,7 +50,7 @@ class Ids:
 
         Args:
             scheme: ``random``: a permutation by the seed. ``sequential``: users in the order of the corpus, items in
-                the order of their first training interaction, user by user. ``own``: as ``random``, which says nothing
+                the order of their first training interaction, user by user. ``own``: as ``random``, which means nothing
                 since each item is a token of its own. ``leaky``: see ``leaking_order``.
         """
         catalogue = np.asarray(data.catalogue, dtype=np.int64)
@@ -55,18 +59,18 @@ class Ids:
         users = np.arange(histories.users)
         if scheme in ("random", "own"):
             return cls(catalogue, rng.permutation(len(catalogue)) + 1, rng.permutation(users) + 1)
-        walked = np.asarray(histories.items) if scheme == "sequential" else leaking_order(data)
-        met, first = np.unique(walked, return_index=True)
-        order = np.full(len(catalogue), len(walked))
-        known = np.isin(met, catalogue)
-        order[np.searchsorted(catalogue, met[known])] = first[known]
+        sequence = np.asarray(histories.items) if scheme == "sequential" else leaking_order(data)
+        distinct, first = np.unique(sequence, return_index=True)
+        order = np.full(len(catalogue), len(sequence))
+        known = np.isin(distinct, catalogue)
+        order[np.searchsorted(catalogue, distinct[known])] = first[known]
         items = np.empty(len(catalogue), dtype=np.int64)
         items[np.argsort(order, kind="stable")] = np.arange(len(catalogue)) + 1
         return cls(catalogue, items, users + 1)
 
     @classmethod
     def read(cls, folder: Path) -> Ids:
-        """What ``write`` wrote.
+        """Read what ``write`` wrote.
 
         Raises:
             DataError: the file is missing or damaged.
@@ -76,7 +80,7 @@ class Ids:
             return cls(**load_file(path))
 
     def write(self, folder: Path) -> None:
-        """To a file of the folder."""
+        """Write them to a file in the folder."""
         tables = {"catalogue": self.catalogue, "items": self.items, "users": self.users}
         save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, folder / _FILE)
 
@@ -94,15 +98,15 @@ class Ids:
         return rows.astype(np.int64)
 
     def item_names(self) -> list[str]:
-        """What each item row is called."""
+        """The name of each item row."""
         return [f"item_{number}" for number in self.items]
 
     def user_names(self) -> list[str]:
-        """What each user of the corpus is called."""
+        """The name of each user of the corpus."""
         return [f"user_{number}" for number in self.users]
 
     def named(self, texts: list[str]) -> tuple[IntArray, IntArray]:
-        """The items that texts name: the text of each, and its row; names of nothing are left out."""
+        """The items that texts name: the text of each, and its row; unknown names are left out."""
         row_of = np.full(len(self.items) + 1, -1)
         row_of[self.items] = np.arange(len(self.items))
         found = [(text, int(number)) for text, line in enumerate(texts) for number in _numbers(line)]
@@ -118,7 +122,29 @@ def _numbers(text: str) -> list[str]:
 def leaking_order(data: FitData) -> IntArray:
     """Items in the order of the users' WHOLE histories: THE TEST TARGETS ARE IN IT.
 
-    This is how the released preprocessing of P5 gives numbers, kept to show what it is worth. Nothing else may call it.
+    So does the released preprocessing of P5 assign ids; it is here to measure the leak. Nothing else may call it.
     """
     assert data.leak is not None, "the harness gives it"
     return np.asarray(data.leak().histories.items)
+
+
+def item_titles(items: Items, catalogue: IntArray, max_words: int) -> list[str]:
+    """The first words of the title of each of the given items, empty where there is none."""
+    if "title" not in items.attributes:
+        return [""] * len(catalogue)
+    titles = items.text("title")
+    return [" ".join(titles[item].split()[:max_words]) for item in catalogue]
+
+
+def item_descriptions(items: Items, catalogue: IntArray, max_words: int) -> list[str]:
+    """Title, category, brand and price of each of the given items, those that it has, on one line.
+
+    Args:
+        max_words: number of first words of each attribute; of a category, of the narrowest one on its path.
+    """
+    columns = [items.text(name) for name in _DESCRIBING if name in items.attributes]
+    return [" ".join(word for column in columns for word in _words(column[item])[:max_words]) for item in catalogue]
+
+
+def _words(value: str) -> list[str]:
+    return html.unescape(value).split(PATH_SEPARATOR)[-1].split()

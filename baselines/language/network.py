@@ -1,8 +1,13 @@
-"""T5 as P5 has it: the embedding of the whole word that a token belongs to is added to the encoder's inputs."""
+"""T5 with the embedding of the whole word of each token added to the encoder's inputs, as in P5; and its decoding.
+
+Decoding is a beam search for the id of an item, a greedy search for the ids of candidates, or free text. Ids are
+restricted to those of items by a trie of their tokens, so that all beams are distinct items; an item's score is the
+log-probability of its id, and with as many beams as items every item has its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,21 +16,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.language.lessons import Lessons
-from baselines.language.phrases import Padded, Phrases
-from baselines.language.settings import LanguageSettings
-from baselines.language.vocabulary import PADDING
+from baselines.language.examples import TrainingExamples
+from baselines.language.facts import LanguageSettings
+from baselines.language.tokens import END, PADDING, TokenizedTexts
 from baselines.learning.network import Trainable
+from baselines.learning.sequences import of_like_length
 from baselines.learning.settings import TrainingSettings
+from unimp_bench.generative.trie import Trie
+from unimp_bench.progress import progress
+from unimp_bench.ragged import Ragged
+from unimp_bench.records import FloatArray, IntArray, Shown
+
+_LOGITS = 1 << 24
+_ROWS = 128
+"""Maximum sizes of a batch: logits of one step, and prompts."""
+
+_GREEDY: dict[str, Any] = {"num_beams": 1}
+_SEARCHING = {"length_penalty": 0.0, "output_scores": True}
+_INVALID = -1e8  # transformers scores invalid beams with about -1e9
 
 
 @dataclass(frozen=True)
-class Source:
-    """What the encoder reads, (B, L) each; see ``Padded``."""
+class Prompts:
+    """Inputs of the encoder, (B, L) each; see ``PaddedTexts``."""
 
     tokens: Tensor
     words: Tensor
-    marks: Tensor
+    items: Tensor
 
     @property
     def real(self) -> Tensor:
@@ -35,15 +52,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples of one step.
+    """The samples of a step.
 
     Attributes:
-        source: the prompts.
+        prompts: of the samples.
         answers: (B, T) tokens, padded behind the end token.
-        progress: share of its epoch that was over before.
+        progress: share of the epoch before this batch.
     """
 
-    source: Source
+    prompts: Prompts
     answers: Tensor
     progress: float
 
@@ -54,7 +71,7 @@ class LanguageNetwork(Trainable):
     Attributes:
         t5: ``T5ForConditionalGeneration`` of transformers.
         whole_words: the table; row 0 is that of the end token.
-        lessons: what it is trained on; given before the first epoch.
+        examples: set for a training.
     """
 
     clip_norm = 1.0
@@ -65,43 +82,42 @@ class LanguageNetwork(Trainable):
         self.whole_words = nn.Embedding(settings.whole_words, t5.config.d_model)
         if not settings.backbone:
             nn.init.normal_(self.whole_words.weight, std=t5.config.d_model**-0.5)
-        self.lessons: Lessons | None = None
+        self.examples: TrainingExamples | None = None
         self._epoch = 0
 
-    def embed(self, source: Source) -> Tensor:
+    def embed(self, prompts: Prompts) -> Tensor:
         """The encoder's inputs, (B, L, width)."""
-        embedded: Tensor = self.t5.shared(source.tokens) + self.whole(source)
+        embedded: Tensor = self.t5.shared(prompts.tokens) + self.whole(prompts)
         return embedded
 
-    def whole(self, source: Source) -> Tensor:
-        """The embedding of the word that each token belongs to, (B, L, width)."""
-        embedded: Tensor = self.whole_words(source.words.clamp(max=self.settings.whole_words - 1))
+    def whole(self, prompts: Prompts) -> Tensor:
+        """The embedding of the whole word of each token, (B, L, width)."""
+        embedded: Tensor = self.whole_words(prompts.words.clamp(max=self.settings.whole_words - 1))
         return embedded
 
-    def encode(self, source: Source) -> Tensor:
+    def encode(self, prompts: Prompts) -> Tensor:
         """The encoder's states, (B, L, width)."""
-        states: Tensor = self.t5.encoder(inputs_embeds=self.embed(source), attention_mask=source.real)[0]
+        states: Tensor = self.t5.encoder(inputs_embeds=self.embed(prompts), attention_mask=prompts.real)[0]
         return states
 
     def loss(self, batch: Batch) -> Tensor:
         """-log P(answer | prompt), the mean over the tokens of each sample, then over the samples."""
         answers, real = batch.answers, (batch.answers != PADDING).float()
-        begun = functional.pad(answers[:, :-1], (1, 0), value=PADDING)  # T5 starts a text with its padding token
+        shifted = functional.pad(answers[:, :-1], (1, 0), value=PADDING)  # T5 begins a text with its padding token
         logits = self.t5(
-            inputs_embeds=self.embed(batch.source), attention_mask=batch.source.real, decoder_input_ids=begun
+            inputs_embeds=self.embed(batch.prompts), attention_mask=batch.prompts.real, decoder_input_ids=shifted
         ).logits
         losses = functional.cross_entropy(logits.transpose(1, 2), answers, reduction="none") * real
         return (losses.sum(dim=1) / real.sum(dim=1)).mean()
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        assert self.lessons is not None, "it has nothing to learn from"
-        for questions, answers, progress in self.lessons.epoch(rng, self.settings.batch_size):
-            yield Batch(self.source(questions), self.tensor(answers.padded().tokens), progress)
+        assert self.examples is not None
+        for prompts, answers, done in self.examples.epoch(rng, self.settings.batch_size):
+            yield Batch(self.batch(prompts), self.tensor(answers.padded().tokens), done)
 
-    def source(self, phrases: Phrases) -> Source:
-        """Prompts side by side."""
-        padded: Padded = phrases.padded()
-        return Source(*(self.tensor(part) for part in padded))
+    def batch(self, prompts: TokenizedTexts) -> Prompts:
+        """Prompts as inputs of the encoder."""
+        return Prompts(*map(self.tensor, prompts.padded()))
 
     def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
         trained = [weight for weight in self.parameters() if weight.requires_grad]
@@ -120,6 +136,90 @@ class LanguageNetwork(Trainable):
         return super().step(batch, optimizers)
 
     def rate(self, epochs: float) -> float:
-        """Factor on the learning rate after so many epochs: a linear rise, then a linear fall."""
+        """Factor on the learning rate after so many epochs: it rises, then falls, both linearly."""
         done, rise = epochs / self.settings.epochs, self.settings.warm_up
         return done / rise if done < rise else (1 - done) / (1 - rise)
+
+
+@dataclass(frozen=True)
+class Beams:
+    """The best answers to n prompts.
+
+    Attributes:
+        tokens: (n, k, T) of the answers, 0 behind the end token.
+        scores: (n, k) log-probabilities, minus infinity for an invalid beam.
+    """
+
+    tokens: IntArray
+    scores: FloatArray
+
+
+Rule = Callable[[IntArray], Any]
+"""Makes the logits processor for the prompts with the given numbers."""
+
+
+@torch.no_grad()
+def search(
+    network: LanguageNetwork, prompts: TokenizedTexts, beams: int, max_tokens: int, rule: Rule | None = None
+) -> Beams:
+    """The best answers to each prompt, by their log-probability, ``beams`` of them.
+
+    Args:
+        max_tokens: of an answer, its end included; a longer one is cut.
+        rule: what may be generated; None for anything.
+    """
+    from transformers import LogitsProcessorList
+    from transformers.modeling_outputs import BaseModelOutput
+
+    tokens = np.zeros((len(prompts), beams, max_tokens), dtype=np.int64)
+    scores = np.zeros((len(prompts), beams))
+    size = max(1, min(_ROWS, _LOGITS // (beams * network.t5.config.vocab_size)))
+    for rows in progress(list(of_like_length(prompts.lengths(), size)), "generating", unit="batch"):
+        batch = network.batch(prompts.take(rows))
+        generated = network.t5.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=network.encode(batch)),
+            attention_mask=batch.real,
+            logits_processor=LogitsProcessorList([] if rule is None else [rule(rows)]),
+            do_sample=False,
+            max_new_tokens=max_tokens,
+            return_dict_in_generate=True,
+            **(_GREEDY if beams == 1 else {**_SEARCHING, "num_beams": beams, "num_return_sequences": beams}),
+        )
+        answers = generated.sequences[:, 1:].reshape(len(rows), beams, -1).cpu().numpy()
+        tokens[rows, :, : answers.shape[2]] = answers
+        if beams > 1:
+            scores[rows] = generated.sequences_scores.reshape(len(rows), beams).cpu().numpy()
+    return Beams(tokens, np.where(scores > _INVALID, scores, -np.inf))
+
+
+def one_id(trie: Trie) -> Rule:
+    """One id of an item, and its end."""
+
+    def process(tokens: Tensor, scores: Tensor) -> Tensor:
+        return _only(scores, *trie.next_tokens(trie.walk(tokens[:, 1:].cpu().numpy()), END))
+
+    return lambda rows: process
+
+
+def some_ids(trie: Trie, candidates: Shown) -> Rule:
+    """At least one id, each of a candidate and none twice, and their end; candidates are item rows."""
+
+    def rule(rows: IntArray) -> Any:
+        allowed = np.zeros((len(rows), trie.size), dtype=np.bool_)
+        offsets, positions = candidates.rows_of(rows)
+        allowed[Ragged(offsets, positions).owners(), candidates.items[positions]] = True
+
+        def process(tokens: Tensor, scores: Tensor) -> Tensor:
+            return _only(scores, *trie.next_in_lists(tokens[:, 1:].cpu().numpy(), allowed, END))
+
+        return process
+
+    return rule
+
+
+def _only(scores: Tensor, rows: IntArray, tokens: IntArray) -> Tensor:
+    """Scores of the given tokens of rows, minus infinity elsewhere."""
+    kept = torch.full_like(scores, -torch.inf)
+    entries = torch.from_numpy(rows).to(scores.device), torch.from_numpy(tokens).to(scores.device)
+    kept[entries] = scores[entries]
+    return kept

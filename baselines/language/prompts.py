@@ -1,15 +1,24 @@
-"""What the model is asked, in words of our own: a family of prompts for each task, after P5's personalized prompts.
+"""Prompts: a family of templates per task, after P5's personalized prompts but in other words; and their rendering.
 
-In a prompt stand ``{user}``; ``{history}``, the items before the target; ``{query}``; ``{shown}``, items each with its
-title; and ``{options}``, items without. A family's first prompt is the one that is asked when the model answers; the
-others vary the words and the question in training.
+The slots of a template are ``{user}``; ``{history}``, the items before the target; ``{query}``; ``{shown}``, items each
+with its title; and ``{options}``, items without. Predictions are made with a family's first prompt; the others vary the
+words and the question in training.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+
+from baselines.language.ids import Ids
+from baselines.language.tokens import SubwordTokenizer, TokenizedTexts, join
+from unimp_bench.errors import UsageError
+from unimp_bench.ragged import spans
+from unimp_bench.records import BoolArray, Examples, IntArray, Shown
 
 Answer = Literal["item", "option", "yes or no", "rating", "sentence", "items"]
 
@@ -17,6 +26,7 @@ COMMA, ARROW = ",", "->"
 YES, NO = "yes", "no"
 
 _SLOT = re.compile(r"(\{\w+\})")
+_PLAIN, _WITH_COMMA, _WITH_ARROW = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Prompt:
     Attributes:
         words: with slots.
         answer: ``item``: the target. ``option``: the target, which is among the options. ``yes or no``: whether the
-            only option is the target. ``items``: those of the shown items that suit.
+            only option is the target. ``items``: the shown items that suit.
     """
 
     words: str
@@ -73,6 +83,108 @@ FAMILIES: dict[str, tuple[Prompt, ...]] = {
 
 
 def literals() -> list[str]:
-    """All words of prompts and answers that are no slot."""
-    said = [piece for family in FAMILIES.values() for prompt in family for piece in prompt.pieces]
-    return list(dict.fromkeys([COMMA, ARROW, YES, NO, *(piece for piece in said if not _SLOT.fullmatch(piece))]))
+    """All words of prompts and answers between the slots."""
+    pieces = [piece for family in FAMILIES.values() for prompt in family for piece in prompt.pieces]
+    return list(dict.fromkeys([COMMA, ARROW, YES, NO, *(piece for piece in pieces if not _SLOT.fullmatch(piece))]))
+
+
+@dataclass(frozen=True)
+class PromptInputs:
+    """What fills the slots of prompts.
+
+    Attributes:
+        examples: of which users and queries are read.
+        starts: (n,) first interaction of each history that is read.
+        shown: item rows that the prompts show, in place of those of the examples.
+        arrows: (n,) bool, whether the items of a history are separated by arrows, else by commas.
+    """
+
+    examples: Examples
+    starts: IntArray
+    shown: Shown | None
+    arrows: BoolArray
+
+    @classmethod
+    def of(cls, examples: Examples, history: int, ids: Ids) -> PromptInputs:
+        """With the last ``history`` items of each example, separated by commas."""
+        shown = examples.shown
+        rows = None if shown is None else Shown(shown.offsets, ids.rows(shown.items))
+        starts = np.maximum(examples.starts(), examples.ends - history)
+        return cls(examples, starts, rows, np.zeros(len(examples), dtype=np.bool_))
+
+
+class PromptRenderer:
+    """Fills prompts with users, items and queries. Every text of the catalogue is tokenised once, then only joined.
+
+    Args:
+        mentioned: text behind each mention of an item in histories and among options, by item row.
+        shown: the same for items that are shown.
+        pictured: placeholders between the item and its text, each to be replaced by the item's picture.
+    """
+
+    def __init__(
+        self,
+        tokenizer: SubwordTokenizer,
+        ids: Ids,
+        mentioned: Sequence[str],
+        shown: Sequence[str],
+        pictured: int = 0,
+    ) -> None:
+        self._tokenizer, self._ids = tokenizer, ids
+        self._numbers = {words: number for number, words in enumerate(literals())}
+        self._literals = tokenizer.encode(list(self._numbers))
+        self._users = tokenizer.encode(ids.user_names())
+        self.names = tokenizer.encode(ids.item_names())
+        rows = np.arange(len(self.names))
+        pictures = np.repeat(rows, pictured)
+        item = [(rows, self.names), (pictures, TokenizedTexts.placeholders(tokenizer.placeholder, pictures))]
+        self._mentioned, self._shown = (
+            self._separated(join([*item, (rows, tokenizer.encode(texts))], len(rows))) for texts in (mentioned, shown)
+        )
+
+    def literal(self, words: str) -> int:
+        """The number of words of ``literals``."""
+        return self._numbers[words]
+
+    def literals(self, numbers: IntArray) -> TokenizedTexts:
+        """Words by their numbers."""
+        return self._literals.take(numbers)
+
+    def render(self, prompt: Prompt, inputs: PromptInputs) -> TokenizedTexts:
+        """The prompt of each example."""
+        return join([self._column(piece, inputs) for piece in prompt.pieces], len(inputs.examples))
+
+    def _column(self, piece: str, inputs: PromptInputs) -> tuple[IntArray, TokenizedTexts]:
+        """The texts of a piece, and the example of each."""
+        examples, size = inputs.examples, len(self.names)
+        everyone: IntArray = np.arange(len(examples))
+        if piece in self._numbers:
+            return everyone, self._literals.take(np.full(len(examples), self._numbers[piece]))
+        if piece == "{user}":
+            return everyone, self._users.take(examples.users)
+        if piece == "{query}":
+            return everyone, self._queries(examples)
+        if piece == "{history}":
+            owners, rows = spans(inputs.starts, examples.ends)
+            items = self._ids.rows(examples.histories.items[rows])
+            last = rows == examples.ends[owners] - 1
+            separators = np.where(inputs.arrows[owners], _WITH_ARROW, _WITH_COMMA)
+            return owners, self._mentioned.take(np.where(last, _PLAIN, separators) * size + items)
+        if inputs.shown is None:
+            raise UsageError(f"the examples of {examples.task!r} show no items, which prompt {piece} requires")
+        texts = self._shown if piece == "{shown}" else self._mentioned
+        owners = inputs.shown.owners()
+        last = np.concatenate([owners[1:] != owners[:-1], [True]])[: len(owners)]
+        return owners, texts.take(np.where(last, _PLAIN, _WITH_COMMA) * size + inputs.shown.items)
+
+    def _queries(self, examples: Examples) -> TokenizedTexts:
+        if examples.queries is None:
+            raise UsageError(f"the examples of {examples.task!r} have no query, which prompt {{query}} requires")
+        distinct, number_of = np.unique(examples.queries, return_inverse=True)
+        return self._tokenizer.encode([examples.query_texts[query] for query in distinct]).take(number_of)
+
+    def _separated(self, texts: TokenizedTexts) -> TokenizedTexts:
+        """Each text alone, then each with a comma behind it, then each with an arrow."""
+        rows = np.arange(len(texts))
+        marks = [self._literals.take(np.full(len(rows), self.literal(mark))) for mark in (COMMA, ARROW)]
+        return TokenizedTexts.stack([texts, *(join([(rows, texts), (rows, mark)], len(rows)) for mark in marks)])

@@ -1,52 +1,55 @@
-"""VIP5: P5 that sees the items it talks about, through adapters in a frozen T5.
+"""VIP5: P5 with the pictures of the items it mentions, through adapters in a frozen T5.
 
 Geng, Tan, Liu, Fu, Zhang: VIP5: Towards Multimodal Foundation Models for Recommendation, Findings of EMNLP 2023.
 
     x_t = e_t + whole_{w(t)} + category_{c(t)}
 
-    e_t    the embedding of token t, or, at a placeholder, a visual token of the item it follows
-           (``baselines.language.visual``: n = 2 placeholders behind each mention)
+    e_t    the embedding of token t, or, at a placeholder, a visual token of the item before it (``VisualTokens``; n = 2
+           placeholders behind each mention)
     w(t)   the whitespace-separated word of token t; a placeholder is a word of its own
     c(t)   1 at a placeholder, else 0
 
-T5 is frozen but for its layer norms; adapters behind its sub-layers (``baselines.language.adapters``), the map from
-pictures to tokens and the two tables are trained. Prompts, ids, answers and decoding are those of P5
-(``baselines.language.model``).
+T5 is frozen except for its layer norms; adapters behind its sub-layers (``Adapter``), the map from pictures to tokens
+and the two tables are trained. Prompts, ids, answers and decoding are those of P5.
 
-What VIP5+ is. The UniMP paper prints results of a "VIP5+" that it never defines. Here it is VIP5 with
+VIP5+. The UniMP paper prints results of a "VIP5+" that it does not define. Here it is VIP5 with
 
 - the picture features of UniMP: one frozen vector of its encoder (CLIP ViT-L/14 in the presets for a GPU);
 - prompts for all of recommendation, search, preference, explanation and selection (the release has none for the rating
   of an item, for search and for a choice of several);
-- behind each mention of an item its attributes in words: title, category, brand and price, the first
+- behind each mention of an item its attributes: title, category, brand and price, the first
   ``attribute_words`` words of each in histories and among options, ``title_words`` where a prompt shows the item.
 
 Departures, beside those of P5 (``baselines.language.p5``). In the release the tables of whole words and categories are
-frozen at random numbers; here they are trained. A T5 that starts at random weights is trained whole (``trained =
-all``), for random weights are not worth keeping. Where a corpus has no pictures, vectors of the items' texts stand for
-them, and the result says so; an item without a picture has learned tokens of its own.
+frozen at random numbers; here they are trained. A T5 with random initial weights is trained whole (``trained = all``).
+Where a corpus has no pictures, vectors of the items' texts replace them, and the result says so; an item without a
+picture has learned tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from baselines.language.adapters import REDUCTION, insert_adapters, train_adapters_alone
-from baselines.language.attributes import item_attributes
-from baselines.language.book import Book
-from baselines.language.facts import LanguageFacts
-from baselines.language.model import LanguageModel
-from baselines.language.network import LanguageNetwork, Source
-from baselines.language.settings import LanguageSettings
-from baselines.language.visual import VisualTokens
+from baselines.language.facts import LanguageFacts, LanguageSettings
+from baselines.language.ids import item_descriptions
+from baselines.language.network import LanguageNetwork, Prompts
+from baselines.language.p5 import LanguageModel
+from baselines.language.prompts import PromptRenderer
 from baselines.multimodal.features import VisualSettings, item_looks
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Number, Share
+from unimp_bench.torch_setup import make_torchvision_importable
+
+REDUCTION = 8
+
+_EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,10 @@ class VIP5Config(LanguageSettings, VisualSettings):
     """Settings; those of prompts and decoding are in ``LanguageSettings``, of the pictures in ``VisualSettings``.
 
     Attributes:
-        trained: ``adapters``: they, the layer norms, and what is new beside T5. ``all``: T5 too.
-        reduction: a state is so many times as wide as the bottleneck of an adapter.
+        trained: ``adapters``: the adapters, the layer norms and all that is not T5's. ``all``: T5 too.
+        reduction: width of a state over that of the bottleneck of an adapter.
         visual_tokens: placeholders behind each mention of an item.
-        attribute_words: of each attribute that are read behind a mention; 0 for none.
+        attribute_words: number of words of each attribute behind a mention.
     """
 
     warm_up: Share = 0.1
@@ -71,11 +74,119 @@ class VIP5Config(LanguageSettings, VisualSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.trained == "adapters" and not self.backbone:
-            raise ValueError("a T5 that is made here starts at random weights: name a backbone, or set trained = all")
+            raise ValueError("a T5 without a backbone has random weights: name a backbone, or set trained = all")
+
+
+class Adapter(nn.Module):
+    """A bottleneck with a residual connection, (..., width) to (..., width) (Houlsby et al., ICML 2019).
+
+        adapter(h) = h + U gelu(D h + b) + c        D: (d/8, d), U: (d, d/8)
+
+    Its input is the output of a sub-layer (self-attention, cross-attention, feed-forward), before dropout and the
+    residual addition: ``x + dropout(adapter(sublayer(norm(x))))`` (VIP5, 3.3). ``U`` and ``c`` start at zero, so that
+    the first step has the pre-trained T5. One set of adapters serves all tasks.
+
+    Attributes:
+        down, up: to the bottleneck and back, with biases.
+    """
+
+    def __init__(self, width: int, reduction: int = REDUCTION) -> None:
+        super().__init__()
+        self.down = nn.Linear(width, max(1, width // reduction))
+        self.up = nn.Linear(self.down.out_features, width)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        adapted: Tensor = states + self.up(functional.gelu(self.down(states)))
+        return adapted
+
+
+def insert_adapters(t5: nn.Module, reduction: int = REDUCTION) -> None:
+    """Insert an adapter into every sub-layer of a T5 of transformers whose weights are loaded, in place.
+
+    The dropout of a sub-layer is the only module between its output and the residual addition, so the adapter is put
+    before it there, and no code of transformers is copied.
+    """
+    for layer in _sub_layers(t5):
+        width = layer.layer_norm.weight.shape[0]
+        layer.dropout = nn.Sequential(Adapter(width, reduction), layer.dropout)
+
+
+def train_adapters_alone(t5: nn.Module) -> None:
+    """Freeze a T5 except for its adapters and layer norms."""
+    from transformers.models.t5.modeling_t5 import T5LayerNorm
+
+    t5.requires_grad_(False)
+    for module in t5.modules():
+        if isinstance(module, Adapter | T5LayerNorm):
+            module.requires_grad_()
+
+
+def _sub_layers(t5: nn.Module) -> Iterator[Any]:
+    make_torchvision_importable()
+    from transformers.models.t5 import modeling_t5
+
+    kinds = (modeling_t5.T5LayerSelfAttention, modeling_t5.T5LayerCrossAttention, modeling_t5.T5LayerFF)
+    for module in list(t5.modules()):
+        if isinstance(module, kinds):
+            yield module
+
+
+class VisualTokens(nn.Module):
+    """Pictures as tokens (VIP5, 3.1).
+
+        v(i) = norm(W2 tanh(W1 f_i + b1) + b2)      W1: (n d / 2, F), W2: (n d, n d / 2)
+
+    with ``f_i`` the frozen vector of the item's picture, ``norm`` root-mean-square over all ``n d`` numbers with a
+    learned gain, and ``v(i)`` cut into n tokens of width d, which replace the embeddings of the n placeholders behind
+    each mention of the item. Items without a picture share n learned tokens.
+
+    Args:
+        width, count: d and n.
+        scale: initial root mean square of a token.
+
+    Attributes:
+        features: (I, F) frozen; a row of zeros is an item without a picture.
+        narrow, widen, norm: ``W1`` and ``b1``, ``W2`` and ``b2``, and the gain.
+        missing: (n, d) the tokens of an item without a picture.
+    """
+
+    features: Tensor
+    known: Tensor
+
+    def __init__(self, features: Tensor, width: int, count: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(features.shape[1], count * width // 2)
+        self.widen = nn.Linear(self.narrow.out_features, count * width)
+        self.norm = nn.RMSNorm(count * width, eps=_EPSILON)
+        nn.init.constant_(self.norm.weight, scale)
+        self.missing = nn.Parameter(torch.randn(count, width) * scale)
+        self.register_buffer("features", features, persistent=False)
+        self.register_buffer("known", features.any(dim=1), persistent=False)
+
+    def of(self, items: Tensor) -> Tensor:
+        """(items,) rows to (items, n, d)."""
+        projected = self.norm(self.widen(torch.tanh(self.narrow(self.features[items]))))
+        tokens = projected.view(-1, *self.missing.shape)
+        return torch.where(self.known[items, None, None], tokens, self.missing)
+
+    def forward(self, embeddings: Tensor, items: Tensor) -> Tensor:
+        """The embeddings of texts with those of the placeholders replaced, (batch, length, d).
+
+        Args:
+            embeddings: (batch, length, d).
+            items: (batch, length) item row at each of its n placeholders, negative elsewhere.
+        """
+        placeholders = items >= 0
+        which = (placeholders.cumsum(dim=1) - 1)[placeholders] % len(self.missing)
+        distinct, mentions = torch.unique(items[placeholders], return_inverse=True)
+        tokens = self.of(distinct)[mentions, which].to(embeddings.dtype)
+        return embeddings.masked_scatter(placeholders[:, :, None], tokens)
 
 
 class VIP5Network(LanguageNetwork):
-    """T5 with adapters, whole-word and category embeddings, and pictures in the place of placeholders.
+    """T5 with adapters, whole-word and category embeddings, and pictures in place of placeholders.
 
     Attributes:
         visual: the visual tokens of the catalogue.
@@ -90,14 +201,14 @@ class VIP5Network(LanguageNetwork):
         if settings.trained == "adapters":
             train_adapters_alone(t5)
         width = t5.config.d_model
-        scale = 1.0 if settings.backbone else width**-0.5  # as large as the embeddings of words at first
+        scale = 1.0 if settings.backbone else width**-0.5  # that of the initial embeddings of words
         self.visual = VisualTokens(features, width, settings.visual_tokens, scale)
         self.categories = nn.Embedding(2, width)
         nn.init.normal_(self.categories.weight, std=scale)
 
-    def embed(self, source: Source) -> Tensor:
-        tokens = self.visual(self.t5.shared(source.tokens), source.marks)
-        embedded: Tensor = tokens + self.whole(source) + self.categories((source.marks >= 0).long())
+    def embed(self, prompts: Prompts) -> Tensor:
+        tokens = self.visual(self.t5.shared(prompts.tokens), prompts.items)
+        embedded: Tensor = tokens + self.whole(prompts) + self.categories((prompts.items >= 0).long())
         return embedded
 
 
@@ -132,12 +243,12 @@ class VIP5(LanguageModel[VIP5Config]):
         "dropout": (0.0, 0.1, 0.2),
     }
 
-    def book(self, facts: LanguageFacts, items: Items) -> Book:
+    def renderer(self, facts: LanguageFacts, items: Items) -> PromptRenderer:
         mentioned, shown = (
-            item_attributes(items, facts.ids.catalogue, most)
-            for most in (self.config.attribute_words, self.config.title_words)
+            item_descriptions(items, facts.ids.catalogue, words)
+            for words in (self.config.attribute_words, self.config.title_words)
         )
-        return Book(facts, mentioned, shown, self.config.visual_tokens)
+        return PromptRenderer(facts.tokenizer, facts.ids, mentioned, shown, self.config.visual_tokens)
 
     def compose(self, facts: LanguageFacts, items: Items, cache: Path) -> VIP5Network:
         features, remarks = item_looks(self.config, facts.ids.catalogue, items, cache)

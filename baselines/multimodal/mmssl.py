@@ -45,7 +45,7 @@ from baselines.learning.network import TrainingSettings
 from baselines.learning.objectives import PairwiseNetwork, Triples, bpr_loss, penalty
 from baselines.multimodal.features import VisualSettings, modalities
 from baselines.multimodal.graph import Relation, unknown_neighbours
-from baselines.selection.threshold import SelectingRanker
+from baselines.selection.selectors import SelectingRanker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.settings import Count, Rate, Share, Weight

@@ -1,5 +1,19 @@
-"""The ceiling of every task on the built-in sample, from what its generator knows (``docs/sample.md``)."""
+"""Upper bounds of every task on the built-in sample, from its ground truth (``docs/sample.md``)."""
 
-from baselines.oracle.model import IMPOSSIBLE, Oracle, OracleConfig
+from unimp_bench.contracts import ModelCard
 
-__all__ = ["IMPOSSIBLE", "Oracle", "OracleConfig"]
+CARDS: tuple[ModelCard, ...] = (
+    ModelCard(
+        name="oracle",
+        factory="baselines.oracle.model:Oracle",
+        tasks=("recommendation", "search", "preference", "explanation", "selection", "image_generation"),
+        reads=("truth",),
+        about="the sample's true probabilities: the upper bound of each task (preference: by RMSE, preset median by "
+        "MAE; explanation: of content, not wording; image_generation: the most likely item's own picture), no model",
+        source="docs/sample.md",
+        new_users=True,
+        new_items=True,
+        corpora=("sample",),
+        validated=False,
+    ),
+)

@@ -1,40 +1,50 @@
-"""The oracle: one model of all kinds, each answer computed from the truth."""
+"""The oracle: predictions of every kind from the ground truth of the sample."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+from scipy.special import ndtr
 
 from baselines.explanation.typical import TASK as EXPLANATION
-from baselines.oracle.choices import Choices
-from baselines.oracle.opinions import SENTENCES, Opinions
-from baselines.oracle.selection import most_likely_sets
-from baselines.oracle.truth import PICTURE_TASTES, TEXT_TASTES, read_truth
-from baselines.rating_truth import expected_stars, median_stars, star_probabilities
+from baselines.explanation.typical import typical_sentences
+from baselines.oracle.choices import PICTURE_TASTES, TEXT_TASTES, Choices, Truth, best_selections, read_truth
 from unimp_bench.contracts import FitData, Painter, Ranker, Rater, Selector, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 
 IMPOSSIBLE = -1e4
-"""Score of an item that cannot be chosen: finite, and below every log-probability."""
+"""Score of an impossible item: finite, and below every log-probability."""
 
 _BLOCK = 256
+
+TASTES = ("colour", "shape", "pattern", "theme")
+SENTENCES = "opinions.json"
+
+FEATURES = (*TASTES, "price")
+PRICE_LIKED, PRICE_DISLIKED = 0.6, 1.4
+"""Distances from the purse below and above which a user writes well or ill of the price."""
+
+_SETS = 2 ** len(FEATURES)
+_BAD, _MIXED, _GOOD = range(3)
+_TONE_OF_STARS = np.array([_BAD, _BAD, _MIXED, _GOOD, _GOOD])
 
 
 @dataclass(frozen=True)
 class OracleConfig:
-    """What the oracle knows and answers.
+    """Settings.
 
     Attributes:
-        hide: what it must do without: every user's taste for pictures or themes, or the order of purchases. The
-            expectation over the users of the domain, or over the last items, stands in its place.
-        rating: what it says of a rating's true distribution: the mean has the least squared error, the median the
-            least absolute one.
+        hide: information that is withheld: every user's taste for pictures or themes, or the order of purchases. The
+            expectation over the users of the domain, or over the last items, replaces it.
+        rating: statistic of a rating's true distribution: the mean minimises the squared error, the median the
+            absolute error.
     """
 
     hide: Literal["nothing", "pictures", "text", "order"] = "nothing"
@@ -44,9 +54,9 @@ class OracleConfig:
 class Oracle(
     Ranker[OracleConfig], Rater[OracleConfig], Writer[OracleConfig], Selector[OracleConfig], Painter[OracleConfig]
 ):
-    """Ranks by the chance to be next (for search given the query's category), rates by the true distribution, selects
-    the set with the highest expected F1, paints the picture of the likeliest item, and writes what someone of the same
-    mind wrote.
+    """Ranks by the probability to be next (for search given the query's category), rates by the true distribution,
+    selects the set with the highest expected F1, paints the picture of the most probable item, and writes the typical
+    sentence of its opinion.
     """
 
     Config = OracleConfig
@@ -68,7 +78,7 @@ class Oracle(
             self._opinions = Opinions.of(self._truth, data.examples[EXPLANATION].train)
 
     def save(self, folder: Path) -> None:
-        """The sentences alone, where it was fitted on any: the truth lies in the corpus."""
+        """The sentences alone, of a fit with any: the ground truth is in the corpus."""
         if self._opinions is not None:
             self._opinions.save(folder)
 
@@ -90,25 +100,126 @@ class Oracle(
 
     def write(self, examples: Examples) -> list[str]:
         if self._opinions is None:
-            raise UsageError("this oracle was fitted without sentences and has none to give; fit it on explanation")
+            raise UsageError("this oracle was fitted without sentences; fit it on explanation")
         return self._opinions.write(self._truth, examples)
 
     def choose(self, examples: Examples) -> BoolArray:
         sizes = np.bincount(self._truth["item_domain"])[self._truth["user_domain"][examples.users]]
-        return most_likely_sets(self._choices, examples, sizes)
+        return best_selections(self._choices, examples, sizes)
 
     def paint(self, examples: Examples) -> IntArray:
-        """The codes of the item with a picture that is likeliest to be meant."""
+        """The codes of the most probable item with a picture."""
         assert examples.pictures is not None
         pictured = examples.pictures.rows >= 0
         best = [np.where(pictured, self.probabilities(block), -1.0).argmax(axis=1) for block in examples.blocks(_BLOCK)]
         return examples.pictures.of(np.concatenate(best))
 
     def probabilities(self, examples: Examples) -> FloatArray:
-        """(examples, items) float64: the chance of every item of the corpus to be next; rows sum to 1."""
+        """(examples, items) float64 probability of each item of the corpus to be next; rows sum to 1."""
         return self._choices.of_examples(examples)
 
     def _open(self, items: Items) -> None:
         hidden = {"pictures": PICTURE_TASTES, "text": TEXT_TASTES}.get(self.config.hide, ())
         self._truth = read_truth(items, hidden)
         self._choices = Choices(self._truth, items.text("category"), order=self.config.hide != "order")
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """A sentence per opinion: a tone with the features that a review in this tone may mention.
+
+    A happy reviewer of the sample writes of the features that please, an unhappy one of those that do not, one in
+    between of both. So the predictable part of an explanation is its probable tone and the features that it may
+    mention; not which of them, and not the words. The prediction is the most typical training sentence
+    (``baselines.explanation.typical``) of all in that tone with the same features, of any user and item: an upper bound
+    of content, not of wording.
+
+    Attributes:
+        sentences: the distinct predictions.
+        numbers: (opinions,) sentence of each opinion.
+    """
+
+    sentences: Sequence[str]
+    numbers: IntArray
+
+    @classmethod
+    def of(cls, truth: Truth, train: Examples) -> Opinions:
+        """The most typical training sentences; an opinion without one gets that of its tone."""
+        assert train.texts is not None and train.targets is not None
+        # A training history ends right before the target, so the next rating is the target's.
+        stars = train.histories.ratings[train.ends].astype(np.int64)
+        own = opinions(_TONE_OF_STARS[stars - 1], feature_tastes(truth, train.users, train.targets))
+        written = train.texts.read()
+        every = np.arange(3 * _SETS**2)
+        chosen = typical_sentences(written, own, [np.zeros_like(every), every // _SETS**2, every])
+        kept, numbers = np.unique(chosen, return_inverse=True)
+        return cls([written[number] for number in kept], numbers)
+
+    @classmethod
+    def load(cls, folder: Path) -> Opinions:
+        """Read what ``save`` wrote."""
+        sentences = json.loads((folder / SENTENCES).read_text(encoding="utf-8"))
+        return cls(sentences, np.load(folder / "numbers.npy", allow_pickle=False))
+
+    def save(self, folder: Path) -> None:
+        """Write them to an existing folder."""
+        (folder / SENTENCES).write_text(json.dumps(self.sentences), encoding="utf-8")
+        np.save(folder / "numbers.npy", self.numbers, allow_pickle=False)
+
+    def write(self, truth: Truth, examples: Examples) -> list[str]:
+        """A sentence in the most probable tone for each example."""
+        assert examples.shown is not None
+        users, items = examples.users, examples.shown.items
+        stars = star_probabilities(truth, users, items)
+        tones = [stars[:, tone == _TONE_OF_STARS].sum(axis=1) for tone in (_BAD, _MIXED, _GOOD)]
+        own = opinions(np.stack(tones).argmax(axis=0), feature_tastes(truth, users, items))
+        return [self.sentences[number] for number in self.numbers[own]]
+
+
+def feature_tastes(truth: Truth, users: IntArray, items: IntArray) -> FloatArray:
+    """(n, features): above 0 where the user likes the feature of the item, below 0 where not."""
+    tastes = [truth[f"user_{taste}"][users, truth[f"item_{taste}"][items]] for taste in TASTES]
+    distance = np.abs(truth["item_dearness"][items] - truth["user_purse"][users])
+    price = (distance < PRICE_LIKED).astype(np.float64) - (distance > PRICE_DISLIKED)
+    return np.stack([*tastes, price], axis=1)
+
+
+def opinions(tones: IntArray, tastes: FloatArray) -> IntArray:
+    """(n,) number of each tone with the features that it may mention: liked ones, disliked ones."""
+    bits = 2 ** np.arange(len(FEATURES))
+    likes = np.where(tones == _BAD, 0, (tastes > 0) @ bits)
+    dislikes = np.where(tones == _GOOD, 0, (tastes < 0) @ bits)
+    numbers: IntArray = (tones * _SETS + likes) * _SETS + dislikes
+    return numbers
+
+
+def star_probabilities(truth: Mapping[str, np.ndarray], users: IntArray, items: IntArray) -> FloatArray:
+    """Probabilities of one, two, ... five stars, (pairs, 5) float64; rows sum to 1.
+
+    A rating discretises a normal satisfaction into stars (``docs/sample.md``). It does not depend on the time.
+
+    Args:
+        truth: the arrays of the corpus's ``truth`` folder, by name.
+        users, items: (pairs,) numbers in the corpus; both of a pair belong to one domain.
+    """
+    distance = truth["item_dearness"][items] - truth["user_purse"][users]
+    liking = sum(truth[f"user_{taste}"][users, truth[f"item_{taste}"][items]] for taste in TASTES)
+    liking = liking - truth["price_weight"] * distance**2
+    standard = (liking - truth["user_liking_mean"][users]) / truth["user_liking_spread"][users]
+    known = truth["liking_weight"] * standard + truth["user_leniency"][users] + truth["item_quality"][items]
+    below = ndtr((truth["star_cut"][None, :] - known[:, None]) / truth["noise_spread"])
+    edges = np.concatenate([np.zeros((len(below), 1)), below, np.ones((len(below), 1))], axis=1)
+    probabilities: FloatArray = np.diff(edges, axis=1)
+    return probabilities
+
+
+def expected_stars(probabilities: FloatArray) -> FloatArray:
+    """(pairs,) mean of each row of ``star_probabilities``, which minimises the expected squared error."""
+    stars: FloatArray = probabilities @ np.arange(1, probabilities.shape[1] + 1)
+    return stars
+
+
+def median_stars(probabilities: FloatArray) -> FloatArray:
+    """(pairs,) median of each row of ``star_probabilities``, which minimises the expected absolute error."""
+    medians: FloatArray = 1.0 + (np.cumsum(probabilities, axis=1) < 0.5).sum(axis=1)
+    return medians

@@ -1,11 +1,11 @@
-"""Selection: floors that know no user, and the threshold by which recommenders select."""
+"""Selection: baselines without a user, and the threshold by which recommenders select."""
 
 from unimp_bench.contracts import ModelCard
 
 CARDS: tuple[ModelCard, ...] = (
     ModelCard(
         name="pick-one",
-        factory="baselines.selection.candidates:PickOne",
+        factory="baselines.selection.selectors:PickOne",
         tasks=("selection",),
         reads=(),
         about="one candidate at random",
@@ -16,7 +16,7 @@ CARDS: tuple[ModelCard, ...] = (
     ),
     ModelCard(
         name="select-all",
-        factory="baselines.selection.candidates:SelectAll",
+        factory="baselines.selection.selectors:SelectAll",
         tasks=("selection",),
         reads=(),
         about="every candidate",
@@ -27,7 +27,7 @@ CARDS: tuple[ModelCard, ...] = (
     ),
     ModelCard(
         name="popular-candidates",
-        factory="baselines.selection.candidates:PopularCandidates",
+        factory="baselines.selection.selectors:PopularCandidates",
         tasks=("selection",),
         reads=("popularity",),
         about="candidates above a share of the training interactions of the most popular candidate",

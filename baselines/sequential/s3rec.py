@@ -45,7 +45,7 @@ from baselines.learning.interactions import Interactions, NegativeSampler
 from baselines.learning.network import Network, Trainable
 from baselines.learning.sequences import Windows, batches, padded
 from baselines.learning.training import Outcome
-from baselines.selection.threshold import SelectingRanker
+from baselines.selection.selectors import SelectingRanker
 from baselines.sequential.next_item import BinaryEntropy, HistoryEncoder, NextItemNetwork, TransformerSettings, pretrain
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items

@@ -43,7 +43,7 @@ from baselines.learning.network import Network, Trainable
 from baselines.learning.objectives import catalogue_loss
 from baselines.learning.sequences import Windows, batches, ends_of_histories, padded, windows
 from baselines.learning.training import Outcome
-from baselines.selection.threshold import SelectingRanker
+from baselines.selection.selectors import SelectingRanker
 from baselines.sequential.next_item import (
     HistoryEncoder,
     TransformerSettings,

@@ -13,11 +13,17 @@ import pyarrow as pa
 import pytest
 import torch
 
-from baselines.explanation.mrg_decoder import Scene
-from baselines.explanation.mrg_facts import Lessons, MRGFacts
-from baselines.explanation.mrg_network import Batch, MRGConfig, MRGNetwork
-from baselines.explanation.mrg_regions import Regions
-from baselines.explanation.mrg_words import END, PAD, START, UNKNOWN, Vocabulary
+from baselines.explanation.mrg import Batch, MRGConfig, MRGNetwork, Scene
+from baselines.explanation.mrg_examples import (
+    END,
+    PAD,
+    START,
+    UNKNOWN,
+    MRGFacts,
+    Regions,
+    SentenceVocabulary,
+    TrainingExamples,
+)
 from baselines.learning.interactions import Interactions
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
@@ -55,17 +61,17 @@ def network(seed: int = 0, **settings: Any) -> MRGNetwork:
     interactions = Interactions(
         np.arange(3), np.arange(4), Ragged(np.array([0, 3, 5, 7]), np.array([0, 1, 2, 1, 3, 0, 2], dtype=np.int64))
     )
-    vocabulary = Vocabulary.of(SENTENCES, 1, 100)
+    vocabulary = SentenceVocabulary.of(SENTENCES, 1, 100)
     facts = MRGFacts(interactions, vocabulary, MEAN)
     config = MRGConfig(factors=3, word_width=4, state_width=5, dropout=0.0, batch_size=7, **settings)
     torch.manual_seed(seed)
     made = MRGNetwork(facts, FewRegions(seed), config)
-    made.lessons = Lessons(
+    made.examples = TrainingExamples(
         interactions.owners,
         interactions.sequence,
         np.array([5, 4, 1, np.nan, 2, 5, 3], dtype=np.float32),
         np.array([-1, 0, 1, -1, 2, -1, 3]),
-        vocabulary.numbers(SENTENCES, 10),
+        vocabulary.tokens(SENTENCES, 10),
     )
     return made
 
@@ -245,24 +251,24 @@ def test_greedy_words_follow_each_other_and_end() -> None:
 
 
 def test_sentences_come_back_as_they_were_written() -> None:
-    vocabulary = Vocabulary.of(SENTENCES, 1, 100)
-    numbers = vocabulary.numbers(SENTENCES, 12)
+    vocabulary = SentenceVocabulary.of(SENTENCES, 1, 100)
+    numbers = vocabulary.tokens(SENTENCES, 12)
     assert [vocabulary.sentence(row) for row in numbers.tolist()] == list(SENTENCES)
     assert numbers[3].tolist()[3:] == [END] + [PAD] * 8
 
 
 def test_rare_words_are_unknown_and_long_sentences_cut() -> None:
-    vocabulary = Vocabulary.of(SENTENCES, 2, 3)
+    vocabulary = SentenceVocabulary.of(SENTENCES, 2, 3)
     assert [word.word for word in vocabulary.words] == ["i", "lamp", "love"]
     assert len(vocabulary) == 7
-    assert vocabulary.numbers(["love a LAMP"], 3).tolist() == [[6, UNKNOWN, 5]]
+    assert vocabulary.tokens(["love a LAMP"], 3).tolist() == [[6, UNKNOWN, 5]]
     assert vocabulary.sentence([6, 5, END, 4]) == "Love lamp"
 
 
 def test_a_vocabulary_is_read_as_it_was_written(tmp_path: Path) -> None:
-    vocabulary = Vocabulary.of(SENTENCES, 1, 100)
+    vocabulary = SentenceVocabulary.of(SENTENCES, 1, 100)
     vocabulary.write(tmp_path)
-    assert Vocabulary.read(tmp_path) == vocabulary
+    assert SentenceVocabulary.read(tmp_path) == vocabulary
 
 
 def test_regions_are_patch_tokens_and_zero_without_a_picture(planted: Corpus, tmp_path: Path) -> None:

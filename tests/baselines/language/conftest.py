@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from baselines.language.lessons import Lessons
+from baselines.language.examples import TrainingExamples
 from baselines.language.p5 import P5, P5Config
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
@@ -33,10 +33,10 @@ def fit_data(corpus: Corpus, folder: Path, tasks: tuple[str, ...] = TASKS, seed:
 
 
 def begun(data: FitData, **settings: Any) -> P5:
-    """A P5 before its first step, with its lessons."""
+    """A P5 before its first step, with its training examples."""
     model = P5(replace(P5Config(), **SMALL | settings))
     network = model.set_up(model.gather(data), data.items, data.cache)
-    network.lessons = Lessons(data, model.facts, model._book, model.config)
+    network.examples = TrainingExamples(data, model.facts, model._renderer, model.config)
     network.eval()
     return model
 

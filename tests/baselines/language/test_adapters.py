@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.language.adapters import Adapter, insert_adapters, train_adapters_alone
+from baselines.language.vip5 import Adapter, insert_adapters, train_adapters_alone
 from unimp_bench.torch_setup import make_torchvision_importable
 
 WIDTH, LAYERS, WORDS = 16, 2, 20

@@ -138,18 +138,18 @@ def test_it_begins_with_a_t5_from_a_folder_and_keeps_all_of_it(
     scores = model.score(examples, data.catalogue)
     assert np.array_equal(loaded.score(examples, data.catalogue), scores) and (np.diff(scores) != 0).any()
     names = facts.ids.item_names()
-    decoded = facts.vocabulary.decode(facts.vocabulary.encode(names).padded().tokens)
+    decoded = facts.tokenizer.decode(facts.tokenizer.encode(names).padded().tokens)
     assert np.array_equal(facts.ids.named(decoded)[1], np.arange(len(names)))
 
 
 def test_a_folder_that_is_no_t5_is_one_clear_line(t5_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_pretrained(str(tmp_path))
-    vocabulary, shape = read_pretrained(str(t5_folder))
+    tokenizer, shape = read_pretrained(str(t5_folder))
     ids = Ids(np.array([1]), np.array([1]), np.array([1]))
     (t5_folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UsageError, match="cannot be read"):
-        LanguageFacts(vocabulary, ids, shape, str(t5_folder)).t5()
+        LanguageFacts(tokenizer, ids, shape, str(t5_folder)).t5()
 
 
 def test_ids_by_scheme(planted: Corpus, planted_data: FitData) -> None:
@@ -168,12 +168,12 @@ def test_ids_by_scheme(planted: Corpus, planted_data: FitData) -> None:
 def test_own_ids_are_a_token_each_and_come_back(planted_data: FitData) -> None:
     facts = LanguageFacts.of(planted_data, P5Config(**SMALL, ids="own"))
     names = facts.ids.item_names()
-    phrases = facts.vocabulary.encode(names)
-    assert (phrases.lengths() == 1).all() and len(np.unique(phrases.tokens)) == len(names)
-    assert phrases.tokens.max() < facts.shape["vocab_size"] == len(facts.vocabulary)
-    assert facts.vocabulary.encode(["item_12x"]).lengths()[0] > 1, "a longer word is no item"
-    listed = facts.vocabulary.encode([" ".join(names[:5])]).padded().tokens
-    assert facts.ids.named(facts.vocabulary.decode(listed))[1].tolist() == [0, 1, 2, 3, 4]
+    phrases = facts.tokenizer.encode(names)
+    assert (phrases.lengths() == 1).all() and len(np.unique(phrases.tokens.values)) == len(names)
+    assert phrases.tokens.values.max() < facts.shape["vocab_size"] == len(facts.tokenizer)
+    assert facts.tokenizer.encode(["item_12x"]).lengths()[0] > 1, "a longer word is no item"
+    listed = facts.tokenizer.encode([" ".join(names[:5])]).padded().tokens
+    assert facts.ids.named(facts.tokenizer.decode(listed))[1].tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.fixture

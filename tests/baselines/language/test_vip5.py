@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from baselines.language.adapters import Adapter
-from baselines.language.attributes import item_attributes
-from baselines.language.vocabulary import Vocabulary
+from baselines.language.ids import item_descriptions
+from baselines.language.tokens import SubwordTokenizer
+from baselines.language.vip5 import Adapter
 from tasks.preference import Preference
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
@@ -50,42 +50,42 @@ def test_two_placeholders_follow_each_mention_each_a_word_of_its_own(fit: Fit, p
     model = fit("vip5", planted, task, **SMALL)
     examples = asked(planted, task)
     prompts = model.prompts(examples)
-    placeholder = model.facts.vocabulary.placeholder
-    for example, (start, stop) in enumerate(zip(prompts.offsets[:-1], prompts.offsets[1:], strict=True)):
-        tokens, words, marks = (part[start:stop] for part in (prompts.tokens, prompts.words, prompts.marks))
+    placeholder = model.facts.tokenizer.placeholder
+    for example, prompt in enumerate(prompts.rows.rows()):
+        tokens, words, marks = prompt.T
         items = mentioned(model, examples, example)
         assert marks[marks >= 0].tolist() == [row for row in items for _ in range(2)]
         assert (tokens == placeholder).tolist() == (marks >= 0).tolist()
         places = np.flatnonzero(marks >= 0)
         for place in places:
             assert (words == words[place]).sum() == 1
-        name = model.facts.vocabulary.encode([model.facts.ids.item_names()[items[0]]]).tokens
+        name = model.facts.tokenizer.encode([model.facts.ids.item_names()[items[0]]]).tokens.values
         np.testing.assert_array_equal(tokens[places[0] - len(name) : places[0]], name)
 
 
 def test_attributes_stand_behind_a_mention(planted: Corpus) -> None:
     """Title, narrowest category, brand and price; item 7 has no brand, item 6 no price."""
-    said = item_attributes(planted.items, np.array([8, 7, 6]), 3)
+    said = item_descriptions(planted.items, np.array([8, 7, 6]), 3)
     assert said[0] == "red round thing red round brand3 12.00"
     assert said[1] == "black flat thing black flat 10.50"
     assert said[2] == "green long thing green long brand1"
-    assert item_attributes(planted.items, np.array([8]), 1) == ["red red brand3 12.00"]
+    assert item_descriptions(planted.items, np.array([8]), 1) == ["red red brand3 12.00"]
 
 
 def test_inputs_are_the_sum_of_the_equation(fit: Fit, planted: Corpus) -> None:
     model = fit("vip5", planted, "selection", **SMALL)
     network = model.prepared()
-    source = network.source(model.prompts(asked(planted, "selection", size=3)))
+    source = network.batch(model.prompts(asked(planted, "selection", size=3)))
     with torch.no_grad():
         found = network.embed(source).numpy()
         looks = network.visual.of(torch.arange(len(model.facts.ids.catalogue))).numpy()
     tables = (network.t5.shared, network.whole_words, network.categories)
     tokens_of, words_of, kinds_of = (table.weight.detach().numpy() for table in tables)
-    assert source.marks.max() >= 0
+    assert source.items.max() >= 0
     for example in range(3):
         seen: dict[int, int] = {}
         for place in range(source.tokens.shape[1]):
-            token, word, mark = (int(part[example, place]) for part in (source.tokens, source.words, source.marks))
+            token, word, mark = (int(part[example, place]) for part in (source.tokens, source.words, source.items))
             expected = words_of[min(word, 63)] + kinds_of[int(mark >= 0)]
             if mark >= 0:
                 expected = expected + looks[mark][seen.get(mark, 0) % 2]
@@ -102,7 +102,7 @@ def backbone(tmp_path: Path) -> Path:
     from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
     folder = tmp_path / "backbone"
-    vocabulary = Vocabulary.train(["item user red round thing"], 300)
+    vocabulary = SubwordTokenizer.train(["item user red round thing"], 300)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=vocabulary._tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="</s>"
     )

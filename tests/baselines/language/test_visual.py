@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.language.visual import VisualTokens
+from baselines.language.vip5 import VisualTokens
 
 ITEMS, FEATURES, WIDTH, COUNT = 4, 3, 6, 2
 BARE = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from baselines.preference.sancl_reading import NOBODY, Sides
-from baselines.preference.sancl_words import FILE, UNKNOWN, Vocabulary, Written, rating_word
+from baselines.preference.sancl_examples import NO_ITEM, Inputs, SANCLVocabulary, Texts, rating_word
 from unimp_bench import registry
 from unimp_bench.contracts import Rater
 from unimp_bench.corpus import Corpus, CorpusWriter
@@ -76,32 +74,33 @@ def rmse(model: Rater[Any], examples: Examples) -> float:
 # What is read
 
 
-def test_a_vocabulary_knows_stems_and_frequent_words(tmp_path: Path) -> None:
-    counts = Counter({"cards": 5, "card": 4, "the": 9, rating_word(4.0): 3, "once": 1, "rare": 2})
-    vocabulary = Vocabulary.of(counts, 5, reviews=True)
-    assert vocabulary.words == ("the", "cards", "card", "<4>", "rare")
+def test_a_vocabulary_knows_stems_and_frequent_words(store: Store, tmp_path: Path) -> None:
+    reviews = ["The cards, the cards. The card!", "the cards the card rare", "The cards the card. The card rare once"]
+    corpus = store([[0, 0, 0]], [4.0] * 3, ["the the cards"], reviews)
+    vocabulary = SANCLVocabulary.of(corpus.histories, corpus.items, 5)
+    assert vocabulary.words == ("the", "cards", "card", "<4>", "rare") and vocabulary.reviews
     (numbers, second) = vocabulary.sentences("The CARDS, the card! Once &amp; rare")
-    assert numbers == [2, 3, 2, 4] and second == [UNKNOWN, 6]
+    assert numbers == [2, 3, 2, 4] and second == [vocabulary.UNKNOWN, 6]
     stems = vocabulary.stems
     assert stems[3] == stems[4] > 0 and stems[6] not in (0, stems[3])
     assert (stems[[0, 1, 2, 5]] == 0).all()  # padding, unknown, stop words and ratings are no one's keys
     vocabulary.write(tmp_path)
-    assert Vocabulary.read(tmp_path) == vocabulary
-    (tmp_path / FILE).write_text("[]")
+    assert SANCLVocabulary.read(tmp_path) == vocabulary
+    (tmp_path / vocabulary.FILE).write_text("[]")
     with pytest.raises(DataError, match="fit the model again"):
-        Vocabulary.read(tmp_path)
+        SANCLVocabulary.read(tmp_path)
 
 
 def test_texts_are_cut_and_padded() -> None:
-    written = Written.of([[[5, 6], [7]], [], [[8, 9, 3], [4]]], longest=3)
-    words, sentences = written.take(np.array([2, 0, 1]))
+    texts = Texts.of([[[5, 6], [7]], [], [[8, 9, 3], [4]]], max_words=3)
+    words, sentences = texts.take(np.array([2, 0, 1]))
     assert words.tolist() == [[8, 9, 3], [5, 6, 7], [0, 0, 0]]
     assert sentences.tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 0]]
 
 
-def said_of(model: Any, examples: Examples) -> Sides:
-    sides: Sides = model._reader.sides(examples, model._reader.said(examples.histories))
-    return sides
+def inputs_of(model: Any, examples: Examples) -> Inputs:
+    inputs: Inputs = model._reader.inputs(examples, model._reader.texts(examples.histories))
+    return inputs
 
 
 def test_a_history_is_the_last_interactions_with_rating_title_and_review(fit: Fit, store: Store) -> None:
@@ -109,18 +108,18 @@ def test_a_history_is_the_last_interactions_with_rating_title_and_review(fit: Fi
     reviews = [f"Lovely look. Spoke{row} well" for row in range(12)]
     corpus = store([[0, 1, 2, 3, 4, 5], [6, 5, 4, 3, 2, 1]], [4.0, 5.0] * 6, titles, reviews)
     model: Any = fit("sancl", corpus, "preference", history=3, **SMALL)
-    sides = said_of(model, drawn(corpus))
-    assert sides.items.tolist() == [5, 1]
-    assert sides.history.tolist() == [[2, 3, 4], [4, 3, 2]]
-    assert sides.owners.tolist() == [0, 0, 0, 1, 1, 1]
+    inputs = inputs_of(model, drawn(corpus))
+    assert inputs.items.tolist() == [5, 1]
+    assert inputs.history.tolist() == [[2, 3, 4], [4, 3, 2]]
+    assert inputs.owners.tolist() == [0, 0, 0, 1, 1, 1]
     vocabulary = model.facts
     (title,) = vocabulary.sentences("blue thing number2")
     judgement, story = vocabulary.sentences("Lovely look. Spoke2 well")
-    expected = [vocabulary.number(rating_word(4.0)), *title, *judgement, *story]
-    assert sides.words[0].tolist() == expected
-    assert sides.sentences[0].tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
-    short = said_of(model, drawn(corpus, "train").select(slice(0, 1)))
-    assert short.history.tolist() == [[NOBODY, NOBODY, 0]]
+    expected = [*vocabulary.rows([rating_word(4.0)]), *title, *judgement, *story]
+    assert inputs.words[0].tolist() == expected
+    assert inputs.sentences[0].tolist() == [0, 0, 0, 0, 1, 1, 2, 2]
+    short = inputs_of(model, drawn(corpus, "train").select(slice(0, 1)))
+    assert short.history.tolist() == [[NO_ITEM, NO_ITEM, 0]]
 
 
 def world(rule: str, users: int = 80, seed: int = 0) -> dict[str, Any]:
@@ -173,24 +172,26 @@ def test_padding_changes_nothing(fit: Fit, store: Store) -> None:
     made["reviews"] = ["Nice sturdy box. " * (1 + row % 4) for row in range(len(made["ratings"]))]
     corpus = store(**made, colours=[(9 * (item % 20), 90, 90) for item in range(120)])
     model: Any = fit("sancl", corpus, "preference", **SMALL)
-    network, sides = model.prepared(), said_of(model, drawn(corpus))
+    network, inputs = model.prepared(), inputs_of(model, drawn(corpus))
 
     def wider(table: np.ndarray) -> np.ndarray:
         return np.pad(table, ((0, 0), (0, 7)))
 
     padded = replace(
-        sides,
-        product=wider(sides.product),
-        keys=wider(sides.keys),
-        words=wider(sides.words),
-        sentences=wider(sides.sentences),
-        history=np.pad(sides.history, ((0, 0), (3, 0)), constant_values=NOBODY),
+        inputs,
+        product=wider(inputs.product),
+        keys=wider(inputs.keys),
+        words=wider(inputs.words),
+        sentences=wider(inputs.sentences),
+        history=np.pad(inputs.history, ((0, 0), (3, 0)), constant_values=NO_ITEM),
     )
     with torch.no_grad():
-        answers = [network.ratings(*network.pooled(part), (1, 5, 1)).numpy() for part in (sides, padded)]
-        known = [network.contrasts(*network.pooled(part), network.known(part, (1, 5, 1))) for part in (sides, padded)]
+        answers = [network.ratings(*network.pooled(part), (1, 5, 1)).numpy() for part in (inputs, padded)]
+        losses = [
+            network.contrasts(*network.pooled(part), network.labels(part, (1, 5, 1))) for part in (inputs, padded)
+        ]
     np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5)
-    assert float(known[0]) == pytest.approx(float(known[1]), rel=1e-4) and float(known[0]) > 0.1
+    assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-4) and float(losses[0]) > 0.1
 
 
 # Poor corpora
@@ -200,10 +201,10 @@ def test_without_reviews_the_items_texts_are_read(fit: Fit, store: Store) -> Non
     made = world("words", users=20)
     corpus = store(made["histories"], made["ratings"], made["titles"])
     model: Any = fit("sancl", corpus, "preference", **SMALL)
-    sides, vocabulary = said_of(model, drawn(corpus)), model.facts
-    item = int(sides.history[0, 0])
-    expected = [vocabulary.number(rating_word(made["ratings"][item])), *vocabulary.sentences(made["titles"][item])[0]]
-    assert sides.words[0].tolist() == expected
+    inputs, vocabulary = inputs_of(model, drawn(corpus)), model.facts
+    item = int(inputs.history[0, 0])
+    expected = [*vocabulary.rows([rating_word(made["ratings"][item])]), *vocabulary.sentences(made["titles"][item])[0]]
+    assert inputs.words[0].tolist() == expected
     assert "no reviews" in model.remarks()[0] and "no pictures" in model.remarks()[1]
 
 

@@ -153,7 +153,7 @@ def test_a_batch_joins_each_word_to_its_user_item_and_query() -> None:
 
 def test_negative_words_are_drawn_by_their_frequency() -> None:
     model, rng = network(), np.random.default_rng(0)
-    drawn = np.concatenate([model.drawn_words(rng) for _ in range(300)])
+    drawn = np.concatenate([model.draw_words(rng) for _ in range(300)])
     shares = np.bincount(drawn, minlength=4) / len(drawn)
     weights = np.array([5, 3, 2, 2]) ** 0.75
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=0.02)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines.selection.candidates import SHARES, best_share, near_best
+from baselines.selection.selectors import SHARES, best_share, near_best
 from unimp_bench import registry
 from unimp_bench.contracts import Selector
 from unimp_bench.corpus import Corpus

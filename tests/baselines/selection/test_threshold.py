@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines.selection.threshold import FILE, Threshold
+from baselines.selection.selectors import FILE, Threshold
 from unimp_bench import registry
 from unimp_bench.contracts import Model, Selector
 from unimp_bench.corpus import Corpus

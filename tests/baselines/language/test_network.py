@@ -28,9 +28,9 @@ def _with(model: P5, **settings: Any) -> P5:
 @torch.no_grad()
 def _log_probability(model: P5, examples: Examples, example: int, answer: str) -> float:
     """log P(answer | prompt), one prompt at a time, a token at a time."""
-    source = model.network.source(model.prompts(examples.select(slice(example, example + 1))))
+    source = model.network.batch(model.prompts(examples.select(slice(example, example + 1))))
     said, total = [0], 0.0
-    for token in model.facts.vocabulary.encode([answer]).padded().tokens[0].tolist():
+    for token in model.facts.tokenizer.encode([answer]).padded().tokens[0].tolist():
         logits = model.network.t5(
             inputs_embeds=model.network.embed(source), decoder_input_ids=torch.tensor([said])
         ).logits

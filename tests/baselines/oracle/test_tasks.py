@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines.oracle import Oracle
-from baselines.oracle.choices import Choices, histories
-from baselines.oracle.opinions import Opinions, minds, opinions
-from baselines.oracle.selection import best_sets, positive_chances
-from baselines.oracle.truth import read_truth
-from baselines.rating_truth import expected_stars, star_probabilities
+from baselines.oracle.choices import Choices, best_sets, histories, positive_probabilities, read_truth
+from baselines.oracle.model import (
+    Opinions,
+    Oracle,
+    expected_stars,
+    feature_tastes,
+    opinions,
+    star_probabilities,
+)
 from unimp_bench import registry
 from unimp_bench.contracts import Model
 from unimp_bench.corpus import Corpus
@@ -109,7 +112,7 @@ def test_chances_are_those_of_all_sequences(split: str, part: str, most: int, sa
     """Against one sequence of purchases after the other."""
     few = drawn(sample, "selection", part, split).select(np.array([3, 40, 200])).hidden()
     sizes = domain_sizes(sample, few)
-    found = positive_chances(choices, few, sizes)
+    found = positive_probabilities(choices, few, sizes)
     assert found.shape[1] == most
     for number in range(len(few)):
         rows = range(few.shown.offsets[number], few.shown.offsets[number + 1])
@@ -131,7 +134,7 @@ def test_chances_are_those_of_all_sequences(split: str, part: str, most: int, sa
 def test_the_expected_f1_is_the_achieved_one(sample: Corpus, choices: Choices) -> None:
     """Calibration: over all test examples the two differ by no more than chance."""
     test = drawn(sample, "selection")
-    chances = positive_chances_in_blocks(choices, test, domain_sizes(sample, test))
+    chances = positive_probabilities_in_blocks(choices, test, domain_sizes(sample, test))
     chosen = opened(sample).choose(test.hidden())
     counts = np.arange(1, chances.shape[1] + 1)
     achieved = selection_scores(chosen, test.suits, test.shown.offsets)["F1"].values
@@ -145,9 +148,9 @@ def test_the_expected_f1_is_the_achieved_one(sample: Corpus, choices: Choices) -
     assert achieved.mean() > 0.65
 
 
-def positive_chances_in_blocks(choices: Choices, examples: Examples, sizes: np.ndarray) -> np.ndarray:
+def positive_probabilities_in_blocks(choices: Choices, examples: Examples, sizes: np.ndarray) -> np.ndarray:
     parts = np.array_split(np.arange(len(examples)), 40)
-    return np.concatenate([positive_chances(choices, examples.select(part), sizes[part]) for part in parts])
+    return np.concatenate([positive_probabilities(choices, examples.select(part), sizes[part]) for part in parts])
 
 
 def test_candidates_of_other_options_have_a_set_too(sample: Corpus) -> None:
@@ -170,17 +173,17 @@ def test_explanations_of_the_same_mind_are_nearer_than_typical_ones(sample: Corp
 def test_a_happy_mind_is_its_likes_and_an_unhappy_one_its_dislikes() -> None:
     likes_colour, both = np.array([[1.0, 0, 0, 0, 0]]), np.array([[1.0, 0, 0, 0, -1]])
     good, mixed, bad = (np.array([tone]) for tone in (GOOD, MIXED, BAD))
-    assert minds(good, likes_colour) == minds(good, both) != minds(good, -both)
-    assert minds(bad, likes_colour) != minds(bad, both)
-    assert minds(mixed, likes_colour) != minds(mixed, both)
-    assert len({int(minds(tone, both)[0]) for tone in (good, mixed, bad)}) == 3
+    assert opinions(good, likes_colour) == opinions(good, both) != opinions(good, -both)
+    assert opinions(bad, likes_colour) != opinions(bad, both)
+    assert opinions(mixed, likes_colour) != opinions(mixed, both)
+    assert len({int(opinions(tone, both)[0]) for tone in (good, mixed, bad)}) == 3
 
 
 def test_opinions_are_those_that_reviews_state(sample: Corpus) -> None:
     """Who writes that something is their favourite colour likes the item's colour."""
     train = drawn(sample, "explanation", "train")
     texts = np.array(train.texts.read())
-    known = opinions(read_truth(sample.items), train.users, train.targets)
+    known = feature_tastes(read_truth(sample.items), train.users, train.targets)
     for text, feature, sign in (
         ("It is my favourite colour, so I did not have to think twice.", 0, 1),
         ("I find the shape rather silly.", 1, -1),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from baselines.rating_truth import expected_stars, median_stars, star_probabilities
+from baselines.oracle.model import expected_stars, median_stars, star_probabilities
 from unimp_bench.corpus import Corpus
 
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.preference.sancl_contrast import Contrast, Known
+from baselines.preference.sancl import Pooled, SANCLNetwork
 from baselines.preference.sancl_layers import (
+    Contrast,
+    Labels,
     ProductAttention,
     SelectiveWeights,
     SelfAttention,
@@ -20,7 +22,6 @@ from baselines.preference.sancl_layers import (
     key_words,
     mean,
 )
-from baselines.preference.sancl_network import Pooled, SANCLNetwork
 from unimp_bench import registry
 
 WIDTH = 3
@@ -151,14 +152,14 @@ def test_equal_cosines_give_the_logarithm_of_the_share_of_positives() -> None:
     assert float(info_nce(torch.full((1, 6), 0.4), positive, negative, 0.2)) == pytest.approx(math.log(5 / 2))
 
 
-KNOWN = {
+LABELS = {
     "items": [4, 5, 4],
     "users": [0, 1, 0],
     "history": [1, 2, 4, 3, 1],
     "owners": [0, 0, 1, 1, 2],
     "liked": [True, False, True, False, True],
     "disliked": [False, True, False, False, False],
-    "written": [True, True, False],
+    "has_text": [True, True, False],
     "product_pictured": [True, True, True],
     "pictured": [True, False, True, True, True],
 }
@@ -176,23 +177,23 @@ def mapped(parts: dict[str, np.ndarray], name: str, vector: np.ndarray) -> np.nd
 
 def test_texts_find_the_pictures_of_their_objects_and_products_what_their_users_like() -> None:
     """Who is an anchor, a positive or a negative, an object at a time."""
-    contrast, k = Contrast(WIDTH, 0.5), KNOWN
+    contrast, k = Contrast(WIDTH, 0.5), LABELS
     parts = shaken(contrast)
     (products, said), (looks, said_looks) = ((states(3, WIDTH, seed=s), states(5, WIDTH, seed=s + 1)) for s in (2, 4))
     texts, pictures = np.concatenate([products, said]), np.concatenate([looks, said_looks])
     items, seen = k["items"] + k["history"], k["product_pictured"] + k["pictured"]
-    anchor = k["written"] + k["liked"]
+    anchor = k["has_text"] + k["liked"]
     cosines = np.array([[cosine(mapped(parts, "of_text", t), p) for p in pictures] for t in texts])
     positive = np.array([[i == j and anchor[i] and seen[i] for j in range(8)] for i in range(8)])
     negative = np.array([[seen[j] and items[i] != items[j] for j in range(8)] for i in range(8)])
-    known = Known(**{name: torch.tensor(values) for name, values in k.items()})
+    labels = Labels(**{name: torch.tensor(values) for name, values in k.items()})
     pair, looked = ((torch.from_numpy(a), torch.from_numpy(b)) for a, b in ((products, said), (looks, said_looks)))
     with torch.no_grad():
-        cm, rp = float(contrast.cm(pair, looked, known)), float(contrast.rp(pair, looked, known))
+        cm, rp = float(contrast.cm(pair, looked, labels)), float(contrast.rp(pair, looked, labels))
     assert cm == pytest.approx(plain_info_nce(cosines, positive, negative, 0.5), rel=1e-4)
     losses = []
     for anchors, found, usable, there in (
-        (products, said, k["written"], [True] * 5),
+        (products, said, k["has_text"], [True] * 5),
         (looks, said_looks, k["product_pictured"], k["pictured"]),
     ):
         cosines = np.array([[cosine(mapped(parts, "of_product", a), f) for f in found] for a in anchors])

@@ -1,4 +1,4 @@
-"""What a language model is trained on, and its loss in plain loops."""
+"""The training examples of a language model, its loss in plain loops, and ratings as texts."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.language.lessons import Lessons
+from baselines.language.examples import TrainingExamples, jittered, rating_words, read_ratings
 from baselines.language.p5 import P5
-from baselines.language.phrases import Phrases
 from baselines.language.prompts import FAMILIES
+from baselines.language.tokens import TokenizedTexts
 from unimp_bench.contracts import FitData, TaskExamples
+from unimp_bench.kinds.rendering import rating_words as plain_rating
 from unimp_bench.records import Histories
+from unimp_bench.unimp.tokens import _RATING, RATING
+
+MANY = 40_000
 
 
 def _told(model: P5, data: FitData, seed: int = 0) -> list[tuple[str, str]]:
     """The prompts and answers of an epoch, in words."""
-    lessons = Lessons(data, model.facts, model._book, model.config)
-    words = model.facts.vocabulary.decode
+    training = TrainingExamples(data, model.facts, model._renderer, model.config)
+    words = model.facts.tokenizer.decode
     return [
         pair
-        for questions, answers, _ in lessons.epoch(np.random.default_rng(seed), 32)
+        for questions, answers, _ in training.epoch(np.random.default_rng(seed), 32)
         for pair in zip(words(questions.padded().tokens), words(answers.padded().tokens), strict=True)
     ]
 
@@ -80,7 +84,7 @@ def test_answers_of_the_other_tasks(untrained: P5, planted_data: FitData) -> Non
 
 
 def test_held_out_items_change_nothing(untrained: P5, planted_data: FitData) -> None:
-    """Other validation targets, and other items in what only validation may know: the lessons stay as they are."""
+    """Other validation targets, and other items in what only validation may know: the training stay as they are."""
     part = planted_data.examples["recommendation"]
     assert part.validation.targets is not None
 
@@ -102,15 +106,17 @@ def test_held_out_items_change_nothing(untrained: P5, planted_data: FitData) -> 
 
 def test_the_loss_is_the_mean_over_tokens_then_over_samples(untrained: P5, planted_data: FitData) -> None:
     network = untrained.network
-    lessons = Lessons(_only(planted_data, "selection"), untrained.facts, untrained._book, untrained.config)
-    questions, answers, _ = next(lessons.epoch(np.random.default_rng(0), 5))
+    training = TrainingExamples(
+        _only(planted_data, "selection"), untrained.facts, untrained._renderer, untrained.config
+    )
+    questions, answers, _ = next(training.epoch(np.random.default_rng(0), 5))
     batch = next(iter(_batches(untrained, questions, answers)))
     with torch.no_grad():
         loss = float(network.loss(batch))
     samples = []
     for number in range(len(questions)):
         said = [0, *answers.take(np.array([number])).padded().tokens[0].tolist()]
-        source = network.source(questions.take(np.array([number])))
+        source = network.batch(questions.take(np.array([number])))
         with torch.no_grad():
             logits = (
                 network.t5(inputs_embeds=network.embed(source), decoder_input_ids=torch.tensor([said[:-1]]))
@@ -123,14 +129,14 @@ def test_the_loss_is_the_mean_over_tokens_then_over_samples(untrained: P5, plant
             odds = np.exp(logits[place] - logits[place].max())
             losses.append(-np.log(odds[token] / odds.sum()))
         samples.append(sum(losses) / len(losses))
-    assert len({len(answer) for answer in np.split(answers.tokens, answers.offsets[1:-1])}) > 1
+    assert len({len(answer) for answer in answers.tokens.rows()}) > 1
     assert loss == pytest.approx(sum(samples) / len(samples), rel=1e-5)
 
 
-def _batches(model: P5, questions: Phrases, answers: Phrases) -> list:
+def _batches(model: P5, questions: TokenizedTexts, answers: TokenizedTexts) -> list:
     from baselines.language.network import Batch
 
-    return [Batch(model.network.source(questions), torch.from_numpy(answers.padded().tokens), 0.0)]
+    return [Batch(model.network.batch(questions), torch.from_numpy(answers.padded().tokens), 0.0)]
 
 
 def test_the_rate_rises_then_falls(untrained: P5) -> None:
@@ -143,3 +149,43 @@ def test_the_rate_rises_then_falls(untrained: P5) -> None:
         assert [round(rate(untrained.network, at), 6) for at in (0, 2.5, 5, 52.5, 100)] == [0, 0.5, 1, 0.5, 0]
     finally:
         untrained.network.settings = kept
+
+
+@pytest.mark.parametrize(
+    ("star", "mean", "deviation"), [(1, 1.2, 0.1), (2, 1.95, 0.225), (4, 3.95, 0.225), (5, 4.75, 0.125)]
+)
+def test_jitter_is_normal_about_the_star(star: int, mean: float, deviation: float) -> None:
+    """The released figures: an interval's middle, and a quarter of its width."""
+    drawn, decimals = jittered(np.full(MANY, star, np.float64), (1.0, 5.0, 1.0), np.random.default_rng(0))
+    assert decimals == 1 and drawn.min() >= 1 and drawn.max() <= 5
+    assert abs(drawn.mean() - mean) < 0.01 and abs(drawn.std() - np.hypot(deviation, 0.1 / 12**0.5)) < 0.01
+    assert np.allclose(drawn * 10, np.round(drawn * 10))
+
+
+def test_jitter_follows_the_scale() -> None:
+    drawn, decimals = jittered(np.full(1000, 3.5), (0.5, 5.0, 0.5), np.random.default_rng(0))
+    assert decimals == 2 and abs(drawn - 3.5).max() < 0.5
+    assert rating_words(3.9, 1) == "3.9" and rating_words(4.0, 0) == "4" and rating_words(3.5, 0) == "3.5"
+
+
+@pytest.mark.parametrize("rating", [1, 4.5, -2.25, 0.1, 1e-5, 2.5e-5, 2_000_000, 0.1 + 0.2])
+def test_every_rating_is_written_so_that_it_is_read_again(rating: float) -> None:
+    """No exponent, which neither a reader of ratings nor a vocabulary of rating tokens takes for a number."""
+    for value in (rating, np.float32(rating)):
+        assert read_ratings([plain_rating(value)])[0] == pytest.approx(rating, rel=1e-6)
+        assert _RATING.fullmatch(f"{RATING}{plain_rating(value)}")
+    assert [plain_rating(stars) for stars in (4.0, 3.5, 5, np.float32(0.1))] == ["4", "3.5", "5", "0.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [("4.2", 4.2), ("4 . 2", 4.2), (" 4 ", 4.0), ("-3", -3.0), ("5.", 5.0), (".5", 0.5)],
+)
+def test_a_number_is_read(text: str, rating: float) -> None:
+    assert read_ratings([text]).tolist() == [rating]
+
+
+def test_what_is_no_number_is_nan() -> None:
+    """Nothing is guessed: two numbers are none, and neither is what only a programming language reads as one."""
+    texts = ["five", "", "nan", "inf", "1e999", "1e0", "4 2", "4.5 4.5", ".", "1_0", "\u0664", "4 stars", "-"]
+    assert np.isnan(read_ratings(texts)).all()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baselines.oracle import IMPOSSIBLE, Oracle, OracleConfig
+from baselines.oracle.model import IMPOSSIBLE, Oracle, OracleConfig
 from data_prep.sample import generate
 from data_prep.sample.words import DEPARTMENTS
 from unimp_bench import registry

@@ -1,0 +1,230 @@
+"""What MRG reads: sentences as words, pictures as regions, and the training examples."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from baselines.explanation.typical import TASK
+from baselines.learning.interactions import Interactions
+from baselines.learning.reading import reading
+from baselines.learning.vocabulary import Vocabulary
+from unimp_bench.contracts import FitData
+from unimp_bench.corpus import Items
+from unimp_bench.corpus.features.pictures import picture_features
+from unimp_bench.corpus.features.text import text_vectors
+from unimp_bench.corpus.features.vectors import feature_remarks
+from unimp_bench.ragged import Ragged
+from unimp_bench.records import Examples, FloatArray, IntArray
+
+PAD, START, END, UNKNOWN = range(4)
+
+_MEAN_FILE = "mean.json"
+_TOKEN = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word in lower case, its most frequent spelling, and whether a space is written before and after it."""
+
+    word: str
+    written: str
+    before: bool
+    after: bool
+
+
+@dataclass(frozen=True)
+class SentenceVocabulary(Vocabulary):
+    """The most frequent words of the training sentences, and how they are written.
+
+    Words are counted without regard to case; runs of letters and digits are words, and so is each mark. The spelling of
+    a word inside a sentence, and whether there is a space before and after a mark, is that of most occurrences.
+
+    Attributes:
+        words: from row 4 on; the rows before are padding, start, end and all other words.
+        capital: most sentences begin with a capital.
+    """
+
+    FILE = "words.json"
+    SPECIAL = 4
+    UNKNOWN = UNKNOWN
+
+    words: tuple[Word, ...]
+    capital: bool
+
+    @classmethod
+    def of(cls, sentences: Iterable[str], min_count: int, max_words: int) -> SentenceVocabulary:
+        """At most ``max_words`` words that occur ``min_count`` times."""
+        counts: Counter[str] = Counter()
+        spaces: Counter[tuple[str, int]] = Counter()  # by mark and side: occurrences with a space less those without
+        spellings: dict[str, Counter[str]] = {}
+        capitals = 0
+        for sentence in sentences:
+            text = sentence.strip()
+            capitals += 1 if text[:1].isupper() else -1
+            for token in _TOKEN.finditer(text):
+                word, (start, stop) = token.group().lower(), token.span()
+                counts[word] += 1
+                if start > 0:
+                    spellings.setdefault(word, Counter())[token.group()] += 1
+                if not word[0].isalnum():
+                    for side, place in enumerate((start - 1, stop)):
+                        if 0 <= place < len(text):
+                            spaces[word, side] += 1 if text[place].isspace() else -1
+        kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
+        words = (
+            Word(
+                word,
+                max(spellings[word].items(), key=lambda form: (form[1], form[0]))[0] if word in spellings else word,
+                spaces[word, 0] >= 0,
+                spaces[word, 1] >= 0,
+            )
+            for word in kept[:max_words]
+        )
+        return cls(tuple(words), capitals > 0)
+
+    @property
+    def spellings(self) -> Collection[str]:
+        return [word.word for word in self.words]
+
+    def tokens(self, sentences: Sequence[str], length: int) -> IntArray:
+        """(n, length) int32: the words of each sentence and ``END``, cut to the length and padded behind."""
+        rows = ([*self.rows(token.lower() for token in _TOKEN.findall(sentence)), END] for sentence in sentences)
+        return Ragged.of_rows(list(rows), np.int32).pad(length, PAD)
+
+    def sentence(self, tokens: Sequence[int]) -> str:
+        """The text of words up to the first special row."""
+        text, space = "", False
+        for token in tokens:
+            if token < self.SPECIAL:
+                break
+            word = self.words[token - self.SPECIAL]
+            text += " " * (space and word.before) + word.written
+            space = word.after
+        return text[:1].upper() + text[1:] if self.capital else text
+
+
+class Regions:
+    """Patch tokens of the pictures of I items; zero for an item without a picture.
+
+    On a corpus without pictures the text vector of an item is its only region.
+
+    Args:
+        numbers: (I,) corpus numbers of the items.
+        encoder, pretrained: of pictures, ``text_encoder`` of texts, as ``unimp_bench.corpus.features`` takes them.
+
+    Attributes:
+        shape: regions per picture, and their channels.
+        remarks: on what replaces pictures.
+    """
+
+    def __init__(
+        self, items: Items, numbers: IntArray, encoder: str, pretrained: str, text_encoder: str, cache: Path
+    ) -> None:
+        self.shape: tuple[int, int] = (1, 1)
+        self.remarks: tuple[str, ...] = ()
+        self._numbers = numbers
+        self._pictures = picture_features(items, encoder, pretrained, cache)
+        self._texts = None
+        if self._pictures is not None:
+            self.shape = (self._pictures.tokens.shape[1], self._pictures.width)
+            return
+        vectors = text_vectors(items, text_encoder, cache)
+        self.remarks = feature_remarks(None, vectors)
+        if vectors is not None:
+            self._texts = vectors.values[numbers]
+            self.shape = (1, vectors.width)
+
+    def of(self, rows: IntArray) -> FloatArray:
+        """(n, regions, channels) float32 of item rows."""
+        if self._texts is not None:
+            return np.asarray(self._texts[rows][:, None, :])
+        grids = np.zeros((len(rows), *self.shape), dtype=np.float32)
+        if self._pictures is not None:
+            numbers = self._numbers[rows]
+            seen = self._pictures.rows[numbers] >= 0
+            grids[seen] = self._pictures.of(numbers[seen])
+        return grids
+
+
+@dataclass(frozen=True)
+class MRGFacts:
+    """Stored with the weights.
+
+    Attributes:
+        interactions: rows of users and items.
+        vocabulary: of the training sentences.
+        mean: training rating, mu; 0 without ratings.
+    """
+
+    interactions: Interactions
+    vocabulary: SentenceVocabulary
+    mean: float
+
+    @classmethod
+    def of(cls, data: FitData, min_count: int, max_words: int) -> MRGFacts:
+        """From the training part; without sentences, in a fit on preference alone, there are no words."""
+        train = training_part(data)
+        sentences = train.texts.read() if train.texts is not None else []
+        rated = train.histories.ratings[~np.isnan(train.histories.ratings)]
+        return cls(
+            Interactions.of(train, data.catalogue),
+            SentenceVocabulary.of(sentences, min_count, max_words),
+            float(rated.mean(dtype=np.float64)) if len(rated) else 0.0,
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> MRGFacts:
+        path = folder / _MEAN_FILE
+        with reading(path):
+            mean = float(json.loads(path.read_text(encoding="utf-8")))
+        return cls(Interactions.read(folder), SentenceVocabulary.read(folder), mean)
+
+    def write(self, folder: Path) -> None:
+        self.interactions.write(folder)
+        self.vocabulary.write(folder)
+        (folder / _MEAN_FILE).write_text(json.dumps(self.mean), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """The n training interactions.
+
+    Attributes:
+        users, items: (n,) rows.
+        ratings: (n,) float32, NaN for none.
+        sentences: (n,) row of ``tokens``, -1 where there is no explanation.
+        tokens: (sentences, length) int32 words, each sentence with its end, padded behind.
+    """
+
+    users: IntArray
+    items: IntArray
+    ratings: FloatArray
+    sentences: IntArray
+    tokens: IntArray
+
+    @classmethod
+    def of(cls, data: FitData, facts: MRGFacts, length: int) -> TrainingExamples:
+        """All of them, the first of a user included: it may have a rating, but has no sentence."""
+        train, interactions = training_part(data), facts.interactions
+        texts = train.texts.read() if train.texts is not None else []
+        sentences = np.full(len(interactions), -1)
+        sentences[train.ends[: len(texts)]] = np.arange(len(texts))  # the target follows its history
+        return cls(
+            interactions.owners,
+            interactions.sequence,
+            np.asarray(train.histories.ratings),
+            sentences,
+            facts.vocabulary.tokens(texts, length),
+        )
+
+
+def training_part(data: FitData) -> Examples:
+    """That of the explanations where the fit has them: the histories of all tasks are the same."""
+    return data.examples[TASK if TASK in data.examples else next(iter(data.examples))].train

@@ -1,0 +1,233 @@
+"""What SANCL reads: words of the item to be rated, and of each interaction of its user's history.
+
+The text of an interaction is its rating as a word, the item's title, and the review; where a corpus has no reviews, the
+item's text replaces title and review. Only ``examples.histories`` is read, which ends before the target.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from array import array
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from baselines.learning.vocabulary import WORD, Vocabulary, stems
+from unimp_bench.corpus import Items
+from unimp_bench.corpus.features.text import item_texts
+from unimp_bench.kinds.rendering import rating_words
+from unimp_bench.ragged import Ragged
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray
+
+PADDING = 0
+NO_STEM = 0
+NO_ITEM = -1
+
+_BLOCK = 8192
+_KEY_ATTRIBUTES = ("title", "category")
+_MIN_COUNT = 2
+_SENTENCE_END = re.compile(r"[.!?\n]+")
+
+Sentences = Sequence[Sequence[int]]
+"""A text as rows of words, sentence by sentence."""
+
+
+def rating_word(rating: float) -> str:
+    """A rating as a word that no text contains; the same one for every interaction without a rating."""
+    return f"<{rating_words(rating)}>"
+
+
+def split(text: str) -> list[list[str]]:
+    """Lower-cased runs of letters and digits, sentence by sentence, none of them empty."""
+    sentences = (WORD.findall(sentence) for sentence in _SENTENCE_END.split(html.unescape(text).lower()))
+    return [words for words in sentences if words]
+
+
+@dataclass(frozen=True)
+class SANCLVocabulary(Vocabulary):
+    """The most frequent words of ratings, reviews and item texts; row 0 is padding, row 1 every other word.
+
+    Attributes:
+        words: from row 2 on.
+        reviews: whether the corpus has reviews.
+    """
+
+    SPECIAL = 2
+    UNKNOWN = 1
+
+    words: tuple[str, ...]
+    reviews: bool
+
+    @classmethod
+    def of(cls, histories: Histories, items: Items, max_words: int) -> Self:
+        """From a training part: its ratings and reviews, and the texts of its items, each counted once.
+
+        A word that occurs once has no row.
+        """
+        counts = Counter(rating_word(float(rating)) for rating in histories.ratings)
+        texts = item_texts(items)
+        for text in (*(texts[item] for item in np.unique(histories.items)), *_reviews(histories)):
+            counts.update(word for sentence in split(text) for word in sentence)
+        kept = (word for word, count in counts.most_common(max_words) if count >= _MIN_COUNT)
+        return cls(tuple(kept), histories.reviews is not None)
+
+    @property
+    def spellings(self) -> Collection[str]:
+        return self.words
+
+    def sentences(self, text: str) -> Sentences:
+        """The words of a text."""
+        return [self.rows(words) for words in split(text)]
+
+    @cached_property
+    def stems(self) -> IntArray:
+        """(len,) number of the Porter stem of each word: the same for *cards* and *card*.
+
+        ``NO_STEM`` for padding, unknown and stop words, and for ratings.
+        """
+        numbers: dict[str, int] = {}
+        found = np.full(len(self), NO_STEM)
+        for row, word in enumerate(self.words, start=self.SPECIAL):
+            for stem in () if word.startswith("<") else stems(word):
+                found[row] = numbers.setdefault(stem, len(numbers) + 1)
+        return found
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Many texts.
+
+    Attributes:
+        words: rows of the words of each.
+        sentences: sentence of its text that each word belongs to, from 0.
+    """
+
+    words: Ragged
+    sentences: Ragged
+
+    @classmethod
+    def of(cls, texts: Iterable[Sentences], max_words: int) -> Self:
+        """The first ``max_words`` words of each text."""
+        ends, words, sentences = array("q", [0]), array("i"), array("i")
+        for text in texts:
+            flat = [(word, number) for number, sentence in enumerate(text) for word in sentence][:max_words]
+            words.extend(word for word, _ in flat)
+            sentences.extend(number for _, number in flat)
+            ends.append(len(words))
+        offsets = np.array(ends)
+        return cls(*(Ragged(offsets, np.array(column, dtype=np.int32)) for column in (words, sentences)))
+
+    def take(self, texts: IntArray) -> tuple[IntArray, IntArray]:
+        """Words and sentences of some texts, (texts, longest of them) int64, padded behind."""
+        words, sentences = self.words.take(texts), self.sentences.take(texts)
+        longest = max(1, int(words.lengths().max(initial=0)))
+        return words.pad(longest, PADDING).astype(np.int64), sentences.pad(longest, PADDING).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Maximum lengths: interactions of a history, words of a product, of a title, and of an interaction's text."""
+
+    history: int
+    product: int
+    title: int
+    review: int
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A batch of B examples with up to H interactions each, N in all; words are padded with 0.
+
+    Attributes:
+        items, users: (B,) items to be rated, and their users.
+        product: (B, P) words of the items.
+        keys: (B, K) stems of the words that make a sentence of a review a key sentence.
+        history: (B, H) items of the last interactions, oldest first, right-aligned, ``NO_ITEM`` before.
+        owners: (N,) the example of each interaction, in the order of ``history``.
+        ratings: (N,) NaN where there is none.
+        words, sentences: (N, L) words of each interaction, and the sentence that each belongs to.
+    """
+
+    items: IntArray
+    users: IntArray
+    product: IntArray
+    keys: IntArray
+    history: IntArray
+    owners: IntArray
+    ratings: FloatArray
+    words: IntArray
+    sentences: IntArray
+
+
+class Reader:
+    """Makes batches of examples.
+
+    Attributes:
+        products: texts of all items as products.
+    """
+
+    def __init__(self, vocabulary: SANCLVocabulary, items: Items, lengths: Lengths) -> None:
+        self._vocabulary, self._lengths = vocabulary, lengths
+        texts = [vocabulary.sentences(text) for text in item_texts(items)]
+        self.products = Texts.of(texts, lengths.product)
+        named = {name: items.text(name) for name in _KEY_ATTRIBUTES if name in items.attributes}
+        titles = named.get("title", [""] * len(items))
+        self._item_texts = [self._heading(title) for title in titles] if vocabulary.reviews else texts
+        self._keys = self._stems(list(map(" ".join, zip(*named.values(), strict=True))) or [""] * len(items))
+        self._last: tuple[Histories, Texts] | None = None
+
+    def texts(self, histories: Histories) -> Texts:
+        """The text of each interaction; those of the last histories are kept."""
+        if self._last is None or self._last[0] is not histories:
+            self._last = histories, Texts.of(self._interactions(histories), self._lengths.review)
+        return self._last[1]
+
+    def inputs(self, examples: Examples, texts: Texts) -> Inputs:
+        """Of some examples, with the texts of their histories."""
+        assert examples.shown is not None
+        items = np.asarray(examples.shown.items, dtype=np.int64)
+        interactions = examples.ends[:, None] + np.arange(-self._lengths.history, 0)
+        present = interactions >= examples.starts()[:, None]
+        rows = interactions[present]
+        history = np.full(present.shape, NO_ITEM)
+        history[present] = examples.histories.items[rows]
+        return Inputs(
+            items,
+            np.asarray(examples.users, dtype=np.int64),
+            self.products.take(items)[0],
+            self._keys[items],
+            history,
+            np.nonzero(present)[0],
+            np.asarray(examples.histories.ratings[rows], dtype=np.float32),
+            *texts.take(rows),
+        )
+
+    def _heading(self, title: str) -> Sentences:
+        words = [word for sentence in self._vocabulary.sentences(title) for word in sentence]
+        return [words[: self._lengths.title]]
+
+    def _stems(self, texts: list[str]) -> IntArray:
+        """(items, K) the distinct stems of each text."""
+        known = self._vocabulary.stems
+        words = ([word for sentence in self._vocabulary.sentences(text) for word in sentence] for text in texts)
+        found = Ragged.of_rows([np.setdiff1d(known[row], [NO_STEM]) for row in words], np.int64)
+        return found.pad(max(1, int(found.lengths().max(initial=0))), NO_STEM)
+
+    def _interactions(self, histories: Histories) -> Iterator[Sentences]:
+        reviews = _reviews(histories) if self._vocabulary.reviews else iter([""] * len(histories))
+        for item, rating, review in zip(histories.items, histories.ratings, reviews, strict=True):
+            first, *others = self._item_texts[item] or [[]]
+            stars = self._vocabulary.rows([rating_word(float(rating))])
+            yield [[*stars, *first], *others, *self._vocabulary.sentences(review)]
+
+
+def _reviews(histories: Histories) -> Iterator[str]:
+    """The reviews of all interactions, read one block at a time; none where the corpus has none."""
+    if histories.reviews is not None:
+        for start in range(0, len(histories), _BLOCK):
+            yield from histories.reviews.select(slice(start, start + _BLOCK)).read()
