@@ -30,9 +30,8 @@ from torch.nn import functional
 
 from baselines.explanation.mrg_examples import END, PAD, START, UNKNOWN, MRGFacts, Regions, TrainingExamples
 from baselines.explanation.typical import TASK
-from baselines.learning.learned import LearnedModel
-from baselines.learning.network import Trainable, shuffled
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedModel
+from baselines.learning.network import Trainable, TrainingSettings, shuffled
 from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData, Rater, Writer
 from unimp_bench.corpus import Items
@@ -265,6 +264,7 @@ class MRGNetwork(Trainable):
     def __init__(self, facts: MRGFacts, regions: Regions, config: MRGConfig) -> None:
         super().__init__()
         self.config, self.regions, self.remarks = config, regions, regions.remarks
+        self.weight_decay = config.l2
         width = 2 * config.factors
         self.users = nn.Embedding(len(facts.interactions.users), config.factors)
         self.items = nn.Embedding(len(facts.interactions.items), config.factors)
@@ -287,13 +287,8 @@ class MRGNetwork(Trainable):
                 nn.init.zeros_(weight)
         self.decoder.initialise()
 
-    def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        """One Adam; a step moves and decays only what its loss reaches."""
-        words = self.decoder.words.weight
-        decayed = [weight for weight in self.parameters() if weight.ndim > 1 and weight is not words]
-        exempt = [weight for weight in self.parameters() if weight.ndim == 1 or weight is words]
-        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.config.l2}, {"params": exempt}]
-        return (torch.optim.Adam(groups, lr=settings.learning_rate, fused=True),)
+    def decays(self, weight: nn.Parameter) -> bool:
+        return weight.ndim > 1 and weight is not self.decoder.words.weight
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         examples = self.examples

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from baselines.explanation.typical import TASK
+from baselines.learning.files import reading
 from baselines.learning.interactions import Interactions
-from baselines.learning.reading import reading
 from baselines.learning.vocabulary import Vocabulary
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
@@ -218,7 +218,7 @@ class TrainingExamples:
         sentences[train.ends[: len(texts)]] = np.arange(len(texts))  # the target follows its history
         return cls(
             interactions.owners,
-            interactions.sequence,
+            interactions.sequences.values,
             np.asarray(train.histories.ratings),
             sentences,
             facts.vocabulary.tokens(texts, length),

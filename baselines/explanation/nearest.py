@@ -28,7 +28,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from baselines.explanation.typical import DIGITS, NONE, TASK, category_groups, vectorizer
-from baselines.learning.reading import reading
+from baselines.learning.files import reading
 from unimp_bench.contracts import FitData, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.metrics.scores import Score

@@ -13,8 +13,8 @@ import torch
 from baselines.language.ids import Ids, Scheme, item_titles
 from baselines.language.prompts import literals
 from baselines.language.tokens import SubwordTokenizer
-from baselines.learning.reading import reading
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.files import reading
+from baselines.learning.network import TrainingSettings
 from unimp_bench.contracts import FitData
 from unimp_bench.errors import UsageError
 from unimp_bench.settings import Count, Rate, Share, Weight

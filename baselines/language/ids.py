@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from baselines.learning.reading import reading
+from baselines.learning.files import reading
+from baselines.learning.interactions import rows_of
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.reader import PATH_SEPARATOR
@@ -70,17 +71,11 @@ class Ids:
 
     @classmethod
     def read(cls, folder: Path) -> Ids:
-        """Read what ``write`` wrote.
-
-        Raises:
-            DataError: the file is missing or damaged.
-        """
         path = folder / _FILE
         with reading(path):
             return cls(**load_file(path))
 
     def write(self, folder: Path) -> None:
-        """Write them to a file in the folder."""
         tables = {"catalogue": self.catalogue, "items": self.items, "users": self.users}
         save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, folder / _FILE)
 
@@ -90,19 +85,16 @@ class Ids:
         Raises:
             UsageError: one of them is not in the catalogue of the fit.
         """
-        rows = np.minimum(np.searchsorted(self.catalogue, numbers), len(self.catalogue) - 1)
-        unknown = self.catalogue[rows] != numbers
-        if unknown.any():
-            item = int(np.asarray(numbers)[unknown][0])
+        rows, known = rows_of(self.catalogue, numbers)
+        if not known.all():
+            item = int(np.asarray(numbers)[~known][0])
             raise UsageError(f"item {item} was not in the catalogue that this model was fitted on")
-        return rows.astype(np.int64)
+        return rows
 
     def item_names(self) -> list[str]:
-        """The name of each item row."""
         return [f"item_{number}" for number in self.items]
 
     def user_names(self) -> list[str]:
-        """The name of each user of the corpus."""
         return [f"user_{number}" for number in self.users]
 
     def named(self, texts: list[str]) -> tuple[IntArray, IntArray]:

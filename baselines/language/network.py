@@ -7,9 +7,9 @@ log-probability of its id, and with as many beams as items every item has its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,9 +19,8 @@ from torch.nn import functional
 from baselines.language.examples import TrainingExamples
 from baselines.language.facts import LanguageSettings
 from baselines.language.tokens import END, PADDING, TokenizedTexts
-from baselines.learning.network import Trainable
+from baselines.learning.network import Trainable, TrainingSettings
 from baselines.learning.sequences import of_like_length
-from baselines.learning.settings import TrainingSettings
 from unimp_bench.generative.trie import Trie
 from unimp_bench.progress import progress
 from unimp_bench.ragged import Ragged
@@ -75,10 +74,13 @@ class LanguageNetwork(Trainable):
     """
 
     clip_norm = 1.0
+    decoupled = True
+    adam_options: ClassVar[Mapping[str, Any]] = {"eps": 1e-6}
 
     def __init__(self, t5: Any, settings: LanguageSettings) -> None:
         super().__init__()
         self.t5, self.settings = t5, settings
+        self.weight_decay = settings.weight_decay
         self.whole_words = nn.Embedding(settings.whole_words, t5.config.d_model)
         if not settings.backbone:
             nn.init.normal_(self.whole_words.weight, std=t5.config.d_model**-0.5)
@@ -120,9 +122,8 @@ class LanguageNetwork(Trainable):
         return Prompts(*map(self.tensor, prompts.padded()))
 
     def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        trained = [weight for weight in self.parameters() if weight.requires_grad]
-        decay = self.settings.weight_decay
-        return (torch.optim.AdamW(trained, lr=settings.learning_rate, eps=1e-6, weight_decay=decay),)
+        trained = (weight for weight in self.parameters() if weight.requires_grad)
+        return (self.adam(trained, settings.learning_rate),)
 
     def pace(self, epoch: int) -> float:
         """The rate changes within an epoch too, so ``step`` sets it."""

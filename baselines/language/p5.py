@@ -32,7 +32,7 @@ from baselines.language.ids import item_titles
 from baselines.language.network import LanguageNetwork, Rule, one_id, search, some_ids
 from baselines.language.prompts import FAMILIES, PromptInputs, PromptRenderer
 from baselines.language.tokens import TokenizedTexts
-from baselines.learning.learned import LearnedModel
+from baselines.learning.model import LearnedModel
 from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData, Ranker, Rater, Selector, Writer
 from unimp_bench.corpus import Items

@@ -157,11 +157,6 @@ class SubwordTokenizer:
 
     @classmethod
     def read(cls, folder: Path) -> SubwordTokenizer:
-        """Read what ``write`` wrote.
-
-        Raises:
-            DataError: the file is missing or damaged.
-        """
         from tokenizers import Tokenizer
 
         path = folder / _FILE
@@ -171,7 +166,6 @@ class SubwordTokenizer:
             raise damaged(path, error) from None
 
     def write(self, folder: Path) -> None:
-        """Write it to a file in the folder."""
         (folder / _FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")
 
     def add(self, words: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import TypeAdapter
 
-from baselines.learning.reading import reading
+from baselines.learning.files import reading
 from unimp_bench.files import write_atomically
 from unimp_bench.ragged import Ragged
 

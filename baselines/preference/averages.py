@@ -1,11 +1,10 @@
-"""Ratings from averages: the mean of all, of an item, and of an item and a user; floors of every preference table.
+"""Ratings from averages.
 
 With the global mean ``m`` of the training ratings, an item's offset ``b_i`` and a user's offset ``c_u``
 
     global-mean  m                item-mean  m + b_i                bias  m + b_i + c_u
 
-Offsets are damped: with few ratings they stay close to 0. The damping is one of ``DAMPINGS``, the one with the least
-squared error on the validation part; an item or user without a rating has offset 0. Answers are cut to the scale.
+clipped to the scale.
 """
 
 from __future__ import annotations
@@ -22,17 +21,19 @@ from scipy import sparse
 from unimp_bench.contracts import FitData, NoOptions, Rater, TaskExamples
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
-from unimp_bench.records import Examples, FloatArray, Histories, IntArray, slices
+from unimp_bench.ragged import spans
+from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 TASK = "preference"
 DAMPINGS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
-"""So many ratings of exactly the mean are added to those of an item or user."""
+"""Numbers of ratings equal to the mean that are added to those of an item or user. Validation chooses the one with the
+smallest squared error; with few ratings an offset stays close to 0, and without any it is 0."""
 
 DampingT = TypeVar("DampingT")
 
 
 class GlobalMean(Rater[NoOptions]):
-    """The mean of all training ratings, for everyone and everything."""
+    """The mean of all training ratings."""
 
     Config = NoOptions
 
@@ -53,13 +54,11 @@ class GlobalMean(Rater[NoOptions]):
         self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
 
     def rate(self, examples: Examples) -> FloatArray:
-        assert examples.shown is not None and examples.scale is not None
-        lowest, highest, _ = examples.scale
-        rated: FloatArray = np.clip(self._mean + self._offsets[examples.shown.items], lowest, highest)
-        return rated
+        assert examples.shown is not None
+        return clipped(self._mean + self._offsets[examples.shown.items], examples)
 
     def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
-        """Learn the items' offsets; the global mean has none."""
+        """Fit the items' offsets; the global mean has none."""
 
     def _squared_error(self, validation: Examples) -> float:
         assert validation.ratings is not None
@@ -85,9 +84,9 @@ class Bias(GlobalMean):
 
         sum (r - m - b_i - c_u)^2 + item damping * sum b_i^2 + user damping * sum c_u^2
 
-    (Koren, Bell and Volinsky, 2009, Eq. 3 and 4, with a damping for each side.) The items' offsets are kept. A user's
-    is computed for each example from the ratings in its history, by the same equation: so users who were never
-    trained on have one too, and the validation rating counts in the history of a test example.
+    (Koren, Bell and Volinsky, 2009, Eq. 3 and 4, with a damping for each side.) The offsets of items are stored. That
+    of a user is computed from the ratings in an example's history, by the same equation: so new users have one too, and
+    the validation rating counts in the history of a test example.
     """
 
     def save(self, folder: Path) -> None:
@@ -99,11 +98,9 @@ class Bias(GlobalMean):
         self._user_damping = float(np.load(folder / "damping.npy", allow_pickle=False))
 
     def rate(self, examples: Examples) -> FloatArray:
-        assert examples.shown is not None and examples.scale is not None
-        lowest, highest, _ = examples.scale
-        offsets: FloatArray = self._offsets[examples.shown.items] + self._user_offsets(examples)
-        rated: FloatArray = np.clip(self._mean + offsets, lowest, highest)
-        return rated
+        assert examples.shown is not None
+        offsets = self._offsets[examples.shown.items] + self._user_offsets(examples)
+        return clipped(self._mean + offsets, examples)
 
     def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
         def error(dampings: tuple[float, float]) -> float:
@@ -117,7 +114,7 @@ class Bias(GlobalMean):
 
     def _user_offsets(self, examples: Examples) -> FloatArray:
         """(n,) ``c_u = sum(r - m - b_i) / (n_u + damping)`` over the rated items of each history."""
-        owners, rows = slices(examples.starts(), examples.ends)
+        owners, rows = spans(examples.starts(), examples.ends)
         ratings = examples.histories.ratings[rows].astype(np.float64)
         above = ratings - self._mean - self._offsets[examples.histories.items[rows]]
         rated = ~np.isnan(ratings)
@@ -163,5 +160,13 @@ def item_offsets(ratings: Ratings, mean: float, items: int, *, user_damping: flo
 
 
 def _best(dampings: Iterable[DampingT], error: Callable[[DampingT], float]) -> DampingT:
-    """The first of the dampings with the least error."""
+    """The first damping with the smallest error."""
     return min(dampings, key=error)
+
+
+def clipped(ratings: FloatArray, examples: Examples) -> FloatArray:
+    """Ratings clipped to the scale of the examples, (n,)."""
+    assert examples.scale is not None
+    lowest, highest, _ = examples.scale
+    within: FloatArray = np.clip(ratings, lowest, highest)
+    return within

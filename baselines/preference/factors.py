@@ -1,16 +1,15 @@
-"""Matrix factorisation for ratings (Koren, Bell and Volinsky, Computer 2009), as Cornac's ``MF`` trains it.
+"""Matrix factorisation for ratings (Koren, Bell and Volinsky, Computer 2009), trained by Cornac's ``MF``.
 
-    r(u, i) = m + b_u + b_i + p_u . q_i                                                         (Eq. 4 with the mean m)
-    L = sum over the training ratings of  (r - r(u, i))^2 + regularisation (b_u^2 + b_i^2 + |p_u|^2 + |q_i|^2)   (Eq. 5)
+    r(u, i) = m + b_u + b_i + p_u . q_i                                                  (Eq. 4 with the mean m)
+    L = sum over the training ratings of
+        (r - r(u, i))^2 + regularisation (b_u^2 + b_i^2 + |p_u|^2 + |q_i|^2)             (Eq. 5)
 
-by stochastic gradient descent, rating by rating. Cornac visits the ratings in the order in which it gets them, which
-here is a random one, so that it does not learn one user after the other. Its own early stopping looks at the training
-loss; here the pass is kept that has the least squared error on the validation part, under the one of
-``REGULARISATIONS`` that has the least there. All passes are made: the factors grow from next to nothing, long after
-the biases have fitted, so that the first rise of the error is not the end.
+by stochastic gradient descent, rating by rating. Cornac visits the ratings in the given order, which is a random
+one here, so that it does not train on one user after the other. Its early stopping looks at the training loss; here
+validation chooses the epoch and the one of ``REGULARISATIONS``, by the squared error. All epochs are run: the
+factors grow from small values long after the biases have converged, so a first rise of the error is not the end.
 
-A user or item without a training rating has no bias and no factors: its terms are left out, as Cornac leaves them out.
-Answers are cut to the scale.
+A user or item without a training rating has no bias and no factors: its terms are left out, as in Cornac.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from cornac.data import Dataset
 from cornac.models import MF
 from safetensors.numpy import load_file, save_file
 
-from baselines.learning.reading import reading
-from baselines.preference.averages import TASK, Ratings
+from baselines.learning.files import reading
+from baselines.preference.averages import TASK, Ratings, clipped
 from unimp_bench.contracts import FitData, Parameters, Rater
 from unimp_bench.corpus import Items
 from unimp_bench.errors import ModelError, UsageError
@@ -45,7 +44,7 @@ class RatingMFConfig:
     Attributes:
         width: factors of a user or item (Cornac's default).
         learning_rate: of a step (Cornac's default).
-        epochs: passes over the training ratings, of which the best one counts.
+        epochs: number of passes over the training ratings; the best one is kept.
     """
 
     width: Count = 10
@@ -55,7 +54,7 @@ class RatingMFConfig:
 
 @dataclass(frozen=True)
 class Factors:
-    """What is learned; rows of users and items without a training rating are zero.
+    """The parameters; rows of users and items without a training rating are zero.
 
     Attributes:
         mean: (1,) of the training ratings.
@@ -71,15 +70,13 @@ class Factors:
 
     def ratings(self, examples: Examples) -> FloatArray:
         """(n,) on the examples' scale."""
-        assert examples.shown is not None and examples.scale is not None
-        lowest, highest, _ = examples.scale
+        assert examples.shown is not None
         users, items = examples.users, examples.shown.items
         agreement = (self.users[users] * self.items[items]).sum(axis=1)
-        rated: FloatArray = self.mean + self.user_biases[users] + self.item_biases[items] + agreement
-        return np.clip(rated, lowest, highest)
+        return clipped(self.mean + self.user_biases[users] + self.item_biases[items] + agreement, examples)
 
     def squared_error(self, examples: Examples) -> float:
-        """Sum over examples with answers."""
+        """Sum over examples with targets."""
         assert examples.ratings is not None
         return float(((self.ratings(examples) - examples.ratings).astype(np.float64) ** 2).sum())
 
@@ -95,11 +92,11 @@ class RatingMF(Rater[RatingMFConfig]):
         ratings = Ratings.of(examples.train.histories)
         if not len(ratings):
             raise UsageError("the training part of this corpus has no rating to factorise; choose another corpus")
-        course = _Training(ratings, examples.train.histories.users, len(data.items), data.seed, self.config)
+        trainer = _Trainer(ratings, examples.train.histories.users, len(data.items), data.seed, self.config)
         tried = []
         with training("rating-mf", len(REGULARISATIONS), unit="regularisation") as shown:
             for number, regularisation in enumerate(REGULARISATIONS, 1):
-                tried.append(course.best(regularisation, examples.validation))
+                tried.append(trainer.best(regularisation, examples.validation))
                 shown.reached(number)
         self._factors = min(tried, key=lambda factors: factors.squared_error(examples.validation))
 
@@ -120,8 +117,8 @@ class RatingMF(Rater[RatingMFConfig]):
         return Parameters(trained=numbers, total=numbers)
 
 
-class _Training:
-    """Cornac's training of one set of ratings, a pass at a time."""
+class _Trainer:
+    """Trains Cornac's model of one set of ratings, one epoch at a time."""
 
     def __init__(self, ratings: Ratings, users: int, items: int, seed: int, config: RatingMFConfig) -> None:
         order = np.random.default_rng(seed).permutation(len(ratings))
@@ -133,21 +130,21 @@ class _Training:
         self._dataset = Dataset(len(self._users), len(self._items), *names, columns)
 
     def best(self, regularisation: float, validation: Examples) -> Factors:
-        """Those of the pass with the least error on the validation part.
+        """Those of the epoch with the smallest error on the validation part.
 
         Raises:
             ModelError: they are not finite.
         """
         settings = {"k": self._config.width, "learning_rate": self._config.learning_rate, "seed": self._seed}
         parts: dict[str, FloatArray] = {}
-        best, least = None, np.inf
+        best, lowest = None, np.inf
         for _ in range(self._config.epochs):
             model = MF(**settings, lambda_reg=regularisation, max_iter=1, init_params=parts).fit(self._dataset)
             parts = {"U": model.u_factors, "V": model.i_factors, "Bu": model.u_biases, "Bi": model.i_biases}
             factors = self._factors(parts)
             error = factors.squared_error(validation)
-            if error < least:
-                best, least = factors, error
+            if error < lowest:
+                best, lowest = factors, error
         if best is None:
             raise ModelError("rating-mf: the factors are not finite; try a smaller learning_rate")
         return best
@@ -157,15 +154,15 @@ class _Training:
         users, items = self._sizes
         return Factors(
             np.array([self._dataset.global_mean], np.float32),
-            _spread(parts["U"], self._users, users),
-            _spread(parts["V"], self._items, items),
-            _spread(parts["Bu"], self._users, users),
-            _spread(parts["Bi"], self._items, items),
+            _scattered(parts["U"], self._users, users),
+            _scattered(parts["V"], self._items, items),
+            _scattered(parts["Bu"], self._users, users),
+            _scattered(parts["Bi"], self._items, items),
         )
 
 
-def _spread(rows: FloatArray, numbers: IntArray, size: int) -> FloatArray:
-    """A table of ``size`` rows, zero but for the given ones; a copy, since Cornac goes on in its own."""
+def _scattered(rows: FloatArray, numbers: IntArray, size: int) -> FloatArray:
+    """A table of ``size`` rows, zero except for the given ones; a copy, since Cornac updates its own in place."""
     table = np.zeros((size, *rows.shape[1:]), dtype=np.float32)
     table[numbers] = rows
     return table

@@ -41,12 +41,11 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from baselines.learning.encoder import Encoder
-from baselines.learning.learned import LearnedModel
-from baselines.learning.network import Trainable, shuffled
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedModel
+from baselines.learning.network import Trainable, TrainingSettings, shuffled
 from baselines.learning.training import Outcome
 from baselines.preference.averages import TASK
-from baselines.preference.sancl_examples import NO_ITEM, PADDING, Inputs, Lengths, Reader, SANCLVocabulary, Texts
+from baselines.preference.sancl_examples import NO_ITEM, PADDING, Inputs, Reader, SANCLVocabulary
 from baselines.preference.sancl_layers import (
     Contrast,
     Labels,
@@ -65,6 +64,7 @@ from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_vectors
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray
 from unimp_bench.settings import Count, Rate, Share, Weight
 
@@ -141,7 +141,7 @@ class TrainingExamples:
 
     examples: Examples
     reader: Reader
-    texts: Texts
+    texts: Ragged
 
 
 @dataclass(frozen=True)
@@ -329,8 +329,14 @@ class SANCL(LearnedModel[SANCLConfig, SANCLVocabulary, SANCLNetwork], Rater[SANC
 
     def build(self, facts: SANCLVocabulary, items: Items, cache: Path) -> SANCLNetwork:
         config = self.config
-        lengths = Lengths(config.history, config.product_words, config.title_words, config.review_words)
-        self._reader = Reader(facts, items, lengths)
+        self._reader = Reader(
+            facts,
+            items,
+            history=config.history,
+            product=config.product_words,
+            title=config.title_words,
+            review=config.review_words,
+        )
         found = picture_vectors(items, config.encoder, config.pretrained, cache)
         pictures = np.zeros((len(items), 1), np.float32) if found is None else found.values
         pictured = np.zeros(len(items), np.bool_) if found is None else found.known
@@ -365,7 +371,7 @@ class SANCL(LearnedModel[SANCLConfig, SANCLVocabulary, SANCLNetwork], Rater[SANC
         lacks = []
         if not facts.reviews:
             lacks.append("no reviews in this corpus: histories are ratings and the items' own texts")
-        if not len(self._reader.products.words.values):
+        if not len(self._reader.products.values):
             lacks.append("no text in this corpus: histories are ratings")
         if not pictured:
             lacks.append("no pictures in this corpus: words and ratings alone")

@@ -10,9 +10,10 @@ import html
 import re
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -33,7 +34,7 @@ _KEY_ATTRIBUTES = ("title", "category")
 _MIN_COUNT = 2
 _SENTENCE_END = re.compile(r"[.!?\n]+")
 
-Sentences = Sequence[Sequence[int]]
+Sentences = list[list[int]]
 """A text as rows of words, sentence by sentence."""
 
 
@@ -81,8 +82,12 @@ class SANCLVocabulary(Vocabulary):
         return self.words
 
     def sentences(self, text: str) -> Sentences:
-        """The words of a text."""
+        """The words of a text, sentence by sentence."""
         return [self.rows(words) for words in split(text)]
+
+    def words_of(self, text: str) -> list[int]:
+        """The words of a text."""
+        return list(chain.from_iterable(self.sentences(text)))
 
     @cached_property
     def stems(self) -> IntArray:
@@ -96,47 +101,6 @@ class SANCLVocabulary(Vocabulary):
             for stem in () if word.startswith("<") else stems(word):
                 found[row] = numbers.setdefault(stem, len(numbers) + 1)
         return found
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Many texts.
-
-    Attributes:
-        words: rows of the words of each.
-        sentences: sentence of its text that each word belongs to, from 0.
-    """
-
-    words: Ragged
-    sentences: Ragged
-
-    @classmethod
-    def of(cls, texts: Iterable[Sentences], max_words: int) -> Self:
-        """The first ``max_words`` words of each text."""
-        ends, words, sentences = array("q", [0]), array("i"), array("i")
-        for text in texts:
-            flat = [(word, number) for number, sentence in enumerate(text) for word in sentence][:max_words]
-            words.extend(word for word, _ in flat)
-            sentences.extend(number for _, number in flat)
-            ends.append(len(words))
-        offsets = np.array(ends)
-        return cls(*(Ragged(offsets, np.array(column, dtype=np.int32)) for column in (words, sentences)))
-
-    def take(self, texts: IntArray) -> tuple[IntArray, IntArray]:
-        """Words and sentences of some texts, (texts, longest of them) int64, padded behind."""
-        words, sentences = self.words.take(texts), self.sentences.take(texts)
-        longest = max(1, int(words.lengths().max(initial=0)))
-        return words.pad(longest, PADDING).astype(np.int64), sentences.pad(longest, PADDING).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Maximum lengths: interactions of a history, words of a product, of a title, and of an interaction's text."""
-
-    history: int
-    product: int
-    title: int
-    review: int
 
 
 @dataclass(frozen=True)
@@ -167,31 +131,37 @@ class Inputs:
 class Reader:
     """Makes batches of examples.
 
+    Args:
+        history: maximum number of interactions of a history.
+        product, title, review: maximum number of words of a product, of a title, and of an interaction's text.
+
     Attributes:
-        products: texts of all items as products.
+        products: texts of all items as products, see ``cut``.
     """
 
-    def __init__(self, vocabulary: SANCLVocabulary, items: Items, lengths: Lengths) -> None:
-        self._vocabulary, self._lengths = vocabulary, lengths
-        texts = [vocabulary.sentences(text) for text in item_texts(items)]
-        self.products = Texts.of(texts, lengths.product)
+    def __init__(
+        self, vocabulary: SANCLVocabulary, items: Items, *, history: int, product: int, title: int, review: int
+    ) -> None:
+        self._vocabulary, self._history, self._review = vocabulary, history, review
+        sentences = [vocabulary.sentences(text) for text in item_texts(items)]
+        self.products = cut(sentences, product)
         named = {name: items.text(name) for name in _KEY_ATTRIBUTES if name in items.attributes}
-        titles = named.get("title", [""] * len(items))
-        self._item_texts = [self._heading(title) for title in titles] if vocabulary.reviews else texts
+        titles = [vocabulary.words_of(text)[:title] for text in named.get("title", [""] * len(items))]
+        self._items = [[words] for words in titles] if vocabulary.reviews else sentences
         self._keys = self._stems(list(map(" ".join, zip(*named.values(), strict=True))) or [""] * len(items))
-        self._last: tuple[Histories, Texts] | None = None
+        self._last: tuple[Histories, Ragged] | None = None
 
-    def texts(self, histories: Histories) -> Texts:
-        """The text of each interaction; those of the last histories are kept."""
+    def texts(self, histories: Histories) -> Ragged:
+        """The text of each interaction, see ``cut``; those of the last histories are kept."""
         if self._last is None or self._last[0] is not histories:
-            self._last = histories, Texts.of(self._interactions(histories), self._lengths.review)
+            self._last = histories, cut(self._interactions(histories), self._review)
         return self._last[1]
 
-    def inputs(self, examples: Examples, texts: Texts) -> Inputs:
+    def inputs(self, examples: Examples, texts: Ragged) -> Inputs:
         """Of some examples, with the texts of their histories."""
         assert examples.shown is not None
         items = np.asarray(examples.shown.items, dtype=np.int64)
-        interactions = examples.ends[:, None] + np.arange(-self._lengths.history, 0)
+        interactions = examples.ends[:, None] + np.arange(-self._history, 0)
         present = interactions >= examples.starts()[:, None]
         rows = interactions[present]
         history = np.full(present.shape, NO_ITEM)
@@ -199,31 +169,44 @@ class Reader:
         return Inputs(
             items,
             np.asarray(examples.users, dtype=np.int64),
-            self.products.take(items)[0],
+            padded_texts(self.products, items)[0],
             self._keys[items],
             history,
             np.nonzero(present)[0],
             np.asarray(examples.histories.ratings[rows], dtype=np.float32),
-            *texts.take(rows),
+            *padded_texts(texts, rows),
         )
-
-    def _heading(self, title: str) -> Sentences:
-        words = [word for sentence in self._vocabulary.sentences(title) for word in sentence]
-        return [words[: self._lengths.title]]
 
     def _stems(self, texts: list[str]) -> IntArray:
         """(items, K) the distinct stems of each text."""
         known = self._vocabulary.stems
-        words = ([word for sentence in self._vocabulary.sentences(text) for word in sentence] for text in texts)
+        words = map(self._vocabulary.words_of, texts)
         found = Ragged.of_rows([np.setdiff1d(known[row], [NO_STEM]) for row in words], np.int64)
         return found.pad(max(1, int(found.lengths().max(initial=0))), NO_STEM)
 
     def _interactions(self, histories: Histories) -> Iterator[Sentences]:
         reviews = _reviews(histories) if self._vocabulary.reviews else iter([""] * len(histories))
         for item, rating, review in zip(histories.items, histories.ratings, reviews, strict=True):
-            first, *others = self._item_texts[item] or [[]]
+            first, *others = self._items[item] or [[]]
             stars = self._vocabulary.rows([rating_word(float(rating))])
             yield [[*stars, *first], *others, *self._vocabulary.sentences(review)]
+
+
+def cut(texts: Iterable[Sentences], max_words: int) -> Ragged:
+    """The first ``max_words`` words of each text, values (words, 2) int32: word, and number of its sentence."""
+    values, lengths = array("i"), array("q")
+    for text in texts:
+        words = [(word, number) for number, sentence in enumerate(text) for word in sentence][:max_words]
+        values.extend(chain.from_iterable(words))
+        lengths.append(len(words))
+    return Ragged.of_lengths(np.array(lengths), np.array(values, dtype=np.int32).reshape(-1, 2))
+
+
+def padded_texts(texts: Ragged, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Words and sentences of some texts, (rows, longest of them) int64, padded behind."""
+    taken = texts.take(rows)
+    padded = taken.pad(max(1, int(taken.lengths().max(initial=0))), PADDING).astype(np.int64)
+    return padded[:, :, 0], padded[:, :, 1]
 
 
 def _reviews(histories: Histories) -> Iterator[str]:

@@ -20,6 +20,7 @@ from pydantic import Field
 from scipy import sparse
 
 from baselines.learning.vocabulary import stems
+from baselines.search.learned import distinct_queries
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
@@ -89,10 +90,8 @@ class BM25(Ranker[BM25Config]):
         return () if self._columns else ("no item has a word: every item ties",)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        assert examples.queries is not None
-        distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
-        queries = [stems(examples.query_texts[query]) for query in distinct]
-        return self._index.scores(self._counts(queries), catalogue)[query_of_example]
+        queries, query_of_example = distinct_queries(examples)
+        return self._index.scores(self._counts(list(map(stems, queries))), catalogue)[query_of_example]
 
     def _read(self, items: Items) -> None:
         fields = [field for field in self.config.fields if field in items.attributes]

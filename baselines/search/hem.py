@@ -112,7 +112,7 @@ class HEMNetwork(SearchNetwork):
         owners, positions = windows(documents, self.window, rng)
         for rows in shuffled(len(positions), self.batch_size, rng):
             interactions, words = owners[rows], documents.values[positions[rows]].astype(np.int64)
-            items = self.interactions.sequence[interactions]
+            items = self.interactions.sequences.values[interactions]
             queries, query_rows = self.queries_of(items)
             samples = query_rows, self.interactions.owners[interactions], items, words
             pools = self.draw_words(rng), self.draw_words(rng), self.draw_items(rng)

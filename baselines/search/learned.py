@@ -21,9 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.learned import LearnedModel
-from baselines.learning.network import Network
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedModel
+from baselines.learning.network import Network, TrainingSettings
 from baselines.learning.training import Outcome
 from baselines.learning.vocabulary import Vocabulary, stems
 from unimp_bench.contracts import FitData, Ranker
@@ -45,14 +44,13 @@ _BLOCK = 16_384
 
 
 class ItemTexts:
-    """The texts of all items, from those of ``fields`` that the corpus has; a source of ``Texts``."""
+    """The texts of all items, from those of ``fields`` that the corpus has: a source of ``Texts``."""
 
     def __init__(self, items: Items, fields: Sequence[str] = ITEM_FIELDS) -> None:
         columns = [items.text(field) for field in fields if field in items.attributes]
         self._texts = [" ".join(values) for values in zip(*columns, strict=True)] if columns else [""] * len(items)
 
     def take(self, numbers: IntArray) -> list[str]:
-        """The texts of the items of these numbers."""
         return [self._texts[number] for number in numbers]
 
 
@@ -61,6 +59,13 @@ def interaction_texts(histories: Histories, items: Items) -> Texts:
     if histories.reviews is not None:
         return histories.reviews
     return Texts(ItemTexts(items), np.asarray(histories.items))
+
+
+def distinct_queries(examples: Examples) -> tuple[list[str], IntArray]:
+    """The distinct queries of some examples, and the index of each example's query, (examples,)."""
+    assert examples.queries is not None
+    distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
+    return [examples.query_texts[query] for query in distinct], query_of_example
 
 
 def query_words(text: str) -> list[str]:
@@ -115,10 +120,9 @@ class SearchVocabulary(Vocabulary):
 
     @cached_property
     def noise(self) -> FloatArray:
-        """(words,) float64 probability of a word as a negative: proportional to its frequency to the power 3/4."""
+        """(words,) float64 cumulative probabilities of words as negatives, proportional to frequency to the power 3/4."""
         weights = np.array(list(self.counts.values()), dtype=np.float64) ** 0.75
-        shares: FloatArray = weights / weights.sum()
-        return shares
+        return np.cumsum(weights / weights.sum())
 
 
 def _read(texts: Texts, label: str) -> Iterator[str]:
@@ -132,9 +136,9 @@ class SearchSettings(TrainingSettings):
 
     Attributes:
         width: of every vector.
-        negatives: how many negatives a positive stands against, ``k`` of the objective.
-        pool: negatives that are drawn for a batch, with replacement; all its samples share them.
-        min_count: how often a word stands in the training texts to have a vector.
+        negatives: number of negatives per positive, ``k`` of the objective.
+        pool: negatives that are drawn per batch, with replacement; all its samples share them.
+        min_count: minimum occurrences of a word in the training texts.
     """
 
     width: Count = 128
@@ -151,17 +155,11 @@ class SearchFacts:
     vocabulary: SearchVocabulary
 
     def write(self, folder: Path) -> None:
-        """Write both to a folder."""
         self.interactions.write(folder)
         self.vocabulary.write(folder)
 
     @classmethod
     def read(cls, folder: Path) -> SearchFacts:
-        """Read what ``write`` wrote.
-
-        Raises:
-            DataError: a file is missing or damaged.
-        """
         return cls(Interactions.read(folder), SearchVocabulary.read(folder))
 
 
@@ -209,9 +207,7 @@ class SearchNetwork(Network):
 
     def encode_queries(self, examples: Examples) -> Tensor:
         """(examples, width) the vectors ``q`` of their queries, each distinct query encoded once."""
-        assert examples.queries is not None
-        distinct, rows = np.unique(examples.queries, return_inverse=True)
-        texts = [examples.query_texts[query] for query in distinct]
+        texts, rows = distinct_queries(examples)
         return self.encode(self.vocabulary.queries(texts))[self.tensor(rows)]
 
     def queries_of(self, items: IntArray) -> tuple[Ragged, IntArray]:
@@ -222,18 +218,14 @@ class SearchNetwork(Network):
 
     def draw_words(self, rng: np.random.Generator) -> IntArray:
         """(pool,) words as negatives, by ``SearchVocabulary.noise``."""
-        drawn = np.searchsorted(self._noise, rng.random(self.pool) * self._noise[-1], side="right")
-        capped: IntArray = np.minimum(drawn, len(self._noise) - 1)
+        cumulated = self.vocabulary.noise
+        drawn = np.searchsorted(cumulated, rng.random(self.pool) * cumulated[-1], side="right")
+        capped: IntArray = np.minimum(drawn, len(cumulated) - 1)
         return capped
 
     def draw_items(self, rng: np.random.Generator) -> IntArray:
         """(pool,) items as negatives, uniformly."""
         return rng.integers(len(self.interactions.items), size=self.pool)
-
-    @cached_property
-    def _noise(self) -> FloatArray:
-        """(V,) cumulative probabilities of the words."""
-        return np.cumsum(self.vocabulary.noise)
 
 
 SettingsT = TypeVar("SettingsT", bound=SearchSettings)
@@ -273,9 +265,7 @@ class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[Setti
         network = self.prepared()
         with torch.no_grad():
             scores = network.score(examples).cpu().numpy()
-        if np.array_equal(catalogue, self.facts.interactions.items):
-            return scores
-        return scores[:, self.facts.interactions.item_rows(catalogue)]
+        return self.facts.interactions.columns(scores, catalogue)
 
 
 def sampled_loss(

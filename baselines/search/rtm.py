@@ -34,11 +34,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.learning.learned import LearnedModel
-from baselines.learning.network import Trainable, shuffled
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedModel
+from baselines.learning.network import Trainable, TrainingSettings, shuffled
 from baselines.learning.training import Outcome
-from baselines.search.learned import TASK, SearchVocabulary, interaction_texts
+from baselines.search.learned import TASK, SearchVocabulary, distinct_queries, interaction_texts
 from baselines.search.rtm_examples import PADDING, Pools, Reviews, TrainingExamples, last_of
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
@@ -131,12 +130,7 @@ class Batch(NamedTuple):
 
 
 class RTMNetwork(Trainable):
-    """Words, the encoders of queries and reviews, and the transformer.
-
-    Args:
-        reviews: the documents.
-        config: the settings.
-    """
+    """Words, the encoders of queries and reviews, and the transformer."""
 
     clip_norm = 5.0
     positions: Tensor
@@ -340,18 +334,13 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         network = self.prepared()
         pools, rows = self._pools.of(examples)
         with torch.no_grad():
-            queries = self._queries(network, examples)[network.tensor(rows)]
+            queries = network.encode_queries(self.facts.vocabulary.queries(distinct_queries(examples)[0]))
+            queries = queries[network.tensor(rows)]
             parts = [
                 self._relevance(network, examples.select(some), queries[some], pools[rows[some]])
                 for some in (slice(start, start + _HISTORIES) for start in range(0, len(examples), _HISTORIES))
             ]
         return _scattered(np.concatenate(parts), pools[rows], catalogue)
-
-    def _queries(self, network: RTMNetwork, examples: Examples) -> Tensor:
-        """Vectors of the distinct queries, (queries, width)."""
-        assert examples.queries is not None
-        texts = [examples.query_texts[query] for query in np.unique(examples.queries)]
-        return network.encode_queries(self.facts.vocabulary.queries(texts))
 
     def _relevance(self, network: RTMNetwork, examples: Examples, queries: Tensor, items: IntArray) -> FloatArray:
         """Of some items per example, (examples, items)."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from baselines.learning.reading import reading
+from baselines.learning.files import reading
 from baselines.popularity import QueryMatcher
-from baselines.search.learned import ItemTexts, SearchVocabulary
+from baselines.search.learned import ItemTexts, SearchVocabulary, distinct_queries
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.ragged import Ragged, offsets_of
@@ -64,11 +64,6 @@ class Reviews:
 
     @classmethod
     def read(cls, folder: Path) -> Reviews:
-        """Read what ``write`` wrote.
-
-        Raises:
-            DataError: a file is missing or damaged.
-        """
         path = folder / FILE
         with reading(path):
             kept = load_file(path)
@@ -77,7 +72,6 @@ class Reviews:
             return cls(SearchVocabulary.read(folder), documents, kept["items"], kept["times"], recall)
 
     def write(self, folder: Path) -> None:
-        """Write it to ``FILE`` and the vocabulary's file in a folder."""
         self.vocabulary.write(folder)
         arrays = {"offsets": self.documents.offsets, "words": self.documents.values}
         rest = {"items": self.items, "times": self.times, "recall": np.array([self.recall])}
@@ -89,25 +83,23 @@ class Reviews:
         return len(self.documents) - (len(self.items) if self.vocabulary.reviewed else 0)
 
     def of_users(self, starts: IntArray, ends: IntArray, count: int) -> IntArray:
-        """The last ``count`` documents of the training interactions ``start:end``, oldest first.
+        """The last ``count`` documents of training interactions ``start:end``, oldest first, (n, longest).
 
-        Returns:
-            (n, longest) document numbers, ``PADDING`` behind them.
+        ``PADDING`` follows them.
         """
         rows = last_of(starts, ends, count)
         documents = rows + self.item_count if self.vocabulary.reviewed else self.items[rows]
         return np.where(rows >= 0, documents, PADDING)
 
     def of_items(self, items: IntArray, without: IntArray, count: int) -> IntArray:
-        """The last ``count`` training reviews of items, oldest first; the pseudo-review of an item without any.
+        """The last ``count`` training reviews of items, oldest first, (n, longest), ``PADDING`` behind them.
+
+        An item without any has its pseudo-review.
 
         Args:
             items: (n,) item numbers.
             without: (n,) training interaction that is predicted, whose review is left out; -1 for none.
             count: maximum number of documents per item.
-
-        Returns:
-            (n, longest) document numbers, ``PADDING`` behind them.
         """
         if not self.vocabulary.reviewed:
             return np.asarray(items)[:, None]
@@ -198,9 +190,9 @@ class TrainingExamples:
         """
         if len(catalogue) < 2:
             raise UsageError("the catalogue has a single item, so there is no negative to draw")
-        assert train.targets is not None and train.queries is not None
+        assert train.targets is not None
         candidates, rows = pools.of(train)
-        queries = vocabulary.queries([train.query_texts[query] for query in np.unique(train.queries)])
+        queries = vocabulary.queries(distinct_queries(train)[0])
         targets = train.targets.astype(np.int64)
         return cls(train.starts(), train.ends, targets, queries, rows, candidates, catalogue)
 

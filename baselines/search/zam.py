@@ -115,8 +115,8 @@ class ZAMNetwork(SearchNetwork):
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         assert self.examples is not None
-        sequence, documents = self.interactions.sequence, self.examples.documents
-        begins = self.interactions.offsets[self.interactions.owners]
+        sequence, documents = self.interactions.sequences.values, self.examples.documents
+        begins = self.interactions.sequences.offsets[self.interactions.owners]
         for rows in shuffled(len(sequence), self.batch_size, rng):
             histories = padded(sequence, np.maximum(begins[rows], rows - self.length), rows, len(self.items.weight))
             items = sequence[rows]

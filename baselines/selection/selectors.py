@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from baselines.learning.files import reading
 from baselines.learning.interactions import TASK as RECOMMENDATION
-from baselines.learning.ranker import LearnedRanker
-from baselines.learning.reading import reading
-from baselines.learning.settings import TrainingSettings
+from baselines.learning.model import LearnedRanker
+from baselines.learning.network import TrainingSettings
 from unimp_bench.contracts import FitData, NoOptions, Selector
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores

@@ -68,7 +68,7 @@ def network(seed: int = 0, **settings: Any) -> MRGNetwork:
     made = MRGNetwork(facts, FewRegions(seed), config)
     made.examples = TrainingExamples(
         interactions.owners,
-        interactions.sequence,
+        interactions.sequences.values,
         np.array([5, 4, 1, np.nan, 2, 5, 3], dtype=np.float32),
         np.array([-1, 0, 1, -1, 2, -1, 3]),
         vocabulary.tokens(SENTENCES, 10),

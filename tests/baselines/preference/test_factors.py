@@ -24,7 +24,7 @@ from cornac.models import MF
 
 from baselines.preference import factors
 from baselines.preference.averages import Ratings
-from baselines.preference.factors import RatingMFConfig, _Training
+from baselines.preference.factors import RatingMFConfig, _Trainer
 
 USERS, ITEMS = 150, 40
 
@@ -75,7 +75,7 @@ def test_a_pass_after_the_other_is_cornacs_training_of_all_and_its_ratings_are_o
     histories, ratings = opinions()
     users = np.repeat(np.arange(USERS), 16)
     items = np.concatenate(histories)
-    training = _Training(Ratings(users, items, np.array(ratings)), USERS, ITEMS, 3, RatingMFConfig(epochs=3))
+    training = _Trainer(Ratings(users, items, np.array(ratings)), USERS, ITEMS, 3, RatingMFConfig(epochs=3))
     order = np.random.default_rng(3).permutation(len(ratings))
     columns = (users[order], items[order], np.array(ratings)[order])
     names = [{number: number for number in range(size)} for size in (USERS, ITEMS)]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from baselines.preference.sancl_examples import NO_ITEM, Inputs, SANCLVocabulary, Texts, rating_word
+from baselines.preference.sancl_examples import NO_ITEM, Inputs, SANCLVocabulary, cut, padded_texts, rating_word
 from unimp_bench import registry
 from unimp_bench.contracts import Rater
 from unimp_bench.corpus import Corpus, CorpusWriter
@@ -92,8 +92,8 @@ def test_a_vocabulary_knows_stems_and_frequent_words(store: Store, tmp_path: Pat
 
 
 def test_texts_are_cut_and_padded() -> None:
-    texts = Texts.of([[[5, 6], [7]], [], [[8, 9, 3], [4]]], max_words=3)
-    words, sentences = texts.take(np.array([2, 0, 1]))
+    texts = cut([[[5, 6], [7]], [], [[8, 9, 3], [4]]], max_words=3)
+    words, sentences = padded_texts(texts, np.array([2, 0, 1]))
     assert words.tolist() == [[8, 9, 3], [5, 6, 7], [0, 0, 0]]
     assert sentences.tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 0]]
 

@@ -18,7 +18,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
-from unimp_bench.metrics.ranks import rank_examples
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, Histories, IntArray, Part

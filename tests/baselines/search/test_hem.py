@@ -142,7 +142,7 @@ def test_a_batch_joins_each_word_to_its_user_item_and_query() -> None:
         assert len(part.words) <= 4 and len(part.others) == CONFIG.pool and part.others.max() < 5
         asked = [tuple(part.queries[row]) for row in part.query_rows.tolist()]
         found += list(zip(part.users.tolist(), part.items.tolist(), part.words.tolist(), asked, strict=True))
-    sequence, owners = facts().interactions.sequence, facts().interactions.owners
+    sequence, owners = facts().interactions.sequences.values, facts().interactions.owners
     expected = [
         (int(owners[row]), int(sequence[row]), row % 4, tuple(query_rows(QUERIES[QUERY_OF_ITEM[sequence[row]]])))
         for row, length in enumerate(lengths)

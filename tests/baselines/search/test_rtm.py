@@ -20,7 +20,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import Ranker
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
-from unimp_bench.metrics.ranks import rank_examples
+from unimp_bench.kinds.ranks import rank_examples
 from unimp_bench.records import Examples, FloatArray, Part
 
 MakeCorpus = Callable[..., Corpus]

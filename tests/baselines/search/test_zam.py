@@ -160,7 +160,7 @@ def test_a_batch_holds_what_came_before_each_target_and_its_words() -> None:
     expected = [
         (history, int(item), tuple(query_rows(QUERIES[QUERY_OF_ITEM[item]])), (row % 4,) * length)
         for row, (history, item, length) in enumerate(
-            zip(histories, facts().interactions.sequence, lengths, strict=True)
+            zip(histories, facts().interactions.sequences.values, lengths, strict=True)
         )
     ]
     assert sorted(found) == sorted(expected)

@@ -1,3 +1,0 @@
-"""Moved."""
-
-from baselines.learning.model import LearnedModel as LearnedModel

@@ -1,3 +1,0 @@
-"""Moved."""
-
-from baselines.learning.model import LearnedRanker as LearnedRanker

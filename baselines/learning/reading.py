@@ -1,3 +1,0 @@
-"""Moved."""
-
-from baselines.learning.files import reading as reading

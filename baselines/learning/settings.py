@@ -1,3 +1,0 @@
-"""Moved."""
-
-from baselines.learning.network import TrainingSettings as TrainingSettings

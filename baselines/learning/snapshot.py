@@ -1,3 +1,0 @@
-"""Moved."""
-
-from baselines.learning.training import Snapshot as Snapshot
