@@ -120,7 +120,7 @@ class SearchVocabulary(Vocabulary):
 
     @cached_property
     def noise(self) -> FloatArray:
-        """(words,) float64 cumulative probabilities of words as negatives, proportional to frequency to the power 3/4."""
+        """(words,) float64 cumulative probabilities of words as negatives, by frequency to the power 3/4."""
         weights = np.array(list(self.counts.values()), dtype=np.float64) ** 0.75
         return np.cumsum(weights / weights.sum())
 
