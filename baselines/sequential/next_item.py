@@ -151,7 +151,7 @@ class BprMax(Objective):
     """
 
     def __init__(self, interactions: Interactions, samples: int, power: float, penalty: float, slope: float) -> None:
-        support = np.bincount(interactions.sequence, minlength=len(interactions.items))
+        support = np.bincount(interactions.sequences.values, minlength=len(interactions.items))
         weights = np.where(support > 0, np.maximum(support, 1.0) ** power, 0.0)
         self._cumulative = np.cumsum(weights) / weights.sum()
         self.samples, self.penalty, self.slope = samples, penalty, slope
