@@ -18,7 +18,7 @@ from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.reports import contents
-from unimp_bench.reports.tables import sections
+from unimp_bench.reports.sections import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 

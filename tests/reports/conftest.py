@@ -1,15 +1,70 @@
-"""What is published, grouped and compared once for all tests of it."""
+"""What is published, grouped and compared once; one pretended page, and one browser."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
-from unimp_bench.reports.contents import Contents
+from tests.reports.published import publish
+from unimp_bench.reports.html import HTML_NAME, html_page
+from unimp_bench.reports.store import Contents
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "headless=new",
+    "window-size=1280,900",
+    "force-prefers-reduced-motion",  # a click must not aim at what still scrolls
+    "no-sandbox",  # root, as in containers, has none
+    "disable-dev-shm-usage",
+    "disable-gpu",
+)
+DRIVERS = ("chromedriver", "chromium.chromedriver")
 
 
 @pytest.fixture(scope="session")
 def committed() -> Contents:
     """The leaderboards of this repository; nobody writes to them."""
     return Contents.published(Path(__file__).resolve().parents[2] / "leaderboards")
+
+
+@pytest.fixture(scope="session")
+def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pretended folder of leaderboards; nobody writes to it."""
+    folder = tmp_path_factory.mktemp("leaderboards")
+    publish(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def html(boards: Path) -> str:
+    """Its page."""
+    return html_page(Contents.published(boards))
+
+
+@pytest.fixture(scope="session")
+def address(html: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a browser finds the page."""
+    path = tmp_path_factory.mktemp("page") / HTML_NAME
+    path.write_text(html, encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[webdriver.Chrome]:
+    """A headless Chromium; its driver is the installed one, so nothing is looked for elsewhere."""
+    binary, driver = (next(filter(None, map(shutil.which, names)), None) for names in (CHROMIUM, DRIVERS))
+    if binary is None or driver is None:
+        pytest.skip("no Chromium with its driver on the path: Debian has them as chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in ARGUMENTS:
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    yield browser
+    browser.quit()

@@ -15,14 +15,11 @@ from unimp_bench.kinds import kind_of
 from unimp_bench.kinds.rating import are_of_one_rating
 from unimp_bench.metrics.rating import rating_errors
 from unimp_bench.records import FloatArray
-from unimp_bench.reports.cells import Line
-from unimp_bench.reports.contents import Contents
-from unimp_bench.reports.degenerate import MARK
-from unimp_bench.reports.html.gather import gather
-from unimp_bench.reports.store import load_results
-from unimp_bench.reports.tables import Row, sections
-from unimp_bench.reports.text import show
-from unimp_bench.reports.write import pages
+from unimp_bench.reports.html import html_page
+from unimp_bench.reports.sections import Row, sections
+from unimp_bench.reports.store import Contents, load_results
+from unimp_bench.reports.table import DEGENERATE as MARK
+from unimp_bench.reports.write import pages, show, tables_of
 from unimp_bench.runs.results import AnswerSpread, Estimate, Result, pack_values
 from unimp_bench.runs.suites import CATALOGUE
 
@@ -62,20 +59,18 @@ def _rows(folder: Path, results: Sequence[Result]) -> dict[str, Row]:
         place(folder, result)
     task = results[0].spec.task
     (section,) = sections(load_results(folder), registry.task_cards()[task])
-    return {row.label: row for row in section.rows}
+    return {row.label: row for row in section.filled}
 
 
 @pytest.fixture(scope="module")
-def tables(committed: Contents) -> list[list[Line]]:
+def tables(committed: Contents) -> list[list[Row]]:
     """The rows with results of every published table that holds no ranking."""
     cards = registry.task_cards().values()
-    of_tasks: list[tuple[Line, ...]] = [part.rows for card in cards for part in committed.task_sections(card)]
-    of_topics: list[tuple[Line, ...]] = [part.rows for suite in CATALOGUE for part in committed.topic_sections(suite)]
-    filled = [[row for row in rows if row.results] for rows in (*of_tasks, *of_topics)]
+    filled = [list(part.filled) for of in (*cards, *CATALOGUE) for part in committed.sections(of)]
     return [rows for rows in filled if rows[0].results[0].values]
 
 
-def test_no_published_row_is_constant_or_another_one_again_without_a_warning(tables: list[list[Line]]) -> None:
+def test_no_published_row_is_constant_or_another_one_again_without_a_warning(tables: list[list[Row]]) -> None:
     """By the text of what is stored, and by what was counted."""
     compared = 0
     for rows in tables:
@@ -92,7 +87,7 @@ def test_no_published_row_is_constant_or_another_one_again_without_a_warning(tab
     assert compared > 100
 
 
-def test_published_ratings_that_are_one_constant_carry_a_warning(tables: list[list[Line]]) -> None:
+def test_published_ratings_that_are_one_constant_carry_a_warning(tables: list[list[Row]]) -> None:
     """A rater that always says the same has at most one error for each of the five stars."""
     few = {
         (row.results[0].model.name, bool(row.warnings))
@@ -174,14 +169,14 @@ def test_every_form_of_a_table_shows_the_mark_the_warning_and_the_counts(tmp_pat
     assert "| Distinct answers | Most frequent answer |" in page and "| 3 | 97.5% |" in page
     text = show(Contents.published(tmp_path), registry.task_cards()["preference"])
     assert f"flat {MARK}" in text and warning in text
-    board = gather(tmp_path)
-    detail = next(each for each in board.details if each.label == "flat")
-    assert detail.warnings == (warning,) and detail.answers == {
-        "Distinct answers": "3",
-        "Most frequent answer": "97.5%",
-    }
-    (table,) = next(each for each in board.tasks if each.anchor == "preference").tables
-    assert {line.label: line.words for line in table.lines if line.detail is not None} == {"flat": MARK, "good": ""}
+    (table,) = tables_of(Contents.published(tmp_path), registry.task_cards()["preference"])
+    details = next(row.details for row in table.rows if row.label == "flat")
+    assert details is not None and details.warnings == (warning,)
+    assert details.answers == {"Distinct answers": "3", "Most frequent answer": "97.5%"}
+    html = html_page(Contents.published(tmp_path))
+    assert f'<span class="name">flat</span> <span class="words">{MARK}</span>' in html.replace(
+        "best</span>", "best</span>"
+    )
 
 
 def test_the_kinds_whose_answers_are_compared() -> None:

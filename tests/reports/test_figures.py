@@ -15,11 +15,11 @@ from unimp_bench import registry
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
 from unimp_bench.reports.figures import MOST_ROWS, section_plot, topic_plot
-from unimp_bench.reports.markdown.plot_files import plot_files, shown
+from unimp_bench.reports.markdown import page_markdown, plot_markdown
 from unimp_bench.reports.plots import Plot
-from unimp_bench.reports.reported import History, Reported, ReportedRow
-from unimp_bench.reports.tables import Section, sections
-from unimp_bench.reports.topics import topic_sections
+from unimp_bench.reports.printed import History, Reported, ReportedRow
+from unimp_bench.reports.sections import Section, sections, topic_sections
+from unimp_bench.reports.tables import task_page
 from unimp_bench.reports.write import pages, write_all
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suites import SUITES
@@ -73,7 +73,7 @@ def test_rows_become_points_with_their_numbers_and_roles() -> None:
         "from-elsewhere": "row",
         "popularity": "floor",
     }
-    for point, row in zip(plot.points, section.rows, strict=True):
+    for point, row in zip(plot.points, section.filled, strict=True):
         estimate = row.metrics["NDCG@5"]
         assert (point.value, point.low, point.high) == (estimate.value, estimate.low, estimate.high)
     assert plot.metric == "NDCG@5" and plot.higher_is_better and not plot.base
@@ -163,17 +163,18 @@ def test_every_plot_of_a_page_is_written_and_linked_and_an_old_one_removed(tmp_p
 
 
 def test_a_page_has_the_plot_of_its_first_section_that_has_one() -> None:
-    plots = [section_plot(section_of(search(name), search("b"))) for name in ("a", "c")]
-    files = plot_files("search", [None, *plots])
-    assert [[file.path for file in part] for part in files] == [[], ["plots/search.svg"], []]
-    assert plots[0] is not None and files[1][0].alt == plots[0].finding
-    assert plot_files("search", [None]) == [[]] and plot_files("search", []) == []
+    card = registry.task_cards()["search"]
+    parts = [section_of(search("a")), section_of(search("a"), search("b")), section_of(search("c"), search("d"))]
+    page = task_page(card, parts, [], [])
+    assert (page.plot, page.plotted) == (section_plot(parts[1]), 1)
+    text = page_markdown(page, [])
+    assert text.count("](plots/search.svg)") == 1
+    assert task_page(card, parts[:1], [], []).plot is None and task_page(card, [], [], []).plot is None
 
 
 def test_hostile_labels_stay_within_their_alternative_text() -> None:
-    section = section_of(search("a](http://x) <script> `|` ![b](c)"), search("b"))
-    ((first,),) = plot_files("search", [section_plot(section)])
-    line = shown([first])[1]
+    plot = section_plot(section_of(search("a](http://x) <script> `|` ![b](c)"), search("b")))
+    assert plot is not None
+    line = plot_markdown("search", plot)[1]
     assert "<script>" not in line and "a\\](http" in line
     assert line.endswith("](plots/search.svg)")
-    assert shown([]) == []

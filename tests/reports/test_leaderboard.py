@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -12,15 +13,13 @@ from tests.reports.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.reports.contents import Contents
 from unimp_bench.reports.labels import label_of
 from unimp_bench.reports.plots import plotted
-from unimp_bench.reports.reported import load_reported
-from unimp_bench.reports.store import load_results, publish
-from unimp_bench.reports.tables import sections
-from unimp_bench.reports.text import show
-from unimp_bench.reports.topics import NO_RESULT
-from unimp_bench.reports.write import pages, pages_of, write_all, write_pages
+from unimp_bench.reports.printed import load_reported
+from unimp_bench.reports.sections import NO_RESULT, sections
+from unimp_bench.reports.store import Contents, load_results, publish
+from unimp_bench.reports.text import tables_csv
+from unimp_bench.reports.write import pages, pages_of, show, tables_of, write_all, write_pages
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suite import ALL_TASKS
 from unimp_bench.runs.suites import SUITES
@@ -63,13 +62,13 @@ def test_rows_are_ordered_and_compared_and_ceilings_take_no_place(tmp_path: Path
     place(tmp_path, make_result("worst", np.full(400, 200)))
     place(tmp_path, make_result("knows", np.full(400, 1), reads=("truth",)))
     (section,) = sections(load_results(tmp_path), registry.task_cards()["search"])
-    assert [(row.place, row.label) for row in section.rows] == [
+    assert [(row.place, row.label) for row in section.filled] == [
         (None, "knows"),
         (1, "middle"),
         (2, "same"),
         (3, "worst"),
     ]
-    p_values = [row.p_value for row in section.rows]
+    p_values = [row.test and row.test.p_value for row in section.filled]
     assert p_values[:2] == [None, None]
     assert p_values[2] is not None and p_values[2] > 0.5
     assert p_values[3] is not None and p_values[3] < 1e-3
@@ -79,8 +78,8 @@ def test_rows_of_the_tasks_suite_without_a_result_stand_empty_with_their_reason(
     place(tmp_path, make_result("bm25", np.array([1, 2, 300])))
     place(tmp_path, make_result("bm25", np.array([1, 2, 300]), split="new-user"))
     loo, other = sections(load_results(tmp_path), registry.task_cards()["search"])
-    assert {row.row.label for row in loo.empty} == {row.label for row in SUITES["search"].rows} - {"BM25"}
-    assert {row.reason for row in loo.empty if row.row.model} == {NO_RESULT}
+    assert {row.label for row in loo.empty} == {row.label for row in SUITES["search"].rows} - {"BM25"}
+    assert {row.reason for row in loo.empty if row.of and row.of.model} == {NO_RESULT}
     assert other.empty == (), "what the suite does not ask is no gap of it"
     page = pages(tmp_path)["search.md"]
     assert "* UniMP, Popularity" in page and page.count("| UniMP |") == 1
@@ -90,7 +89,7 @@ def test_seeds_of_one_configuration_make_one_row(tmp_path: Path) -> None:
     for seed in range(3):
         place(tmp_path, make_result("a", np.array([1, 1 + 10 * seed, 9]), seed=seed))
     (section,) = sections(load_results(tmp_path), registry.task_cards()["search"])
-    (row,) = section.rows
+    (row,) = section.filled
     assert len(row.results) == 3
     assert row.metrics["HR@5"].value == pytest.approx((2 / 3 + 1 / 3 + 1 / 3) / 3)
 
@@ -275,3 +274,13 @@ def test_printed_models_are_names_that_run_here_or_systems_that_are_not_here() -
 def test_ranks_survive_packing() -> None:
     ranks = np.array([1, 254, 255, 256, 100_000])
     assert make_result("a", ranks).target_ranks().tolist() == [1, 254, 255, 255, 255]
+
+
+def test_every_metric_of_every_row_is_a_line_of_the_csv(tmp_path: Path) -> None:
+    result = make_result("a", np.array([1, 300]), settings={"k": '2,"x"'})
+    place(tmp_path, result)
+    tables = tables_of(Contents.published(tmp_path), registry.task_cards()["search"])
+    head, *lines = csv.reader(tables_csv(tables).splitlines())
+    assert head == ["table", "place", "row", "seeds", "metric", "value", "low", "high"]
+    assert len(lines) == len(result.metrics)
+    assert ["toy, split loo, protocol paper", "1", 'a (k=2,"x")', "1", "HR@5", "0.5"] in [line[:6] for line in lines]

@@ -9,11 +9,20 @@ import numpy as np
 import pytest
 
 from tests.reports.pretended import make_result, place
+from unimp_bench import registry
 from unimp_bench.kinds import kind_of
-from unimp_bench.reports.html.gather import gather
-from unimp_bench.reports.printed import nearest, nearest_cell, of_system, printed_rows
-from unimp_bench.reports.reported import History, Reported, ReportedRow, load_reported, same_system
-from unimp_bench.reports.write import pages
+from unimp_bench.reports.printed import (
+    History,
+    Reported,
+    ReportedRow,
+    load_reported,
+    nearest,
+    of_system,
+    printed_rows,
+    same_system,
+)
+from unimp_bench.reports.store import Contents
+from unimp_bench.reports.write import pages, tables_of
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 RANKING = kind_of("ranking")
@@ -26,7 +35,8 @@ def table(corpus: str, value: float, history: History = "kept", system: str = "P
 
 
 def cell(tables: list[Reported], corpus: str = "beauty", protocol: str = "paper", system: str = "P5") -> str:
-    return nearest_cell(printed_rows(tables, of_system(system), RANKING, corpus, protocol), "HR@5")
+    found = nearest(printed_rows(tables, of_system(system), RANKING, corpus, protocol), "HR@5")
+    return "" if found is None else found.cell("HR@5")
 
 
 def test_of_the_same_data_or_marked_or_nothing() -> None:
@@ -136,9 +146,8 @@ def test_a_printed_number_stands_beside_every_model_of_its_system(
     column = head.index("Reported HR@5")
     assert {cells[1]: cells[column] for cells in lines if len(cells) == len(head) and cells[1] in expected} == expected
     assert all(f"{mark} {told}" in page for mark, told in (("†", "on other data"), ("¶", "under the other protocol")))
-    (shown,) = next(board for board in gather(tmp_path).tasks if board.anchor == "recommendation").tables
-    at = [head.name for head in shown.heads].index("Reported HR@5") - 1
-    assert {line.label: line.cells[at].text for line in shown.lines if line.label in expected} == expected
+    (shown,) = tables_of(Contents.published(tmp_path), registry.task_cards()["recommendation"])
+    assert {row.label: shown.cell(row, "Reported HR@5").text for row in shown.rows if row.label in expected} == expected
 
 
 def test_an_empty_row_of_sports_shows_the_number_that_was_printed_on_sports(tmp_path: Path) -> None:

@@ -13,12 +13,10 @@ from unimp_bench import registry
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
-from unimp_bench.reports.claims import claims, only_in_topics
-from unimp_bench.reports.contents import Contents
-from unimp_bench.reports.tables import sections
-from unimp_bench.reports.text import show
-from unimp_bench.reports.topics import NO_RESULT, TopicSection, topic_sections
-from unimp_bench.reports.write import pages
+from unimp_bench.reports.labels import claims, only_in_topics
+from unimp_bench.reports.sections import NO_RESULT, Section, sections, topic_sections
+from unimp_bench.reports.store import Contents
+from unimp_bench.reports.write import pages, show
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suites import CATALOGUE, SUITES
 
@@ -31,7 +29,7 @@ def ranked(ranks: IntArray = RANKS, **changes: Any) -> Result:
     return make_result("unimp", ranks, **{"task": "recommendation", "preset": "tiny", **changes})
 
 
-def labels(section: TopicSection) -> list[str]:
+def labels(section: Section) -> list[str]:
     """Of the rows that have results."""
     return [row.label for row in section.rows if row.results]
 
@@ -166,7 +164,7 @@ def test_task_pages_leave_variants_to_their_topics(tmp_path: Path) -> None:
     for result in (variant, adapted, *kept):
         place(tmp_path, result)
     (section,) = sections([variant, adapted, *kept], registry.task_cards()["recommendation"])
-    assert len(section.rows) == len(kept) and "w/o Vision" not in pages(tmp_path)["recommendation.md"]
+    assert len(section.filled) == len(kept) and "w/o Vision" not in pages(tmp_path)["recommendation.md"]
     page = pages(tmp_path)["ablation.md"]
     assert "| w/o Vision | fusion=none | 1 |" in page and "say nothing about real data" in page
     assert "* w/o Fine-grained, w/o Context & Rew, w/o Context, w/o Rew: no result yet" in page

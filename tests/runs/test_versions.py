@@ -12,8 +12,7 @@ from tests.reports.pretended import make_result
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, features
 from unimp_bench.files import Workspace
-from unimp_bench.reports.cells import remarks_of
-from unimp_bench.reports.tables import sections
+from unimp_bench.reports.tables import remarks_of, sections
 from unimp_bench.runs.results import Result, outdated, versions_of
 from unimp_bench.runs.runner import RunRequest, planned, run
 from unimp_bench.runs.spec import FitSpec

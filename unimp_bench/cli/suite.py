@@ -129,9 +129,8 @@ def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
 
 def _show(suite: Suite, corpus: str, workspace: Workspace) -> None:
     """Write the pages of the workspace's runs, and show what the suite's page says of the corpus."""
-    from unimp_bench.reports.contents import Contents
-    from unimp_bench.reports.text import show
-    from unimp_bench.reports.write import write_pages
+    from unimp_bench.reports.store import Contents
+    from unimp_bench.reports.write import show, write_pages
 
     contents = Contents.of_runs(workspace)
     write_pages(contents)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from unimp_bench.metrics.scores import bootstrap_interval
 from unimp_bench.records import FloatArray
 from unimp_bench.reports.plots import Plot, Point, Role
-from unimp_bench.reports.printed import Printed, nearest, of_model, printed_rows
-from unimp_bench.reports.reported import Reported
+from unimp_bench.reports.printed import Printed, Reported, nearest, of_model, printed_rows
 from unimp_bench.reports.scored import Scored
-from unimp_bench.reports.tables import Row, Section
-from unimp_bench.reports.topics import TopicRow, TopicSection
+from unimp_bench.reports.sections import Row, Section
 from unimp_bench.runs.results import Result
 
 MOST_ROWS = 25
@@ -29,9 +27,9 @@ def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | 
         section: whose rows.
         reported: the printed tables of its task.
     """
-    if len(section.rows) < 2:
+    if len(section.filled) < 2:
         return None
-    points = [_point(number, row, section, reported) for number, row in enumerate(section.rows)]
+    points = [_point(number, row, section, reported) for number, row in enumerate(section.filled)]
     metric = section.kind.main
     shown = [point for point in points if point.row < MOST_ROWS or point.role == "floor"]
     ranked = [point for point in points if point.role != "ceiling"]
@@ -42,9 +40,8 @@ def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | 
     lead = f"Best of {len(ranked)} by {metric}: {best}" if ranked else metric
     notes = [f"{len(shown)} of {len(points)} rows: the best, and floors."] if len(shown) < len(points) else []
     notes += [_GENERATED] if section.corpus.synthetic else []
-    task = section.rows[0].results[0].spec.task
     return Plot(
-        title=f"{task.capitalize().replace('_', ' ')}: {section.title}",
+        title=f"{section.task.capitalize().replace('_', ' ')}: {section.title}",
         finding="; ceiling ".join([lead, *ceilings]) + ".",
         metric=metric,
         higher_is_better=_higher_is_better(section),
@@ -53,12 +50,13 @@ def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | 
     )
 
 
-def topic_plot(section: TopicSection) -> Plot | None:
+def topic_plot(section: Section) -> Plot | None:
     """The differences to the first row of a topic's section; None where no row can be compared with it.
 
     ``Point.row`` counts ``section.rows``. Intervals are those of the difference on the same examples.
     """
-    base = next(row for row in section.rows if row.results)
+    assert section.suite is not None
+    base = section.filled[0]
     values = _values(base, section)
     points = [
         _difference(number, row, base, values, section)
@@ -97,14 +95,14 @@ def _point(number: int, row: Row, section: Section, reported: Sequence[Reported]
     )
 
 
-def _difference(number: int, row: TopicRow, base: TopicRow, values: FloatArray, section: TopicSection) -> Point:
+def _difference(number: int, row: Row, base: Row, values: FloatArray, section: Section) -> Point:
     if row is base or row.test is None:
         return Point(number, row.label, 0.0, role="base")
     interval = bootstrap_interval(_values(row, section) - values, seed=0)
     return Point(number, row.label, row.test.difference, interval.low, interval.high)
 
 
-def _values(row: TopicRow, section: TopicSection) -> FloatArray:
+def _values(row: Row, section: Section) -> FloatArray:
     """Per example, the main metric of a row."""
     return Scored(row.label, row.results, section.kind).main_values()
 
@@ -123,7 +121,7 @@ def _printed(model: str, section: Section, reported: Sequence[Reported]) -> Prin
     return nearest(found, section.kind.main)
 
 
-def _higher_is_better(section: Section | TopicSection) -> bool:
+def _higher_is_better(section: Section) -> bool:
     column = section.kind.column(section.kind.main)
     assert column is not None
     return column.higher_is_better

@@ -1,13 +1,111 @@
-"""What papers print for a row, the nearest of it, and the marks that say how far it compares."""
+"""Numbers that papers print, ``leaderboards/reported/*.json``: the nearest to a row, and how far it compares."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
 
 from unimp_bench import registry
+from unimp_bench.errors import DataError
 from unimp_bench.kinds import Kind, kind_of
-from unimp_bench.reports.reported import HISTORY, History, Reported, ReportedRow, same_system
+from unimp_bench.records import Split
+from unimp_bench.reports.table import PrintedTable
+from unimp_bench.settings import Strict
+
+REPORTED = "reported"
+
+History = Literal["masked", "kept", "unknown"]
+"""What became of the items that a user had already when a printed number ranked: the paper or its code says so, or
+nobody does."""
+
+HISTORY: dict[str, History] = {"paper": "kept", "masked": "masked"}
+"""By protocol, what becomes of them in our tables."""
+
+
+class ReportedRow(Strict):
+    """One printed row.
+
+    Attributes:
+        system: as the paper names it.
+        models: those of it that run here, if any.
+        metrics: the cells.
+        history: where it is another than that of the table.
+    """
+
+    system: str
+    models: tuple[str, ...] = ()
+    metrics: dict[str, float]
+    history: History | None = None
+
+
+class Reported(Strict):
+    """One printed table.
+
+    Attributes:
+        source: paper and table.
+        task: ours.
+        data: the data as the paper describes it.
+        corpus: our corpus on the same data, users and split, so that numbers compare; empty where we have none.
+        protocol: what the paper says of splits and candidates.
+        history: what became of seen items in its rankings, row by row where rows differ.
+        split: ours that the table is on.
+        topic: the suite whose rows it prints; empty where it is no suite's.
+        rows: in the order of the paper.
+    """
+
+    source: str
+    task: str
+    data: str
+    corpus: str
+    protocol: str
+    split: Split = "loo"
+    topic: str = ""
+    history: History = "unknown"
+    rows: tuple[ReportedRow, ...]
+
+    def history_of(self, row: ReportedRow) -> History:
+        """What became of seen items in one of its rows."""
+        return row.history or self.history
+
+
+def same_system(first: str, second: str) -> bool:
+    """Whether two names are of one system, however each is written: ``S³-Rec``, ``S3-Rec`` and ``s3rec``."""
+    return _plain(first) == _plain(second)
+
+
+def _plain(name: str) -> str:
+    """Letters, digits and plus signs (VIP5⁺ is another system than VIP5), raised and lowered ones as any others."""
+    letters = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(letter for letter in letters if letter.isalnum() or letter == "+")
+
+
+def read_reported(path: Path) -> Reported:
+    """One printed table.
+
+    Raises:
+        DataError: the file is not of this form.
+    """
+    try:
+        return Reported.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DataError(f"{path} is no table of reported numbers ({place}: {first['msg']})") from None
+
+
+def load_reported(folder: Path) -> list[Reported]:
+    """All printed tables below a leaderboards folder.
+
+    Raises:
+        DataError: a file is not of this form.
+    """
+    return [read_reported(path) for path in sorted((folder / REPORTED).glob("*.json"))]
+
 
 OTHER_DATA, OTHER_PROTOCOL, UNKNOWN_PROTOCOL = "†", "¶", "§"
 
@@ -20,7 +118,7 @@ MARKS = {
 
 LEGEND = (
     "*Reported*: the value printed in a paper, comparable if on the same data under the same protocol, otherwise "
-    "marked: " + "; ".join(f"{mark} {told}" for mark, told in MARKS.items()) + "."
+    "marked: " + "; ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items()) + "."
 )
 
 
@@ -97,28 +195,23 @@ def nearest(found: Sequence[Printed], metric: str) -> Printed | None:
     return having[0]
 
 
-def nearest_cell(found: Sequence[Printed], metric: str) -> str:
-    """The cell of ``nearest``; empty for none."""
-    best = nearest(found, metric)
-    return "" if best is None else best.cell(metric)
-
-
-def printed_table(table: Reported) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
-    """What a printed table is on, its heads and its rows, as the paper has them and with what became of seen items."""
+def printed_table(table: Reported) -> PrintedTable:
+    """A printed table as the paper has it, with what became of seen items."""
     names = list(dict.fromkeys(name for row in table.rows for name in row.metrics))
     on = f"compare with corpus {table.corpus}" if table.corpus else f"other data than any corpus here ({OTHER_DATA})"
     asks = kind_of(registry.task_cards()[table.task].kind).has_protocols
-    return (
-        f"{table.data}; {table.protocol}; {on}.",
-        ("System", *names, *(("Seen items",) if asks else ())),
-        [
+    return PrintedTable(
+        source=table.source,
+        about=f"{table.data}; {table.protocol}; {on}.",
+        heads=("System", *names, *(("Seen items",) if asks else ())),
+        rows=tuple(
             (
                 row.system,
                 *(f"{row.metrics[name]:.4f}" if name in row.metrics else "" for name in names),
                 *((seen_items(table.history_of(row)),) if asks else ()),
             )
             for row in table.rows
-        ],
+        ),
     )
 
 

@@ -1,16 +1,21 @@
-"""Published results on disk: ``leaderboards/results/<task>/<corpus>/<run key>.json``."""
+"""Published results on disk, ``leaderboards/results/<task>/<corpus>/<run key>.json``, and what pages are made of."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.contracts import TaskCard
+from unimp_bench.errors import DataError, UsageError, did_you_mean
 from unimp_bench.files import Workspace
+from unimp_bench.reports.audit.corpus.record import CorpusAudit, load_audits
+from unimp_bench.reports.printed import Reported, load_reported
+from unimp_bench.reports.sections import Section, sections, topic_sections
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.runs.spec import KEY_LENGTH
+from unimp_bench.runs.suite import Suite
 
 RESULTS = "results"
 
@@ -175,3 +180,73 @@ def _place(folder: Path, result: Result) -> Path:
         if Path(name).name != name or name.startswith("."):
             raise DataError(f"a result names {name!r}, which is no plain name")
     return folder / RESULTS / result.spec.task / result.corpus.name / f"{result.spec.key}.json"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The rows of leaderboards, and what stands beside them.
+
+    Attributes:
+        home: the folder of the pages.
+        results: of the rows.
+        sources: the folder of reported numbers and published audits.
+    """
+
+    home: Path
+    results: tuple[Result, ...]
+    sources: Path
+    _sections: dict[str, list[Section]] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def published(cls, folder: Path) -> Contents:
+        """All published results below a leaderboards folder."""
+        return cls(folder, tuple(load_results(folder)), folder)
+
+    @classmethod
+    def of_runs(cls, workspace: Workspace) -> Contents:
+        """The finished runs of a workspace, published or not; their pages have a folder beside the runs.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return cls(workspace.runs_leaderboards, tuple(load_runs(workspace)), workspace.leaderboards)
+
+    @property
+    def are_published(self) -> bool:
+        """Whether the rows are what is published."""
+        return self.home == self.sources
+
+    def reported(self) -> list[Reported]:
+        """The numbers that papers print."""
+        return load_reported(self.sources)
+
+    def audits(self) -> list[CorpusAudit]:
+        """Published audits: all of them, or beside runs those of the runs' corpora."""
+        fingerprints = {result.spec.fit.fingerprint for result in self.results}
+        return [each for each in load_audits(self.sources) if self.are_published or each.fingerprint in fingerprints]
+
+    def sections(self, of: TaskCard | Suite) -> list[Section]:
+        """The sections of a task or suite, made once."""
+        key = f"{type(of).__name__} {of.name}"
+        if key not in self._sections:
+            self._sections[key] = (
+                topic_sections(of, self.results) if isinstance(of, Suite) else sections(self.results, of)
+            )
+        return self._sections[key]
+
+    def only(self, corpus: str) -> Contents:
+        """The same with the results on one corpus and its views alone.
+
+        Raises:
+            UsageError: there is no result on it; the nearest name is given.
+        """
+        names = {name for result in self.results for name in (result.corpus.name, _store(result.corpus.name))}
+        if corpus not in names:
+            raise UsageError(f"no result on corpus {corpus!r}{did_you_mean(corpus, names)}")
+        chosen = [result for result in self.results if _store(result.corpus.name) == _store(corpus)]
+        return Contents(self.home, tuple(chosen), self.sources)
+
+
+def _store(corpus: str) -> str:
+    """A corpus's name without its views."""
+    return corpus.partition("+")[0]

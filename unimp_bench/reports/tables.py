@@ -1,149 +1,302 @@
-"""Groups published results into the sections and rows of a leaderboard, and compares the rows.
-
-A section holds one corpus, split, protocol and set of task options: numbers that compare. A row holds one model in
-one configuration, averaged over its seeds. Ceilings (models that read the truth of a generated corpus) stand apart and
-get no place.
-"""
+"""Sections to tables, and the tables of a task or suite to its page."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
+from unimp_bench import registry
 from unimp_bench.contracts import TaskCard
+from unimp_bench.kinds import Column as MetricColumn
 from unimp_bench.kinds import Kind, kind_of
-from unimp_bench.records import PROTOCOLS, SPLITS
-from unimp_bench.reports.claims import claims, only_in_topics
-from unimp_bench.reports.degenerate import warnings
-from unimp_bench.reports.labels import label_of
-from unimp_bench.reports.scored import Scored, compared, metric_names
-from unimp_bench.reports.shuffled import Shuffled, has_shuffled_ties, shuffled_rows
-from unimp_bench.reports.topics import why_empty
-from unimp_bench.runs.results import CorpusFacts, Estimate, Result
-from unimp_bench.runs.suite import Suite, SuiteRow
-from unimp_bench.runs.suites import SUITES
+from unimp_bench.reports.audit.corpus.record import CorpusAudit
+from unimp_bench.reports.figures import section_plot, topic_plot
+from unimp_bench.reports.labels import OLDER, older_remark, row_words
+from unimp_bench.reports.plots import Plot
+from unimp_bench.reports.printed import (
+    LEGEND,
+    Printed,
+    Reported,
+    nearest,
+    of_model,
+    of_system,
+    printed_rows,
+    printed_table,
+)
+from unimp_bench.reports.remarks import spread_cells
+from unimp_bench.reports.sections import Row as Scores
+from unimp_bench.reports.sections import Section
+from unimp_bench.reports.slices import order_words, slices_of
+from unimp_bench.reports.table import Cell, Column, Details, Mark, Page, Quoted, Row, Run, Stage, Table, Ties
+from unimp_bench.runs.results import Cost, Estimate, Result
+from unimp_bench.runs.suite import Suite
+from unimp_bench.runs.suites import CATALOGUE
+
+SIGNIFICANT = 0.05
+COSTS = ("Fit", "Examples/s", "Memory", "Parameters")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One model in one configuration.
+def task_page(
+    card: TaskCard,
+    found: Sequence[Section],
+    reported: Sequence[Reported],
+    audits: Sequence[CorpusAudit],
+    gallery: str = "",
+) -> Page:
+    """The page of one task.
 
-    Attributes:
-        place: 1 for the best by the kind's main metric; None for a ceiling.
-        label: the model, its preset where it is not the default, and its changed settings.
-        results: one a seed.
-        metrics: means over seeds, with intervals over examples; one is absent where it could not be computed.
-        missing: the reasons, by metric.
-        p_value: of the paired test against the best row, after Holm; None for the best row and for ceilings.
-        warnings: that its answers are degenerate, and how.
+    Args:
+        card: the task.
+        found: its sections.
+        reported: what papers print, of any task.
+        audits: of corpora.
+        gallery: path of generated pictures; empty where there are none.
     """
-
-    place: int | None
-    label: str
-    results: tuple[Result, ...]
-    metrics: dict[str, Estimate]
-    missing: dict[str, str]
-    p_value: float | None
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class EmptyRow:
-    """A row of the task's suite that has no result in a section, and why."""
-
-    row: SuiteRow
-    reason: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """All rows that compare with one another, best first, ceilings on top.
-
-    Attributes:
-        names: full names of the metrics that any row has, in the order of the kind's columns.
-        options: of the task, in words; empty for its own.
-        empty: rows of the suite of the task's name that are missing; only where the section asks what that suite asks.
-        shuffled: those of the rows that also ran where ties in time are shuffled.
-    """
-
-    kind: Kind
-    names: tuple[str, ...]
-    options: str
-    corpus: CorpusFacts
-    fingerprint: str
-    split: str
-    protocol: str
-    examples: int
-    rows: tuple[Row, ...]
-    empty: tuple[EmptyRow, ...] = ()
-    shuffled: tuple[Shuffled, ...] = ()
-
-    @property
-    def title(self) -> str:
-        """What tells this section from the others of its task."""
-        parts = [self.corpus.name, f"split {self.split}"]
-        parts += [f"protocol {self.protocol}"] if self.kind.has_protocols else []
-        return ", ".join([*parts, self.options] if self.options else parts)
-
-
-def sections(results: Iterable[Result], card: TaskCard) -> list[Section]:
-    """The sections of one task: real corpora by name, then generated ones; splits and protocols in their order.
-
-    Variants that only the page of a topic compares are left out; results with shuffled ties stand beside the others.
-    """
-    results = list(results)
-    shuffled = [result for result in results if has_shuffled_ties(result)]
-    groups: dict[tuple[bool, str, int, int, str, str], list[Result]] = defaultdict(list)
-    for result in results:
-        spec = result.spec
-        if spec.task == card.name and not only_in_topics(result) and not has_shuffled_ties(result):
-            place = (SPLITS.index(spec.split), PROTOCOLS.index(spec.protocol))
-            key = (result.corpus.synthetic, result.corpus.name, *place, _options(result), spec.fit.fingerprint)
-            groups[key].append(result)
-    suite = SUITES.get(card.name)
-    return [_section(groups[key], kind_of(card.kind), suite, shuffled) for key in sorted(groups)]
-
-
-def _section(results: list[Result], kind: Kind, suite: Suite | None, shuffled: list[Result]) -> Section:
-    by_row: dict[str, list[Result]] = defaultdict(list)
-    for result in results:
-        by_row[label_of(result)].append(result)
-    rows = [Scored.of(label, group, kind) for label, group in by_row.items()]
-    ceilings = sorted((row for row in rows if row.is_ceiling), key=Scored.order)
-    contestants = sorted((row for row in rows if not row.is_ceiling), key=Scored.order)
-    p_values = [None, *(test.p_value for test in compared(contestants[0], contestants[1:]))] if contestants else []
-    first, warned = results[0], warnings(rows)
-
-    def row_of(scored: Scored, place: int | None, p_value: float | None) -> Row:
-        metrics, missing, about = scored.metrics(), scored.missing(), warned.get(scored.label, ())
-        return Row(place, scored.label, scored.results, metrics, missing, p_value, about)
-
-    return Section(
-        kind=kind,
-        names=metric_names(results, kind),
-        options=_options(first),
-        corpus=first.corpus,
-        fingerprint=first.spec.fit.fingerprint,
-        split=first.spec.split,
-        protocol=first.spec.protocol,
-        examples=first.examples,
-        rows=(
-            *(row_of(row, None, None) for row in ceilings),
-            *(row_of(row, place, p) for place, (row, p) in enumerate(zip(contestants, p_values, strict=True), 1)),
+    kind = kind_of(card.kind)
+    highest = _column(kind, kind.main).higher_is_better
+    variants = ", ".join(f"[{suite.name}]({suite.name}.md)" for suite in CATALOGUE if suite.variants)
+    printed = [table for table in reported if table.task == card.name]
+    notes = [f"Pictures generated for two users with the same query: [gallery]({gallery})."] if gallery else []
+    notes += [] if found else ["No result has been published yet."]
+    return _page(
+        Page(
+            name=card.name,
+            title=card.name.capitalize().replace("_", " "),
+            origin=f"{card.table} of the UniMP paper",
+            about=f"Prediction: {card.about}.",
+            order=f"Rows are ordered by {kind.main}, {'highest' if highest else 'lowest'} first.",
+            reading=f"Rows are ordered by {kind.main}{'' if highest else ', lowest first'}. Brackets: 95% bootstrap "
+            f"intervals over examples. `p`: paired test of {kind.compared} against the best row (Holm-corrected within "
+            "the table); bold below 0.05. *upper bound*: uses the ground truth of a generated corpus, not ranked. "
+            f"{LEGEND} {OLDER}: result of an earlier version of the model, its features, the task or the selection "
+            "rule; versions are never averaged. Costs were measured on the machine named in the result file, possibly "
+            f"under other load. Variants of UniMP are compared on separate pages: {variants}.",
+            command=f"unimp-bench run --task {card.name} --model unimp",
+            notes=tuple(notes),
+            tables=tuple(table_of(section, printed, audits) for section in found),
+            reported=tuple(
+                printed_table(table) for table in printed if not table.topic or any(row.models for row in table.rows)
+            ),
         ),
-        empty=_empty(results, suite),
-        shuffled=shuffled_rows([*ceilings, *contestants], shuffled),
+        found,
+        lambda section: section_plot(section, printed),
     )
 
 
-def _empty(results: list[Result], suite: Suite | None) -> tuple[EmptyRow, ...]:
-    first = results[0]
-    if suite is None or first.spec.options or (first.spec.split, first.spec.protocol) != (suite.split, suite.protocol):
-        return ()
-    absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in results))]
-    return tuple(EmptyRow(row, why_empty(row, first.corpus.name)) for row in absent)
+def topic_page(
+    suite: Suite, found: Sequence[Section], reported: Sequence[Reported], audits: Sequence[CorpusAudit]
+) -> Page:
+    """The page of one suite; arguments as for ``task_page``."""
+    base, command = suite.rows[0].label, f"unimp-bench suite {suite.name}"
+    printed = [table for table in reported if table.topic == suite.name]
+    unseen = [name for name in suite.corpora if name not in {section.corpus.name for section in found}]
+    notes = [] if found else [f"No result has been published yet: `{command}`."]
+    if unseen:
+        notes.append(f"Without results: {', '.join(unseen)} (sources: docs/data.md).")
+    return _page(
+        Page(
+            name=suite.name,
+            title=suite.title,
+            origin=suite.table,
+            about=f"Comparison: {suite.about}.",
+            order=f"Rows are in the order of the paper; differences are to the first row, {base}.",
+            reading="Rows are in the order of the paper. Brackets: 95% bootstrap intervals over examples, of the mean "
+            f"over seeds. *Difference*: to the first row, {base}, on the same examples; `p`: its paired test "
+            f"(Holm-corrected within the table); bold below 0.05. {LEGEND} {OLDER}: result of an earlier version of "
+            "the model, its features, the task or the selection rule. Section titles give preset and settings of all "
+            "rows of UniMP, the column *Change* the differences of a row. Reasons of empty rows are below the table. "
+            "Costs include all earlier fits, measured on the machine named in the result file, possibly under other "
+            "load.",
+            command=command,
+            notes=tuple(notes),
+            tables=tuple(table_of(section, printed, audits) for section in found),
+            reported=tuple(map(printed_table, printed)),
+        ),
+        found,
+        topic_plot,
+    )
 
 
-def _options(result: Result) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(result.spec.options.items()))
+def _page(page: Page, found: Sequence[Section], plot_of: Callable[[Section], Plot | None]) -> Page:
+    """With the plot of the first section that has one."""
+    for number, section in enumerate(found):
+        plot = plot_of(section)
+        if plot is not None:
+            return replace(page, plot=plot, plotted=number)
+    return page
+
+
+def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[CorpusAudit]) -> Table:
+    """The table of a section.
+
+    Args:
+        section: of a task or suite.
+        reported: what papers print for that task or suite.
+        audits: of corpora.
+    """
+    kind, corpus, ranked = section.kind, section.corpus, section.suite is None
+    printed = [table for table in reported if (table.split == section.split if ranked else table.task == section.task)]
+    columns = _columns(section, kind.reported if ranked or printed else "")
+    best = _best(section)
+    return Table(
+        title=section.title,
+        first="Model" if ranked else "Row",
+        ranked=ranked,
+        task=section.task,
+        corpus=corpus.name,
+        fingerprint=section.fingerprint,
+        split=section.split,
+        protocol=section.protocol if kind.has_protocols else "",
+        options=section.options,
+        budget=section.budget,
+        facts=f"{corpus.users:,} users, {corpus.items:,} items, {corpus.interactions:,} interactions, "
+        f"{corpus.pictures:,} pictures; {kind.account(section.examples, corpus.catalogue, section.protocol)}. "
+        f"Corpus `{section.fingerprint[:12]}`.",
+        generated=corpus.synthetic,
+        order=order_words(section, audits),
+        main=kind.main,
+        names=section.names,
+        columns=columns,
+        rows=tuple(
+            _row(row, row.place if ranked else number, row is best, section, _printed(row, section, printed), columns)
+            for number, row in enumerate(section.rows, 1)
+        ),
+        slices=slices_of(section, audits),
+        ties=tuple(
+            Ties(each.label, each.stored, each.shuffled, tuple(map(_run, each.results))) for each in section.shuffled
+        ),
+    )
+
+
+def _columns(section: Section, reported: str) -> tuple[Column, ...]:
+    """Those of a section; ``reported`` is the metric that papers print, empty for none."""
+
+    def first(name: str) -> Literal["ascending", "descending"]:
+        return "descending" if _column(section.kind, name).higher_is_better else "ascending"
+
+    names = [name for name in section.names if _column(section.kind, name).brief]
+    metrics = [Column(name, first=first(name), is_metric=True) for name in names]
+    printed = [Column(f"Reported {reported}", first=first(reported))] if reported else []
+    costs = [Column(name, first="descending" if name == "Examples/s" else "ascending") for name in COSTS]
+    if section.suite is None:
+        return (*metrics, *printed, Column("p"), *costs)
+    difference = Column("Difference", first=first(section.kind.main))
+    return (
+        *(Column("Change", numeric=False), Column("Seeds", first="descending")),
+        *(*metrics, difference, Column("p"), *printed, *costs),
+    )
+
+
+def _best(section: Section) -> Scores | None:
+    """The row with the best main metric, upper bounds aside."""
+    main = section.kind.main
+    sign = 1 if _column(section.kind, main).higher_is_better else -1
+    rows = [row for row in section.rows if main in row.metrics and not row.is_ceiling]
+    if section.suite is None:
+        return next((row for row in rows if row.place == 1), None)
+    return max(rows, key=lambda row: sign * row.metrics[main].value, default=None)
+
+
+def _printed(row: Scores, section: Section, printed: Sequence[Reported]) -> list[Printed]:
+    """What papers print for a row: for its model, or for the system that the suite's row names."""
+    wanted = of_model(row.results[0].model.name) if row.of is None else of_system(row.of.system)
+    if section.suite is None and row.of is not None:
+        printed = [table for table in printed if table.topic in ("", table.task)]
+    return printed_rows(printed, wanted, section.kind, section.corpus.name, section.protocol)
+
+
+def _row(
+    row: Scores, place: int | None, best: bool, section: Section, printed: Sequence[Printed], columns: Sequence[Column]
+) -> Row:
+    kind, name = section.kind, row.results[0].model.name if row.of is None else row.of.label
+    cells = {each: _metric_cell(kind, each, estimate) for each, estimate in row.metrics.items()}
+    quoted = nearest(printed, kind.reported)
+    if quoted is not None:
+        cells[f"Reported {kind.reported}"] = Cell(quoted.cell(kind.reported), quoted.row.metrics[kind.reported])
+    if row.of is not None:
+        cells["Change"] = Cell(row_words(row.of))
+    if row.test is not None:
+        cells["Difference"] = Cell(f"{row.test.difference:+.4f}", row.test.difference)
+        cells["p"] = _p_cell(row.test.p_value)
+    if not row.results:
+        reads = registry.model_card(row.of.model).reads if row.of and row.of.model else ()
+        return Row(row.label, name, place, "empty", reads, _aligned(cells, columns), None, row.reason)
+    cells["Seeds"] = Cell(str(len(row.results)), len(row.results))
+    cells |= _cost_cells(row.results[0].cost)
+    mark: Mark = "ceiling" if row.is_ceiling else "best" if best else ""
+    reads = row.results[0].model.reads
+    return Row(row.label, name, place, mark, reads, _aligned(cells, columns), _details(row, section, printed))
+
+
+def _aligned(cells: Mapping[str, Cell], columns: Sequence[Column]) -> tuple[Cell, ...]:
+    return tuple(cells.get(column.name, Cell()) for column in columns)
+
+
+def _metric_cell(kind: Kind, name: str, estimate: Estimate) -> Cell:
+    interval = (estimate.low, estimate.high) if _column(kind, name).interval else None
+    return Cell(f"{estimate.value:.4f}", estimate.value, interval)
+
+
+def _p_cell(p_value: float) -> Cell:
+    return Cell("<0.001" if p_value < 0.001 else f"{p_value:.3f}", p_value, strong=p_value < SIGNIFICANT)
+
+
+def _cost_cells(cost: Cost | None) -> dict[str, Cell]:
+    """By the names of ``COSTS``; none where predictions came from outside and nobody measured."""
+    if cost is None:
+        return {}
+    seconds, trained, total = cost.fit_seconds, cost.parameters_trained, cost.parameters_total
+    cells = (
+        Cell(f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min", seconds),
+        Cell(f"{cost.examples_per_second:,.0f}", cost.examples_per_second),
+        Cell(f"{cost.peak_memory_mib:,.0f} MiB", cost.peak_memory_mib),
+        Cell(f"{total:,}" if trained == total or not total else f"{trained:,} of {total:,}", total),
+    )
+    return dict(zip(COSTS, cells, strict=True))
+
+
+def _details(row: Scores, section: Section, printed: Sequence[Printed]) -> Details:
+    model = row.results[0].model
+    return Details(
+        about=model.about,
+        source=model.source,
+        metrics={name: row.metrics[name] for name in section.names if name in row.metrics},
+        missing=row.missing,
+        warnings=row.warnings,
+        answers=spread_cells(row.results),
+        quoted=tuple(Quoted(each.table.source, each.row.system, each.row.metrics, each.differs) for each in printed),
+        runs=tuple(map(_run, row.results)),
+    )
+
+
+def _run(result: Result) -> Run:
+    origin, fit = result.provenance, result.spec.fit
+    return Run(
+        key=result.spec.key,
+        seed=fit.seed,
+        command=origin.command,
+        commit=origin.commit,
+        clean=origin.clean,
+        machine=origin.machine,
+        time=origin.time,
+        versions=origin.versions,
+        stages=tuple(
+            Stage(tuple(name for name, _ in each.tasks), each.model, each.split, each.seed, each.options, each.config)
+            for each in fit.stages
+        ),
+        remarks=remarks_of(result),
+        costs={name: cell.text for name, cell in _cost_cells(result.cost).items()},
+    )
+
+
+def remarks_of(result: Result) -> tuple[str, ...]:
+    """What a result says of itself, and that it is of an earlier version."""
+    older = older_remark(result)
+    return (*result.remarks, older) if older else result.remarks
+
+
+def _column(kind: Kind, name: str) -> MetricColumn:
+    column = kind.column(name)
+    assert column is not None
+    return column

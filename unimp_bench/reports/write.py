@@ -1,23 +1,39 @@
-"""Generates every page of leaderboards: those of ``leaderboards/``, and those of a workspace's own runs."""
+"""Writes every page of leaderboards: those of ``leaderboards/``, and those of a workspace's own runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from unimp_bench import registry
+from unimp_bench.contracts import TaskCard
 from unimp_bench.files import write_atomically
 from unimp_bench.progress import progress, stage
 from unimp_bench.reports.audit.corpus.page import audit_page
 from unimp_bench.reports.audit.table.page import PAGE, audit_reported, table_audit_page
-from unimp_bench.reports.contents import Contents
 from unimp_bench.reports.excerpt import with_excerpts
-from unimp_bench.reports.figures import section_plot, topic_plot
-from unimp_bench.reports.markdown.audited import audit_file
-from unimp_bench.reports.markdown.index_page import index_page
-from unimp_bench.reports.markdown.plot_files import PLOTS, contents, plot_files
-from unimp_bench.reports.markdown.task_page import task_page
-from unimp_bench.reports.markdown.topic_page import topic_page
+from unimp_bench.reports.markdown import PLOTS, audit_file, index_markdown, page_markdown, plot_path
+from unimp_bench.reports.plots import draw
+from unimp_bench.reports.store import Contents
+from unimp_bench.reports.table import Page, Table
+from unimp_bench.reports.tables import table_of, task_page, topic_page
+from unimp_bench.reports.text import table_text
+from unimp_bench.runs.suite import Suite
 from unimp_bench.runs.suites import CATALOGUE
+
+NOTHING = "no result yet"
+
+
+def boards(board: Contents) -> tuple[list[Page], list[Page]]:
+    """The pages of all tasks, and those of all suites but the ones that have a task's name."""
+    reported, audits, cards = board.reported(), board.audits(), registry.task_cards()
+    tasks = []
+    for card in progress(cards.values(), "tables of tasks", unit="task"):
+        gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'
+        drawn = gallery if (board.home / gallery).is_file() else ""
+        tasks.append(task_page(card, board.sections(card), reported, audits, drawn))
+    suites = [suite for suite in CATALOGUE if suite.name not in cards]
+    topics = progress(suites, "tables of topics", unit="topic")
+    return tasks, [topic_page(suite, board.sections(suite), reported, audits) for suite in topics]
 
 
 def pages(folder: Path) -> dict[str, str]:
@@ -26,34 +42,20 @@ def pages(folder: Path) -> dict[str, str]:
 
 
 def pages_of(board: Contents) -> dict[str, str]:
-    """Every page and plot as path and content; paths are relative to the home of ``board``.
-
-    A suite that has a task's name has that task's page.
-    """
-    reported, audits = board.reported(), board.audits()
-    cards = registry.task_cards()
-    suites = [suite for suite in CATALOGUE if suite.name not in cards]
-    tasks = [(card, board.task_sections(card)) for card in progress(cards.values(), "tables of tasks", unit="task")]
-    topics = [(suite, board.topic_sections(suite)) for suite in progress(suites, "tables of topics", unit="topic")]
-    others: list[tuple[str, str]] = []
+    """Every page and plot as path and content; paths are relative to the home of ``board``."""
+    audits = board.audits()
+    tasks, topics = boards(board)
     made = {audit_file(audit): audit_page(audit) for audit in audits}
-    printed_audits = audit_reported(board.sources) if board.are_published else []
-    if printed_audits:
-        made[PAGE] = table_audit_page(printed_audits)
+    others: list[tuple[str, str]] = []
+    printed = audit_reported(board.sources) if board.are_published else []
+    if printed:
+        made[PAGE] = table_audit_page(printed)
         others.append((PAGE, "consistency of printed rows with one ranking per example"))
-    made["README.md"] = index_page(tasks, topics, others, audits, board.are_published)
-    for card, found in tasks:
-        gallery = f"{card.name}_gallery/gallery.md"  # of 'unimp-bench draw'
-        drawn = gallery if (board.home / gallery).is_file() else ""
-        printed = [table for table in reported if table.task == card.name]
-        plots = plot_files(card.name, [section_plot(section, printed) for section in found])
-        made[f"{card.name}.md"] = task_page(card, found, printed, plots, drawn, audits)
-        made |= contents(plots)
-    for suite, parts in topics:
-        printed = [table for table in reported if table.topic == suite.name]
-        plots = plot_files(suite.name, list(map(topic_plot, parts)))
-        made[f"{suite.name}.md"] = topic_page(suite, parts, printed, plots, audits)
-        made |= contents(plots)
+    made["README.md"] = index_markdown(tasks, topics, others, audits, board.are_published)
+    for page in (*tasks, *topics):
+        made[f"{page.name}.md"] = page_markdown(page, audits)
+        if page.plot is not None:
+            made[plot_path(page.name)] = draw(page.plot)
     return made
 
 
@@ -79,3 +81,23 @@ def write_pages(board: Contents) -> list[Path]:
     if board.are_published and readme.is_file():
         write_atomically(readme, with_excerpts(readme.read_text(encoding="utf-8"), named))
     return [path for path in made if path.parent.name != PLOTS]
+
+
+def tables_of(board: Contents, shown: TaskCard | Suite, corpus: str | None = None) -> list[Table]:
+    """The tables of a task or suite, of one corpus where ``corpus`` is given; nothing is written.
+
+    Raises:
+        UsageError: no result is on that corpus.
+    """
+    if corpus is not None:
+        board = board.only(corpus)
+    wanted = [each for each in board.sections(shown) if corpus in (None, each.corpus.name)]
+    is_suite, audits = isinstance(shown, Suite), board.audits()
+    reported = [each for each in board.reported() if shown.name == (each.topic if is_suite else each.task)]
+    return [table_of(section, reported, audits) for section in wanted]
+
+
+def show(board: Contents, shown: TaskCard | Suite, corpus: str | None = None) -> str:
+    """``tables_of`` as plain text."""
+    nothing = f"{NOTHING} of two rows that compare" if isinstance(shown, Suite) else NOTHING
+    return "\n\n".join(map(table_text, tables_of(board, shown, corpus))) or nothing

@@ -10,7 +10,7 @@ from unimp_bench.markdown import anchor, generated, table_head, table_row
 from unimp_bench.reports.audit.table.program import ALTERNATIVES, STANDARD, Definition
 from unimp_bench.reports.audit.table.reading import read_table
 from unimp_bench.reports.audit.table.report import VERDICT, RowAudit, TableAudit, missed
-from unimp_bench.reports.reported import REPORTED
+from unimp_bench.reports.printed import REPORTED
 
 PAGE = "table_audit.md"
 

@@ -1,5 +1,6 @@
-"""Warns of rows whose answers are (nearly) one constant, or (nearly) those of another row of the same table.
+"""What is to be known of rows: degenerate answers, and the same rows where the order of time ties is random.
 
+A warning tells of a row whose answers are (nearly) one constant, or (nearly) those of another row of the same table.
 Such a row may score well and still say nothing about its model. ``runs.results.NEARLY`` is the share from which on
 there is a warning. Rows are compared by what each example scored, as results store it: in float16, so that answers
 that differ a little may count as equal. Results that are older than ``Result.answers`` store nothing else, and whether
@@ -9,17 +10,20 @@ same items for everybody, and ranks are cut, so that two weak rankers have the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from unimp_bench.corpus.views import View, viewed
 from unimp_bench.kinds import Kind
 from unimp_bench.records import FloatArray
+from unimp_bench.reports.labels import label_of
 from unimp_bench.reports.scored import Scored
-from unimp_bench.runs.results import NEARLY, AnswerSpread, Result
+from unimp_bench.runs.results import NEARLY, Estimate, Result
 
-MARK = "≡"
-"""Stands behind the label of a row with a warning."""
+TIES = View.parse("ST")
+"""The view of a corpus in which time ties are shuffled."""
 
 
 def warnings(rows: Sequence[Scored]) -> dict[str, tuple[str, ...]]:
@@ -77,9 +81,62 @@ def _seed(row: Scored, result: Result) -> str:
     return f"seed {result.spec.fit.seed}: " if len(row.results) > 1 else ""
 
 
-def spread_cells(results: Sequence[Result]) -> list[str]:
-    """How many different answers, and the share of the commonest, of each seed; empty where nobody counted."""
-    known: list[AnswerSpread] = [result.answers for result in results if result.answers is not None]
+def spread_cells(results: Sequence[Result]) -> dict[str, str]:
+    """The number of different answers, and the share of the commonest, of each seed; none where nobody counted."""
+    known = [result.answers for result in results if result.answers is not None]
     if len(known) < len(results):
-        return ["", ""]
-    return [", ".join(f"{each.distinct:,}" for each in known), ", ".join(f"{each.commonest:.1%}" for each in known)]
+        return {}
+    return {
+        "Distinct answers": ", ".join(f"{each.distinct:,}" for each in known),
+        "Most frequent answer": ", ".join(f"{each.commonest:.1%}" for each in known),
+    }
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """One row on the corpus as it is stored and on its view ``ST``, over the seeds that both have.
+
+    Attributes:
+        results: on the view, one a seed.
+        stored, shuffled: the main metric, of as many seeds.
+    """
+
+    label: str
+    results: tuple[Result, ...]
+    stored: Estimate
+    shuffled: Estimate
+
+
+def has_shuffled_ties(result: Result) -> bool:
+    """Whether a result belongs beside that of the corpus whose ties were shuffled, and to no table of its own."""
+    return result.corpus.name.partition("+")[2] == str(TIES)
+
+
+def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Shuffled, ...]:
+    """Those of the rows that also ran with shuffled ties, which ``results`` are of, in their order."""
+    found = []
+    for row in rows:
+        by_seed = {result.spec.fit.seed: result for result in results if _is_of(row, result)}
+        stored = [result for result in row.results if result.spec.fit.seed in by_seed]
+        if stored:
+            shuffled = tuple(by_seed[result.spec.fit.seed] for result in stored)
+            before, after = (Scored.of(row.label, each, row.kind) for each in (stored, shuffled))
+            main = row.kind.main
+            found.append(Shuffled(row.label, shuffled, before.metrics()[main], after.metrics()[main]))
+    return tuple(found)
+
+
+def _is_of(row: Scored, result: Result) -> bool:
+    """Whether a result is a row's in all but the corpus, and on the view of the row's own one."""
+    home = row.results[0]
+    seen = viewed(home.corpus.name, home.spec.fit.fingerprint, TIES)
+    return (
+        (result.corpus.name, result.spec.fit.fingerprint) == seen
+        and _question(result) == _question(home)
+        and label_of(result) == row.label
+    )
+
+
+def _question(result: Result) -> tuple[object, ...]:
+    spec = result.spec
+    return spec.task, spec.split, spec.protocol, spec.options

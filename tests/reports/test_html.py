@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.reports.html.published import HOSTILE, draw
+from tests.reports.published import FINGERPRINT, HOSTILE, draw
 from unimp_bench.errors import DataError
-from unimp_bench.reports.html.gather import gather
-from unimp_bench.reports.html.page import html_page
-from unimp_bench.reports.html.record import Page
+from unimp_bench.reports.html import galleries, html_page, whiskers
+from unimp_bench.reports.store import Contents
+from unimp_bench.reports.table import Page, Table
+from unimp_bench.reports.write import boards as pages_in
 
-COMMITTED = Path(__file__).resolve().parents[3] / "leaderboards"
+COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 LARGEST = 4_000_000
 
 
@@ -59,7 +60,7 @@ def data_of(reader: Reader) -> Any:
 
 
 def test_the_same_results_give_the_same_bytes(boards: Path, html: str) -> None:
-    assert html_page(gather(boards)) == html
+    assert html_page(Contents.published(boards)) == html
 
 
 def test_everything_is_inside_the_page(reader: Reader) -> None:
@@ -120,32 +121,41 @@ def test_every_place_that_is_linked_is_there_once(reader: Reader) -> None:
     assert labelled <= {*ids, "details-title"}, "the title of the details is made when they open"
 
 
-def test_rows_are_marked_by_words(page: Page) -> None:
-    table = page.tasks[1].tables[1]
+@pytest.fixture(scope="module")
+def search(boards: Path) -> Page:
+    return pages_in(Contents.published(boards))[0][1]
+
+
+@pytest.fixture(scope="module")
+def table(search: Page) -> Table:
+    return search.tables[1]
+
+
+def test_rows_are_marked_by_words(search: Page, table: Table, html: str) -> None:
     assert (table.corpus, table.split, table.protocol) == ("toy", "loo", "paper")
-    marks = {line.label: line.mark for line in table.lines if line.mark in ("best", "ceiling")}
+    marks = {row.label: row.mark for row in table.rows if row.mark in ("best", "ceiling")}
     assert marks == {"oracle": "ceiling", "best": "best"}
-    assert {line.reason for line in table.lines if line.mark == "empty"} >= {"no result yet"}
-    assert "Generated corpus" in table.warning
-    assert table.audit == "audit-1"
-    (drawing,) = [each.drawing for each in page.tasks[1].tables if each.drawing is not None]
-    assert drawing.source.startswith("data:image/svg+xml;base64,") and drawing.finding.startswith("Best of ")
+    assert {row.reason for row in table.rows if row.mark == "empty"} >= {"no result yet"}
+    assert table.generated
+    assert '<a href="#audit-1">Audit of this corpus</a>' in html and 'id="audit-1"' in html
+    assert search.plot is not None and search.plot.finding.startswith("Best of ")
+    assert '<img src="data:image/svg+xml;base64,' in html
 
 
-def test_intervals_are_drawn_on_the_scale_of_the_contestants(page: Page) -> None:
-    table = page.tasks[1].tables[1]
-    column = [head.name for head in table.heads].index("HR@5") - 1
-    drawn = {line.label: line.cells[column].whisker for line in table.lines if line.mark != "empty"}
+def test_intervals_are_drawn_on_the_scale_of_the_contestants(table: Table) -> None:
+    column = [each.name for each in table.columns].index("HR@5")
+    rows = zip(table.rows, whiskers(table), strict=True)
+    drawn = {row.label: found[column] for row, found in rows if row.mark != "empty"}
     assert drawn.pop("oracle") is None, "a ceiling would stretch the scale until no two intervals could be told apart"
-    whiskers = [whisker for whisker in drawn.values() if whisker is not None]
-    assert len(whiskers) == len(drawn) == 5
-    assert (min(each.low for each in whiskers), max(each.high for each in whiskers)) == (0, 100)
-    values = [each.value for each in whiskers]
+    found = [whisker for whisker in drawn.values() if whisker is not None]
+    assert len(found) == len(drawn) == 5
+    assert (min(each.low for each in found), max(each.high for each in found)) == (0, 100)
+    values = [each.value for each in found]
     assert values == sorted(values, reverse=True), "as the rows are ordered"
 
 
-def test_the_gallery_holds_its_pictures_and_no_others(page: Page) -> None:
-    (gallery,) = page.galleries
+def test_the_gallery_holds_its_pictures_and_no_others(boards: Path) -> None:
+    (gallery,) = galleries(boards, {FINGERPRINT})
     assert gallery.synthetic
     (panel,) = gallery.panels
     pictures = (*panel.history, *panel.outcome)
@@ -164,17 +174,17 @@ def test_a_damaged_gallery_is_named(tmp_path: Path, harm: str) -> None:
     else:
         (folder / "gallery.json").write_text("{}")
     with pytest.raises(DataError, match="draw"):
-        gather(tmp_path)
+        galleries(tmp_path, ())
 
 
 def test_without_anything_published_the_page_says_how_to_begin(tmp_path: Path) -> None:
-    text = html_page(gather(tmp_path))
+    text = html_page(Contents.published(tmp_path))
     assert "unimp-bench run --task search --model unimp" in text
     assert 'id="gallery"' not in text and 'id="audits"' not in text
 
 
 @pytest.mark.slow
-def test_the_page_of_the_committed_results_is_light() -> None:
-    text = html_page(gather(COMMITTED))
+def test_the_page_of_the_committed_results_is_light(committed: Contents) -> None:
+    text = html_page(committed)
     assert len(text.encode()) < LARGEST
     assert not re.search(r"[A-Za-z0-9+/]{400}", re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", text)), "ranks"

@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.reports.html.published import HOSTILE
+from tests.reports.published import HOSTILE
 
 TABLE = "#search-toy-split-loo-protocol-paper"
 Browser = webdriver.Chrome

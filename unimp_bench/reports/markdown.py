@@ -1,0 +1,278 @@
+"""Pages and their index as Markdown: the same values give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from unimp_bench.markdown import anchor, generated, plain, table_head, table_row
+from unimp_bench.reports.audit.corpus.cuts import CUTS
+from unimp_bench.reports.audit.corpus.record import CorpusAudit, published_path
+from unimp_bench.reports.plots import Plot
+from unimp_bench.reports.table import MIN_EXAMPLES, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
+from unimp_bench.runs.results import Estimate
+
+GENERATED = generated("unimp-bench leaderboard", "results/ and reported/")
+PLOTS = "plots"
+INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
+"""The cuts whose shares the index shows."""
+INDEXED_TASK = "recommendation"
+
+
+def page_markdown(page: Page, audits: Sequence[CorpusAudit]) -> str:
+    """The page of a task or suite; ``audits`` are those that it may refer to."""
+    lines = [GENERATED, f"# {page.title} ({page.origin})", "", page.about, "", page.reading]
+    for note in page.notes:
+        lines += ["", note]
+    for number, table in enumerate(page.tables):
+        plot = page.plot if number == page.plotted else None
+        lines += ["", *_table(table, audits, [] if plot is None else plot_markdown(page.name, plot))]
+    lines += ["", "## Reported results", ""] if page.reported else []
+    for printed in page.reported:
+        lines += [*_reported(printed), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def plot_path(page: str) -> str:
+    """The file of a page's plot, beside the pages."""
+    return f"{PLOTS}/{page}.svg"
+
+
+def plot_markdown(page: str, plot: Plot) -> list[str]:
+    """The plot of a page, with its finding as the alternative text."""
+    return ["", f"![{plain(plot.finding)}]({plot_path(page)})"]
+
+
+def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str]) -> list[str]:
+    warning = ["*Generated corpus, for tests and demonstrations: its numbers say nothing about real data.*", ""]
+    audit = next((audit for audit in audits if audit.fingerprint == table.fingerprint), None)
+    link = [] if audit is None else ["", f"Shortcut audit: [{audit.name}]({audit_file(audit)})."]
+    banner = ["", f"> **File-order artefact.** {table.order}"] if table.order else []
+    heads = [table.first, *(column.name for column in table.columns)]
+    return [
+        f"## {table.title}",
+        "",
+        *(warning if table.generated else []),
+        table.facts,
+        *link,
+        *banner,
+        "",
+        *table_head(["#", *heads] if table.ranked else heads),
+        *(table_row(_cells(row, table)) for row in table.rows),
+        *_reasons(table.rows),
+        *_remarks(table.filled),
+        *plot,
+        *(_ties(table.ties, table.main) if table.ties else []),
+        *(_slices(table.slices, table.first) if table.slices else []),
+        *_details(table),
+    ]
+
+
+def _cells(row: Row, table: Table) -> list[str]:
+    cells = list(map(_cell, row.cells))
+    if not table.ranked:
+        return [row.marked, *cells]
+    place = "*upper bound*" if row.mark == "ceiling" else "" if row.place is None else str(row.place)
+    return [
+        place,
+        replace(row, label=f"{row.label}, {row.seeds} seeds").marked if row.seeds > 1 else row.marked,
+        *cells,
+    ]
+
+
+def _cell(cell: Cell) -> str:
+    if cell.interval is not None and cell.value is not None:
+        return f"{cell.text} [{cell.interval[0]:.4f}, {cell.interval[1]:.4f}]"
+    return f"**{cell.text}**" if cell.strong else cell.text
+
+
+def _reasons(rows: Iterable[Row]) -> list[str]:
+    """Why rows are empty: those of one reason together."""
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        if row.reason:
+            labels.setdefault(row.reason, []).append(row.label)
+    return ["", *(f"* {', '.join(names)}: {reason}" for reason, names in labels.items())] if labels else []
+
+
+def _remarks(rows: Sequence[Row]) -> list[str]:
+    """Remarks on rows and on single results, and why cells are empty."""
+    found = [(row, row.details) for row in rows if row.details]
+    notes = [(row.marked, warning) for row, _ in found for warning in row.warnings]
+    notes += [(row.label, remark) for row, details in found for run in details.runs for remark in run.remarks]
+    notes += [(name, f"empty: {reason}") for _, details in found for name, reason in details.missing.items()]
+    return ["", *(f"* {about}: {note}" for about, note in dict.fromkeys(notes))] if notes else []
+
+
+def _ties(rows: Sequence[Ties], metric: str) -> list[str]:
+    """Rows on the corpus as it is stored and with its time ties shuffled."""
+    return [
+        "",
+        "Shuffled time ties (view `ST`: simultaneous interactions of a user in random order, so that another of "
+        "them may be the target; models fitted and scored again; means over the seeds available for both). The shift "
+        "is the effect of the file order:",
+        "",
+        *table_head(("Model", "Seeds", metric, "Shuffled", "Shift")),
+        *(
+            table_row(
+                (row.label, str(len(row.runs)), _estimate(row.stored), _estimate(row.shuffled), f"{row.shift:+.4f}")
+            )
+            for row in rows
+        ),
+    ]
+
+
+def _estimate(estimate: Estimate) -> str:
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
+
+
+def _slices(slices: Slices, first: str) -> list[str]:
+    """What each cut asks, and the metric of each row on both of its sides, behind a fold."""
+    shown = [each for each in slices.cuts if each.divides]
+    sides = [side for each in shown for side in (each.yes, each.no)]
+    columns = [[f"{mean:.4f}" for mean in side.means] or [""] * len(slices.labels) for side in sides]
+    empty = [f"* {side.name}: {side.examples} examples are too few for a mean" for side in sides if not side.means]
+    whole = [side for each in slices.cuts if not each.divides for side in (each.yes, each.no) if side.examples]
+    empty += [f"* {side.name}: all examples, so this cut is left out" for side in whole]
+    return [
+        "",
+        "<details><summary>Where the rows differ</summary>",
+        "",
+        f"{slices.metric} of each row on both sides of each cut of the test examples (number of examples in the "
+        f"heading; no mean over fewer than {MIN_EXAMPLES}). Definitions of the cuts:",
+        "",
+        *(f"* *{each.yes.name}*, else *{each.no.name}*: {each.about}" for each in shown),
+        "",
+        *table_head((first, *(f"{side.name} ({side.examples:,})" for side in sides))),
+        *(table_row(cells) for cells in zip(slices.labels, *columns, strict=True)),
+        *(["", *empty] if empty else []),
+        "",
+        "</details>",
+    ]
+
+
+def _details(table: Table) -> list[str]:
+    """Every metric of every row, how far its answers differ, and the command of each result, behind a fold."""
+    found = [(row.label, row.details) for row in table.filled if row.details]
+    answers = list(dict.fromkeys(name for _, details in found for name in details.answers))
+    runs = [run for _, details in found for run in details.runs] + [run for ties in table.ties for run in ties.runs]
+    return [
+        "",
+        "<details><summary>All metrics, and the command of each row</summary>",
+        "",
+        *table_head((table.first, *table.names, *answers)),
+        *(
+            table_row(
+                (
+                    label,
+                    *(f"{details.metrics[name].value:.4f}" if name in details.metrics else "" for name in table.names),
+                    *(details.answers.get(name, "") for name in answers),
+                )
+            )
+            for label, details in found
+        ),
+        "",
+        "```sh",
+        *map(_command, runs),
+        "```",
+        "",
+        "</details>",
+    ]
+
+
+def _command(run: Run) -> str:
+    changes = "" if run.clean else ", with changes"
+    again = f", reproduce {run.key[:12]}" if run.costs else ""
+    return f"{run.command}  # commit {run.commit[:12] or 'unknown'}{changes}{again}"
+
+
+def _reported(table: PrintedTable) -> list[str]:
+    return [f"**{table.source}**: {table.about}", "", *table_head(table.heads), *map(table_row, table.rows)]
+
+
+def index_markdown(
+    tasks: Iterable[Page],
+    topics: Iterable[Page],
+    others: Sequence[tuple[str, str]],
+    audits: Sequence[CorpusAudit],
+    published: bool,
+) -> str:
+    """The index: the best row of every table of a task; of a topic, what is filled.
+
+    Args:
+        tasks: their pages.
+        topics: the pages of suites.
+        others: further pages, as their file and what they tell.
+        audits: of corpora.
+        published: whether rows are published results; else they are a workspace's own runs.
+    """
+    origin = (
+        "Every table is generated from the files in `results/`; a test compares them. "
+        "[How to read a table](../docs/getting_started.md#reading-a-table)."
+    )
+    own = "Tables of the runs in this workspace, published or not."
+    lines = [
+        *(GENERATED, "# Leaderboards", "", origin if published else own, ""),
+        *table_head(("Task", "Corpus", "Split", "Protocol", "Best", "Metric", "Value", "Models")),
+    ]
+    for page in tasks:
+        for table in page.tables:
+            best = table.best
+            if best is None or best.details is None:
+                continue
+            order = "file-order artefact" if table.order else ""
+            corpus = ", ".join(part for part in (table.corpus, table.options, order) if part)
+            value = f"{best.details.metrics[table.main].value:.4f}"
+            count = sum(row.mark not in ("ceiling", "empty") for row in table.rows)
+            cells = (_link(page, table), corpus, table.split, table.protocol, best.label, table.main, value, str(count))
+            lines.append(table_row(cells))
+    lines += ["", "A topic compares the rows of a suite, `unimp-bench suite <topic>`, with its first row.", ""]
+    lines += table_head(("Topic", "Table", "Corpus", "Task", "UniMP", "Rows with results"))
+    for page in topics:
+        for table in page.tables:
+            filled = f"{len(table.filled)} of {len(table.rows)}"
+            cells = (_link(page, table), page.origin, table.corpus, table.task, table.budget, filled)
+            lines.append(table_row(cells))
+        if not page.tables:
+            lines.append(table_row((f"[{page.name}]({page.name}.md)", page.origin, "", "", "", "none yet")))
+    if others:
+        lines += ["", "Audits of printed tables:", "", *(f"* [{about}]({file})" for file, about in others)]
+    return "\n".join([*lines, *(_audit_index(audits) if audits else [])]) + "\n"
+
+
+def _link(page: Page, table: Table) -> str:
+    return f"[{page.name}]({page.name}.md#{anchor(table.title)})"
+
+
+def audit_file(audit: CorpusAudit) -> str:
+    """Name of the page of an audit.
+
+    Raises:
+        DataError: the corpus has no plain name.
+    """
+    return f"audit_{published_path(Path(), audit.name).stem}.md"
+
+
+def _audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
+    """All published audits, by the shares of the test examples that are on the first side of a cut."""
+    cuts = [cut for cut in CUTS if cut.name in INDEXED]
+    return [
+        "",
+        f"Shortcut audits of corpora: shares of the test examples of {INDEXED_TASK}, split loo.",
+        "",
+        *table_head(("Audit", "Test examples", *(cut.yes for cut in cuts))),
+        *(
+            table_row((f"[{audit.name}]({audit_file(audit)})", *_shares(audit, [cut.name for cut in cuts])))
+            for audit in audits
+        ),
+    ]
+
+
+def _shares(audit: CorpusAudit, cuts: Sequence[str]) -> list[str]:
+    """Of the leave-one-out test examples of one task; empty where the corpus serves none."""
+    found = next((each for each in audit.sets if INDEXED_TASK in each.tasks and each.split == "loo"), None)
+    if found is None:
+        return [""] * (1 + len(cuts))
+    masks = [found.mask(cut) for cut in cuts]
+    return [f"{found.examples:,}", *("" if mask is None else f"{mask.mean():.1%}" for mask in masks)]

@@ -1,0 +1,268 @@
+"""Results to sections: the rows that compare with one another, best first or against the first row of a suite.
+
+The section of a task holds one corpus, split, protocol and set of task options; that of a suite one corpus, task and
+budget (the preset and the settings that no suite varies). A row holds one configuration, averaged over its seeds.
+Upper bounds (models that read the ground truth of a generated corpus) are not ranked and not compared.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from unimp_bench import registry
+from unimp_bench.contracts import TaskCard
+from unimp_bench.kinds import Kind, kind_of
+from unimp_bench.metrics.paired import PairedTest
+from unimp_bench.records import PROTOCOLS, SPLITS
+from unimp_bench.reports.labels import (
+    claims,
+    label_of,
+    left_over,
+    older_mark,
+    only_in_topics,
+    settings_words,
+    viewed_as,
+)
+from unimp_bench.reports.remarks import Shuffled, has_shuffled_ties, shuffled_rows, warnings
+from unimp_bench.reports.scored import Scored, compared, metric_names
+from unimp_bench.runs.results import CorpusFacts, Estimate, Result
+from unimp_bench.runs.suite import Suite, SuiteRow
+from unimp_bench.runs.suites import SUITES
+
+NO_RESULT = "no result yet"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration of a model, or a row of a suite that has no result.
+
+    Attributes:
+        label: the model and its changed settings, or the label of the suite's row.
+        results: one per seed; none for an empty row.
+        metrics: means over seeds, with intervals over examples; one is absent where it could not be computed.
+        missing: the reasons, by metric.
+        place: 1 for the best by the kind's main metric; None for upper bounds, empty rows and rows of suites.
+        test: against the best row or the first row of a suite, after Holm; None for that row and upper bounds.
+        warnings: that its answers are degenerate, and how.
+        of: the row of the suite; None in the section of a task, unless it is empty.
+        reason: why it is empty.
+    """
+
+    label: str
+    results: tuple[Result, ...] = ()
+    metrics: dict[str, Estimate] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    place: int | None = None
+    test: PairedTest | None = None
+    warnings: tuple[str, ...] = ()
+    of: SuiteRow | None = None
+    reason: str = ""
+
+    @property
+    def is_ceiling(self) -> bool:
+        """Whether it is an upper bound."""
+        return bool(self.results) and self.results[0].model.is_ceiling
+
+    @classmethod
+    def scored(
+        cls,
+        scored: Scored,
+        warned: dict[str, tuple[str, ...]],
+        *,
+        place: int | None = None,
+        test: PairedTest | None = None,
+        of: SuiteRow | None = None,
+    ) -> Row:
+        """A row with results."""
+        metrics, missing, found = scored.metrics(), scored.missing(), warned.get(scored.label, ())
+        return cls(scored.label, scored.results, metrics, missing, place, test, found, of)
+
+
+@dataclass(frozen=True)
+class Section:
+    """All rows that compare with one another.
+
+    Attributes:
+        title: what distinguishes it from the other sections of its page.
+        names: full names of the metrics that any row has, in the order of the kind's columns.
+        rows: of a task upper bounds, then the best first, then what its suite lacks; of a suite in its order.
+        options: of the task, in words; empty for its own.
+        suite: None for the section of a task.
+        budget: preset and settings of a suite's section, in words.
+        shuffled: rows of a task that also ran with shuffled time ties.
+    """
+
+    title: str
+    kind: Kind
+    task: str
+    names: tuple[str, ...]
+    corpus: CorpusFacts
+    fingerprint: str
+    split: str
+    protocol: str
+    examples: int
+    rows: tuple[Row, ...]
+    options: str = ""
+    suite: Suite | None = None
+    budget: str = ""
+    shuffled: tuple[Shuffled, ...] = ()
+
+    @property
+    def filled(self) -> tuple[Row, ...]:
+        """The rows with results."""
+        return tuple(row for row in self.rows if row.results)
+
+    @property
+    def empty(self) -> tuple[Row, ...]:
+        """The rows without."""
+        return tuple(row for row in self.rows if not row.results)
+
+
+def sections(results: Iterable[Result], card: TaskCard) -> list[Section]:
+    """The sections of one task: real corpora by name, then generated ones; splits and protocols in their order.
+
+    Variants that only the page of a suite compares are left out.
+    """
+    results = list(results)
+    shuffled = [result for result in results if has_shuffled_ties(result)]
+    groups: dict[tuple[bool, str, int, int, str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        spec = result.spec
+        if spec.task == card.name and not only_in_topics(result) and not has_shuffled_ties(result):
+            order = (SPLITS.index(spec.split), PROTOCOLS.index(spec.protocol))
+            key = (result.corpus.synthetic, result.corpus.name, *order, _options(result), spec.fit.fingerprint)
+            groups[key].append(result)
+    return [_task_section(groups[key], kind_of(card.kind), shuffled) for key in sorted(groups)]
+
+
+def _task_section(results: list[Result], kind: Kind, shuffled: list[Result]) -> Section:
+    by_label: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        by_label[label_of(result)].append(result)
+    rows = [Scored.of(label, group, kind) for label, group in by_label.items()]
+    warned = warnings(rows)
+    ceilings = sorted((row for row in rows if row.is_ceiling), key=Scored.order)
+    ranked = sorted((row for row in rows if not row.is_ceiling), key=Scored.order)
+    tests = [None, *compared(ranked[0], ranked[1:])] if ranked else []
+    corpus, spec, options = results[0].corpus, results[0].spec, _options(results[0])
+    parts = [corpus.name, f"split {spec.split}"]
+    parts += [f"protocol {spec.protocol}"] if kind.has_protocols else []
+    return Section(
+        title=", ".join([*parts, options] if options else parts),
+        kind=kind,
+        task=spec.task,
+        names=metric_names(results, kind),
+        corpus=corpus,
+        fingerprint=spec.fit.fingerprint,
+        split=spec.split,
+        protocol=spec.protocol,
+        examples=results[0].examples,
+        rows=(
+            *(Row.scored(row, warned) for row in ceilings),
+            *(
+                Row.scored(row, warned, place=place, test=test)
+                for place, (row, test) in enumerate(zip(ranked, tests, strict=True), 1)
+            ),
+            *_lacking(results, SUITES.get(spec.task)),
+        ),
+        options=options,
+        shuffled=shuffled_rows([*ceilings, *ranked], shuffled),
+    )
+
+
+def _lacking(results: list[Result], suite: Suite | None) -> list[Row]:
+    """Rows of the task's suite without a result, where the section has the suite's split and protocol."""
+    corpus, spec = results[0].corpus.name, results[0].spec
+    if suite is None or spec.options or (spec.split, spec.protocol) != (suite.split, suite.protocol):
+        return []
+    absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in results))]
+    return [Row(row.label, of=row, reason=_why_empty(row, corpus)) for row in absent]
+
+
+def _options(result: Result) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(result.spec.options.items()))
+
+
+def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
+    """The sections of one suite whose first row and another one have results.
+
+    Real corpora by name, then generated ones; tasks in the order of the registry.
+    """
+    tasks = list(registry.task_cards())
+    homes: dict[tuple[object, ...], Result] = {}
+    for result in results:
+        corpus, spec = result.corpus, result.spec
+        if claims(suite, suite.rows[0], result) and (not suite.corpora or corpus.name in suite.corpora):
+            budget = (result.model.preset, *left_over(suite.rows[0], result).items())
+            key = (corpus.synthetic, corpus.name, tasks.index(spec.task), budget, spec.fit.fingerprint)
+            homes.setdefault(key, result)
+    found = [_topic_section(suite, homes[key], results) for key in sorted(homes)]
+    return [section for section in found if len(section.filled) > 1]
+
+
+def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Section:
+    corpus, task = home.corpus, home.spec.task
+    kind = kind_of(registry.task_cards()[task].kind)
+    # what a paper prints without a model here belongs to the suite's own tasks
+    rows = [row for row in suite.rows if task in (registry.model_card(row.model).tasks if row.model else suite.tasks)]
+    lines = [line for row in rows for line in _lines(suite, row, home, results, kind)]
+    filled = [scored for _, scored in lines if scored is not None]
+    base, *others = [scored for scored in filled if not scored.is_ceiling]
+    tests = dict(zip((scored.label for scored in others), compared(base, others), strict=True))
+    warned = warnings(filled)
+    budget = ", ".join([f"preset {home.model.preset}", *settings_words(left_over(suite.rows[0], home))])
+    return Section(
+        title=f"{corpus.name}, {task}, {budget}",
+        kind=kind,
+        task=task,
+        names=metric_names([result for scored in filled for result in scored.results], kind),
+        corpus=corpus,
+        fingerprint=home.spec.fit.fingerprint,
+        split=suite.split,
+        protocol=suite.protocol,
+        examples=home.examples,
+        rows=tuple(
+            Row(row.label, of=row, reason=_why_empty(row, corpus.name))
+            if scored is None
+            else Row.scored(scored, warned, test=tests.get(scored.label), of=row)
+            for row, scored in lines
+        ),
+        suite=suite,
+        budget=budget,
+    )
+
+
+def _lines(
+    suite: Suite, row: SuiteRow, home: Result, results: Sequence[Result], kind: Kind
+) -> list[tuple[SuiteRow, Scored | None]]:
+    """A row's line; of a row with a budget of its own a line for each budget that was published."""
+    seen = viewed_as(row, home.corpus.name, home.spec.fit.fingerprint)
+    wanted = (home.model.preset, left_over(suite.rows[0], home))
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        at_home = result.spec.task == home.spec.task and (result.corpus.name, result.spec.fit.fingerprint) == seen
+        if not (row.model and at_home and claims(suite, row, result)):
+            continue
+        left = left_over(row, result)
+        if not row.budgeted:
+            groups.setdefault(_extended(row, result.model.preset, left) + older_mark(result), []).append(result)
+        elif (result.model.preset, left) == wanted:
+            groups.setdefault(row.label + older_mark(result), []).append(result)
+    if not groups:
+        return [(row, None)]
+    return [(row, Scored.of(label, group, kind)) for label, group in sorted(groups.items())]
+
+
+def _extended(row: SuiteRow, preset: str, left: dict[str, str]) -> str:
+    parts = [preset] if row.preset is None and preset != "default" else []
+    parts += settings_words(left)
+    return f"{row.label} ({', '.join(parts)})" if parts else row.label
+
+
+def _why_empty(row: SuiteRow, corpus: str) -> str:
+    corpora = registry.model_card(row.model).corpora if row.model else ()
+    if corpora and corpus not in corpora:
+        return f"runs only on {', '.join(corpora)}"
+    return row.lacks or NO_RESULT
