@@ -17,7 +17,7 @@ from tests.reports.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
-from unimp_bench.reports import contents
+from unimp_bench.reports import store
 from unimp_bench.reports.sections import sections
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,13 +192,11 @@ def test_showing_a_table_writes_nothing(
     assert code == 0 and "toy, split loo" in out and "other" not in out and "wrote" not in out
     assert sorted(boards.rglob("*")) == before
     code, out, err = call(capsys, "leaderboard", "search", "--corpus", "ohter")
-    assert (code, out) == (2, "") and "called 'ohter'; did you mean 'other'?" in err
+    assert (code, out) == (2, "") and "corpus 'ohter'; did you mean 'other'?" in err
     code, out, err = call(capsys, "leaderboard", "search", "--corpus", "nosuch")
     assert (code, out) == (2, "") and "'nosuch'; available: other, toy" in err
     grouped = []
-    monkeypatch.setattr(
-        contents, "sections", lambda results, card: grouped.append(card.name) or sections(results, card)
-    )
+    monkeypatch.setattr(store, "sections", lambda results, card: grouped.append(card.name) or sections(results, card))
     code, out, _ = call(capsys, "leaderboard", "search", "--write")
     assert code == 0 and "toy, split loo" in out and (boards / "search.md").is_file()
     assert sorted(grouped) == sorted(registry.task_cards()), "each table is computed once"

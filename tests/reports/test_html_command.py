@@ -37,10 +37,10 @@ def test_the_page_stands_where_it_is_asked_for(home: Path, html: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("search", "--html"), "leave out TOPIC"),
-        (("--runs", "--html"), "leave out TOPIC"),
-        (("--corpus", "toy", "--html"), "leave out TOPIC"),
-        (("--html", "search"), "does not end with .html"),
+        (("search", "--html"), "omit TOPIC"),
+        (("--runs", "--html"), "omit TOPIC"),
+        (("--corpus", "toy", "--html"), "omit TOPIC"),
+        (("--html", "search"), "ends with .html"),
     ],
 )
 def test_what_the_page_cannot_be_is_refused(

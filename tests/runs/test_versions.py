@@ -12,7 +12,8 @@ from tests.reports.pretended import make_result
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, features
 from unimp_bench.files import Workspace
-from unimp_bench.reports.tables import remarks_of, sections
+from unimp_bench.reports.sections import sections
+from unimp_bench.reports.tables import remarks_of
 from unimp_bench.runs.results import Result, outdated, versions_of
 from unimp_bench.runs.runner import RunRequest, planned, run
 from unimp_bench.runs.spec import FitSpec
@@ -80,7 +81,7 @@ def test_versions_never_share_a_row_and_an_older_one_says_so(monkeypatch: pytest
     with_card(monkeypatch, "bm25", version=2)
     new = make_result("bm25", np.array([1, 9, 300]), seed=1)
     (section,) = sections([old, new], registry.task_cards()["search"])
-    assert [(row.label, len(row.results)) for row in section.rows] == [("bm25 ‡", 1), ("bm25", 1)]
+    assert [(row.label, len(row.results)) for row in section.filled] == [("bm25 ‡", 1), ("bm25", 1)]
     assert remarks_of(old)[-1] == (
         "result of an earlier version: version 1 of the model, now 2; the same command gives a new result"
     )

@@ -113,7 +113,8 @@ def html_page(board: Contents) -> str:
         DataError: a file is damaged.
     """
     tasks, topics = boards(board)
-    audits, shown = board.audits(), _shown([*tasks, *topics], board.audits())
+    audits = board.audits()
+    shown = _shown([*tasks, *topics], audits)
     environment = Environment(
         loader=PackageLoader(__package__, "static"),
         autoescape=True,
@@ -163,9 +164,10 @@ def _shown(pages: Iterable[Page], audits: Sequence[CorpusAudit]) -> dict[str, li
     """The tables by page. Two builds of a corpus under one name have one title: the later anchor gets a number."""
     numbers = {audit.fingerprint: f"audit-{number}" for number, audit in enumerate(audits, 1)}
     seen: Counter[str] = Counter()
-    begin, found = 0, {}
+    begin = 0
+    found: dict[str, list[Shown]] = {}
     for page in pages:
-        found[page.name] = list[Shown]()
+        found[page.name] = []
         for table in page.tables:
             name = f"{page.name}-{anchor(table.title)}"
             seen[name] += 1
