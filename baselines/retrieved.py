@@ -9,7 +9,8 @@ import numpy as np
 
 from unimp_bench.contracts import FitData, NoOptions, Painter
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, IntArray
+from unimp_bench.kinds.picture import PictureExamples
+from unimp_bench.records import IntArray
 
 TASK = "image_generation"
 
@@ -28,8 +29,7 @@ class RetrievedPicture(Painter[NoOptions]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         """Nothing to read."""
 
-    def paint(self, examples: Examples) -> IntArray:
-        assert examples.shown is not None and examples.pictures is not None
+    def paint(self, examples: PictureExamples) -> IntArray:
         return examples.pictures.of(examples.shown.items[examples.shown.offsets[:-1]])
 
 
@@ -60,8 +60,7 @@ class CategoryPicture(Painter[NoOptions]):
         self._paths = np.array(json.loads((folder / "paths.json").read_text(encoding="utf-8")), dtype=object)
         self._codes = np.load(folder / "codes.npy", allow_pickle=False)
 
-    def paint(self, examples: Examples) -> IntArray:
-        assert examples.queries is not None
+    def paint(self, examples: PictureExamples) -> IntArray:
         row_of = {path: row for row, path in enumerate(self._paths, start=1)}
         rows = np.array([row_of.get(text, 0) for text in examples.query_texts])
         codes: IntArray = self._codes[rows[examples.queries]]

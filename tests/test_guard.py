@@ -19,6 +19,7 @@ from unimp_bench.files import Workspace
 from unimp_bench.guard import read_only
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.kinds.ranks import rank_examples
+from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.runs.runner import RunRequest, run
 
@@ -120,7 +121,7 @@ class Scribbler(Rater[NoOptions]):
     def fit(self, data: FitData) -> None:
         pass
 
-    def rate(self, examples: Examples) -> FloatArray:
+    def rate(self, examples: RatingExamples) -> FloatArray:
         examples.histories.ratings[:] = 5
         return np.full(len(examples), 3.0)
 

@@ -41,7 +41,6 @@ __all__ = [
     "Writer",
 ]
 
-Kind = Literal["ranking", "rating", "text", "selection", "picture"]
 NO_VALIDATION = "mark rows of the corpus's files as validation and build it again, or run a model that selects nothing"
 """What to do about a validation part without examples."""
 
@@ -148,15 +147,15 @@ class TaskExamples:
     """The examples a model is fitted on; the targets of both parts are visible.
 
     Attributes:
-        train: what it learns from.
+        train: what it learns from, of the class that the task's kind has for examples.
         held_out: the validation part; empty where a corpus comes with a split of its own that has none.
     """
 
-    train: Examples
-    held_out: Examples
+    train: Any
+    held_out: Any
 
     @property
-    def validation(self) -> Examples:
+    def validation(self) -> Any:
         """What a model is selected by.
 
         Raises:
@@ -221,7 +220,8 @@ class FitData:
     @property
     def histories(self) -> Histories:
         """The training part of all users; it is the same for every task of the fit."""
-        return next(iter(self.examples.values())).train.histories
+        part: Examples = next(iter(self.examples.values())).train
+        return part.histories
 
     def metric(self, *tasks: str) -> str:
         """What the validation scores of some tasks, or their mean, measure, in words for progress."""

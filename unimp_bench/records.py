@@ -193,11 +193,6 @@ class Examples:
         queries: (n,) int32 rows of ``query_texts``, or None for tasks without a query.
         query_texts: distinct query strings.
         shown: the items that the instruction names, or None for tasks that name none.
-        pictures: the catalogue's pictures as tokens, for tasks that generate them.
-        ratings: (n,) float32 true ratings, for ``rating`` tasks; None once hidden.
-        scale: lowest and highest rating and the step between ratings, for ``rating`` tasks.
-        suits: (shown rows,) bool, true for the items to be chosen, for ``selection`` tasks; None once hidden.
-        texts: the sentences to be written, for ``text`` tasks; None once hidden.
     """
 
     has_candidates: ClassVar[bool] = False
@@ -215,11 +210,6 @@ class Examples:
     queries: IntArray | None = field(default=None, metadata=PER_EXAMPLE)
     query_texts: tuple[str, ...] = ()
     shown: Shown | None = field(default=None, metadata=PER_EXAMPLE)
-    pictures: PictureCodes | None = None
-    ratings: FloatArray | None = field(default=None, metadata=ANSWER)
-    scale: tuple[float, float, float] | None = None
-    suits: BoolArray | None = field(default=None, metadata=ANSWER_PER_SHOWN)
-    texts: Texts | None = field(default=None, metadata=ANSWER)
 
     @classmethod
     def of(cls, examples: Examples, **columns: Any) -> Self:
@@ -322,6 +312,3 @@ class Example:
     target: str
     target_items: tuple[str, ...]
     target_rating: float | None
-
-
-slices = spans

@@ -36,6 +36,8 @@ from baselines.learning.training import Outcome
 from unimp_bench.contracts import FitData, Rater, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.kinds.rating import RatingExamples
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 from unimp_bench.settings import Count, Share, Weight
 
@@ -406,12 +408,12 @@ class MRG(LearnedModel[MRGConfig, MRGFacts, MRGNetwork], Writer[MRGConfig], Rate
         """Explanation; preference only in a fit without it."""
         return TASK if TASK in data.examples else next(iter(data.examples))
 
-    def write(self, examples: Examples) -> list[str]:
+    def write(self, examples: TextExamples) -> list[str]:
         with torch.no_grad():
             written = list(self.prepared().write(*self._rows(examples)))
         return [self.facts.vocabulary.sentence(tokens) for tokens in written]
 
-    def rate(self, examples: Examples) -> FloatArray:
+    def rate(self, examples: RatingExamples) -> FloatArray:
         with torch.no_grad():
             return self.prepared().rate(*self._rows(examples))
 

@@ -20,6 +20,7 @@ from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.corpus.features.text import text_vectors
 from unimp_bench.corpus.features.vectors import feature_remarks
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, IntArray
 
@@ -171,7 +172,7 @@ class MRGFacts:
     def of(cls, data: FitData, min_count: int, max_words: int) -> MRGFacts:
         """From the training part; without sentences, in a fit on preference alone, there are no words."""
         train = training_part(data)
-        sentences = train.texts.read() if train.texts is not None else []
+        sentences = train.texts.read() if isinstance(train, TextExamples) else []
         rated = train.histories.ratings[~np.isnan(train.histories.ratings)]
         return cls(
             Interactions.of(train, data.catalogue),
@@ -213,7 +214,7 @@ class TrainingExamples:
     def of(cls, data: FitData, facts: MRGFacts, length: int) -> TrainingExamples:
         """All of them, the first of a user included: it may have a rating, but has no sentence."""
         train, interactions = training_part(data), facts.interactions
-        texts = train.texts.read() if train.texts is not None else []
+        texts = train.texts.read() if isinstance(train, TextExamples) else []
         sentences = np.full(len(interactions), -1)
         sentences[train.ends[: len(texts)]] = np.arange(len(texts))  # the target follows its history
         return cls(
@@ -227,4 +228,5 @@ class TrainingExamples:
 
 def training_part(data: FitData) -> Examples:
     """That of the explanations where the fit has them: the histories of all tasks are the same."""
-    return data.examples[TASK if TASK in data.examples else next(iter(data.examples))].train
+    part: Examples = data.examples[TASK if TASK in data.examples else next(iter(data.examples))].train
+    return part

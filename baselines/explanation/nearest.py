@@ -31,6 +31,7 @@ from baselines.explanation.typical import DIGITS, NONE, TASK, category_groups, v
 from baselines.learning.files import reading
 from unimp_bench.contracts import FitData, Writer
 from unimp_bench.corpus import Items
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.metrics.scores import Score
 from unimp_bench.metrics.text import rouge_scores
 from unimp_bench.ragged import Ragged, spans
@@ -125,7 +126,7 @@ class NearestSentence(Writer[NearestConfig]):
 
     def fit(self, data: FitData) -> None:
         train, validation = data.examples[TASK].train, data.examples[TASK].validation
-        assert train.texts is not None and train.targets is not None
+        assert train.targets is not None
         self._sentences = train.texts.read()
         self._arrays: dict[str, np.ndarray] = {
             "about": np.asarray(train.targets),
@@ -148,7 +149,7 @@ class NearestSentence(Writer[NearestConfig]):
             self._weights = self._arrays.pop("weights")
         self._prepare(items)
 
-    def write(self, examples: Examples) -> list[str]:
+    def write(self, examples: TextExamples) -> list[str]:
         pairs = self.pairs(examples)
         return [self._sentences[number] for number in pairs.sentences[pairs.best(self._weights)]]
 
@@ -185,9 +186,8 @@ class NearestSentence(Writer[NearestConfig]):
         owners = np.repeat(np.arange(users), np.diff(offsets))
         self._tastes = unit_rows(counts(owners, self._arrays["items"], (users, self._items)))
 
-    def _best_weights(self, validation: Examples) -> FloatArray:
+    def _best_weights(self, validation: TextExamples) -> FloatArray:
         """The combination whose chosen sentences have the best ROUGE-L."""
-        assert validation.texts is not None
         pairs, references = self.pairs(validation), validation.texts.read()
         candidates = [self._sentences[number] for number in pairs.sentences]
         found = rouge_scores(candidates, [references[owner] for owner in pairs.owners])["ROUGE-L"]

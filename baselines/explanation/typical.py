@@ -18,7 +18,8 @@ from scipy import sparse
 
 from unimp_bench.contracts import FitData, NoOptions, Writer
 from unimp_bench.corpus import Items
-from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.kinds.text import TextExamples
+from unimp_bench.records import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -42,7 +43,7 @@ class TypicalSentence(Writer[NoOptions]):
 
     def fit(self, data: FitData) -> None:
         train = data.examples[TASK].train
-        assert train.texts is not None and train.targets is not None
+        assert train.targets is not None
         sentences = train.texts.read()
         everything = np.zeros(len(data.items), dtype=np.int64)
         chosen = typical_sentences(sentences, train.targets, [everything, *self._narrower(data.items)])
@@ -57,8 +58,7 @@ class TypicalSentence(Writer[NoOptions]):
         self._sentences = json.loads((folder / "sentences.json").read_text(encoding="utf-8"))
         self._numbers = np.load(folder / "numbers.npy", allow_pickle=False)
 
-    def write(self, examples: Examples) -> list[str]:
-        assert examples.shown is not None
+    def write(self, examples: TextExamples) -> list[str]:
         return [self._sentences[number] for number in self._numbers[examples.shown.items]]
 
     def _narrower(self, items: Items) -> list[IntArray]:

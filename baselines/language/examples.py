@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from baselines.language.prompts import FAMILIES, NO, YES, Answer, PromptInputs, 
 from baselines.language.tokens import TokenizedTexts, join
 from unimp_bench.contracts import FitData
 from unimp_bench.errors import DataError
-from unimp_bench.kinds.rendering import rating_words as plain_rating
+from unimp_bench.kinds.rating import RatingExamples
+from unimp_bench.kinds.rating import rating_words as plain_rating
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.records import Examples, FloatArray, IntArray, Shown
 
 FIRST_STARTS = 3
@@ -48,8 +51,9 @@ class _Task:
     @classmethod
     def of(cls, examples: Examples, facts: LanguageFacts, max_tokens: int) -> _Task:
         """Sentences are cut to ``max_tokens``, the end token included."""
-        texts = examples.texts
-        sentences = None if texts is None else facts.tokenizer.encode(texts.read()).cut(max_tokens - 1)
+        sentences = None
+        if isinstance(examples, TextExamples):
+            sentences = facts.tokenizer.encode(examples.texts.read()).cut(max_tokens - 1)
         _, firsts, counts = np.unique(examples.users, return_index=True, return_counts=True)
         return cls(examples, sentences, firsts, counts)
 
@@ -118,14 +122,15 @@ class TrainingExamples:
         self, kind: Answer, inputs: PromptInputs, sentences: TokenizedTexts | None, rng: np.random.Generator
     ) -> tuple[Shown | None, TokenizedTexts]:
         """The items that the prompts show, and their answers."""
-        examples, shown, names = inputs.examples, inputs.shown, self._renderer.names
+        examples: Any = inputs.examples  # of the class that ``kind`` goes with
+        shown, names = inputs.shown, self._renderer.names
         if kind == "rating":
             return shown, self._ratings(examples, rng)
         if kind == "sentence":
             assert sentences is not None
             return shown, sentences
         if kind == "items":
-            assert shown is not None and examples.suits is not None
+            assert shown is not None
             suitable = names.take(shown.items[examples.suits])
             return shown, join([(shown.owners()[examples.suits], suitable)], len(examples))
         assert examples.targets is not None
@@ -151,8 +156,7 @@ class TrainingExamples:
         others: IntArray = (targets + rng.integers(1, max(size, 2), size=targets.shape)) % size
         return others
 
-    def _ratings(self, examples: Examples, rng: np.random.Generator) -> TokenizedTexts:
-        assert examples.ratings is not None and examples.scale is not None
+    def _ratings(self, examples: RatingExamples, rng: np.random.Generator) -> TokenizedTexts:
         ratings: FloatArray = np.asarray(examples.ratings)
         decimals = 0
         if self._settings.jitter:

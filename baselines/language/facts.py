@@ -17,6 +17,7 @@ from baselines.learning.files import reading
 from baselines.learning.network import TrainingSettings
 from unimp_bench.contracts import FitData
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.settings import Count, Rate, Share, Weight
 from unimp_bench.torch_setup import make_torchvision_importable
 
@@ -210,5 +211,5 @@ def _texts(data: FitData, ids: Ids) -> Iterator[str]:
     yield from item_titles(data.items, ids.catalogue, max_words=100)
     for part in data.examples.values():
         yield from part.train.query_texts
-        if part.train.texts is not None:
+        if isinstance(part.train, TextExamples):
             yield from part.train.texts.read()

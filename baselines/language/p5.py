@@ -38,6 +38,9 @@ from unimp_bench.contracts import FitData, Ranker, Rater, Selector, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.generative.trie import Trie
 from unimp_bench.kinds.early_stopping import Scores, mean_scores
+from unimp_bench.kinds.rating import RatingExamples
+from unimp_bench.kinds.selection import SelectionExamples
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Shown
 
 SettingsT = TypeVar("SettingsT", bound=LanguageSettings)
@@ -102,16 +105,15 @@ class LanguageModel(
         scores = np.where(np.isinf(scores), np.where(np.isinf(lowest), 0, lowest) - 1, scores)
         return scores[:, self.facts.ids.rows(catalogue)]
 
-    def rate(self, examples: Examples) -> FloatArray:
+    def rate(self, examples: RatingExamples) -> FloatArray:
         """The number that is generated; NaN for any other text."""
         return read_ratings(self._texts(self.prompts(examples), 1, _ANSWER_TOKENS))
 
-    def write(self, examples: Examples) -> list[str]:
+    def write(self, examples: TextExamples) -> list[str]:
         return self._texts(self.prompts(examples), self.config.text_beams, self.config.text_tokens)
 
-    def choose(self, examples: Examples) -> BoolArray:
+    def choose(self, examples: SelectionExamples) -> BoolArray:
         """The candidates that the generated text names."""
-        assert examples.shown is not None
         shown = Shown(examples.shown.offsets, self.facts.ids.rows(examples.shown.items))
         length = self._trie.depth * int(np.diff(shown.offsets).max(initial=0)) + 1
         rule = some_ids(self._trie, shown) if self.config.constrained else None

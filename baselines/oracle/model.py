@@ -17,6 +17,10 @@ from baselines.oracle.choices import PICTURE_TASTES, TEXT_TASTES, Choices, Truth
 from unimp_bench.contracts import FitData, Painter, Ranker, Rater, Selector, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.picture import PictureExamples
+from unimp_bench.kinds.rating import RatingExamples
+from unimp_bench.kinds.selection import SelectionExamples
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 
 IMPOSSIBLE = -1e4
@@ -93,23 +97,21 @@ class Oracle(
         scores: FloatArray = np.maximum(logs, IMPOSSIBLE)
         return scores
 
-    def rate(self, examples: Examples) -> FloatArray:
-        assert examples.shown is not None
+    def rate(self, examples: RatingExamples) -> FloatArray:
         probabilities = star_probabilities(self._truth, examples.users, examples.shown.items)
         return {"mean": expected_stars, "median": median_stars}[self.config.rating](probabilities)
 
-    def write(self, examples: Examples) -> list[str]:
+    def write(self, examples: TextExamples) -> list[str]:
         if self._opinions is None:
             raise UsageError("this oracle was fitted without sentences; fit it on explanation")
         return self._opinions.write(self._truth, examples)
 
-    def choose(self, examples: Examples) -> BoolArray:
+    def choose(self, examples: SelectionExamples) -> BoolArray:
         sizes = np.bincount(self._truth["item_domain"])[self._truth["user_domain"][examples.users]]
         return best_selections(self._choices, examples, sizes)
 
-    def paint(self, examples: Examples) -> IntArray:
+    def paint(self, examples: PictureExamples) -> IntArray:
         """The codes of the most probable item with a picture."""
-        assert examples.pictures is not None
         pictured = examples.pictures.rows >= 0
         best = [np.where(pictured, self.probabilities(block), -1.0).argmax(axis=1) for block in examples.blocks(_BLOCK)]
         return examples.pictures.of(np.concatenate(best))
@@ -143,9 +145,9 @@ class Opinions:
     numbers: IntArray
 
     @classmethod
-    def of(cls, truth: Truth, train: Examples) -> Opinions:
+    def of(cls, truth: Truth, train: TextExamples) -> Opinions:
         """The most typical training sentences; an opinion without one gets that of its tone."""
-        assert train.texts is not None and train.targets is not None
+        assert train.targets is not None
         # A training history ends right before the target, so the next rating is the target's.
         stars = train.histories.ratings[train.ends].astype(np.int64)
         own = opinions(_TONE_OF_STARS[stars - 1], feature_tastes(truth, train.users, train.targets))
@@ -166,9 +168,8 @@ class Opinions:
         (folder / SENTENCES).write_text(json.dumps(self.sentences), encoding="utf-8")
         np.save(folder / "numbers.npy", self.numbers, allow_pickle=False)
 
-    def write(self, truth: Truth, examples: Examples) -> list[str]:
+    def write(self, truth: Truth, examples: TextExamples) -> list[str]:
         """A sentence in the most probable tone for each example."""
-        assert examples.shown is not None
         users, items = examples.users, examples.shown.items
         stars = star_probabilities(truth, users, items)
         tones = [stars[:, tone == _TONE_OF_STARS].sum(axis=1) for tone in (_BAD, _MIXED, _GOOD)]

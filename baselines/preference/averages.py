@@ -21,6 +21,7 @@ from scipy import sparse
 from unimp_bench.contracts import FitData, NoOptions, Rater, TaskExamples
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.ragged import spans
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
@@ -53,15 +54,13 @@ class GlobalMean(Rater[NoOptions]):
         self._mean = float(np.load(folder / "mean.npy", allow_pickle=False))
         self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
 
-    def rate(self, examples: Examples) -> FloatArray:
-        assert examples.shown is not None
+    def rate(self, examples: RatingExamples) -> FloatArray:
         return clipped(self._mean + self._offsets[examples.shown.items], examples)
 
     def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
         """Fit the items' offsets; the global mean has none."""
 
-    def _squared_error(self, validation: Examples) -> float:
-        assert validation.ratings is not None
+    def _squared_error(self, validation: RatingExamples) -> float:
         return float(((self.rate(validation) - validation.ratings) ** 2).sum())
 
 
@@ -97,8 +96,7 @@ class Bias(GlobalMean):
         super().load(folder, items, cache)
         self._user_damping = float(np.load(folder / "damping.npy", allow_pickle=False))
 
-    def rate(self, examples: Examples) -> FloatArray:
-        assert examples.shown is not None
+    def rate(self, examples: RatingExamples) -> FloatArray:
         offsets = self._offsets[examples.shown.items] + self._user_offsets(examples)
         return clipped(self._mean + offsets, examples)
 
@@ -164,9 +162,8 @@ def _best(dampings: Iterable[DampingT], error: Callable[[DampingT], float]) -> D
     return min(dampings, key=error)
 
 
-def clipped(ratings: FloatArray, examples: Examples) -> FloatArray:
+def clipped(ratings: FloatArray, examples: RatingExamples) -> FloatArray:
     """Ratings clipped to the scale of the examples, (n,)."""
-    assert examples.scale is not None
     lowest, highest, _ = examples.scale
     within: FloatArray = np.clip(ratings, lowest, highest)
     return within

@@ -29,8 +29,9 @@ from baselines.preference.averages import TASK, Ratings, clipped
 from unimp_bench.contracts import FitData, Parameters, Rater
 from unimp_bench.corpus import Items
 from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.progress import training
-from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.settings import Count, Rate
 
 FILE = "factors.safetensors"
@@ -68,16 +69,14 @@ class Factors:
     user_biases: FloatArray
     item_biases: FloatArray
 
-    def ratings(self, examples: Examples) -> FloatArray:
+    def ratings(self, examples: RatingExamples) -> FloatArray:
         """(n,) on the examples' scale."""
-        assert examples.shown is not None
         users, items = examples.users, examples.shown.items
         agreement = (self.users[users] * self.items[items]).sum(axis=1)
         return clipped(self.mean + self.user_biases[users] + self.item_biases[items] + agreement, examples)
 
-    def squared_error(self, examples: Examples) -> float:
+    def squared_error(self, examples: RatingExamples) -> float:
         """Sum over examples with targets."""
-        assert examples.ratings is not None
         return float(((self.ratings(examples) - examples.ratings).astype(np.float64) ** 2).sum())
 
 
@@ -100,7 +99,7 @@ class RatingMF(Rater[RatingMFConfig]):
                 shown.reached(number)
         self._factors = min(tried, key=lambda factors: factors.squared_error(examples.validation))
 
-    def rate(self, examples: Examples) -> FloatArray:
+    def rate(self, examples: RatingExamples) -> FloatArray:
         return self._factors.ratings(examples)
 
     def save(self, folder: Path) -> None:
@@ -129,7 +128,7 @@ class _Trainer:
         columns = (user_rows.astype(np.int64), item_rows.astype(np.int64), ratings.values[order])
         self._dataset = Dataset(len(self._users), len(self._items), *names, columns)
 
-    def best(self, regularisation: float, validation: Examples) -> Factors:
+    def best(self, regularisation: float, validation: RatingExamples) -> Factors:
         """Those of the epoch with the smallest error on the validation part.
 
         Raises:

@@ -64,8 +64,9 @@ from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_vectors
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.ragged import Ragged
-from unimp_bench.records import Examples, FloatArray
+from unimp_bench.records import FloatArray
 from unimp_bench.settings import Count, Rate, Share, Weight
 
 PICTURE_DROPOUT, ENCODER_DROPOUT = 0.5, 0.3
@@ -139,7 +140,7 @@ OFFICIAL = SANCLConfig(
 class TrainingExamples:
     """Rated examples, and the reader of their texts, which it has read."""
 
-    examples: Examples
+    examples: RatingExamples
     reader: Reader
     texts: Ragged
 
@@ -226,13 +227,11 @@ class SANCLNetwork(Trainable):
         training = self.examples
         for numbers in shuffled(len(training.examples), self.config.batch_size, rng):
             examples = training.examples.select(numbers)
-            assert examples.ratings is not None
             yield training.reader.inputs(examples, training.texts), self.tensor(examples.ratings)
 
     def loss(self, batch: tuple[Inputs, Tensor]) -> Tensor:
         inputs, target = batch
         scale = self.examples.examples.scale
-        assert scale is not None
         texts, pictures = self.pooled(inputs)
         loss = mse_loss(self.ratings(texts, pictures, scale), target)
         if self.config.alpha:
@@ -350,14 +349,12 @@ class SANCL(LearnedModel[SANCLConfig, SANCLVocabulary, SANCLNetwork], Rater[SANC
 
     def learn(self, network: SANCLNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         train = data.examples[TASK].train
-        assert train.ratings is not None and train.scale is not None
         lowest, highest, _ = train.scale
         network.start_at(float((train.ratings.mean() - lowest) / (highest - lowest)))
         network.examples = TrainingExamples(train, self._reader, self._reader.texts(train.histories))
         return super().learn(network, data, validate)
 
-    def rate(self, examples: Examples) -> FloatArray:
-        assert examples.scale is not None
+    def rate(self, examples: RatingExamples) -> FloatArray:
         network, interactions = self.prepared(), self._reader.texts(examples.histories)
         ratings = []
         with torch.no_grad():

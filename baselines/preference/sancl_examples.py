@@ -21,7 +21,7 @@ import numpy as np
 from baselines.learning.vocabulary import WORD, Vocabulary, stems
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.text import item_texts
-from unimp_bench.kinds.rendering import rating_words
+from unimp_bench.kinds.rating import rating_words
 from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 

@@ -17,6 +17,7 @@ from baselines.learning.network import TrainingSettings
 from unimp_bench.contracts import FitData, NoOptions, Selector
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.kinds.selection import SelectionExamples
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol, Shown
 
 TASK = "selection"
@@ -45,8 +46,7 @@ class PickOne(Selector[NoOptions]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._seed = int(np.load(folder / "seed.npy", allow_pickle=False))
 
-    def choose(self, examples: Examples) -> BoolArray:
-        assert examples.shown is not None
+    def choose(self, examples: SelectionExamples) -> BoolArray:
         offsets, items = examples.shown.offsets, examples.shown.items
         chosen = np.zeros(len(items), dtype=np.bool_)
         for user, start, end in zip(examples.users, offsets[:-1], offsets[1:], strict=True):
@@ -70,8 +70,7 @@ class SelectAll(Selector[NoOptions]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         """Nothing to read."""
 
-    def choose(self, examples: Examples) -> BoolArray:
-        assert examples.shown is not None
+    def choose(self, examples: SelectionExamples) -> BoolArray:
         return np.ones(len(examples.shown.items), dtype=np.bool_)
 
 
@@ -96,8 +95,7 @@ class PopularCandidates(Selector[NoOptions]):
         self._counts = np.load(folder / "counts.npy", allow_pickle=False)
         self._share = float(np.load(folder / "share.npy", allow_pickle=False))
 
-    def choose(self, examples: Examples) -> BoolArray:
-        assert examples.shown is not None
+    def choose(self, examples: SelectionExamples) -> BoolArray:
         return near_best(self._scores(examples), examples.shown, self._share)
 
     def _scores(self, examples: Examples) -> FloatArray:
@@ -126,10 +124,9 @@ class Threshold:
     least: float
 
     @classmethod
-    def best(cls, scores: FloatArray, examples: Examples) -> Threshold:
+    def best(cls, scores: FloatArray, examples: SelectionExamples) -> Threshold:
         """The one with the highest mean F1 over examples with targets; scores are (shown rows,)."""
         shown = examples.shown
-        assert shown is not None
         shares = np.linspace(0, 1, _TRIED)
         tried = [
             cls(relative, float(least))
@@ -184,9 +181,8 @@ class SelectingRanker(LearnedRanker[SettingsT], Selector[SettingsT]):
             with reading(path):
                 self._threshold = Threshold(**json.loads(path.read_text(encoding="utf-8")))
 
-    def choose(self, examples: Examples) -> BoolArray:
+    def choose(self, examples: SelectionExamples) -> BoolArray:
         assert self._threshold is not None, "it was not fitted on selection"
-        assert examples.shown is not None
         return self._threshold.chosen(self._shown_scores(examples), examples.shown)
 
     def _choose_threshold(self, data: FitData) -> None:
@@ -204,16 +200,14 @@ class SelectingRanker(LearnedRanker[SettingsT], Selector[SettingsT]):
         return np.concatenate(parts).astype(np.float64)
 
 
-def best_share(scores: FloatArray, examples: Examples, shares: Iterable[float] = SHARES) -> float:
+def best_share(scores: FloatArray, examples: SelectionExamples, shares: Iterable[float] = SHARES) -> float:
     """The first of the shares for ``near_best`` with the highest mean F1 over examples with targets."""
-    assert examples.shown is not None
     shown = examples.shown
     return max(shares, key=lambda share: mean_f1(near_best(scores, shown, share), examples))
 
 
-def mean_f1(chosen: BoolArray, examples: Examples) -> float:
+def mean_f1(chosen: BoolArray, examples: SelectionExamples) -> float:
     """F1 of a selection, averaged over examples with targets."""
-    assert examples.shown is not None and examples.suits is not None
     owners = examples.shown.owners()
     hits, taken = np.bincount(owners, chosen & examples.suits), np.bincount(owners, chosen)
     return float(np.mean(2 * hits / np.maximum(taken + np.bincount(owners, examples.suits), 1)))

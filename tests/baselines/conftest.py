@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import FitData, Model, TaskExamples
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.corpus.splits import catalogue
+from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.records import Histories, PictureCodes
 
 Fit = Callable[..., Model[Any]]
@@ -32,10 +32,10 @@ def fit(tmp_path: Path) -> Fit:
     ) -> Model[Any]:
         model = registry.make_model(name, settings=settings)
         drawn = registry.make_task(task)
-        train, validation = (
-            replace(drawn.examples(corpus, "loo", part), pictures=pictures) for part in ("train", "validation")
-        )
-        examples = TaskExamples(train, validation)
+        parts = [drawn.examples(corpus, "loo", part) for part in ("train", "validation")]
+        if pictures is not None:
+            parts = [PictureExamples.of(part, pictures=pictures) for part in parts]
+        examples = TaskExamples(*parts)
         items = catalogue(corpus, "loo")
         work = tmp_path / f"fit-{next(numbers)}"
         work.mkdir()

@@ -13,7 +13,8 @@ import pytest
 from unimp_bench import registry
 from unimp_bench.contracts import Painter
 from unimp_bench.corpus import Corpus
-from unimp_bench.records import Examples, PictureCodes
+from unimp_bench.kinds.picture import PictureExamples
+from unimp_bench.records import PictureCodes
 
 SIZE, LENGTH = 11, 6
 
@@ -32,9 +33,9 @@ def pictures(planted: Corpus) -> PictureCodes:
     return PictureCodes(SIZE, rows, codes.astype(np.int16))
 
 
-def drawn(corpus: Corpus, pictures: PictureCodes, split: str = "loo") -> Examples:
+def drawn(corpus: Corpus, pictures: PictureCodes, split: str = "loo") -> PictureExamples:
     examples = registry.make_task("image_generation").examples(corpus, split, "test")
-    return replace(examples, pictures=pictures).hidden()
+    return PictureExamples.of(examples, pictures=pictures).hidden()
 
 
 def test_the_first_retrieved_picture_is_given(fit: Fit, planted: Corpus, pictures: PictureCodes) -> None:

@@ -111,7 +111,7 @@ def test_predictions_that_break_its_contract_are_an_error(planted: Corpus, tmp_p
     for wrong in (np.full(len(examples), -1.0), np.zeros(3), [0.0] * len(examples)):
         with pytest.raises(ModelError, match="mine gave n"):
             kind.checked(wrong, examples, "mine")
-    with pytest.raises(UsageError, match="mine is no forecaster, and return_time needs one"):
+    with pytest.raises(UsageError, match="mine cannot serve return_time, which requires a Forecaster"):
         kind.predict(registry.make_model("popularity"), examples, setting)
 
 

@@ -11,6 +11,7 @@ from tasks.selection import MAX_POSITIVES, Selection, SelectionConfig
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.selection import SelectionExamples
 from unimp_bench.records import Examples, IntArray, Part, Split
 
 PARTS: list[tuple[Split, Part]] = [
@@ -22,9 +23,8 @@ PARTS: list[tuple[Split, Part]] = [
 ]
 
 
-def candidates(examples: Examples) -> Iterator[tuple[int, IntArray, IntArray]]:
+def candidates(examples: SelectionExamples) -> Iterator[tuple[int, IntArray, IntArray]]:
     """User, positives and negatives of each example."""
-    assert examples.shown is not None and examples.suits is not None
     cuts = examples.shown.offsets[1:-1]
     rows = zip(np.split(examples.shown.items, cuts), np.split(examples.suits, cuts), strict=True)
     for user, (items, suits) in zip(examples.users, rows, strict=True):
@@ -77,7 +77,7 @@ def test_the_hidden_future_is_not_in_the_histories(planted: Corpus) -> None:
 
 def test_two_draws_are_the_same_and_the_place_of_a_positive_tells_nothing(planted: Corpus) -> None:
     first, second = (Selection().examples(planted, "loo", "train") for _ in range(2))
-    assert first.shown is not None and second.shown is not None and first.suits is not None
+    assert first.shown is not None and second.shown is not None
     assert np.array_equal(first.shown.items, second.shown.items)
     sizes = np.diff(first.shown.offsets)
     place = np.arange(len(first.suits)) - np.repeat(first.shown.offsets[:-1], sizes)

@@ -56,7 +56,7 @@ def write(folder: Path, parts: list[int] | None = None, ratings: list[float] = R
 
 def test_the_answer_is_the_rating_of_the_target_row(corpus: Corpus) -> None:
     examples = Preference().examples(corpus, "loo", "test")
-    assert examples.rows is not None and examples.ratings is not None and examples.shown is not None
+    assert examples.rows is not None and examples.shown is not None
     assert examples.rows.tolist() == [3, 7, 11]
     assert examples.ratings.tolist() == [5, 4, 3]
     assert examples.shown.items.tolist() == [3, 0, 1]
@@ -73,17 +73,21 @@ def test_interactions_without_a_rating_are_no_examples(corpus: Corpus) -> None:
 
 def test_the_answer_is_the_sentence_of_the_target_row(corpus: Corpus) -> None:
     examples = Explanation().examples(corpus, "loo", "validation")
-    assert examples.texts is not None and examples.texts.read() == ["sentence 2", "sentence 6", "sentence 10"]
+    assert examples.texts.read() == ["sentence 2", "sentence 6", "sentence 10"]
     some = examples.select(np.array([2, 0]))
-    assert some.texts is not None and some.texts.read() == ["sentence 10", "sentence 2"]
+    assert some.texts.read() == ["sentence 10", "sentence 2"]
     with pytest.raises(UsageError, match="explains anything"):
         Explanation().examples(corpus, "loo", "test")
 
 
 def test_nothing_of_the_answer_is_left_when_hidden(corpus: Corpus) -> None:
-    for task in (Preference(), Explanation()):
-        hidden = task.examples(corpus, "loo", "validation").hidden()
-        assert (hidden.targets, hidden.rows, hidden.ratings, hidden.suits, hidden.texts) == (None,) * 5
+    rated = Preference().examples(corpus, "loo", "validation").hidden()
+    explained = Explanation().examples(corpus, "loo", "validation").hidden()
+    assert (
+        (rated.targets, rated.rows, rated.ratings)
+        == (explained.targets, explained.rows, explained.texts)
+        == (None,) * 3
+    )
 
 
 def test_the_instruction_shows_the_item_in_words(corpus: Corpus) -> None:

@@ -17,7 +17,6 @@ import pyarrow as pa
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.reader import PATH_SEPARATOR
 from unimp_bench.errors import DataError
-from unimp_bench.kinds.rating import rating_words as rating_words
 from unimp_bench.ragged import offsets_of, spans
 from unimp_bench.records import Example, Examples, IntArray, Shown
 

@@ -12,19 +12,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, Kind
+from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.generative.item_ids import ItemIds, semantic_ids
-from unimp_bench.kinds.rendering import rating_words
+from unimp_bench.kinds.picture import PictureExamples
+from unimp_bench.kinds.rating import RatingExamples, rating_words
+from unimp_bench.kinds.selection import SelectionExamples
+from unimp_bench.kinds.text import TextExamples
 from unimp_bench.ragged import offsets_of
 from unimp_bench.records import Examples, IntArray, Shown
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.published import read_tokenizer
 from unimp_bench.unimp.tokens import RATING, Vocabulary, attribute_values, known_attributes, phrases, plain
+
+Kind = Literal["ranking", "rating", "text", "selection", "picture"]
+"""The kinds of tasks that UniMP generates answers for."""
 
 CLS_PIECE = 0
 FIRST_ITEM_PIECE = 1
@@ -143,14 +150,17 @@ class _Run:
 
 
 def kind_of(examples: Examples) -> Kind:
-    """The kind of a task, from the answers of its examples."""
-    if examples.texts is not None:
-        return "text"
-    if examples.suits is not None:
-        return "selection"
-    if examples.pictures is not None:
-        return "picture"
-    return "ranking" if examples.ratings is None else "rating"
+    """The kind of a task, from the class of its examples."""
+    match examples:
+        case TextExamples():
+            return "text"
+        case SelectionExamples():
+            return "selection"
+        case PictureExamples():
+            return "picture"
+        case RatingExamples():
+            return "rating"
+    return "ranking"
 
 
 def _given_ratings(examples: Examples) -> list[str]:
@@ -190,23 +200,20 @@ def answer_names(parts: Iterable[Examples]) -> list[str]:
     """The tokens that the answers of some examples need besides text and items."""
     names: dict[str, None] = {}
     for part in parts:
-        kind = kind_of(part)
-        if kind in ("text", "selection"):
-            names[END] = None
-        if kind == "text":
-            names |= dict.fromkeys(_given_ratings(part))
-        if part.scale is not None:
-            names |= dict.fromkeys(rating_names(part.scale))
-        if kind == "selection" and part.shown is not None:
-            names |= dict.fromkeys(candidate_names(int(np.diff(part.shown.offsets).max(initial=0))))
-        if part.pictures is not None:
-            names |= dict.fromkeys([*code_names(part.pictures.size), *picture_position_names(part.pictures.length)])
+        match part:
+            case TextExamples():
+                names |= dict.fromkeys([END, *_given_ratings(part)])
+            case RatingExamples():
+                names |= dict.fromkeys(rating_names(part.scale))
+            case SelectionExamples():
+                names |= dict.fromkeys([END, *candidate_names(int(part.shown.lengths().max(initial=0)))])
+            case PictureExamples():
+                names |= dict.fromkeys([*code_names(part.pictures.size), *picture_position_names(part.pictures.length)])
     return list(names)
 
 
-def target_texts(examples: Examples) -> list[str]:
+def target_texts(examples: TextExamples) -> list[str]:
     """The sentences to be generated, each cut at ``MAX_WORDS``."""
-    assert examples.texts is not None
     return [" ".join(plain(text).split()[:MAX_WORDS]) for text in examples.texts.read()]
 
 
@@ -215,38 +222,36 @@ def answer_pieces(examples: Examples, vocabulary: Vocabulary) -> tuple[Pieces, I
     answers, numbers = _answers(examples, vocabulary)
     runs = [[vocabulary.answer, *answer[:-1]] for answer in answers]
     marks = None
-    if examples.pictures is not None:
+    if isinstance(examples, PictureExamples):
         marks = [vocabulary.named(picture_position_names(examples.pictures.length))] * len(runs)
     return Pieces.of(runs, answers, marks), numbers
 
 
 def open_answer(examples: Examples, vocabulary: Vocabulary) -> tuple[Pieces, IntArray]:
     """One piece, ``<answer>`` alone, for all examples."""
-    marks = None if examples.pictures is None else [vocabulary.named(picture_position_names(1))]
+    marks = [vocabulary.named(picture_position_names(1))] if isinstance(examples, PictureExamples) else None
     return Pieces.of([[vocabulary.answer]], marks=marks), np.zeros(len(examples), dtype=np.int64)
 
 
 def _answers(examples: Examples, vocabulary: Vocabulary) -> tuple[list[list[int]], IntArray]:
-    match kind_of(examples):
-        case "text":
+    match examples:
+        case TextExamples():
             (end,) = vocabulary.named([END])
             encoded = vocabulary.encode(target_texts(examples))
             return [[*tokens, end] for tokens in encoded], np.arange(len(encoded))
-        case "selection":
-            assert examples.shown is not None and examples.suits is not None
+        case SelectionExamples():
             (end,) = vocabulary.named([END])
             position = positions_in(examples.shown)
             names = np.array(vocabulary.named(candidate_names(int(position.max(initial=-1)) + 1)), dtype=np.int64)
             chosen = np.split(np.where(examples.suits, position, NONE), examples.shown.offsets[1:-1])
             return [[*names[each[each >= 0]].tolist(), end] for each in chosen], np.arange(len(chosen))
-        case "rating":
-            assert examples.scale is not None and examples.ratings is not None
+        case RatingExamples():
             low, _, step = examples.scale
             numbers = np.rint((examples.ratings - low) / step).astype(np.int64)
             return [[token] for token in vocabulary.named(rating_names(examples.scale))], numbers
     assert examples.targets is not None
     distinct, numbers = np.unique(examples.targets, return_inverse=True)
-    if examples.pictures is None:
+    if not isinstance(examples, PictureExamples):
         return vocabulary.item_tokens(distinct).tolist(), numbers
     names = np.array(vocabulary.named(code_names(examples.pictures.size)), dtype=np.int64)
     return [names[codes].tolist() for codes in examples.pictures.of(distinct)], numbers
@@ -281,7 +286,7 @@ def _texts(data: FitData, config: UniMPConfig) -> list[str]:
         texts += attribute_values(data.items, name, config.attribute_words)
     for examples in data.examples.values():
         texts += [plain(text) for text in examples.train.query_texts]
-        if examples.train.texts is not None:
+        if isinstance(examples.train, TextExamples):
             texts += target_texts(examples.train)
     return texts
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unimp_bench.contracts import Kind
+from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.ragged import Ragged, offsets_of, spans
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 from unimp_bench.unimp.pieces import (
     CLS_PIECE,
     FIRST_ITEM_PIECE,
     NONE,
+    Kind,
     Pieces,
     answer_pieces,
     candidate_names,
@@ -128,7 +129,7 @@ def _shown(
         runs = np.stack([len(pieces) + position, runs], axis=1).ravel()
         marks = np.stack([unmarked, names[position]], axis=1).ravel()
         return pieces.followed_by(Pieces.of([[name] for name in names])), owner.repeat(2), runs, marks
-    if examples.pictures is not None:
+    if isinstance(examples, PictureExamples):
         pictures = examples.pictures
         distinct, number = np.unique(shown.items, return_inverse=True)
         tokens = np.array(vocabulary.named(code_names(pictures.size)), dtype=np.int64)

@@ -9,12 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, Kind, Parameters, Ranker, Rater, Sampling, SamplingPainter, Selector, Writer
+from unimp_bench.contracts import FitData, Parameters
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
-from unimp_bench.errors import UsageError
 from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.kinds.early_stopping import mean_scores
+from unimp_bench.kinds.picture import PictureExamples, Sampling, SamplingPainter
+from unimp_bench.kinds.ranking import Ranker
+from unimp_bench.kinds.rating import Rater, RatingExamples
+from unimp_bench.kinds.selection import SelectionExamples, Selector
+from unimp_bench.kinds.text import TextExamples, Writer
 from unimp_bench.machine import device
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
 from unimp_bench.torch_setup import seed_everything
@@ -37,6 +41,7 @@ from unimp_bench.unimp.fusions import build_model
 from unimp_bench.unimp.openflamingo import load_openflamingo
 from unimp_bench.unimp.pieces import (
     END,
+    Kind,
     build_vocabulary,
     candidate_names,
     catalogue_pieces,
@@ -114,9 +119,7 @@ class UniMP(
             return catalogue_scores(self._model, queries, catalogue)
         return id_scores(self._model, queries, catalogue, self.config.beams)
 
-    def rate(self, examples: Examples) -> FloatArray:
-        if examples.scale is None:
-            raise UsageError(f"the examples of {examples.task!r} have no rating scale")
+    def rate(self, examples: RatingExamples) -> FloatArray:
         tokens = np.array(self._vocabulary.named(rating_names(examples.scale)))
         focal = probabilities(self._model, self._encoded(examples, "rating"), tokens)
         probability, ratings = posterior(focal, self.config.gamma), np.array(ratings_of(examples.scale))
@@ -124,17 +127,15 @@ class UniMP(
         rated = probability @ ratings if self.config.rating == "expectation" else ratings[probability.argmax(axis=1)]
         return rated
 
-    def write(self, examples: Examples) -> list[str]:
+    def write(self, examples: TextExamples) -> list[str]:
         vocabulary = self._vocabulary
         tokens = np.array([*vocabulary.texts, *vocabulary.named([END])])
         grammar = Free(tokens, MAX_TOKENS, end=len(tokens) - 1)
         answers = self._generated(examples, "text", grammar)
         return [vocabulary.text(tokens[answer[answer != grammar.end]]) for answer in answers]
 
-    def choose(self, examples: Examples) -> BoolArray:
+    def choose(self, examples: SelectionExamples) -> BoolArray:
         shown = examples.shown
-        if shown is None:
-            raise UsageError(f"the examples of {examples.task!r} show no candidates")
         owner, position = shown.owners(), positions_in(shown)
         count = int(position.max(initial=-1)) + 1
         named = np.full((len(examples), count + 1, self._vocabulary.ids.levels), -1)
@@ -146,16 +147,14 @@ class UniMP(
         picked: BoolArray = chosen[owner, position]
         return picked
 
-    def paint(self, examples: Examples) -> IntArray:
+    def paint(self, examples: PictureExamples) -> IntArray:
         return self._codes(examples)
 
-    def sample(self, examples: Examples, sampling: Sampling) -> IntArray:
+    def sample(self, examples: PictureExamples, sampling: Sampling) -> IntArray:
         return self._codes(examples, sampling)
 
-    def _codes(self, examples: Examples, sampling: Sampling | None = None) -> IntArray:
+    def _codes(self, examples: PictureExamples, sampling: Sampling | None = None) -> IntArray:
         pictures = examples.pictures
-        if pictures is None:
-            raise UsageError(f"the examples of {examples.task!r} have no picture codes")
         tokens = np.array(self._vocabulary.named(code_names(pictures.size)))
         marks = np.array(self._vocabulary.named(picture_position_names(pictures.length)))
         return self._generated(examples, "picture", Free(tokens, pictures.length, marks=marks), sampling)

@@ -13,7 +13,7 @@ from baselines.language.p5 import P5
 from baselines.language.prompts import FAMILIES
 from baselines.language.tokens import TokenizedTexts
 from unimp_bench.contracts import FitData, TaskExamples
-from unimp_bench.kinds.rendering import rating_words as plain_rating
+from unimp_bench.kinds.rating import rating_words as plain_rating
 from unimp_bench.records import Histories
 from unimp_bench.unimp.tokens import _RATING, RATING
 
@@ -73,7 +73,6 @@ def test_answers_of_the_other_tasks(untrained: P5, planted_data: FitData) -> Non
     stars = [float(said) for _, said in _told(untrained, _only(planted_data, "preference"))]
     assert min(stars) >= 1 and max(stars) <= 5 and any(star % 1 for star in stars)
     train = planted_data.examples["explanation"].train
-    assert train.texts is not None
     assert {said for _, said in _told(untrained, _only(planted_data, "explanation"))} <= set(train.texts.read())
     for question, said in _told(untrained, _only(planted_data, "selection")):
         assert 1 <= len(said.split()) <= 3 and set(said.split()) <= set(question.split())

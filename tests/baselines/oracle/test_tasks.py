@@ -25,6 +25,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import Model
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.metrics.rating import rating_errors
 from unimp_bench.metrics.selection import selection_scores
 from unimp_bench.metrics.text import rouge_scores
@@ -213,9 +214,9 @@ def test_the_picture_is_that_of_the_likeliest_item_that_has_one(sample: Corpus) 
     oracle = opened(sample)
     best = oracle.probabilities(examples).argmax(axis=1)
     every = PictureCodes(items, np.arange(items), np.arange(items)[:, None])
-    assert np.array_equal(oracle.paint(replace(examples, pictures=every))[:, 0], best)
+    assert np.array_equal(oracle.paint(PictureExamples.of(examples, pictures=every))[:, 0], best)
     rows = np.where(np.isin(np.arange(items), best), -1, np.arange(items))
-    others = oracle.paint(replace(examples, pictures=replace(every, rows=rows)))[:, 0]
+    others = oracle.paint(PictureExamples.of(examples, pictures=replace(every, rows=rows)))[:, 0]
     categories = sample.items.text("category")
     assert not np.isin(others, best).any()
     assert [categories[item] for item in others] == [examples.query_texts[query] for query in examples.queries]

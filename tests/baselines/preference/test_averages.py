@@ -15,6 +15,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import Rater
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.records import Examples, Histories, Shown
 
 NAMES = ("global-mean", "item-mean", "bias")
@@ -152,9 +153,9 @@ def test_the_unknown_get_the_mean(name: str, fit: Fit, rated: Corpus) -> None:
     """A user without a history, of an item that was never trained on; and interactions without a rating say nothing."""
     model, mean = fit(name, rated, "preference"), fit("global-mean", rated, "preference")
     histories = Histories(np.array([0, 0, 2]), np.array([1, 2]), np.full(2, np.nan, np.float32), np.arange(2))
-    examples = Examples(
+    examples = RatingExamples(
         "preference", "new-user", "test", histories, np.array([0, 1]), np.array([0, 2]), None,
-        shown=Shown.one_each(np.array([3, 3])), scale=(0.5, 5.0, 0.5),
+        shown=Shown.one_each(np.array([3, 3])), ratings=None, scale=(0.5, 5.0, 0.5),
     )  # fmt: skip
     given = model.rate(examples)
     assert given[0] == given[1]

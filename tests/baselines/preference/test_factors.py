@@ -15,6 +15,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import Rater
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, DependencyError, UsageError
+from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.records import Examples, Shown
 
 pytest.importorskip("cornac")
@@ -54,7 +55,7 @@ def drawn(corpus: Corpus, part: str = "test") -> Examples:
     return registry.make_task("preference").examples(corpus, "loo", part)
 
 
-def rmse(model: Rater[Any], examples: Examples) -> float:
+def rmse(model: Rater[Any], examples: RatingExamples) -> float:
     return float(np.sqrt(np.mean((model.rate(examples.hidden()) - examples.ratings) ** 2)))
 
 
@@ -82,7 +83,7 @@ def test_a_pass_after_the_other_is_cornacs_training_of_all_and_its_ratings_are_o
     cornac = MF(k=10, max_iter=3, learning_rate=0.01, lambda_reg=0.05, seed=3).fit(
         Dataset(USERS, ITEMS, *names, columns)
     )
-    some = Examples(
+    some = RatingExamples(
         "preference", "loo", "validation", None, users, np.zeros(len(users)), None,
         shown=Shown.one_each(items), ratings=np.array(ratings), scale=(-100.0, 100.0, 1.0),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import Rater
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import DataError, UsageError
+from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.records import Examples, Histories
 
 SMALL = {"width": 16, "word_width": 16, "space": 8, "epochs": 1}
@@ -67,7 +68,7 @@ def drawn(corpus: Corpus, part: str = "test") -> Examples:
     return registry.make_task("preference").examples(corpus, "loo", part)
 
 
-def rmse(model: Rater[Any], examples: Examples) -> float:
+def rmse(model: Rater[Any], examples: RatingExamples) -> float:
     return float(np.sqrt(np.mean((model.rate(examples.hidden()) - examples.ratings) ** 2)))
 
 

@@ -13,6 +13,7 @@ from baselines.selection.selectors import SHARES, best_share, near_best
 from unimp_bench import registry
 from unimp_bench.contracts import Selector
 from unimp_bench.corpus import Corpus
+from unimp_bench.kinds.selection import SelectionExamples
 from unimp_bench.records import Examples, Shown
 
 NAMES = ("pick-one", "select-all", "popular-candidates")
@@ -24,7 +25,7 @@ def drawn(corpus: Corpus, part: str = "test") -> Examples:
     return registry.make_task("selection").examples(corpus, "loo", part)
 
 
-def mean_f1(chosen: np.ndarray, examples: Examples) -> float:
+def mean_f1(chosen: np.ndarray, examples: SelectionExamples) -> float:
     """By sets, one example after the other."""
     values = []
     for number in range(len(examples)):

@@ -14,6 +14,7 @@ from unimp_bench.contracts import Model, Selector
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
 from unimp_bench.files import Workspace
+from unimp_bench.kinds.selection import SelectionExamples
 from unimp_bench.metrics.selection import selection_scores
 from unimp_bench.records import BoolArray, Examples, FloatArray, Histories, Shown
 from unimp_bench.runs.fitting import fit_or_load
@@ -25,11 +26,11 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
-def shown(suits: list[list[int]]) -> Examples:
+def shown(suits: list[list[int]]) -> SelectionExamples:
     """Examples with as many candidates as each list is long, 1 for those that suit."""
     offsets = np.cumsum([0, *map(len, suits)])
     nobody = Histories(np.zeros(len(suits) + 1, np.int64), np.zeros(0, int), np.zeros(0), np.zeros(0, int))
-    return Examples(
+    return SelectionExamples(
         "selection",
         "loo",
         "validation",
@@ -42,9 +43,8 @@ def shown(suits: list[list[int]]) -> Examples:
     )
 
 
-def f1(chosen: BoolArray, examples: Examples) -> float:
+def f1(chosen: BoolArray, examples: SelectionExamples) -> float:
     """By the metric that results are scored with."""
-    assert examples.suits is not None and examples.shown is not None
     return selection_scores(chosen, examples.suits, examples.shown.offsets)["F1"].value
 
 

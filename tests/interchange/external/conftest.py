@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.kinds import Setting
+from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.kinds.rendering import example_ids
 from unimp_bench.records import Examples, Histories, PictureCodes, Protocol, Split
 
@@ -56,7 +56,8 @@ def ask(planted: Corpus, reviewed: Corpus, tmp_path: Path) -> Callable[..., Aske
         examples = task.examples(corpus, split, "test")
         if task.kind == "picture":
             codes = np.zeros((len(corpus.items), LENGTH), dtype=np.int64)
-            examples = replace(examples, pictures=PictureCodes(CODES, np.arange(len(corpus.items)), codes))
+            pictures = PictureCodes(CODES, np.arange(len(corpus.items)), codes)
+            examples = PictureExamples.of(examples, pictures=pictures)
         setting = Setting(task, corpus, protocol, tmp_path, label="external:test")
         items = np.array(corpus.items.names)[catalogue(corpus, split)].tolist()
         rows: Rows = []

@@ -14,6 +14,7 @@ from unimp_bench.contracts import ConfigT, FitData, KindCard, Model, ModelCard, 
 from unimp_bench.corpus import Corpus, Items
 from unimp_bench.corpus.splits import target_examples
 from unimp_bench.errors import ModelError
+from unimp_bench.files import damaged
 from unimp_bench.kinds.base import AnswerError, AnswerReader, Column, Fields, Kind, MetricCard, Setting, number
 from unimp_bench.metrics.scores import Scores, mean_score
 from unimp_bench.records import ANSWER, SPLITS, Examples, FloatArray, IntArray, Part, Protocol, Split
@@ -167,7 +168,10 @@ class UsualGap(Forecaster[UsualGapConfig]):
         (folder / "days").write_text(str(self._days), encoding="utf-8")
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        self._days = float((folder / "days").read_text(encoding="utf-8"))
+        try:
+            self._days = float((folder / "days").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise damaged(folder, error) from None
 
 
 MODEL = ModelCard(

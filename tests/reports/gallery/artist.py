@@ -9,6 +9,7 @@ import numpy as np
 
 from unimp_bench.contracts import FitData, Ranker, Sampling, SamplingPainter
 from unimp_bench.corpus import Items
+from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 
@@ -35,15 +36,13 @@ class Near(Ranker[NearConfig], SamplingPainter[NearConfig]):
         distance = np.abs(catalogue[None, :] - examples.last_items(1)).astype(np.float64)
         return distance * (np.nan if self.config.wrong == "scores" else -1)
 
-    def paint(self, examples: Examples) -> IntArray:
+    def paint(self, examples: PictureExamples) -> IntArray:
         assert examples.targets is None and examples.task == "image_generation"
-        assert "product figure" in examples.instruction and examples.queries is not None
-        assert examples.shown is not None and examples.pictures is not None
+        assert "product figure" in examples.instruction
         codes = examples.pictures.of(examples.shown.items[examples.shown.offsets[:-1]])
         return codes + (examples.pictures.size if self.config.wrong == "codes" else 0)
 
-    def sample(self, examples: Examples, sampling: Sampling) -> IntArray:
-        assert examples.shown is not None and examples.pictures is not None
+    def sample(self, examples: PictureExamples, sampling: Sampling) -> IntArray:
         codes = examples.pictures.of(examples.shown.items[examples.shown.offsets[1:] - 1]).copy()
         codes[:, 0] = sampling.seed
         return codes

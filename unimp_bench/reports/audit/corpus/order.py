@@ -13,7 +13,8 @@ from scipy.sparse import csr_array
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import UsageError
-from unimp_bench.records import BoolArray, Examples, FloatArray, Histories, IntArray, Split, slices
+from unimp_bench.ragged import spans
+from unimp_bench.records import BoolArray, Examples, FloatArray, Histories, IntArray, Split
 from unimp_bench.reports.audit.corpus.measures import TOPS, Leaks, Reach, Skew, Spread, Ties, Top, Transitions
 
 _DIGITS = 6
@@ -47,7 +48,7 @@ def in_history(test: Examples, alike: Callable[[IntArray, IntArray], BoolArray])
     blocks = np.cumsum(test.ends - starts) // _STEPS
     for block in np.unique(blocks):
         chosen = np.flatnonzero(blocks == block)
-        owners, rows = slices(starts[chosen], test.ends[chosen])
+        owners, rows = spans(starts[chosen], test.ends[chosen])
         examples = chosen[owners]
         yes = alike(test.histories.items[rows], test.targets[examples])
         found[examples[yes]] = True
