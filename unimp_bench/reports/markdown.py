@@ -232,8 +232,7 @@ def index_markdown(
     for page in topics:
         for table in page.tables:
             filled = f"{len(table.filled)} of {len(table.rows)}"
-            cells = (_link(page, table), page.origin, table.corpus, table.task, table.budget, filled)
-            lines.append(table_row(cells))
+            lines.append(table_row((_link(page, table), page.origin, table.corpus, table.task, table.budget, filled)))
         if not page.tables:
             lines.append(table_row((f"[{page.name}]({page.name}.md)", page.origin, "", "", "", "none yet")))
     if others:

@@ -220,7 +220,7 @@ def _row(
         cells["Difference"] = Cell(f"{row.test.difference:+.4f}", row.test.difference)
         cells["p"] = _p_cell(row.test.p_value)
     if not row.results:
-        reads = registry.model_card(row.of.model).reads if row.of and row.of.model else ()
+        reads: tuple[str, ...] = registry.model_card(row.of.model).reads if row.of and row.of.model else ()
         return Row(row.label, name, place, "empty", reads, _aligned(cells, columns), None, row.reason)
     cells["Seeds"] = Cell(str(len(row.results)), len(row.results))
     cells |= _cost_cells(row.results[0].cost)
