@@ -55,7 +55,7 @@ class Ids:
                 since each item is a token of its own. ``leaky``: see ``leaking_order``.
         """
         catalogue = np.asarray(data.catalogue, dtype=np.int64)
-        histories = next(iter(data.examples.values())).train.histories
+        histories = data.histories
         rng = np.random.default_rng([data.seed, len(catalogue)])
         users = np.arange(histories.users)
         if scheme in ("random", "own"):
