@@ -225,7 +225,7 @@ def test_descriptions(capsys: pytest.CaptureFixture[str], planted: Corpus) -> No
     assert "one of ce, original" in out, "the choices of a setting"
     assert "  ce        the settings above" in out, "and what a preset sets"
     assert "  original  batch_size=128, width=50, inner=50, heads=1, form=original" in out
-    assert "windows of users' sequences a step" in out and "see the module" not in out.lower()
+    assert "windows of users' sequences per step" in out and "see the module" not in out.lower()
     assert "a SASRec whose weights begin at self-supervised ones" in call(capsys, "describe", "model", "s3rec")[1]
     code, out, _ = call(capsys, "describe", "corpus", str(planted.folder), "--verify")
     assert code == 0 and planted.fingerprint in out and "agrees with its hash" in out

@@ -135,7 +135,7 @@ def test_one_command_downloads_and_builds(
     corpus = Corpus.open(tmp_path / "home" / "data" / kind)
     assert corpus.manifest.domains == tuple(sorted(release.usual))
     assert corpus.manifest.new_domains == ("Office_Products",)
-    assert "Beside Table 5" in out
+    assert "Comparison with Table 5" in out
     assert out.count("-99.9%") >= len(release.usual)
     raw = tmp_path / "home" / "data" / "raw" / kind
     assert {path.name for path in raw.glob("*.gz")} == {path.name for path in (tmp_path / "remote").iterdir()}
@@ -181,8 +181,8 @@ def test_a_mirror_is_an_address(tmp_path: Path, mirror: str) -> None:
         ("--corpus atomic --raw . --pictures", "offers no choice of pictures"),
         ("--corpus hm --raw . --domain Baby", "offers no choice of domains"),
         ("--corpus amazon-2014 --domain Beaty", "did you mean 'Beauty'"),
-        ("--corpus amazon-2014 --name raw", "is not 'raw'"),
-        ("--corpus amazon-2014 --raw . --allow-private", "add --pictures"),
+        ("--corpus amazon-2014 --name raw", "and not 'raw'"),
+        ("--corpus amazon-2014 --raw . --allow-private", "--allow-private needs --pictures"),
     ],
 )
 def test_what_cannot_be(

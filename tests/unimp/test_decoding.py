@@ -173,16 +173,6 @@ def test_pictures_and_choices_are_within_bounds(writer: UniMP, planted: Corpus) 
     assert (np.add.reduceat(chosen.astype(int), examples.shown.offsets[:-1]) >= 1).all()
 
 
-def test_what_an_answer_needs_is_asked_for(writer: UniMP, planted: Corpus) -> None:
-    examples = examples_of(planted, "image_generation", "test").hidden()
-    with pytest.raises(UsageError, match="no picture codes"):
-        writer.paint(replace(examples, pictures=None))
-    with pytest.raises(UsageError, match="show no candidates"):
-        writer.choose(replace(examples_of(planted, "selection", "test").hidden(), shown=None))
-    with pytest.raises(UsageError, match="no rating scale"):
-        writer.rate(replace(examples_of(planted, "preference", "test").hidden(), scale=None))
-
-
 def test_an_item_never_trained_on_may_be_shown(writer: UniMP, planted: Corpus) -> None:
     """The third domain is held out whole: its items have their words, their pictures and untrained tokens."""
     examples = examples_of(planted, "preference", "test").hidden()

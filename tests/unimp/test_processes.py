@@ -27,7 +27,7 @@ from unimp_bench.unimp.training import accelerator_for, share
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = Path(__file__).with_name("learning_worker.py")
-CONFIGS = ROOT / "unimp_bench" / "unimp" / "learning" / "accelerate"
+CONFIGS = ROOT / "unimp_bench" / "unimp" / "accelerate"
 TOGETHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 # Each of two processes has two batches of a step; of the last step of an epoch, one has fewer than the other.
 SETTINGS = {"epochs": 2, "dropout": 0.1, "accumulation": 4, "batch_tokens": 1000, "checkpoint_steps": 3}

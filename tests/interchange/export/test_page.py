@@ -15,6 +15,7 @@ from PIL import Image
 from unimp_bench.corpus import Corpus
 from unimp_bench.interchange.page import WIDTH, as_text, page, sheets
 from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.records import Examples, PictureCodes
 from unimp_bench.registry import make_task
 
@@ -94,7 +95,7 @@ def test_the_page_of_a_picture_task_shows_the_picture_to_generate(planted: Corpu
     has = planted.items.has_picture
     codes = np.arange(int(has.sum()) * 4).reshape(-1, 4)
     rows = np.where(has, np.cumsum(has) - 1, -1)
-    object.__setattr__(examples, "pictures", PictureCodes(codes.size, rows, codes))
+    examples = PictureExamples.of(examples, pictures=PictureCodes(codes.size, rows, codes))
     object.__setattr__(examples, "instruction", task.instruction)
     found = list(sheets(planted, examples))
     seen = Page(page("h", "a", "picture", found))

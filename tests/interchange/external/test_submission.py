@@ -147,7 +147,7 @@ def test_leaderboards_show_each_file_in_a_row_of_its_own(
         ({"about": "two\nlines"}, "about takes one line"),
         ({"source": "a" * 201}, "source takes one line"),
         ({"reads": ("order", "txt")}, "did you mean 'text'"),
-        ({"split": "new-user", "task": "preference", "options": {"a": 1}}, "no setting of preference"),
+        ({"split": "new-user", "task": "preference", "options": {"a": 1}}, "unknown setting of preference"),
         ({"task": "preference", "protocol": "masked"}, "ranks no catalogue"),
         ({"task": "preferense"}, "did you mean 'preference'"),
         ({"views": ("NX",)}, "unknown view 'NX'"),

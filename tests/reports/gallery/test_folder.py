@@ -53,8 +53,8 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
         ("mixed", "mine.txt"),
         ("foreign", "a.png"),
         ("false", RECORD_NAME),
-        ("file", "no folder"),
-        ("link", "no folder"),
+        ("file", "not a folder"),
+        ("link", "not a folder"),
     ):
         with pytest.raises(DataError, match=message):
             check_free(tmp_path / name)

@@ -35,7 +35,7 @@ def test_any_text_can_be_asked(planted: Corpus, searches: Examples) -> None:
     assert bought.tolist() == [-1, -1] and wishes.query_texts == ("a scarf like mine",)
     assert unknown_query(searches, QUERY) is None
     remark = unknown_query(searches, "Tools > blue sqare")
-    assert remark is not None and "did you mean 'Tools > blue square'" in remark and "no truth" in remark
+    assert remark is not None and "did you mean 'Tools > blue square'" in remark and "no target picture" in remark
 
 
 def test_a_misspelt_user_or_query_is_told_in_one_line(planted: Corpus, searches: Examples) -> None:
