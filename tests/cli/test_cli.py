@@ -226,7 +226,7 @@ def test_descriptions(capsys: pytest.CaptureFixture[str], planted: Corpus) -> No
     assert "  ce        the settings above" in out, "and what a preset sets"
     assert "  original  batch_size=128, width=50, inner=50, heads=1, form=original" in out
     assert "windows of users' sequences per step" in out and "see the module" not in out.lower()
-    assert "a SASRec whose weights begin at self-supervised ones" in call(capsys, "describe", "model", "s3rec")[1]
+    assert "a causal transformer pre-trained to predict items" in call(capsys, "describe", "model", "s3rec")[1]
     code, out, _ = call(capsys, "describe", "corpus", str(planted.folder), "--verify")
     assert code == 0 and planted.fingerprint in out and "agrees with its hash" in out
     code, _, err = call(capsys, "describe", "task", "search", "--example", "9999", "--corpus", str(planted.folder))
