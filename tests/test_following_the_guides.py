@@ -82,14 +82,13 @@ def insert_import(path: Path, statement: str) -> None:
 def insert_element(path: Path, name: str, element: str) -> None:
     """Put an element at the end of the collection that is called so, or that the function of that name returns.
 
-    ``rows of TABLE`` is the collection ``rows`` of what is assigned to ``TABLE``.
+    ``rows of TABLE`` is the collection ``rows`` of the class ``TABLE`` or of what is assigned to that name.
     """
     source = path.read_text(encoding="utf-8")
     tree: ast.AST = ast.parse(source)
     name, _, owner = name.partition(" of ")
     if owner:
-        targets = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
-        tree = next(node for node in targets if isinstance(node.targets[0], ast.Name) and node.targets[0].id == owner)
+        tree = next(node for node in ast.walk(tree) if _is_named(node, owner))
     collection = next(filter(None, (_collection(node, name) for node in ast.walk(tree))))
     assert collection.end_lineno is not None and collection.end_col_offset is not None
     lines = source.splitlines(keepends=True)
@@ -98,6 +97,13 @@ def insert_element(path: Path, name: str, element: str) -> None:
     after = last[collection.end_col_offset - 1 :].decode() + "".join(lines[collection.end_lineno :])
     comma = "" if before.rstrip().endswith(",") else ","
     path.write_text(f"{before.rstrip()}{comma}\n{element.rstrip()},\n{after}", encoding="utf-8")
+
+
+def _is_named(node: ast.AST, name: str) -> bool:
+    """Whether a node is the class or the assignment of a name."""
+    if isinstance(node, ast.ClassDef):
+        return node.name == name
+    return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name
 
 
 def _collection(node: ast.AST, name: str) -> ast.expr | None:

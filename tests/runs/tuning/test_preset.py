@@ -85,7 +85,7 @@ def test_a_smaller_search_keeps_the_trials_of_a_larger_one(
     fits = set(home.fits.iterdir())
     for change, named in {("--seed", "1"): "another seed", ("--set", "decay=0.9"): "other fixed settings"}.items():
         code, _, err = call(capsys, *question, *change)
-        assert code == 2 and f"holds a search of {len(joined.trials)} trials with {named}; --replace puts" in err
+        assert code == 2 and f"holds a search of {len(joined.trials)} trials with {named}; --replace replaces" in err
     assert path.read_bytes() == before and set(home.fits.iterdir()) == fits, "refused before any trial"
     code, out, _ = call(capsys, *question, "--seed", "1", "--trials", "1", "--replace")
     assert code == 0 and len(Tuned.read(path).trials) == 1 and Tuned.read(path).seed == 1
