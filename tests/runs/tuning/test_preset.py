@@ -93,7 +93,7 @@ def test_a_smaller_search_keeps_the_trials_of_a_larger_one(
     found = Tuned.read(path)
     found.model_copy(update={"versions": {"model": 2}}).write(path)
     code, _, err = call(capsys, *question, "--seed", "1", "--trials", "1")
-    assert code == 2 and "keeps a search of 1 trial with another version of the model" in err
+    assert code == 2 and "holds a search of 1 trial with another version of the model" in err
 
 
 def test_a_trial_that_failed_takes_no_score_away(planted: Corpus, home: Workspace) -> None:
