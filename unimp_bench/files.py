@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from unimp_bench.errors import BusyError, DataError
 from unimp_bench.machine import helping
+
+if TYPE_CHECKING:  # --help loads no NumPy
+    import numpy as np
+    import numpy.typing as npt
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 """What goes wrong with a disk, whatever is written to it."""
@@ -138,6 +139,8 @@ def mapped(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memma
     Raises:
         OSError: the disk is full. Without the place, writing to the map would kill the process there.
     """
+    import numpy as np
+
     array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as stream:
@@ -146,6 +149,8 @@ def mapped(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memma
 
 
 def _found(path: Path, rows: int | None) -> npt.NDArray[Any] | None:
+    import numpy as np
+
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):  # not there, cut, or something else

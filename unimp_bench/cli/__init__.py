@@ -1,1 +1,19 @@
-"""The command line: thin commands over the harness, imported only when used."""
+"""The command line: one module per command, imported when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from unimp_bench.errors import did_you_mean
+
+
+class Group(click.Group):
+    """A group whose error for an unknown command suggests the nearest one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            raise click.UsageError(f"unknown command {args[0]!r}{did_you_mean(args[0], known)}")
+        return super().resolve_command(ctx, args)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from unimp_bench.cli.common import Group, corpus_folder
+from unimp_bench.cli import Group
+from unimp_bench.cli.common import corpus_folder
 from unimp_bench.errors import BenchError, DataError
 from unimp_bench.files import Workspace
 

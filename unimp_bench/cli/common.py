@@ -1,4 +1,4 @@
-"""What commands share: groups that suggest near names, options of an evaluation, and how a result is printed."""
+"""What commands share: options of an evaluation, and how a result is printed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,6 @@ from unimp_bench.records import PROTOCOLS, SPLITS
 
 if TYPE_CHECKING:
     from unimp_bench.runs.results import Result
-
-
-class Group(click.Group):
-    """A group whose error for an unknown command suggests the nearest one."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-"):
-            raise click.UsageError(f"unknown command {args[0]!r}{did_you_mean(args[0], known)}")
-        return super().resolve_command(ctx, args)
 
 
 def corpus_folder(name: str, workspace: Workspace) -> Path:

@@ -22,7 +22,7 @@ from types import FrameType
 import click
 
 from unimp_bench import __version__
-from unimp_bench.cli.common import Group
+from unimp_bench.cli import Group
 from unimp_bench.errors import BenchError, nearest
 from unimp_bench.files import disk_error
 from unimp_bench.machine import helping, share_cores

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from unimp_bench.cli.common import Group
+from unimp_bench.cli import Group
 from unimp_bench.errors import DependencyError
 from unimp_bench.files import Workspace
 from unimp_bench.metrics.resources import DEFAULT_ENCODER, OVERRIDE, Resources
