@@ -272,6 +272,13 @@ class Examples:
         for start in range(0, len(self), size):
             yield self.select(slice(start, start + size))
 
+    def distinct_queries(self) -> tuple[list[str], IntArray]:
+        """The distinct queries, and the index of each example's query among them, (n,)."""
+        if self.queries is None:
+            raise ValueError("these examples have no queries")
+        distinct, query_of_example = np.unique(self.queries, return_inverse=True)
+        return [self.query_texts[query] for query in distinct], query_of_example
+
     def last_items(self, length: int, pad: int = -1) -> IntArray:
         """The last ``length`` history items of each example, (n, length) int64, right-aligned, ``pad`` before."""
         rows = self.ends[:, None] + np.arange(-length, 0)[None, :]

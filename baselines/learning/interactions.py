@@ -79,14 +79,6 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.sequences.values)
 
-    @property
-    def offsets(self) -> IntArray:
-        return self.sequences.offsets
-
-    @property
-    def sequence(self) -> IntArray:
-        return self.sequences.values
-
     @cached_property
     def owners(self) -> IntArray:
         """(n,) int64 user row of each interaction."""

@@ -20,7 +20,6 @@ from pydantic import Field
 from scipy import sparse
 
 from baselines.learning.vocabulary import stems
-from baselines.search.learned import distinct_queries
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
@@ -90,7 +89,7 @@ class BM25(Ranker[BM25Config]):
         return () if self._columns else ("no item has a word: every item ties",)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        queries, query_of_example = distinct_queries(examples)
+        queries, query_of_example = examples.distinct_queries()
         return self._index.scores(self._counts(list(map(stems, queries))), catalogue)[query_of_example]
 
     def _read(self, items: Items) -> None:

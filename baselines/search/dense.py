@@ -20,7 +20,7 @@ import torch
 from pydantic import Field
 
 from baselines.learning.training import Snapshot
-from baselines.search.learned import TASK, distinct_queries
+from baselines.search.learned import TASK
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.text import LSA, TextEncoder, item_texts, text_encoder
@@ -133,7 +133,7 @@ class Dense(Ranker[DenseConfig]):
 
     def _query_vectors(self, examples: Examples) -> FloatArray:
         """Directions of the queries, (examples, width); zero for a query without known words."""
-        texts, query_of_example = distinct_queries(examples)
+        texts, query_of_example = examples.distinct_queries()
         new = [text for text in texts if text and text not in self._known_queries]
         if new:
             self._known_queries |= dict(zip(new, _directions(self._encoder()(new)), strict=True))

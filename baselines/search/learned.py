@@ -61,13 +61,6 @@ def interaction_texts(histories: Histories, items: Items) -> Texts:
     return Texts(ItemTexts(items), np.asarray(histories.items))
 
 
-def distinct_queries(examples: Examples) -> tuple[list[str], IntArray]:
-    """The distinct queries of some examples, and the index of each example's query, (examples,)."""
-    assert examples.queries is not None
-    distinct, query_of_example = np.unique(examples.queries, return_inverse=True)
-    return [examples.query_texts[query] for query in distinct], query_of_example
-
-
 def query_words(text: str) -> list[str]:
     """The words of a query; of a repeated word the last one stays."""
     return list(dict.fromkeys(reversed(stems(text))))[::-1]
@@ -207,7 +200,7 @@ class SearchNetwork(Network):
 
     def encode_queries(self, examples: Examples) -> Tensor:
         """(examples, width) the vectors ``q`` of their queries, each distinct query encoded once."""
-        texts, rows = distinct_queries(examples)
+        texts, rows = examples.distinct_queries()
         return self.encode(self.vocabulary.queries(texts))[self.tensor(rows)]
 
     def queries_of(self, items: IntArray) -> tuple[Ragged, IntArray]:

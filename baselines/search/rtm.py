@@ -37,7 +37,7 @@ from torch.nn import functional
 from baselines.learning.model import LearnedModel
 from baselines.learning.network import Trainable, TrainingSettings, shuffled
 from baselines.learning.training import Outcome
-from baselines.search.learned import TASK, SearchVocabulary, distinct_queries, interaction_texts
+from baselines.search.learned import TASK, SearchVocabulary, interaction_texts
 from baselines.search.rtm_examples import PADDING, Pools, Reviews, TrainingExamples, last_of
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
@@ -334,7 +334,7 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         network = self.prepared()
         pools, rows = self._pools.of(examples)
         with torch.no_grad():
-            queries = network.encode_queries(self.facts.vocabulary.queries(distinct_queries(examples)[0]))
+            queries = network.encode_queries(self.facts.vocabulary.queries(examples.distinct_queries()[0]))
             queries = queries[network.tensor(rows)]
             parts = [
                 self._relevance(network, examples.select(some), queries[some], pools[rows[some]])

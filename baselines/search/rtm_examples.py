@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from baselines.learning.files import reading
 from baselines.popularity import QueryMatcher
-from baselines.search.learned import ItemTexts, SearchVocabulary, distinct_queries
+from baselines.search.learned import ItemTexts, SearchVocabulary
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.ragged import Ragged, offsets_of
@@ -192,7 +192,7 @@ class TrainingExamples:
             raise UsageError("the catalogue has a single item, so there is no negative to draw")
         assert train.targets is not None
         candidates, rows = pools.of(train)
-        queries = vocabulary.queries(distinct_queries(train)[0])
+        queries = vocabulary.queries(train.distinct_queries()[0])
         targets = train.targets.astype(np.int64)
         return cls(train.starts(), train.ends, targets, queries, rows, candidates, catalogue)
 
