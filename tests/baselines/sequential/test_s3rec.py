@@ -55,7 +55,7 @@ def pretraining() -> Pretraining:
 
 def views(made: Pretraining, seed: int = 0) -> Views:
     """Of whole histories, and of one of two items and one of one."""
-    offsets = interactions(HISTORIES, ITEMS).offsets
+    offsets = interactions(HISTORIES, ITEMS).sequences.offsets
     starts, stops = offsets[:-1].copy(), offsets[1:].copy()
     stops[0] = starts[0] + 1
     return made.views(Windows(np.arange(len(HISTORIES)), starts, stops), np.random.default_rng(seed))

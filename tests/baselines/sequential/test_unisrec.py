@@ -81,7 +81,7 @@ def test_fine_tuning_is_cross_entropy_over_items_of_training(with_ids: bool) -> 
 
 def test_pre_training_is_its_two_equations() -> None:
     made = Pretraining(network())
-    offsets = interactions(HISTORIES, ITEMS).offsets
+    offsets = interactions(HISTORIES, ITEMS).sequences.offsets
     starts, nexts = np.append(offsets[:-1], 0), np.append(offsets[1:] - 1, 1)
     batch = made.pairs(starts, nexts, np.random.default_rng(3))
     wanted, table = batch.targets.tolist(), adapted(made.network)
