@@ -87,6 +87,7 @@ class ModelCard:
             version is never taken for one of this version.
         features: names of the feature extractors that it reads (``unimp_bench.corpus.features.VERSIONS``).
         validated: it chooses its epoch or a setting by ``FitData.validate``.
+        seeded: another seed gives other predictions; false for rules, which one run describes fully.
     """
 
     name: str
@@ -103,6 +104,7 @@ class ModelCard:
     version: int = 1
     features: tuple[str, ...] = ()
     validated: bool = True
+    seeded: bool = True
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,25 @@ class Parameters:
     total: int = 0
 
 
+@dataclass(frozen=True)
+class Training:
+    """What a training by gradient steps took, and why it ended.
+
+    Attributes:
+        steps: optimizer steps.
+        examples: training examples shown, repetitions included: the unit is the model's own (sequences, interactions,
+            pairs).
+        epochs: passes over the training part.
+        stopped: ``converged`` where the patience of early stopping ended it, ``budget`` where its number of epochs or
+            steps did.
+    """
+
+    steps: int
+    examples: int
+    epochs: int
+    stopped: Literal["converged", "budget"]
+
+
 class Model(ABC, Generic[ConfigT]):
     """A baseline or UniMP. Write ``fit``, ``save``, ``load`` and what its kind predicts.
 
@@ -275,6 +296,10 @@ class Model(ABC, Generic[ConfigT]):
     def parameters(self) -> Parameters:
         """Counted after ``fit`` or ``load``."""
         return Parameters()
+
+    def training(self) -> Training | None:
+        """Of ``fit``, as the selected protocol saw it; kept by ``save``. None for a model without gradient steps."""
+        return None
 
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the result must know, such as a training that its budget cut short; kept by ``save``."""

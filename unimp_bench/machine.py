@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import resource
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unimp_bench.errors import UsageError
@@ -74,6 +76,33 @@ def share_cores(environment: MutableMapping[str, str], processes: int = 1) -> No
         environment.update(WAITING)
     if processes > 1:
         environment.setdefault(COUNT, str(max(1, (os.cpu_count() or 1) // processes)))
+
+
+def processor() -> str:
+    """The processor's model name, empty where the system does not give one."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def threads() -> int:
+    """Threads that this process computes with."""
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch is not None else int(os.environ.get(COUNT, os.cpu_count() or 1))
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and its finished children so far."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def load() -> float:
+    """Runnable processes of the machine over the last minute; 0 where the system does not count them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def peak_memory_mib() -> float:

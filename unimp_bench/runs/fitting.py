@@ -26,7 +26,7 @@ from unimp_bench.files import Workspace, damaged, disk_error, locked, storing, w
 from unimp_bench.guard import blamed, read_only, reason, untouched
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.kinds.drawing import draw_examples
-from unimp_bench.machine import helping, main_first, main_says, peak_memory_mib, wait
+from unimp_bench.machine import cpu_seconds, helping, main_first, main_says, peak_memory_mib, wait
 from unimp_bench.progress import stage
 from unimp_bench.records import PROTOCOLS, BoolArray, Examples, Protocol, Split
 from unimp_bench.runs.spec import FitSpec
@@ -121,11 +121,16 @@ class FitCost(Strict):
         seconds: wall time.
         peak_memory_mib: the most memory.
         leaked: it read the held-out interactions (``FitData.leak``).
+        cpu_seconds: processor time, without the parts before an interrupt; None in fits of before it was measured.
+        steps, examples: optimizer steps taken and training examples shown; 0 without gradient steps.
     """
 
     seconds: float
     peak_memory_mib: float
     leaked: bool = False
+    cpu_seconds: float | None = None
+    steps: int = 0
+    examples: int = 0
 
     @classmethod
     def read(cls, path: Path) -> FitCost:
@@ -167,14 +172,19 @@ def fit_or_load(
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
         work = folder / "work"
         work.mkdir(exist_ok=True)
+        cpu = cpu_seconds()
         with _stopwatch(work / "seconds") as elapsed, stage(f"{spec.model}: fitting"):
             data = _fit_data(spec, corpus, work, cache, start)
             _fit(model, spec, data)
             _select_and_save(model, data, spec, folder, protocol)
+            training = model.training()
             cost = FitCost(
                 seconds=round(before.seconds + elapsed(), 3),
                 peak_memory_mib=max(before.peak_memory_mib, peak_memory_mib()),
                 leaked=before.leaked or (work / _LEAKED).exists(),
+                cpu_seconds=round((before.cpu_seconds or 0.0) + cpu_seconds() - cpu, 3),
+                steps=before.steps + (training.steps if training else 0),
+                examples=before.examples + (training.examples if training else 0),
             )
         _keep_log(work, folder)
         write_atomically(record, cost.model_dump_json() + "\n")

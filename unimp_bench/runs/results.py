@@ -20,12 +20,12 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from unimp_bench import registry
-from unimp_bench.contracts import ModelCard
+from unimp_bench.contracts import ModelCard, Training
 from unimp_bench.corpus import features
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.kinds import kind_of
-from unimp_bench.machine import device
+from unimp_bench.machine import device, processor
 from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.metrics.rating import SQUARED_ERROR
 from unimp_bench.records import FloatArray, IntArray
@@ -37,6 +37,9 @@ RESULT_NAME = "result.json"
 
 NEARLY = 0.95
 """Share of the examples from which on answers count as constant, or as those of another row: a reader is warned."""
+
+CROWDED = 0.5
+"""Processes beyond the run's own threads from which on a machine counts as crowded."""
 
 _AGAIN = "run it again with --fresh"
 
@@ -57,7 +60,10 @@ class Cost(Strict):
             not what a killed process did not live to write down.
         examples_per_second: of prediction and scoring.
         peak_memory_mib: largest resident memory of the process during fit or prediction.
-        parameters_trained, parameters_total: numbers of parameters.
+        parameters_trained, parameters_total: numbers of parameters; what a rule stores counts as such.
+        cpu_seconds: processor time of fit and prediction; None in results of before it was measured, as the next two.
+        threads: that the process computes with.
+        load: runnable processes of the whole machine, the mean of before and after (``os.getloadavg``).
     """
 
     fit_seconds: float
@@ -66,6 +72,26 @@ class Cost(Strict):
     peak_memory_mib: float
     parameters_trained: int
     parameters_total: int
+    cpu_seconds: float | None = None
+    threads: int | None = None
+    load: float | None = None
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether other processes took part of the machine, so that times compare with nothing."""
+        return self.load is not None and self.threads is not None and self.load > self.threads + CROWDED
+
+
+class Tuning(Strict):
+    """The search that chose the settings of a run with preset ``tuned``.
+
+    Attributes:
+        trials: number of fits, failed and stopped ones included.
+        seconds: wall time of all of them.
+    """
+
+    trials: int
+    seconds: float
 
 
 class Provenance(Strict):
@@ -119,7 +145,14 @@ class AnswerSpread(Strict):
 
 
 class CorpusFacts(Strict):
-    """What a table says of the corpus without opening it."""
+    """What a table says of the corpus without opening it.
+
+    Attributes:
+        fingerprint: of the whole corpus; empty in earlier results, whose fits name it.
+        parts: fingerprints of its parts (``interactions``, ``texts``, ``pictures``).
+        has_clock: its times are clock times.
+        repeats: share of the test targets that are in their own history.
+    """
 
     name: str
     synthetic: bool
@@ -128,6 +161,24 @@ class CorpusFacts(Strict):
     interactions: int
     pictures: int
     catalogue: int
+    fingerprint: str = ""
+    parts: dict[str, str] = Field(default={})
+    has_clock: bool | None = None
+    repeats: float | None = None
+
+
+class Queries(Strict):
+    """The queries of the test examples of a task that has them.
+
+    Attributes:
+        distinct: number of different queries.
+        commonest: share of the examples with the most frequent one.
+        items: median number of catalogue items that have an example's query as their own, over examples.
+    """
+
+    distinct: int
+    commonest: float
+    items: float
 
 
 class ModelFacts(Strict):
@@ -157,6 +208,12 @@ class Result(Strict):
         values: of other kinds, by metric, values in example order: float16, zlib-packed, base64.
         missing: metrics that could not be computed, with the reason.
         answers: how far they differ; None for rankings, and in results that are older than this field.
+        targets: of rankings with several targets per user (public splits), the number of each user's targets, users in
+            example order: packed as ``ranks``, two bytes each. Metrics and ``example_values`` are then per user.
+        queries: of the examples; None for tasks without queries and in earlier results.
+        training: of all fits that lead to this one, steps and examples summed; None for a model without gradient steps
+            and in earlier results.
+        tuning: the search behind the settings; None for settings that nothing chose.
         remarks: what a reader must know of this number, such as a training that was cut short.
         cost: None where the predictions came from elsewhere.
     """
@@ -172,6 +229,10 @@ class Result(Strict):
     values: dict[str, str] = Field(default={})
     missing: dict[str, str] = Field(default={})
     answers: AnswerSpread | None = None
+    targets: str = ""
+    queries: Queries | None = None
+    training: Training | None = None
+    tuning: Tuning | None = None
     remarks: tuple[str, ...]
     cost: Cost | None
     provenance: Provenance
@@ -300,6 +361,8 @@ def _host() -> str:
 def _machine() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = f"{platform.system()} {platform.machine()}, {cores} cores"
+    if found := processor():
+        text += f" of {found}"
     torch = sys.modules.get("torch")
     if torch is not None and device().type == "cuda":
         text += f", {torch.cuda.get_device_name(device())}"

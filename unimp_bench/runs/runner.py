@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench import registry
-from unimp_bench.contracts import Model, ModelCard, Task
+from unimp_bench.contracts import Model, ModelCard, Task, Training
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, locked, write_atomically
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.kinds.drawing import draw_examples
-from unimp_bench.machine import helping, main_first, main_says, peak_memory_mib, wait
+from unimp_bench.machine import cpu_seconds, helping, load, main_first, main_says, peak_memory_mib, threads, wait
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage
 from unimp_bench.records import Protocol, Split, learned_from
@@ -136,20 +136,23 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         check_not_empty(examples, corpus, "there is nothing to score")
         missed = check_known(examples, task.kind, corpus, request.model, unknown)
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
+        before = load()
         fit = fit_or_load(model, spec.fit, corpus, workspace, request.protocol, fresh=request.fresh)
         if helping():
             wait()  # until the result is there
             return Outcome(Result.read(folder / RESULT_NAME))
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), cpu_seconds()
         with stage(f"{request.model}: predicting {len(examples):,} examples"):
             prediction = kind_of(task.kind).predict(model, examples, setting)
-        cost = _cost(model, fit, len(examples), time.perf_counter() - started)
+        seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
+        cost = _cost(model, fit, len(examples), seconds, cpu, (before + load()) / 2)
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)
         _check_truth(plan)
         said = (missed, LEAK_REMARK if fit.leaked else "", request.note)
         remarks = (*model.remarks(), *filter(None, said))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
+        result = result.model_copy(update={"training": _training(model, fit)})
         result.write(folder / RESULT_NAME)
         wait()
     return Outcome(result, noted=bool(request.note))
@@ -270,7 +273,13 @@ def _check_truth(plan: Planned) -> None:
         raise ModelError(f"{plan.card.name} read the ground truth of {plan.corpus.name}; its card must declare 'truth'")
 
 
-def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float) -> Cost:
+def _training(model: Model[Any], fit: FitCost) -> Training | None:
+    """That of a fitted model, with the steps and examples of the fits that it goes on from."""
+    own = model.training()
+    return None if own is None else dataclasses.replace(own, steps=fit.steps, examples=fit.examples)
+
+
+def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float, cpu: float, busy: float) -> Cost:
     parameters = model.parameters()
     return Cost(
         fit_seconds=fit.seconds,
@@ -279,6 +288,9 @@ def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float) -> Cos
         peak_memory_mib=max(fit.peak_memory_mib, peak_memory_mib()),
         parameters_trained=parameters.trained,
         parameters_total=parameters.total,
+        cpu_seconds=None if fit.cpu_seconds is None else round(fit.cpu_seconds + cpu, 3),
+        threads=threads(),
+        load=round(busy, 2),
     )
 
 
