@@ -54,14 +54,17 @@ data: install
 data/sample/manifest.json:
 	$(BIN)/unimp-bench data --corpus sample
 
+# One process of tests for each core, each with one thread; the tests of a file share its fixtures.
+pytest = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
+
 test: install
-	$(BIN)/pytest -m "not slow"
+	$(pytest) -m "not slow"
 
 test-today: install
-	$(BIN)/pytest --slow-of today
+	$(pytest) --slow-of today
 
 test-slow: install
-	$(BIN)/pytest
+	$(pytest)
 
 lint: install
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):  # of the make that runs the tests; tests run make themselves
     os.environ.pop(_name, None)
+os.environ["COLUMNS"] = "120"  # a worker of pytest-xdist has no terminal of which a width could be read
 
 
 @pytest.fixture(scope="session")
