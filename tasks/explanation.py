@@ -40,6 +40,6 @@ class Explanation(Task):
         assert examples.rows is not None and examples.targets is not None
         return TextExamples.of(
             examples,
-            shown=Shown.one_each(examples.targets),
+            shown=Shown.single(examples.targets),
             texts=Texts(explanations, number_of[examples.rows]),
         )

@@ -34,7 +34,7 @@ class Preference(Task):
         assert examples.rows is not None and examples.targets is not None
         return RatingExamples.of(
             examples,
-            shown=Shown.one_each(examples.targets),
+            shown=Shown.single(examples.targets),
             ratings=np.asarray(corpus.histories.ratings[examples.rows]),
             scale=corpus.rating_scale,
         )

@@ -1,6 +1,6 @@
 """Histories, examples and one rendered example: the records that all packages exchange.
 
-Everything that is long is a flat array with offsets; a user's history is a slice, never a list of its own.
+Large data are flat arrays with offsets; a user's history is a slice, never a separate list.
 Users and items are numbered 0..n-1 in the order of the corpus.
 """
 
@@ -16,7 +16,7 @@ from typing import Protocol as Interface
 import numpy as np
 import numpy.typing as npt
 
-from unimp_bench.ragged import offsets_of, spans
+from unimp_bench.ragged import Grouped, Ragged, offsets_of
 
 IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
@@ -37,19 +37,17 @@ def learned_from(split: Split) -> Split:
 
 
 @dataclass(frozen=True)
-class Histories:
-    """Interactions of all users in time order, as CSR.
+class Histories(Grouped):
+    """Interactions of all users in time order, one row per interaction.
 
     Attributes:
         offsets: (users + 1,) int64; user ``u`` owns rows ``offsets[u]:offsets[u + 1]``.
         items: (rows,) int32 item numbers.
         ratings: (rows,) float32, NaN where the source has none.
-        times: (rows,) int64, seconds since 1970 or the position in the user's sequence, as the source has it.
-        reviews: (rows,) what the user wrote of each item, its summary on a line before it; None where the source has
-            no reviews.
+        times: (rows,) int64, seconds since 1970 or positions in the user's sequence, whichever the source has.
+        reviews: (rows,) the review of each item, a summary line first; None where the source has no reviews.
     """
 
-    offsets: IntArray
     items: IntArray
     ratings: FloatArray
     times: IntArray
@@ -61,10 +59,6 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.items)
-
-    def lengths(self) -> IntArray:
-        """Interactions of each user, (users,)."""
-        return np.diff(self.offsets)
 
     def take(self, keep: BoolArray) -> Histories:
         """The same users with only the rows where ``keep`` (rows,) holds."""
@@ -78,7 +72,7 @@ class Histories:
 
 
 class TextSource(Interface):
-    """Where texts are read from when they are asked for."""
+    """Where texts are read from on demand."""
 
     def take(self, numbers: IntArray) -> list[str]:
         """The texts of the given numbers."""
@@ -86,7 +80,7 @@ class TextSource(Interface):
 
 @dataclass(frozen=True)
 class Texts:
-    """One text an example or row, left on disk until it is read: (n,) numbers into ``source``."""
+    """One text per example or row, left on disk until it is read: (n,) numbers into ``source``."""
 
     source: TextSource
     numbers: IntArray
@@ -104,39 +98,13 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Items that an instruction itself names, as CSR over the examples: the one to judge, candidates, retrieved ones.
+class Shown(Ragged):
+    """(examples, varying) int32 items that each instruction itself names: one to judge, candidates, retrieved ones."""
 
-    Attributes:
-        offsets: (n + 1,) int64.
-        items: (rows,) int32 item numbers.
-    """
-
-    offsets: IntArray
-    items: IntArray
-
-    @classmethod
-    def one_each(cls, items: IntArray) -> Shown:
-        """One item an example."""
-        return cls(np.arange(len(items) + 1), items)
-
-    def owners(self) -> IntArray:
-        """(rows,) the example of each row."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-
-    def select(self, examples: IntArray | slice) -> Shown:
-        """Those of some examples."""
-        offsets, rows = self.rows_of(examples)
-        return Shown(offsets, self.items[rows])
-
-    def lengths(self) -> IntArray:
-        """(n,) number of items of each example."""
-        return np.diff(self.offsets)
-
-    def rows_of(self, examples: IntArray | slice) -> tuple[IntArray, IntArray]:
-        """Of some examples: the offsets of a CSR of their own, and their rows here."""
-        starts, stops = self.offsets[:-1][examples], self.offsets[1:][examples]
-        return offsets_of(stops - starts), spans(starts, stops)[1]
+    @property
+    def items(self) -> IntArray:
+        """(n,) the items of all examples."""
+        return self.values
 
 
 @dataclass(frozen=True)
@@ -244,18 +212,24 @@ class Examples:
         """A subset of the examples, by their numbers, over the same histories."""
         chosen = {"example": examples}
         if self.shown is not None:
-            chosen["shown item"] = self.shown.rows_of(examples)[1]
+            chosen["shown item"] = self.shown.positions_of(examples)[1]
         columns: dict[str, Any] = {}
         for each in fields(self):
             column, rows = getattr(self, each.name), chosen.get(each.metadata.get("per", ""))
             if column is not None and rows is not None:
-                columns[each.name] = column[rows] if isinstance(column, np.ndarray) else column.select(rows)
+                match column:
+                    case np.ndarray():
+                        columns[each.name] = column[rows]
+                    case Shown():
+                        columns[each.name] = column.take(rows)
+                    case _:
+                        columns[each.name] = column.select(rows)
         return replace(self, **columns)
 
     def answer_items(self) -> Shown:
         """The items that are the answer to each example, or that it is about."""
         assert self.targets is not None
-        return Shown.one_each(self.targets)
+        return Shown.single(self.targets)
 
     def answer_words(self, names: Callable[[IntArray], list[str]]) -> list[str]:
         """(n,) the answers in words, of ``names`` that items have."""

@@ -139,7 +139,7 @@ class TrainingExamples:
             positive = rng.random(len(targets)) < 0.5
             words = np.where(positive, self._renderer.literal(YES), self._renderer.literal(NO))
             items = np.where(positive, targets, self._others(targets, rng))
-            return Shown.one_each(items), self._renderer.literals(words)
+            return Shown.single(items), self._renderer.literals(words)
         options = self._options(targets, rng) if kind == "option" else shown
         return options, names.take(targets)
 

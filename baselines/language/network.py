@@ -207,7 +207,7 @@ def some_ids(trie: Trie, candidates: Shown) -> Rule:
 
     def rule(rows: IntArray) -> Any:
         allowed = np.zeros((len(rows), trie.size), dtype=np.bool_)
-        offsets, positions = candidates.rows_of(rows)
+        offsets, positions = candidates.positions_of(rows)
         allowed[Ragged(offsets, positions).owners(), candidates.items[positions]] = True
 
         def process(tokens: Tensor, scores: Tensor) -> Tensor:

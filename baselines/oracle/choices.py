@@ -174,7 +174,7 @@ def positive_probabilities(choices: Choices, examples: Examples, domain_sizes: I
     for count in range(1, probabilities.shape[1] + 1):
         after = np.concatenate([history[owners], shown.items[sequences]], axis=1)
         shares = choices.after(examples.users[owners], after)
-        offsets, added = shown.rows_of(owners)
+        offsets, added = shown.positions_of(owners)
         prefixes = np.repeat(np.arange(len(owners)), np.diff(offsets))
         weights = weights[prefixes] * shares[prefixes, shown.items[added]]
         possible = weights > 0  # all but an item twice

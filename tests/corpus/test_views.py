@@ -192,7 +192,7 @@ def test_st_shuffles_what_happened_at_once_and_nothing_else(planted: Corpus, tmp
     after._array = before._array  # type: ignore[method-assign]
     old, new = before.histories, after.histories
     assert np.array_equal(old.offsets, new.offsets) and np.array_equal(old.times, new.times)
-    groups = np.stack([np.repeat(np.arange(old.users), old.lengths()), old.times])
+    groups = np.stack([old.owners(), old.times])
     assert sorted(zip(*groups, old.items, strict=True)) == sorted(zip(*groups, new.items, strict=True))
     moved = (old.items != new.items).mean()
     assert moved == pytest.approx(2 / 3, abs=0.05)  # of three in a random order each moves with chance 2/3
@@ -210,7 +210,7 @@ def test_st_moves_ratings_reviews_and_explanations_with_their_items(planted: Cor
         histories, explanations = corpus.histories, corpus.explanations
         assert histories.reviews is not None and explanations is not None
         said = dict(zip(explanations.rows.tolist(), explanations.take(np.arange(len(explanations))), strict=True))
-        users = np.repeat(np.arange(histories.users), histories.lengths())
+        users = histories.owners()
         columns = zip(users, histories.items, histories.ratings, histories.reviews.read(), strict=True)
         return sorted((*row, said.get(number, "")) for number, row in enumerate(columns))
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import DataError, ModelError
-from unimp_bench.kinds.ranks import Seen, rank_examples, rank_targets, seen_columns, top_items
+from unimp_bench.kinds.ranks import rank_examples, rank_targets, seen_columns, top_items
+from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 
@@ -28,9 +29,8 @@ class Case:
     seen: list[list[int]]
 
     @property
-    def csr(self) -> Seen:
-        offsets = np.cumsum([0, *map(len, self.seen)])
-        return Seen(offsets, np.array([column for row in self.seen for column in row], dtype=np.int64))
+    def csr(self) -> Ragged:
+        return Ragged.of_rows(self.seen, np.int64)
 
 
 @st.composite
@@ -122,7 +122,7 @@ def _examples(targets: list[int]) -> Examples:
 
 def test_seen_columns_count_each_item_once_and_stop_at_the_end_of_the_history() -> None:
     seen = seen_columns(_examples([10, 10, 10, 10]), CATALOGUE)
-    assert [(CATALOGUE[seen.row(row)]).tolist() for row in range(4)] == [[20, 30], [12], [], [11, 13]]
+    assert [(CATALOGUE[seen[row]]).tolist() for row in range(4)] == [[20, 30], [12], [], [11, 13]]
 
 
 @pytest.mark.parametrize("protocol", ["paper", "masked"])

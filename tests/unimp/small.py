@@ -57,7 +57,7 @@ class PlantedExplanation(Task):
         examples = target_examples(corpus, split, part, self.name)
         assert examples.targets is not None
         texts = Texts(PlantedSentences(), examples.targets.astype(np.int64))
-        return TextExamples.of(examples, shown=Shown.one_each(examples.targets), texts=texts)
+        return TextExamples.of(examples, shown=Shown.single(examples.targets), texts=texts)
 
 
 TASKS: Mapping[str, Task] = {

@@ -199,7 +199,7 @@ def test_a_picture_task_may_show_nothing(six: Parts) -> None:
     alone = replace(examples, shown=None)
     assert collated(six, learnt(six, alone)).is_task.sum() == 9
     bare = int(np.flatnonzero(~six.corpus.items.has_picture)[0])
-    batch = collated(six, learnt(six, replace(examples, shown=Shown.one_each(np.full(3, bare)))))
+    batch = collated(six, learnt(six, replace(examples, shown=Shown.single(np.full(3, bare)))))
     shown = six.vocabulary.decode(batch.tokens[0])
     assert f"item_{bare} [EOC]" in shown and "img_" not in shown.split("<answer>")[-2]
     assert len([name for name in answer_names([examples]) if name.startswith("img_")]) == CODES

@@ -29,7 +29,7 @@ from unimp_bench.unimp.decoding import (
     probabilities,
 )
 from unimp_bench.unimp.model import UniMPModel
-from unimp_bench.unimp.pieces import END, Pieces, candidate_names, code_names, picture_position_names, positions_in
+from unimp_bench.unimp.pieces import END, Pieces, candidate_names, code_names, picture_position_names
 from unimp_bench.unimp.unimp import UniMP
 
 
@@ -41,7 +41,7 @@ def grammar_of(parts: Parts, examples: Examples) -> Grammar:
             return Free(tokens, 6, end=len(tokens) - 1)
         case "selection":
             assert examples.shown is not None
-            owner, place = examples.shown.owners(), positions_in(examples.shown)
+            owner, place = examples.shown.owners(), examples.shown.positions()
             named = np.full((len(examples), int(place.max()) + 2, vocabulary.ids.levels), -1)
             named[owner, place] = vocabulary.item_tokens(examples.shown.items)
             return Increasing(np.array(vocabulary.named([*candidate_names(int(place.max()) + 1), END])), named)
@@ -176,7 +176,7 @@ def test_pictures_and_choices_are_within_bounds(writer: UniMP, planted: Corpus) 
 def test_an_item_never_trained_on_may_be_shown(writer: UniMP, planted: Corpus) -> None:
     """The third domain is held out whole: its items have their words, their pictures and untrained tokens."""
     examples = examples_of(planted, "preference", "test").hidden()
-    unknown = replace(examples, shown=Shown.one_each(np.full(len(examples), 60)))
+    unknown = replace(examples, shown=Shown.single(np.full(len(examples), 60)))
     assert np.isfinite(writer.rate(unknown)).all()
     spoken = replace(examples_of(planted, "explanation", "test").hidden(), shown=unknown.shown)
     assert len(writer.write(spoken)) == len(examples)

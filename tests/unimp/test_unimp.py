@@ -54,7 +54,7 @@ def test_an_answer_depends_on_neither_padding_nor_batch_mates(fitted: UniMP, pla
     asked = fitted._encoded(examples.hidden(), TASKS[task].kind)
     assert len(np.unique(asked.sentences.lengths())) > 1, "there is padding to depend on"
     for rows in (np.array([3]), np.arange(10), np.arange(len(examples))[::-1]):
-        here = rows if task != "selection" else examples.shown.rows_of(rows)[1]  # type: ignore[union-attr]
+        here = rows if task != "selection" else examples.shown.positions_of(rows)[1]  # type: ignore[union-attr]
         got = answers(fitted, examples.select(rows), planted)
         if got.dtype.kind == "f":
             np.testing.assert_allclose(got, whole[here], rtol=1e-4, atol=1e-5)

@@ -101,7 +101,7 @@ def last_examples(corpus: Corpus, split: Split, part: Part, task: str, held_back
 def training_examples(corpus: Corpus, known: Histories, split: Split, task: str) -> Examples:
     """An example for every interaction of ``known`` that has one before it; ``known`` holds beginnings of histories."""
     rows = np.arange(len(known), dtype=np.int64)
-    users = np.repeat(np.arange(known.users, dtype=np.int32), known.lengths())
+    users = known.owners().astype(np.int32)
     has_past = rows > known.offsets[users]
     users, rows = users[has_past], rows[has_past]
     return Examples(
@@ -119,7 +119,7 @@ def training_examples(corpus: Corpus, known: Histories, split: Split, task: str)
 def cut_histories(corpus: Corpus, members: BoolArray, held_back: IntArray) -> Histories:
     """The members' histories without each one's last ``held_back`` (users,) rows; all others' are empty."""
     histories = corpus.histories
-    users = np.repeat(np.arange(histories.users), histories.lengths())
+    users = histories.owners()
     cut = histories.offsets[1:] - held_back
     keep: BoolArray = members[users] & (np.arange(len(histories)) < cut[users])
     return histories.take(keep)
@@ -130,7 +130,7 @@ def _by_the_clock(corpus: Corpus, part: Part, task: str) -> Examples:
     if not corpus.has_clock:
         raise UsageError(f"corpus {corpus.name!r} has no timestamps, which split global-time needs")
     histories, members = corpus.histories, users_of(corpus, "global-time")
-    users = np.repeat(np.arange(histories.users), histories.lengths())
+    users = histories.owners()
     of_members = histories.times[members[users]]
     if not len(of_members):
         raise UsageError(f"corpus {corpus.name!r} has no users for split global-time; {_hint('global-time')}")
@@ -152,7 +152,7 @@ def _own_part(corpus: Corpus, parts: IntArray, split: Split, part: Part, task: s
     if split != "loo":
         raise UsageError(f"corpus {corpus.name!r} comes with a split of its own and has no users for split {split}")
     everybody = np.ones(corpus.histories.users, dtype=np.bool_)
-    users = np.repeat(np.arange(corpus.histories.users, dtype=np.int32), corpus.histories.lengths())
+    users = corpus.histories.owners()
     code = PART_CODES[part]
     unknown = np.bincount(users[parts >= max(code, 1)], minlength=corpus.histories.users)
     known = cut_histories(corpus, everybody, unknown)

@@ -178,7 +178,7 @@ def _shuffled_ties(corpus: Corpus, view: View) -> IntArray:
     A public split stays as it is: nothing goes from one of its parts to another.
     """
     histories = corpus.histories
-    owners = np.repeat(np.arange(histories.users), histories.lengths())
+    owners = histories.owners()
     columns = [owners, histories.times] + ([] if corpus.parts is None else [corpus.parts])
     begins = np.append(True, np.any([column[1:] != column[:-1] for column in columns], axis=0))
     group = np.cumsum(begins) - 1

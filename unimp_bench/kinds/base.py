@@ -200,13 +200,13 @@ class Kind(ABC):
                 parts.append(self.checked(given, block, setting.label))
         return self.joined(parts)
 
-    @abstractmethod
     def checked(self, given: Any, examples: Any, label: str) -> Any:
-        """What a model's ``method`` returned, held to what the contract promises.
+        """What a model's ``method`` returned for a block, validated; kinds that override ``predict`` need none.
 
         Raises:
             ModelError: it has a wrong type, shape or values.
         """
+        raise NotImplementedError(f"{type(self).__name__} must define checked, or a predict that does not need it")
 
     def joined(self, parts: list[Any]) -> Any:
         """The prediction of several blocks of examples."""

@@ -27,7 +27,7 @@ from unimp_bench.kinds.base import (
     quoted,
     whole,
 )
-from unimp_bench.kinds.ranks import Ranking, Seen, rank_under, seen_columns
+from unimp_bench.kinds.ranks import Ranking, rank_under, seen_columns
 from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, RankMetric
 from unimp_bench.metrics.scores import mean_score
 from unimp_bench.records import PROTOCOLS, Examples, FloatArray, IntArray, Protocol
@@ -95,8 +95,8 @@ class RankingReader(AnswerReader):
         names = setting.corpus.items.names
         self._columns = {names[item]: column for column, item in enumerate(self._catalogue)}
         self._targets = np.searchsorted(self._catalogue, examples.targets)
-        self._seen: Seen | None = seen_columns(examples, self._catalogue) if setting.protocol == "masked" else None
-        hidden = np.diff(self._seen.offsets) if self._seen else np.zeros(len(examples), dtype=np.int64)
+        self._seen = seen_columns(examples, self._catalogue) if setting.protocol == "masked" else None
+        hidden = self._seen.lengths() if self._seen is not None else np.zeros(len(examples), dtype=np.int64)
         self._whole = len(self._catalogue) - hidden
         self._lengths = np.zeros(len(examples), dtype=np.int64)
         self._ranks = np.zeros(len(examples), dtype=np.int64)
@@ -105,7 +105,7 @@ class RankingReader(AnswerReader):
 
     def take(self, example: int, fields: Fields) -> None:
         self._check_given(tuple(name for name in self.columns if fields.get(name) is not None))
-        seen = frozenset(self._seen.row(example).tolist()) if self._seen else frozenset()
+        seen = frozenset(self._seen[example].tolist()) if self._seen is not None else frozenset()
         target_seen = int(self._targets[example]) in seen
         worst = int(self._whole[example]) + target_seen
         allowed = Reach(1, worst, worst)
@@ -238,9 +238,6 @@ class RankingKind(Kind):
             label=setting.label,
             unknown=setting.unknown,
         )
-
-    def checked(self, given: Any, examples: Examples, label: str) -> Any:
-        raise NotImplementedError("scores are checked where they are ranked")
 
     def each(self, model: Model[Any], examples: Examples, catalogue: IntArray) -> list[Any]:
         return list(model.score(examples, catalogue))  # type: ignore[attr-defined]

@@ -16,30 +16,13 @@ import numpy as np
 from unimp_bench.errors import DataError, ModelError
 from unimp_bench.guard import blamed, read_only, untouched
 from unimp_bench.progress import progress
-from unimp_bench.ragged import spans
+from unimp_bench.ragged import Ragged, spans
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
 
 if TYPE_CHECKING:
     from unimp_bench.kinds.ranking import Ranker
 
 _GROUP = 64
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Columns that protocol ``masked`` takes out of each row, as CSR; distinct within a row.
-
-    Attributes:
-        offsets: (rows + 1,) row ``r`` owns ``columns[offsets[r]:offsets[r + 1]]``.
-        columns: column numbers.
-    """
-
-    offsets: IntArray
-    columns: IntArray
-
-    def row(self, number: int) -> IntArray:
-        """Columns seen in one row."""
-        return self.columns[self.offsets[number] : self.offsets[number + 1]]
 
 
 @dataclass(frozen=True)
@@ -55,39 +38,38 @@ class Ranking:
     top: IntArray
 
 
-def rank_targets(scores: FloatArray, targets: IntArray, seen: Seen | None = None) -> IntArray:
+def rank_targets(scores: FloatArray, targets: IntArray, seen: Ragged | None = None) -> IntArray:
     """Rank of the target in each row, (rows,) int64.
 
     Args:
         scores: (rows, columns), finite.
         targets: (rows,) column of each target; it counts even where it is seen.
-        seen: columns that do not count as competitors.
+        seen: (rows, varying) distinct columns that are not competitors.
     """
-    rows = np.arange(len(scores))
-    bars = scores[rows, targets]
+    bars = scores[np.arange(len(scores)), targets]
     # The target reaches its own bar, which is the 1 of the formula. One row at a time stays in the cache.
     ranks = np.array([np.count_nonzero(row >= bar) for row, bar in zip(scores, bars, strict=True)], dtype=np.int64)
     if seen is not None:
-        owners = np.repeat(rows, np.diff(seen.offsets))
-        above = (scores[owners, seen.columns] >= bars[owners]) & (seen.columns != targets[owners])
+        owners, columns = seen.owners(), seen.values
+        above = (scores[owners, columns] >= bars[owners]) & (columns != targets[owners])
         ranks -= np.bincount(owners[above], minlength=len(scores))
     return ranks
 
 
-def top_items(scores: FloatArray, k: int, seen: Seen | None = None) -> IntArray:
+def top_items(scores: FloatArray, k: int, seen: Ragged | None = None) -> IntArray:
     """Columns of the ``k`` best scores of each row, best first, equal scores by lower column.
 
     Args:
         scores: (rows, columns), finite.
         k: length of the lists.
-        seen: columns to leave out.
+        seen: (rows, varying) columns to leave out.
 
     Returns:
         (rows, k) int64, -1 where fewer than ``k`` columns are left.
     """
     top = np.full((len(scores), k), -1, dtype=np.int64)
     for number, row in enumerate(scores):
-        if seen is not None and len(columns := seen.row(number)):
+        if seen is not None and len(columns := seen[number]):
             row = row.copy()
             row[columns] = -np.inf
         best = _best_columns(row, k)
@@ -177,13 +159,13 @@ def _spread(ranking: Ranking, rows: IntArray, examples: int, last: int) -> Ranki
     return Ranking(ranks, top)
 
 
-def seen_columns(examples: Examples, catalogue: IntArray) -> Seen:
-    """The columns of ``catalogue`` that stand in each example's history, each once."""
+def seen_columns(examples: Examples, catalogue: IntArray) -> Ragged:
+    """(examples, varying) the distinct columns of ``catalogue`` in each example's history, ascending."""
     owners, rows = spans(examples.starts(), examples.ends)
     columns, known = _columns(examples.histories.items[rows], catalogue)
     pairs = np.unique(owners[known] * len(catalogue) + columns[known])
     owners, columns = np.divmod(pairs, len(catalogue))
-    return Seen(np.searchsorted(owners, np.arange(len(examples) + 1)), columns)
+    return Ragged(np.searchsorted(owners, np.arange(len(examples) + 1)), columns)
 
 
 def _best_columns(row: FloatArray, k: int) -> IntArray:

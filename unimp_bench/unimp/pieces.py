@@ -24,8 +24,8 @@ from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.kinds.rating import RatingExamples, rating_words
 from unimp_bench.kinds.selection import SelectionExamples
 from unimp_bench.kinds.text import TextExamples
-from unimp_bench.ragged import offsets_of
-from unimp_bench.records import Examples, IntArray, Shown
+from unimp_bench.ragged import Grouped, offsets_of
+from unimp_bench.records import Examples, IntArray
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.published import read_tokenizer
 from unimp_bench.unimp.tokens import RATING, Vocabulary, attribute_values, known_attributes, phrases, plain
@@ -46,8 +46,8 @@ MAX_RATINGS = 20
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """Runs of tokens, rows of different lengths.
+class Pieces(Grouped):
+    """Runs of tokens of varying length.
 
     Attributes:
         offsets: (pieces + 1,) int64.
@@ -56,7 +56,6 @@ class Pieces:
         marks: (rows,) int32 a marker token whose embedding is added to a token's own, -1 for none.
     """
 
-    offsets: IntArray
     tokens: IntArray
     labels: IntArray
     marks: IntArray
@@ -83,9 +82,6 @@ class Pieces:
 
     def tokens_of(self, piece: int) -> IntArray:
         return self.tokens[self.offsets[piece] : self.offsets[piece + 1]]
-
-    def lengths(self) -> IntArray:
-        return np.diff(self.offsets)
 
     def followed_by(self, other: Pieces) -> Pieces:
         """These pieces, then those of ``other``."""
@@ -241,7 +237,7 @@ def _answers(examples: Examples, vocabulary: Vocabulary) -> tuple[list[list[int]
             return [[*tokens, end] for tokens in encoded], np.arange(len(encoded))
         case SelectionExamples():
             (end,) = vocabulary.named([END])
-            position = positions_in(examples.shown)
+            position = examples.shown.positions()
             names = np.array(vocabulary.named(candidate_names(int(position.max(initial=-1)) + 1)), dtype=np.int64)
             chosen = np.split(np.where(examples.suits, position, NONE), examples.shown.offsets[1:-1])
             return [[*names[each[each >= 0]].tolist(), end] for each in chosen], np.arange(len(chosen))
@@ -255,12 +251,6 @@ def _answers(examples: Examples, vocabulary: Vocabulary) -> tuple[list[list[int]
         return vocabulary.item_tokens(distinct).tolist(), numbers
     names = np.array(vocabulary.named(code_names(examples.pictures.size)), dtype=np.int64)
     return [names[codes].tolist() for codes in examples.pictures.of(distinct)], numbers
-
-
-def positions_in(shown: Shown) -> IntArray:
-    """(rows,) the position of each shown item among those of its example, from 0."""
-    positions: IntArray = np.arange(len(shown.items)) - shown.offsets[shown.owners()]
-    return positions
 
 
 def build_vocabulary(data: FitData, config: UniMPConfig) -> Vocabulary:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unimp_bench.kinds.picture import PictureExamples
-from unimp_bench.ragged import Ragged, offsets_of, spans
+from unimp_bench.ragged import Grouped, offsets_of, spans
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 from unimp_bench.unimp.pieces import (
     CLS_PIECE,
@@ -27,19 +27,18 @@ from unimp_bench.unimp.pieces import (
     kind_of,
     open_answer,
     picture_position_names,
-    positions_in,
 )
 from unimp_bench.unimp.tokens import ITEMS, QUERY, Vocabulary, plain, segments
 
 
 @dataclass(frozen=True)
-class Branches:
-    """Examples of one task with the pieces of their prompts and answers, rows of different lengths.
+class Branches(Grouped):
+    """Examples of one task with the pieces of their prompts and answers, in groups of varying length.
 
     Attributes:
+        offsets: (n + 1,) int64.
         examples: the n examples.
         kind: of their task.
-        offsets: (n + 1,) int64.
         runs: (rows,) int64 piece numbers.
         marks: (rows,) int64 marker token that is added to every token of a candidate, that of its position; -1 for
             other pieces.
@@ -47,7 +46,6 @@ class Branches:
 
     examples: Examples
     kind: Kind
-    offsets: IntArray
     runs: IntArray
     marks: IntArray
 
@@ -56,8 +54,8 @@ class Branches:
 
     def select(self, rows: IntArray) -> Branches:
         """Some of the examples, by their numbers."""
-        offsets, taken = Ragged(self.offsets, self.runs).positions_of(rows)
-        return Branches(self.examples.select(rows), self.kind, offsets, self.runs[taken], self.marks[taken])
+        offsets, taken = self.positions_of(rows)
+        return Branches(offsets, self.examples.select(rows), self.kind, self.runs[taken], self.marks[taken])
 
 
 def answered(parts: Sequence[Examples], catalogue: Pieces, vocabulary: Vocabulary) -> tuple[Pieces, list[Branches]]:
@@ -106,7 +104,7 @@ def _branches(
     owner = np.concatenate(owners)
     offsets = offsets_of(np.bincount(owner, minlength=len(examples)))
     order = np.argsort(owner, kind="stable")
-    return pieces, Branches(examples, kind, offsets, np.concatenate(runs)[order], np.concatenate(marks)[order])
+    return pieces, Branches(offsets, examples, kind, np.concatenate(runs)[order], np.concatenate(marks)[order])
 
 
 def _shown(
@@ -124,7 +122,7 @@ def _shown(
     owner, runs = shown.owners(), FIRST_ITEM_PIECE + shown.items.astype(np.int64)
     unmarked = np.full(len(runs), NONE)
     if kind == "selection":
-        position = positions_in(shown)
+        position = shown.positions()
         names = np.array(vocabulary.named(candidate_names(int(position.max(initial=-1)) + 1)), dtype=np.int64)
         runs = np.stack([len(pieces) + position, runs], axis=1).ravel()
         marks = np.stack([unmarked, names[position]], axis=1).ravel()
@@ -228,7 +226,7 @@ def sentences(
         has_next = (trunk_step + 1 < longest[trunk_group])[trunk] & (trunk_piece < FIRST_ITEM_PIECE + vocabulary.items)
         trunk_next[has_next] = vocabulary.item_tokens(histories.items[trunk_row[trunk[has_next]] + 1])[:, 0]
 
-    counts = np.concatenate([np.diff(part.offsets) for part in parts])
+    counts = np.concatenate([part.lengths() for part in parts])
     stops = np.cumsum(counts)[order]
     branch, taken = spans(stops - counts[order], stops)
     prompt = np.concatenate([part.runs for part in parts])[taken]

@@ -48,7 +48,6 @@ from unimp_bench.unimp.pieces import (
     code_names,
     extend_vocabulary,
     picture_position_names,
-    positions_in,
     rating_names,
     ratings_of,
 )
@@ -136,7 +135,7 @@ class UniMP(
 
     def choose(self, examples: SelectionExamples) -> BoolArray:
         shown = examples.shown
-        owner, position = shown.owners(), positions_in(shown)
+        owner, position = shown.owners(), shown.positions()
         count = int(position.max(initial=-1)) + 1
         named = np.full((len(examples), count + 1, self._vocabulary.ids.levels), -1)
         named[owner, position] = self._vocabulary.item_tokens(shown.items)

@@ -77,7 +77,7 @@ def test_mean_and_median_are_each_the_best_by_their_own_error(sample: Corpus, fi
 def test_a_rating_is_that_of_the_user_and_the_shown_item(sample: Corpus) -> None:
     test = drawn(sample, "preference").select(slice(0, 20)).hidden()
     truth = read_truth(sample.items)
-    turned = replace(test, shown=Shown.one_each(test.shown.items[::-1].copy()))
+    turned = replace(test, shown=Shown.single(test.shown.items[::-1].copy()))
     expected = expected_stars(star_probabilities(truth, test.users, turned.shown.items))
     assert np.array_equal(opened(sample).rate(turned), expected)
     assert not np.allclose(opened(sample, "no-text").rate(test), opened(sample).rate(test))

@@ -108,9 +108,7 @@ def test_a_user_is_known_by_the_ratings_of_its_history_alone(fit: Fit, rated: Co
     model = fit("bias", rated, "preference")
     test = drawn(rated).hidden()
     nobody = replace(test, ends=test.starts())
-    of_items = {
-        item: model.rate(replace(nobody, shown=Shown.one_each(np.full(USERS, item))))[0] for item in range(ITEMS)
-    }
+    of_items = {item: model.rate(replace(nobody, shown=Shown.single(np.full(USERS, item))))[0] for item in range(ITEMS)}
     damping = model._user_damping
     for number in range(0, USERS, 7):
         rows = slice(test.starts()[number], test.ends[number])
@@ -155,7 +153,7 @@ def test_the_unknown_get_the_mean(name: str, fit: Fit, rated: Corpus) -> None:
     histories = Histories(np.array([0, 0, 2]), np.array([1, 2]), np.full(2, np.nan, np.float32), np.arange(2))
     examples = RatingExamples(
         "preference", "new-user", "test", histories, np.array([0, 1]), np.array([0, 2]), None,
-        shown=Shown.one_each(np.array([3, 3])), ratings=None, scale=(0.5, 5.0, 0.5),
+        shown=Shown.single(np.array([3, 3])), ratings=None, scale=(0.5, 5.0, 0.5),
     )  # fmt: skip
     given = model.rate(examples)
     assert given[0] == given[1]

@@ -85,7 +85,7 @@ def test_a_pass_after_the_other_is_cornacs_training_of_all_and_its_ratings_are_o
     )
     some = RatingExamples(
         "preference", "loo", "validation", None, users, np.zeros(len(users)), None,
-        shown=Shown.one_each(items), ratings=np.array(ratings), scale=(-100.0, 100.0, 1.0),
+        shown=Shown.single(items), ratings=np.array(ratings), scale=(-100.0, 100.0, 1.0),
     )  # fmt: skip
     found = training.best(0.05, some)
     expected = [cornac.score(user, item) for user, item in zip(users, items, strict=True)]
