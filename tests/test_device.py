@@ -28,7 +28,7 @@ from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.generative.picture_tokens.tokenizer import PRESETS, PictureTokenizer, build_network
 from unimp_bench.generative.picture_tokens.training import train_tokenizer
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import draw_examples
 from unimp_bench.machine import VARIABLE, choose_device, device, join
 from unimp_bench.metrics.pictures import ClipEncoder
 from unimp_bench.metrics.resources import Encoder

@@ -26,7 +26,7 @@ from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import draw_examples
 from unimp_bench.machine import device
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable

@@ -13,14 +13,12 @@ from unimp_bench import registry
 from unimp_bench.errors import DataError
 from unimp_bench.kinds import kind_of
 from unimp_bench.records import BoolArray, Split
-from unimp_bench.reports.audit.corpus.cuts import CUTS
-from unimp_bench.reports.audit.corpus.measures import FileOrder
-from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet, pack_mask, published_path
+from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, ExampleSet, FileOrder, pack_mask, published_path
 from unimp_bench.reports.html import html_page
 from unimp_bench.reports.sections import Section, sections, topic_sections
-from unimp_bench.reports.slices import order_words, slices_of
 from unimp_bench.reports.store import Contents, load_results
 from unimp_bench.reports.table import MIN_EXAMPLES, Slices
+from unimp_bench.reports.tables import order_words, slices_of
 from unimp_bench.reports.write import pages, show
 from unimp_bench.runs.suites import SUITES
 
@@ -193,7 +191,7 @@ def test_pages_say_what_cuts_ask_and_lead_to_the_audit(folder: Path) -> None:
 
 def test_an_audit_cannot_leave_its_folder(folder: Path) -> None:
     audit(name="../evil").write(folder / "audits" / "a.json")
-    with pytest.raises(DataError, match="no plain name"):
+    with pytest.raises(DataError, match="not a plain name"):
         pages(folder)
 
 

@@ -125,7 +125,7 @@ def test_a_result_cannot_leave_its_folder(tmp_path: Path) -> None:
     corpus = result.corpus.model_copy(update={"name": "../../evil"})
     folder = tmp_path / "runs" / "k"
     result.model_copy(update={"corpus": corpus}).write(folder / "result.json")
-    with pytest.raises(DataError, match="no plain name"):
+    with pytest.raises(DataError, match="not a plain name"):
         publish(Workspace(tmp_path), ["k"])
 
 

@@ -15,7 +15,7 @@ from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import SPLITS, Split
 from unimp_bench.reports.columns import columns, paragraphs
 from unimp_bench.reports.describing import class_words, model_facts, task_facts
-from unimp_bench.reports.documentation.settings import differences, settings_of, typed
+from unimp_bench.reports.documentation.docstrings import differences, settings_of, typed
 
 KINDS = ("task", "model", "corpus")
 
@@ -78,7 +78,7 @@ def _examples(
 
     from unimp_bench.corpus import Corpus
     from unimp_bench.interchange.page import as_text, sheets
-    from unimp_bench.kinds.drawing import draw_examples
+    from unimp_bench.kinds import draw_examples
     from unimp_bench.runs.fitting import corpus_cache
 
     corpus = Corpus.open(folder)

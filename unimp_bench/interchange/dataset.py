@@ -24,7 +24,7 @@ from unimp_bench.corpus.manifest import file_entry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, locked, storing
 from unimp_bench.interchange.card import RECORD_NAME, Export, PartFacts, card_text
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import draw_examples
 from unimp_bench.kinds.rendering import PICTURES, SCHEMA, Renderer, item_words, picture_paths
 from unimp_bench.progress import progress
 from unimp_bench.records import PAPER_SPLITS, SPLITS, Examples, Part, Split

@@ -15,8 +15,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace, locked, write_atomically
 from unimp_bench.interchange.predictions import PredictionFile, read_predictions
-from unimp_bench.kinds import Setting
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import Setting, draw_examples
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.runs.fitting import check_not_empty, corpus_cache

@@ -7,15 +7,32 @@ such file and one card: here, or in the entry point group ``unimp_bench.kinds`` 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from unimp_bench.cards import catalogue, derived, load
-from unimp_bench.contracts import KindCard
+from unimp_bench.contracts import KindCard, Task
 from unimp_bench.errors import find
+from unimp_bench.guard import blamed
 from unimp_bench.kinds.base import Column, Kind, MetricCard, Setting
+from unimp_bench.records import Examples, Part, Split
 
-__all__ = ["CATALOGUE", "Column", "Kind", "MetricCard", "Setting", "kind_cards", "kind_of", "metric_cards"]
+if TYPE_CHECKING:
+    from unimp_bench.corpus import Corpus
+
+__all__ = [
+    "CATALOGUE",
+    "Column",
+    "Kind",
+    "MetricCard",
+    "Setting",
+    "draw_examples",
+    "kind_cards",
+    "kind_of",
+    "metric_cards",
+]
 
 CATALOGUE = (
     KindCard(
@@ -69,3 +86,18 @@ def kind_of(name: str) -> Kind:
 def metric_cards() -> tuple[MetricCard, ...]:
     """The metrics of all kinds, in the order of the kinds."""
     return tuple(card for name in kind_cards() for card in kind_of(name).metrics)
+
+
+def draw_examples(task: Task, corpus: Corpus, split: Split, part: Part, cache: Path) -> Examples:
+    """The examples of one part of a split, with the task's instruction and the fields that its kind adds.
+
+    Args:
+        cache: folder of files that depend on the corpus alone, such as a trained picture tokenizer.
+
+    Raises:
+        UsageError: the corpus lacks what the task or the split needs.
+    """
+    with blamed(task, f"task {task.name!r}", "examples"):
+        examples = replace(task.examples(corpus, split, part), instruction=task.instruction)
+    completed: Examples = kind_of(task.kind).complete(examples, task, corpus, cache)
+    return completed

@@ -19,8 +19,7 @@ from pydantic import ValidationError
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.markdown import anchor
-from unimp_bench.reports.audit.corpus.cuts import CUTS
-from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet
+from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, ExampleSet
 from unimp_bench.reports.gallery.page import RECORD_NAME, Record
 from unimp_bench.reports.plots import data_uri
 from unimp_bench.reports.printed import MARKS

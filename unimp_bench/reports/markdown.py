@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unimp_bench.markdown import anchor, generated, plain, table_head, table_row
-from unimp_bench.reports.audit.corpus.cuts import CUTS
-from unimp_bench.reports.audit.corpus.record import CorpusAudit, published_path
+from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, published_path
 from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.table import MIN_EXAMPLES, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
 from unimp_bench.runs.results import Estimate

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from unimp_bench import registry
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import Column as MetricColumn
 from unimp_bench.kinds import Kind, kind_of
-from unimp_bench.reports.audit.corpus.record import CorpusAudit
+from unimp_bench.records import BoolArray
+from unimp_bench.reports.audit.corpus.page import file_order_words
+from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
 from unimp_bench.reports.figures import section_plot, topic_plot
 from unimp_bench.reports.labels import OLDER, older_remark, row_words
 from unimp_bench.reports.plots import Plot
@@ -25,10 +29,26 @@ from unimp_bench.reports.printed import (
     printed_table,
 )
 from unimp_bench.reports.remarks import spread_cells
+from unimp_bench.reports.scored import Scored
 from unimp_bench.reports.sections import Row as Scores
 from unimp_bench.reports.sections import Section
-from unimp_bench.reports.slices import order_words, slices_of
-from unimp_bench.reports.table import Cell, Column, Details, Mark, Page, Quoted, Row, Run, Stage, Table, Ties
+from unimp_bench.reports.table import (
+    MIN_EXAMPLES,
+    Cell,
+    Column,
+    CutRows,
+    Details,
+    Mark,
+    Page,
+    Quoted,
+    Row,
+    Run,
+    Side,
+    Slices,
+    Stage,
+    Table,
+    Ties,
+)
 from unimp_bench.runs.results import Cost, Estimate, Result
 from unimp_bench.runs.suite import Suite
 from unimp_bench.runs.suites import CATALOGUE
@@ -300,3 +320,39 @@ def _column(kind: Kind, name: str) -> MetricColumn:
     column = kind.column(name)
     assert column is not None
     return column
+
+
+def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
+    """The slices of a section by the cuts that the audit could make; None where no audit has its examples.
+
+    Audits know the examples that tasks draw by their own options, so a section with other options has none.
+    """
+    if section.options:
+        return None
+    found = [
+        known
+        for audit in audits
+        if audit.fingerprint == section.fingerprint
+        if (known := audit.examples_of(section.task, section.split, section.examples)) is not None
+    ]
+    if not found:
+        return None
+    values = [Scored.of(row.label, row.results, section.kind).main_values() for row in section.filled]
+
+    def side(name: str, mask: BoolArray) -> Side:
+        examples = int(np.count_nonzero(mask))
+        means = tuple(float(each[mask].mean()) for each in values) if examples >= MIN_EXAMPLES else ()
+        return Side(name, examples, means)
+
+    cuts = tuple(
+        CutRows(cut.name, cut.about, side(cut.yes, mask), side(cut.no, np.logical_not(mask)))
+        for cut in CUTS
+        if (mask := found[0].mask(cut.name)) is not None
+    )
+    return Slices(section.kind.compared, tuple(row.label for row in section.filled), cuts) if cuts else None
+
+
+def order_words(section: Section, audits: Sequence[CorpusAudit]) -> str:
+    """What the audit of a corpus in the order of a file says of it; empty for others, and no rankings."""
+    found = next((audit for audit in audits if audit.fingerprint == section.fingerprint), None)
+    return file_order_words(found.order) if found is not None and section.kind.has_protocols else ""

@@ -9,7 +9,7 @@ from unimp_bench.contracts import TaskCard
 from unimp_bench.files import write_atomically
 from unimp_bench.progress import progress, stage
 from unimp_bench.reports.audit.corpus.page import audit_page
-from unimp_bench.reports.audit.table.page import PAGE, audit_reported, table_audit_page
+from unimp_bench.reports.audit.table.report import PAGE, audit_reported, table_audit_page
 from unimp_bench.reports.excerpt import with_excerpts
 from unimp_bench.reports.markdown import PLOTS, audit_file, index_markdown, page_markdown, plot_path
 from unimp_bench.reports.plots import draw

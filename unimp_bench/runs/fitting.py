@@ -24,8 +24,7 @@ from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import BenchError, DataError, ModelError, UsageError
 from unimp_bench.files import Workspace, damaged, disk_error, locked, storing, write_atomically
 from unimp_bench.guard import blamed, read_only, reason, untouched
-from unimp_bench.kinds import Setting, kind_of
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import Setting, draw_examples, kind_of
 from unimp_bench.machine import cpu_seconds, helping, main_first, main_says, peak_memory_mib, wait
 from unimp_bench.progress import stage
 from unimp_bench.records import PROTOCOLS, BoolArray, Examples, Protocol, Split

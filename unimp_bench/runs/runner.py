@@ -18,8 +18,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, locked, write_atomically
-from unimp_bench.kinds import Setting, kind_of
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import Setting, draw_examples, kind_of
 from unimp_bench.machine import cpu_seconds, helping, load, main_first, main_says, peak_memory_mib, threads, wait
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage

@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from unimp_bench import registry
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, write_atomically
-from unimp_bench.kinds import Setting
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import Setting, draw_examples
 from unimp_bench.records import Protocol
 from unimp_bench.runs.fitting import (
     FIT_NAME,

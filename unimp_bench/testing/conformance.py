@@ -25,8 +25,7 @@ from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.generative.picture_tokens.tokenizer import PRESETS
-from unimp_bench.kinds import Kind, Setting, kind_of
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import Kind, Setting, draw_examples, kind_of
 from unimp_bench.kinds.ranking import Ranker
 from unimp_bench.records import SPLITS, Examples, Shown
 from unimp_bench.runs.fitting import MODEL_NAME, corpus_cache, fit_or_load

@@ -22,8 +22,7 @@ from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.corpus.features.text import text_encoder
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.files import Workspace
-from unimp_bench.kinds import kind_of
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import draw_examples, kind_of
 from unimp_bench.runs.fitting import corpus_cache, fit_or_load
 from unimp_bench.runs.runner import RunRequest, specify
 from unimp_bench.testing.conformance import identical

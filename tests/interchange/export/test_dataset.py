@@ -18,7 +18,7 @@ from unimp_bench.files import Workspace
 from unimp_bench.interchange import dataset
 from unimp_bench.interchange.card import COLUMNS, RECORD_NAME, Export
 from unimp_bench.interchange.dataset import ExportRequest, Outcome, export_datasets
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import draw_examples
 from unimp_bench.kinds.rendering import SCHEMA, Renderer
 from unimp_bench.records import Part, Split
 

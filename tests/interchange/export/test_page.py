@@ -14,7 +14,7 @@ from PIL import Image
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.interchange.page import WIDTH, as_text, page, sheets
-from unimp_bench.kinds.drawing import draw_examples
+from unimp_bench.kinds import draw_examples
 from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.records import Examples, PictureCodes
 from unimp_bench.registry import make_task

@@ -1,4 +1,4 @@
-"""Docstrings, settings and their Markdown."""
+"""Parsing of docstrings and settings, and their Markdown."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from unimp_bench.reports.documentation.markdown import code, documented, prose, table, words
-from unimp_bench.reports.documentation.settings import Entry, Setting, differences, docstring, settings_of, type_words
+from unimp_bench.reports.documentation.docstrings import (
+    Entry,
+    Setting,
+    code,
+    differences,
+    docstring,
+    documented,
+    prose,
+    settings_of,
+    table,
+    type_words,
+    words,
+)
 
 TEXT = """One line,
     that goes on.
@@ -55,7 +66,7 @@ class Derived(Base):
     parts: tuple[str, ...] = ("a", "b")
 
 
-def test_a_docstring_is_taken_apart() -> None:
+def test_a_docstring_is_parsed() -> None:
     found = docstring(TEXT)
     assert found.summary == "One line, that goes on."
     assert found.text.endswith("    y = p * q") and "Attributes" not in found.text
@@ -64,13 +75,13 @@ def test_a_docstring_is_taken_apart() -> None:
     assert docstring(None).text == "" and docstring(None).sections == {}
 
 
-def test_a_section_that_lists_no_names_is_text() -> None:
+def test_a_section_without_names_is_text() -> None:
     assert docstring("A.\n\nReturns:\n    What was\n    found.").sections == {
         "Returns": (Entry((), "What was found."),)
     }
 
 
-def test_settings_are_of_the_class_and_its_bases() -> None:
+def test_settings_include_those_of_base_classes() -> None:
     assert settings_of(Derived()) == (
         Setting("epochs", "int, at least 1", "5", "most epochs."),
         Setting("rate", "float", "0.1", "of Adam."),
@@ -89,7 +100,7 @@ def test_settings_are_of_the_class_and_its_bases() -> None:
         (Annotated[float, Field(ge=0, le=1)], "float, at least 0, at most 1"),
     ],
 )
-def test_types_have_words(hint: object, expected: str) -> None:
+def test_types_in_words(hint: object, expected: str) -> None:
     assert type_words(hint) == expected
 
 
@@ -102,15 +113,15 @@ def test_types_have_words(hint: object, expected: str) -> None:
         ("goes on\n- b and\n3. more", "goes on\n\\- b and\n3\\. more"),
     ],
 )
-def test_words_are_no_markup(text: str, expected: str) -> None:
+def test_words_escape_markup(text: str, expected: str) -> None:
     assert words(text) == expected
 
 
-def test_equations_stay_as_they_are() -> None:
+def test_equations_are_kept() -> None:
     assert prose("See *this*:\n\n    y = a * b_c\n\nwith b_c") == "See \\*this\\*:\n\n    y = a * b_c\n\nwith b\\_c"
     assert "* `low`, `high`: bounds." in documented(docstring(TEXT))
 
 
-def test_cells_stay_on_their_line() -> None:
+def test_cells_are_single_lines() -> None:
     assert table(("a",), [("x\n| y",)])[-1] == "| x \\| y |"
     assert code("") == "" and code("a`b") == "``a`b``"

@@ -1,4 +1,4 @@
-"""The reference has a page for all there is, and what is there explains itself."""
+"""The reference is complete, and every setting and metric is documented."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from unimp_bench import registry
 from unimp_bench.kinds import kind_of, metric_cards
+from unimp_bench.reports.documentation.docstrings import settings_of
 from unimp_bench.reports.documentation.pages import Place, card_of, places, slug
 from unimp_bench.reports.documentation.reference import CONTRACTS, write_reference
-from unimp_bench.reports.documentation.settings import settings_of
 from unimp_bench.runs.suites import CATALOGUE as SUITES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reference, with one baseline more than there is."""
+    """The reference with an additional baseline ``newcomer``."""
     folder = tmp_path_factory.mktemp("reference")
     newcomer = dataclasses.replace(registry.model_cards()["popularity"], name="newcomer")
     cards = {**registry.model_cards(), "newcomer": newcomer}
@@ -29,7 +29,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_all_there_is_has_a_page(reference: Path) -> None:
+def test_every_card_has_a_page(reference: Path) -> None:
     expected = {
         "tasks": list(registry.task_cards()),
         "models": [*registry.model_cards(), "newcomer"],
@@ -38,14 +38,14 @@ def test_all_there_is_has_a_page(reference: Path) -> None:
         "suites": [suite.name for suite in SUITES],
         "contracts": list(CONTRACTS),
     }
-    for room, names in expected.items():
-        assert {path.stem for path in (reference / room).glob("*.md")} == {*names, "index"}
-        index = (reference / room / "index.md").read_text()
+    for section, names in expected.items():
+        assert {path.stem for path in (reference / section).glob("*.md")} == {*names, "index"}
+        index = (reference / section / "index.md").read_text()
         assert all(f"({name}.md)" in index and f"\n{name}\n" in index for name in names)
     assert {path.name for path in reference.iterdir()} == set(expected)
 
 
-def test_a_model_page_says_all_of_the_model(reference: Path) -> None:
+def test_a_model_page_has_equations_settings_presets_and_results(reference: Path) -> None:
     text = (reference / "models" / "sasrec.md").read_text()
     assert "x_t = LN(e_{i_t} + p_t)" in text, "the equations of its module"
     assert "* `form` (one of ce, original; default `ce`): ``ce``, RecBole's blocks and cross-entropy" in text
@@ -58,11 +58,11 @@ def test_a_model_page_says_all_of_the_model(reference: Path) -> None:
 def test_a_task_page_has_options_metrics_and_an_example(reference: Path) -> None:
     text = (reference / "tasks" / "selection.md").read_text()
     assert "* `most` (int; default `7`)" in text
-    assert "| [F1](../metrics/f1.md) | higher | main table | orders rows, and is tested |" in text
+    assert "| [F1](../metrics/f1.md) | higher | main table | orders rows; significance test |" in text
     assert "selection/loo/test/" in text
 
 
-def test_a_metric_page_has_its_equation_and_its_check(reference: Path) -> None:
+def test_a_metric_page_has_its_equation_and_its_test(reference: Path) -> None:
     text = (reference / "metrics" / "ndcg.md").read_text()
     assert "$$\n" in text and "1, 3, 5, 10" in text and "tests/metrics/test_ranking.py" in text
     assert "| **better** | lower |" in (reference / "metrics" / "rmse.md").read_text()
@@ -74,7 +74,7 @@ def test_a_corpus_page_has_the_defaults_of_its_kind(reference: Path) -> None:
     assert "| **licence** | H&M Group on Kaggle" in (reference / "corpora" / "hm.md").read_text()
 
 
-def test_writing_again_changes_nothing_and_takes_away_what_is_gone(reference: Path) -> None:
+def test_rewriting_keeps_unchanged_pages_and_removes_obsolete_ones(reference: Path) -> None:
     kept = {path: path.stat().st_mtime_ns for path in reference.rglob("*.md")}
     write_reference(reference, ROOT)
     assert not (reference / "models" / "newcomer.md").exists()
@@ -86,7 +86,7 @@ def test_writing_again_changes_nothing_and_takes_away_what_is_gone(reference: Pa
     assert changed == {"models/index.md", "tasks/recommendation.md", "tasks/search.md"}
 
 
-def test_every_metric_of_a_table_has_a_card_and_every_card_a_table() -> None:
+def test_metrics_of_tables_and_cards_agree() -> None:
     kinds = {card.kind for card in registry.task_cards().values()}
     shown = {card_of(column.name) for kind in kinds for column in kind_of(kind).columns}
     assert shown == set(metric_cards())
@@ -98,16 +98,16 @@ def _configurations() -> list[object]:
 
 
 @pytest.mark.parametrize("config", _configurations(), ids=lambda config: type(config).__name__)
-def test_every_setting_is_explained(config: object) -> None:
+def test_every_setting_is_documented(config: object) -> None:
     assert not [setting.name for setting in settings_of(config) if not setting.about]
 
 
-def test_every_suite_row_names_a_model_that_has_a_page() -> None:
+def test_models_of_suite_rows_have_pages() -> None:
     rows = [row for suite in SUITES for row in suite.rows if row.model]
     assert {row.model.partition(":")[0] for row in rows} <= set(registry.model_cards())
 
 
-def test_places_are_the_sections_that_name_a_models_command(tmp_path: Path) -> None:
+def test_places_are_sections_with_a_command_of_the_model(tmp_path: Path) -> None:
     (tmp_path / "search.md").write_text(
         "# Search\n\n## sample, split loo, protocol paper\n\n```sh\n"
         "unimp-bench run --task search --model bm25 --corpus sample\n"

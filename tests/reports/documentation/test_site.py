@@ -1,4 +1,4 @@
-"""The site builds without a warning and asks nothing of a network; links hold in the repository as well."""
+"""The site builds without warnings and needs no network; links also work in the repository."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ BLOCK = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.DOTALL | re.MULTILINE)
 @pytest.mark.parametrize(
     "page", sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]), ids=lambda page: page.stem
 )
-def test_links_hold_in_the_repository(page: Path) -> None:
-    """Where pages are read as they lie, there is no reference: nothing that is not kept there may be linked to."""
+def test_links_work_in_the_repository(page: Path) -> None:
+    """The repository has no generated reference, so pages may link only to committed files."""
     targets = set(LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))))
     missing = sorted(target for target in targets if not (page.parent / target).exists())
     assert not missing

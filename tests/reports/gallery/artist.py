@@ -1,4 +1,4 @@
-"""A model whose answers are known beforehand, and the codes of the planted pictures."""
+"""A model with predictable outputs, for tests of galleries."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class NearConfig:
 
 
 class Near(Ranker[NearConfig], SamplingPainter[NearConfig]):
-    """Finds the items next to the last one of the history by number, and paints the first retrieved item's picture.
+    """Retrieves the items nearest to the last one of the history by number, and paints the first retrieved picture.
 
-    By chance it paints the last retrieved item's, and the seed.
+    Sampling paints the last retrieved picture, with the seed as its first code.
     """
 
     Config = NearConfig

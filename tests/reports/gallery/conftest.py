@@ -1,4 +1,4 @@
-"""The planted searches and pictures, shared by the tests of this room."""
+"""Examples of search and codes of pictures of the planted corpus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def searches(planted: Corpus) -> Examples:
 
 @pytest.fixture(scope="session")
 def pictures(planted: Corpus) -> PictureCodes:
-    """Four codes a picture, the first two the item's number."""
+    """Four codes per picture; the first two are the item number."""
     has = planted.items.has_picture
     items = np.flatnonzero(has)
     rows = np.where(has, np.cumsum(has) - 1, -1)

@@ -1,4 +1,4 @@
-"""A gallery's folder: whole or not at all, and nobody else's file is touched."""
+"""The folder of a gallery is replaced atomically, and other files are never touched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def fill(folder: Path, cache: Path, text: str) -> None:
         (partial / RECORD_NAME).write_text(record.model_dump_json())
 
 
-def test_a_gallery_of_ours_is_replaced_and_nothing_is_left_beside(tmp_path: Path) -> None:
+def test_a_gallery_is_replaced_without_leftovers(tmp_path: Path) -> None:
     folder, cache = tmp_path / "new" / "gallery", tmp_path / "cache"
     fill(folder, cache, "first")
     fill(folder, cache, "second")
@@ -27,7 +27,7 @@ def test_a_gallery_of_ours_is_replaced_and_nothing_is_left_beside(tmp_path: Path
     assert [path.name for path in folder.parent.iterdir()] == ["gallery"]
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failure_keeps_the_earlier_gallery(tmp_path: Path) -> None:
     folder, cache = tmp_path / "gallery", tmp_path / "cache"
     for _ in range(2):
         with pytest.raises(RuntimeError), filling(folder, cache) as partial:
@@ -38,7 +38,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"gallery", "cache"}
 
 
-def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+def test_other_files_are_never_replaced(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     fill(tmp_path / "mixed", cache, "ours")
     (tmp_path / "mixed" / "mine.txt").write_text("mine")

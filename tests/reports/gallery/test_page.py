@@ -1,4 +1,4 @@
-"""Pages of a gallery: words from outside stay words."""
+"""Pages of a gallery escape untrusted text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sheet() -> Sheet:
     return Sheet(NASTY, ("About <this>.",), f"unimp-bench draw --query '{NASTY}'", (panel,))
 
 
-def test_the_browser_sees_words_and_no_network() -> None:
+def test_html_escapes_text_and_loads_nothing_else() -> None:
     page = html_page(sheet())
     assert "<script" not in page and "{{ 7 * 7 }}" in page and "49" not in page
     assert page.count("&lt;script&gt;") == page.count("alert(") >= 5
@@ -24,7 +24,7 @@ def test_the_browser_sees_words_and_no_network() -> None:
     assert page.count('class="generated"') == 1
 
 
-def test_markdown_sees_words() -> None:
+def test_markdown_escapes_text() -> None:
     page = markdown_page(sheet())
     prose = [line for line in page.splitlines() if not line.startswith("    ")]
     assert [line for line in page.splitlines() if line.startswith("    ")] == [f"    {sheet().command}"]

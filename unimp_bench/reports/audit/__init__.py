@@ -1,1 +1,1 @@
-"""What data and tables can be trusted for: shortcuts in a corpus, and whether printed numbers agree."""
+"""Audits: shortcuts in corpora, and consistency of printed tables."""

@@ -1,4 +1,4 @@
-"""The reference of the documentation, from the cards, configurations and docstrings themselves.
+"""Reference pages of the documentation, generated from cards, configurations and docstrings.
 
-``docs/conf.py`` calls it at every build, so that no page is written twice and none can fall behind its code.
+``docs/conf.py`` generates them at every build.
 """

@@ -1,4 +1,4 @@
-"""Pages of the reference on tasks, models, metrics, suites and corpora, from their cards, classes and docstrings."""
+"""Reference pages of tasks, models, metrics, suites and corpora, from their cards, classes and docstrings."""
 
 from __future__ import annotations
 
@@ -19,13 +19,24 @@ from unimp_bench.kinds import Column, Kind, MetricCard, kind_of, metric_cards
 from unimp_bench.markdown import anchor
 from unimp_bench.metrics.ranking import CUTOFFS
 from unimp_bench.reports.describing import ELSEWHERE, model_facts, task_facts
-from unimp_bench.reports.documentation.markdown import code, documented, facts, further, settings_list, table, words
-from unimp_bench.reports.documentation.settings import differences, docstring, settings_of, typed
+from unimp_bench.reports.documentation.docstrings import (
+    code,
+    differences,
+    docstring,
+    documented,
+    facts,
+    further,
+    settings_list,
+    settings_of,
+    table,
+    typed,
+    words,
+)
 from unimp_bench.runs.suite import Suite, SuiteRow
 from unimp_bench.runs.suites import CATALOGUE as SUITES
 
 PAGES = "../../../leaderboards"
-"""The leaderboards, from a page of the reference."""
+"""Path of the leaderboards from a reference page."""
 
 _HEADING = re.compile(r"## (.*)")
 _COMMAND = re.compile(r"unimp-bench run .*--model (\S+)")
@@ -33,19 +44,19 @@ _COMMAND = re.compile(r"unimp-bench run .*--model (\S+)")
 
 @dataclass(frozen=True)
 class Place:
-    """A section of a page that has published results of a model."""
+    """A section of a leaderboard with published results of a model."""
 
     page: str
     title: str
 
     @property
     def link(self) -> str:
-        """From a page of the reference."""
+        """Its link from a reference page."""
         return f"{PAGES}/{self.page}.md#{anchor(self.title)}"
 
 
 def places(folder: Path) -> dict[str, list[Place]]:
-    """By model (a family's under its own name), the sections whose rows name its commands, in the order of pages."""
+    """By model or model family, the sections with a command of it, in the order of pages."""
     found: dict[str, dict[Place, None]] = {}
     for path in sorted(folder.glob("*.md")):
         title = ""
@@ -59,11 +70,11 @@ def places(folder: Path) -> dict[str, list[Place]]:
 
 
 def task_page(card: TaskCard, example: str) -> str:
-    """All about one task.
+    """The page of one task.
 
     Args:
         card: the task.
-        example: one of its examples, as text; empty for none.
+        example: one of its examples as text; empty for none.
     """
     task = registry.make_task(card.name)
     return "\n".join(
@@ -79,12 +90,12 @@ def task_page(card: TaskCard, example: str) -> str:
             "",
             *_metrics(card),
             "",
-            "## An example",
+            "## Example",
             "",
-            *(["Of a corpus that tests are run on:", "", "```text", example, "```", ""] if example else []),
-            f"Of a corpus of yours: `unimp-bench describe task {card.name} --corpus <name> --example 3`.",
+            *(["From the corpus of the tests:", "", "```text", example, "```", ""] if example else []),
+            f"From another corpus: `unimp-bench describe task {card.name} --corpus <name> --example 3`.",
             "",
-            "## Who answers it",
+            "## Models",
             "",
             *(
                 f"* [{words(model.name)}](../models/{model.name}.md): {words(model.about)}"
@@ -92,7 +103,7 @@ def task_page(card: TaskCard, example: str) -> str:
                 if card.name in model.tasks
             ),
             "",
-            f"Results: [leaderboard]({PAGES}/{card.name}.md). Suites that ask it where no other task is named:",
+            f"Results: [leaderboard]({PAGES}/{card.name}.md). Suites that include it by default:",
             "",
             *(
                 f"* [{words(suite.name)}](../suites/{suite.name}.md): {words(suite.about)}"
@@ -113,13 +124,13 @@ def _options(task: Task) -> list[str]:
 
 def _metrics(card: TaskCard) -> list[str]:
     kind = kind_of(card.kind)
-    places = {kind.main: "orders rows, and is tested"}
+    roles = {kind.main: "orders rows; significance test"}
     rows = [
         (
             metric_link(column.name, ".."),
             "higher" if column.higher_is_better else "lower",
             "main table" if column.brief else "details",
-            places.get(column.name, ""),
+            roles.get(column.name, ""),
         )
         for column in kind.columns
     ]
@@ -127,12 +138,12 @@ def _metrics(card: TaskCard) -> list[str]:
 
 
 def model_page(card: ModelCard, published: Sequence[Place], root: Path) -> str:
-    """All about one model.
+    """The page of one model.
 
     Args:
         card: the model.
-        published: where the leaderboards have results of it.
-        root: of the project.
+        published: sections of leaderboards with its results.
+        root: folder of the project.
     """
     model_class: type[Model[Any]] = registry.load(card.factory)
     model = model_class(model_class.Config())
@@ -161,7 +172,7 @@ def model_page(card: ModelCard, published: Sequence[Place], root: Path) -> str:
 def _settings(model: Model[Any]) -> list[str]:
     found = settings_of(model.config)
     if not found:
-        return ["It has no settings.", ""]
+        return ["This model has no settings.", ""]
     return ["## Settings", "", "`--set KEY=VALUE` of `run`.", "", *settings_list(found), ""]
 
 
@@ -172,7 +183,7 @@ def _presets(model: Model[Any]) -> list[str]:
         (code(name), ", ".join(code(f"{key}={value}") for key, value in differences(preset, model.config).items()))
         for name, preset in model.presets.items()
     ]
-    heads = ("preset", "differs from the defaults in")
+    heads = ("preset", "settings that differ from the defaults")
     return ["## Presets", "", "The first one is the default.", "", *table(heads, rows), ""]
 
 
@@ -180,8 +191,8 @@ def _space(model: Model[Any]) -> list[str]:
     if not model.space:
         return []
     rows = [(code(key), ", ".join(code(typed(value)) for value in values)) for key, values in model.space.items()]
-    told = "What `unimp-bench tune` tries beside the model's own value."
-    return ["## Search space", "", told, "", *table(("setting", "values"), rows), ""]
+    about = "Values that `unimp-bench tune` tries in addition to the default."
+    return ["## Search space", "", about, "", *table(("setting", "values"), rows), ""]
 
 
 def _suites(card: ModelCard) -> list[str]:
@@ -201,14 +212,14 @@ def _published(published: Sequence[Place]) -> list[str]:
 
 
 def metric_page(card: MetricCard, root: Path) -> str:
-    """All about one metric.
+    """The page of one metric.
 
     Args:
         card: the metric.
-        root: of the project, where the tests are.
+        root: folder of the project with the tests.
 
     Raises:
-        DataError: nothing checks the metric.
+        DataError: the metric has no test.
     """
     module_name, _, name = card.definition.partition(":")
     module = importlib.import_module(module_name)
@@ -227,7 +238,7 @@ def metric_page(card: MetricCard, root: Path) -> str:
                 {
                     "better": "higher" if column.higher_is_better else "lower",
                     "cutoffs": ", ".join(map(str, CUTOFFS)) if card.cutoffs else "",
-                    "value of a table": "of all examples together" if card.pooled else "mean over examples",
+                    "aggregation": "over all examples jointly" if card.pooled else "mean over examples",
                     "used for": ", ".join(f"tasks of kind {kind.name}" for kind, _ in reported),
                 }
             ),
@@ -242,7 +253,7 @@ def metric_page(card: MetricCard, root: Path) -> str:
             "",
             *documented(docstring(getattr(module, name).__doc__)),
             "",
-            "## What it is checked against",
+            "## Tested against",
             "",
             *_checked(module_name, root),
             "",
@@ -251,23 +262,23 @@ def metric_page(card: MetricCard, root: Path) -> str:
 
 
 def metric_link(column: str, up: str) -> str:
-    """A link to the page of a column's metric, from a page whose folder ``up`` leads out of."""
+    """A link to the page of a column's metric; ``up`` is the relative path to the reference."""
     return f"[{words(column)}]({up}/metrics/{slug(card_of(column).name)}.md)"
 
 
 def card_of(column: str) -> MetricCard:
-    """The metric of a column: ``HR@5`` is of HR."""
+    """The metric of a column, such as HR for ``HR@5``."""
     name = column.partition("@")[0]
     return next(card for card in metric_cards() if card.name == name)
 
 
 def slug(name: str) -> str:
-    """The file of a metric, without its ending."""
+    """The file name of a metric without its suffix."""
     return name.lower().replace(" ", "-")
 
 
 def _reported(card: MetricCard) -> Iterator[tuple[Kind, Column]]:
-    """The kinds that report a metric, each with a column of it."""
+    """The kinds that report a metric, each with one of its columns."""
     for name in dict.fromkeys(task.kind for task in registry.task_cards().values()):
         kind = kind_of(name)
         for column in kind.columns:
@@ -280,15 +291,15 @@ def _checked(module: str, root: Path) -> list[str]:
     path = root / "tests" / "metrics" / f"test_{module.rpartition('.')[2]}.py"
     if not path.is_file():
         raise DataError(f"{module} has no test at {path}")
-    said = docstring(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
-    return [f"{words(said.summary)} ({code(str(path.relative_to(root)))})"]
+    parsed = docstring(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))))
+    return [f"{words(parsed.summary)} ({code(str(path.relative_to(root)))})"]
 
 
 _HEADS = ("row", "model", "preset", "settings", "fitted", "seeds", "in the paper")
 
 
 def suite_page(suite: Suite) -> str:
-    """All rows of one suite."""
+    """The page of one suite."""
     return "\n".join(
         [
             f"# {words(suite.name)}",
@@ -297,7 +308,7 @@ def suite_page(suite: Suite) -> str:
             "",
             *facts(
                 {
-                    "where it comes from": suite.table,
+                    "source": suite.table,
                     "tasks": ", ".join(suite.tasks),
                     "split": suite.split,
                     "protocol": suite.protocol,
@@ -334,7 +345,7 @@ def _cells(row: SuiteRow) -> tuple[str, ...]:
 
 
 def _fitted(row: SuiteRow) -> str:
-    """How the row's model comes to be fitted, where that is not on the asked task alone."""
+    """How the row's model is fitted, if not simply on the evaluated task."""
     parts = [f"after {' and '.join(stage)}" for stage in row.after]
     parts += [f"on {', '.join(row.fit_on)}"] if row.fit_on else []
     parts += [f"on split {row.fit_split}"] if row.fit_split not in (None, "loo") else []
@@ -344,11 +355,11 @@ def _fitted(row: SuiteRow) -> str:
 
 OPTIONS = "data_prep.cleaning:BuildOptions"
 SAMPLE = "data_prep.sample:generate"
-"""The raw files of the kind that has no reader of its own come from here."""
+"""The generator of the raw files of the kind without a reader."""
 
 
 def corpus_page(card: Any, root: Path) -> str:
-    """All about one kind of corpora (``data_prep.CorpusCard``) of the project below ``root``."""
+    """The page of one kind of corpus (``data_prep.CorpusCard``); ``root`` is the folder of the project."""
     source = registry.load(card.source or SAMPLE)
     reader = _reader(source)
     module = sys.modules[source.__module__ if card.source else SAMPLE.partition(":")[0]]
@@ -369,14 +380,14 @@ def corpus_page(card: Any, root: Path) -> str:
                     "raw files": "" if card.needs_raw else "downloaded" if card.download else "generated",
                     "how to get them": card.obtain,
                     "licence": getattr(reader, "licence", ""),
-                    "may be chosen": ", ".join(card.choices),
-                    "filtered already": "yes: no core is taken, and nobody held out" if card.filtered else "",
+                    "choices": ", ".join(card.choices),
+                    "already filtered": "yes: no k-core filter, no held-out users" if card.filtered else "",
                 }
             ),
             "",
             *further(card.name, root),
             *_download(card),
-            "## How it is read",
+            "## Reader",
             "",
             *documented(docstring(module.__doc__)),
             "",
@@ -384,19 +395,19 @@ def corpus_page(card: Any, root: Path) -> str:
             "",
             "## Options",
             "",
-            "What the pipeline behind every reader may be told, with the defaults of this kind.",
+            "Options of the pipeline shared by all readers, with the defaults of this kind.",
             "",
             *settings_list(settings_of(options)),
             "",
-            "What the corpus became (counts, attributes, skipped lines, fingerprint): "
-            f"`unimp-bench describe corpus {card.name}`. More on [where corpora come from](../../data.md).",
+            "Properties of a built corpus (counts, attributes, skipped lines, fingerprint): "
+            f"`unimp-bench describe corpus {card.name}`. See also [data](../../data.md).",
             "",
         ]
     )
 
 
 def _reader(source: Any) -> Any:
-    """The class of a source, which a card may name by a function that makes it."""
+    """The class of a source, also if the card names its factory function."""
     return get_type_hints(source)["return"] if inspect.isfunction(source) else source
 
 
@@ -405,11 +416,10 @@ def _download(card: Any) -> list[str]:
         return []
     release = registry.load(card.download)
     return [
-        "## Where its files come from",
+        "## Download",
         "",
         *(f"* {code(host)}" for host in release.hosts),
         "",
-        f"Domains that are fetched unless others are named: {', '.join(map(code, release.usual))}. Further ones: "
-        f"{', '.join(map(code, release.others))}.",
+        f"Default domains: {', '.join(map(code, release.usual))}. Others: {', '.join(map(code, release.others))}.",
         "",
     ]

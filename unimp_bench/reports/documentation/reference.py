@@ -1,4 +1,4 @@
-"""Writes the reference: a page for each task, model, metric, suite and kind of corpora, and for each contract."""
+"""Writes the reference: one page per task, model, metric, suite, kind of corpus and public module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.files import write_atomically
 from unimp_bench.interchange.page import as_text, sheets
 from unimp_bench.kinds import kind_of, metric_cards
-from unimp_bench.reports.documentation.markdown import contents, table, words
+from unimp_bench.reports.documentation.docstrings import contents, table, words
 from unimp_bench.reports.documentation.pages import (
     corpus_page,
     metric_page,
@@ -26,13 +26,13 @@ from unimp_bench.runs.suites import CATALOGUE as SUITES
 from unimp_bench.testing.planted import write_planted_corpus
 
 CONTRACTS = {
-    "contracts": "what a task and a model must be",
-    "records": "what tasks and models exchange: histories, examples",
-    "runs.spec": "what is run, and the key that names it",
-    "runs.results": "what a run leaves",
-    "errors": "what goes wrong, and the exit code that says so",
+    "contracts": "interfaces of tasks and models",
+    "records": "data exchanged between tasks and models: histories, examples",
+    "runs.spec": "specification of a run, and its key",
+    "runs.results": "results of a run",
+    "errors": "error classes and their exit codes",
 }
-"""The modules of ``unimp_bench`` that code outside of it builds on."""
+"""The public modules of ``unimp_bench``."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Page:
     """One page of a section of the reference.
 
     Attributes:
-        name: of its file, without the ending.
+        name: file name without suffix.
         about: its line in the section's index.
         text: Markdown.
     """
@@ -56,11 +56,11 @@ class Page:
 
 
 def write_reference(folder: Path, root: Path) -> None:
-    """Write the whole reference; files that would not change stay as they are, and what no longer is goes.
+    """Write the reference: unchanged files are not touched, obsolete ones are removed.
 
     Args:
-        folder: of the reference, whose place in the project is ``docs/reference``.
-        root: of the project.
+        folder: of the reference, ``docs/reference`` in the project.
+        root: folder of the project.
     """
     made = dict(_files(root))
     for name, text in made.items():
@@ -73,7 +73,7 @@ def write_reference(folder: Path, root: Path) -> None:
 
 
 def _files(root: Path) -> Iterator[tuple[str, str]]:
-    """Path below the reference's folder, and content, of every page."""
+    """Path below the reference's folder and content of every page."""
     shown, published = task_examples(), places(root / "leaderboards")
     sections: dict[str, Iterable[Page]] = {
         "tasks": (
@@ -108,7 +108,7 @@ def _contract_page(name: str) -> str:
 
 
 def task_examples() -> dict[str, str]:
-    """By task, its first test example as text; tasks that generate pictures have none."""
+    """The first test example of each task as text; tasks whose targets need a trained tokenizer are absent."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "planted"
         write_planted_corpus(folder)
@@ -117,7 +117,7 @@ def task_examples() -> dict[str, str]:
         for name in registry.task_cards():
             task = registry.make_task(name)
             if kind_of(task.kind).trains:
-                continue  # its answer is of a tokenizer that would have to be trained first
+                continue  # its targets need a trained tokenizer
             drawn = replace(task.examples(corpus, "loo", "test"), instruction=task.instruction)
             shown[name] = as_text(next(sheets(corpus, drawn.select(slice(1)))))
         return shown

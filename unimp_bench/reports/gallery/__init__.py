@@ -1,4 +1,4 @@
-"""Generated pictures side by side: one query, what a model draws for each user, and what the user really bought."""
+"""Galleries of generated pictures: for one query and several users, the generated picture and the purchased item."""
 
 SEARCH, PAINTING = "search", "image_generation"
-"""The two tasks that a model which draws is fitted on."""
+"""The two tasks that the model of a gallery is fitted on."""

@@ -1,4 +1,4 @@
-"""A gallery of generated pictures: its folder, its HTML page and its Markdown page."""
+"""The folder of a gallery: pictures, record, HTML page and Markdown page."""
 
 from __future__ import annotations
 
@@ -24,11 +24,26 @@ from unimp_bench.interchange.page import one_line
 from unimp_bench.kinds.rendering import item_words
 from unimp_bench.markdown import plain
 from unimp_bench.records import Examples, IntArray
-from unimp_bench.reports.gallery.queries import LAST, Drawings
 from unimp_bench.settings import Strict
 
 SIDE = 80
-"""The catalogue's pictures are scaled down to this many pixels a side, so that a gallery stays light."""
+"""Maximum width and height in pixels of the catalogue's pictures, which are scaled down to keep a gallery small."""
+
+HISTORY = 5
+"""Last items of a history that are compared and shown."""
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """The outputs of a model for n queries.
+
+    Attributes:
+        retrieved: (n, k) item numbers, best first.
+        codes: (n, length) of the generated pictures.
+    """
+
+    retrieved: IntArray
+    codes: IntArray
 
 
 @dataclass(frozen=True)
@@ -36,9 +51,9 @@ class Figure:
     """A picture with its title.
 
     Attributes:
-        label: what it is to the user.
-        title: of the item; empty for what was generated.
-        file: name of its PNG, None for an item without a picture.
+        label: its relation to the user.
+        title: of the item; empty for generated pictures.
+        file: name of its PNG; None for an item without a picture.
     """
 
     label: str
@@ -48,10 +63,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Panel:
-    """All about one user; ``earlier`` items of the history are not shown.
+    """The figures of one user.
 
     Attributes:
-        outcome: the retrieved items, the generated picture and, where it is known, the truth with its ceiling.
+        earlier: number of earlier items of the history, which are not shown.
+        outcome: the retrieved items, the generated picture and, if known, the target with its upper bound.
     """
 
     user: str
@@ -62,16 +78,16 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Hanging:
-    """Writes the PNG files of a gallery into ``folder``; ``files`` are their names so far."""
+class PictureWriter:
+    """Writes the PNG files of a gallery into ``folder``; ``files`` are the names of those written."""
 
     corpus: Corpus
     tokenizer: PictureTokenizer
     folder: Path
     files: list[str] = field(default_factory=list)
 
-    def panels(self, wishes: Examples, bought: IntArray, drawings: Drawings) -> list[Panel]:
-        """A panel for each example; ``bought`` (n,) is -1 where the truth is not known.
+    def panels(self, queries: Examples, bought: IntArray, drawings: Drawings) -> list[Panel]:
+        """One panel per example of ``queries``; ``bought`` (n,) are the targets, -1 if unknown.
 
         Raises:
             DataError: a picture cannot be decoded.
@@ -81,42 +97,43 @@ class Hanging:
         users = self.corpus.users
         generated = self.tokenizer.decode(drawings.codes)
         panels = []
-        for number, user in enumerate(wishes.users.tolist()):
+        for number, user in enumerate(queries.users.tolist()):
             name = f"user-{number + 1}"
-            history = wishes.history(number)
+            history = queries.history(number)
 
-            def shown(label: str, item: int, kind: str, name: str = name) -> Figure:
+            def figure(label: str, item: int, kind: str, name: str = name) -> Figure:
                 return Figure(label, one_line(titles[item]), self._item(item, f"{name}-{kind}.png"))
 
             outcome = [
-                shown(_retrieved(place, item == bought[number]), item, f"retrieved-{place}")
-                for place, item in enumerate(drawings.retrieved[number].tolist(), start=1)
+                figure(_retrieved(rank, item == bought[number]), item, f"retrieved-{rank}")
+                for rank, item in enumerate(drawings.retrieved[number].tolist(), start=1)
             ]
             outcome.append(Figure("generated", "", self._png(generated[number], f"{name}-generated.png")))
             if bought[number] >= 0:
-                outcome += self._truth(shown("really bought", int(bought[number]), "bought"), int(bought[number]), name)
+                outcome += self._target(figure("purchased", int(bought[number]), "bought"), int(bought[number]), name)
             panels.append(
                 Panel(
                     one_line(users.names[user]),
                     self.corpus.manifest.domains[users.domains[user]],
-                    max(0, len(history) - LAST),
+                    max(0, len(history) - HISTORY),
                     tuple(
-                        shown("", item, f"history-{at}") for at, item in enumerate(history[-LAST:].tolist(), start=1)
+                        figure("", item, f"history-{at}")
+                        for at, item in enumerate(history[-HISTORY:].tolist(), start=1)
                     ),
                     tuple(outcome),
                 )
             )
         return panels
 
-    def _truth(self, bought: Figure, item: int, name: str) -> list[Figure]:
-        """What was bought, and its picture put through the tokenizer: as good as a generated picture can be."""
+    def _target(self, bought: Figure, item: int, name: str) -> list[Figure]:
+        """The purchased item, and its picture as reconstructed by the tokenizer: an upper bound."""
         path = self.corpus.items.picture(item)
         if path is None:
             return [bought]
-        again = self.tokenizer.decode(self.tokenizer.encode([path]))[0]
+        decoded = self.tokenizer.decode(self.tokenizer.encode([path]))[0]
         return [
             bought,
-            Figure("reconstruction by the tokenizer (upper bound)", "", self._png(again, f"{name}-ceiling.png")),
+            Figure("reconstruction by the tokenizer (upper bound)", "", self._png(decoded, f"{name}-ceiling.png")),
         ]
 
     def _item(self, item: int, file: str) -> str | None:
@@ -133,23 +150,23 @@ class Hanging:
         return file
 
 
-def _retrieved(place: int, is_bought: bool) -> str:
-    return f"retrieved {place}, really bought" if is_bought else f"retrieved {place}"
+def _retrieved(rank: int, is_bought: bool) -> str:
+    return f"retrieved {rank}, purchased" if is_bought else f"retrieved {rank}"
 
 
 HTML_NAME, MARKDOWN_NAME = "gallery.html", "gallery.md"
 WIDTH = 112
-"""Pixels of a picture on the Markdown page."""
+"""Width in pixels of a picture on the Markdown page."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What both pages say.
+    """The content of both pages.
 
     Attributes:
         query: the same for all users.
-        about: sentences on what is to be seen.
-        command: that gives the gallery.
+        about: sentences of explanation.
+        command: reproduces the gallery.
     """
 
     query: str
@@ -240,14 +257,14 @@ Answer:
 
 
 def html_page(sheet: Sheet) -> str:
-    """For a browser; all text is escaped."""
+    """The HTML page; all text is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return environment.from_string(_HTML).render(sheet=sheet)
 
 
 def markdown_page(sheet: Sheet) -> str:
-    """The same in Markdown; all text is plain."""
-    # Nothing here is written without ``plain``, which escapes HTML too, but the command, a line of indented code.
+    """The Markdown page; all text is plain."""
+    # All text passes ``plain``, which also escapes HTML, except the command, a line of indented code.
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True)  # noqa: S701
     environment.filters["plain"] = plain
     return environment.from_string(_MARKDOWN).render(sheet=sheet, table=_table) + "\n"
@@ -269,17 +286,17 @@ RECORD_NAME = "gallery.json"
 
 
 class Record(Strict):
-    """What a gallery shows and what it was made by. A folder that has it and these files alone is ours to replace.
+    """The content and origin of a gallery. A folder with a record and its files alone may be replaced.
 
     Attributes:
-        command: that gives this gallery.
+        command: reproduces the gallery.
         fit: key of the fitted model.
         fingerprint: of the corpus.
         query: the same for all users.
         users: by name.
-        retrieved: items of each user by name.
+        retrieved: names of the items retrieved for each user.
         codes: of each user's picture.
-        files: names of all files beside this one.
+        files: names of all other files.
     """
 
     format: Literal["unimp-bench-gallery"] = "unimp-bench-gallery"
@@ -295,30 +312,29 @@ class Record(Strict):
 
 
 def check_free(folder: Path) -> None:
-    """Refuse a folder that is neither free nor a gallery of ours.
+    """Check that a path is free or holds a gallery that may be replaced.
 
     Raises:
-        DataError: it is something else, or holds something beside a gallery.
+        DataError: the path is not a folder, or contains files that are not part of a gallery.
     """
     if not folder.is_symlink() and not folder.exists():
         return
     if folder.is_symlink() or not folder.is_dir():
         raise DataError(f"{folder} is not a folder; use another path for --out")
-    there = {path.name for path in folder.iterdir()}
-    strange = sorted(there - _ours(folder))
-    if strange:
-        raise DataError(f"{folder} holds {strange[0]!r}, which is not part of a gallery; use another folder for --out")
+    others = sorted({path.name for path in folder.iterdir()} - _files_of(folder))
+    if others:
+        raise DataError(f"{folder} has {others[0]!r}, which is not part of a gallery; use another folder for --out")
 
 
 @contextmanager
 def filling(folder: Path, cache: Path) -> Iterator[Path]:
-    """An empty folder that takes the place of ``folder`` when the block ends well, and else goes.
+    """An empty temporary folder that replaces ``folder`` when the block succeeds, and is removed otherwise.
 
     Args:
-        cache: where one process at a time is let through.
+        cache: folder of the lock against concurrent processes.
 
     Raises:
-        DataError: ``folder`` holds something that is not ours.
+        DataError: ``folder`` contains files that are not part of a gallery.
         UsageError: another process is writing a gallery.
     """
     with locked(cache / "galleries"):
@@ -328,7 +344,8 @@ def filling(folder: Path, cache: Path) -> Iterator[Path]:
             yield partial
 
 
-def _ours(folder: Path) -> set[str]:
+def _files_of(folder: Path) -> set[str]:
+    """The files of a gallery by its record; empty without a valid one."""
     try:
         record = Record.model_validate_json((folder / RECORD_NAME).read_bytes())
     except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""A corpus of chance, for plain loops to count."""
+"""A random corpus, for comparison with plain loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corpora whose shortcuts are planted, or drawn by chance for plain loops to count."""
+"""Corpora with planted shortcuts, and random ones for comparison with plain loops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START = 1_400_000_000 // DAY * DAY
 ITEMS = 14
 
 Walks = Sequence[Sequence[tuple[int, int]]]
-"""Of each user (item, time) in order."""
+"""(item, time) of each user, in order."""
 
 
 def write_planted(
@@ -31,7 +31,7 @@ def write_planted(
     held_out: Sequence[int] = (),
     second_domain: Sequence[int] = (),
 ) -> Corpus:
-    """Write a corpus without ratings; the users of ``second_domain`` are those of the domain that is held out."""
+    """Write a corpus without ratings; the users of ``second_domain`` are in the held-out domain."""
     with CorpusWriter(folder) as writer:
         for item, picture in enumerate(pictures):
             if picture is not None:
@@ -66,7 +66,7 @@ def write_planted(
 
 
 def write_by_chance(folder: Path, seed: int = 0, users: int = 90) -> Corpus:
-    """All splits; histories of 1 to 8 items on few days, so that ties, late firsts and late transitions abound."""
+    """A corpus with all splits, and histories of 1 to 8 items on few days, so that ties and leaks are frequent."""
     rng = np.random.default_rng(seed)
     walks = []
     for _ in range(users):

@@ -1,4 +1,4 @@
-"""A whole audit: its cuts of every task, its page, its files, and the command."""
+"""A whole audit: cuts, page, files and command."""
 
 from __future__ import annotations
 
@@ -18,11 +18,21 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.records import SPLITS, Split
-from unimp_bench.reports.audit.corpus.cuts import CUTS, FEW_INTERACTIONS, HEAD_SHARE, SHORT_HISTORY
 from unimp_bench.reports.audit.corpus.measure import audit_corpus
-from unimp_bench.reports.audit.corpus.measures import Duplicates, Group
 from unimp_bench.reports.audit.corpus.page import audit_page
-from unimp_bench.reports.audit.corpus.record import AUDIT_NAME, PAGE_NAME, CorpusAudit, load_audits, pack_mask
+from unimp_bench.reports.audit.corpus.record import (
+    AUDIT_NAME,
+    CUTS,
+    FEW_INTERACTIONS,
+    HEAD_SHARE,
+    PAGE_NAME,
+    SHORT_HISTORY,
+    CorpusAudit,
+    Duplicates,
+    Group,
+    load_audits,
+    pack_mask,
+)
 from unimp_bench.testing.planted import write_planted_corpus
 
 CLOCK_CUTS = {"future", "tied"}
@@ -42,7 +52,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return int(str(caught.value.code)), output.out, output.err
 
 
-def test_every_task_and_split_that_is_served_has_its_examples(planted: Corpus, audited: CorpusAudit) -> None:
+def test_every_served_task_and_split_has_examples(planted: Corpus, audited: CorpusAudit) -> None:
     served = set()
     for name in registry.task_cards():
         for split in SPLITS:
@@ -60,11 +70,11 @@ def test_every_task_and_split_that_is_served_has_its_examples(planted: Corpus, a
 
 @pytest.mark.parametrize("task", ["recommendation", "selection", "image_generation"])
 @pytest.mark.parametrize("split", SPLITS)
-def test_cuts_are_what_they_say(planted: Corpus, audited: CorpusAudit, task: str, split: Split) -> None:
+def test_cuts_match_plain_loops(planted: Corpus, audited: CorpusAudit, task: str, split: Split) -> None:
     check_cuts(planted, audited, task, split)
 
 
-def test_cuts_of_chance_are_what_they_say(chance: Corpus) -> None:
+def test_cuts_of_a_random_corpus_match_plain_loops(chance: Corpus) -> None:
     audit = audit_corpus(chance)
     for task in ("recommendation", "selection"):
         for split in SPLITS:
@@ -72,7 +82,7 @@ def test_cuts_of_chance_are_what_they_say(chance: Corpus) -> None:
 
 
 def check_cuts(corpus: Corpus, audit: CorpusAudit, task: str, split: Split) -> None:
-    """Hold the masks of a task to plain loops over its examples and training."""
+    """Compare the masks of a task with plain loops over its examples and training."""
     test = registry.make_task(task).examples(corpus, split, "test")
     train = target_examples(corpus, "loo" if split == "new-user" else split, "train", "any").histories
     walks = [
@@ -109,8 +119,8 @@ def check_cuts(corpus: Corpus, audit: CorpusAudit, task: str, split: Split) -> N
         assert kept is not None and kept.tolist() == mask, name
 
 
-def test_cuts_that_say_nothing_of_a_corpus_are_absent(tmp_path: Path, chance: Corpus) -> None:
-    """No clock times: no ties and no future. No titles and pictures: no copies."""
+def test_cuts_that_do_not_apply_are_absent(tmp_path: Path, chance: Corpus) -> None:
+    """Without timestamps there are no ties and no future, without titles and pictures no copies."""
     timeless = audit_corpus(
         write_planted(tmp_path / "timeless", TIMELESS, 5, titles=["cup", "cup!", "rug", "saw", "pen"])
     )
@@ -126,7 +136,7 @@ def test_cuts_that_say_nothing_of_a_corpus_are_absent(tmp_path: Path, chance: Co
     assert "has no timestamps" not in pages[1] and "neither titles nor pictures" in pages[1]
 
 
-def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path, planted: Corpus, audited: CorpusAudit) -> None:
+def test_audits_are_deterministic(tmp_path: Path, planted: Corpus, audited: CorpusAudit) -> None:
     write_planted_corpus(tmp_path / planted.name)
     again = audit_corpus(Corpus.open(tmp_path / planted.name))
     audited.write(tmp_path / "a.json")
@@ -135,8 +145,8 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path, planted: Corpus, a
     assert audit_page(CorpusAudit.read(tmp_path / "a.json")) == audit_page(again)
 
 
-def test_the_page_tells_what_was_planted(tmp_path: Path) -> None:
-    """The targets are 2, 2, 4 and 1. The first two lie on an edge that the third user alone went, after they asked."""
+def test_the_page_of_a_planted_corpus(tmp_path: Path) -> None:
+    """Targets are 2, 2, 4 and 1. The first two are along an edge of the third user alone, later than the targets."""
     early = [[(item, START + day * DAY) for day, item in enumerate(walk)] for walk in ((0, 3, 1, 2), (3, 0, 1, 2))]
     late = [(item, START + (50 + day) * DAY) for day, item in enumerate((1, 2, 0, 3, 4))]
     tied = [(item, START + 49 * DAY) for item in (0, 3, 2, 1)]
@@ -145,11 +155,11 @@ def test_the_page_tells_what_was_planted(tmp_path: Path) -> None:
     page = audit_page(audit_corpus(corpus))
     assert page.startswith("<!-- Generated by 'unimp-bench audit corpus'.")
     assert "# Audit of corpus `cards`\n\n*Generated corpus" in page
-    # Training is 0 3, 3 0, 1 2 0 and 0 3, so an edge leads on from each of the last items 1, 1, 3 and 2.
+    # Training is 0 3, 3 0, 1 2 0 and 0 3, so each of the last items 1, 1, 3 and 2 has an edge.
     assert "| loo | 4 | 5 | 9 |" in page
     assert "| loo | 50.0% (20.0%, 27.8%) | 75.0% (25.0%, 30.6%) | 50.0% (40.0%, 66.7%) | 1.0 |" in page
     assert "* Split loo: 25.0% of the targets are tied." in page
-    # Of the 13 neighbours 8 ascend; of the last pairs 3 of 4; of the 3 at one time 1.
+    # 8 of 13 neighbours ascend, 3 of 4 last pairs, 1 of 3 tied pairs.
     assert "| Ascending neighbours | 13 | 61.5% | " in page and "(test target) | | 75.0% | " in page
     assert "| Ascending tied neighbours | | 33.3% | 50.0% |" in page
     assert "| Ascending untied neighbours | | 70.0% | |" in page
@@ -164,12 +174,12 @@ def test_the_page_tells_what_was_planted(tmp_path: Path) -> None:
     assert not any(line != line.rstrip() for line in page.splitlines()) and "\n\n\n" not in page
 
 
-def test_a_page_of_real_data_is_not_called_generated(audited: CorpusAudit) -> None:
+def test_only_pages_of_synthetic_corpora_say_generated(audited: CorpusAudit) -> None:
     assert "Generated corpus" in audit_page(audited)
     assert "Generated corpus" not in audit_page(audited.model_copy(update={"synthetic": False}))
 
 
-def test_names_from_outside_stay_names(audited: CorpusAudit) -> None:
+def test_untrusted_names_are_escaped(audited: CorpusAudit) -> None:
     group = Group(items=9, examples=("a`b\n# c | d <script>\u202e", "long " * 40))
     titles = Duplicates(items=9, left_out=0, exact=0, near=1, groups=1, largest=(group,))
     page = audit_page(audited.model_copy(update={"titles": titles}))
@@ -179,7 +189,7 @@ def test_names_from_outside_stay_names(audited: CorpusAudit) -> None:
 
 
 def _damaged(text: str, examples: int) -> str:
-    """A mask that is whole in its form, and wrong by what ``text`` says."""
+    """A mask with the damage that ``text`` names."""
     return {
         "no base64": "?",
         "no zlib": base64.b64encode(b"nothing").decode(),
@@ -190,7 +200,7 @@ def _damaged(text: str, examples: int) -> str:
 
 
 @pytest.mark.parametrize("how", ["no base64", "no zlib", "too short", "too long", "a bomb"])
-def test_a_damaged_mask_is_one_line(tmp_path: Path, audited: CorpusAudit, how: str) -> None:
+def test_a_damaged_mask_raises_one_line(tmp_path: Path, audited: CorpusAudit, how: str) -> None:
     path = tmp_path / "audits" / "planted.json"
     audited.write(path)
     assert load_audits(tmp_path) == [audited]
@@ -203,14 +213,14 @@ def test_a_damaged_mask_is_one_line(tmp_path: Path, audited: CorpusAudit, how: s
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"version": 2}', "\x00"])
-def test_what_is_no_audit_is_one_line(tmp_path: Path, content: str) -> None:
+def test_an_invalid_audit_raises_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "audit.json").write_text(content)
-    with pytest.raises(DataError, match="is no audit that this version reads") as caught:
+    with pytest.raises(DataError, match="is not an audit of this version") as caught:
         CorpusAudit.read(tmp_path / "audit.json")
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_writes_beside_the_corpus_and_publishes_when_told(
+def test_the_command_writes_into_the_corpus_folder_and_publishes_on_request(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
@@ -228,7 +238,7 @@ def test_the_command_writes_beside_the_corpus_and_publishes_when_told(
     assert call(capsys, "audit", "corpus", f"{tmp_path}/data/tiny", "--publish")[0] == 0
     assert load_audits(tmp_path / "leaderboards") == [audit]
     assert (tmp_path / "leaderboards" / "README.md").is_file()
-    # A rebuild leaves no audit of what was there before.
+    # A rebuild removes the earlier audit.
     rebuilt = write_planted(folder, TIMELESS, 5)
     assert rebuilt.fingerprint == corpus.fingerprint
     assert not (folder / AUDIT_NAME).exists() and not (folder / PAGE_NAME).exists()
@@ -246,12 +256,12 @@ def test_a_damaged_audit_is_replaced_and_a_bad_name_is_not_published(
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "name": "../../tiny"}))
     code, _, err = call(capsys, "audit", "corpus", "tiny", "--publish")
-    assert code == 3 and "no plain name" in err and err.count("\n") == 1
+    assert code == 3 and "not a plain name" in err and err.count("\n") == 1
     assert not list(tmp_path.glob("**/audits"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (("nothing",), 2, "unknown corpus 'nothing'"),
         (("tinny",), 2, "did you mean 'tiny'"),
@@ -261,23 +271,23 @@ def test_a_damaged_audit_is_replaced_and_a_bad_name_is_not_published(
         (("short/",), 2, "no test examples to audit"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_errors_are_one_line(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
     code: int,
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     write_planted(tmp_path / "data" / "tiny", TIMELESS, 5)
     write_planted(tmp_path / "short", [[(0, START), (1, START)]], 2)
     got, _, err = call(capsys, "audit", "corpus", *arguments)
-    assert got == code and told in err and err.startswith("error: ") and err.count("\n") == 1
+    assert got == code and message in err and err.startswith("error: ") and err.count("\n") == 1
 
 
-def test_reviews_of_gift_cards_bear_days_and_are_often_tied(realdata: Path, tmp_path: Path) -> None:
+def test_gift_cards_have_days_only_and_frequent_ties(realdata: Path, tmp_path: Path) -> None:
     build_corpus("amazon-2018", tmp_path / "cards", realdata / "gift_cards_raw_2018")
     audit = audit_corpus(Corpus.open(tmp_path / "cards"))
     assert audit.ties is not None

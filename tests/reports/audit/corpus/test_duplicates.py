@@ -1,4 +1,4 @@
-"""Near-duplicate titles and pictures: against a plain count of trigrams, and where they were planted."""
+"""Near-duplicate titles and pictures: against a plain computation, and planted ones."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from unimp_bench.reports.audit.corpus.duplicates import (
     chained,
     copies,
     duplicates,
-    look,
+    picture_hash,
     picture_likeness,
     plain_title,
     title_likeness,
 )
-from unimp_bench.reports.audit.corpus.measures import LIKE_COLOURS, LIKE_TITLES, MOST_SHARING
-from unimp_bench.reports.audit.corpus.order import asked_splits
+from unimp_bench.reports.audit.corpus.interactions import evaluated_splits
+from unimp_bench.reports.audit.corpus.record import LIKE_COLOURS, LIKE_TITLES, MOST_SHARING
 
 TITLES = (
     "Red Running Shoe, Size 9",
@@ -55,7 +55,7 @@ def of_all_pairs(likeness: Likeness, items: int) -> set[tuple[int, int]]:
 
 
 def cosine(a: str, b: str, titles: set[str]) -> float:
-    """Of smoothed TF-IDF over the trigrams of words that have a space on either side, counted by hand."""
+    """Cosine of smoothed TF-IDF weights over the trigrams of words padded with spaces, by plain loops."""
 
     def trigrams(title: str) -> Counter[str]:
         words = [f" {word} " for word in title.split()]
@@ -73,7 +73,7 @@ def one_walk(folder: Path, items: int, **planted: object) -> Corpus:
     return write_planted(folder, [[(item, START + item * DAY) for item in range(items)]], items, **planted)
 
 
-def test_near_duplicate_titles_are_those_of_a_plain_count(tmp_path: Path) -> None:
+def test_near_duplicate_titles_match_a_plain_computation(tmp_path: Path) -> None:
     likeness = title_likeness(one_walk(tmp_path / "titles", len(TITLES), titles=TITLES).items)
     assert likeness is not None
     plain = [plain_title(title or "") for title in TITLES]
@@ -115,18 +115,18 @@ def test_duplicates_are_counted_and_named(tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_to_compare_is_said(tmp_path: Path) -> None:
+def test_no_contents_give_none(tmp_path: Path) -> None:
     without = one_walk(tmp_path / "without", 3)
     empty = one_walk(tmp_path / "empty", 3, titles=["", None, "?"])
     assert title_likeness(without.items) is None and title_likeness(empty.items) is None
     assert picture_likeness(without.items) is None
     assert duplicates(None, []) is None
-    ((_, test),) = asked_splits(without, ("loo",))
+    ((_, test),) = evaluated_splits(without, ("loo",))
     assert copies(test, None, None) is None
 
 
 def drawn(seed: int, ground: str = "white") -> Image.Image:
-    """A picture of twelve boxes in places and colours of chance."""
+    """A picture of twelve random boxes."""
     rng = np.random.default_rng(seed)
     picture = Image.new("RGB", (64, 64), ground)
     pen = ImageDraw.Draw(picture)
@@ -135,7 +135,7 @@ def drawn(seed: int, ground: str = "white") -> Image.Image:
     return picture
 
 
-def test_near_duplicate_pictures_are_found_and_nothing_else(tmp_path: Path) -> None:
+def test_near_duplicate_pictures_alone_are_found(tmp_path: Path) -> None:
     cup = drawn(0)
     brighter = cup.point(lambda value: min(255, value + 4))
     smaller = cup.resize((48, 48), Image.Resampling.LANCZOS)
@@ -158,40 +158,40 @@ def test_near_duplicate_pictures_are_found_and_nothing_else(tmp_path: Path) -> N
     assert [group.items for group in found.largest] == [MOST_SHARING, 4]
 
 
-def test_colours_alone_are_no_likeness(tmp_path: Path) -> None:
-    """Two faint patterns of one grey, whose outlines differ."""
+def test_similar_colours_alone_are_not_a_duplicate(tmp_path: Path) -> None:
+    """Two faint grey patterns with different outlines."""
     grey = [np.random.default_rng(seed).integers(118, 138, (8, 8, 1)).repeat(3, 2).astype(np.uint8) for seed in (0, 1)]
     pictures = [Image.fromarray(pattern).resize((64, 64), Image.Resampling.NEAREST) for pattern in grey]
-    looks = [look(picture) for picture in pictures]
-    assert not any(each.blank for each in looks)
-    assert np.abs(looks[0].colours.astype(int) - looks[1].colours.astype(int)).mean() < LIKE_COLOURS
+    hashes = [picture_hash(picture) for picture in pictures]
+    assert not any(each.blank for each in hashes)
+    assert np.abs(hashes[0].colours.astype(int) - hashes[1].colours.astype(int)).mean() < LIKE_COLOURS
     likeness = picture_likeness(one_walk(tmp_path / "grey", 3, pictures=pictures).items)
     assert likeness is not None
     assert likeness.near(np.array([0, 0, 1]), np.array([0, 1, 1])).tolist() == [True, False, True]
 
 
-def test_equal_pixels_in_another_shape_are_another_picture() -> None:
+def test_equal_bytes_of_another_shape_are_another_picture() -> None:
     values = np.random.default_rng(0).integers(0, 255, (4, 16, 3)).astype(np.uint8)
     wide, high = Image.fromarray(values), Image.fromarray(values.reshape(16, 4, 3))
-    assert wide.tobytes() == high.tobytes() and look(wide).pixels != look(high).pixels
+    assert wide.tobytes() == high.tobytes() and picture_hash(wide).pixels != picture_hash(high).pixels
 
 
-def test_pictures_that_say_nothing_alone_are_alike_to_nothing(tmp_path: Path) -> None:
+def test_blank_pictures_are_not_compared(tmp_path: Path) -> None:
     corpus = one_walk(tmp_path / "blank", 4, pictures=[Image.new("RGB", (8, 8), "white")] * 4)
     found = duplicates(picture_likeness(corpus.items), corpus.items.names)
     assert found is not None
     assert (found.items, found.left_out, found.exact, found.near, found.groups) == (0, 4, 0, 0, 0)
 
 
-def test_copies_stand_in_the_history(tmp_path: Path) -> None:
-    """Targets: a copy of an earlier title, of an earlier picture, of a later title, of nothing."""
+def test_copies_are_items_of_the_history(tmp_path: Path) -> None:
+    """Targets: a copy of an earlier title, of an earlier picture, of a later title, no copy."""
     titles = ["Tea cup", "tea cup!", "Piano", "Saw", "Lamp", "Rug", "Rug.", "Vase"]
     pictures = [drawn(item) for item in range(8)]
     pictures[4] = pictures[3]
     walks = [(0, 2, 7, 1), (3, 2, 7, 4), (2, 0, 5), (6, 2, 7, 0)]
     timed = [[(item, START + day * DAY) for day, item in enumerate(walk)] for walk in walks]
     corpus = write_planted(tmp_path / "copies", timed, 8, titles=titles, pictures=pictures)
-    ((_, test),) = asked_splits(corpus, ("loo",))
+    ((_, test),) = evaluated_splits(corpus, ("loo",))
     by_title, by_picture = title_likeness(corpus.items), picture_likeness(corpus.items)
     found = copies(test, by_title, by_picture)
     assert found is not None
@@ -205,7 +205,7 @@ def test_copies_stand_in_the_history(tmp_path: Path) -> None:
 @given(
     st.integers(1, 12), st.lists(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=6), max_size=5)
 )
-def test_groups_are_those_of_a_walk_over_all_pairs(count: int, blocks: list[list[tuple[int, int]]]) -> None:
+def test_groups_are_connected_components(count: int, blocks: list[list[tuple[int, int]]]) -> None:
     kept = [[(a % count, b % count) for a, b in block] for block in blocks]
     groups = chained(count, (tuple(np.array(block, dtype=np.int64).reshape(-1, 2).T) for block in kept))
     neighbours: dict[int, set[int]] = {number: {number} for number in range(count)}
@@ -220,7 +220,7 @@ def test_groups_are_those_of_a_walk_over_all_pairs(count: int, blocks: list[list
         assert reached == set(np.flatnonzero(groups == groups[start]).tolist())
 
 
-def test_titles_of_another_block_are_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_titles_of_different_blocks_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     families = ("solid walnut bookshelf, seven drawers", "folding garden chair of steel", "porcelain jug painted blue")
     titles = [f"{family} {number}" for number in range(9) for family in families]
     corpus = one_walk(tmp_path / "blocks", len(titles), titles=titles)
@@ -232,7 +232,7 @@ def test_titles_of_another_block_are_compared_too(tmp_path: Path, monkeypatch: p
     assert np.array_equal(whole.groups[:, None] == whole.groups, blocks.groups[:, None] == blocks.groups)
 
 
-def test_pictures_of_another_block_are_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_of_different_blocks_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = [drawn(item % 5).point(lambda value, item=item: max(0, value - item // 5)) for item in range(15)]
     corpus = one_walk(tmp_path / "blocks", 15, pictures=pictures)
     whole = picture_likeness(corpus.items)

@@ -1,4 +1,4 @@
-"""The order of item ids: against plain loops, and where a file sorted by id was planted."""
+"""File-order artefacts: against plain loops, and with planted files sorted by id."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from tests.reports.audit.corpus.test_measures import questions, walks_of
 from unimp_bench.corpus import Corpus
 from unimp_bench.records import SPLITS
 from unimp_bench.reports.audit.corpus.file_order import file_order, with_file
-from unimp_bench.reports.audit.corpus.measures import FREQUENT, ORDERED_BY_FILE, FileOrder
-from unimp_bench.reports.audit.corpus.order import asked_splits
+from unimp_bench.reports.audit.corpus.interactions import evaluated_splits
 from unimp_bench.reports.audit.corpus.page import file_order_words
-from unimp_bench.reports.audit.corpus.record import CorpusAudit
+from unimp_bench.reports.audit.corpus.record import FREQUENT, ORDERED_BY_FILE, CorpusAudit, FileOrder
 
 COMMITTED = Path(__file__).resolve().parents[4] / "leaderboards" / "audits"
 ITEMS = 40
@@ -33,12 +32,12 @@ def measured(corpus: Corpus) -> FileOrder:
 def visits(
     folder: Path, *, sort: int = 0, days: bool = True, names: Sequence[str] | None = None, drift: bool = False
 ) -> Corpus:
-    """Users with four days of two items each, drawn by chance.
+    """Users with four days of two random items each.
 
     Args:
-        sort: 1 where the file has the items of a day in ascending order of their numbers, -1 in descending.
-        days: whether the corpus knows the days; else the positions alone.
-        names: of the items; in the order of the numbers, as text, where none are given.
+        sort: 1 for items of a day in ascending order of their numbers, -1 for descending, 0 for random order.
+        days: whether the corpus has timestamps; else positions.
+        names: of the items; by default in the order of the numbers, as text.
         drift: whether items of later days have larger numbers.
     """
     rng = np.random.default_rng(5)
@@ -54,7 +53,7 @@ def visits(
     return write_planted(folder, walks, ITEMS, names=names or [f"i{item:03}" for item in range(ITEMS)])
 
 
-def test_the_checks_are_those_of_plain_loops(chance: Corpus) -> None:
+def test_the_checks_match_plain_loops(chance: Corpus) -> None:
     names = chance.items.names
     steps = [step for walk in walks_of(chance.histories) for step in itertools.pairwise(walk)]
     ends = [walk[-2:] for walk in walks_of(chance.histories) if len(walk) > 1]
@@ -79,16 +78,16 @@ def test_the_checks_are_those_of_plain_loops(chance: Corpus) -> None:
     assert len(frequent) > 5
 
 
-def test_the_cut_follows_the_ids_of_the_last_item_and_the_target(chance: Corpus) -> None:
+def test_the_cut_compares_the_ids_of_last_item_and_target(chance: Corpus) -> None:
     names = chance.items.names
-    for _, test in asked_splits(chance, SPLITS):
+    for _, test in evaluated_splits(chance, SPLITS):
         expected = [names[target] > names[history[-1][0]] for _, history, (target, _) in questions(chance, test)]
         assert with_file(chance, test).tolist() == expected
         assert 0 < sum(expected) < len(expected)
 
 
-def test_pairs_of_two_items_go_one_way_by_chance_as_often_as_coins_fall_alike(tmp_path: Path) -> None:
-    """Items 0 and 1 are neighbours five times one way, 2 and 3 six times both ways, 4 and 5 too seldom."""
+def test_one_way_pairs_and_their_expected_share(tmp_path: Path) -> None:
+    """Items 0 and 1 are neighbours five times in one direction, 2 and 3 six times in both, 4 and 5 only four times."""
     ways = [(0, 1)] * 5 + [(2, 3)] * 5 + [(3, 2)] + [(4, 5)] * 4
     walks = [[(a, 0), (b, 1), (6 + number, 2)] for number, (a, b) in enumerate(ways)]
     found = measured(write_planted(tmp_path / "pairs", walks, 6 + len(ways), names=[f"i{i:02}" for i in range(21)]))
@@ -99,30 +98,30 @@ def test_pairs_of_two_items_go_one_way_by_chance_as_often_as_coins_fall_alike(tm
 
 @pytest.mark.parametrize("days", [True, False])
 @pytest.mark.parametrize("sort", [1, -1])
-def test_a_file_that_is_sorted_by_id_is_found_with_and_without_times(tmp_path: Path, sort: int, days: bool) -> None:
+def test_a_file_sorted_by_id_is_found_with_and_without_times(tmp_path: Path, sort: int, days: bool) -> None:
     corpus = visits(tmp_path / "sorted", sort=sort, days=days)
     found = measured(corpus)
     assert found.is_of_a_file and found.descends == (sort < 0)
     assert found.tied == ((sort > 0) if days else None)
-    assert found.expected == pytest.approx(0.5, abs=0.03), "though the untied pairs lean the other way"
-    assert found.last == (sort > 0), "the target stands on the same day as the item before it"
-    ((_, test),) = asked_splits(corpus, ("loo",))
+    assert found.expected == pytest.approx(0.5, abs=0.03), "although the untied pairs tend to the other direction"
+    assert found.last == (sort > 0), "the target is of the same day as the item before it"
+    ((_, test),) = evaluated_splits(corpus, ("loo",))
     assert with_file(corpus, test).all()
     words = file_order_words(found)
     assert f"{'descend' if sort < 0 else 'ascend'} by item id" in words and "with / against" in words
 
 
 @pytest.mark.parametrize("days", [True, False])
-def test_an_order_by_chance_is_not_that_of_a_file(tmp_path: Path, days: bool) -> None:
+def test_a_random_order_is_not_an_artefact(tmp_path: Path, days: bool) -> None:
     corpus = visits(tmp_path / "chance", days=days)
     found = measured(corpus)
     assert not found.is_of_a_file and file_order_words(found) == ""
-    ((_, test),) = asked_splits(corpus, ("loo",))
+    ((_, test),) = evaluated_splits(corpus, ("loo",))
     assert 0.4 < with_file(corpus, test).mean() < 0.6
 
 
-def test_ids_that_follow_time_are_no_artefact_where_times_say_so(tmp_path: Path) -> None:
-    """Later items have larger ids: pairs at two times ascend whatever the file, and those of one day do not."""
+def test_ids_increasing_with_time_are_not_an_artefact(tmp_path: Path) -> None:
+    """Later items have larger ids: untied pairs always ascend, tied ones do not."""
     found = measured(visits(tmp_path / "drift", drift=True))
     assert found.untied == 1.0 and found.ascending > 0.6
     assert found.tied == pytest.approx(0.5, abs=0.05) and found.expected == pytest.approx(found.ascending, abs=0.03)
@@ -131,8 +130,8 @@ def test_ids_that_follow_time_are_no_artefact_where_times_say_so(tmp_path: Path)
     assert sorted_too.ascending == 1.0 and sorted_too.is_of_a_file
 
 
-def test_numbers_are_compared_as_numbers_where_the_file_is_sorted_by_those(tmp_path: Path) -> None:
-    """As text, 10 stands before 9."""
+def test_numeric_ids_are_compared_as_sorted_in_the_file(tmp_path: Path) -> None:
+    """As text, 10 precedes 9."""
     numbers = [str(number) for number in range(1, ITEMS + 1)]
     found = measured(visits(tmp_path / "numbers", sort=1, names=numbers))
     assert (found.ids, found.tied) == ("number", 1.0)
@@ -141,14 +140,14 @@ def test_numbers_are_compared_as_numbers_where_the_file_is_sorted_by_those(tmp_p
     assert (found.ids, found.tied) == ("text", 1.0)
 
 
-def test_repeats_of_an_item_are_no_pairs_and_follow_no_order(tmp_path: Path) -> None:
+def test_repeats_are_not_pairs_and_have_no_order(tmp_path: Path) -> None:
     corpus = write_planted(tmp_path / "repeats", [[(0, 0), (0, 1), (0, 2)]], 1)
     assert file_order(corpus) is None
-    ((_, test),) = asked_splits(corpus, ("loo",))
+    ((_, test),) = evaluated_splits(corpus, ("loo",))
     assert with_file(corpus, test).tolist() == [False]
 
 
-def test_few_pairs_say_nothing(tmp_path: Path) -> None:
+def test_few_pairs_are_not_significant(tmp_path: Path) -> None:
     found = measured(write_planted(tmp_path / "few", [[(0, 0), (1, 1), (2, 2)]], 3))
     assert found.ascending == 1.0 and not found.is_of_a_file
     assert measured(write_planted(tmp_path / "more", [[(0, 0), (1, 1), (2, 2)]] * 9, 3)).is_of_a_file
@@ -158,10 +157,10 @@ def test_few_pairs_say_nothing(tmp_path: Path) -> None:
     ("name", "ascending", "last", "one_way", "one_way_ascending"),
     [("beauty", 0.694, 0.712, 0.398, 0.899), ("sports", 0.690, 0.706, 0.558, 0.966)],
 )
-def test_the_records_of_corpora_whose_days_are_sorted_by_id(
+def test_published_audits_of_corpora_with_sorted_days(
     name: str, ascending: float, last: float, one_way: float, one_way_ascending: float
 ) -> None:
-    """Counted once by other means from the same files."""
+    """Expected values were computed independently from the same files."""
     audit = CorpusAudit.read(COMMITTED / f"{name}.json")
     order = audit.order
     assert audit.ties is None and order is not None and order.is_of_a_file
@@ -173,7 +172,7 @@ def test_the_records_of_corpora_whose_days_are_sorted_by_id(
 
 
 @pytest.mark.slow
-def test_clothing_is_clean(realdata: Path, tmp_path: Path) -> None:
+def test_clothing_has_no_artefact(realdata: Path, tmp_path: Path) -> None:
     from data_prep.build import build_corpus
 
     build_corpus("atomic", tmp_path / "clothing", realdata / "clothing")

@@ -1,4 +1,4 @@
-"""Transitions, ties, leaks and skew: against plain loops over the same interactions, and where they were planted."""
+"""Transitions, ties, leaks and skew: against plain loops, and planted ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.reports.audit.corpus.planting import DAY, ITEMS, START, write_planted
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.records import SPLITS, Examples, Histories
-from unimp_bench.reports.audit.corpus.order import (
+from unimp_bench.reports.audit.corpus.interactions import (
     Training,
-    asked_splits,
+    evaluated_splits,
     from_the_future,
     gini,
     in_history,
@@ -35,14 +35,14 @@ Event = tuple[int, int]
 
 
 def walks_of(histories: Histories) -> list[list[Event]]:
-    """Of each user (item, time), as lists."""
+    """(item, time) of each user, as lists."""
     cuts = histories.offsets.tolist()
     rows = list(zip(histories.items.tolist(), histories.times.tolist(), strict=True))
     return [rows[start:stop] for start, stop in itertools.pairwise(cuts)]
 
 
 def questions(corpus: Corpus, test: Examples) -> list[tuple[int, list[Event], Event]]:
-    """Of each example the user, the history and the target."""
+    """User, history and target of each example."""
     every = walks_of(corpus.histories)
     found = []
     for number, user in enumerate(test.users.tolist()):
@@ -62,19 +62,19 @@ def edges_of(training: Training) -> dict[tuple[int, int], list[tuple[int, int]]]
 
 
 @pytest.fixture(params=SPLITS)
-def asked(request: pytest.FixtureRequest, chance: Corpus) -> tuple[Training, Examples]:
-    found = {training.split: (training, test) for training, test in asked_splits(chance, SPLITS)}
+def evaluated(request: pytest.FixtureRequest, chance: Corpus) -> tuple[Training, Examples]:
+    found = {training.split: (training, test) for training, test in evaluated_splits(chance, SPLITS)}
     assert set(found) == set(SPLITS)
     return found[request.param]
 
 
-def test_new_users_are_asked_of_what_loo_teaches(chance: Corpus) -> None:
-    found = {training.split: walks_of(training.histories) for training, _ in asked_splits(chance, SPLITS)}
+def test_new_users_share_the_training_part_of_loo(chance: Corpus) -> None:
+    found = {training.split: walks_of(training.histories) for training, _ in evaluated_splits(chance, SPLITS)}
     assert found["new-user"] == found["loo"] != found["new-domain"]
 
 
-def test_transitions_are_those_of_a_plain_graph(chance: Corpus, asked: tuple[Training, Examples]) -> None:
-    training, test = asked
+def test_transitions_match_a_plain_graph(chance: Corpus, evaluated: tuple[Training, Examples]) -> None:
+    training, test = evaluated
     edges = set(edges_of(training))
     popularity = [item for walk in walks_of(training.histories) for item, _ in walk]
     catalogue = training.catalogue.tolist()
@@ -95,19 +95,19 @@ def test_transitions_are_those_of_a_plain_graph(chance: Corpus, asked: tuple[Tra
     assert one_transition(training, test).tolist() == [target in ahead[last] for last, target in asks]
 
 
-def test_a_way_that_only_the_user_went_is_no_shortcut(tmp_path: Path) -> None:
-    """The user goes 0, 1, again and again: the own training leads from 0 to 1, which tells of nobody else."""
+def test_own_transitions_are_excluded(tmp_path: Path) -> None:
+    """The user repeats 0, 1, so only the own training sequence has the transition from 0 to 1."""
     own = [(item, START + day * DAY) for day, item in enumerate((0, 1, 2, 0, 1))]
     other = [(item, START + day * DAY) for day, item in enumerate((3, 0, 1, 4, 5))]
     for walks, expected in (([own], [False]), ([own, other], [True, False])):
         corpus = write_planted(tmp_path / f"walks{len(walks)}", walks, 6)
-        ((training, test),) = asked_splits(corpus, ("loo",))
+        ((training, test),) = evaluated_splits(corpus, ("loo",))
         assert transitions(training, test).direct.share == 1 / len(walks)
         assert one_transition(training, test).tolist() == expected
 
 
-def test_leaks_are_those_of_plain_loops(chance: Corpus, asked: tuple[Training, Examples]) -> None:
-    training, test = asked
+def test_leaks_match_plain_loops(chance: Corpus, evaluated: tuple[Training, Examples]) -> None:
+    training, test = evaluated
     walks = walks_of(training.histories)
     asks = questions(chance, test)
     edges = edges_of(training)
@@ -146,8 +146,8 @@ def test_leaks_are_those_of_plain_loops(chance: Corpus, asked: tuple[Training, E
     st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=5).filter(any),
     st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 11)), min_size=1, max_size=8),
 )
-def test_what_is_later_leaves_the_own_out_wherever_it_lies(times: list[list[int]], asks: list[tuple[int, int]]) -> None:
-    """As in a public split, whose training may hold what its users did after a target."""
+def test_later_share_excludes_own_interactions(times: list[list[int]], asks: list[tuple[int, int]]) -> None:
+    """Own training interactions may be later than the target, as in public splits."""
     asks = [(user % len(times), now) for user, now in asks]
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in times])])
     flat = np.array(list(itertools.chain.from_iterable(times)))
@@ -159,34 +159,39 @@ def test_what_is_later_leaves_the_own_out_wherever_it_lies(times: list[list[int]
 
 
 def test_blocks_change_nothing(chance: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = [(transitions(*asked), in_history(asked[1], np.less)) for asked in asked_splits(chance, SPLITS)]
-    monkeypatch.setattr("unimp_bench.reports.audit.corpus.order._BLOCK", 3)
-    monkeypatch.setattr("unimp_bench.reports.audit.corpus.order._STEPS", 7)
-    for (expected, yes), asked in zip(whole, asked_splits(chance, SPLITS), strict=True):
-        assert transitions(*asked) == expected
-        assert np.array_equal(in_history(asked[1], np.less), yes) and 0 < yes.mean() < 1
+    whole = [
+        (transitions(*evaluated), in_history(evaluated[1], np.less)) for evaluated in evaluated_splits(chance, SPLITS)
+    ]
+    monkeypatch.setattr("unimp_bench.reports.audit.corpus.interactions._BLOCK", 3)
+    monkeypatch.setattr("unimp_bench.reports.audit.corpus.interactions._STEPS", 7)
+    for (expected, yes), evaluated in zip(whole, evaluated_splits(chance, SPLITS), strict=True):
+        assert transitions(*evaluated) == expected
+        assert np.array_equal(in_history(evaluated[1], np.less), yes) and 0 < yes.mean() < 1
 
 
 def test_a_planted_leak_is_found(tmp_path: Path) -> None:
-    """One user ends before all others begin; only they go the way to the target, or have the item at all."""
+    """One user ends before all others begin; only the others have the transition to the target, or its item."""
     early = [(item, START + day * DAY) for day, item in enumerate((0, 1, 2))]
     late = [[(item, START + (100 + day) * DAY) for day, item in enumerate((1, 2, 3, 4, 5))] for _ in range(4)]
     corpus = write_planted(tmp_path / "leak", [early, *late], 6)
-    ((training, test),) = asked_splits(corpus, ("loo",))
+    ((training, test),) = evaluated_splits(corpus, ("loo",))
     found = leaks(corpus, training, test)
     assert found is not None
     assert from_the_future(corpus, training, test).tolist() == [True, False, False, False, False]
-    assert (found.after.mean, found.after.high) == (0.2, 0.0)  # of the early target all, of the others none
+    assert (found.after.mean, found.after.high) == (
+        0.2,
+        0.0,
+    )  # all are later than the early target
     assert (found.before_median, found.transitions, found.items, found.unseen) == (0.2, 1.0, 0.2, 0.8)
 
 
 @pytest.mark.parametrize(("shift", "later"), [(-1, False), (0, False), (1, True)])
-def test_what_is_at_the_same_time_is_not_later(tmp_path: Path, shift: int, later: bool) -> None:
-    """The target 2 is asked for on day 2; the other user goes from 1 to 2 on the same day, or a second off."""
-    asked = [(item, START + day * DAY) for day, item in enumerate((0, 1, 2))]
+def test_simultaneous_is_not_later(tmp_path: Path, shift: int, later: bool) -> None:
+    """The target 2 is on day 2; the other user's transition from 1 to 2 is simultaneous, or one second apart."""
+    early = [(item, START + day * DAY) for day, item in enumerate((0, 1, 2))]
     other = [(1, START), (2, START + 2 * DAY + shift), *((item, START + item * DAY) for item in (3, 4))]
-    corpus = write_planted(tmp_path / "same", [asked, other], 5)
-    ((training, test),) = asked_splits(corpus, ("loo",))
+    corpus = write_planted(tmp_path / "same", [early, other], 5)
+    ((training, test),) = evaluated_splits(corpus, ("loo",))
     found = leaks(corpus, training, test)
     assert found is not None
     assert from_the_future(corpus, training, test).tolist() == [later, False]
@@ -194,7 +199,7 @@ def test_what_is_at_the_same_time_is_not_later(tmp_path: Path, shift: int, later
     assert found.after.high == (0.375 if later else 0)
 
 
-def test_ties_are_those_of_plain_loops(chance: Corpus, asked: tuple[Training, Examples]) -> None:
+def test_ties_match_plain_loops(chance: Corpus, evaluated: tuple[Training, Examples]) -> None:
     walks = walks_of(chance.histories)
     pairs = [(a, b) for walk in walks for (_, a), (_, b) in itertools.pairwise(walk)]
     users = [any(a == b for (_, a), (_, b) in itertools.pairwise(walk)) for walk in walks]
@@ -203,7 +208,7 @@ def test_ties_are_those_of_plain_loops(chance: Corpus, asked: tuple[Training, Ex
     assert found.neighbours == pytest.approx(statistics.mean(a == b for a, b in pairs), abs=1e-6)
     assert found.users == pytest.approx(statistics.mean(users), abs=1e-6)
     assert found.whole_days == 1
-    _, test = asked
+    _, test = evaluated
     expected = [history[-1][1] == now for _, history, (_, now) in questions(chance, test)]
     assert tied_targets(chance, test).tolist() == expected
     assert any(expected) != (test.split == "global-time")
@@ -220,19 +225,19 @@ def test_planted_ties_are_found(tmp_path: Path) -> None:
     found = ties(corpus)
     assert found is not None
     assert (found.neighbours, found.users, found.whole_days) == (round(4 / 9, 6), round(2 / 3, 6), 0.75)
-    ((_, test),) = asked_splits(corpus, ("loo",))
+    ((_, test),) = evaluated_splits(corpus, ("loo",))
     assert tied_targets(corpus, test).tolist() == [True, False, True]
 
 
-def test_positions_are_no_clock_times(tmp_path: Path) -> None:
+def test_positions_are_not_timestamps(tmp_path: Path) -> None:
     walks = [[(item, 0) for item in range(4)], [(item, place) for place, item in enumerate((3, 2, 1))]]
     corpus = write_planted(tmp_path / "positions", walks, 4)
-    ((training, test),) = asked_splits(corpus, SPLITS)
+    ((training, test),) = evaluated_splits(corpus, SPLITS)
     assert ties(corpus) is None and leaks(corpus, training, test) is None
 
 
-def test_skew_is_that_of_plain_loops(chance: Corpus, asked: tuple[Training, Examples]) -> None:
-    training, test = asked
+def test_skew_matches_plain_loops(chance: Corpus, evaluated: tuple[Training, Examples]) -> None:
+    training, test = evaluated
     walks = walks_of(training.histories)
     asks = questions(chance, test)
     bought = [item for walk in walks for item, _ in walk]
@@ -268,18 +273,18 @@ def test_gini_of_known_counts(counts: tuple[int, ...], expected: float) -> None:
 def test_repeats_are_counted(tmp_path: Path) -> None:
     walks = [[(item, START + day * DAY) for day, item in enumerate(walk)] for walk in ((0, 1, 2, 0), (1, 2, 3))]
     corpus = write_planted(tmp_path / "repeats", walks, 4)
-    ((training, test),) = asked_splits(corpus, ("loo",))
+    ((training, test),) = evaluated_splits(corpus, ("loo",))
     assert skew(training, test).repeats == 0.5
 
 
-def test_a_corpus_that_asks_nobody_is_refused(tmp_path: Path) -> None:
+def test_a_corpus_without_test_examples_raises(tmp_path: Path) -> None:
     corpus = write_planted(tmp_path / "short", [[(0, START), (1, START)]], 2)
     with pytest.raises(UsageError, match="no test examples to audit"):
-        asked_splits(corpus, SPLITS)
+        evaluated_splits(corpus, SPLITS)
 
 
-def test_the_most_popular_are_rounded_up_exactly() -> None:
-    """7% of 100 items are 7, though 0.07 * 100 is above it in floating point."""
+def test_the_number_of_popular_items_is_rounded_up_exactly() -> None:
+    """7% of 100 items are 7, although 0.07 * 100 exceeds 7 in floating point."""
     nothing = Histories(
         np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros(0, dtype=np.int64)
     )

@@ -1,4 +1,4 @@
-"""Cells as papers print them, and metrics as a textbook computes them."""
+"""Printed cells, and metrics by their textbook definitions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cells(*texts: str) -> tuple[Cell, ...]:
 
 
 def metrics_of(ranks: Sequence[int], names: Iterable[str]) -> dict[str, float]:
-    """Means over examples, one at a time."""
+    """Means over examples by a plain loop."""
     found = {}
     for name in names:
         measure, cutoff = name.split("@")
@@ -35,7 +35,7 @@ def metrics_of(ranks: Sequence[int], names: Iterable[str]) -> dict[str, float]:
 
 
 def rounded(metrics: Mapping[str, float], digits: int) -> tuple[Cell, ...]:
-    """What a table with so many digits prints."""
+    """Metrics as printed with the given number of digits."""
     return tuple(cell(f"{name} {value:.{digits}f}") for name, value in metrics.items())
 
 

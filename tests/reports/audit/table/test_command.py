@@ -1,4 +1,4 @@
-"""The command ``audit table``: the example of its page word for word, exit codes, mistakes in one line each."""
+"""The command ``audit table``: the example in its documentation, exit codes and errors."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_example_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documented_example(capsys: pytest.CaptureFixture[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     (table,) = re.findall(r"```csv\n(.*?)```", text, flags=re.DOTALL)
     (session,) = re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
-    command, said = session.split("\n", 1)
+    command, expected = session.split("\n", 1)
     Path("printed.csv").write_text(table, encoding="utf-8")
     code, out, err = call(capsys, *command.removeprefix("$ unimp-bench audit table ").split())
-    assert (code, out + err) == (1, said)
+    assert (code, out + err) == (1, expected)
 
 
-def test_consistent_rows_end_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+def test_consistent_rows_exit_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.csv").write_text("s,HR@1,MRR@1\nA,0.10,0.10\n")
     Path("b.csv").write_text("s,HR@1,MRR@1\nA,10.1,10\n")
     assert call(capsys, "a.csv") == (0, "a.csv: all 1 rows are consistent\n  A  consistent\n", "")
@@ -42,16 +42,16 @@ def test_consistent_rows_end_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "b.csv")[0] == 3
 
 
-def test_hr_must_be_a_share_of_the_examples_where_they_are_known(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of 3 examples, 0, 0.333, 0.667 and 1 can be hit, whatever is printed."""
+def test_hr_must_be_a_multiple_of_one_over_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    """With 3 examples HR is 0, 0.333, 0.667 or 1."""
     Path("a.csv").write_text("s,HR@1,MRR@2\nA,0.333,0.5\nB,0.67,0.8\nC,0.334,0.5\n")
     assert call(capsys, "a.csv")[0] == 0
     code, out, _ = call(capsys, "a.csv", "--examples", "3")
-    assert code == 1 and "C  HR@1 0.334 is no multiple" in out and out.count("consistent\n") == 2
+    assert code == 1 and "C  HR@1 0.334 is not a multiple" in out and out.count("consistent\n") == 2
     assert call(capsys, "a.csv", "--examples", "1000")[0] == 0
 
 
-def test_every_file_is_looked_at_and_every_bad_one_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_files_are_read_despite_errors(capsys: pytest.CaptureFixture[str]) -> None:
     Path("bad.csv").write_text("s,HR@1\nA,much\n")
     Path("good.csv").write_text("s,HR@1,MRR@1\nA,0.2,0.4\n")
     Path("other.csv").write_text("s,RMSE\nA,1.2\n")
@@ -61,7 +61,7 @@ def test_every_file_is_looked_at_and_every_bad_one_is_a_line(capsys: pytest.Capt
     assert [line.split(":")[:2] for line in err.splitlines()] == [["error", " none.csv"], ["error", " bad.csv"]]
 
 
-def test_an_audit_of_nothing_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_rank_metrics_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     Path("good.csv").write_text("s,HR@1,MRR@1\nA,0.1,0.1\n")
     Path("other.csv").write_text("s,RMSE\nA,1.2\n")
     Path("blank.csv").write_text("s,HR@1\nA,-\n")
@@ -72,6 +72,6 @@ def test_an_audit_of_nothing_does_not_pass(capsys: pytest.CaptureFixture[str]) -
     assert call(capsys, "noat.csv") == (0, "noat.csv: all 1 rows are consistent\n  A  consistent\n", "")
 
 
-def test_no_file_is_a_mistake_of_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_argument_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys)
     assert code == 2 and "FILE" in err

@@ -1,4 +1,4 @@
-"""What is named in an inconsistent row: a smallest set of cells, and what the others leave the last of them."""
+"""Conflicts of an inconsistent row: a smallest set of cells, with the range of the last one given the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unimp_bench.reports.audit.table.reading import Cell
 from unimp_bench.reports.audit.table.report import conflict_of
 
 
-def test_a_pair_is_named_before_a_triple() -> None:
+def test_a_pair_is_preferred_to_a_triple() -> None:
     row = cells("HR@3 0.0181", "NDCG@3 0.0132", "MRR@3 0.0112", "HR@5 0.0281", "NDCG@5 0.0194", "MRR@5 0.0164")
     assert str(conflict_of(row, nearest(row))) == (
         "MRR@3 0.0112 and HR@5 0.0281 leave MRR@5 between 0.01115 and 0.01548; printed 0.0164"
@@ -27,8 +27,8 @@ def test_a_pair_is_named_before_a_triple() -> None:
     )
 
 
-def test_the_span_holds_all_that_rankings_give_and_its_ends_are_reached() -> None:
-    """HR@2 = 0.5: all targets first gives MRR@2 0.505, all second 0.2475, with the half unit."""
+def test_the_span_is_tight() -> None:
+    """HR@2 = 0.5 up to half a unit: all targets at rank 1 give MRR@2 = 0.505, all at rank 2 give 0.2475."""
     row = cells("HR@2 0.50", "MRR@2 0.90")
     conflict = conflict_of(row, nearest(row))
     assert (conflict.low, conflict.high) == (Decimal("0.247"), Decimal("0.505"))
@@ -36,22 +36,22 @@ def test_the_span_holds_all_that_rankings_give_and_its_ends_are_reached() -> Non
 
 @given(RANKS, NAMES.filter(lambda names: len(names) > 1), st.data())
 @settings(max_examples=40, deadline=None)
-def test_the_named_cells_conflict_and_any_fewer_do_not(ranks: list[int], names: list[str], data: st.DataObject) -> None:
+def test_conflicts_are_minimal(ranks: list[int], names: list[str], data: st.DataObject) -> None:
     row = list(rounded(metrics_of(ranks, names), 3))
-    place = data.draw(st.integers(0, len(row) - 1))
-    row[place] = Cell(row[place].metric, data.draw(st.integers(0, 1000)), 3)
+    changed = data.draw(st.integers(0, len(row) - 1))
+    row[changed] = Cell(row[changed].metric, data.draw(st.integers(0, 1000)), 3)
     fit = nearest(tuple(row))
     assume(not fit.consistent)
     conflict = conflict_of(tuple(row), fit)
     named = (*conflict.given, conflict.odd)
-    assert row[place] in named, "all other cells are of one ranking"
+    assert row[changed] in named, "all other cells come from one ranking"
     assert not nearest(named).consistent
     assert all(nearest(fewer).consistent for fewer in combinations(named, len(named) - 1) if fewer)
     half = Decimal(1).scaleb(-3) / 2
     assert not conflict.low < conflict.odd.value - half <= conflict.odd.value + half < conflict.high
 
 
-def test_more_cells_than_are_searched_are_taken_away_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conflicts_beyond_the_exhaustive_search_are_minimal(monkeypatch: pytest.MonkeyPatch) -> None:
     from unimp_bench.reports.audit.table import report as conflict
 
     monkeypatch.setattr(conflict, "SEARCHED", 1)

@@ -1,4 +1,4 @@
-"""The linear program accepts what rankings give, finds what is planted, and agrees with an enumeration of vertices."""
+"""The linear program accepts metrics of rankings, finds planted misses, and agrees with an enumeration of vertices."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.reports.audit.table.prints import NAMES, RANKS, TEXTBOOK, cell, cells
 from unimp_bench.reports.audit.table.program import ALTERNATIVES, TOLERANCE, nearest, span
 from unimp_bench.reports.audit.table.reading import Cell
 
-READINGS = {definition.name: definition for definition in ALTERNATIVES}
+DEFINITIONS = {definition.name: definition for definition in ALTERNATIVES}
 
 
 @given(RANKS, NAMES, st.integers(1, 7))
 @settings(max_examples=150, deadline=None)
-def test_what_a_ranking_gives_is_consistent_at_every_precision(ranks: list[int], names: list[str], digits: int) -> None:
+def test_metrics_of_rankings_are_consistent_at_any_precision(ranks: list[int], names: list[str], digits: int) -> None:
     fit = nearest(rounded(metrics_of(ranks, names), digits))
     assert fit.consistent
     assert fit.proven <= fit.reached <= TOLERANCE
@@ -28,7 +28,7 @@ def test_what_a_ranking_gives_is_consistent_at_every_precision(ranks: list[int],
 
 @given(RANKS, st.floats(0.0, 1.0), RANKS, NAMES, st.integers(1, 7))
 @settings(max_examples=50, deadline=None)
-def test_so_is_a_weighted_mean_of_several_rankings(
+def test_weighted_means_of_rankings_are_consistent(
     ranks: list[int], share: float, others: list[int], names: list[str], digits: int
 ) -> None:
     one, other = metrics_of(ranks, names), metrics_of(others, names)
@@ -37,8 +37,8 @@ def test_so_is_a_weighted_mean_of_several_rankings(
 
 @given(st.integers(0, 9000), st.integers(1, 900), st.sampled_from(("HR@1", "NDCG@1", "MRR@1")))
 @settings(deadline=None)
-def test_a_planted_miss_is_found_with_its_size(count: int, excess: int, name: str) -> None:
-    """At K = 1 all measures are one number, so cells n units apart meet half-way: each must give (n - 1) / 2."""
+def test_the_size_of_a_planted_miss(count: int, excess: int, name: str) -> None:
+    """At K = 1 all measures are equal, so cells n units apart miss by (n - 1) / 2 each."""
     first = "HR@1" if name != "HR@1" else "MRR@1"
     fit = nearest(cells(f"{first} {count / 1e4:.4f}", f"{name} {(count + excess) / 1e4:.4f}"))
     assert float(fit.proven) == pytest.approx((excess - 1) / 2, abs=1e-6)
@@ -48,10 +48,10 @@ def test_a_planted_miss_is_found_with_its_size(count: int, excess: int, name: st
 
 @given(RANKS, NAMES.filter(lambda names: len(names) > 1), st.integers(2, 5), st.integers(1, 40), st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_a_cell_moved_beyond_what_the_others_leave_is_found(
+def test_a_cell_outside_its_span_is_inconsistent(
     ranks: list[int], names: list[str], digits: int, beyond: int, up: bool
 ) -> None:
-    """The others leave an interval: half a unit past its end is inconsistent, any nearer is not."""
+    """Half a unit beyond the end of the span is inconsistent, anything closer is consistent."""
     *others, moved = rounded(metrics_of(ranks, names), digits)
     low, high = span(moved, tuple(others))
     if up:
@@ -62,7 +62,7 @@ def test_a_cell_moved_beyond_what_the_others_leave_is_found(
     fit = nearest((*others, Cell(moved.metric, count, digits)))
     distance = (count - high * 10**digits if up else low * 10**digits - count) - 0.5
     assert not fit.consistent
-    assert 0 < float(fit.proven) <= distance + 1e-4, "the others can only give way, too"
+    assert 0 < float(fit.proven) <= distance + 1e-4, "the other cells may share the miss"
     inside = Cell(moved.metric, round((low + high) / 2 * 10**digits), digits)
     assert nearest((*others, inside)).consistent
 
@@ -77,16 +77,16 @@ def test_a_cell_moved_beyond_what_the_others_leave_is_found(
 )
 @example([("NDCG", 1, 40), ("MRR", 2, 90)])
 @settings(max_examples=150, deadline=None)
-def test_the_least_slack_is_that_of_the_best_vertex(asked: list[tuple[str, int, int]]) -> None:
-    row = cells(*(f"{measure}@{cutoff} {count / 100:.2f}" for measure, cutoff, count in asked))
-    assert float(nearest(row).proven) == pytest.approx(_best_vertex(asked), abs=1e-6)
+def test_the_minimal_slack_is_that_of_the_best_vertex(printed: list[tuple[str, int, int]]) -> None:
+    row = cells(*(f"{measure}@{cutoff} {count / 100:.2f}" for measure, cutoff, count in printed))
+    assert float(nearest(row).proven) == pytest.approx(_best_vertex(printed), abs=1e-6)
 
 
-def _best_vertex(asked: list[tuple[str, int, int]]) -> float:
-    """Least t over all vertices of the polyhedron of (y_1, y_2, y_3, t), each the meeting of four of its faces."""
-    faces = [([-1.0 * (place == rank) for place in range(3)] + [0.0], 0.0) for rank in range(3)]
+def _best_vertex(printed: list[tuple[str, int, int]]) -> float:
+    """Minimum t over all vertices of the polyhedron of (y_1, y_2, y_3, t), the intersections of four faces."""
+    faces = [([-1.0 * (other == rank) for other in range(3)] + [0.0], 0.0) for rank in range(3)]
     faces.append(([1.0, 1.0, 1.0, 0.0], 100.0))
-    for measure, cutoff, count in asked:
+    for measure, cutoff, count in printed:
         gains = [TEXTBOOK[measure](rank) if rank <= cutoff else 0.0 for rank in (1, 2, 3)]
         faces.append(([*gains, -1.0], count + 0.5))
         faces.append(([*(-gain for gain in gains), -1.0], 0.5 - count))
@@ -98,21 +98,21 @@ def _best_vertex(asked: list[tuple[str, int, int]]) -> float:
     return float(vertices[inside, 3].min())
 
 
-def test_shares_sum_to_one_at_most() -> None:
-    """p_1 = 0.4 and p_1 + p_2 / 2 = 0.9 ask for p_2 = 1."""
+def test_shares_sum_to_at_most_one() -> None:
+    """p_1 = 0.4 and p_1 + p_2 / 2 = 0.9 require p_2 = 1."""
     assert not nearest(cells("NDCG@1 0.400", "MRR@2 0.900")).consistent
     assert nearest(cells("NDCG@1 0.400", "MRR@2 0.700")).consistent
 
 
-def test_digits_that_are_printed_count() -> None:
+def test_trailing_zeros_matter() -> None:
     assert cell("HR@1 0.10") != cell("HR@1 0.1")
     assert nearest(cells("HR@1 0.1", "MRR@1 0.13")).consistent
     assert not nearest(cells("HR@1 0.10", "MRR@1 0.13")).consistent
     assert float(nearest(cells("HR@1 0.10", "MRR@1 0.1300")).proven) == pytest.approx((300 - 50 - 0.5) / 2)
 
 
-def test_the_proof_does_not_believe_the_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dual values that are wrong prove nothing, and are noticed; so is a histogram that is none."""
+def test_errors_of_the_solver_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong dual values and invalid histograms leave a gap between the bounds."""
     from unimp_bench.reports.audit.table import program
 
     solve = program.linprog
@@ -149,7 +149,7 @@ GAINS: dict[str, tuple[Callable[[int], float], Callable[[int], float]]] = {
 @given(ranks=st.lists(st.one_of(st.integers(1, 9), st.integers(1, 10_000)), min_size=1, max_size=40))
 @settings(max_examples=25, deadline=None)
 def test_rows_of_another_definition_are_consistent_under_it(name: str, ranks: list[int]) -> None:
-    definition = READINGS[name]
+    definition = DEFINITIONS[name]
     ndcg, mrr = GAINS[name]
     row: dict[str, float] = {}
     for cutoff in (3, 5):
@@ -161,26 +161,24 @@ def test_rows_of_another_definition_are_consistent_under_it(name: str, ranks: li
 
 @given(RANKS, st.integers(1, 5))
 @settings(max_examples=25, deadline=None)
-def test_digits_that_were_cut_off_are_consistent_as_such(ranks: list[int], digits: int) -> None:
+def test_truncated_digits_are_consistent_under_that_definition(ranks: list[int], digits: int) -> None:
     row = metrics_of(ranks, ("HR@3", "NDCG@3", "MRR@3", "HR@5", "NDCG@5", "MRR@5"))
     cut = tuple(
         Cell(whole.metric, math.floor(value * 10**digits + 1e-9), digits)
         for whole, value in zip(rounded(row, digits), row.values(), strict=True)
     )
-    assert nearest(cut, READINGS["digits were cut off, not rounded"]).consistent
+    assert nearest(cut, DEFINITIONS["digits are truncated, not rounded"]).consistent
 
 
 @given(RANKS, RANKS)
 @settings(max_examples=25, deadline=None)
-def test_cells_of_several_runs_are_consistent_as_such(ranks: list[int], others: list[int]) -> None:
+def test_cells_of_separate_runs_are_consistent_under_that_definition(ranks: list[int], others: list[int]) -> None:
     names = ("HR@3", "NDCG@3", "MRR@3", "HR@5", "NDCG@5", "MRR@5")
     one, other = metrics_of(ranks, names), metrics_of(others, names)
     by_cutoff = {name: (one if name.endswith("3") else other)[name] for name in names}
     by_measure = {name: (one if name.startswith("HR") else other)[name] for name in names}
-    assert nearest(rounded(by_cutoff, 4), READINGS["the cells of each K come from a run of their own"]).consistent
-    assert nearest(
-        rounded(by_measure, 4), READINGS["the cells of each measure come from a run of their own"]
-    ).consistent
+    assert nearest(rounded(by_cutoff, 4), DEFINITIONS["the cells of each K come from a separate run"]).consistent
+    assert nearest(rounded(by_measure, 4), DEFINITIONS["the cells of each measure come from a separate run"]).consistent
 
 
 @pytest.mark.parametrize(
@@ -191,16 +189,16 @@ def test_cells_of_several_runs_are_consistent_as_such(ranks: list[int], others: 
         ("NDCG discounts by 1/log2(rank) from rank 2 on", ("HR@5 0.0231", "NDCG@5 0.0233")),
         ("NDCG is a DCG with the natural logarithm, 1/ln(rank + 1), not normalised", ("HR@1 0.5000", "NDCG@1 0.5000")),
         ("ranks are counted one too high in NDCG and MRR", ("HR@1 0.5000", "MRR@1 0.5000")),
-        ("digits were cut off, not rounded", ("HR@1 0.5000", "MRR@1 0.5002")),
-        ("the cells of each K come from a run of their own", ("HR@5 0.0100", "MRR@5 0.0200")),
-        ("the cells of each measure come from a run of their own", ("HR@3 0.0200", "HR@5 0.0100")),
+        ("digits are truncated, not rounded", ("HR@1 0.5000", "MRR@1 0.5002")),
+        ("the cells of each K come from a separate run", ("HR@5 0.0100", "MRR@5 0.0200")),
+        ("the cells of each measure come from a separate run", ("HR@3 0.0200", "HR@5 0.0100")),
     ],
 )
-def test_no_reading_saves_everything(name: str, row: tuple[str, ...]) -> None:
-    assert not nearest(cells(*row), READINGS[name]).consistent
+def test_no_definition_admits_everything(name: str, row: tuple[str, ...]) -> None:
+    assert not nearest(cells(*row), DEFINITIONS[name]).consistent
 
 
-def test_every_reading_is_tested_here() -> None:
-    others = {"digits were cut off, not rounded"}
-    others |= {f"the cells of each {apart} come from a run of their own" for apart in ("K", "measure")}
-    assert others | set(GAINS) == set(READINGS)
+def test_every_definition_is_tested() -> None:
+    others = {"digits are truncated, not rounded"}
+    others |= {f"the cells of each {apart} come from a separate run" for apart in ("K", "measure")}
+    assert others | set(GAINS) == set(DEFINITIONS)

@@ -1,4 +1,4 @@
-"""Our own tables pass the audit, and the published audit of others' is made of what they print."""
+"""Tables of this project pass the audit, and the published audit covers the papers' tables."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.reports.audit.table.prints import cell, rounded
-from unimp_bench.reports.audit.table.page import PAGE, audit_reported, table_audit_page
 from unimp_bench.reports.audit.table.program import nearest
 from unimp_bench.reports.audit.table.reading import Cell, metric_named
+from unimp_bench.reports.audit.table.report import PAGE, audit_reported, table_audit_page
 from unimp_bench.reports.printed import load_reported
 from unimp_bench.reports.store import load_results
 from unimp_bench.reports.write import pages
@@ -24,9 +24,9 @@ VALUE = re.compile(r"(\d\.\d{4})( \[.*\])?")
 
 
 def own_rows() -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    """The rank metrics of every row of every table of our pages, single runs and means over seeds."""
+    """The rank metrics of all rows on the leaderboards, single runs and means over seeds."""
     for path in sorted(LEADERBOARDS.glob("*.md")):
-        if path.name == PAGE or path.name.startswith("audit_"):  # these hold no rows of models
+        if path.name == PAGE or path.name.startswith("audit_"):  # without rows of models
             continue
         own = re.split(r"^## Reported results$", path.read_text("utf-8"), flags=re.MULTILINE)[0]
         head: list[str] = []
@@ -43,13 +43,13 @@ def own_rows() -> Iterator[tuple[str, tuple[Cell, ...]]]:
                     yield f"{path.name}: {parts[0]} {parts[1]}", row
 
 
-def test_every_row_of_our_pages_is_consistent() -> None:
+def test_all_rows_of_the_leaderboards_are_consistent() -> None:
     rows = list(own_rows())
     assert len(rows) > 500 and max(len(row) for _, row in rows) == 12
     assert [name for name, row in rows if not nearest(row).consistent] == []
 
 
-def test_every_published_ranking_is_consistent_at_more_digits_than_we_print() -> None:
+def test_all_published_rankings_are_consistent_at_six_digits() -> None:
     rankings = [result for result in load_results(LEADERBOARDS) if result.ranks]
     assert len(rankings) > 100
     for digits in (4, 6):
@@ -58,11 +58,11 @@ def test_every_published_ranking_is_consistent_at_more_digits_than_we_print() ->
             assert nearest(rounded(values, digits)).consistent, (result.spec.key, digits)
 
 
-def test_the_page_tells_what_the_audit_found() -> None:
+def test_the_page_lists_the_findings() -> None:
     audits = audit_reported(LEADERBOARDS)
     page = table_audit_page(audits)
     titles = [audit.table.title for audit in audits]
-    assert len(set(titles)) == len(titles), "every table has a heading of its own"
+    assert len(set(titles)) == len(titles), "headings are unique"
     for number in ("1", "2d", "3", "4a", "4b", "6", "7", "8", "9", "10"):
         assert any(f"Table {number}:" in title for title in titles), number
     assert page.count("| **no** |") == sum(len(audit.inconsistent) for audit in audits)
@@ -71,18 +71,18 @@ def test_the_page_tells_what_the_audit_found() -> None:
             assert f"* {row.row.system}: {row.conflict}. " in page
 
 
-def test_the_page_stands_in_the_index_where_there_are_printed_tables(tmp_path: Path) -> None:
+def test_the_page_is_indexed_if_there_are_printed_rank_metrics(tmp_path: Path) -> None:
     assert PAGE not in pages(tmp_path) and PAGE not in pages(tmp_path)["README.md"]
     (tmp_path / "reported").mkdir()
     shutil.copy(LEADERBOARDS / "reported" / "unimp_table2b.json", tmp_path / "reported")
-    assert PAGE not in pages(tmp_path), "it prints no rank metrics"
+    assert PAGE not in pages(tmp_path), "no rank metrics"
     shutil.copy(LEADERBOARDS / "reported" / "unimp_table2d.json", tmp_path / "reported")
     made = pages(tmp_path)
     assert f"({PAGE})" in made["README.md"] and "| HEM | 0.0654 | 0.0474 | 0.0368 | **no** |" in made[PAGE]
 
 
-def test_the_rows_of_the_paper_are_transcribed_to_the_letter() -> None:
-    """Every printed row of rank metrics stands in the text of the paper, in its order of columns."""
+def test_the_rows_of_the_paper_are_transcribed_exactly() -> None:
+    """Every row of rank metrics is in the text of the paper, with its order of columns."""
     path = Path(os.environ.get("UNIMP_BENCH_PAPER", ROOT / ".." / "shared" / "paper" / "unimp_iclr2024.txt"))
     if not path.is_file():
         pytest.skip(f"no text of the paper at {path}; set UNIMP_BENCH_PAPER")

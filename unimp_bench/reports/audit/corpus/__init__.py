@@ -1,1 +1,1 @@
-"""How far a corpus can be solved by shortcuts, and which test examples are those that can."""
+"""Shortcuts to the test targets of a corpus, and the test examples that they solve."""

@@ -19,7 +19,8 @@ from unimp_bench.corpus import Items
 from unimp_bench.corpus.pictures import open_picture
 from unimp_bench.progress import progress
 from unimp_bench.records import BoolArray, Examples, IntArray
-from unimp_bench.reports.audit.corpus.measures import (
+from unimp_bench.reports.audit.corpus.interactions import in_history, mean, share
+from unimp_bench.reports.audit.corpus.record import (
     BLANK_RANGE,
     LIKE_BITS,
     LIKE_COLOURS,
@@ -29,7 +30,6 @@ from unimp_bench.reports.audit.corpus.measures import (
     Duplicates,
     Group,
 )
-from unimp_bench.reports.audit.corpus.order import in_history, mean, share
 
 _LARGEST = 5
 _NAMED = 4
@@ -40,10 +40,10 @@ class Likeness:
     """Near-duplicates by title, or by picture.
 
     Attributes:
-        contents: (items,) number of the item's content, equal where contents are; -1 for nothing to compare.
-        groups: (contents,) number of the group of each content, near-duplicates of near-duplicates in one.
-        near: whether each of some contents is another or a near-duplicate of it, (n,) and (n,) to (n,) bool.
-        left_out: items that have something which says nothing.
+        contents: (items,) number of the item's content, equal for equal contents; -1 for nothing to compare.
+        groups: (contents,) number of the connected group of near-duplicates of each content.
+        near: maps (n,) and (n,) contents to (n,) bool, whether they are equal or near-duplicates.
+        left_out: number of items with uninformative content.
     """
 
     contents: IntArray
@@ -52,7 +52,7 @@ class Likeness:
     left_out: int = 0
 
     def copies(self, items: IntArray, others: IntArray) -> BoolArray:
-        """(n,) whether two different items are near-duplicates."""
+        """(n,) whether the items are different and near-duplicates."""
         a, b = self.contents[items], self.contents[others]
         pairs = np.flatnonzero((items != others) & (a >= 0) & (b >= 0))
         pairs = pairs[self.groups[a[pairs]] == self.groups[b[pairs]]]
@@ -62,7 +62,7 @@ class Likeness:
 
 
 def chained(count: int, pairs: Iterable[tuple[IntArray, IntArray]]) -> IntArray:
-    """(count,) number of each content's group, from blocks of pairs that are seen once and not kept."""
+    """(count,) number of each content's connected group, from a stream of blocks of pairs."""
     groups: IntArray = np.arange(count)
     for a, b in pairs:
         if len(a):
@@ -72,7 +72,7 @@ def chained(count: int, pairs: Iterable[tuple[IntArray, IntArray]]) -> IntArray:
 
 
 def duplicates(likeness: Likeness | None, names: Sequence[str]) -> Duplicates | None:
-    """How many items are alike; None where there is nothing to compare. ``names`` are those of all items."""
+    """Numbers and groups of near-duplicates; None without a likeness. ``names`` are those of all items."""
     if likeness is None:
         return None
     items = np.flatnonzero(likeness.contents >= 0)
@@ -95,13 +95,13 @@ def duplicates(likeness: Likeness | None, names: Sequence[str]) -> Duplicates | 
 
 
 def copied(test: Examples, titles: Likeness | None, pictures: Likeness | None) -> BoolArray | None:
-    """(n,) whether another item of the history is a near-duplicate of the target; None where nothing can be."""
+    """(n,) whether another item of the history is a near-duplicate of the target; None without any likeness."""
     found = [in_history(test, likeness.copies) for likeness in (titles, pictures) if likeness is not None]
     return np.logical_or.reduce(found) if found else None
 
 
 def copies(test: Examples, titles: Likeness | None, pictures: Likeness | None) -> Copies | None:
-    """Share of the targets that ``copied`` finds, by title, by picture and by either."""
+    """Share of the targets with a near-duplicate in the history, by title, by picture and by either."""
     either = copied(test, titles, pictures)
     if either is None:
         return None
@@ -112,15 +112,15 @@ def copies(test: Examples, titles: Likeness | None, pictures: Likeness | None) -
 TITLE = "title"
 
 _CELLS = 1 << 24
-"""Cells of the matrix of cosines that are computed together."""
+"""Maximum number of cells of a block of cosines."""
 
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 
 def title_likeness(items: Items) -> Likeness | None:
-    """Titles by the cosine of their TF-IDF over the character trigrams of their words; None where no item has one.
+    """Titles by the cosine of TF-IDF weights of the character trigrams of their words; None if no item has one.
 
-    So the order of words counts little, and what many titles say less than what few do.
+    The order of words matters little, and frequent words less than rare ones.
     """
     titles = [plain_title(title) for title in items.text(TITLE)] if TITLE in items.attributes else []
     if not any(titles):
@@ -128,7 +128,7 @@ def title_likeness(items: Items) -> Likeness | None:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     distinct, contents = np.unique(np.array(titles, dtype=object), return_inverse=True)
-    if not distinct[0]:  # the empty title, which says nothing, comes first
+    if not distinct[0]:  # the empty title comes first
         distinct, contents = distinct[1:], contents - 1
     trigrams = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 3), lowercase=False, dtype=np.float32)
     vectors = csr_array(trigrams.fit_transform(distinct))
@@ -141,12 +141,12 @@ def title_likeness(items: Items) -> Likeness | None:
 
 
 def plain_title(title: str) -> str:
-    """A title without case, punctuation, references to characters and superfluous spaces."""
+    """A title without case, punctuation, HTML character references and superfluous spaces."""
     return _NO_LETTERS.sub(" ", unicodedata.normalize("NFKC", html.unescape(title)).casefold()).strip()
 
 
 def _pairs(vectors: csr_array) -> Iterator[tuple[IntArray, IntArray]]:
-    """All pairs of rows above the threshold, a block of rows at a time against those from the block on."""
+    """All pairs of rows above the threshold, one block of rows at a time."""
     count = vectors.shape[0]
     step = max(1, _CELLS // count)
     for start in progress(range(0, count, step), "comparing titles", unit="block"):
@@ -157,18 +157,18 @@ def _pairs(vectors: csr_array) -> Iterator[tuple[IntArray, IntArray]]:
 
 _SIDE = 8
 _ROWS, _PAIRS = 512, 1 << 16
-"""Pictures whose hashes, and pairs whose colours, are compared together."""
+"""Numbers of pictures in a block of hashes, and of pairs in a block of colours."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What of a picture is compared.
+class PictureHash:
+    """Hashes of a picture for comparison.
 
     Attributes:
         pixels: SHA-256 of size and RGB values.
-        bits: the difference hash (Krawetz): of 9 x 8 grey values whether each is below its right neighbour, 64 bits.
+        bits: difference hash (Krawetz): whether each of 9 x 8 grey values is below its right neighbour, 64 bits.
         colours: (192,) uint8, the picture scaled to 8 x 8.
-        blank: its grey values are nearly one.
+        blank: nearly constant grey values.
     """
 
     pixels: str
@@ -178,10 +178,10 @@ class Look:
 
 
 def picture_likeness(items: Items) -> Likeness | None:
-    """Pictures by difference hash and coarse colours together; None where no item has a picture.
+    """Pictures by difference hash and coarse colours together; None if no item has a picture.
 
-    The hash alone takes any two outlines in one place of a white ground for one product, the colours alone any two
-    products of one colour. Blank pictures and placeholders are left out, or everything were alike.
+    The hash alone confuses products with similar outlines on white ground, the colours alone products of one colour.
+    Blank pictures and placeholders are excluded.
 
     Raises:
         DataError: a picture cannot be decoded.
@@ -189,16 +189,16 @@ def picture_likeness(items: Items) -> Likeness | None:
     pictured = np.flatnonzero(items.has_picture)
     if not len(pictured):
         return None
-    looks = [look(picture) for picture in _open_all(items, pictured)]
+    hashes = [picture_hash(picture) for picture in _open_all(items, pictured)]
     _, first, number, shared = np.unique(
-        np.array([each.pixels for each in looks]), return_index=True, return_inverse=True, return_counts=True
+        np.array([each.pixels for each in hashes]), return_index=True, return_inverse=True, return_counts=True
     )
-    blank = np.array([each.blank for each in looks])[first]
-    says = ~blank & (shared <= MOST_SHARING)
+    blank = np.array([each.blank for each in hashes])[first]
+    informative = ~blank & (shared <= MOST_SHARING)
     contents = np.full(len(items), -1, dtype=np.int64)
-    contents[pictured] = np.where(says[number], (np.cumsum(says) - 1)[number], -1)
-    bits = np.array([looks[row].bits for row in first[says]], dtype=np.uint64)
-    colours = np.array([looks[row].colours for row in first[says]], dtype=np.int16).reshape(-1, 3 * _SIDE**2)
+    contents[pictured] = np.where(informative[number], (np.cumsum(informative) - 1)[number], -1)
+    bits = np.array([hashes[row].bits for row in first[informative]], dtype=np.uint64)
+    colours = np.array([hashes[row].colours for row in first[informative]], dtype=np.int16).reshape(-1, 3 * _SIDE**2)
 
     def near(a: IntArray, b: IntArray) -> BoolArray:
         same_outline = np.bitwise_count(bits[a] ^ bits[b]) <= LIKE_BITS
@@ -218,13 +218,13 @@ def picture_likeness(items: Items) -> Likeness | None:
     return Likeness(contents, chained(len(bits), pairs()), near, left_out=int((contents[pictured] < 0).sum()))
 
 
-def look(picture: Image.Image) -> Look:
-    """What of an RGB picture is compared."""
+def picture_hash(picture: Image.Image) -> PictureHash:
+    """Hashes of an RGB picture."""
     pixels = hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()
     grey = np.asarray(picture.convert("L").resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS), dtype=np.int16)
     bits = np.packbits(grey[:, :-1] < grey[:, 1:]).view(np.uint64)[0]
     colours = np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)).ravel()
-    return Look(pixels, bits, colours, bool(np.ptp(grey) < BLANK_RANGE))
+    return PictureHash(pixels, bits, colours, bool(np.ptp(grey) < BLANK_RANGE))
 
 
 def _open_all(items: Items, pictured: IntArray) -> Iterator[Image.Image]:

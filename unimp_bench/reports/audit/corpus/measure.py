@@ -1,4 +1,4 @@
-"""The measures of an audit, run over a corpus and its test examples."""
+"""Audits a corpus: runs all measures over its interactions, items and test examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus, Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import SPLITS, BoolArray, Examples, Split
-from unimp_bench.reports.audit.corpus.cuts import FEW_INTERACTIONS, HEAD_SHARE, SHORT_HISTORY
 from unimp_bench.reports.audit.corpus.duplicates import (
     TITLE,
     Likeness,
@@ -21,10 +20,9 @@ from unimp_bench.reports.audit.corpus.duplicates import (
     title_likeness,
 )
 from unimp_bench.reports.audit.corpus.file_order import file_order, with_file
-from unimp_bench.reports.audit.corpus.measures import SplitMeasures
-from unimp_bench.reports.audit.corpus.order import (
+from unimp_bench.reports.audit.corpus.interactions import (
     Training,
-    asked_splits,
+    evaluated_splits,
     from_the_future,
     in_history,
     leaks,
@@ -35,15 +33,23 @@ from unimp_bench.reports.audit.corpus.order import (
     ties,
     transitions,
 )
-from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet, pack_mask
+from unimp_bench.reports.audit.corpus.record import (
+    FEW_INTERACTIONS,
+    HEAD_SHARE,
+    SHORT_HISTORY,
+    CorpusAudit,
+    ExampleSet,
+    SplitMeasures,
+    pack_mask,
+)
 
 
 def example_sets(
     corpus: Corpus, trainings: Iterable[Training], titles: Likeness | None, pictures: Likeness | None
 ) -> tuple[ExampleSet, ...]:
-    """One set for all tasks that ask the same users for the same targets after the same histories.
+    """One set for all tasks with the same users, histories and targets, under the default options of each task.
 
-    Tasks have their own options. A task or split that the corpus does not serve has no set.
+    Tasks and splits that the corpus does not serve are absent.
     """
     return tuple(
         ExampleSet(
@@ -60,7 +66,7 @@ def example_sets(
 def cuts(
     corpus: Corpus, training: Training, test: Examples, titles: Likeness | None, pictures: Likeness | None
 ) -> Mapping[str, BoolArray]:
-    """(n,) bool of each cut of ``cuts.CUTS`` that says something of the corpus, by its name."""
+    """(n,) bool for each cut of ``CUTS`` that applies to the corpus, by name."""
     assert test.targets is not None
     masks = {
         "transition": one_transition(training, test),
@@ -77,7 +83,7 @@ def cuts(
 
 
 def _distinct(corpus: Corpus, split: Split) -> list[tuple[list[str], Examples]]:
-    """The names of tasks with the same test examples, sorted, and those examples."""
+    """Groups of tasks with the same test examples: their sorted names and the examples."""
     found: dict[tuple[bytes, ...], tuple[list[str], Examples]] = {}
     for name in sorted(registry.task_cards()):
         task = registry.make_task(name)
@@ -86,20 +92,20 @@ def _distinct(corpus: Corpus, split: Split) -> list[tuple[list[str], Examples]]:
         try:
             test = task.examples(corpus, split, "test")
         except UsageError:
-            continue  # the corpus has not what the task needs
+            continue  # the corpus lacks what the task needs
         key = tuple(np.asarray(column).tobytes() for column in (test.users, test.ends, test.targets))
         found.setdefault(key, ([], test))[0].append(name)
     return list(found.values())
 
 
 def audit_corpus(corpus: Corpus) -> CorpusAudit:
-    """Everything that an audit tells; the same corpus gives the same record.
+    """The whole audit; deterministic.
 
     Raises:
         UsageError: the corpus has no test examples.
-        DataError: a file of it cannot be read.
+        DataError: a file of the corpus cannot be read.
     """
-    asked = asked_splits(corpus, SPLITS)
+    evaluated = evaluated_splits(corpus, SPLITS)
     titles, pictures = title_likeness(corpus.items), picture_likeness(corpus.items)
     names = _names(corpus.items)
     return CorpusAudit(
@@ -110,8 +116,8 @@ def audit_corpus(corpus: Corpus) -> CorpusAudit:
         order=file_order(corpus),
         titles=duplicates(titles, names),
         pictures=duplicates(pictures, names),
-        splits=tuple(_split(corpus, training, test, titles, pictures) for training, test in asked),
-        sets=example_sets(corpus, [training for training, _ in asked], titles, pictures),
+        splits=tuple(_split(corpus, training, test, titles, pictures) for training, test in evaluated),
+        sets=example_sets(corpus, [training for training, _ in evaluated], titles, pictures),
     )
 
 
@@ -132,7 +138,7 @@ def _split(
 
 
 def _names(items: Items) -> list[str]:
-    """What readers know items by: their titles, or their ids where they have none."""
+    """Titles of items, or their ids without one."""
     if TITLE not in items.attributes:
         return items.names
     return [title or name for title, name in zip(items.text(TITLE), items.names, strict=True)]

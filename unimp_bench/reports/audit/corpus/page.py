@@ -1,6 +1,6 @@
-"""An audit as a page: every number beside what it counts, and what it means for whoever reads a score.
+"""The page of a corpus audit as Markdown: numbers with their definitions and consequences for scores.
 
-The same audit gives the same bytes; the corpus is not needed.
+Depends on the audit alone; deterministic.
 """
 
 from __future__ import annotations
@@ -8,10 +8,8 @@ from __future__ import annotations
 from jinja2 import Environment, StrictUndefined
 
 from unimp_bench.markdown import generated
-from unimp_bench.reports.audit.corpus import measures
-from unimp_bench.reports.audit.corpus.cuts import CUTS, Cut
-from unimp_bench.reports.audit.corpus.measures import FileOrder, Reach, Spread
-from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet
+from unimp_bench.reports.audit.corpus import record
+from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, Cut, ExampleSet, FileOrder, Reach, Spread
 
 _LONGEST_NAME = 80
 
@@ -222,7 +220,7 @@ _DUPLICATES = """\
 
 
 def audit_page(audit: CorpusAudit) -> str:
-    """The page of one audit, as markdown."""
+    """The page of one audit, as Markdown."""
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
     environment.filters |= {
         "code": _code,
@@ -234,15 +232,15 @@ def audit_page(audit: CorpusAudit) -> str:
         "yes": _yes,
     }
     cuts = [cut for cut in CUTS if any(cut.name in found.masks for found in audit.sets)]
-    first = generated("unimp-bench audit corpus")
+    head = generated("unimp-bench audit corpus")
     page = environment.from_string(_DUPLICATES + _TEMPLATE).render(
-        generated=first, audit=audit, cuts=cuts, m=measures, banner=file_order_words(audit.order)
+        generated=head, audit=audit, cuts=cuts, m=record, banner=file_order_words(audit.order)
     )
     return page.rstrip() + "\n"
 
 
 def file_order_words(order: FileOrder | None) -> str:
-    """The warning of a file-order artefact and its consequences; empty without one, or in earlier audits."""
+    """The warning of a file-order artefact and its consequences; empty without one and for earlier audits."""
     if order is None or not order.is_of_a_file:
         return ""
     share, expected = order.ascending, order.expected
@@ -257,7 +255,7 @@ def file_order_words(order: FileOrder | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share as a reader wants it: small ones to one digit more, nothing for one that is not there."""
+    """A share with one decimal, below 1% with two; ``none`` if it is unknown."""
     if value is None:
         return "none"
     return f"{value:.1%}" if value >= 0.01 or not value else f"{value:.2%}"
@@ -281,6 +279,6 @@ def _yes(found: ExampleSet, cut: Cut) -> float | None:
 
 
 def _code(name: str) -> str:
-    """A name from outside, in which no markup is at work."""
+    """An untrusted name as code, so that its markup has no effect."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split()).replace("`", "'")
     return f"`{line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + '…'}`"

@@ -1,1 +1,1 @@
-"""Whether the rank metrics of a printed row can come from one ranking per example, at the precision of the print."""
+"""Whether printed rank metrics can come from one ranking per example, at their printed precision."""

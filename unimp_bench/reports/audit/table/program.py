@@ -1,4 +1,4 @@
-"""Whether the rank metrics of a row are compatible, as an integer program over definitions of the metrics."""
+"""Linear programs over histograms of target ranks: how close some histogram comes to the printed metrics of a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unimp_bench.records import FloatArray
 from unimp_bench.reports.audit.table.reading import Cell
 
 LOG_DIGITS = 50
-"""Logarithms are irrational: they are taken to so many digits and exact arithmetic goes on from there."""
+"""Precision of logarithms, which are irrational; all further arithmetic is exact."""
 
 Gain = Callable[[int], Fraction]
 
@@ -52,14 +52,14 @@ def _reciprocal(rank: int) -> Fraction:
 
 @dataclass(frozen=True)
 class Definition:
-    """One reading of a row's cells.
+    """A definition of the metrics of a row.
 
     Attributes:
-        name: what a table calls it, as the end of "consistent if ...".
-        ndcg, mrr: gains of a rank, which fall with it.
-        uncut: the measure whose sum goes over the whole ranking, whatever K is printed.
-        apart: the cells of each measure, or of each K, may come from a run of their own.
-        truncated: digits were cut off after the last one instead of rounded.
+        name: continues "consistent if ...".
+        ndcg, mrr: gain of a rank, decreasing.
+        uncut: the measure that sums over the whole ranking, for any K.
+        apart: whether each measure, or each K, may come from a separate run.
+        truncated: values are truncated instead of rounded.
     """
 
     name: str
@@ -70,13 +70,13 @@ class Definition:
     truncated: bool = False
 
     def gains(self, metric: RankMetric, ranks: int) -> list[Fraction]:
-        """Gains of the ranks ``1..ranks``, 0 beyond the cutoff."""
+        """Gains of the ranks ``1..ranks``; 0 beyond the cutoff."""
         gain = {"HR": _one, "NDCG": self.ndcg, "MRR": self.mrr}[metric.measure]
         last = ranks if metric.measure == self.uncut else metric.cutoff
         return [gain(rank) if rank <= last else Fraction(0) for rank in range(1, ranks + 1)]
 
     def run(self, metric: RankMetric) -> str:
-        """Which run a cell comes from; equal for the cells of one run."""
+        """Name of the run of a cell; equal for the cells of one run."""
         return str(getattr(metric, self.apart)) if self.apart else ""
 
 
@@ -84,7 +84,7 @@ def _one(rank: int) -> Fraction:
     return Fraction(1)
 
 
-STANDARD = Definition("every cell is what its name says")
+STANDARD = Definition("every metric has its usual definition")
 
 ALTERNATIVES = (
     Definition("MRR is over the whole ranking, not cut at K", uncut="MRR"),
@@ -96,24 +96,24 @@ ALTERNATIVES = (
         ndcg=lambda rank: _discount(rank + 1),
         mrr=lambda rank: _reciprocal(rank + 1),
     ),
-    Definition("digits were cut off, not rounded", truncated=True),
-    Definition("the cells of each K come from a run of their own", apart="cutoff"),
-    Definition("the cells of each measure come from a run of their own", apart="measure"),
+    Definition("digits are truncated, not rounded", truncated=True),
+    Definition("the cells of each K come from a separate run", apart="cutoff"),
+    Definition("the cells of each measure come from a separate run", apart="measure"),
 )
 
 
 TOLERANCE = Fraction(1, 10**6)
-"""In units of the last digit: a proven miss below it is none, and the two bounds are never further apart."""
+"""In units of the last digit: smaller misses are ignored, and the two bounds never differ by more."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The histograms that come nearest to some cells.
+    """The distance of the nearest histograms to some cells.
 
     Attributes:
-        proven: no histogram comes nearer than this, in units of the last digit; below 0 where there is room.
-        reached: what the one that was found reaches.
-        weights: of each cell in the proof; cells of weight 0 play no part in it.
+        proven: lower bound of the distance beyond rounding, in units of the last digit; negative with slack.
+        reached: the distance of the histogram found.
+        weights: dual weight of each cell; cells of weight 0 do not affect the bound.
     """
 
     proven: Fraction
@@ -127,13 +127,13 @@ class Fit:
 
 @dataclass(frozen=True)
 class _Program:
-    """Cells as inequalities, exact.
+    """Cells as exact inequalities.
 
     Attributes:
-        gains: a row a cell; the histograms of several runs stand one after the other.
+        gains: one row per cell; the histograms of several runs are concatenated.
         runs: the columns of each run.
-        values, halves: of each cell, in units of the last digit.
-        scale: how many units make 1.
+        values, halves: value and half unit of rounding of each cell, in units of the last digit.
+        scale: number of units in 1.
     """
 
     gains: tuple[tuple[Fraction, ...], ...]
@@ -147,7 +147,7 @@ class _Program:
         scale = 10 ** max(cell.digits for cell in cells)
         ranks = max(cell.metric.cutoff for cell in cells) + 1
         names = list(dict.fromkeys(definition.run(cell.metric) for cell in cells))
-        runs = tuple(slice(place * ranks, (place + 1) * ranks) for place in range(len(names)))
+        runs = tuple(slice(at * ranks, (at + 1) * ranks) for at in range(len(names)))
         gains = []
         for cell in cells:
             row = [Fraction(0)] * (ranks * len(names))
@@ -159,7 +159,7 @@ class _Program:
         return cls(tuple(gains), runs, values, halves, scale)
 
     def reached(self, found: FloatArray) -> Fraction:
-        """The least t of a histogram, made one exactly: no share below 0, no sum above 1."""
+        """The distance of a histogram, after an exact projection to shares of at least 0 and sums of at most 1."""
         shares = [max(Fraction(0), Fraction(float(share))) for share in found]
         for run in self.runs:
             excess = max(Fraction(1), sum(shares[run], Fraction(0)) / self.scale)
@@ -170,7 +170,7 @@ class _Program:
         )
 
     def proven(self, above: FloatArray, below: FloatArray) -> tuple[Fraction, tuple[Fraction, ...]]:
-        """The bound that dual values give, (cells,) of each side, and the weight of each cell in it."""
+        """The lower bound by dual values, (cells,) for each side, and the weight of each cell in it."""
         sides = [[max(Fraction(0), Fraction(float(weight))) for weight in side] for side in (above, below)]
         total = sum(map(sum, sides), Fraction(0))
         pairs = [(upper / total, lower / total) for upper, lower in zip(*sides, strict=True)]
@@ -183,7 +183,7 @@ class _Program:
         return bound, weights
 
     def inequalities(self) -> tuple[FloatArray, FloatArray]:
-        """``A y <= b`` in floating point: above the cells, below them, and the sum of each run."""
+        """``A y <= b`` in floating point: upper and lower bounds of the cells, and the sum of each run."""
         gains, values, halves = (np.array(part, dtype=np.float64) for part in (self.gains, self.values, self.halves))
         sums = np.zeros((len(self.runs), gains.shape[1]))
         for row, run in zip(sums, self.runs, strict=True):
@@ -194,7 +194,7 @@ class _Program:
 
 @lru_cache(maxsize=8192)
 def nearest(cells: tuple[Cell, ...], definition: Definition = STANDARD) -> Fit:
-    """How near histograms of target ranks come to cells under a definition."""
+    """The distance of the nearest histogram of target ranks to some cells under a definition."""
     program = _Program.of(cells, definition)
     matrix, limits = program.inequalities()
     slack = np.zeros((len(limits), 1))
@@ -214,11 +214,11 @@ def nearest(cells: tuple[Cell, ...], definition: Definition = STANDARD) -> Fit:
 
 
 def span(cell: Cell, others: tuple[Cell, ...]) -> tuple[float, float]:
-    """Between which values the metric of a cell lies where others have what is printed; they must be consistent."""
+    """The range of a cell's metric given other cells as printed, which must be consistent."""
     program = _Program.of((*others, cell), STANDARD)
     matrix, limits = program.inequalities()
     gains = matrix[len(others)]
-    rows = [place for place in range(len(limits)) if place not in (len(others), 2 * len(others) + 1)]
+    rows = [row for row in range(len(limits)) if row not in (len(others), 2 * len(others) + 1)]
     ends = (linprog(sign * gains, A_ub=matrix[rows], b_ub=limits[rows], method="highs") for sign in (1, -1))
     low, high = (float(gains @ end.x) / program.scale for end in ends)
     return low, high

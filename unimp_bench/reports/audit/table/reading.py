@@ -1,4 +1,4 @@
-"""Printed tables: their cells with digits, read from JSON, CSV or Markdown."""
+"""Reads printed tables, with the digits of their cells, from JSON, CSV or Markdown."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from unimp_bench.reports.printed import read_reported
 
 @dataclass(frozen=True)
 class Cell:
-    """One printed number between 0 and 1: ``count`` units of its last digit, the ``digits``-th after the point.
+    """A printed number between 0 and 1: ``count`` units of its last digit, the ``digits``-th after the point.
 
-    Two cells are equal only where they print the same, so 0.011 and 0.0110 are not.
+    Cells with different digits differ: 0.011 is not 0.0110.
     """
 
     metric: RankMetric
@@ -29,7 +29,7 @@ class Cell:
 
     @classmethod
     def of(cls, metric: RankMetric, printed: Decimal, digits: int | None = None) -> Cell:
-        """A number as it is printed, or with so many digits after the point."""
+        """A number as printed, or with the given number of digits after the point."""
         exponent = printed.as_tuple().exponent
         assert isinstance(exponent, int), "a cell is a finite number"
         places = max(0, -exponent) if digits is None else digits
@@ -42,7 +42,7 @@ class Cell:
 
     @property
     def value(self) -> Decimal:
-        """The number, with its digits."""
+        """The number with its digits."""
         return Decimal(self.count).scaleb(-self.digits)
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class PrintedRow:
-    """The cells of one system, in the order of the print; a system may lack some."""
+    """The cells of one system in printed order; some may be missing."""
 
     system: str
     cells: tuple[Cell, ...]
@@ -59,7 +59,7 @@ class PrintedRow:
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """The rows that have rank metrics, and what of the file was left out or read otherwise, a line each."""
+    """The rows with rank metrics, and notes on omitted columns and assumptions, one line each."""
 
     title: str
     rows: tuple[PrintedRow, ...]
@@ -67,7 +67,7 @@ class PrintedTable:
 
 
 MAX_DIGITS = 7
-"""Digits after the point that are tested; the solver's errors stay far below a unit of the last one."""
+"""Maximum number of tested digits, so that the solver's errors are far below one unit of the last digit."""
 
 MAX_CUTOFF = 1000
 
@@ -76,9 +76,9 @@ MEASURE_NAMES: dict[str, Measure] = {
     **dict.fromkeys(("ndcg", "n"), "NDCG"),
     **dict.fromkeys(("mrr", "m"), "MRR"),
 }
-"""What papers call the measures, in lower case; with one relevant item the recall is the hit rate."""
+"""Names of the measures in papers, in lower case; with one relevant item recall is the hit rate."""
 
-# Without the @ a single letter is no measure: R2 and N10 mean other things.
+# A single letter needs the @: R2 and N10 mean other things.
 _NAME = re.compile(r"\s*([A-Za-z]+\s*@|[A-Za-z]{2,})\s*(\d{1,9})\s*", re.ASCII)
 _EMPHASIS = re.compile(r"[*_`]*([^*_`]*)[*_`]*")
 _ROW_OF_MARKDOWN = re.compile(r"\s*\|.*\|\s*")
@@ -86,11 +86,11 @@ _RULE_OF_MARKDOWN = re.compile(r"\s*\|(\s*:?-+:?\s*\|)+\s*")
 _BETWEEN_CELLS = re.compile(r"(?<!\\)\|")
 _NUMBER = re.compile(r"(\d+(\.\d*)?|\.\d+)(e[-+]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 ABSENT = {"", "-", "\N{EN DASH}", "\N{EM DASH}"}
-"""What stands in a cell without a number."""
+"""Texts of cells without a number."""
 
 
 def metric_named(name: str) -> RankMetric | None:
-    """The metric that a column's name means; None where it is no rank metric up to ``MAX_CUTOFF``."""
+    """The metric of a column's name; None if it is not a rank metric up to ``MAX_CUTOFF``."""
     match = _NAME.fullmatch(name)
     measure = MEASURE_NAMES.get(match[1].rstrip("@ ").lower()) if match else None
     if match is None or measure is None or not 1 <= int(match[2]) <= MAX_CUTOFF:
@@ -99,14 +99,14 @@ def metric_named(name: str) -> RankMetric | None:
 
 
 def read_table(path: Path, percent: bool = False) -> PrintedTable:
-    """The rows of a file that have rank metrics.
+    """The rows of a file with rank metrics.
 
     Args:
-        path: ends in .json, .csv or .md; all tables of a Markdown file are read, and a CSV file may hold Markdown.
-        percent: its numbers are in percent.
+        path: ends in .json, .csv or .md; all tables of a Markdown file are read, and a CSV file may contain Markdown.
+        percent: whether numbers are in percent.
 
     Raises:
-        DataError: it cannot be read, or a cell is no fraction.
+        DataError: the file cannot be read, or a cell is not a fraction.
     """
     readers: dict[str, Callable[[Path, bool], PrintedTable]] = {
         ".json": _read_json,
@@ -114,7 +114,7 @@ def read_table(path: Path, percent: bool = False) -> PrintedTable:
         ".md": _read_text,
     }
     if path.suffix not in readers:
-        raise DataError(f"{path} is neither .json (as in leaderboards/reported) nor .csv with a header nor .md")
+        raise DataError(f"{path} must be .json (as in leaderboards/reported), .csv with a header, or .md")
     try:
         return readers[path.suffix](path, percent)
     except OSError as error:
@@ -136,9 +136,9 @@ def _read_json(path: Path, percent: bool) -> PrintedTable:
         PrintedRow(row.system, tuple(Cell.of(c.metric, c.value, longest[c.metric.measure]) for c in row.cells))
         for row in found
     )
-    notes = _left_out(name for row in rows for name in row["metrics"])
+    notes = _ignored(name for row in rows for name in row["metrics"])
     if filled != found:
-        notes += ("a cell with fewer digits than others of its measure is taken to have lost zeros at its end",)
+        notes += ("cells with fewer digits than others of their measure are assumed to lack zeros at the end",)
     return PrintedTable(f"{source}: {table.task}, {data}", filled, notes)
 
 
@@ -147,24 +147,24 @@ def _read_text(path: Path, percent: bool) -> PrintedTable:
     tables = _tables_of_markdown(lines)
     if not tables:
         if path.suffix == ".md":
-            raise DataError(f"{path} has no table with a header and a rule of dashes below it")
+            raise DataError(f"{path} has no table with a header and a line of dashes below it")
         try:
             tables = [list(enumerate(csv.reader(lines, strict=True), 1))]
         except csv.Error as error:
-            raise DataError(f"{path} is no CSV ({error})") from None
+            raise DataError(f"{path} is not CSV ({error})") from None
     rows: list[PrintedRow] = []
     names: list[str] = []
     for table in tables:
         header, printed = _by_column(path, table)
         rows += _rows(path, printed, percent)
         names += header
-    return PrintedTable(path.name, tuple(rows), _left_out(names))
+    return PrintedTable(path.name, tuple(rows), _ignored(names))
 
 
 def _tables_of_markdown(lines: list[str]) -> list[list[tuple[int, list[str]]]]:
     """The header and rows of each table, as cells with the number of their line."""
     tables: list[list[tuple[int, list[str]]]] = []
-    below = -1  # the line that goes on with the table, if it is a row
+    below = -1  # the line that continues the table, if it is a row
     for number, line in enumerate(lines):
         if _RULE_OF_MARKDOWN.fullmatch(line) and number and _ROW_OF_MARKDOWN.fullmatch(lines[number - 1]):
             tables.append([(number, _cells_of_markdown(lines[number - 1]))])
@@ -182,13 +182,13 @@ def _cells_of_markdown(line: str) -> list[str]:
 
 
 def _by_column(path: Path, lines: list[tuple[int, list[str]]]) -> tuple[list[str], list[tuple[str, dict[str, str]]]]:
-    """The columns that may be metrics, and each row's name with its cells by column."""
+    """The columns except that of names, and each row's name with its cells by column."""
     if len(lines) < 2:
         raise DataError(f"{path} needs a header such as 'system,HR@5,NDCG@5' and a row below it")
     header = [name.strip() for name in lines[0][1]]
     twice = next((name for name in header if header.count(name) > 1), None)
     if twice is not None:
-        raise DataError(f"{path} has two columns {twice!r}; give each table a file of its own")
+        raise DataError(f"{path} has two columns {twice!r}; use a separate file for each table")
     named = metric_named(header[0]) is None
     printed = []
     for number, line in lines[1:]:
@@ -214,17 +214,17 @@ def _rows(path: Path, printed: list[tuple[str, dict[str, str]]], percent: bool) 
 
 
 def _cell(metric: RankMetric, text: str, place: str, percent: bool) -> Cell:
-    """The fraction that is printed, with its digits; more than ``MAX_DIGITS`` are rounded."""
+    """The printed fraction with its digits, rounded to at most ``MAX_DIGITS``."""
     if not _NUMBER.fullmatch(text):
-        raise DataError(f"{place} is {text[:40]!r}, which is no number such as 0.0337")
+        raise DataError(f"{place} is {text[:40]!r}, which is not a number such as 0.0337")
     value = Decimal(text).scaleb(-2 if percent else 0)
     if value > 1:
-        most = "100 percent" if percent else "1; if that is percent, say --percent"
+        most = "100 percent" if percent else "1; for numbers in percent, use --percent"
         raise DataError(f"{place} is {text[:40]}, more than {most}")
     cell = Cell.of(metric, value)
     return cell if cell.digits <= MAX_DIGITS else Cell.of(metric, value, MAX_DIGITS)
 
 
-def _left_out(names: Iterable[str]) -> tuple[str, ...]:
+def _ignored(names: Iterable[str]) -> tuple[str, ...]:
     others = [name for name in dict.fromkeys(names) if metric_named(name) is None]
-    return (f"left out, no HR, NDCG or MRR at a K up to {MAX_CUTOFF}: {', '.join(others)}",) if others else ()
+    return (f"ignored, not HR, NDCG or MRR at a K up to {MAX_CUTOFF}: {', '.join(others)}",) if others else ()

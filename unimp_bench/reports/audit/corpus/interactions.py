@@ -1,4 +1,4 @@
-"""What counts alone reveal: history lengths, skew, time ties, leakage from the future, transitions."""
+"""Statistics of interactions: transitions, time ties, leakage from the future, popularity, history lengths."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import UsageError
 from unimp_bench.ragged import spans
 from unimp_bench.records import BoolArray, Examples, FloatArray, Histories, IntArray, Split
-from unimp_bench.reports.audit.corpus.measures import TOPS, Leaks, Reach, Skew, Spread, Ties, Top, Transitions
+from unimp_bench.reports.audit.corpus.record import TOPS, Leaks, Reach, Skew, Spread, Ties, Top, Transitions
 
 _DIGITS = 6
 
 
 def mean(values: BoolArray | IntArray | FloatArray) -> float:
-    """The mean of one value or more, to the digits that are kept; of yes and no, the share of yes."""
+    """The rounded mean of at least one value."""
     return round(float(np.mean(values, dtype=np.float64)), _DIGITS)
 
 
 def share(part: float, whole: float) -> float:
-    """``part / whole`` to the digits that are kept; 0 of nothing."""
+    """``part / whole``, rounded; 0 if ``whole`` is 0."""
     return round(float(part) / float(whole), _DIGITS) if whole else 0.0
 
 
 def spread(values: IntArray | FloatArray) -> Spread:
-    """Mean and quartiles of one value or more."""
+    """Mean and quartiles of at least one value."""
     low, median, high = (round(float(value), _DIGITS) for value in np.quantile(values, (0.25, 0.5, 0.75)))
     return Spread(mean=mean(values), low=low, median=median, high=high)
 
 
 _STEPS = 1 << 20
-"""Interactions of histories that are looked at together; one longer history is looked at alone."""
+"""Interactions per block; a longer history is a block of its own."""
 
 
 def in_history(test: Examples, alike: Callable[[IntArray, IntArray], BoolArray]) -> BoolArray:
-    """(n,) whether ``alike(items, targets)`` holds for an item of the example's history and its target."""
+    """(n,) whether ``alike(items, targets)`` holds for any item of the example's history and its target."""
     assert test.targets is not None
     found = np.zeros(len(test), dtype=np.bool_)
     starts = test.starts()
@@ -59,15 +59,15 @@ _NEVER = np.iinfo(np.int64).max
 
 
 class TransitionGraph:
-    """Edges between the items of neighbouring interactions of a user, each once.
+    """Distinct edges between consecutive items of a user's sequence.
 
     Attributes:
-        forward: (items + 1, items) bool, true where somebody went from the row's item to the column's; the last row,
-            which ``-1`` picks too, is empty: nothing leads on from no item.
+        forward: (items + 1, items) bool, true if the column's item follows the row's; the last row is empty, so that
+            an index of ``-1`` (no item) has no successors.
     """
 
     def __init__(self, histories: Histories, items: int) -> None:
-        rows = np.setdiff1d(np.arange(len(histories)), histories.offsets[:-1])  # that have one before them
+        rows = np.setdiff1d(np.arange(len(histories)), histories.offsets[:-1])  # with a predecessor
         edges = histories.items[rows - 1].astype(np.int64) * items + histories.items[rows]
         users = np.searchsorted(histories.offsets, rows, side="right") - 1
         times = histories.times[rows]
@@ -83,19 +83,20 @@ class TransitionGraph:
 
     @property
     def undirected(self) -> csr_array:
-        """As ``forward``, with every edge in both directions."""
+        """As ``forward``, with edges in both directions."""
         sources, targets = np.divmod(self._edges, self._items)
         return _matrix(np.concatenate([sources, targets]), np.concatenate([targets, sources]), self._items)
 
     def within_two(self, sources: IntArray) -> csr_array:
-        """(n, items) bool: where one or two edges lead from each of some items."""
+        """(n, items) bool: the items reachable from each source along one or two edges."""
         near = self.forward[sources]
         return near + near @ self.forward[: self._items]
 
     def first_times(self, sources: IntArray, targets: IntArray, users: IntArray) -> tuple[BoolArray, IntArray]:
-        """(n,) whether anybody but the user of each pair went from source to target, and (n,) int64 when first.
+        """(n,) whether another user has the transition from source to target, and (n,) int64 time of the first one.
 
-        The times are any numbers where nobody did. A source of ``-1`` is no item: its edges are negative, so none.
+        The times are arbitrary without such a transition. A source of ``-1`` (no item) has none, as its edge numbers
+        are negative.
         """
         if not len(self._edges):
             return np.zeros(len(sources), dtype=np.bool_), np.zeros(len(sources), dtype=np.int64)
@@ -117,9 +118,9 @@ class Training:
     """The training part of a split.
 
     Attributes:
-        split: whose test examples are asked.
+        split: of the test examples.
         histories: the training interactions of all users.
-        catalogue: sorted numbers of the items that may be an answer.
+        catalogue: sorted numbers of the candidate items.
         items: number of items of the corpus.
     """
 
@@ -135,38 +136,38 @@ class Training:
 
     @cached_property
     def first_times(self) -> IntArray:
-        """(items,) int64 time of each item's first training interaction; the largest number for an item without."""
+        """(items,) int64 time of each item's first training interaction; the largest int64 for an item without any."""
         first = np.full(self.items, _NEVER, dtype=np.int64)
         np.minimum.at(first, self.histories.items, self.histories.times)
         return first
 
     @cached_property
     def graph(self) -> TransitionGraph:
-        """Who went where."""
+        """Transitions of the training interactions."""
         return TransitionGraph(self.histories, self.items)
 
     def most_popular(self, share: float) -> IntArray:
-        """The ``share`` of the catalogue (rounded up) with the most training interactions; equal ones by number."""
+        """The ``share`` of the catalogue (rounded up) with the most training interactions; ties in order of numbers."""
         kept = math.ceil(round(share * len(self.catalogue), 6))  # 0.07 * 100 is a little above 7
         order = np.argsort(-self.counts[self.catalogue], kind="stable")
         chosen: IntArray = self.catalogue[order[:kept]]
         return chosen
 
 
-def asked_splits(corpus: Corpus, splits: tuple[Split, ...]) -> list[tuple[Training, Examples]]:
-    """Of each split that has test examples: its training part, and the test examples of recommendation.
+def evaluated_splits(corpus: Corpus, splits: tuple[Split, ...]) -> list[tuple[Training, Examples]]:
+    """The training part and the test examples of recommendation, for each split with test examples.
 
-    A split without a training part of its own is asked of models that were fitted on ``loo``.
+    Splits without a training part evaluate models fitted on ``loo``.
 
     Raises:
-        UsageError: no split has any.
+        UsageError: no split has test examples.
     """
     found = []
     for split in splits:
         try:
             test = target_examples(corpus, split, "test", _TASK)
         except UsageError:
-            continue  # the corpus has no such users
+            continue  # no such users
         found.append((_training(corpus, split), test))
     if not found:
         raise UsageError(f"corpus {corpus.name!r} has no test examples to audit: no user has three interactions")
@@ -185,7 +186,7 @@ _DAY = 86_400
 
 
 def ties(corpus: Corpus) -> Ties | None:
-    """Ties over all interactions; None for a corpus without clock times."""
+    """Ties over all interactions; None without timestamps."""
     if not corpus.has_clock:
         return None
     histories = corpus.histories
@@ -200,11 +201,11 @@ def ties(corpus: Corpus) -> Ties | None:
 
 
 def tied_targets(corpus: Corpus, test: Examples) -> BoolArray:
-    """(n,) whether the target has the time of the last interaction of its history."""
+    """(n,) whether the target has the timestamp of the last interaction of its history."""
     assert test.rows is not None
-    asked = np.flatnonzero(test.ends > test.starts())
+    begun = np.flatnonzero(test.ends > test.starts())
     tied = np.zeros(len(test), dtype=np.bool_)
-    tied[asked] = test.histories.times[test.ends[asked] - 1] == corpus.histories.times[test.rows[asked]]
+    tied[begun] = test.histories.times[test.ends[begun] - 1] == corpus.histories.times[test.rows[begun]]
     return tied
 
 
@@ -212,7 +213,7 @@ _BLOCK = 512
 
 
 def transitions(training: Training, test: Examples) -> Transitions:
-    """Where the targets lie in the graph of training, seen from the last item of each history."""
+    """How often targets are reachable from the last item of the history in the transition graph of training."""
     graph, last = training.graph, last_items(test)
     undirected = graph.undirected
     return Transitions(
@@ -224,22 +225,22 @@ def transitions(training: Training, test: Examples) -> Transitions:
 
 
 def one_transition(training: Training, test: Examples) -> BoolArray:
-    """(n,) whether somebody else in training went from the last item of the history to the target directly.
+    """(n,) whether another user's training sequence has the target directly after the last item of the history.
 
-    A user's own way is left out: where a task asks for several items of a user at once, training on others holds it.
+    The user's own transitions are excluded, as a task may have several targets of one user.
     """
     assert test.targets is not None
     return training.graph.first_times(last_items(test), test.targets, test.users)[0]
 
 
 def last_items(test: Examples) -> IntArray:
-    """(n,) int64 last item of each history, -1 where it is empty."""
+    """(n,) int64 last item of each history; -1 if it is empty."""
     last: IntArray = test.last_items(1)[:, 0]
     return last
 
 
 def _reach(training: Training, test: Examples, reached_from: Callable[[IntArray], csr_array]) -> Reach:
-    """Args: reached_from: the items that lead on from each of some items, (n, items) bool."""
+    """Args: reached_from: maps (n,) items to the items reachable from them, (n, items) bool."""
     assert test.targets is not None
     uniform = np.zeros(training.items)
     uniform[training.catalogue] = 1 / len(training.catalogue)
@@ -249,15 +250,15 @@ def _reach(training: Training, test: Examples, reached_from: Callable[[IntArray]
     chances = np.zeros((len(test), 2))
     for start in range(0, len(sources), _BLOCK):
         reached = reached_from(sources[start : start + _BLOCK])
-        here = np.flatnonzero((place >= start) & (place < start + _BLOCK))
-        rows = place[here] - start
-        hit[here] = reached[rows, test.targets[here]]
-        chances[here] = (reached @ np.stack([uniform, popular], axis=1))[rows]
+        chosen = np.flatnonzero((place >= start) & (place < start + _BLOCK))
+        rows = place[chosen] - start
+        hit[chosen] = reached[rows, test.targets[chosen]]
+        chances[chosen] = (reached @ np.stack([uniform, popular], axis=1))[rows]
     return Reach(share=mean(hit), random_item=mean(chances[:, 0]), random_interaction=mean(chances[:, 1]))
 
 
 def leaks(corpus: Corpus, training: Training, test: Examples) -> Leaks | None:
-    """How far training reaches beyond the targets; None for a corpus without clock times."""
+    """Training interactions later than the targets; None without timestamps."""
     if not corpus.has_clock:
         return None
     assert test.targets is not None
@@ -274,7 +275,7 @@ def leaks(corpus: Corpus, training: Training, test: Examples) -> Leaks | None:
 
 
 def from_the_future(corpus: Corpus, training: Training, test: Examples) -> BoolArray:
-    """(n,) whether the target is one transition away, and every such transition was made later than the target."""
+    """(n,) whether the target is one transition away and all such transitions are later than the target."""
     assert test.targets is not None
     near, first = training.graph.first_times(last_items(test), test.targets, test.users)
     later: BoolArray = near & (first > _times(corpus, test))
@@ -288,7 +289,7 @@ def _times(corpus: Corpus, test: Examples) -> IntArray:
 
 
 def later_share(train: Histories, users: IntArray, times: IntArray) -> FloatArray:
-    """(n,) share of the interactions of others than ``users`` that are later than ``times``; 0 where there are none."""
+    """(n,) share of other users' interactions that are later than ``times``; 0 without other users."""
     distinct, ranks = np.unique(train.times, return_inverse=True)
     rank = np.searchsorted(distinct, times, side="right")  # later interactions have this rank or a higher one
     later = len(train) - np.searchsorted(np.sort(ranks), rank)
@@ -301,7 +302,7 @@ def later_share(train: Histories, users: IntArray, times: IntArray) -> FloatArra
 
 
 def skew(training: Training, test: Examples) -> Skew:
-    """Popularity, lengths of histories, density and repeats of one split."""
+    """Popularity, history lengths, density and repeats of one split."""
     counts = training.counts[training.catalogue]
     pairs = int((training.histories.lengths() > 0).sum()) * len(training.catalogue)
     return Skew(
@@ -314,7 +315,7 @@ def skew(training: Training, test: Examples) -> Skew:
 
 
 def gini(counts: IntArray) -> float:
-    """Gini coefficient of numbers that are not negative: half their mean absolute difference by their mean."""
+    """Gini coefficient of non-negative numbers: half their relative mean absolute difference."""
     ordered = np.sort(counts)
     ranks = np.arange(1, len(ordered) + 1)
     return share(int(((2 * ranks - len(ordered) - 1) * ordered).sum()), len(ordered) * int(ordered.sum()))
