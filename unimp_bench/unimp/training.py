@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from unimp_bench.corpus.features.pictures import PictureFeatures
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
 from unimp_bench.machine import device, helping, join, main_says, wait
+from unimp_bench.progress import Training as TrainingProgress
 from unimp_bench.progress import training
 from unimp_bench.records import IntArray, Protocol
 from unimp_bench.torch_setup import derived_seed, seed_everything
@@ -49,12 +51,12 @@ _OUT_OF_MEMORY = ("not enough memory", "can't allocate memory")
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is learned, and where the state is kept.
+    """The sentences to learn from, and the folder of the training's state.
 
     Attributes:
-        draw: the sentences of an epoch for a seed.
+        draw: returns the sentences of an epoch for a seed.
         work: folder of checkpoints and log.
-        metric: of the validation, for progress.
+        metric: name of the validation metric, for progress.
     """
 
     draw: Callable[[int], Sentences]
@@ -82,69 +84,110 @@ def train(model: UniMPModel, config: UniMPConfig, data: TrainingData, validate: 
         UsageError: the batches of a step cannot be divided evenly among the processes.
     """
     with explained_memory_errors(config):
-        _train(model, config, data, validate)
+        _Training(model, config, data).run(validate)
 
 
-def _train(model: UniMPModel, config: UniMPConfig, data: TrainingData, validate: Callable[[], Scores]) -> None:
-    accelerator = accelerator_for(config)
-    trained = copy.deepcopy(model) if is_sharded(accelerator) else model.to(accelerator.device)
-    optimizer = torch.optim.AdamW(parameter_groups(trained, config.weight_decay), betas=BETAS)
-    objective, stepper = accelerator.prepare(Objective(trained, config), optimizer)
-    checkpoint = data.work / _CHECKPOINT
-    done = load_training(trained, optimizer, checkpoint) if checkpoint.is_file() else Progress()
-    seeds = [derived_seed(data.seed, epoch) for epoch in range(config.epochs)]
-    drawn = [data.draw(seed) for seed in seeds]
-    plans = [list(plan_batches(each, config.batch_tokens, seed)) for each, seed in zip(drawn, seeds, strict=True)]
-    total = sum(math.ceil(len(plan) / config.accumulation) for plan in plans)
-    log = TrainingLog(data.work / "log", done, accelerator.device, lambda counts: accelerator.reduce(counts, "sum"))
+class _Training:
+    """A training in progress: epochs of steps, a validation after each epoch, checkpoints and log."""
 
-    best = EarlyStopping.parse(done.stopping).scores
-    with training("unimp", config.epochs, metric=data.metric, done=done.epoch, best=best) as shown:
-        while done.epoch < config.epochs:
-            trained.train()
-            plan, earlier = plans[done.epoch], sum(len(plan) for plan in plans[: done.epoch])
-            starts = range(done.batches, len(plan), config.accumulation)
-            log.begin()
-            for begin in shown.batches(starts, total=len(starts)):
-                rate = config.learning_rate * schedule(done.step, total, config.warmup)
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
-                step = plan[begin : begin + config.accumulation]
-                shares = share(step, accelerator.process_index, accelerator.num_processes)
-                batches = [collate(drawn[done.epoch], each.chosen, data.features, data.vocabulary) for each in shares]
-                labelled = sum(batch.readers.sum() for each, batch in zip(shares, batches, strict=True) if each.counts)
-                labelled = accelerator.reduce(torch.as_tensor(labelled, device=accelerator.device), "sum")
-                for each, batch in zip(shares, batches, strict=True):
-                    seed_everything(derived_seed(data.seed, earlier + begin + each.place))
-                    with nullcontext() if each is shares[-1] else accelerator.no_sync(objective):
-                        with accelerator.autocast():
-                            losses = objective(batch.to(accelerator.device), labelled)
-                        # Gradients are averaged over processes, but the labelled tokens are those of all.
-                        accelerator.backward(losses.whole * (accelerator.num_processes if each.counts else 0))
-                    if each.counts:
-                        log.batch(batch, losses)
-                norm = whole(accelerator.clip_grad_norm_(objective.parameters(), config.clip))
-                if not torch.isfinite(norm):
-                    raise ModelError(f"unimp: the training diverged at step {done.step}; lower learning_rate")
-                stepper.step()
-                stepper.zero_grad()
-                done = replace(done, batches=begin + len(step), step=done.step + 1)
-                log.step(done, rate, norm, last=done.batches == len(plan))
-                shown.loss = log.loss
-                if done.step % config.checkpoint_steps == 0:
-                    save_training(trained, optimizer, done, checkpoint)
-            with gathered(trained, model, accelerator.device):
-                scores, stopping = main_says(validate), EarlyStopping.parse(done.stopping)
-                improved = stopping.update(done.epoch + 1, scores, "unimp")
-                log.validated(done, scores, improved)
-                shown.reached(done.epoch + 1, scores=scores)
-                for protocol in improved:
-                    save_weights(model, data.work / _BEST.format(protocol), trained_only=True)
-            done = replace(done, epoch=done.epoch + 1, batches=0, stopping=stopping.dump())
-            save_training(trained, optimizer, done, checkpoint)
-    log.close()
-    wait()  # until the best epochs are on disk
-    model.to(accelerator.device).eval()
+    def __init__(self, model: UniMPModel, config: UniMPConfig, data: TrainingData) -> None:
+        self._model, self._config, self._data = model, config, data
+        self._accelerator = accelerator_for(config)
+        self._device: torch.device = self._accelerator.device
+        self._trained = copy.deepcopy(model) if is_sharded(self._accelerator) else model.to(self._device)
+        self._optimizer = torch.optim.AdamW(parameter_groups(self._trained, config.weight_decay), betas=BETAS)
+        self._objective, self._stepper = self._accelerator.prepare(Objective(self._trained, config), self._optimizer)
+        self._checkpoint = data.work / _CHECKPOINT
+        resumes = self._checkpoint.is_file()
+        self._done = load_training(self._trained, self._optimizer, self._checkpoint) if resumes else Progress()
+        seeds = [derived_seed(data.seed, epoch) for epoch in range(config.epochs)]
+        self._drawn = [data.draw(seed) for seed in seeds]
+        drawn = zip(self._drawn, seeds, strict=True)
+        self._plans = [list(plan_batches(each, config.batch_tokens, seed)) for each, seed in drawn]
+        self._steps = sum(math.ceil(len(plan) / config.accumulation) for plan in self._plans)
+        self._log = TrainingLog(data.work / "log", self._done, self._device, self._summed)
+
+    def run(self, validate: Callable[[], Scores]) -> None:
+        """Train up to the last epoch; the model is then as the last step left it, on the device."""
+        epochs, done = self._config.epochs, self._done
+        best = EarlyStopping.parse(done.stopping).scores
+        with training("unimp", epochs, metric=self._data.metric, done=done.epoch, best=best) as shown:
+            while self._done.epoch < epochs:
+                self._train_epoch(shown)
+                self._end_epoch(shown, validate)
+        self._log.close()
+        wait()  # until the best epochs are on disk
+        self._model.to(self._device).eval()
+
+    def _train_epoch(self, shown: TrainingProgress) -> None:
+        """The remaining steps of the current epoch."""
+        config, plan = self._config, self._plans[self._done.epoch]
+        self._trained.train()
+        starts = range(self._done.batches, len(plan), config.accumulation)
+        self._log.begin()
+        for start in shown.batches(starts, total=len(starts)):
+            batches = plan[start : start + config.accumulation]
+            rate = self._set_rate()
+            norm = self._step(batches)
+            self._done = replace(self._done, batches=start + len(batches), step=self._done.step + 1)
+            self._log.step(self._done, rate, norm, last=self._done.batches == len(plan))
+            shown.loss = self._log.loss
+            if self._done.step % config.checkpoint_steps == 0:
+                save_training(self._trained, self._optimizer, self._done, self._checkpoint)
+
+    def _set_rate(self) -> float:
+        """Set the learning rate of the next step, and return it."""
+        rate = self._config.learning_rate * schedule(self._done.step, self._steps, self._config.warmup)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _step(self, batches: Sequence[IntArray]) -> Tensor:
+        """One optimizer step over ``batches`` of sentence numbers; returns the norm of the gradient before clipping.
+
+        Raises:
+            ModelError: the gradient is not finite.
+        """
+        accelerator, data, done = self._accelerator, self._data, self._done
+        shares = share(batches, accelerator.process_index, accelerator.num_processes)
+        drawn = self._drawn[done.epoch]
+        collated = [collate(drawn, each.chosen, data.features, data.vocabulary) for each in shares]
+        readers = sum(batch.readers.sum() for each, batch in zip(shares, collated, strict=True) if each.counts)
+        labelled = self._summed(torch.as_tensor(readers, device=self._device))
+        first = sum(len(plan) for plan in self._plans[: done.epoch]) + done.batches
+        for each, batch in zip(shares, collated, strict=True):
+            seed_everything(derived_seed(data.seed, first + each.place))
+            with nullcontext() if each is shares[-1] else accelerator.no_sync(self._objective):
+                with accelerator.autocast():
+                    losses = self._objective(batch.to(self._device), labelled)
+                # Gradients are averaged over processes, but the labelled tokens are those of all.
+                accelerator.backward(losses.whole * (accelerator.num_processes if each.counts else 0))
+            if each.counts:
+                self._log.batch(batch, losses)
+        norm = whole(accelerator.clip_grad_norm_(self._objective.parameters(), self._config.clip))
+        if not torch.isfinite(norm):
+            raise ModelError(f"unimp: the training diverged at step {done.step}; lower learning_rate")
+        self._stepper.step()
+        self._stepper.zero_grad()
+        return norm
+
+    def _end_epoch(self, shown: TrainingProgress, validate: Callable[[], Scores]) -> None:
+        """Validate the epoch, save it where it is the best so far, and write a checkpoint."""
+        done = self._done
+        with gathered(self._trained, self._model, self._device):
+            scores, stopping = main_says(validate), EarlyStopping.parse(done.stopping)
+            improved = stopping.update(done.epoch + 1, scores, "unimp")
+            self._log.validated(done, scores, improved)
+            shown.reached(done.epoch + 1, scores=scores)
+            for protocol in improved:
+                save_weights(self._model, self._data.work / _BEST.format(protocol), trained_only=True)
+        self._done = replace(done, epoch=done.epoch + 1, batches=0, stopping=stopping.dump())
+        save_training(self._trained, self._optimizer, self._done, self._checkpoint)
+
+    def _summed(self, counts: Tensor) -> Tensor:
+        """The sum over all processes."""
+        total: Tensor = self._accelerator.reduce(counts, "sum")
+        return total
 
 
 def restore_best(model: UniMPModel, work: Path, protocol: Protocol) -> None:
