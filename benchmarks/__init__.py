@@ -1,7 +1,7 @@
-"""Speed and memory of this project, beside others' where somebody ships the same.
+"""Speed and memory of this project, compared with other implementations where available.
 
-Each module in ``BENCHMARKS`` measures one thing and writes a record to ``results/``; what it compares and how to read
-it is its docstring. ``docs/speed.md`` is made of both by ``python -m benchmarks page``, in this order.
+Each module in ``BENCHMARKS`` measures one thing and writes a record to ``results/``; its docstring explains the
+comparison. ``python -m benchmarks page`` generates ``docs/speed.md`` from both, in this order.
 """
 
 BENCHMARKS = (

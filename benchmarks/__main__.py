@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# Before NumPy is imported by anything, since its threads are set for good then.
+# Before any import of NumPy, which fixes its number of threads.
 os.environ |= {
     name: os.environ.get("OMP_NUM_THREADS", "1")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -20,7 +20,7 @@ from unimp_bench.files import write_atomically
 
 
 class _Benchmarks(click.Group):
-    """The benchmarks by name, imported when they run."""
+    """The benchmarks by name, imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*BENCHMARKS, *super().list_commands(ctx)]
@@ -43,7 +43,7 @@ class _Benchmarks(click.Group):
 
 @click.group(cls=_Benchmarks)
 def root() -> None:
-    """Measure speed and memory; one thread a side unless OMP_NUM_THREADS says otherwise."""
+    """Measure speed and memory, with one thread per side unless OMP_NUM_THREADS is set."""
 
 
 @root.command("page")

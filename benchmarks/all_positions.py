@@ -1,9 +1,9 @@
-"""Learning all positions in one pass.
+"""Training on all positions in one pass.
 
-Our sequential models beside RecBole's of the same name, on some users of Amazon Beauty. Every model gets the same
-processor time for its training, in which validation is not counted; it is validated after each epoch and tested at
-its best one. Ours learns all positions of a sequence in one pass, RecBole a sample of each prefix. The reviews are
-RecBole atomic files, read from `$UNIMP_BENCH_REALDATA/beauty`.
+Sequential models of this project and of RecBole on some users of Amazon Beauty, with the same processor time for
+training, without validation; each is validated after every epoch and tested at its best one. This project trains on
+all positions of a sequence in one pass, RecBole on one sample per prefix. The reviews are RecBole atomic files in
+`$UNIMP_BENCH_REALDATA/beauty`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Part:
 
     @classmethod
     def of(cls, corpus: Corpus, users: int) -> Part:
-        """Of so many users, drawn at random."""
+        """The examples of randomly drawn users."""
         drawn = np.random.default_rng(0).permutation(corpus.histories.users)[:users]
         chosen = np.isin(np.arange(corpus.histories.users), drawn)
         train, validation, test = (_of(target_examples(corpus, "loo", part, TASK), chosen) for part in PARTS)
@@ -68,15 +68,15 @@ def _of(examples: Examples, chosen: BoolArray) -> Examples:
 
 
 class TimeIsUpError(Exception):
-    """The training has had its share."""
+    """The time limit of the training is reached."""
 
 
 @dataclass
 class Watch:
-    """Counts the training's processor seconds, and keeps what the best epoch reached.
+    """Measures the processor time of training, and keeps the test scores of the best epoch.
 
     Attributes:
-        part: what is validated and tested on.
+        part: data of validation and test.
         limit: seconds of training.
         epochs, seconds: of training so far.
         best: validation NDCG@5.
@@ -92,7 +92,7 @@ class Watch:
     started: float = field(default_factory=time.process_time)
 
     def validate(self, model: Any, task: str) -> dict[Protocol, float]:
-        """The validation score; the clock stands while it is taken."""
+        """The validation score; its time is not counted."""
         self.seconds += time.process_time() - self.started
         self.epochs += 1
         ranks = self._ranks(model, self.part.validation, "paper")
@@ -111,7 +111,7 @@ class Watch:
 
 
 def trained(name: str, settings: dict[str, Any], part: Part, seconds: float) -> Watch:
-    """Train a model until its time is up or it stops by itself."""
+    """Train a model until the time limit or its early stopping."""
     model = make_model(name, settings=settings)
     with tempfile.TemporaryDirectory() as folder:
         watch = Watch(part, seconds)
@@ -122,7 +122,7 @@ def trained(name: str, settings: dict[str, Any], part: Part, seconds: float) -> 
 
 
 def measures(case: str, sides: dict[str, Watch]) -> Iterator[Measure]:
-    """What each side reached, and how far it came."""
+    """Scores and epochs of each side."""
     for protocol, name in HIT_RATES.items():
         yield Measure.of(case, name, "", {side: [watch.reached[protocol]] for side, watch in sides.items()})
     yield Measure.of(case, "validation NDCG@5", "", {side: [watch.best] for side, watch in sides.items()})
@@ -134,10 +134,10 @@ def measures(case: str, sides: dict[str, Watch]) -> Iterator[Measure]:
 @benchmark("torch", "recbole")
 @click.option("--model", multiple=True, type=click.Choice(sorted(RECBOLE)), default=("sasrec", "gru4rec"))
 @click.option("--users", default=4000)
-@click.option("--minutes", default=3.0, help="Of each training, at the most.")
-@click.option("--length", default=20, help="Of the sequences.")
+@click.option("--minutes", default=3.0, help="Maximum time per training.")
+@click.option("--length", default=20, help="Maximum length of sequences.")
 def command(model: tuple[str, ...], users: int, minutes: float, length: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "beauty"
         build_corpus("atomic", folder, real_data() / "beauty")

@@ -1,13 +1,13 @@
 """Building a corpus from raw files.
 
-A generated raw set of the 2014 format, in multiples of a size: reviews of sixty words, ten a user and twenty an item,
-metadata literals, no pictures. Every build is a process of its own, so its memory is its own.
+Generated raw files of the 2014 format in multiples of a size: reviews of sixty words, ten per user and twenty per
+item, metadata literals, no pictures. Every build is a separate process.
 
-* **As the raw files grow**: time should be linear, and memory nearly flat: numeric columns and names are held, text
-  never.
-* **Beside the authors** (with `--authors`, a checkout of UniMP's): their `data/data_preprocess_multimodal_full.py`
-  runs unchanged on the same files, unpacked, since it reads no others; it ends where it would begin to download
-  pictures. Ours picks explanations out of the reviews as well, which theirs does not.
+* **Growing raw files**: time should be linear, and memory nearly constant, as only numeric columns and names are in
+  memory.
+* **Comparison with the authors** (`--authors`, a checkout of UniMP): their `data/data_preprocess_multimodal_full.py`
+  runs unchanged on the same files, unpacked, and ends before the download of pictures. The build of this project
+  also extracts explanations from the reviews.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def build_ours(raw: Path, scratch: Path) -> Cost:
 
 
 def run_authors(checkout: Path, raw: Path, scratch: Path) -> Cost:
-    """Run the authors' script on the unpacked files, up to its first import of ``requests``, the downloads."""
+    """Run the authors' script on the unpacked files, up to its import of ``requests`` for downloads."""
     (scratch / "stub").mkdir(exist_ok=True)
     (scratch / "stub" / "requests.py").write_text("raise SystemExit(0)\n")
     script = checkout.resolve() / AUTHORS_SCRIPT
@@ -62,10 +62,10 @@ def costs(case: str, found: dict[str, list[Cost]]) -> Iterator[Measure]:
 @benchmark("numpy", "pyarrow", "orjson", "pandas")
 @click.option("--reviews", default=200_000, help="Of the set of scale 1.")
 @click.option("--scales", type=int, multiple=True, default=(1, 4, 16))
-@click.option("--authors", type=click.Path(path_type=Path, exists=True), help="Their checkout, to compare with.")
-@click.option("--rounds", default=3, help="Beside the authors.")
+@click.option("--authors", type=click.Path(path_type=Path, exists=True), help="A checkout of the authors' code.")
+@click.option("--rounds", default=3, help="Of the comparison with the authors.")
 def command(reviews: int, scales: tuple[int, ...], authors: Path | None, rounds: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         if authors is not None:
@@ -89,7 +89,7 @@ def command(reviews: int, scales: tuple[int, ...], authors: Path | None, rounds:
 
 
 def write_raw(folder: Path, count: int, packed: bool) -> None:
-    """Write so many reviews, and metadata, of the domain Beauty; the more popular items are the more reviewed."""
+    """Write ``count`` reviews and the metadata of domain Beauty, with skewed item popularity."""
     rng = np.random.default_rng(0)
     words = [start + end for start in _syllables(rng, 60) for end in _syllables(rng, 60)]
     users, items = count // USER_REVIEWS, count // ITEM_REVIEWS

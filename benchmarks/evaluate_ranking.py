@@ -1,17 +1,16 @@
 """Full-catalogue evaluation.
 
-Our `rank_examples` with the metrics, RecBole's evaluator, and a loop over users. All start from the same user
-vectors, item matrix, targets and histories of ten items, compute all scores by the matrix product, leave the seen
-items out, and end with HR, NDCG and MRR at 1, 3, 5 and 10, which must agree.
+`rank_examples` with the metrics, RecBole's evaluator, and a loop over users. All start from the same user vectors,
+item matrix, targets and histories of ten items, compute all scores by a matrix product, mask seen items, and compute
+HR, NDCG and MRR at 1, 3, 5 and 10, which must agree.
 
-* **Ours** finds the seen columns in the histories and checks that the scores are finite within its time; once with
-  the lists of the ten best items, as a run keeps them, and once with the metrics alone.
-* **RecBole** does what its `Trainer.evaluate` does after its data loader: `full_sort_predict` of a dot-product model,
-  masking, `Collector`, `Evaluator`. Masks and positives are ready-made. Its default `eval_batch_size` of 4,096 puts
-  all users of a sequential model in one batch; a user would have to ask for the smaller ones.
-* **The loop** takes one matrix-vector product and one `argpartition` a user.
-* **The product alone**, in blocks of 256 users: NumPy and PyTorch do it at different speeds on some processors, which
-  is part of the distance between the sides.
+* **Ours** includes the search for seen columns and the check for finite scores; once with lists of the ten best
+  items, as in a run, and once with the metrics alone.
+* **RecBole** runs the steps of `Trainer.evaluate` after the data loader: `full_sort_predict` of a dot-product model,
+  masking, `Collector`, `Evaluator`. Masks and positives are precomputed. The default `eval_batch_size` is 4,096.
+* **The loop** computes one matrix-vector product and one `argpartition` per user.
+* **The product alone**, in blocks of 256 users: NumPy and PyTorch differ in speed on some processors, which explains
+  a part of the differences.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import click
 import numpy as np
 import torch
 
-import baselines.recbole.compat  # noqa: F401  (puts back what newer NumPy took away)
+import baselines.recbole.compat  # noqa: F401  (restores names that newer NumPy removed)
 from benchmarks.harness import Measure, benchmark, seconds_in_turns, times
 from unimp_bench.contracts import FitData, Ranker
 from unimp_bench.corpus import Items
@@ -45,7 +44,7 @@ Means = dict[str, float]
 
 @dataclass(frozen=True)
 class Problem:
-    """Vectors, targets and histories that all sides are given."""
+    """The vectors, targets and histories of all sides."""
 
     users: FloatArray
     items: FloatArray
@@ -92,7 +91,7 @@ class DotProduct(Ranker[NoConfig]):
 
 
 def ours(problem: Problem, top: int) -> Callable[[], Means]:
-    """Our evaluation, ready to be timed."""
+    """The evaluation of this project, as a function."""
     users, model = len(problem.users), DotProduct(problem)
     offsets = np.arange(users + 1) * HISTORY
     rows = users * HISTORY
@@ -153,7 +152,7 @@ class RecBole:
 
 
 def loop(problem: Problem) -> Means:
-    """One user at a time, as a script would do it."""
+    """A plain loop over users."""
     found = {f"{name}@{k}": 0.0 for name in MEASURES for k in CUTOFFS}
     for user, target, seen in zip(problem.users, problem.targets, problem.seen, strict=True):
         scores = problem.items @ user
@@ -176,7 +175,7 @@ def product(users: Any, items: Any) -> None:
 
 
 def agree(found: dict[str, Means]) -> None:
-    """Stop where two sides name different metrics."""
+    """Check that all sides have equal metrics."""
     first, *others = found
     for side in others:
         for metric, value in found[first].items():
@@ -190,7 +189,7 @@ def agree(found: dict[str, Means]) -> None:
 @click.option("--width", default=64)
 @click.option("--rounds", default=7)
 def command(users: int, items: int, width: int, rounds: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     problem = Problem.draw(users, items, width)
     evaluations: dict[str, Callable[[], Means]] = {
         "ours, with lists of ten": ours(problem, top=10),

@@ -1,10 +1,9 @@
 """Exporting instruction datasets.
 
-Each export is a process of its own that writes one dataset with its items and pictures into an empty folder. Seconds
-are those of the export alone, without the imports. The base is the memory of a process that has imported everything
-and opened the corpus. The picture tokenizer of image generation is trained before, since it is trained once for a
-corpus and kept; image generation pays for PyTorch and the tokenizer at every size. A task that a corpus cannot give
-has no line.
+Each export is a separate process that writes one dataset with its items and pictures into an empty folder. Times
+exclude imports. The base is the memory of a process after imports and opening of the corpus. The picture tokenizer of
+image generation is trained before, as it is cached per corpus; image generation includes the memory of PyTorch and the
+tokenizer at every size. Tasks that a corpus does not serve have no line.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ DRAWN = "image_generation"
 
 @dataclass(frozen=True)
 class Export:
-    """One dataset: examples, bytes of Parquet, seconds, and the process's memory in MiB before and at its peak."""
+    """Examples, bytes of Parquet, time, and memory of the process in MiB before and at its peak."""
 
     examples: int
     bytes: int
@@ -39,11 +38,11 @@ class Export:
 
 
 def export(folder: Path, task: str, cache: Path, out: Path) -> Export | None:
-    """Write one dataset, in this process; None where the corpus cannot give it."""
+    """Write one dataset in this process; None if the corpus does not serve the task."""
     if task == DRAWN:
         import unimp_bench.generative.picture_tokens.tokenizer
         import unimp_bench.generative.picture_tokens.training  # noqa: F401
-    open_corpus(folder, ()).items.names  # noqa: B018  (read when first asked for)
+    open_corpus(folder, ()).items.names  # noqa: B018  (loaded lazily)
     base = peak_mib()
     try:
         outcome, seconds = timed(lambda: next(export_datasets(ExportRequest((task,), folder, out), Workspace(cache))))
@@ -59,7 +58,7 @@ def export(folder: Path, task: str, cache: Path, out: Path) -> Export | None:
 @click.option("--corpus", multiple=True, default=("sample",), help="Built corpora, by name.")
 @click.option("--task", multiple=True, type=click.Choice(TASKS), default=TASKS)
 def command(corpus: tuple[str, ...], task: tuple[str, ...]) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         for each in corpus:
@@ -73,7 +72,7 @@ def command(corpus: tuple[str, ...], task: tuple[str, ...]) -> Iterator[Measure]
 
 
 def measures(case: str, found: Export) -> Iterator[Measure]:
-    """What the page shows of one export."""
+    """The measures of one export."""
     yield Measure.fact(case, "examples", found.examples)
     yield from times(case, "the export", {"": [found.seconds]})
     yield Measure.fact(case, "examples a CPU s", found.examples / found.seconds.cpu)

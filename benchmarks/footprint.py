@@ -1,8 +1,7 @@
 """The presets of published backbones.
 
-What moves and what stays as it is under the two presets that carry the paper's backbones, counted on the meta device,
-with float32 weights and a catalogue of the size of the paper's; the activations of a step come on top. Counts, not
-timings.
+Trained and frozen parameters of the two presets with the paper's backbones, counted on the meta device, with float32
+weights and a catalogue of the paper's size, without the activations of a step. Counts, not timings.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from unimp_bench.unimp.published import NEOX_TOKENS
 PRESETS_OF_PAPERS = ("paper", "small")
 CLIP_WIDTH = 1024
 OTHER_TOKENS = 1100
-"""About as many as the codes of pictures, ratings, places and marks take."""
+"""Approximate number of codes of pictures, ratings, positions and marks."""
 
 _FLOAT = 4
 _MOMENTS = 2
@@ -29,10 +28,10 @@ _MOMENTS = 2
 
 @dataclass(frozen=True)
 class Footprint:
-    """Of a model with float32 weights, as under bf16 autocast too.
+    """Size of a model with float32 weights, as also under bf16 autocast.
 
     Attributes:
-        trained, frozen: numbers of parameters, shared ones once.
+        trained, frozen: numbers of parameters; shared ones count once.
     """
 
     trained: int
@@ -40,7 +39,7 @@ class Footprint:
 
     @classmethod
     def of(cls, model: nn.Module) -> Footprint:
-        """Of a model on any device, the meta device too."""
+        """The footprint of a model on any device, including meta."""
         counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
         return cls(sum(n for n, trained in counts if trained), sum(n for n, trained in counts if not trained))
 
@@ -51,14 +50,14 @@ class Footprint:
 
     @property
     def training(self) -> int:
-        """Bytes of a training without the activations of a step: weights, gradients and Adam's two moments."""
+        """Bytes during training without activations: weights, gradients and Adam's two moments."""
         return self.weights + _FLOAT * (1 + _MOMENTS) * self.trained
 
 
 @benchmark("torch", "transformers")
 @click.option("--items", default=124_000)
 def command(items: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     for preset in PRESETS_OF_PAPERS:
         found = Footprint.of(meta_model(PRESETS[preset], NEOX_TOKENS + OTHER_TOKENS + items, CLIP_WIDTH))
         yield Measure.fact(preset, "parameters that move", found.trained)

@@ -1,8 +1,8 @@
-"""What every benchmark is made of: a command whose measures become a record, and a record that becomes a page.
+"""Benchmarks as commands that write records, and the page generated from records.
 
-A benchmark is a module with a generator of `Measure`s, decorated by `benchmark`: its options are its sizes, and what it
-yields is written to ``results/``. ``docs/speed.md`` has a section per benchmark: the docstring of its module, and the
-tables of its record.
+A benchmark is a module with a generator of `Measure`s, decorated by `benchmark`: its options are its sizes, and the
+measures are written to ``results/``. ``docs/speed.md`` has a section per benchmark: the docstring of its module, and
+the tables of its record.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ HEAD = f"""\
 {generated("python -m benchmarks page", "benchmarks/results/")}
 # Speed and memory
 
-What the benchmarks measured; the section of each says when, at which commit and on what kind of machine. Read ratios,
-not seconds: seconds are those of one machine, which may have been busy with other work (*load* says how busy). A
-ratio is over the first line of its case, within one round of a run in which the sides take turns; the table has the
-median of the rounds and, in brackets, the smallest and the largest. Seconds are processor seconds (*CPU s*) where a
-table does not say *wall*; wall seconds and all rounds are in the records, `benchmarks/results/`. A benchmark writes
-its record when it is run, and `make speed` writes this page.
+Results of the benchmarks, with date, commit and machine in each section. Compare ratios, not seconds: seconds depend on
+the machine, which may have been busy with other work (see *load*). A ratio is relative to the first line of its case,
+within one round of a run in which the sides take turns; tables give the median over rounds and, in brackets, the
+smallest and the largest. Seconds are processor seconds (*CPU s*) unless marked *wall*; wall seconds and all rounds are
+in the records, `benchmarks/results/`. Running a benchmark writes its record, and `make speed` writes this page.
 """
 
 Benchmark = Callable[..., Iterator["Measure"]]
@@ -52,7 +51,7 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True)
 class Seconds:
-    """What some work took. Processor seconds hold on a machine that is busy with other things, wall seconds do not."""
+    """Wall and processor time; only the latter is meaningful on a busy machine."""
 
     wall: float
     cpu: float
@@ -61,19 +60,19 @@ class Seconds:
         return Seconds(self.wall + other.wall, self.cpu + other.cpu)
 
     def each(self, amount: float) -> Seconds:
-        """Of one in so many."""
+        """Seconds per unit of ``amount``."""
         return Seconds(self.wall / amount, self.cpu / amount)
 
 
 def timed(work: Callable[[], ValueT]) -> tuple[ValueT, Seconds]:
-    """What some work gives, and what it took in this process."""
+    """The result of a function and its time in this process."""
     wall, cpu = time.perf_counter(), time.process_time()
     value = work()
     return value, Seconds(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def in_turns(sides: Mapping[str, Callable[[], ValueT]], rounds: int) -> dict[str, list[ValueT]]:
-    """What every side gives in each round; every second round goes through the sides the other way round."""
+    """The results of every side in each round; every second round is in reverse order."""
     found: dict[str, list[ValueT]] = {side: [] for side in sides}
     for number in range(rounds):
         for side in list(sides)[:: -1 if number % 2 else 1]:
@@ -82,13 +81,13 @@ def in_turns(sides: Mapping[str, Callable[[], ValueT]], rounds: int) -> dict[str
 
 
 def seconds_in_turns(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Seconds]]:
-    """What every side took in each round."""
+    """The time of every side in each round."""
     found = in_turns({side: partial(timed, work) for side, work in sides.items()}, rounds)
     return {side: [seconds for _, seconds in turns] for side, turns in found.items()}
 
 
 class Ratio(Strict):
-    """How many times the first side's value another side has, within each round.
+    """Ratio of a side's value to that of the first side, within each round.
 
     Attributes:
         value: median over the rounds.
@@ -106,13 +105,13 @@ class Ratio(Strict):
 
 
 class Measure(Strict):
-    """One thing that was measured on every side of one comparison.
+    """One quantity measured for all sides of a comparison.
 
     Attributes:
-        case: what the sides had in common, such as a corpus; empty where a record has one case.
-        name, unit: of the values; a unit may be empty.
-        sides: by name, what each round gave, (rounds,). The first is what the others are compared with.
-        ratios: of the other sides, by name; empty where a ratio would say nothing.
+        case: common setting, such as a corpus; empty if a record has one case.
+        name, unit: of the values; the unit may be empty.
+        sides: by name, values per round, (rounds,). The first side is the reference.
+        ratios: of the other sides, by name; empty if not meaningful.
     """
 
     case: str
@@ -130,7 +129,7 @@ class Measure(Strict):
 
     @classmethod
     def fact(cls, case: str, name: str, value: float, unit: str = "") -> Measure:
-        """One number that was found once, on no side."""
+        """A single number without sides."""
         return cls.of(case, name, unit, {"": (value,)})
 
     @model_validator(mode="after")
@@ -144,7 +143,7 @@ def times(case: str, name: str, sides: Mapping[str, Sequence[Seconds]], on_card:
     """Processor and wall seconds of every side's rounds, compared.
 
     Args:
-        on_card: a graphics card did the work, so processor seconds say nothing and are left out.
+        on_card: whether a GPU did the work, so that processor seconds are omitted.
     """
     for unit, clock in CLOCKS[1:] if on_card else CLOCKS:
         seconds = {side: [getattr(taken, clock) for taken in rounds] for side, rounds in sides.items()}
@@ -156,10 +155,10 @@ class Record(Strict):
 
     Attributes:
         name: of its module below ``benchmarks``.
-        threads: that each side was given.
-        load: processes that waited for a processor, on average over the minute before.
+        threads: per side.
+        load: load average over the minute before the run.
         measures: in the order of the page.
-        provenance: its command has all options, so all sizes and the number of rounds.
+        provenance: its command has all options, including sizes and number of rounds.
     """
 
     format: Literal["unimp-bench-speed"] = "unimp-bench-speed"
@@ -175,22 +174,22 @@ class Record(Strict):
         """Parse one file.
 
         Raises:
-            DataError: it cannot be read, or is no record.
+            DataError: it cannot be read, or is not a record.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise DataError(f"{path} is no record that this version reads ({error.errors()[0]['msg']})") from None
+            raise DataError(f"{path} is not a record of this version ({error.errors()[0]['msg']})") from None
 
     def write(self, folder: Path) -> Path:
-        """Write it under its name; returns where."""
+        """Write it under its name; return the path."""
         path = folder / f"{self.name}.json"
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
         return path
 
 
 def rounded(value: float) -> float:
-    """To so many significant digits that a record stays small; whole numbers as they are."""
+    """A number with ``DIGITS`` significant digits; integers are kept."""
     return float(value) if float(value).is_integer() else float(f"{value:.{DIGITS}g}")
 
 
@@ -200,10 +199,10 @@ def _ratios(sides: Mapping[str, Sequence[float]]) -> dict[str, Ratio]:
 
 
 def benchmark(*packages: str) -> Callable[[Benchmark], click.Command]:
-    """Make a command of a generator of measures that has click's options.
+    """Make a command from a generator of measures with click's options.
 
     Args:
-        packages: whose versions matter, by their names in the registry.
+        packages: distributions whose versions are recorded.
     """
 
     def command_of(measure: Benchmark) -> click.Command:
@@ -215,7 +214,7 @@ def benchmark(*packages: str) -> Callable[[Benchmark], click.Command]:
         def run(context: click.Context, /, out: Path, **options: Any) -> None:
             words = [word for each in context.command.params if each.name in options for word in _words(each, options)]
             line = " ".join(["python -m benchmarks", name, *words])
-            record = Record(  # the code and the load are those at the start: the checkout may go on meanwhile
+            record = Record(  # code and load at the start, as the checkout may change meanwhile
                 name=name,
                 threads=int(os.environ["OMP_NUM_THREADS"]),
                 load=round(os.getloadavg()[0], 1),
@@ -231,19 +230,19 @@ def benchmark(*packages: str) -> Callable[[Benchmark], click.Command]:
 
 
 def options_of(measure: Benchmark) -> list[click.Parameter]:
-    """Those that click's decorators put on a function, in the order they are written."""
+    """The options of click's decorators on a function, in order."""
     found: list[click.Parameter] = getattr(measure, "__click_params__", [])
     return found[::-1]
 
 
 def command_named(name: str) -> click.Command:
-    """Of one of ``BENCHMARKS``."""
+    """The command of one of ``BENCHMARKS``."""
     command: click.Command = importlib.import_module(f"benchmarks.{name}").command
     return command
 
 
 def _words(parameter: click.Parameter, options: dict[str, Any]) -> Iterator[str]:
-    """An option as it is given, its default too; of a path the last name, since the rest is this machine's."""
+    """An option as on the command line, including defaults; paths without folders."""
     value = options[str(parameter.name)]
     for each in value if isinstance(value, tuple) else (value,):
         if each is not None and each is not False:
@@ -253,7 +252,7 @@ def _words(parameter: click.Parameter, options: dict[str, Any]) -> Iterator[str]
 
 
 def page(results: Path) -> str:
-    """The whole page from the records in a folder."""
+    """The page generated from the records in a folder."""
     lines = [HEAD]
     for name in BENCHMARKS:
         title, text = text_of(name)
@@ -265,7 +264,7 @@ def page(results: Path) -> str:
 
 
 def text_of(name: str) -> tuple[str, str]:
-    """Title and text of a benchmark: the first line of its docstring, and the rest; nothing is imported for it."""
+    """Title and text of a benchmark: the first line of its docstring and the rest, without importing it."""
     path = FOLDER.joinpath(*name.split(".")).with_suffix(".py")
     whole = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert whole is not None, f"{path} has no docstring"
@@ -274,13 +273,13 @@ def text_of(name: str) -> tuple[str, str]:
 
 
 def measured(record: Record) -> list[str]:
-    """What a record gives to the page: where it comes from, and its tables."""
+    """The provenance and the tables of a record."""
     made = record.provenance
     versions = ", ".join(f"{package} {version}" for package, version in made.versions.items())
     commit = f"commit `{made.commit[:10]}`{'' if made.clean else ' with changes'}" if made.commit else "no commit"
     facts = [
         f"Measured on {made.time[:10]} at {commit} by `{made.command}`",
-        f"on {made.machine}, {_threads(record.threads)} a side, load {record.load:g} before it began",
+        f"on {made.machine}, {_threads(record.threads)} per side, load {record.load:g} before the run",
         versions,
     ]
     lines = ["; ".join(facts) + ".", ""]
@@ -294,7 +293,7 @@ def _threads(count: int) -> str:
 
 
 def _alike(measures: Sequence[Measure]) -> list[list[list[Measure]]]:
-    """Cases, each a list of what was measured in it; those with the same columns meet in one table."""
+    """Tables of cases with the same columns; a case is a list of measures."""
     cases: dict[str, list[Measure]] = {}
     for measure in measures:
         cases.setdefault(measure.case, []).append(measure)
@@ -311,7 +310,7 @@ def _by_processor_too(measure: Measure, case: Sequence[Measure]) -> bool:
 
 
 def _table(cases: Sequence[Sequence[Measure]]) -> Iterator[str]:
-    """A line for each side of each case; the columns of cases and sides only where they have names."""
+    """One line per side of each case; columns of cases and sides only if they have names."""
     rows = [(case, side) for case in cases for side in dict.fromkeys(side for each in case for side in each.sides)]
     labels = [(case[0].case, side) for case, side in rows]
     named = [any(label[place] for label in labels) for place in (0, 1)]
@@ -342,5 +341,5 @@ def _cells(measure: Measure, side: str) -> Iterator[str]:
 
 
 def number(value: float) -> str:
-    """Whole where it is whole or large, else three significant digits."""
+    """Integers and large numbers without decimals, others with three significant digits."""
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:#.3g}".rstrip(".")

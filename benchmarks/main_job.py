@@ -1,8 +1,8 @@
-"""The main job.
+"""Quickstart.
 
-UniMP and BM25 on search over the sample, as `make quickstart` runs them: whole commands in an empty workspace, each a
-process of its own, so imports, picture features, training, validation and scoring are all in the seconds. Then the
-UniMP command again, which must find its result.
+UniMP and BM25 on search over the sample, as in `make quickstart`: whole commands in an empty workspace, each in a
+separate process, so the time includes imports, picture features, training, validation and scoring. The repeated UniMP
+command must find its earlier result.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from benchmarks.workloads import Cost, run_command
 
 
 def unimp_bench(home: str, *arguments: str) -> Cost:
-    """One whole command in a workspace."""
+    """Run one command in a workspace."""
     return run_command(["-m", "unimp_bench.cli.main", *arguments], environment={"UNIMP_BENCH_HOME": home})
 
 
 def hit_rate(cost: Cost) -> float:
-    """HR@5 as a run prints it."""
+    """HR@5 as printed by a run."""
     found = re.search(r"HR@5\s+([0-9.]+)", cost.printed)
     if found is None:
         raise click.ClickException(f"the run printed no HR@5: {cost.printed[-500:]}")
@@ -32,7 +32,7 @@ def hit_rate(cost: Cost) -> float:
 
 @benchmark("torch", "transformers", "open_clip_torch")
 def command() -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     with tempfile.TemporaryDirectory() as home:
         built = unimp_bench(home, "data")
         runs = {

@@ -1,11 +1,10 @@
 """The merged catalogue.
 
-One epoch and an evaluation of each model at the size of the paper's six domains merged: does it fit, and how long
-does it take? The corpus is generated: histories of five and more items with long tails over items and users, titles
-of random words, no pictures, so that multi-modal models read the text alone. Each model runs in a process of its own.
-Evaluation ranks the whole catalogue, lists included, for the first test examples; time grows with their number,
-memory does not. Models whose steps propagate over the whole graph take batches of 16,384; all else is the models'
-default. A model without a line failed.
+Time and memory of one epoch and an evaluation at the size of the paper's six merged domains. The corpus is generated:
+long-tailed histories of at least five items, titles of random words, no pictures, so that multi-modal models read text
+only. Each model runs in a separate process. Evaluation ranks the whole catalogue, including lists, for the first test
+examples; its time grows with their number, its memory does not. Models that propagate over the whole graph in every
+step have batches of 16,384; all other settings are defaults. Models without a line failed.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ LEAST, MEAN = 5, 8.2
 
 
 def merged(folder: Path, users: int, items: int) -> Corpus:
-    """A generated corpus; at the default size of as many interactions as Table 5 of the UniMP paper sums up."""
+    """A generated corpus; by default with the total number of interactions in Table 5 of the UniMP paper."""
     rng = np.random.default_rng(0)
     lengths = LEAST + rng.geometric(1 / (MEAN - LEAST + 1), users) - 1
     weights = 1 / (np.arange(items) + 20.0) ** 0.7
@@ -58,7 +57,7 @@ def merged(folder: Path, users: int, items: int) -> Corpus:
 
 @dataclass(frozen=True)
 class Found:
-    """Of one model: wall seconds of an epoch (None for one that has none), the fit, an evaluation, and peak MiB."""
+    """Wall seconds of an epoch (None without epochs), time of fit and evaluation, and peak MiB of one model."""
 
     epoch: float | None
     fit: Seconds
@@ -67,7 +66,7 @@ class Found:
 
 
 def one(name: str, folder: Path, evaluated: int) -> Found:
-    """Fit one epoch and evaluate, in this process."""
+    """Fit one epoch and evaluate in this process."""
     corpus = Corpus.open(folder)
     learned = hasattr(registry.make_model(name).config, "epochs")
     settings: dict[str, Any] = SETTINGS.get(name, {}) | ({"epochs": 1} if learned else {})
@@ -93,7 +92,7 @@ def one(name: str, folder: Path, evaluated: int) -> Found:
 @click.option("--items", default=124_000)
 @click.option("--evaluated", default=20_000, help="Test examples.")
 def command(model: tuple[str, ...], users: int, items: int, evaluated: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "merged"
         counts = merged(folder, users, items).manifest.counts

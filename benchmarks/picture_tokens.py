@@ -1,9 +1,9 @@
 """Pictures as tokens.
 
-What a picture tokenizer costs and what it keeps of a corpus's pictures. L1 is in grey levels of 255. *Another
-picture* is a random other picture of the corpus put through the tokenizer: the floor that a generated picture has to
-beat; the reconstruction of the true picture is the ceiling. *The commonest codes* name at each place of the picture
-its most frequent code. Training includes the import of diffusers.
+Cost and reconstruction quality of a picture tokenizer. L1 is in grey levels of 255. *Another picture* is the
+reconstruction of a random other picture of the corpus, a floor for generated pictures; the reconstruction of the true
+picture is the upper bound. *The commonest codes* are the most frequent code at each position. Training includes the
+import of diffusers.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ RECONSTRUCTION, OTHER, COMMONEST = "the reconstruction", "another picture", "the
 @click.option("--corpus", multiple=True, default=("sample",), help="Built corpora, by name.")
 @click.option("--preset", default="tiny")
 def command(corpus: tuple[str, ...], preset: str) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     for name in corpus:
         yield from of_corpus(name, preset)
 
 
 def of_corpus(name: str, preset: str) -> Iterator[Measure]:
-    """Train in a cache of its own, encode and decode everything."""
+    """Train in a temporary cache, encode and decode all pictures."""
     items = Corpus.open(Workspace.here().data / name).items
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch)

@@ -1,8 +1,8 @@
 """SASRec through the adapter.
 
-RecBole's SASRec as `recbole:SASRec` runs it, beside RecBole driven by hand: the same sequences, epochs and settings.
-Each side reads the interactions, trains with its own validation after every epoch, and keeps its best one. The
-sequences are generated: five to eleven items of a long-tailed popularity, without repeats.
+`recbole:SASRec` compared with direct use of RecBole, with the same sequences, epochs and settings. Each side reads the
+interactions, trains with its own validation after every epoch, and keeps its best epoch. The sequences are generated:
+five to eleven items of long-tailed popularity, without repeats.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from unimp_bench.records import Protocol
 TASK = "recommendation"
 SHORTEST, LONGEST = 5, 11
 FEW = 20
-"""Users of the warm-up: the first call of a process pays for imports and set-up."""
+"""Users of the warm-up, which includes imports and set-up."""
 
 
 class ByHand:
-    """A trainer of RecBole over the interactions of a corpus, split by leave-one-out as RecBole splits.
+    """A trainer of RecBole over the interactions of a corpus, with RecBole's leave-one-out split.
 
     Attributes:
         train, validation, test: RecBole's loaders.
@@ -80,7 +80,7 @@ class Silent:
 
 
 def write_atomic(corpus: Corpus, path: Path) -> None:
-    """The interactions as RecBole reads them; the time is the place in the user's sequence."""
+    """Write the interactions as a RecBole atomic file; times are positions."""
     histories = corpus.histories
     users = np.repeat(np.arange(histories.users), histories.lengths())
     places = np.arange(len(histories)) - histories.offsets[users]
@@ -102,7 +102,7 @@ def sequences(folder: Path, users: int, items: int) -> Corpus:
 
 
 def through_the_adapter(corpus: Corpus, config: RecBoleConfig, work: Path) -> None:
-    """The harness's way: our split, our validation."""
+    """Training by the adapter, with the split and validation of this project."""
     work.mkdir()
     items = catalogue(corpus, "loo")
     parts = TaskExamples(
@@ -118,7 +118,7 @@ def through_the_adapter(corpus: Corpus, config: RecBoleConfig, work: Path) -> No
 
 
 def by_hand(corpus: Corpus, config: RecBoleConfig, work: Path) -> None:
-    """RecBole's way."""
+    """Training by RecBole."""
     settings = {
         "MAX_ITEM_LIST_LENGTH": config.max_length,
         "epochs": config.epochs,
@@ -141,7 +141,7 @@ SIDES = {"by hand": by_hand, "through the adapter": through_the_adapter}
 @click.option("--epochs", default=2)
 @click.option("--rounds", default=3)
 def command(users: int, items: int, epochs: int, rounds: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     sys.argv = sys.argv[:1]  # RecBole by hand would read them too
     config = RecBoleConfig(model="SASRec", epochs=epochs, patience=epochs)
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):

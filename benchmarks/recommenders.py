@@ -1,15 +1,14 @@
-"""Recommenders beside the libraries that ship them.
+"""Recommenders compared with libraries.
 
-Two processes a model, ours and the library's driven by hand as its documentation says, on the same interactions with
-the same width, batch and history; they take turns, an epoch or an evaluation each, after a round to warm up. An epoch
-is one pass over all training targets: RecBole makes a sample of each prefix of a history, ours trains all positions
-of a history at once. An evaluation ranks the test part in full with HR, NDCG and MRR. Memory is that of each process,
-imports included.
+Two processes per model, this project and the library used as documented, on the same interactions with the same
+width, batch and history; they take turns, an epoch or an evaluation each, after a warm-up round. An epoch is one pass
+over all training targets: RecBole has one sample per prefix of a history, this project trains on all positions of a
+history at once. An evaluation ranks the full catalogue for the test part with HR, NDCG and MRR. Memory is that of each
+process, including imports.
 
-* RecBole's HGN reads whole histories and samples each prefix, ours the last five items in windows.
-* RecBole leaves nothing out of a sequential ranking, which ours does, and for general models RecBole too.
-* Cornac's side of an evaluation is its scores and ten best items user by user, without metrics; at our batch it also
-  pays for the pairs that it mixes up.
+* RecBole's HGN reads whole histories and one sample per prefix, that of this project windows of five items.
+* RecBole masks no seen items in sequential rankings, only for general models; this project always does.
+* Cornac's evaluation computes scores and the ten best items user by user, without metrics.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ METHODS = {"an epoch": "epoch", "an evaluation": "evaluate"}
 
 
 class Ours:
-    """One of our networks, without the harness's choice of epochs."""
+    """A network of this project, without selection of epochs."""
 
     def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
         from baselines.learning.interactions import Interactions
@@ -78,7 +77,7 @@ class RecBole:
     def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
         from benchmarks.recbole_adapter import ByHand
 
-        sys.argv = sys.argv[:1]  # RecBole reads them
+        sys.argv = sys.argv[:1]  # RecBole parses them
         self.side = ByHand(name, Corpus.open(folder), work, settings)
         self.epochs = 0
 
@@ -97,7 +96,7 @@ class RecBole:
 
 
 class Cornac:
-    """Cornac's models: each call of ``fit`` begins anew, so an epoch is a fit of one."""
+    """A model of Cornac; ``fit`` always starts anew, so an epoch is a fit with one epoch."""
 
     def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
         from cornac.data import Dataset, ImageModality
@@ -135,7 +134,7 @@ class Cornac:
 
 @dataclass(frozen=True)
 class Pair:
-    """A model of ours and its counterpart in a library; both get the same sizes."""
+    """A model and its counterpart in a library, with the same sizes."""
 
     name: str
     library: Callable[..., Any]
@@ -160,7 +159,7 @@ PAIRS = {
 
 
 def some_users(corpus: Corpus, users: int, folder: Path) -> Corpus:
-    """A corpus of some users, drawn evenly, over the whole catalogue with its text."""
+    """A corpus of evenly spaced users over the whole catalogue with its text."""
     whole = corpus.histories
     chosen = np.zeros(whole.users, dtype=np.bool_)
     chosen[np.linspace(0, whole.users - 1, min(users, whole.users)).astype(int)] = True
@@ -178,7 +177,7 @@ def some_users(corpus: Corpus, users: int, folder: Path) -> Corpus:
 @click.option("--users", default=4000)
 @click.option("--rounds", default=3)
 def command(model: tuple[str, ...], corpus: str, users: int, rounds: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "subset"
         some_users(Corpus.open(Workspace.here().data / corpus), users, folder)
@@ -187,7 +186,7 @@ def command(model: tuple[str, ...], corpus: str, users: int, rounds: int) -> Ite
 
 
 def compared(ours: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
-    """Both sides' epochs and evaluations in turns."""
+    """Epochs and evaluations of both sides in turns."""
     places = [scratch / "ours", scratch / "theirs"]
     for place in places:
         place.mkdir(parents=True)

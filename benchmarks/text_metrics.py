@@ -1,10 +1,10 @@
 """Text metrics.
 
-What the packages behind the text metrics cost on many pairs, called directly, and what a whole metric costs beside
-that: its per-example values and its bootstrap interval. The values of both sides must agree. The references are
-distinct sentences of a raw review file, and where it has too few, more are made of its words; a prediction is its
-reference with a third of the words drawn anew. Both sides read WordNet (from the workspace: `unimp-bench resources get
-wordnet`) or the encoder (with `--encoder`, a folder) anew in every round, as a run does.
+Direct calls of the packages of text metrics, compared with the whole metric, which includes per-example values and a
+bootstrap interval. The values of both sides must agree. References are distinct sentences of a raw review file, if
+there are too few also random ones of its words; predictions are references with a third of the words replaced. Both
+sides load WordNet (from the workspace: `unimp-bench resources get wordnet`) or the encoder (`--encoder`, a folder) in
+every round, as a run does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Means = dict[str, float]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Predictions and references, (n,) each; so many references are sentences as they were found."""
+    """Predictions and references, (n,) each; ``found`` references are original sentences."""
 
     predictions: list[str]
     references: list[str]
@@ -73,12 +73,12 @@ class Pairs:
         return cls(predictions, references, min(count, len(distinct)))
 
     def first(self, count: int) -> Pairs:
-        """The first of them."""
+        """The first pairs."""
         return Pairs(self.predictions[:count], self.references[:count], min(self.found, count))
 
 
 def means(scores: Scores) -> Means:
-    """The values of scores, of which none is missing."""
+    """The values of the available scores."""
     return {name: score.value for name, score in scores.items() if isinstance(score, Score)}
 
 
@@ -89,7 +89,7 @@ def bleu_by_sacrebleu(pairs: Pairs) -> Means:
 
 
 def bleu_by_metric(pairs: Pairs) -> Means:
-    """One call per pair, and an interval of the corpus's score."""
+    """One call per pair, and an interval of the corpus score."""
     return means(bleu_scores(pairs.predictions, pairs.references))
 
 
@@ -106,10 +106,10 @@ def rouge_by_metric(pairs: Pairs) -> Means:
 
 
 def meteor_by_nltk(wordnet: Path, pairs: Pairs) -> Means:
-    """WordNet read anew, then one call per pair."""
-    nltk.data.path.append(str(wordnet.parent.parent))  # nltk reads nothing outside of these folders
+    """WordNet is loaded, then one call per pair."""
+    nltk.data.path.append(str(wordnet.parent.parent))  # nltk reads only below these folders
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has no other languages
+        warnings.simplefilter("ignore")  # other languages are missing
         reader: Any = WordNetCorpusReader(str(wordnet), None)
     tokens = (
         [word_tokenize(text, preserve_line=True) for text in pair]
@@ -119,13 +119,13 @@ def meteor_by_nltk(wordnet: Path, pairs: Pairs) -> Means:
 
 
 def meteor_by_metric(wordnet: Path, pairs: Pairs) -> Means:
-    """The same without other languages, and an interval."""
+    """The metric without other languages, and an interval."""
     wordnet_reader.cache_clear()
     return means({"METEOR": mean_score(meteor_values(pairs.predictions, pairs.references, wordnet))})
 
 
 def bertscore_by_package(encoder: Encoder, pairs: Pairs) -> Means:
-    """One call, which reads the encoder."""
+    """One call, which loads the encoder."""
     from bert_score import score
 
     layers = encoder.layers or json.loads((encoder.folder / "config.json").read_text())["num_hidden_layers"]
@@ -134,12 +134,12 @@ def bertscore_by_package(encoder: Encoder, pairs: Pairs) -> Means:
 
 
 def bertscore_by_metric(encoder: Encoder, pairs: Pairs) -> Means:
-    """The encoder read anew, one call per block of pairs, and an interval."""
+    """The encoder is loaded, one call per block of pairs, and an interval."""
     return means({"BERTScore": mean_score(bertscore_values(pairs.predictions, pairs.references, encoder))})
 
 
 def compared(case: str, sides: Mapping[str, Callable[[Pairs], Means]], pairs: Pairs, rounds: int) -> Iterator[Measure]:
-    """Both sides in turns, the package first, after a few pairs to warm up; their values must agree."""
+    """Both sides in turns, the package first, after a warm-up; their values must agree."""
     in_turns({side: partial(work, pairs.first(FEW)) for side, work in sides.items()}, 1)
     found = in_turns({side: partial(timed, partial(work, pairs)) for side, work in sides.items()}, rounds)
     (package, expected), (metric, values) = ((side, turns[0][0]) for side, turns in found.items())
@@ -153,10 +153,10 @@ def compared(case: str, sides: Mapping[str, Callable[[Pairs], Means]], pairs: Pa
 @click.option("--reviews", type=click.Path(path_type=Path, exists=True), default=lambda: real_data() / REVIEWS)
 @click.option("--pairs", "count", default=10_000)
 @click.option("--rounds", default=3)
-@click.option("--encoder", type=click.Path(path_type=Path, exists=True), help="Without it BERTScore is left out.")
+@click.option("--encoder", type=click.Path(path_type=Path, exists=True), help="Encoder of BERTScore (else omitted).")
 @click.option("--encoder-pairs", default=1000)
 def command(reviews: Path, count: int, rounds: int, encoder: Path | None, encoder_pairs: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     pairs = Pairs.draw(reviews, count)
     wordnet = Resources.of(Workspace.here()).wordnet()
     yield Measure.fact("the pairs", "pairs", count)

@@ -1,9 +1,8 @@
-"""Two trainings at once.
+"""Two concurrent trainings.
 
-`unimp-bench run` of a SASRec on the sample, alone and beside a second one, each with as many threads as a side has.
-Threads that wait for each other **spin**, as GCC's OpenMP has them do for some milliseconds where nothing is set, or
-**sleep** at once, as `unimp-bench` sets them to (`unimp_bench/machine.py`). Seconds are wall seconds of a fit, the mean
-of both where there are two: how long somebody waits is what differs.
+`unimp-bench run` of SASRec on the sample, alone and concurrently with a second run. Waiting threads **spin** for some
+milliseconds, the default of GCC's OpenMP, or **sleep** at once, the setting of `unimp-bench`
+(`unimp_bench/machine.py`). Times are wall seconds of a fit, for two runs their mean.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ CASES = {"one training": 1, "two at once": 2}
 
 
 def fit_seconds(corpus: Path, epochs: int, environment: dict[str, str]) -> float:
-    """Of a fit in a workspace of its own."""
+    """Wall seconds of a fit in a separate workspace."""
     run = ["-m", "unimp_bench.cli.main", "run", "--task", "recommendation", "--model", "sasrec"]
     settings = ["--set", f"epochs={epochs}", "--set", f"validate_every={epochs}"]
     with tempfile.TemporaryDirectory() as home:
@@ -43,7 +42,7 @@ def fit_seconds(corpus: Path, epochs: int, environment: dict[str, str]) -> float
 
 
 def at_once(count: int, corpus: Path, epochs: int, environment: dict[str, str]) -> float:
-    """Mean seconds of so many fits that begin together."""
+    """Mean seconds of ``count`` concurrent fits."""
     with ThreadPoolExecutor(count) as pool:
         return fmean(pool.map(lambda _: fit_seconds(corpus, epochs, environment), range(count)))
 
@@ -53,7 +52,7 @@ def at_once(count: int, corpus: Path, epochs: int, environment: dict[str, str]) 
 @click.option("--epochs", default=5)
 @click.option("--rounds", default=3)
 def command(corpus: str, epochs: int, rounds: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / corpus
         if corpus == "planted":

@@ -1,4 +1,4 @@
-"""What benchmarks run on and in: corpora that they generate, and processes of their own, whose memory is their own."""
+"""Generated corpora, and fresh processes with their own memory."""
 
 from __future__ import annotations
 
@@ -32,10 +32,9 @@ ValueT = TypeVar("ValueT")
 
 
 def peak_mib() -> float:
-    """Largest resident size of this process, in MiB.
+    """Peak resident size of this process in MiB.
 
-    On Linux as the kernel counts it since the process began to run its own program: ``ru_maxrss`` begins at what the
-    parent held when it started the process.
+    On Linux ``VmHWM``, since ``ru_maxrss`` starts with the size of the parent process.
     """
     if not _STATUS.is_file():
         return peak_memory_mib()
@@ -44,27 +43,27 @@ def peak_mib() -> float:
 
 
 def in_own_process(work: Callable[Arguments, ValueT], *arguments: Arguments.args, **named: Arguments.kwargs) -> ValueT:
-    """What a function of a module gives in a fresh process."""
+    """The result of a function of a module in a fresh process."""
     with _fresh() as pool:
         return pool.submit(work, *arguments, **named).result()
 
 
 class Worker:
-    """An object in a fresh process, whose methods are called, and timed, there.
+    """An object in a fresh process, whose methods are called and timed there.
 
     Args:
-        make: makes the object from the arguments.
+        make: creates the object from the arguments.
     """
 
     def __init__(self, make: Callable[..., object], *arguments: object) -> None:
         self._pool = _fresh(_keep, make, arguments)
 
     def timed(self, method: str) -> Seconds:
-        """What a call of a method took."""
+        """The time of a call of a method."""
         return self._pool.submit(_call, method).result()
 
     def end(self) -> float:
-        """End the process; gives its peak in MiB."""
+        """End the process; return its peak in MiB."""
         peak = self._pool.submit(peak_mib).result()
         self._pool.shutdown()
         return peak
@@ -87,7 +86,7 @@ def _call(method: str) -> Seconds:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a whole command took, its largest resident size in MiB, and what it printed."""
+    """Time, peak resident size in MiB and output of a command."""
 
     seconds: Seconds
     peak: float
@@ -95,19 +94,19 @@ class Cost:
 
 
 def run_command(command: Sequence[str], folder: Path = ROOT, environment: Mapping[str, str] | None = None) -> Cost:
-    """Run a command of Python in a folder, its imports from the project's root where the environment says no other.
+    """Run a Python command in a folder, with the project's root as default ``PYTHONPATH``.
 
     Args:
-        command: what follows ``python``.
+        command: arguments of ``python``.
 
     Raises:
-        UsageError: it failed; with the end of what it said.
+        UsageError: it failed; with the end of its output.
     """
     return in_own_process(_run, [sys.executable, *command], folder, dict(environment or {}))
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str]) -> Cost:
-    """From a small process in between, whose size is the least that the command's peak can be."""
+    """Run from a small intermediate process, whose size is a lower bound of the measured peak."""
     whole = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     with tempfile.TemporaryFile() as said:
         started = time.perf_counter()
@@ -123,16 +122,16 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> Cost:
 
 
 def real_data() -> Path:
-    """The folder of raw sets: ``UNIMP_BENCH_REALDATA``, or the one that the tests look for."""
+    """The folder of raw data: ``UNIMP_BENCH_REALDATA``, or the default of the tests."""
     return Path(os.environ.get("UNIMP_BENCH_REALDATA", "../shared/realdata")).resolve()
 
 
 def write_corpus(folder: Path, histories: Histories, items: list[str], columns: Mapping[Any, pa.Array]) -> Corpus:
-    """A corpus of one domain, users numbered, without pictures.
+    """A corpus of one domain with numbered users and without pictures.
 
     Args:
-        items: their names.
-        columns: their attributes.
+        items: names of the items.
+        columns: attributes of the items.
     """
     users = histories.users
     with CorpusWriter(folder) as writer:
@@ -153,6 +152,6 @@ def write_corpus(folder: Path, histories: Histories, items: list[str], columns: 
 
 
 def histories_of(offsets: IntArray, items: IntArray) -> Histories:
-    """Sequences without ratings; the time is the position in the user's own."""
+    """Sequences without ratings; times are positions."""
     positions = Ragged(offsets, items).positions()
     return Histories(offsets, items.astype(np.int32), np.ones(len(items), dtype=np.float32), positions)

@@ -1,9 +1,9 @@
-"""The authors' way: OpenFlamingo's own architecture, and what its training step and its answers compute."""
+"""The authors' implementation: OpenFlamingo with their training step and evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +18,10 @@ from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.backbones import FusedLayer, from_scratch
+from unimp_bench.unimp.batches import Batch
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.fusions import InclusiveMedia
+from unimp_bench.unimp.model import PictureFusion, UniMPModel
 from unimp_bench.unimp.openflamingo import _CROSS_ATTENTION, _RESAMPLER, _renamed
 from unimp_bench.unimp.sentences import Sentences, answered, last_starts, sentences
 
@@ -32,13 +34,13 @@ _UNLABELLED = -100
 def flamingo(
     config: UniMPConfig, vocabulary_size: int, image_token: int, end_token: int, tower: nn.Module, width: int
 ) -> Any:
-    """OpenFlamingo in the sizes of ``config`` over a decoder of transformers, all of it trained but the tower.
+    """OpenFlamingo in the sizes of ``config`` over a decoder of transformers, trained except for the tower.
 
     Args:
-        tower: gives something and (pictures, patches, width).
+        tower: the picture encoder; its second output is (pictures, patches, width).
 
     Raises:
-        UsageError: the package is not there.
+        UsageError: the package is not installed.
     """
     heads, head_width = config.media_heads(config.width)
     theirs, mixin, helpers, utils = (_module(name) for name in ("flamingo", "flamingo_lm", "helpers", "utils"))
@@ -46,7 +48,7 @@ def flamingo(
     utils.extend_instance(decoder, _mask_left_out(mixin.FlamingoLMMixin))
     decoder.set_decoder_layers_attr_name(_LAYERS)
     whole = theirs.Flamingo(SimpleNamespace(visual=tower), decoder, end_token, image_token, width, config.fusion_every)
-    # Its constructor leaves the sizes of neither open.
+    # The constructor fixes the sizes of both.
     decoder.gated_cross_attn_layers = nn.ModuleList(
         old and helpers.GatedCrossAttentionBlock(dim=config.width, dim_visual=width, heads=heads, dim_head=head_width)
         for old in decoder.gated_cross_attn_layers
@@ -71,7 +73,7 @@ def _module(name: str) -> Any:
 
 
 def _mask_left_out(mixin: Any) -> type:
-    """OpenFlamingo's mixin for today's transformers, whose ``generate`` passes no mask where it would hide nothing."""
+    """OpenFlamingo's mixin for current transformers, whose ``generate`` omits masks without padding."""
 
     class Mixin(mixin):  # type: ignore[misc]
         def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None, **kwargs: Any) -> Any:
@@ -81,7 +83,7 @@ def _mask_left_out(mixin: Any) -> type:
 
 
 def with_weights_of(model: UniMPModel, config: UniMPConfig, setting: Setting) -> Any:
-    """OpenFlamingo with the weights of a model of ours."""
+    """OpenFlamingo with the weights of a model of this project."""
     vocabulary = setting.vocabulary
     whole = flamingo(config, len(vocabulary), vocabulary.img, vocabulary.eoc, setting.tower, setting.features.width)
     assert model.resampler is not None
@@ -106,7 +108,7 @@ def with_weights_of(model: UniMPModel, config: UniMPConfig, setting: Setting) ->
 
 
 def trained_parameters(module: nn.Module) -> list[nn.Parameter]:
-    """All but those of the frozen tower."""
+    """All parameters except those of the frozen tower."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
@@ -115,7 +117,7 @@ def focal_loss_everywhere(logits: Tensor, labels: Tensor, weights: Tensor, gamma
 
     Args:
         logits: (B, N, vocabulary).
-        labels, weights: (B, N), of the token at a position; it is foretold one position before.
+        labels, weights: (B, N), for the token at a position, which is predicted one position earlier.
     """
     following = functional.pad(labels[:, 1:], (0, 1), value=_UNLABELLED)
     losses = functional.cross_entropy(logits.flatten(0, 1).float(), following.flatten(), reduction="none")
@@ -125,7 +127,7 @@ def focal_loss_everywhere(logits: Tensor, labels: Tensor, weights: Tensor, gamma
 
 
 def pixels_of(setting: Setting, pictured: Sequence[IntArray]) -> Tensor:
-    """(B, most pictures, 1, 3, side, side), padded with black, as OpenFlamingo takes them."""
+    """(B, max pictures, 1, 3, side, side) for OpenFlamingo, padded with black."""
     rows = [setting.pixels.of(items) for items in pictured]
     most = max(len(row) for row in rows)
     return torch.stack([functional.pad(row, (0, 0) * 3 + (0, most - len(row))) for row in rows])[:, :, None]
@@ -133,7 +135,7 @@ def pixels_of(setting: Setting, pictured: Sequence[IntArray]) -> Tensor:
 
 @dataclass
 class Windows:
-    """One example a sentence: the last items of its history, the prompt, and its answer, as strings."""
+    """One sentence per example, as strings: the last items of the history, the prompt and the answer."""
 
     setting: Setting
     source: Sentences
@@ -154,13 +156,13 @@ class Windows:
         )
 
     def words(self, chosen: IntArray) -> list[list[str]]:
-        """The chosen sentences, answers included."""
+        """The chosen sentences with answers."""
         spelled = self.strings.of(self.source, chosen)
         return [[*parts, self.answers[number]] for parts, number in zip(spelled, chosen, strict=True)]
 
 
 class AuthorsTraining:
-    """Their training: a window of each of some users, drawn anew, every picture encoded where it stands."""
+    """The authors' training: one window of each of some random users, every picture encoded in every step."""
 
     def __init__(self, setting: Setting, whole: Any, examples: Examples) -> None:
         self._setting, self.whole = setting, whole.train()
@@ -198,13 +200,13 @@ class AuthorsTraining:
         return Done(len(words), tokens)
 
     def loss(self, words: list[list[str]], pictured: Sequence[IntArray]) -> tuple[Tensor, int]:
-        """The loss of some sentences, and how many tokens they have."""
+        """The loss and the number of tokens of some sentences."""
         setting = self._setting
         read, mask = (each.to(setting.device) for each in self.windows.strings.read(words))
         logits = self.whole(pixels_of(setting, pictured), read, mask).logits
         labels = torch.full_like(read, _UNLABELLED)
-        asked = functional.pad(read == setting.vocabulary.answer, (1, -1))
-        labels[asked] = read[asked]
+        answers = functional.pad(read == setting.vocabulary.answer, (1, -1))
+        labels[answers] = read[answers]
         last = mask.sum(dim=1, keepdim=True) - 1
         is_task = torch.arange(read.shape[1], device=read.device) == last
         weights = self._weight * torch.where(is_task, 1.0, setting.config.context_weight)
@@ -212,7 +214,7 @@ class AuthorsTraining:
 
 
 class AuthorsAnswers:
-    """Their evaluation: ``generate`` for a user at a time, ten beams of one new token."""
+    """The authors' evaluation: ``generate`` for one user at a time, ten beams of one new token."""
 
     def __init__(self, setting: Setting, whole: Any, source: Sentences) -> None:
         self._setting, self._whole, self._source = setting, whole.eval(), source
@@ -220,18 +222,18 @@ class AuthorsAnswers:
         self._items = setting.vocabulary.item_tokens(setting.candidates)[:, 0].tolist()
 
     def ready(self, users: IntArray) -> None:
-        """Lay ready the pictures of some users."""
+        """Preprocess the pictures of some users."""
         self._setting.pixels.ready(np.concatenate(self._setting.pictured(self._source, users)))
 
     def all_best(self, users: IntArray, items_alone: bool = False) -> list[list[int]]:
-        """``best`` of some users, one after the other."""
+        """``best`` of some users, one at a time."""
         return [self.best(int(user), items_alone) for user in users]
 
     def best(self, user: int, items_alone: bool = False) -> list[int]:
         """The ten beams, best first, as token numbers.
 
         Args:
-            items_alone: keep the search to the catalogue; the authors search the whole vocabulary.
+            items_alone: restrict the search to the catalogue; the authors search the whole vocabulary.
         """
         pixels, read, mask = self._read(user)
         with self._setting.autocast():
@@ -249,7 +251,7 @@ class AuthorsAnswers:
 
     @torch.inference_mode()
     def likeliest(self, user: int) -> list[int]:
-        """The ten tokens of the highest logits in one pass, best first."""
+        """The ten tokens with the highest logits in one pass, best first."""
         pixels, read, mask = self._read(user)
         with self._setting.autocast():
             logits = self._whole(pixels, read, mask).logits[0, -1]
@@ -260,3 +262,17 @@ class AuthorsAnswers:
         read, mask = self._strings.read(self._strings.of(self._source, chosen))
         pixels = pixels_of(self._setting, self._setting.pictured(self._source, chosen))
         return pixels, read.to(self._setting.device), mask.to(self._setting.device)
+
+
+class Immediate(PictureFusion):
+    """OpenFlamingo's mask: tokens after an item, such as the prompt, attend to its picture, unlike in Eq. 3.
+
+    With it both models have equal outputs for sentences of one branch.
+    """
+
+    def media(self, embeddings: Tensor, batch: Batch) -> InclusiveMedia:
+        media = InclusiveMedia.of(embeddings, batch)
+        place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)[:, None]
+        begun = (media.columns[:, None] <= place) & (media.columns >= 0)[:, None]
+        next_begun = torch.cat([begun[..., 1:], torch.zeros_like(begun[..., :1])], dim=-1)
+        return replace(media, visible=begun & ~next_begun)

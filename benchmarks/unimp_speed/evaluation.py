@@ -1,11 +1,10 @@
-"""UniMP beside the authors' way: evaluation.
+"""UniMP compared with the authors' implementation: evaluation.
 
-The same two sides as in training. Theirs answers a user at a time: `generate` with ten beams and one new token over
-the whole vocabulary, which encodes each picture once a beam. Ours answers all users of the test part in one pass,
-from their columns to the ten best items. Theirs answers some users a round, since it takes long. The ten items must
-be the same in the same order for all users: of their beams and their own logits; of their beams, kept to items, and
-our one pass with the same weights; of our beam search and our one pass. The last table has the share of users of whom
-that is so.
+The same sides as in training. The authors' side processes one user at a time: `generate` with ten beams and one new
+token over the whole vocabulary, which encodes each picture once per beam. This project processes all test users in one
+pass, from their examples to the ten best items; the authors' side some users per round. The last table gives the
+shares of users with the same ten items in the same order: for the authors' beams and their logits; for their beams,
+restricted to items, and our one pass with the same weights; for our beam search and our one pass.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ import click
 import numpy as np
 
 from benchmarks.harness import Measure, Seconds, benchmark, in_turns, timed, times
-from benchmarks.unimp_speed.authors import BEAMS, AuthorsAnswers, with_weights_of
-from benchmarks.unimp_speed.ours import Immediate, best_items, first, queries_of
+from benchmarks.unimp_speed.authors import BEAMS, AuthorsAnswers, Immediate, with_weights_of
 from benchmarks.unimp_speed.setting import Setting, options, settle
-from unimp_bench.records import Examples, IntArray
-from unimp_bench.unimp.decoding import id_scores
+from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.unimp.config import BASE
+from unimp_bench.unimp.decoding import EncodedQueries, catalogue_scores, id_scores
 from unimp_bench.unimp.model import PictureFusion, UniMPModel
 
 
 @benchmark("torch", "transformers", "open_clip_torch", "open-flamingo")
 @options
 @click.option("--rounds", default=2)
-@click.option("--users", default=6, help="That OpenFlamingo answers, of each task in each round.")
+@click.option("--users", default=6, help="Users of OpenFlamingo, per task and round.")
 def command(rounds: int, users: int, **options: Any) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     setting = Setting.opened(**options)
     model = setting.model().eval()
     whole = with_weights_of(model, setting.config, setting)
     for task, examples in setting.test.items():
-        theirs = AuthorsAnswers(setting, whole, setting.asked(examples))
+        theirs = AuthorsAnswers(setting, whole, setting.queries(examples))
         count = min(rounds * users, len(examples))
         chosen = np.random.default_rng(0).choice(len(examples), count, replace=False)
         yield from times(
@@ -49,13 +48,13 @@ def command(rounds: int, users: int, **options: Any) -> Iterator[Measure]:
 def speed(
     setting: Setting, model: UniMPModel, theirs: AuthorsAnswers, examples: Examples, chosen: Sequence[IntArray]
 ) -> dict[str, list[Seconds]]:
-    """Seconds a user: ours answers all of the test part in every round.
+    """Seconds per user; ours processes the whole test part in every round.
 
     Args:
-        chosen: users that OpenFlamingo answers, an array a round.
+        chosen: users of OpenFlamingo, one array per round.
     """
     theirs.ready(np.concatenate(chosen))
-    theirs.best(int(chosen[0][0]))  # to warm up, as below
+    theirs.best(int(chosen[0][0]))  # warm-up, as below
     answers(setting, model, examples.select(chosen[0]))
     settle(setting.device)
     next_users = cycle(chosen)
@@ -79,24 +78,24 @@ def _timed(setting: Setting, work: Callable[[], object]) -> Seconds:
 
 
 def answers(setting: Setting, model: UniMPModel, examples: Examples) -> IntArray:
-    """The ten best items of each example, from its columns on: sentences, batches, one pass, ranking."""
+    """The ten best items of each example: sentences, batches, one pass, ranking."""
     return best_items(setting, model, queries_of(setting, examples), BEAMS)
 
 
 def identity(
     setting: Setting, model: UniMPModel, theirs: AuthorsAnswers, examples: Examples, chosen: IntArray
 ) -> dict[str, float]:
-    """Shares of users whose lists are identical.
+    """Shares of users with identical lists.
 
-    That of OpenFlamingo's beams to its own one pass over the whole vocabulary; that of its beams, kept to items, to our
-    one pass with the same weights; that of our beam search to our one pass.
+    For OpenFlamingo's beams and its own one pass over the whole vocabulary; for its beams, restricted to items, and our
+    one pass with the same weights; for our beam search and our one pass.
     """
-    asked = queries_of(setting, examples.select(chosen))
+    queries = queries_of(setting, examples.select(chosen))
     items = setting.vocabulary.item_tokens(setting.candidates)[:, 0]
-    ours = best_items(setting, model, asked, BEAMS).tolist()
-    beams = items[first(id_scores(model, asked, setting.candidates, BEAMS), BEAMS)].tolist()
+    ours = best_items(setting, model, queries, BEAMS).tolist()
+    beams = items[first(id_scores(model, queries, setting.candidates, BEAMS), BEAMS)].tolist()
     model.pictures = Immediate()
-    as_theirs = best_items(setting, model, asked, BEAMS).tolist()
+    as_theirs = best_items(setting, model, queries, BEAMS).tolist()
     model.pictures = PictureFusion()
     one_pass = [theirs.likeliest(int(user)) for user in chosen]
     return {
@@ -107,5 +106,24 @@ def identity(
 
 
 def _same(left: Sequence[list[int]], right: Sequence[list[int]]) -> float:
-    """The share of users with identical lists, the order included."""
+    """The share of users with identical lists, including order."""
     return float(np.mean([a == b for a, b in zip(left, right, strict=True)]))
+
+
+def queries_of(setting: Setting, examples: Examples) -> EncodedQueries:
+    """Encoded queries in the large batches of preset ``base``, which share many pictures."""
+    return EncodedQueries(setting.queries(examples), setting.features, setting.vocabulary, BASE.batch_tokens)
+
+
+def best_items(setting: Setting, model: UniMPModel, queries: EncodedQueries, count: int) -> IntArray:
+    """(n, count) tokens of the best items of each example by one pass, best first."""
+    with setting.autocast():
+        scores = catalogue_scores(model, queries, setting.candidates)
+    return setting.vocabulary.item_tokens(setting.candidates)[:, 0][first(scores, count)]
+
+
+def first(scores: FloatArray, count: int) -> IntArray:
+    """Columns of the ``count`` highest scores of each row, best first."""
+    some = np.argpartition(-scores, count, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, axis=1)

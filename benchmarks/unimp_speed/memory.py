@@ -1,10 +1,10 @@
-"""UniMP beside the authors' way: memory of a training step.
+"""UniMP compared with the authors' implementation: memory of a training step.
 
-Two training steps (model, forward, backward, clip, AdamW; at the second AdamW has its moments), each side in a
-process of its own; sentences and pictures are made up, and pictures come encoded on both sides, since what encoding
-takes is little beside the logits. *Code alone* is the peak after a step of next to nothing, which loads all code;
-*the step* is the rest. Theirs has logits at every position over the whole vocabulary, ours at labelled positions
-alone; what is left of ours is mostly the two tables of the vocabulary with their gradients and moments.
+Two training steps (model, forward, backward, clipping, AdamW with its moments), each side in a separate process, with
+random sentences and encoded pictures, as encoding needs little memory compared with the logits. *Code alone* is the
+peak after a tiny step, which loads all code; *the step* is the rest. The authors' side has logits over the whole
+vocabulary at every position, ours at labelled positions only; the rest of ours is mostly the two tables of the
+vocabulary with their gradients and moments.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _STEPS = 2
 
 @dataclass(frozen=True)
 class Size:
-    """Of a step: five items with a picture a sentence, a labelled token in each and one at the end."""
+    """Sizes of a step: five items with pictures per sentence, one label in each and one at the end."""
 
     vocabulary: int = 130_000
     sentences: int = 32
@@ -45,12 +45,12 @@ class Size:
 
     @property
     def config(self) -> UniMPConfig:
-        """Of both sides' models."""
+        """Configuration of both models."""
         return replace(CONFIG, width=self.width, heads=4, layers=2)
 
     @property
     def chunk(self) -> int:
-        """Tokens of an item; what five leave over is the prompt."""
+        """Tokens of an item; the rest of a sentence is the prompt."""
         return self.tokens * 4 // 5 // self.config.history
 
     @property
@@ -69,7 +69,7 @@ _TINY = Size(vocabulary=100, sentences=1, tokens=64, width=16, media_width=16)
 @click.option("--tokens", default=Size.tokens)
 @click.option("--width", default=Size.width)
 def command(**sizes: int) -> Iterator[Measure]:
-    """See the top of the file."""
+    """See the docstring of the module."""
     size = Size(**sizes)
     found = {side: in_own_process(peaks, side, size) for side in SIDES}
     for name, unit, values in (
@@ -84,7 +84,7 @@ def command(**sizes: int) -> Iterator[Measure]:
 
 @dataclass(frozen=True)
 class Peaks:
-    """Of one side: peak MiB before and after its steps, and the number of parameters it trains."""
+    """Peak MiB of one side before and after its steps, and its number of trained parameters."""
 
     base: float
     peak: float
@@ -92,15 +92,15 @@ class Peaks:
 
 
 def peaks(side: str, size: Size) -> Peaks:
-    """Take a side's steps, in this process.
+    """Run the steps of a side in this process.
 
     Raises:
-        UsageError: too little memory is free.
+        UsageError: not enough free memory.
     """
     if side != "ours" and (available := psutil.virtual_memory().available / 2**30) < size.needed_gib:
         raise UsageError(f"OpenFlamingo needs about {size.needed_gib:.0f} GiB; {available:.0f} are free")
     place = device()
-    steps(side, _TINY, place)  # loads all that torch and transformers load when they are first used
+    steps(side, _TINY, place)  # loads everything that torch and transformers load lazily
     base = _peak()
     parameters = steps(side, size, place)
     return Peaks(base, _peak(), parameters)
@@ -110,8 +110,8 @@ def _peak() -> float:
     return torch.cuda.max_memory_allocated() / 2**20 if device().type == "cuda" else peak_mib()
 
 
-def made_up(size: Size) -> Batch:
-    """A batch as ``collate`` makes them."""
+def random_batch(size: Size) -> Batch:
+    """A random batch in the form of ``collate``."""
     torch.manual_seed(0)
     items = size.config.history
     count = size.sentences * items
@@ -121,9 +121,9 @@ def made_up(size: Size) -> Batch:
     tokens[:, begin] = _IMG
     rows = (torch.arange(size.sentences)[:, None] * size.tokens + begin).flatten()[:, None] + torch.arange(size.chunk)
     places = torch.full((tokens.numel(),), rows.numel()).scatter(0, rows.flatten(), torch.arange(rows.numel()))
-    asked = torch.cat([begin + size.chunk - 3, torch.tensor([size.tokens - 2])]).repeat(size.sentences, 1)
-    labels = tokens.gather(1, asked + 1).flatten()
-    is_task = (asked == size.tokens - 2).flatten()
+    labelled = torch.cat([begin + size.chunk - 3, torch.tensor([size.tokens - 2])]).repeat(size.sentences, 1)
+    labels = tokens.gather(1, labelled + 1).flatten()
+    is_task = (labelled == size.tokens - 2).flatten()
     return Batch(
         tokens=tokens,
         marks=torch.full(shape, -1),
@@ -135,7 +135,7 @@ def made_up(size: Size) -> Batch:
         chunk_pictures=torch.arange(count),
         chunk_rows=rows,
         chunk_places=places,
-        answer_rows=(asked + size.tokens * torch.arange(size.sentences)[:, None]).flatten(),
+        answer_rows=(labelled + size.tokens * torch.arange(size.sentences)[:, None]).flatten(),
         labels=labels,
         naming=torch.empty(3, 0, dtype=torch.int64),
         weights=torch.ones(len(labels)),
@@ -146,20 +146,20 @@ def made_up(size: Size) -> Batch:
 
 
 class Encoded(nn.Module):
-    """In the place of the picture tower, which takes little beside the logits: pictures that come encoded already."""
+    """Replaces the picture encoder for pictures that are already encoded."""
 
     def forward(self, tokens: Tensor) -> tuple[None, Tensor]:
-        """(n, 1, patches, width) to nothing and (n, patches, width)."""
+        """(n, 1, patches, width) to None and (n, patches, width)."""
         return None, tokens[:, 0]
 
 
 def ours(size: Size) -> nn.Module:
-    """Our model and its objective in one, from a batch to its loss."""
+    """The model of this project with its objective, from a batch to its loss."""
     return _Ours(build_model(size.config, size.vocabulary, size.media_width), size.config)
 
 
 def theirs(size: Size) -> nn.Module:
-    """OpenFlamingo, from the same batch to the same loss by logits at every position."""
+    """OpenFlamingo with logits at every position, from the same batch to the same loss."""
     return _Theirs(flamingo(size.config, size.vocabulary, _IMG, _EOC, Encoded(), size.media_width), size.config)
 
 
@@ -174,10 +174,10 @@ class _Theirs(nn.Module):
         self.whole, self.config = whole, config
 
     def forward(self, batch: Batch) -> Tensor:
-        asked = batch.answer_rows + 1
-        labels = torch.full_like(batch.tokens, -100).flatten().scatter(0, asked, batch.labels).view_as(batch.tokens)
+        labelled = batch.answer_rows + 1
+        labels = torch.full_like(batch.tokens, -100).flatten().scatter(0, labelled, batch.labels).view_as(batch.tokens)
         weights = torch.where(batch.is_task, 1.0, self.config.context_weight)
-        weights = weights.new_zeros(labels.numel()).scatter(0, asked, weights).view_as(labels)
+        weights = weights.new_zeros(labels.numel()).scatter(0, labelled, weights).view_as(labels)
         pictures = batch.pictures.reshape(len(batch.tokens), -1, 1, 1, *batch.pictures.shape[1:])
         logits = self.whole(pictures, batch.tokens, torch.ones_like(batch.tokens)).logits
         return focal_loss_everywhere(logits, labels, weights, self.config.gamma)
@@ -187,8 +187,8 @@ SIDES: Mapping[str, Callable[[Size], nn.Module]] = {"ours": ours, "OpenFlamingo"
 
 
 def steps(side: str, size: Size, device: torch.device) -> int:
-    """Take whole steps and forget them; the number of trained parameters."""
-    batch = made_up(size).to(device)
+    """Run the steps; return the number of trained parameters."""
+    batch = random_batch(size).to(device)
     torch.manual_seed(0)
     step = SIDES[side](size).to(device).train()
     parameters = trained_parameters(step)

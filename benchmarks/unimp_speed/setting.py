@@ -1,4 +1,4 @@
-"""What both sides share: sizes, corpus, vocabulary, pictures, and the frozen tower that encodes them."""
+"""The common setting of both sides: sizes, corpus, vocabulary, pictures and their frozen encoder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from unimp_bench.unimp.tokens import Vocabulary
 
 TASKS = {"recommendation": Recommendation(), "search": Search()}
 
-# Without dropout, so that the losses of both sides can be compared. Steps of about as many sentences as theirs have.
+# Without dropout, so that losses are comparable; batches have about as many sentences as those of the authors.
 CONFIG = replace(BASE, layers=4, dropout=0.0, encoder="ViT-B-32", batch_tokens=1024, precision="no")
 SMALL = replace(CONFIG, width=64, heads=2, layers=2, latents=4, resampler_layers=1)
 
@@ -49,15 +49,15 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def options(command: Command) -> Command:
-    """Of a benchmark that needs a setting: what ``Setting.opened`` takes."""
+    """Add the arguments of ``Setting.opened`` as options."""
     corpus = click.option("--corpus", default="sample", help="A built corpus with pictures, by name.")
-    small = click.option("--small", is_flag=True, help="A trial: narrow, few layers.")
+    small = click.option("--small", is_flag=True, help="A small model for trials.")
     encoder = click.option("--encoder", default=CONFIG.encoder, help="'tiny' or open_clip's name; random weights.")
     return corpus(small(encoder(command)))
 
 
 class Tower(nn.Module):
-    """The frozen picture encoder, with what our cache makes of its patch tokens, so that both sides see the same."""
+    """The frozen picture encoder with the normalisation of cached patch tokens, so that inputs are equal."""
 
     def __init__(self, visual: nn.Module, features: PictureFeatures) -> None:
         super().__init__()
@@ -67,20 +67,20 @@ class Tower(nn.Module):
 
     @torch.no_grad()
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 3, side, side) to what OpenFlamingo expects: something pooled, and (n, patches, width)."""
+        """(n, 3, side, side) to the outputs that OpenFlamingo expects: pooled ones, and (n, patches, width)."""
         pooled, tokens = self.visual(pixels)
         return pooled, (tokens.half().float() - self.mean) / self.spread
 
 
 class Pixels:
-    """Pictures ready for the encoder, opened and scaled once and kept: neither side's time has that in it."""
+    """Preprocessed pictures, cached, so that times exclude reading and scaling."""
 
     def __init__(self, corpus: Corpus, prepare: Any, device: torch.device) -> None:
         self._corpus, self._prepare, self._device = corpus, prepare, device
         self._kept: dict[int, Tensor] = {}
 
     def ready(self, items: IntArray) -> None:
-        """Lay ready those of some items."""
+        """Preprocess the pictures of some items."""
         for item in map(int, items):
             if item not in self._kept:
                 path = self._corpus.items.picture(item)
@@ -95,12 +95,12 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Setting:
-    """The common ground.
+    """The common setting.
 
     Attributes:
-        train, test: examples of the tasks, by name.
-        candidates: sorted numbers of the items that may be an answer.
-        encoding: what encoding all pictures took, once.
+        train, test: examples by task.
+        candidates: sorted numbers of the candidate items.
+        encoding: time of encoding all pictures once.
     """
 
     config: UniMPConfig
@@ -118,7 +118,7 @@ class Setting:
 
     @classmethod
     def opened(cls, corpus: str, small: bool, encoder: str) -> Setting:
-        """A built corpus and random weights, in a cache that is forgotten."""
+        """Open a built corpus with random weights, in a temporary cache."""
         config = replace(SMALL if small else CONFIG, encoder=encoder)
         make_torchvision_importable()
         with tempfile.TemporaryDirectory() as cache:
@@ -156,39 +156,39 @@ class Setting:
 
     @property
     def on_card(self) -> bool:
-        """Whether a graphics card does the work."""
+        """Whether the device is a GPU."""
         return self.device.type == "cuda"
 
     def model(self) -> UniMPModel:
-        """Ours, with random weights, the same at every call."""
+        """The model of this project, with the same random weights at every call."""
         torch.manual_seed(_SEED)
         return build_model(self.config, len(self.vocabulary), self.features.width).to(self.device)
 
-    def asked(self, examples: Examples) -> Sentences:
-        """A sentence for each example of a ranking task, its answer left out."""
+    def queries(self, examples: Examples) -> Sentences:
+        """A sentence for each example of a ranking task, without its answer."""
         pieces, branches = unanswered(examples.hidden(), "ranking", self.pieces, self.vocabulary)
         starts = [last_starts(examples, self.config.history)]
         return sentences(pieces, branches, starts, self.vocabulary, shared=False)
 
     def pictured(self, source: Sentences, chosen: IntArray) -> list[IntArray]:
-        """For each chosen sentence, the items of its pictures in their order."""
+        """The items of the pictures of each chosen sentence, in order."""
         runs = (source.runs[source.offsets[number] : source.offsets[number + 1]] for number in chosen)
         items = (run[(run > 0) & (run <= len(self.corpus.items))] - 1 for run in runs)
         return [each[self.features.rows[each] >= 0] for each in items]
 
     def autocast(self) -> Any:
-        """bf16 on a graphics card, nothing elsewhere."""
+        """bf16 on a GPU, disabled elsewhere."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.on_card)
 
 
 class Strings:
-    """The same sentences in words, item tokens included, and back in the same numbers.
+    """Decodes sentences to strings with item tokens, and tokenises them to the same ids.
 
     Args:
-        pieces: what the sentences are made of; each is spelled once, as the authors keep the text of each item.
+        pieces: parts of sentences; each is decoded once, as the authors store the text of each item.
 
     Raises:
-        ValueError: a piece is read back as other tokens, so the sides would not compute the same.
+        ValueError: a piece is tokenised differently, so the sides would not be comparable.
     """
 
     def __init__(self, vocabulary: Vocabulary, pieces: Pieces) -> None:
@@ -204,16 +204,16 @@ class Strings:
         )
         specials = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
         marks = "|".join(map(re.escape, sorted(specials, key=len, reverse=True)))
-        # Words have a space before them on their own; one beside a mark would be a token.
+        # Words include their leading space; a space next to a mark would be a separate token.
         self._beside_marks = re.compile(f" ?({marks})(?![0-9]) ?")
         rows = [pieces.tokens[begin:end] for begin, end in zip(pieces.offsets[:-1], pieces.offsets[1:], strict=True)]
         self._spelled = [self._beside_marks.sub(r"\1", vocabulary.decode(row)) for row in rows]
         for row, text in zip(rows, self._spelled, strict=True):
             if self._tokenizer(text)["input_ids"] != row.tolist():
-                raise ValueError(f"{text!r} is read back as other tokens")
+                raise ValueError(f"{text!r} is tokenised differently")
 
     def of(self, source: Sentences, chosen: IntArray) -> list[list[str]]:
-        """The pieces of the chosen sentences in words, to be joined when they are read."""
+        """The pieces of the chosen sentences as strings, to be joined by ``read``."""
         bounds = zip(source.offsets[chosen], source.offsets[chosen + 1], strict=True)
         return [[self._spelled[piece] for piece in source.runs[begin:end]] for begin, end in bounds]
 
@@ -224,12 +224,12 @@ class Strings:
 
 
 CARD_TFLOPS = {"H200": 989, "H100 PCIe": 756, "H100": 989, "A100": 312}
-"""Dense bf16 peaks by NVIDIA's data sheets; the first name that is part of the card's own counts."""
+"""Dense bf16 peaks by NVIDIA's data sheets; the first name contained in the card's name is used."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a step got done: examples answered, and tokens read without padding."""
+    """The work of a step: answered examples, and tokens without padding."""
 
     examples: int
     tokens: int
@@ -237,12 +237,12 @@ class Done:
 
 Step = Callable[[], Done]
 Way = Callable[[], Step]
-"""Draws the next step and lays ready what is not to be timed; the step itself is."""
+"""Prepares the next step without timing; the step itself is timed."""
 
 
 @dataclass(frozen=True)
 class Worked:
-    """What a way got done in one turn, and what that took."""
+    """The work and time of one turn."""
 
     examples: int
     tokens: int
@@ -250,7 +250,7 @@ class Worked:
 
 
 def turn(way: Way, seconds: float, device: torch.device) -> Worked:
-    """Let a way work for some seconds."""
+    """Run steps for some seconds."""
     examples, tokens, taken = 0, 0, Seconds(0.0, 0.0)
     while taken.wall < seconds:
         step = way()
@@ -267,13 +267,13 @@ def _settled(step: Step, device: torch.device) -> Done:
 
 
 def settle(device: torch.device) -> None:
-    """Wait for what a graphics card still has to do."""
+    """Synchronise the GPU, if any."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def card_flops() -> float | None:
-    """The bf16 peak of the graphics card, in operations a second; None where there is none or it is unknown."""
+    """The bf16 peak of the GPU in operations per second; None without a GPU or if unknown."""
     if (place := device()).type != "cuda":
         return None
     card = torch.cuda.get_device_name(place)

@@ -1,4 +1,4 @@
-"""docs/speed.md is what the records give."""
+"""docs/speed.md follows from the records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.harness import PAGE, RESULTS, Measure, Record, Seconds, number, page, text_of, times
 from unimp_bench.runs.results import Provenance
 
-ROOM = Path(__file__).resolve().parents[2] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 MADE = Provenance(
     command="python -m benchmarks footprint --items 5",
     commit="0123456789abcdef",
@@ -33,21 +33,21 @@ def plant(folder: Path, *measures: Measure, **changed: object) -> list[str]:
     return section.strip().splitlines()
 
 
-def test_the_committed_page_is_what_the_records_give() -> None:
+def test_the_committed_page_follows_from_the_records() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(RESULTS), "run 'make speed'"
 
 
-def test_a_section_tells_when_where_and_of_which_code(tmp_path: Path) -> None:
+def test_a_section_has_the_provenance_of_its_record(tmp_path: Path) -> None:
     lines = plant(tmp_path, Measure.fact("", "items", 5))
     facts = next(line for line in lines if line.startswith("Measured"))
     assert facts == (
         "Measured on 2026-01-02 at commit `0123456789` by `python -m benchmarks footprint --items 5`; on Linux x86_64, "
-        "2 cores, one thread a side, load 1.5 before it began; python 3.11.7, numpy 2.4.6."
+        "2 cores, one thread per side, load 1.5 before the run; python 3.11.7, numpy 2.4.6."
     )
     assert "at commit `0123456789` with changes by" in "\n".join(plant(tmp_path, clean=False))
 
 
-def test_a_table_has_medians_and_ratios_with_their_spread(tmp_path: Path) -> None:
+def test_tables_have_medians_and_ratios_with_their_range(tmp_path: Path) -> None:
     ours = [Seconds(9.0, cpu) for cpu in (1.0, 2.0, 4.0)]
     theirs = [Seconds(9.0, cpu) for cpu in (3.0, 4.0, 20.0)]
     measures = times("mf", "an epoch", {"ours": ours, "theirs": theirs})
@@ -61,7 +61,7 @@ def test_a_table_has_medians_and_ratios_with_their_spread(tmp_path: Path) -> Non
     ]
 
 
-def test_cases_with_like_columns_share_a_table(tmp_path: Path) -> None:
+def test_cases_with_equal_columns_share_a_table(tmp_path: Path) -> None:
     lines = plant(
         tmp_path,
         Measure.fact("the corpus", "users", 10),
@@ -79,7 +79,7 @@ def test_cases_with_like_columns_share_a_table(tmp_path: Path) -> None:
     ]
 
 
-def test_without_a_record_a_section_says_so(tmp_path: Path) -> None:
+def test_sections_without_a_record_give_the_command(tmp_path: Path) -> None:
     whole = page(tmp_path)
     for name in BENCHMARKS:
         assert f"No record; run `python -m benchmarks {name}`." in whole
@@ -99,10 +99,10 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_every_module_that_is_a_benchmark_has_its_section() -> None:
+def test_every_benchmark_is_registered() -> None:
     commands = {
-        ".".join(path.relative_to(ROOM).with_suffix("").parts)
-        for path in ROOM.rglob("*.py")
+        ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+        for path in FOLDER.rglob("*.py")
         if "\n@benchmark(" in path.read_text(encoding="utf-8")
     }
     assert commands == set(BENCHMARKS)
@@ -110,10 +110,10 @@ def test_every_module_that_is_a_benchmark_has_its_section() -> None:
 
 
 def in_python(code: str, **environment: str) -> str:
-    """What some code prints in a process of its own."""
+    """The output of some code in a fresh process."""
     whole = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")} | environment
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOM.parent, env=whole
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=FOLDER.parent, env=whole
     )
     return done.stdout.strip()
 
@@ -123,7 +123,7 @@ def test_the_page_imports_nothing_heavy() -> None:
     assert in_python(code) == "[]"
 
 
-def test_every_side_has_the_threads_that_its_record_tells() -> None:
+def test_the_number_of_threads_is_applied() -> None:
     code = "import benchmarks.__main__\nfrom threadpoolctl import threadpool_info as pools\n"
     code += "print({pool['num_threads'] for pool in pools()})"
     assert in_python(code) == "{1}"

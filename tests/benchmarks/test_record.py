@@ -1,4 +1,4 @@
-"""Records: what is written is read back, ratios follow from rounds, sides take turns."""
+"""Records: round trip, ratios per round, sides in turns, memory of processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def a_record(*measures: Measure) -> Record:
     return Record(name="footprint", threads=1, load=0.5, measures=measures, provenance=made)
 
 
-def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_records_round_trip(tmp_path: Path) -> None:
     sides = {"ours": [Seconds(2.0, 1 / 3), Seconds(2.5, 0.3)], "theirs": [Seconds(4.0, 1.0), Seconds(4.0, 1.2)]}
     record = a_record(*times("a case", "a step", sides), Measure.fact("", "items", 124_000))
     path = record.write(tmp_path)
@@ -33,14 +33,14 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     ]
 
 
-def test_a_ratio_is_taken_within_its_round() -> None:
+def test_ratios_are_taken_within_rounds() -> None:
     rounds = {"ours": [1.0, 10.0, 2.0], "theirs": [3.0, 20.0, 8.0]}
     ratios = Measure.of("", "a step", CPU, rounds, compared=True).ratios
     assert list(ratios) == ["theirs"]
     assert (ratios["theirs"].value, ratios["theirs"].low, ratios["theirs"].high) == (3.0, 2.0, 4.0)
 
 
-def test_a_changed_ratio_or_round_is_noticed(tmp_path: Path) -> None:
+def test_inconsistent_ratios_raise(tmp_path: Path) -> None:
     measure = Measure.of("", "a step", CPU, {"ours": [1.0], "theirs": [3.0]}, compared=True)
     path = a_record(measure).write(tmp_path)
     whole = json.loads(path.read_text())
@@ -50,24 +50,24 @@ def test_a_changed_ratio_or_round_is_noticed(tmp_path: Path) -> None:
         Record.read(path)
 
 
-def test_sides_of_unlike_rounds_are_not_compared() -> None:
+def test_sides_with_different_numbers_of_rounds_raise() -> None:
     with pytest.raises(ValueError, match="argument 2 is longer"):
         Measure.of("", "a step", CPU, {"ours": [1.0, 2.0], "theirs": [3.0]}, compared=True)
 
 
-def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+def test_invalid_records_raise(tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text('{"format": "something else"}')
-    with pytest.raises(DataError, match="no record"):
+    with pytest.raises(DataError, match="not a record"):
         Record.read(tmp_path / "none.json")
 
 
-def test_an_unknown_field_is_refused() -> None:
+def test_unknown_fields_raise() -> None:
     with pytest.raises(ValidationError):
         Measure.model_validate({"case": "", "name": "", "unit": "", "sides": {}, "note": "by hand"})
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
-def test_committed_records_are_whole(path: Path) -> None:
+def test_committed_records_are_complete(path: Path) -> None:
     record = Record.read(path)
     assert record.name == path.stem in BENCHMARKS
     assert record.measures
@@ -82,7 +82,7 @@ def test_sides_take_turns() -> None:
     assert seen == ["a", "b", "c", "c", "b", "a", "a", "b", "c"]
 
 
-def test_processor_seconds_count_work_and_no_waiting() -> None:
+def test_processor_seconds_exclude_waiting() -> None:
     import time
 
     _, waited = timed(lambda: time.sleep(0.2))
@@ -94,7 +94,7 @@ def test_processor_seconds_count_work_and_no_waiting() -> None:
 
 
 class Holder:
-    """Holds some memory when it is told to."""
+    """Allocates memory on request."""
 
     def __init__(self, mebibytes: int) -> None:
         self.mebibytes, self.held = mebibytes, b""
@@ -103,7 +103,7 @@ class Holder:
         self.held = b"x" * (self.mebibytes * 2**20)
 
 
-def test_the_memory_of_a_fresh_process_is_its_own() -> None:
+def test_the_peak_of_a_fresh_process_excludes_its_parent() -> None:
     ballast = b"x" * (400 * 2**20)
     assert peak_mib() > 400
     assert in_own_process(peak_mib) < 300
@@ -113,7 +113,7 @@ def test_the_memory_of_a_fresh_process_is_its_own() -> None:
     assert len(ballast) == 400 * 2**20
 
 
-def test_a_command_is_measured_and_a_failure_told() -> None:
+def test_commands_are_measured_and_failures_raise() -> None:
     cost = run_command(["-c", "x = b'x' * (200 * 2**20); print('done')"])
     assert cost.printed == "done\n"
     assert 200 < cost.peak < 500
@@ -121,7 +121,7 @@ def test_a_command_is_measured_and_a_failure_told() -> None:
         run_command(["-c", "raise SystemExit('no such thing')"])
 
 
-def test_on_a_graphics_card_the_wall_clock_counts_alone() -> None:
+def test_only_wall_seconds_are_recorded_on_a_gpu() -> None:
     sides = {"ours": [Seconds(2.0, 1.0)], "theirs": [Seconds(6.0, 1.0)]}
     (measure,) = times("", "a step", sides, on_card=True)
     assert (measure.unit, measure.ratios["theirs"].value) == (WALL, 3.0)

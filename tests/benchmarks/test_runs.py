@@ -1,4 +1,4 @@
-"""The smallest setting of every benchmark runs and writes a valid record."""
+"""Every benchmark runs in a small setting and writes a valid record."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WITH_FILES = ("text_metrics",)
 
 @pytest.fixture
 def home(tmp_path: Path, planted: Corpus, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace with the planted corpus, one thread a side."""
+    """A workspace with the planted corpus, one thread per side."""
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     workspace = Workspace(tmp_path)
@@ -51,7 +51,7 @@ def home(tmp_path: Path, planted: Corpus, monkeypatch: pytest.MonkeyPatch) -> Wo
 
 
 def run(name: str, options: list[str], folder: Path) -> Record:
-    """The record that a benchmark writes."""
+    """Run a benchmark and return its record."""
     done = CliRunner().invoke(command_named(name), [*options, "--out", str(folder)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     record = Record.read(folder / f"{name}.json")
@@ -77,7 +77,7 @@ def test_a_longer_run_writes_a_record(name: str, home: Workspace, request: pytes
     if name == "all_positions":
         request.getfixturevalue("realdata")
     if name.startswith("unimp_speed") and importlib.util.find_spec("open_flamingo") is None:
-        pytest.skip("open-flamingo is not installed; benchmarks/unimp_speed/__init__.py says how")
+        pytest.skip("open-flamingo is not installed; see benchmarks/unimp_speed/__init__.py")
     assert run(name, SLOW[name].split(), home.root / "results").measures
 
 
@@ -94,5 +94,5 @@ def test_text_metrics_agree_with_their_libraries(home: Workspace, tmp_path: Path
     )
 
 
-def test_every_benchmark_is_tried() -> None:
+def test_every_benchmark_is_tested() -> None:
     assert {*FAST, *SLOW, *WITH_FILES} == set(BENCHMARKS)

@@ -1,4 +1,4 @@
-"""What is published, grouped and compared once; one pretended page, and one browser."""
+"""Published and synthetic leaderboards, and a browser, shared by tests."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ DRIVERS = ("chromedriver", "chromium.chromedriver")
 
 @pytest.fixture(scope="session")
 def committed() -> Contents:
-    """The leaderboards of this repository; nobody writes to them."""
+    """The leaderboards of this repository; read-only."""
     return Contents.published(Path(__file__).resolve().parents[2] / "leaderboards")
 
 
 @pytest.fixture(scope="session")
 def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pretended folder of leaderboards; nobody writes to it."""
+    """Synthetic leaderboards; read-only."""
     folder = tmp_path_factory.mktemp("leaderboards")
     publish(folder)
     return folder
@@ -42,13 +42,13 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def html(boards: Path) -> str:
-    """Its page."""
+    """The HTML page of ``boards``."""
     return html_page(Contents.published(boards))
 
 
 @pytest.fixture(scope="session")
 def address(html: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where a browser finds the page."""
+    """URL of the page."""
     path = tmp_path_factory.mktemp("page") / HTML_NAME
     path.write_text(html, encoding="utf-8")
     return path.as_uri()
@@ -56,7 +56,7 @@ def address(html: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A headless Chromium; its driver is the installed one, so nothing is looked for elsewhere."""
+    """A headless Chromium with the installed driver, so nothing is downloaded."""
     binary, driver = (next(filter(None, map(shutil.which, names)), None) for names in (CHROMIUM, DRIVERS))
     if binary is None or driver is None:
         pytest.skip("no Chromium with its driver on the path: Debian has them as chromium and chromium-driver")

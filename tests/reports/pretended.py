@@ -1,4 +1,4 @@
-"""Results of runs that never were, for tests of tables."""
+"""Synthetic results for tests of tables."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def make_result(
     fingerprint: str = "f" * 64,
     time: str = "t",
 ) -> Result:
-    """A result of a pretended run of the present versions: a ranking whose numbers are those of ``ranks``."""
+    """A synthetic result of the current versions with the given ranks."""
     settings, tune = dict(settings or {}), dict(tune or {})
     fit: FitSpec | None = None
     unprepared = learned_from(split)
@@ -88,7 +88,7 @@ def make_result(
 
 
 def place(folder: Path, result: Result) -> Path:
-    """Publish a pretended result."""
+    """Publish a synthetic result."""
     path = folder / "results" / result.spec.task / result.corpus.name / f"{result.spec.key}.json"
     result.write(path)
     return path

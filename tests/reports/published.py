@@ -1,4 +1,4 @@
-"""A folder of leaderboards that never were, with everything that the page has to show, and labels that mean harm."""
+"""Synthetic leaderboards with all features of the page, and malicious labels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def draw(folder: Path) -> None:
 
 
 def _results() -> list[Result]:
-    """Of search: five contestants and a ceiling on one corpus, fewer on others; of recommendation: an ablation."""
+    """Results of search (five models and an upper bound on one corpus, fewer on others) and an ablation."""
     ablation = {"task": "recommendation", "preset": "tiny"}
     return [
         make_result("best", ranks(0, 9), reads=("order", "text", "pictures", "query")),

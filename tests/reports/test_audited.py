@@ -1,4 +1,4 @@
-"""What published audits give the pages: slices of rows, links, an index, and pages of their own."""
+"""Published audits on pages: slices of rows, links, index and pages of audits."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def audit(
 
 
 def ranks_where(hit: BoolArray) -> np.ndarray:
-    """Ranks of which NDCG@5 is ``hit``."""
+    """Ranks whose NDCG@5 is ``hit``."""
     return np.where(hit, 1, 99)
 
 
 def section_of(folder: Path) -> Section:
-    """The only section of search."""
+    """The single section of search."""
     (section,) = sections(load_results(folder), registry.task_cards()["search"])
     return section
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Leaderboards with a model that finds the targets one transition away, and one that finds some of all."""
+    """Leaderboards with a model that finds the targets one transition away, and one that finds some targets."""
     place(tmp_path, make_result("walks", ranks_where(EVEN)))
     for seed in range(2):
         place(tmp_path, make_result("half", ranks_where(np.arange(N) // 2 % 2 == seed), seed=seed))
@@ -74,7 +74,7 @@ def test_rows_are_averaged_on_both_sides_and_over_seeds(folder: Path) -> None:
     assert transition.no.means == pytest.approx([0.5, 0.0])
 
 
-def test_cuts_stand_in_their_order_and_absent_ones_are_left_out(folder: Path) -> None:
+def test_cuts_are_in_order_without_absent_ones(folder: Path) -> None:
     slices = sliced(section_of(folder), audit({"head": EVEN, "transition": EVEN, "tied": EVEN}))
     assert [each.name for each in slices.cuts] == ["transition", "tied", "head"]
     assert slices_of(section_of(folder), [audit({})]) is None
@@ -93,20 +93,20 @@ def test_too_few_examples_give_no_mean(folder: Path) -> None:
 def test_a_cut_with_all_examples_on_one_side_has_no_columns(folder: Path) -> None:
     page = pages_with(folder, audit({"transition": EVEN, "repeat": np.zeros(N, dtype=np.bool_)}))["search.md"]
     assert "| Model | one transition away (50) | further away (50) |\n" in page
-    assert "* new to the user: all examples, so this cut is left out" in page
+    assert "* new to the user: all examples, so this cut is omitted" in page
 
 
 @pytest.mark.parametrize("other", [audit(fingerprint="0" * 64), audit(split="new-user")])
-def test_an_audit_of_another_corpus_or_split_tells_nothing(folder: Path, other: CorpusAudit) -> None:
+def test_audits_of_other_corpora_or_splits_are_ignored(folder: Path, other: CorpusAudit) -> None:
     assert slices_of(section_of(folder), [other]) is None
 
 
-def test_an_audit_of_other_examples_tells_nothing(tmp_path: Path) -> None:
+def test_audits_of_other_examples_are_ignored(tmp_path: Path) -> None:
     place(tmp_path, make_result("short", ranks_where(EVEN)[:-1]))
     assert slices_of(section_of(tmp_path), [audit()]) is None
 
 
-def test_a_section_with_options_of_the_task_is_not_sliced(tmp_path: Path) -> None:
+def test_sections_with_task_options_are_not_sliced(tmp_path: Path) -> None:
     result = make_result("asked", ranks_where(EVEN))
     place(tmp_path, result.model_copy(update={"spec": result.spec.model_copy(update={"options": {"count": 3}})}))
     assert slices_of(section_of(tmp_path), [audit()]) is None
@@ -131,10 +131,10 @@ ORDER = FileOrder(
     ("order", "expected"),
     [(ORDER, True), (ORDER.model_copy(update={"ascending": 0.528}), False), (None, False)],
 )
-def test_a_corpus_in_the_order_of_a_file_has_a_banner_on_every_page(
+def test_a_file_order_artefact_has_a_banner_on_every_page(
     folder: Path, order: FileOrder | None, expected: bool
 ) -> None:
-    """By its record alone: one of an earlier version says nothing."""
+    """Earlier audits without the measure have no banner."""
     ablation = {"task": "recommendation", "preset": "tiny"}
     place(folder, make_result("unimp", ranks_where(EVEN), **ablation))
     place(folder, make_result("unimp", ranks_where(~EVEN), settings={"fusion": "late"}, **ablation))
@@ -150,14 +150,14 @@ def test_a_corpus_in_the_order_of_a_file_has_a_banner_on_every_page(
     assert page.count("<strong>File-order artefact.</strong> 70.0%") == (3 if expected else 0)
 
 
-def test_a_task_without_rankings_has_no_such_banner(folder: Path) -> None:
+def test_tasks_without_rankings_have_no_banner(folder: Path) -> None:
     section = replace(section_of(folder), kind=kind_of("rating"))
     assert order_words(section, [audit().model_copy(update={"order": ORDER})]) == ""
     assert order_words(section_of(folder), [audit().model_copy(update={"order": ORDER})])
     assert order_words(section_of(folder), [audit(fingerprint="0" * 64).model_copy(update={"order": ORDER})]) == ""
 
 
-def test_rows_of_topics_are_sliced_without_the_empty_ones(tmp_path: Path) -> None:
+def test_slices_of_topics_omit_empty_rows(tmp_path: Path) -> None:
     for settings, hit in (({}, EVEN), ({"fusion": "late"}, ~EVEN)):
         place(tmp_path, make_result("unimp", ranks_where(hit), task="recommendation", preset="tiny", settings=settings))
     (section,) = topic_sections(SUITES["fusion"], load_results(tmp_path))
@@ -168,13 +168,13 @@ def test_rows_of_topics_are_sliced_without_the_empty_ones(tmp_path: Path) -> Non
 
 
 def pages_with(folder: Path, *audits: CorpusAudit) -> dict[str, str]:
-    """The pages once audits are published."""
+    """The pages with published audits."""
     for each in audits:
         each.write(published_path(folder, each.name))
     return pages(folder)
 
 
-def test_pages_say_what_cuts_ask_and_lead_to_the_audit(folder: Path) -> None:
+def test_pages_define_cuts_and_link_the_audit(folder: Path) -> None:
     without = pages(folder)
     assert not any("audit_" in content for content in without.values())
     assert "Where the rows differ" not in without["search.md"]
@@ -195,7 +195,7 @@ def test_an_audit_cannot_leave_its_folder(folder: Path) -> None:
         pages(folder)
 
 
-def test_details_name_the_keys_of_rows_that_can_run_again(tmp_path: Path) -> None:
+def test_details_give_the_keys_of_reproducible_rows(tmp_path: Path) -> None:
     ran, scored = make_result("a", np.array([1])), make_result("external:b", np.array([2]))
     place(tmp_path, ran)
     place(tmp_path, scored.model_copy(update={"cost": None}))

@@ -1,4 +1,4 @@
-"""Rows with one answer for everybody, or with those of another row, carry a warning wherever they are shown."""
+"""Rows with constant answers, or with those of another row, have a warning in every format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRUTH = np.random.default_rng(0).choice(5, 400, p=(0.05, 0.05, 0.1, 0.2, 0.6)) +
 def _scored(
     model: str, values: Mapping[str, FloatArray], task: str, answers: AnswerSpread | None = None, seed: int = 0
 ) -> Result:
-    """A result of a pretended run that ranked nothing."""
+    """A synthetic result without ranking."""
     means = {name: float(each.mean()) for name, each in values.items()}
     if "MAE" in values:
         means["RMSE"] = float(np.sqrt(np.mean(values["MAE"] ** 2)))
@@ -64,14 +64,14 @@ def _rows(folder: Path, results: Sequence[Result]) -> dict[str, Row]:
 
 @pytest.fixture(scope="module")
 def tables(committed: Contents) -> list[list[Row]]:
-    """The rows with results of every published table that holds no ranking."""
+    """The rows with results of every published table without rankings."""
     cards = registry.task_cards().values()
     filled = [list(part.filled) for of in (*cards, *CATALOGUE) for part in committed.sections(of)]
     return [rows for rows in filled if rows[0].results[0].values]
 
 
-def test_no_published_row_is_constant_or_another_one_again_without_a_warning(tables: list[list[Row]]) -> None:
-    """By the text of what is stored, and by what was counted."""
+def test_published_constant_or_equal_rows_have_warnings(tables: list[list[Row]]) -> None:
+    """By stored values, and by recorded answer frequencies."""
     compared = 0
     for rows in tables:
         for row in rows:
@@ -87,8 +87,8 @@ def test_no_published_row_is_constant_or_another_one_again_without_a_warning(tab
     assert compared > 100
 
 
-def test_published_ratings_that_are_one_constant_carry_a_warning(tables: list[list[Row]]) -> None:
-    """A rater that always says the same has at most one error for each of the five stars."""
+def test_published_constant_ratings_have_warnings(tables: list[list[Row]]) -> None:
+    """A constant prediction has at most one error for each of the five stars."""
     few = {
         (row.results[0].model.name, bool(row.warnings))
         for rows in tables
@@ -101,13 +101,13 @@ def test_published_ratings_that_are_one_constant_carry_a_warning(tables: list[li
 
 
 @pytest.mark.parametrize("answer", [4.7, 1.3, 3.9, 4.21342, 2.26])
-def test_the_errors_of_one_constant_are_known_as_they_are_stored(answer: float) -> None:
+def test_errors_of_a_constant_are_recognised(answer: float) -> None:
     errors = rating_errors(np.full(len(TRUTH), answer), TRUTH, STARS).astype(np.float16).astype(np.float64)
     assert are_of_one_rating(errors)
 
 
-def test_errors_of_differing_answers_are_not_those_of_a_constant() -> None:
-    """Not even of few answers, or of whole stars, which have the errors of a constant whatever they are."""
+def test_errors_of_different_answers_are_not_constant() -> None:
+    """Nor of few answers, or of whole stars, whose errors always look like those of a constant."""
     rng = np.random.default_rng(2)
     few = [rng.choice(answers, 400) for answers in ([4.7, 3.7], [4.7, 4.2], [4.7, 1.3, 2.9], [3.5, 4.5], [4.7, 4.69])]
     seldom = np.where(np.arange(400) < 9, 2.1, 4.7)
@@ -115,7 +115,7 @@ def test_errors_of_differing_answers_are_not_those_of_a_constant() -> None:
         assert not are_of_one_rating(rating_errors(ratings, TRUTH, STARS).astype(np.float16).astype(np.float64))
 
 
-def test_what_was_counted_goes_before_what_can_be_inferred(tmp_path: Path) -> None:
+def test_recorded_answers_take_precedence_over_inference(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows = _rows(
         tmp_path,
@@ -126,12 +126,12 @@ def test_what_was_counted_goes_before_what_can_be_inferred(tmp_path: Path) -> No
             _rated("good", rng.uniform(1, 5, 400)),
         ],
     )
-    assert rows["counted"].warnings == ("7 different answers, the commonest for 97.0% of the examples",)
+    assert rows["counted"].warnings == ("7 distinct answers, the most frequent one for 97.0% of the examples",)
     assert rows["differs"].warnings == rows["good"].warnings == ()
     assert rows["older"].warnings == ("its stored errors imply a constant prediction",)
 
 
-def test_a_seed_that_has_the_values_of_another_row_is_named(tmp_path: Path) -> None:
+def test_a_seed_with_the_values_of_another_row_is_named(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     rouge = rng.random(400)
     nearly = np.where(np.arange(400) < 5, 0.0, rouge)
@@ -144,12 +144,12 @@ def test_a_seed_that_has_the_values_of_another_row_is_named(tmp_path: Path) -> N
             _written("half", np.where(np.arange(400) < 200, rouge, rng.random(400))),
         ],
     )
-    assert rows["net"].warnings == ("seed 1: equal to rule in all stored metrics of 98.8% of the examples",)
-    assert rows["rule"].warnings == ("equal to net in all stored metrics of 98.8% of the examples",)
+    assert rows["net"].warnings == ("seed 1: equal to rule in all stored metrics for 98.8% of the examples",)
+    assert rows["rule"].warnings == ("equal to net in all stored metrics for 98.8% of the examples",)
     assert rows["half"].warnings == ()
 
 
-def test_one_metric_alone_makes_no_equal_and_rankings_are_left_out(tmp_path: Path) -> None:
+def test_one_equal_metric_is_not_enough_and_rankings_are_excluded(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     rouge = rng.random(400)
     other = _scored("b", {"ROUGE-1": rng.random(400), "ROUGE-L": rouge}, "explanation")
@@ -159,7 +159,7 @@ def test_one_metric_alone_makes_no_equal_and_rankings_are_left_out(tmp_path: Pat
     assert all(not row.warnings for row in _rows(tmp_path / "ranks", alike).values())
 
 
-def test_every_form_of_a_table_shows_the_mark_the_warning_and_the_counts(tmp_path: Path) -> None:
+def test_all_formats_show_mark_warning_and_counts(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     spread = AnswerSpread(distinct=3, commonest=0.975)
     results = [_rated("flat", rng.uniform(1, 5, 400), spread), _rated("good", rng.uniform(1, 5, 400))]
@@ -177,8 +177,8 @@ def test_every_form_of_a_table_shows_the_mark_the_warning_and_the_counts(tmp_pat
     assert html.count(f'<span class="words">{MARK}</span>') == 1 and html.count(f"{MARK}</span>") == 1
 
 
-def test_the_kinds_whose_answers_are_compared() -> None:
-    """All but rankings: a kind that compares none would never be warned of."""
+def test_all_kinds_but_rankings_are_compared() -> None:
+    """A kind that is not compared would never have a warning."""
     kinds = {card.kind for card in registry.task_cards().values()}
     compares = {kind for kind in kinds if type(kind_of(kind)).answers is not type(kind_of("ranking")).answers}
     assert compares == kinds - {"ranking"}

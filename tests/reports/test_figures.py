@@ -1,4 +1,4 @@
-"""Plots of sections: their rows, numbers and roles, their files, and their place in the pages."""
+"""Plots of sections: rows, numbers and roles, files and positions on pages."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_findings_name_the_best_row_and_its_value() -> None:
     assert plot_of(section).finding.startswith(lead)
 
 
-def test_too_many_rows_are_cut_and_the_note_says_so() -> None:
+def test_omitted_rows_are_noted() -> None:
     section = section_of(*rising(30), search("popularity", np.full(400, 250), reads=("popularity",)))
     plot = plot_of(section)
     last = 30 - (section.rows[29].label == "popularity")
@@ -99,7 +99,7 @@ def test_a_section_of_one_row_has_no_plot() -> None:
     assert section_plot(section_of(search("alone"))) is None
 
 
-def test_a_printed_number_counts_on_the_same_data_and_split_alone() -> None:
+def test_reported_numbers_are_plotted_only_on_the_same_data_and_split() -> None:
     section = section_of(search("a"), search("b"))
 
     def table(corpus: str, split: Any, value: float, history: History = "kept") -> Reported:
@@ -162,7 +162,7 @@ def test_every_plot_of_a_page_is_written_and_linked_and_an_old_one_removed(tmp_p
     assert made["plots/search.svg"] != pages(tmp_path)["plots/search.svg"]
 
 
-def test_a_page_has_the_plot_of_its_first_section_that_has_one() -> None:
+def test_a_page_has_the_first_available_plot() -> None:
     card = registry.task_cards()["search"]
     parts = [section_of(search("a")), section_of(search("a"), search("b")), section_of(search("c"), search("d"))]
     page = task_page(card, parts, [], [])
@@ -172,7 +172,7 @@ def test_a_page_has_the_plot_of_its_first_section_that_has_one() -> None:
     assert task_page(card, parts[:1], [], []).plot is None and task_page(card, [], [], []).plot is None
 
 
-def test_hostile_labels_stay_within_their_alternative_text() -> None:
+def test_untrusted_labels_stay_in_the_alternative_text() -> None:
     plot = section_plot(section_of(search("a](http://x) <script> `|` ![b](c)"), search("b")))
     assert plot is not None
     line = plot_markdown("search", plot)[1]

@@ -1,4 +1,4 @@
-"""The page as text: what it holds, what cannot get into it, and that it asks a network for nothing."""
+"""The HTML page as text: contents, escaping, and no network access."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_same_results_give_the_same_bytes(boards: Path, html: str) -> None:
     assert html_page(Contents.published(boards)) == html
 
 
-def test_everything_is_inside_the_page(reader: Reader) -> None:
+def test_the_page_is_self_contained(reader: Reader) -> None:
     for attribute in ("src", "href", "data", "action", "srcset", "poster"):
         assert all(value.startswith(("data:", "#")) for value in reader.values(attribute)), attribute
     assert not {"iframe", "object", "embed", "base"} & {tag for tag, _ in reader.tags}
@@ -71,7 +71,7 @@ def test_everything_is_inside_the_page(reader: Reader) -> None:
         assert not re.search(r"@import|url\(|https?:|fetch\(|import\(|innerHTML", text)
 
 
-def test_the_policy_lets_in_the_one_style_and_script_alone(reader: Reader) -> None:
+def test_the_policy_admits_only_the_one_style_and_script(reader: Reader) -> None:
     (policy,) = (found["content"] for tag, found in reader.tags if tag == "meta" and "http-equiv" in found)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
 
@@ -88,7 +88,7 @@ def test_the_policy_lets_in_the_one_style_and_script_alone(reader: Reader) -> No
     }
 
 
-def test_a_hostile_label_is_text_wherever_it_stands(reader: Reader) -> None:
+def test_untrusted_labels_are_escaped_everywhere(reader: Reader) -> None:
     assert [found.get("type", "") for tag, found in reader.tags if tag == "script"] == ["application/json", ""]
     assert not [name for _, found in reader.tags for name in found if name.startswith("on") or name == "style"]
     assert reader.values("data-label").count(HOSTILE) == 1
@@ -104,7 +104,7 @@ def test_every_row_with_a_result_has_its_details(reader: Reader) -> None:
     assert (first["seed"], second["seed"]) == (0, 1)
     assert first["stages"][0]["config"] == {"preset": "default", "k": "2"}
     assert middle["quoted"][0]["metrics"] == {"HR@5": 0.25, "NDCG@5": 0.125}
-    assert middle["quoted"][0]["differs"] == "seen items not said"
+    assert middle["quoted"][0]["differs"] == "seen items unspecified"
     assert len(middle["metrics"]) == 12
     sheet = data["sheets"][middle["sheet"]]
     assert [part["examples"] for part in sheet["parts"]] == [100, 300, 3, 397]
@@ -113,7 +113,7 @@ def test_every_row_with_a_result_has_its_details(reader: Reader) -> None:
     assert 0.25 * middle["means"][0] + 0.75 * middle["means"][1] == pytest.approx(main["value"], abs=1e-5)
 
 
-def test_every_place_that_is_linked_is_there_once(reader: Reader) -> None:
+def test_every_linked_anchor_exists_once(reader: Reader) -> None:
     ids = reader.values("id")
     assert len(ids) == len(set(ids))
     assert {value[1:] for value in reader.values("href") if value.startswith("#")} <= set(ids)
@@ -131,7 +131,7 @@ def table(search: Page) -> Table:
     return search.tables[1]
 
 
-def test_rows_are_marked_by_words(search: Page, table: Table, html: str) -> None:
+def test_marks_of_rows_are_text(search: Page, table: Table, html: str) -> None:
     assert (table.corpus, table.split, table.protocol) == ("toy", "loo", "paper")
     marks = {row.label: row.mark for row in table.rows if row.mark in ("best", "ceiling")}
     assert marks == {"oracle": "ceiling", "best": "best"}
@@ -142,7 +142,7 @@ def test_rows_are_marked_by_words(search: Page, table: Table, html: str) -> None
     assert '<img src="data:image/svg+xml;base64,' in html
 
 
-def test_intervals_are_drawn_on_the_scale_of_the_contestants(table: Table) -> None:
+def test_the_scale_of_intervals_excludes_upper_bounds(table: Table) -> None:
     column = [each.name for each in table.columns].index("HR@5")
     rows = zip(table.rows, whiskers(table), strict=True)
     drawn = {row.label: found[column] for row, found in rows if row.mark != "empty"}
@@ -154,17 +154,17 @@ def test_intervals_are_drawn_on_the_scale_of_the_contestants(table: Table) -> No
     assert values == sorted(values, reverse=True), "as the rows are ordered"
 
 
-def test_the_gallery_holds_its_pictures_and_no_others(boards: Path) -> None:
+def test_the_gallery_has_only_its_own_pictures(boards: Path) -> None:
     (gallery,) = galleries(boards, {FINGERPRINT})
     assert gallery.synthetic
     (panel,) = gallery.panels
     pictures = (*panel.history, *panel.outcome)
-    assert [picture.label for picture in pictures] == ["Bought before, 1", "Generated"]
+    assert [picture.label for picture in pictures] == ["History, 1", "Generated"]
     assert all(picture.uri.startswith("data:image/png;base64,iVBOR") for picture in pictures)
 
 
 @pytest.mark.parametrize("harm", ["missing", "no picture", "no record"])
-def test_a_damaged_gallery_is_named(tmp_path: Path, harm: str) -> None:
+def test_a_damaged_gallery_raises(tmp_path: Path, harm: str) -> None:
     folder = tmp_path / "image_generation_gallery"
     draw(folder)
     if harm == "missing":
@@ -177,14 +177,16 @@ def test_a_damaged_gallery_is_named(tmp_path: Path, harm: str) -> None:
         galleries(tmp_path, ())
 
 
-def test_without_anything_published_the_page_says_how_to_begin(tmp_path: Path) -> None:
+def test_an_empty_page_gives_the_first_command(tmp_path: Path) -> None:
     text = html_page(Contents.published(tmp_path))
     assert "unimp-bench run --task search --model unimp" in text
     assert 'id="gallery"' not in text and 'id="audits"' not in text
 
 
 @pytest.mark.slow
-def test_the_page_of_the_committed_results_is_light(committed: Contents) -> None:
+def test_the_page_of_the_committed_results_is_small(committed: Contents) -> None:
     text = html_page(committed)
     assert len(text.encode()) < LARGEST
-    assert not re.search(r"[A-Za-z0-9+/]{400}", re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", text)), "ranks"
+    assert not re.search(
+        r"[A-Za-z0-9+/]{400}", re.sub(r"data:image/(?:png|svg\+xml);base64,[A-Za-z0-9+/=]+", "", text)
+    ), "ranks"

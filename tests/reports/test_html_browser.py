@@ -1,4 +1,4 @@
-"""The page in a real browser: sorted, filtered, opened, by mouse and keyboard, on a phone and without scripts."""
+"""The HTML page in a browser: sorting, filters and details, by mouse and keyboard, on a phone and without scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Browser = webdriver.Chrome
 
 @pytest.fixture
 def browser(chromium: Browser, address: str) -> Iterator[Browser]:
-    """The page, opened anew; afterwards nothing may have been complained of or asked for."""
+    """The freshly opened page; afterwards the log must have no errors and no requests."""
     chromium.get("about:blank")
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
@@ -34,7 +34,7 @@ def browser(chromium: Browser, address: str) -> Iterator[Browser]:
 
 
 def requested(browser: Browser) -> list[str]:
-    """What was loaded, or tried to be, since the log was last read."""
+    """Requests since the log was last read."""
     messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
     return [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
 
@@ -44,7 +44,7 @@ def find(browser: Browser, selector: str) -> WebElement:
 
 
 def column(browser: Browser, name: str) -> list[str]:
-    """The shown cells of a column of ``TABLE``, as read."""
+    """Texts of the visible cells of a column of ``TABLE``."""
     heads = [head.text.split(" ")[0] for head in browser.find_elements(By.CSS_SELECTOR, f"{TABLE} thead th")]
     place = heads.index(name) + 1
     rows = browser.find_elements(By.CSS_SELECTOR, f"{TABLE} tbody tr:not([hidden]) > :nth-child({place})")
@@ -56,7 +56,7 @@ def head(browser: Browser, name: str) -> WebElement:
 
 
 def press(browser: Browser, name: str) -> str | None:
-    """Press the button of a column; what the column then says of its order."""
+    """Press the button of a column; return its ``aria-sort``."""
     head(browser, name).find_element(By.TAG_NAME, "button").click()
     return head(browser, name).get_attribute("aria-sort")
 
@@ -66,19 +66,19 @@ def count(browser: Browser) -> str:
 
 
 def choose(browser: Browser, field: str, value: str) -> None:
-    """Choose by typing, as one does on a list that has the focus."""
+    """Choose an option by typing into the focused list."""
     chosen = find(browser, f"select[name={field}]")
     chosen.send_keys(value)
     assert chosen.get_attribute("value") == value
 
 
-def test_it_was_read_at_all(browser: Browser) -> None:
+def test_the_page_is_loaded(browser: Browser) -> None:
     assert any(url.startswith("file:") for url in requested(browser)), "else no request could ever be noticed"
     assert find(browser, "form").is_displayed()
     assert browser.title == "Leaderboards of unimp-bench"
 
 
-def test_numbers_are_sorted_both_ways_and_empty_cells_stay_last(browser: Browser) -> None:
+def test_numbers_sort_in_both_directions_with_empty_cells_last(browser: Browser) -> None:
     before = column(browser, "HR@5")
     filled = [float(text) for text in before if text]
     assert filled == sorted(filled, reverse=True) and "" in before
@@ -99,7 +99,7 @@ def test_numbers_are_not_sorted_as_text(browser: Browser) -> None:
     assert head(browser, "Place").get_attribute("aria-sort") is None, "one column orders a table"
 
 
-def test_names_are_sorted_and_equal_rows_keep_their_order(browser: Browser) -> None:
+def test_names_sort_stably(browser: Browser) -> None:
     assert press(browser, "Model") == "ascending"
     names = column(browser, "Model")
     letters = [name.lower() for name in names if name[0].isalnum()]
@@ -109,7 +109,7 @@ def test_names_are_sorted_and_equal_rows_keep_their_order(browser: Browser) -> N
     assert timed == [name for name in names if name in timed]
 
 
-def test_filters_show_what_fits_and_say_how_much(browser: Browser) -> None:
+def test_filters_show_and_count_matching_rows(browser: Browser) -> None:
     everything = count(browser)
     choose(browser, "corpus", "toy")
     choose(browser, "split", "loo")
@@ -126,19 +126,19 @@ def test_filters_show_what_fits_and_say_how_much(browser: Browser) -> None:
         True
     ) == 1
     find(browser, "input[type=search]").send_keys("xyz")
-    assert "No row" in count(browser)
+    assert "No matching rows" in count(browser)
     find(browser, "button[type=reset]").click()
     WebDriverWait(browser, 5).until(lambda _: count(browser) == everything)
     assert "#" not in browser.current_url
 
 
-def test_words_of_a_label_are_found_in_any_order_and_stay_text(browser: Browser) -> None:
+def test_words_of_a_label_match_in_any_order(browser: Browser) -> None:
     find(browser, "input[type=search]").send_keys("harmed </script>")
     assert count(browser).startswith("1 of ")
     assert HOSTILE[:20] in find(browser, f"{TABLE} tbody tr:not([hidden]) th").text
 
 
-def test_a_linked_view_is_shown_again(browser: Browser, address: str) -> None:
+def test_a_linked_view_is_restored(browser: Browser, address: str) -> None:
     choose(browser, "reads", "text")
     find(browser, "input[type=search]").send_keys("middle k=2")
     view, said = browser.current_url, count(browser)
@@ -152,7 +152,7 @@ def test_a_linked_view_is_shown_again(browser: Browser, address: str) -> None:
     assert find(browser, "select[name=reads]").get_attribute("value") == "", "what no field offers is left out"
 
 
-def test_a_place_and_the_filters_share_the_address(browser: Browser) -> None:
+def test_anchor_and_filters_share_the_url(browser: Browser) -> None:
     choose(browser, "task", "search")
     find(browser, f"a[href='{TABLE}']").click()
     assert browser.execute_script("return document.activeElement.id") == TABLE[1:]
@@ -186,7 +186,7 @@ def test_details_open_by_keyboard(browser: Browser, key: str) -> None:
     assert browser.switch_to.active_element == button
 
 
-def test_a_row_without_a_result_has_nothing_to_open(browser: Browser) -> None:
+def test_rows_without_results_have_no_details(browser: Browser) -> None:
     empty = find(browser, f"{TABLE} tr.empty")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", empty)
     empty.click()
@@ -215,7 +215,7 @@ def test_nothing_is_wider_than_a_phone(browser: Browser) -> None:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_tables_are_there_without_scripts(browser: Browser) -> None:
+def test_tables_are_shown_without_scripts(browser: Browser) -> None:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.refresh()
@@ -228,7 +228,7 @@ def test_tables_are_there_without_scripts(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_accessible(browser: Browser, scheme: str) -> None:
+def test_the_page_is_accessible(browser: Browser, scheme: str) -> None:
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     try:
@@ -242,7 +242,7 @@ def test_it_is_accessible(browser: Browser, scheme: str) -> None:
 
 
 def violations(browser: Browser, context: str | None = None) -> list[tuple[str, list[str]]]:
-    """What axe finds, within the first element that a selector finds or everywhere: the rule and where it is broken."""
+    """Violations found by axe (rule and element), on the page or within the first match of a selector."""
     found = Axe().run(browser, context)["violations"]
     return [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found]
 

@@ -23,13 +23,13 @@ def call(*arguments: str) -> int:
     return int(str(caught.value.code))
 
 
-def test_the_page_stands_beside_the_tables(home: Path, html: str) -> None:
+def test_the_page_is_written_with_the_tables(home: Path, html: str) -> None:
     assert call("--html") == 0
     assert (home / "leaderboards" / "index.html").read_text(encoding="utf-8") == html
     assert not list((home / "leaderboards").glob("*.md")), "the tables are written without --html"
 
 
-def test_the_page_stands_where_it_is_asked_for(home: Path, html: str) -> None:
+def test_the_page_is_written_to_the_requested_path(home: Path, html: str) -> None:
     assert call("--html", str(home / "out" / "page.html")) == 0
     assert (home / "out" / "page.html").read_text(encoding="utf-8") == html
 
@@ -43,8 +43,6 @@ def test_the_page_stands_where_it_is_asked_for(home: Path, html: str) -> None:
         (("--html", "search"), "ends with .html"),
     ],
 )
-def test_what_the_page_cannot_be_is_refused(
-    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_paths_raise(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*arguments) == 2
     assert said in capsys.readouterr().err

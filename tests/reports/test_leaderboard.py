@@ -1,4 +1,4 @@
-"""Leaderboards: what is committed is what its results give; rows are ordered, compared and labelled rightly."""
+"""Leaderboards: committed pages follow from their results; order, comparison and labels of rows; publication."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unimp_bench.runs.suites import SUITES
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 
 
-def test_committed_tables_are_what_their_results_give(committed: Contents) -> None:
+def test_committed_tables_follow_from_their_results(committed: Contents) -> None:
     made = pages_of(committed)
     for name, content in made.items():
         found = (COMMITTED / name).read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def test_committed_metrics_follow_from_their_ranks() -> None:
                 assert estimate.value == pytest.approx(values.mean(), abs=rounding), (name, result.spec.key)
 
 
-def test_a_changed_cell_of_a_table_is_noticed(tmp_path: Path) -> None:
+def test_a_changed_cell_is_detected(tmp_path: Path) -> None:
     place(tmp_path, make_result("a", np.array([1, 2, 300])))
     write_all(tmp_path)
     page = (tmp_path / "search.md").read_text()
@@ -55,7 +55,7 @@ def test_a_changed_cell_of_a_table_is_noticed(tmp_path: Path) -> None:
     assert page.replace("0.6667", "0.9667") != pages(tmp_path)["search.md"]
 
 
-def test_rows_are_ordered_and_compared_and_ceilings_take_no_place(tmp_path: Path) -> None:
+def test_rows_are_ordered_and_compared_without_upper_bounds(tmp_path: Path) -> None:
     ranks = np.random.default_rng(0).integers(1, 12, 400)
     place(tmp_path, make_result("middle", ranks))
     place(tmp_path, make_result("same", ranks[::-1].copy()))
@@ -74,7 +74,7 @@ def test_rows_are_ordered_and_compared_and_ceilings_take_no_place(tmp_path: Path
     assert p_values[3] is not None and p_values[3] < 1e-3
 
 
-def test_rows_of_the_tasks_suite_without_a_result_stand_empty_with_their_reason(tmp_path: Path) -> None:
+def test_empty_rows_of_the_suite_have_a_reason(tmp_path: Path) -> None:
     place(tmp_path, make_result("bm25", np.array([1, 2, 300])))
     place(tmp_path, make_result("bm25", np.array([1, 2, 300]), split="new-user"))
     loo, other = sections(load_results(tmp_path), registry.task_cards()["search"])
@@ -85,7 +85,7 @@ def test_rows_of_the_tasks_suite_without_a_result_stand_empty_with_their_reason(
     assert "* UniMP, Popularity" in page and page.count("| UniMP |") == 1
 
 
-def test_seeds_of_one_configuration_make_one_row(tmp_path: Path) -> None:
+def test_seeds_of_a_configuration_form_one_row(tmp_path: Path) -> None:
     for seed in range(3):
         place(tmp_path, make_result("a", np.array([1, 1 + 10 * seed, 9]), seed=seed))
     (section,) = sections(load_results(tmp_path), registry.task_cards()["search"])
@@ -99,7 +99,7 @@ def test_a_generated_corpus_is_never_shown_as_amazon(tmp_path: Path) -> None:
     assert "say nothing about real data" in pages(tmp_path)["search.md"]
 
 
-def test_a_result_that_is_damaged_or_misplaced_is_named(tmp_path: Path) -> None:
+def test_damaged_or_misplaced_results_raise(tmp_path: Path) -> None:
     path = place(tmp_path, make_result("a", np.array([1, 2])))
     moved = path.with_name("0" * 16 + ".json")
     shutil.move(path, moved)
@@ -110,7 +110,7 @@ def test_a_result_that_is_damaged_or_misplaced_is_named(tmp_path: Path) -> None:
         load_results(tmp_path)
 
 
-def test_ranks_that_do_not_fit_the_result_are_damage(tmp_path: Path) -> None:
+def test_inconsistent_ranks_raise(tmp_path: Path) -> None:
     result = make_result("a", np.array([1, 2]))
     path = place(tmp_path, result.model_copy(update={"examples": 3}))
     with pytest.raises(DataError, match="the values of its 3 examples"):
@@ -141,7 +141,7 @@ def test_only_finished_runs_are_published(tmp_path: Path) -> None:
     assert Result.read(path) == result
 
 
-def test_a_result_takes_the_place_of_an_earlier_one_of_its_row_and_seed(tmp_path: Path) -> None:
+def test_a_result_replaces_an_earlier_one_of_its_row_and_seed(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     old = make_result("a", np.array([1]), config={"epochs": 1}, time="2026-01-02")
     kept = [
@@ -168,7 +168,7 @@ def test_a_result_takes_the_place_of_an_earlier_one_of_its_row_and_seed(tmp_path
 
 
 def _finished(workspace: Workspace, result: Result, **origin: object) -> Result:
-    """A run of the workspace, of some origin."""
+    """A run of the workspace with the given origin."""
     result = result.model_copy(update={"provenance": result.provenance.model_copy(update=origin)})
     result.write(workspace.runs / result.spec.key / "result.json")
     return result
@@ -176,10 +176,10 @@ def _finished(workspace: Workspace, result: Result, **origin: object) -> Result:
 
 @pytest.mark.parametrize("other", [{"machine": "another"}, {"host": "0123456789ab"}])
 @pytest.mark.parametrize("config", [{"epochs": 1}, {"epochs": 1, "tied": False}])
-def test_a_result_of_another_machine_is_replaced_only_where_that_is_said(
+def test_results_of_other_machines_are_replaced_only_on_request(
     tmp_path: Path, other: dict[str, str], config: dict[str, object]
 ) -> None:
-    """Of the same key, or of another key and the same row."""
+    """With the same key, or another key of the same row."""
     workspace = Workspace(tmp_path)
     old = place(workspace.leaderboards, make_result("a", np.array([1]), config={"epochs": 1}))
     before = old.read_bytes()
@@ -195,7 +195,7 @@ def test_a_result_of_another_machine_is_replaced_only_where_that_is_said(
     publish(workspace, None)  # what stands there already replaces nothing
 
 
-def test_results_of_changed_code_are_published_only_where_that_is_said(tmp_path: Path) -> None:
+def test_results_of_changed_code_are_published_only_on_request(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     changed = _finished(workspace, make_result("a", np.array([1])), clean=False)
     with pytest.raises(UsageError, match=f"run {changed.spec.key} is of code with changes .*--dirty"):
@@ -207,7 +207,7 @@ def test_results_of_changed_code_are_published_only_where_that_is_said(tmp_path:
     publish(workspace, [installed.spec.key])
 
 
-def test_a_run_is_published_by_the_beginning_of_its_key(tmp_path: Path) -> None:
+def test_a_run_is_published_by_a_prefix_of_its_key(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     first = _finished(workspace, make_result("a", np.array([1])))
     second = _finished(workspace, make_result("b", np.array([1])))
@@ -221,7 +221,7 @@ def test_a_run_is_published_by_the_beginning_of_its_key(tmp_path: Path) -> None:
         publish(workspace, [second.spec.key[:6]])
 
 
-def test_tables_of_runs_are_those_of_their_publication_and_touch_nothing_else(tmp_path: Path) -> None:
+def test_tables_of_runs_equal_published_ones_and_change_no_other_files(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     for model, rank in (("a", 1), ("b", 3)):
         _finished(workspace, make_result(model, np.array([rank, 300])))
@@ -237,7 +237,7 @@ def test_tables_of_runs_are_those_of_their_publication_and_touch_nothing_else(tm
     assert "published or not" in (workspace.runs / "leaderboards" / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_long_label_goes_on_below_itself(tmp_path: Path) -> None:
+def test_long_labels_wrap(tmp_path: Path) -> None:
     long = {f"setting_{number}": "value" for number in range(12)}
     place(tmp_path, make_result("a", np.array([1, 2, 300]), settings=long))
     place(tmp_path, make_result("b", np.array([1, 300, 300])))
@@ -248,7 +248,7 @@ def test_a_long_label_goes_on_below_itself(tmp_path: Path) -> None:
     assert lines[-1].split()[:2] == ["2", "b"]
 
 
-def test_rows_that_were_fitted_otherwise_have_labels_of_their_own() -> None:
+def test_labels_tell_how_rows_were_fitted() -> None:
     ranks = np.array([1])
     assert label_of(make_result("a", ranks, settings={"epochs": "6"})) == "a (epochs=6)"
     assert label_of(make_result("a", ranks, fit_on=("search", "recommendation"))) == (
@@ -263,7 +263,7 @@ def test_rows_that_were_fitted_otherwise_have_labels_of_their_own() -> None:
     )
 
 
-def test_printed_models_are_names_that_run_here_or_systems_that_are_not_here() -> None:
+def test_reported_rows_name_all_available_models() -> None:
     absent = {"tiger"}
     named = {model for table in load_reported(COMMITTED) for row in table.rows for model in row.models}
     for model in named - absent:
@@ -271,12 +271,12 @@ def test_printed_models_are_names_that_run_here_or_systems_that_are_not_here() -
     assert not absent & set(registry.model_cards()), "it runs here by now: take it off this list"
 
 
-def test_ranks_survive_packing() -> None:
+def test_ranks_round_trip() -> None:
     ranks = np.array([1, 254, 255, 256, 100_000])
     assert make_result("a", ranks).target_ranks().tolist() == [1, 254, 255, 255, 255]
 
 
-def test_every_metric_of_every_row_is_a_line_of_the_csv(tmp_path: Path) -> None:
+def test_the_csv_has_all_metrics_of_all_rows(tmp_path: Path) -> None:
     result = make_result("a", np.array([1, 300]), settings={"k": '2,"x"'})
     place(tmp_path, result)
     tables = tables_of(Contents.published(tmp_path), registry.task_cards()["search"])

@@ -1,4 +1,4 @@
-"""Plots: every number where the axis has it, every text as text, and the data beside them."""
+"""Plots: positions of numbers, texts and embedded data."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ HOSTILE = (
 
 
 def marks(plot: Plot) -> dict[int, list[tuple[float, str, str, str]]]:
-    """By height, (value, shape, colour, fill) of each mark."""
+    """(value, shape, colour, fill) of each mark by height."""
     found: dict[int, list[tuple[float, str, str, str]]] = {}
     for line in figure_of(plot).axes[0].lines:
         if line.get_marker() not in ("None", ""):
@@ -57,7 +57,7 @@ def marks(plot: Plot) -> dict[int, list[tuple[float, str, str, str]]]:
 
 
 def spans(plot: Plot) -> dict[int, tuple[float, float, str]]:
-    """By height, both ends and the colour of each interval."""
+    """Ends and colour of each interval by height."""
     found = {}
     for collection in figure_of(plot).axes[0].collections:
         colours: Any = collection.get_edgecolor()
@@ -73,7 +73,7 @@ def words(plot: Plot) -> list[str]:
     return ["".join(node.itertext()) for node in ET.fromstring(draw(plot)).iter(f"{SVG}text")]
 
 
-def test_values_and_intervals_are_where_the_axis_has_them() -> None:
+def test_positions_of_values_and_intervals() -> None:
     found = marks(VALUES)
     for height, point in enumerate(POINTS):
         assert point.value in [mark[0] for mark in found[height]]
@@ -87,7 +87,7 @@ def test_values_and_intervals_are_where_the_axis_has_them() -> None:
     assert {"0.3123", "first", "Title"} <= set(words(VALUES)) and any("Note." in text for text in words(VALUES))
 
 
-def test_a_reported_number_is_beside_its_row_and_one_that_is_not_comparable_is_hollow() -> None:
+def test_reported_numbers_are_hollow_if_not_comparable() -> None:
     reported = {height: [mark for mark in found if mark[1] == "D"] for height, found in marks(VALUES).items()}
     assert [(height, mark[0], mark[3]) for height, found in reported.items() for mark in found] == [
         (1, 0.25, "full"),
@@ -95,7 +95,7 @@ def test_a_reported_number_is_beside_its_row_and_one_that_is_not_comparable_is_h
     ]
 
 
-def test_roles_have_shapes_of_their_own_and_a_legend() -> None:
+def test_roles_have_shapes_and_a_legend() -> None:
     shapes = {height: {mark[1] for mark in found} - {"D"} for height, found in marks(VALUES).items()}
     assert shapes == {0: {"^"}, 1: {"o"}, 2: {"o"}, 3: {"s"}}
     told = " ".join(words(VALUES))
@@ -104,7 +104,7 @@ def test_roles_have_shapes_of_their_own_and_a_legend() -> None:
     assert figure_of(replace(VALUES, points=(replace(POINTS[1], printed=None),))).axes[0].get_legend() is None
 
 
-def test_a_difference_says_by_colour_shape_and_sign_whether_it_is_better() -> None:
+def test_worse_differences_have_another_colour_shape_and_sign() -> None:
     found = marks(BARS)
     worse, better = found[1][0], found[2][0]
     assert worse[1:3] != better[1:3] and worse[1] != better[1]
@@ -116,7 +116,7 @@ def test_a_difference_says_by_colour_shape_and_sign_whether_it_is_better() -> No
     assert [list(map(float, line.get_xdata())) for line in zero] == [[0, 0]]
 
 
-def test_the_data_is_beside_the_picture() -> None:
+def test_the_data_is_embedded() -> None:
     for plot in PLOTS:
         root = ET.fromstring(draw(plot))
         described = [node.text for node in root.iter("{http://purl.org/dc/elements/1.1/}description")]
@@ -128,7 +128,7 @@ def test_the_data_is_beside_the_picture() -> None:
 
 @pytest.mark.parametrize("label", HOSTILE)
 @pytest.mark.parametrize("plot", PLOTS, ids=["values", "differences"])
-def test_hostile_labels_are_text(plot: Plot, label: str) -> None:
+def test_untrusted_labels_are_text(plot: Plot, label: str) -> None:
     points = tuple(replace(point, label=label) for point in plot.points)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -152,13 +152,13 @@ def test_equal_single_and_extreme_values_are_drawn(values: tuple[float, ...]) ->
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
-def test_numbers_that_are_not_finite_are_refused(number: float) -> None:
+def test_non_finite_numbers_raise(number: float) -> None:
     for changes in ({"value": number}, {"low": number}, {"printed": number}):
         with pytest.raises(ValueError, match="finite numbers"):
             replace(POINTS[1], **changes)  # type: ignore[arg-type]
 
 
-def test_marks_stand_out_from_white() -> None:
+def test_marks_have_contrast_with_white() -> None:
     """A contrast of 3, by the formula of WCAG 2.2, 1.4.11."""
 
     def luminance(colour: str) -> float:
@@ -187,12 +187,12 @@ def test_a_plot_within_a_page_is_an_image() -> None:
     assert data_uri(BARS).startswith("data:image/svg+xml;base64,")
 
 
-def test_a_plot_is_some_kilobytes() -> None:
+def test_a_plot_is_small() -> None:
     many = tuple(Point(row, "a system (epochs=20)", row / 99, row / 110, row / 90) for row in range(25))
     assert len(draw(replace(VALUES, points=many)).encode()) < 50_000
 
 
-def test_settings_of_matplotlib_stay_as_they_were() -> None:
+def test_settings_of_matplotlib_are_unchanged() -> None:
     import matplotlib
 
     before = dict(matplotlib.rcParams)

@@ -1,4 +1,4 @@
-"""What papers print beside our rows: of the same data and protocol, or marked, or nothing."""
+"""Reported numbers of rows: comparable, marked or absent."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def cell(tables: list[Reported], corpus: str = "beauty", protocol: str = "paper"
     return "" if found is None else found.cell("HR@5")
 
 
-def test_of_the_same_data_or_marked_or_nothing() -> None:
+def test_other_data_is_marked_or_absent() -> None:
     here, elsewhere = table("beauty", 0.1), table("", 0.2)
     assert cell([elsewhere, here]) == "0.1000"
     assert cell([elsewhere, here], corpus="sample") == "0.2000†"
@@ -52,7 +52,7 @@ def test_of_the_same_data_or_marked_or_nothing() -> None:
     ("history", "paper", "masked"),
     [("kept", "0.1000", "0.1000¶"), ("masked", "0.1000¶", "0.1000"), ("unknown", "0.1000§", "0.1000§")],
 )
-def test_a_number_stands_unmarked_beside_its_own_protocol_alone(history: History, paper: str, masked: str) -> None:
+def test_numbers_are_unmarked_only_under_their_own_protocol(history: History, paper: str, masked: str) -> None:
     assert (cell([table("beauty", 0.1, history)]), cell([table("beauty", 0.1, history)], protocol="masked")) == (
         paper,
         masked,
@@ -60,8 +60,8 @@ def test_a_number_stands_unmarked_beside_its_own_protocol_alone(history: History
     assert cell([table("", 0.1, history)]) == paper.replace("0.1000", "0.1000†")
 
 
-def test_the_row_that_compares_best_is_chosen_wherever_it_stands() -> None:
-    """Same data before the same protocol, and that before one that nobody names."""
+def test_the_most_comparable_row_is_chosen() -> None:
+    """Same data before same protocol before unknown protocol."""
     masked, unknown, kept = (table("beauty", value, history) for value, history in
                              ((0.1, "masked"), (0.2, "unknown"), (0.3, "kept")))  # fmt: skip
     elsewhere = table("", 0.4, "kept")
@@ -71,7 +71,7 @@ def test_the_row_that_compares_best_is_chosen_wherever_it_stands() -> None:
     assert cell([elsewhere, masked]) == "0.1000¶"
 
 
-def test_a_row_may_differ_from_its_table() -> None:
+def test_a_row_may_override_its_table() -> None:
     rows = (
         ReportedRow(system="a", metrics={"HR@5": 0.1}),
         ReportedRow(system="b", metrics={"HR@5": 0.1}, history="unknown"),
@@ -81,7 +81,7 @@ def test_a_row_may_differ_from_its_table() -> None:
     assert [cell([mixed], protocol="masked", system=name) for name in "ab"] == ["0.1000", "0.1000§"]
 
 
-def test_a_kind_without_rankings_knows_no_protocol() -> None:
+def test_kinds_without_rankings_have_no_protocol() -> None:
     row = ReportedRow(system="P5", metrics={"RMSE": 1.0})
     printed = table("", 0, "unknown", task="preference").model_copy(update={"rows": (row,)})
     found = nearest(printed_rows([printed], of_system("P5"), kind_of("rating"), "sample", "paper"), "RMSE")
@@ -91,17 +91,17 @@ def test_a_kind_without_rankings_knows_no_protocol() -> None:
 @pytest.mark.parametrize(
     "other", ["S3-Rec", "S³-Rec", "s3rec", "S3\u2010Rec", "S3\u2013Rec", "S_3-Rec", "S$^3$-Rec", "S₃-REC"]
 )
-def test_a_system_is_the_same_however_its_name_is_written(other: str) -> None:
+def test_spellings_of_a_system_are_equal(other: str) -> None:
     assert same_system("S³-Rec", other)
     assert cell([table("beauty", 0.1, system=other)], system="S³-Rec") == "0.1000"
 
 
 @pytest.mark.parametrize(("first", "second"), [("VIP5", "VIP5⁺"), ("SASRec", "S3-Rec"), ("UniMP", "UniMP-Small")])
-def test_two_systems_stay_two(first: str, second: str) -> None:
+def test_different_systems_are_different(first: str, second: str) -> None:
     assert not same_system(first, second)
 
 
-def test_reported_numbers_carry_their_source_and_protocol() -> None:
+def test_reported_numbers_have_source_and_protocol() -> None:
     tables = load_reported(COMMITTED)
     assert {each.task for each in tables} == {"recommendation", "search", "preference", "explanation", "selection"}
     for each in tables:
@@ -131,10 +131,10 @@ def test_reported_numbers_carry_their_source_and_protocol() -> None:
         ("toy", "masked", {"hgn": "0.0231†§", "s3rec": "0.0311†§", "unimp": "0.0337†¶", "popularity": ""}),
     ],
 )
-def test_a_printed_number_stands_beside_every_model_of_its_system(
+def test_every_model_of_a_system_has_its_reported_number(
     tmp_path: Path, corpus: str, protocol: str, expected: dict[str, str]
 ) -> None:
-    """Of the same corpus where a paper has one, else of Table 1 and marked; on the page and in the HTML alike."""
+    """On the same corpus if reported, else marked from Table 1; in Markdown and HTML."""
     (tmp_path / "reported").symlink_to(COMMITTED / "reported")
     for model in expected:
         result = make_result(model, np.array([1, 2, 300]), task="recommendation", corpus=corpus)
@@ -150,8 +150,8 @@ def test_a_printed_number_stands_beside_every_model_of_its_system(
     assert {row.label: shown.cell(row, "Reported HR@5").text for row in shown.rows if row.label in expected} == expected
 
 
-def test_an_empty_row_of_sports_shows_the_number_that_was_printed_on_sports(tmp_path: Path) -> None:
-    """The suite writes S³-Rec, the table of Sports S3-Rec."""
+def test_an_empty_row_has_the_number_reported_on_its_corpus(tmp_path: Path) -> None:
+    """The suite names S³-Rec, the table of Sports S3-Rec."""
     (tmp_path / "reported").symlink_to(COMMITTED / "reported")
     place(tmp_path, make_result("popularity", np.array([1, 2]), task="recommendation", corpus="sports"))
     (line,) = (line for line in pages(tmp_path)["recommendation.md"].splitlines() if line.startswith("|  | S³-Rec |"))

@@ -1,4 +1,4 @@
-"""Rows with shuffled ties stand beside the same rows, and nowhere else."""
+"""Results with shuffled ties are shown only with the same rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def found(folder: Path) -> list[Section]:
     return sections(load_results(folder), registry.task_cards()["search"])
 
 
-def test_a_row_that_ran_both_ways_shows_its_shift(tmp_path: Path) -> None:
+def test_rows_with_both_results_show_the_shift(tmp_path: Path) -> None:
     place(tmp_path, make_result("walks", STORED))
     place(tmp_path, make_result("walks", STORED, settings={"window": "2"}))
     place(tmp_path, make_result("walks", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT))
@@ -39,7 +39,7 @@ def test_a_row_that_ran_both_ways_shows_its_shift(tmp_path: Path) -> None:
     assert f"reproduce {row.results[0].spec.key[:12]}" in page
 
 
-def test_only_seeds_that_ran_both_ways_are_compared(tmp_path: Path) -> None:
+def test_only_common_seeds_are_compared(tmp_path: Path) -> None:
     place(tmp_path, make_result("walks", STORED, seed=0))
     place(tmp_path, make_result("walks", np.ones(4, dtype=int), seed=1))
     for seed in (1, 2):
@@ -60,7 +60,7 @@ def test_only_seeds_that_ran_both_ways_are_compared(tmp_path: Path) -> None:
         make_result("stands", BY_CHANCE, corpus=NAME, fingerprint=FINGERPRINT),
     ],
 )
-def test_another_row_or_question_is_not_set_beside_it(tmp_path: Path, other: Result) -> None:
+def test_results_of_other_rows_or_tasks_are_not_matched(tmp_path: Path, other: Result) -> None:
     place(tmp_path, make_result("walks", STORED))
     place(tmp_path, other)
     (section,) = found(tmp_path)
@@ -68,7 +68,7 @@ def test_another_row_or_question_is_not_set_beside_it(tmp_path: Path, other: Res
     assert "ties" not in pages(tmp_path)["search.md"]
 
 
-def test_noise_in_items_keeps_its_own_section(tmp_path: Path) -> None:
+def test_views_with_noise_have_a_separate_section(tmp_path: Path) -> None:
     name, fingerprint = viewed("toy", "f" * 64, View.parse("NT"))
     place(tmp_path, make_result("walks", STORED))
     place(tmp_path, make_result("walks", BY_CHANCE, corpus=name, fingerprint=fingerprint))

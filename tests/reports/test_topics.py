@@ -1,4 +1,4 @@
-"""Topic pages: each published result finds its row, and rows are compared with the first one on one budget."""
+"""Topic pages: assignment of results to rows, and comparison with the first row within a budget."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ RANKS = np.random.default_rng(0).integers(1, 12, 400)
 
 
 def ranked(ranks: IntArray = RANKS, **changes: Any) -> Result:
-    """A pretended result of preset tiny on recommendation."""
+    """A synthetic result of preset tiny on recommendation."""
     return make_result("unimp", ranks, **{"task": "recommendation", "preset": "tiny", **changes})
 
 
 def labels(section: Section) -> list[str]:
-    """Of the rows that have results."""
+    """Labels of the rows with results."""
     return [row.label for row in section.rows if row.results]
 
 
@@ -67,7 +67,7 @@ def rows_of(result: Result) -> list[str]:
         ({"fit_on": ("search", "recommendation")}, []),
     ],
 )
-def test_a_result_belongs_to_the_rows_that_it_was_run_for(changes: dict[str, Any], expected: list[str] | None) -> None:
+def test_results_belong_to_the_intended_rows(changes: dict[str, Any], expected: list[str] | None) -> None:
     found = rows_of(ranked(**changes))
     if expected is None:
         assert "backbones: UniMP (RedPajama-3B)" in found
@@ -75,7 +75,7 @@ def test_a_result_belongs_to_the_rows_that_it_was_run_for(changes: dict[str, Any
         assert found == expected
 
 
-def test_every_row_of_every_suite_claims_its_own_run_and_no_other_row_of_its_suite_does() -> None:
+def test_runs_of_a_row_belong_to_no_other_row_of_its_suite() -> None:
     for suite in CATALOGUE:
         for row in suite.rows:
             if not row.model:
@@ -126,12 +126,12 @@ def test_rows_are_compared_with_the_first_one_within_a_budget(tmp_path: Path) ->
     assert "   3  UniMP " in shown and "   -  w/o Context " in shown
 
 
-def test_a_topic_needs_two_rows_that_compare() -> None:
+def test_a_topic_needs_two_comparable_rows() -> None:
     assert topic_sections(SUITES["ablation"], [ranked(), ranked(seed=1)]) == []
     assert topic_sections(SUITES["ablation"], [ranked(settings={"gamma": "0"}), ranked(settings={"context": ""})]) == []
 
 
-def test_noise_belongs_to_the_corpus_that_it_was_put_into() -> None:
+def test_noisy_views_belong_to_their_corpus() -> None:
     name, fingerprint = viewed("toy", "f" * 64, View.parse("NT"))
     noisy = ranked(corpus=name, fingerprint=fingerprint)
     of_another = ranked(corpus="toy+NV", fingerprint=viewed("toy", "0" * 64, View.parse("NV"))[1])
@@ -140,7 +140,7 @@ def test_noise_belongs_to_the_corpus_that_it_was_put_into() -> None:
     assert {row.reason for row in section.rows if not row.results} == {NO_RESULT}
 
 
-def test_a_model_of_another_budget_has_a_line_for_each() -> None:
+def test_rows_have_one_line_per_budget() -> None:
     baseline = {"task": "recommendation", "split": "new-user"}
     results = [
         ranked(split="new-user"),
@@ -153,7 +153,7 @@ def test_a_model_of_another_budget_has_a_line_for_each() -> None:
     assert len({row.test.p_value for row in section.rows if row.test}) == 1
 
 
-def test_task_pages_leave_variants_to_their_topics(tmp_path: Path) -> None:
+def test_task_pages_omit_variants_of_topics(tmp_path: Path) -> None:
     variant = ranked(settings={"fusion": "none", "epochs": "6"})
     unclaimed = ranked(settings={"fusion": "none", "gamma": "0"})
     adapted = ranked(after=(("search",),), tune={"trained": "lora"})
@@ -170,7 +170,7 @@ def test_task_pages_leave_variants_to_their_topics(tmp_path: Path) -> None:
     assert "* w/o Fine-grained, w/o Context & Rew, w/o Context, w/o Rew: no result yet" in page
 
 
-def test_what_the_paper_prints_stands_beside_each_row(tmp_path: Path) -> None:
+def test_rows_have_reported_numbers(tmp_path: Path) -> None:
     committed = Path(__file__).resolve().parents[2] / "leaderboards" / "reported"
     (tmp_path / "reported").symlink_to(committed)
     for result in (ranked(), ranked(settings={"gamma": "0"})):

@@ -1,1 +1,1 @@
-"""From results to tables and pages."""
+"""Tables, pages and audits."""

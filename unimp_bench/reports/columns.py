@@ -1,4 +1,4 @@
-"""Text for a terminal: columns side by side and paragraphs, no line wider than the terminal."""
+"""Tables and paragraphs as text within the width of the terminal."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 WIDEST = 120
-"""Columns of a line at most, and where the output is no terminal."""
+"""Maximum line width; also the width if the output is not a terminal."""
 
 _GAP = 2
 _NARROWEST = 6
-"""Letters of a wrapping column at least."""
+"""Minimum width of a wrapping column."""
 
 
 def terminal_width() -> int:
-    """Columns of the terminal (or of ``COLUMNS``), at most ``WIDEST``."""
+    """Width of the terminal (or ``COLUMNS``), at most ``WIDEST``."""
     return min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
 
 
 def columns(
     rows: Sequence[Sequence[str]], wrapping: Collection[int], right: Collection[int] = (), width: int | None = None
 ) -> list[str]:
-    """The lines of a table; the cells of some columns go on below themselves where the lines would be too wide.
+    """The lines of a table; the cells of some columns wrap if lines would be too wide.
 
     Args:
-        rows: the cells, the same number in each.
-        wrapping: numbers of the columns that wrap. The others stay whole, so lines are wider than ``width`` where
-            those alone are.
-        right: numbers of the columns that are set to the right.
-        width: of the lines; None for the terminal's.
+        rows: the cells, equally many in each row.
+        wrapping: indices of the columns that wrap. Lines exceed ``width`` if the other columns do.
+        right: indices of right-aligned columns.
+        width: maximum line width; None for that of the terminal.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -52,9 +51,9 @@ def columns(
 
 
 def _narrow(widths: list[int], rows: Sequence[Sequence[str]], wrapping: Collection[int], room: int) -> None:
-    """Take letters from the columns that wrap until all fit, each time where that gives the fewest lines.
+    """Narrow the wrapping columns in place until the table fits, each time the one with the fewest lines.
 
-    Words are broken only where all fits in no other way.
+    Words are broken only if necessary.
     """
     cells = list(zip(*rows, strict=True))
     letters = {number: sum(map(len, cells[number])) for number in wrapping}
@@ -70,7 +69,7 @@ def _narrow(widths: list[int], rows: Sequence[Sequence[str]], wrapping: Collecti
 
 
 def paragraphs(text: str, width: int | None = None) -> str:
-    """Text whose paragraphs are filled anew; indented lines, such as equations, stay lines of their own."""
+    """Text with refilled paragraphs; lines of paragraphs with indented lines, such as equations, are kept."""
     width = width or terminal_width()
     found = []
     for part in text.split("\n\n"):

@@ -1,4 +1,4 @@
-"""What there is to say of a task and a model, for the terminal and for the documentation alike."""
+"""Facts about tasks and models, for the command line and the documentation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.records import SPLITS, Split
 
 ELSEWHERE = "See the module."
-"""What a class says whose module says all."""
+"""The docstring of a class that is documented in its module."""
 
 
 def task_facts(card: TaskCard, task: Task) -> dict[str, str]:
-    """What a task is, without its options."""
+    """Facts about a task, without its options."""
     return {
         "task": card.name,
         "prediction": card.about,
@@ -27,7 +27,7 @@ def task_facts(card: TaskCard, task: Task) -> dict[str, str]:
 
 
 def model_facts(card: ModelCard, model: Model[Any]) -> dict[str, str]:
-    """What a model is, without its settings."""
+    """Facts about a model, without its settings."""
     return {
         "model": card.name,
         "description": card.about,
@@ -43,12 +43,12 @@ def model_facts(card: ModelCard, model: Model[Any]) -> dict[str, str]:
 
 
 def class_words(described: type[Any]) -> str:
-    """What a class says of itself, or its module where it only points there."""
-    said = inspect.getdoc(described) or ""
-    return inspect.getdoc(sys.modules[described.__module__]) or "" if said == ELSEWHERE else said
+    """The docstring of a class, or of its module if it refers there."""
+    own = inspect.getdoc(described) or ""
+    return inspect.getdoc(sys.modules[described.__module__]) or "" if own == ELSEWHERE else own
 
 
 def served_splits(card: ModelCard) -> list[Split]:
-    """The splits that a model answers without being fitted on a new domain."""
+    """The splits that a model serves without being fitted on the new domain."""
     lacking: dict[Split, bool] = {"new-user": not card.new_users, "new-domain": not card.new_items}
     return [split for split in SPLITS if not lacking.get(split)]

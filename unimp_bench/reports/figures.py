@@ -13,19 +13,19 @@ from unimp_bench.reports.sections import Row, Section
 from unimp_bench.runs.results import Result
 
 MOST_ROWS = 25
-"""Rows of a plot; floors come on top of them."""
+"""Maximum number of rows of a plot, without floors."""
 
-_GENERATED = "A generated corpus: its numbers say nothing about Amazon."
+_GENERATED = "Generated sample data; not Amazon."
 
 
 def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | None:
-    """The main metric of the rows of a task's section; None where it has fewer than two.
+    """The main metric of the rows of a task's section; None for fewer than two rows.
 
     ``Point.row`` counts ``section.rows``.
 
     Args:
-        section: whose rows.
-        reported: the printed tables of its task.
+        section: of a task.
+        reported: the printed tables of the task.
     """
     if len(section.filled) < 2:
         return None
@@ -38,11 +38,11 @@ def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | 
     )
     ceilings = [f"{point.label} reaches {point.value:.4f}" for point in points if point.role == "ceiling"]
     lead = f"Best of {len(ranked)} by {metric}: {best}" if ranked else metric
-    notes = [f"{len(shown)} of {len(points)} rows: the best, and floors."] if len(shown) < len(points) else []
+    notes = [f"{len(shown)} of {len(points)} rows: the best ones and floors."] if len(shown) < len(points) else []
     notes += [_GENERATED] if section.corpus.synthetic else []
     return Plot(
         title=f"{section.task.capitalize().replace('_', ' ')}: {section.title}",
-        finding="; ceiling ".join([lead, *ceilings]) + ".",
+        finding="; upper bound ".join([lead, *ceilings]) + ".",
         metric=metric,
         higher_is_better=_higher_is_better(section),
         points=tuple(shown),
@@ -51,7 +51,7 @@ def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | 
 
 
 def topic_plot(section: Section) -> Plot | None:
-    """The differences to the first row of a topic's section; None where no row can be compared with it.
+    """The differences to the first row of a topic's section; None without another row to compare.
 
     ``Point.row`` counts ``section.rows``. Intervals are those of the difference on the same examples.
     """
@@ -67,11 +67,11 @@ def topic_plot(section: Section) -> Plot | None:
     if not others:
         return None
     higher = _higher_is_better(section)
-    said = [f"{point.label} {point.value:+.4f}" for point in (others if higher else others[::-1])]
+    ordered = [f"{point.label} {point.value:+.4f}" for point in (others if higher else others[::-1])]
     lead = f"Difference in {section.kind.compared} to {base.label}: "
     return Plot(
         title=f"{section.suite.title}: {section.title}",
-        finding=lead + (f"worst {said[0]}, best {said[-1]}." if len(said) > 1 else f"{said[0]}."),
+        finding=lead + (f"worst {ordered[0]}, best {ordered[-1]}." if len(ordered) > 1 else f"{ordered[0]}."),
         metric=section.kind.compared,
         base=base.label,
         higher_is_better=higher,
@@ -103,19 +103,19 @@ def _difference(number: int, row: Row, base: Row, values: FloatArray, section: S
 
 
 def _values(row: Row, section: Section) -> FloatArray:
-    """Per example, the main metric of a row."""
+    """The compared metric of a row per example."""
     return Scored(row.label, row.results, section.kind).main_values()
 
 
 def _role(result: Result) -> Role:
-    """A floor reads nothing of the user; of a system from elsewhere nobody here knows what it reads."""
+    """A floor reads nothing of the user; unknown for imported predictions, which have no cost."""
     if result.model.is_ceiling:
         return "ceiling"
     return "floor" if set(result.model.reads) <= {"popularity"} and result.cost is not None else "row"
 
 
 def _printed(model: str, section: Section, reported: Sequence[Reported]) -> Printed | None:
-    """What a paper prints for a model on this corpus; a number on other data has no place on the same axis."""
+    """The reported row of a model on this corpus; other data would need another axis."""
     same = [table for table in reported if (table.corpus, table.split) == (section.corpus.name, section.split)]
     found = printed_rows(same, of_model(model), section.kind, section.corpus.name, section.protocol)
     return nearest(found, section.kind.main)

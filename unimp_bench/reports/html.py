@@ -1,4 +1,4 @@
-"""All published tables as one HTML file: everything escaped, everything inline, the same bytes every time."""
+"""All published tables as one self-contained HTML file; deterministic, with all text escaped."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ HTML_NAME = "index.html"
 
 _FILE = re.compile(r"user-([0-9]+)-(history|retrieved|generated|bought|ceiling)(?:-([0-9]+))?\.png")
 _LABELS = {
-    "history": "Bought before, {number}",
+    "history": "History, {number}",
     "retrieved": "Retrieved {number}",
     "generated": "Generated",
-    "bought": "Really bought",
+    "bought": "Purchased",
     "ceiling": "Reconstruction by the tokenizer (upper bound)",
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -51,7 +51,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Panel:
-    """What one user had, and what a model generated."""
+    """The history and the outcome of one user."""
 
     user: str
     history: tuple[Picture, ...]
@@ -60,7 +60,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures that a model drew for several users of one query; ``synthetic`` where the corpus is generated."""
+    """Pictures generated for several users with one query; ``synthetic`` if the corpus is generated."""
 
     synthetic: bool
     query: str
@@ -70,7 +70,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Whisker:
-    """A value and its interval, in per cent of the width that the column's intervals span."""
+    """A value and its interval, in percent of the range of the column's intervals."""
 
     low: float
     value: float
@@ -79,14 +79,14 @@ class Whisker:
 
 @dataclass(frozen=True)
 class Shown:
-    """A table and its place on the page.
+    """A table with its position on the page.
 
     Attributes:
         anchor: unique within the page.
-        heading: with its task or suite.
-        begin: number of its first row's details among those of the page.
-        whiskers: of each cell of each row; None where none is drawn.
-        audit: anchor of the corpus's audit; empty where it has none.
+        heading: title with the task or suite.
+        begin: index of its first row's details among all details.
+        whiskers: for each cell of each row; None without an interval.
+        audit: anchor of the corpus's audit; empty without one.
     """
 
     table: Table
@@ -103,10 +103,10 @@ def write_page(folder: Path, path: Path) -> None:
 
 
 def html_page(board: Contents) -> str:
-    """The page as one file that asks a network for nothing.
+    """The page as one file that loads nothing from a network.
 
-    The content security policy names the one style and the one script by their hashes, so that no script in a label
-    would run.
+    The content security policy admits only the one style and the one script, by their hashes, so that a script in a
+    label cannot run.
 
     Raises:
         DataError: a file is damaged.
@@ -160,7 +160,7 @@ def _hash(text: str) -> str:
 
 
 def _shown(pages: Iterable[Page], audits: Sequence[CorpusAudit]) -> dict[str, list[Shown]]:
-    """The tables by page. Two builds of a corpus under one name have one title: the later anchor gets a number."""
+    """The tables by page. Titles repeat for two builds of one corpus: later anchors get a number."""
     numbers = {audit.fingerprint: f"audit-{number}" for number, audit in enumerate(audits, 1)}
     seen: Counter[str] = Counter()
     begin = 0
@@ -179,9 +179,9 @@ def _shown(pages: Iterable[Page], audits: Sequence[CorpusAudit]) -> dict[str, li
 
 
 def whiskers(table: Table) -> list[list[Whisker | None]]:
-    """The intervals of each row, on one scale per column: that of the rows that are no upper bounds.
+    """The intervals of each row, on one scale per column.
 
-    Those are far from all others: on their scale no two intervals could be told apart.
+    Upper bounds are excluded from the scale, as they are far from all other rows.
     """
     spans: dict[int, tuple[float, float]] = {}
     for at in range(len(table.columns)):
@@ -203,7 +203,7 @@ def _whisker(cell: Cell, span: tuple[float, float] | None) -> Whisker | None:
 
 
 def _words(row: Row, table: Table) -> str:
-    """What stands behind the name of a row: changed settings, number of seeds, the mark of a warning."""
+    """Text after the name of a row: changed settings, number of seeds, mark of a warning."""
     rest = row.label.removeprefix(row.name).strip()
     parts = [rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest] if rest else []
     parts += [f"{row.seeds} seeds"] if table.ranked and row.seeds > 1 else []
@@ -211,13 +211,13 @@ def _words(row: Row, table: Table) -> str:
 
 
 def _key(cell: Cell) -> str:
-    """What a cell is sorted by; empty where that is its text."""
+    """The sort key of a cell; empty if it is the text."""
     key = "" if cell.value is None else f"{cell.value:.10g}"
     return "" if key == cell.text and cell.interval is None else key
 
 
 def _data(tables: Sequence[Shown]) -> dict[str, Any]:
-    """What the details of rows show: a run of several tables is kept once."""
+    """The details of all rows as JSON; a run in several tables is stored once."""
     runs: dict[str, dict[str, Any]] = {}
     details: list[dict[str, Any]] = []
     sheets = []
@@ -274,7 +274,7 @@ _AUDIT_COLUMNS = (
 
 
 def _audits(audits: Sequence[CorpusAudit]) -> list[tuple[CorpusAudit, str, list[Cell]]]:
-    """Audit, anchor (on the first of a corpus) and cells of each set of examples."""
+    """Audit, anchor (for the first row of a corpus) and cells of each set of examples."""
     return [
         (audit, f"audit-{number}" if at == 0 else "", _audit_cells(found))
         for number, audit in enumerate(audits, 1)
@@ -283,7 +283,7 @@ def _audits(audits: Sequence[CorpusAudit]) -> list[tuple[CorpusAudit, str, list[
 
 
 def _audit_cells(found: ExampleSet) -> list[Cell]:
-    """Their number, and the share on the first side of each cut; an absent cut is an empty cell."""
+    """The number of examples and the share on the first side of each cut; empty for an absent cut."""
     shares = [
         None if mask is None or not found.examples else float(mask.mean())
         for mask in (found.mask(cut.name) for cut in CUTS)
@@ -311,7 +311,7 @@ def _gallery(path: Path, synthetic: Container[str]) -> Gallery:
     try:
         record = Record.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise DataError(f"{path} is no gallery ({error.errors()[0]['msg']}); draw it again") from None
+        raise DataError(f"{path} is not a gallery ({error.errors()[0]['msg']}); draw it again") from None
     found = [match for match in map(_FILE.fullmatch, record.files) if match]
     return Gallery(
         synthetic=record.fingerprint in synthetic,
@@ -342,5 +342,5 @@ def _data_uri(path: Path) -> str:
     except OSError as error:
         raise DataError(f"{path} belongs to a gallery and cannot be read ({error.strerror}); draw it again") from None
     if not content.startswith(_PNG):
-        raise DataError(f"{path} is no PNG; draw the gallery again")
+        raise DataError(f"{path} is not a PNG; draw the gallery again")
     return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"

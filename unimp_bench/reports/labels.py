@@ -1,4 +1,4 @@
-"""Configurations and fits in words, and which result belongs to which row of which suite."""
+"""Labels of configurations and fits, and the assignment of results to rows of suites."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from unimp_bench.runs.suite import ALL_TASKS, Suite, SuiteRow
 from unimp_bench.runs.suites import CATALOGUE, VARIED
 
 OLDER = "‡"
-"""The mark of rows of an earlier version of model, features, task or selection rule."""
+"""Mark of rows of an earlier version of model, features, task or selection rule."""
 
 
 def label_of(result: Result) -> str:
-    """The model, its preset where it is not the default, its changed settings, and how it was fitted if otherwise.
+    """The model, its preset and settings if changed, and how it was fitted if not on the evaluated task alone.
 
-    A result of an earlier version says so, and so stands in a row of its own.
+    Results of earlier versions are marked, so that they form a separate row.
     """
     model, fit = result.model, result.spec.fit
     parts = [] if model.preset == "default" else [model.preset]
@@ -31,18 +31,18 @@ def label_of(result: Result) -> str:
 
 
 def older_mark(result: Result) -> str:
-    """What stands behind the label of a result of an earlier version."""
+    """Suffix of the label of a result of an earlier version; else empty."""
     return f" {OLDER}" if outdated(result) else ""
 
 
 def older_remark(result: Result) -> str:
-    """Which version a result is of, for the remarks of its table; empty for one of the present versions."""
+    """A remark on the version of an earlier result; empty for results of the current versions."""
     found = outdated(result)
     return f"result of an earlier version: {', '.join(found)}; the same command gives a new result" if found else ""
 
 
 def row_words(row: SuiteRow) -> str:
-    """What a suite's row changes, short; empty for a model as it is."""
+    """The changes of a suite's row; empty for an unchanged model."""
     parts = [row.preset] if row.preset else []
     parts += settings_words(row.settings)
     parts += _fit_words(row.after, row.fit_on, row.fit_split, row.tune, "")
@@ -51,7 +51,7 @@ def row_words(row: SuiteRow) -> str:
 
 
 def settings_words(settings: Mapping[str, str]) -> list[str]:
-    """Settings in the order of their names; one that is set to nothing says so."""
+    """Settings in alphabetical order; empty values are ``none``."""
     return [f"{key}={value or 'none'}" for key, value in sorted(settings.items())]
 
 
@@ -61,12 +61,12 @@ def tasks_of(fit: FitSpec) -> tuple[str, ...]:
 
 
 def _fit_words(
-    after: Iterable[tuple[str, ...]], last: tuple[str, ...], split: str | None, tune: Mapping[str, str], asked: str
+    after: Iterable[tuple[str, ...]], last: tuple[str, ...], split: str | None, tune: Mapping[str, str], evaluated: str
 ) -> list[str]:
-    """How a model was fitted, where that is not simply on the task it is asked."""
+    """How a model was fitted, if not on the evaluated task alone."""
     earlier = [_tasks_words(tasks) for tasks in after]
     parts = [f"after {', then '.join(earlier)}"] if earlier else []
-    if last and last != (asked,):
+    if last and last != (evaluated,):
         parts.append(f"fitted on {_tasks_words(last)}")
     if split == "new-domain":
         parts.append(f"fitted on {split}")
@@ -78,9 +78,9 @@ def _tasks_words(tasks: tuple[str, ...]) -> str:
 
 
 def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
-    """Whether a result is one of a row's, on whatever corpus and budget.
+    """Whether a result belongs to a row, on any corpus and with any budget.
 
-    Of a model's settings those that suites vary are the row's own, all of them; the rest is a budget.
+    Settings that suites vary must equal those of the row; all others are the budget.
     """
     spec, model = result.spec, result.model
     stages = spec.fit.stages
@@ -99,19 +99,19 @@ def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
 
 
 def viewed_as(row: SuiteRow, name: str, fingerprint: str) -> tuple[str, str]:
-    """Name and fingerprint of what a row sees of a corpus."""
+    """Name and fingerprint of a corpus under the views of a row."""
     for view in row.views:
         name, fingerprint = viewed(name, fingerprint, View.parse(view))
     return name, fingerprint
 
 
 def left_over(row: SuiteRow, result: Result) -> dict[str, str]:
-    """The settings of a row's result that are not the row's own."""
+    """The settings of a result that are not set by its row."""
     return {key: value for key, value in sorted(result.model.settings.items()) if key not in row.settings}
 
 
 def only_in_topics(result: Result) -> bool:
-    """Whether a result is a variant that suites compare with their first row: its place is their page alone."""
+    """Whether a result is a variant that suites compare with their first row, shown only on their pages."""
     claimed = [
         suite.variants and row is not suite.rows[0]
         for suite in CATALOGUE

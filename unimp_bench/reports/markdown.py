@@ -1,4 +1,4 @@
-"""Pages and their index as Markdown: the same values give the same bytes."""
+"""Pages and their index as Markdown; deterministic."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from unimp_bench.runs.results import Estimate
 GENERATED = generated("unimp-bench leaderboard", "results/ and reported/")
 PLOTS = "plots"
 INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
-"""The cuts whose shares the index shows."""
+"""The cuts in the index."""
 INDEXED_TASK = "recommendation"
 
 
 def page_markdown(page: Page, audits: Sequence[CorpusAudit]) -> str:
-    """The page of a task or suite; ``audits`` are those that it may refer to."""
+    """The page of a task or suite, with links to ``audits``."""
     lines = [GENERATED, f"# {page.title} ({page.origin})", "", page.about, "", page.reading]
     for note in page.notes:
         lines += ["", note]
@@ -34,12 +34,12 @@ def page_markdown(page: Page, audits: Sequence[CorpusAudit]) -> str:
 
 
 def plot_path(page: str) -> str:
-    """The file of a page's plot, beside the pages."""
+    """Path of a page's plot, relative to the page."""
     return f"{PLOTS}/{page}.svg"
 
 
 def plot_markdown(page: str, plot: Plot) -> list[str]:
-    """The plot of a page, with its finding as the alternative text."""
+    """The plot of a page, with its finding as alternative text."""
     return ["", f"![{plain(plot.finding)}]({plot_path(page)})"]
 
 
@@ -87,7 +87,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _reasons(rows: Iterable[Row]) -> list[str]:
-    """Why rows are empty: those of one reason together."""
+    """Reasons of empty rows, grouped by reason."""
     labels: dict[str, list[str]] = {}
     for row in rows:
         if row.reason:
@@ -96,7 +96,7 @@ def _reasons(rows: Iterable[Row]) -> list[str]:
 
 
 def _remarks(rows: Sequence[Row]) -> list[str]:
-    """Remarks on rows and on single results, and why cells are empty."""
+    """Remarks on rows and single results, and reasons of empty cells."""
     found = [(row, row.details) for row in rows if row.details]
     notes = [(row.marked, warning) for row, _ in found for warning in row.warnings]
     notes += [(row.label, remark) for row, details in found for run in details.runs for remark in run.remarks]
@@ -105,7 +105,7 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
 
 
 def _ties(rows: Sequence[Ties], metric: str) -> list[str]:
-    """Rows on the corpus as it is stored and with its time ties shuffled."""
+    """Rows with stored and with shuffled time ties."""
     return [
         "",
         "Shuffled time ties (view `ST`: simultaneous interactions of a user in random order, so that another of "
@@ -127,13 +127,13 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def _slices(slices: Slices, first: str) -> list[str]:
-    """What each cut asks, and the metric of each row on both of its sides, behind a fold."""
+    """Definitions of the cuts and the metric of each row on both sides, in a collapsed block."""
     shown = [each for each in slices.cuts if each.divides]
     sides = [side for each in shown for side in (each.yes, each.no)]
     columns = [[f"{mean:.4f}" for mean in side.means] or [""] * len(slices.labels) for side in sides]
     empty = [f"* {side.name}: {side.examples} examples are too few for a mean" for side in sides if not side.means]
     whole = [side for each in slices.cuts if not each.divides for side in (each.yes, each.no) if side.examples]
-    empty += [f"* {side.name}: all examples, so this cut is left out" for side in whole]
+    empty += [f"* {side.name}: all examples, so this cut is omitted" for side in whole]
     return [
         "",
         "<details><summary>Where the rows differ</summary>",
@@ -152,7 +152,7 @@ def _slices(slices: Slices, first: str) -> list[str]:
 
 
 def _details(table: Table) -> list[str]:
-    """Every metric of every row, how far its answers differ, and the command of each result, behind a fold."""
+    """All metrics, frequencies of answers and commands of all rows, in a collapsed block."""
     found = [(row.label, row.details) for row in table.filled if row.details]
     answers = list(dict.fromkeys(name for _, details in found for name in details.answers))
     runs = [run for _, details in found for run in details.runs] + [run for ties in table.ties for run in ties.runs]
@@ -182,8 +182,8 @@ def _details(table: Table) -> list[str]:
 
 def _command(run: Run) -> str:
     changes = "" if run.clean else ", with changes"
-    again = f", reproduce {run.key[:12]}" if run.costs else ""
-    return f"{run.command}  # commit {run.commit[:12] or 'unknown'}{changes}{again}"
+    hint = f", reproduce {run.key[:12]}" if run.costs else ""
+    return f"{run.command}  # commit {run.commit[:12] or 'unknown'}{changes}{hint}"
 
 
 def _reported(table: PrintedTable) -> list[str]:
@@ -197,14 +197,14 @@ def index_markdown(
     audits: Sequence[CorpusAudit],
     published: bool,
 ) -> str:
-    """The index: the best row of every table of a task; of a topic, what is filled.
+    """The index: the best row of each table of a task, and the number of filled rows of each table of a topic.
 
     Args:
-        tasks: their pages.
-        topics: the pages of suites.
-        others: further pages, as their file and what they tell.
+        tasks: pages of tasks.
+        topics: pages of suites.
+        others: file and description of further pages.
         audits: of corpora.
-        published: whether rows are published results; else they are a workspace's own runs.
+        published: whether rows are published results; else they are runs of a workspace.
     """
     origin = (
         "Every table is generated from the files in `results/`; a test compares them. "
@@ -247,13 +247,13 @@ def audit_file(audit: CorpusAudit) -> str:
     """Name of the page of an audit.
 
     Raises:
-        DataError: the corpus has no plain name.
+        DataError: the name of the corpus is not a plain file name.
     """
     return f"audit_{published_path(Path(), audit.name).stem}.md"
 
 
 def _audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
-    """All published audits, by the shares of the test examples that are on the first side of a cut."""
+    """All published audits, with shares of test examples on the first side of some cuts."""
     cuts = [cut for cut in CUTS if cut.name in INDEXED]
     return [
         "",
@@ -268,7 +268,7 @@ def _audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
 
 
 def _shares(audit: CorpusAudit, cuts: Sequence[str]) -> list[str]:
-    """Of the leave-one-out test examples of one task; empty where the corpus serves none."""
+    """Cells for the ``loo`` test examples of one task; empty if there are none."""
     found = next((each for each in audit.sets if INDEXED_TASK in each.tasks and each.split == "loo"), None)
     if found is None:
         return [""] * (1 + len(cuts))

@@ -1,7 +1,7 @@
-"""Plots of tables by matplotlib: a dot per row with its 95% interval, as values or as differences to one row.
+"""Plots of tables by matplotlib: one dot per row with its 95% interval, as values or as differences to one row.
 
-The text of an SVG stays text, and the numbers that it shows are in its description as JSON. That is what tests compare:
-the other bytes change with the version of matplotlib.
+Text in the SVG is stored as text, and the plotted numbers as JSON in its description, which tests compare: the other
+bytes depend on the version of matplotlib.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Role = Literal["row", "ceiling", "floor", "base"]
-"""A system like others; a ceiling, which uses the ground truth; a floor, which reads nothing of the user;
-or the base that others are compared with."""
+"""An ordinary row; an upper bound, which uses the ground truth; a floor, which reads nothing of the user; or the base
+of differences."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ _STYLE: dict[Any, Any] = {
 _WIDTH, _PITCH, _HEAD, _LEGEND = 6.0, 0.34, 0.5, 0.7  # inches
 _LABEL, _LINE = 44, 80  # characters
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
-"""What XML 1.0 cannot hold, and what changes the direction of the text around it."""
+"""Characters that XML 1.0 does not allow, and those that change the direction of text."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class Point:
     """One row of a table on one metric.
 
     Attributes:
-        row: its number in the table, from 0.
-        label: as the table names it; any text, shortened where it is too long.
-        value: of the metric, or of its difference to the base.
-        low, high: ends of its 95% interval; None where it is unknown.
-        role: what kind of row it is.
-        printed: the value that a paper reports on the same data; None for none.
-        differs: why that is not comparable all the same; empty where it is.
+        row: its index in the table, from 0.
+        label: any text, shortened if it is too long.
+        value: of the metric, or of the difference to the base.
+        low, high: 95% interval; None if unknown.
+        role: kind of row.
+        printed: the value reported in a paper on the same data; None without one.
+        differs: why it is not comparable; empty if it is.
     """
 
     row: int
@@ -89,13 +89,13 @@ class Point:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Both ends; None where it is unknown."""
+        """The 95% interval; None if unknown."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     def __post_init__(self) -> None:
         numbers = (self.value, self.low, self.high, self.printed)
         if not all(math.isfinite(number) for number in numbers if number is not None):
-            raise ValueError(f"a plot needs finite numbers, not those of {self}")
+            raise ValueError(f"a plot needs finite numbers: {self}")
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,13 @@ class Plot:
     """Rows of a table from top to bottom.
 
     Attributes:
-        title: its heading.
-        finding: what it shows, in words: the alternative text.
-        metric: of the values.
-        higher_is_better: of the metric.
-        points: at least one, in the table's order.
-        base: label of the row that others are compared with, so that values are differences; empty for plain values.
-        note: small print below, such as what was left out.
+        title: heading.
+        finding: alternative text.
+        metric: name of the metric.
+        higher_is_better: whether higher values are better.
+        points: at least one, in the order of the table.
+        base: label of the row that differences are to; empty if values are not differences.
+        note: small print, such as omitted rows.
     """
 
     title: str
@@ -122,7 +122,7 @@ class Plot:
 
 
 def draw(plot: Plot) -> str:
-    """The SVG of a plot; the same data gives the same bytes with one version of matplotlib."""
+    """The SVG of a plot; deterministic for a version of matplotlib."""
     data = json.dumps(asdict(plot))
     data = json.dumps(json.loads(data, parse_float=lambda number: round(float(number), 6)))  # the same on any machine
     metadata = {"Title": _clean(plot.title), "Description": data, "Date": None, "Creator": None}
@@ -134,18 +134,18 @@ def draw(plot: Plot) -> str:
 
 
 def data_uri(plot: Plot) -> str:
-    """The SVG of a plot as the source of an image within a page."""
+    """The SVG of a plot as a data URI."""
     return "data:image/svg+xml;base64," + base64.b64encode(draw(plot).encode()).decode()
 
 
 def plotted(svg: str) -> str:
-    """The numbers and words behind an SVG of ``draw``, as JSON; empty for another one."""
+    """The data of an SVG by ``draw``, as JSON; empty for other SVGs."""
     found = re.search(r"<dc:description>(.*?)</dc:description>", svg, re.DOTALL)
     return found[1] if found else ""
 
 
 def figure_of(plot: Plot) -> Figure:
-    """The plot as matplotlib's figure: rows at heights 0, 1, ... from the top."""
+    """The plot as a figure of matplotlib, with rows at heights 0, 1, ... from the top."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, _HEAD + _PITCH * len(plot.points)))
@@ -182,7 +182,7 @@ def figure_of(plot: Plot) -> Figure:
 
 
 def _marks(plot: Plot) -> Iterator[tuple[int, float, _Mark]]:
-    """(row of the plot, value, mark) of all values and of what papers report."""
+    """(height, value, mark) of all reported and own values."""
     for height, point in enumerate(plot.points):
         if point.printed is not None:
             yield height, point.printed, _PRINTED_ELSEWHERE if point.differs else _PRINTED
@@ -195,16 +195,16 @@ def _style() -> Iterator[None]:
     import matplotlib
 
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of the machine that draws, not that shows
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # rendered elsewhere
         yield
 
 
 def _clean(text: str) -> str:
-    """One line that XML can hold and that reads in one direction."""
+    """Text as one line of valid XML without changes of direction."""
     return " ".join(_UNFIT.sub("\ufffd", text).split())
 
 
 def _shortened(text: str) -> str:
-    """The text, or its beginning and its end: settings that distinguish rows come last."""
+    """A text, if too long its beginning and end, since distinguishing settings come last."""
     text = _clean(text)
     return text if len(text) <= _LABEL else f"{text[: 2 * _LABEL // 3].rstrip()}…{text[-_LABEL // 3 :].lstrip()}"

@@ -1,4 +1,4 @@
-"""Numbers that papers print, ``leaderboards/reported/*.json``: the nearest to a row, and how far it compares."""
+"""Numbers reported in papers, ``leaderboards/reported/*.json``, and their comparability with rows."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from unimp_bench.settings import Strict
 REPORTED = "reported"
 
 History = Literal["masked", "kept", "unknown"]
-"""What became of the items that a user had already when a printed number ranked: the paper or its code says so, or
-nobody does."""
+"""Treatment of seen items in a reported ranking, by the paper or its code."""
 
 HISTORY: dict[str, History] = {"paper": "kept", "masked": "masked"}
-"""By protocol, what becomes of them in our tables."""
+"""Treatment of seen items by protocol of this project."""
 
 
 class ReportedRow(Strict):
     """One printed row.
 
     Attributes:
-        system: as the paper names it.
-        models: those of it that run here, if any.
+        system: name in the paper.
+        models: names of the corresponding models of this project.
         metrics: the cells.
-        history: where it is another than that of the table.
+        history: if it differs from that of the table.
     """
 
     system: str
@@ -48,13 +47,13 @@ class Reported(Strict):
 
     Attributes:
         source: paper and table.
-        task: ours.
-        data: the data as the paper describes it.
-        corpus: our corpus on the same data, users and split, so that numbers compare; empty where we have none.
-        protocol: what the paper says of splits and candidates.
-        history: what became of seen items in its rankings, row by row where rows differ.
-        split: ours that the table is on.
-        topic: the suite whose rows it prints; empty where it is no suite's.
+        task: of this project.
+        data: description of the data in the paper.
+        corpus: the comparable corpus of this project (same data, users and split); empty without one.
+        protocol: splits and candidates by the paper.
+        history: treatment of seen items; rows may differ.
+        split: of this project.
+        topic: the suite with its rows; empty without one.
         rows: in the order of the paper.
     """
 
@@ -69,17 +68,17 @@ class Reported(Strict):
     rows: tuple[ReportedRow, ...]
 
     def history_of(self, row: ReportedRow) -> History:
-        """What became of seen items in one of its rows."""
+        """Treatment of seen items in a row."""
         return row.history or self.history
 
 
 def same_system(first: str, second: str) -> bool:
-    """Whether two names are of one system, however each is written: ``S³-Rec``, ``S3-Rec`` and ``s3rec``."""
+    """Whether two names mean one system, such as ``S³-Rec``, ``S3-Rec`` and ``s3rec``."""
     return _plain(first) == _plain(second)
 
 
 def _plain(name: str) -> str:
-    """Letters, digits and plus signs (VIP5⁺ is another system than VIP5), raised and lowered ones as any others."""
+    """Letters, digits and plus signs (VIP5⁺ is not VIP5), superscripts and subscripts normalised."""
     letters = unicodedata.normalize("NFKC", name).casefold()
     return "".join(letter for letter in letters if letter.isalnum() or letter == "+")
 
@@ -95,7 +94,7 @@ def read_reported(path: Path) -> Reported:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise DataError(f"{path} is no table of reported numbers ({place}: {first['msg']})") from None
+        raise DataError(f"{path} is not a table of reported numbers ({place}: {first['msg']})") from None
 
 
 def load_reported(folder: Path) -> list[Reported]:
@@ -114,7 +113,7 @@ MARKS = {
     OTHER_PROTOCOL: "under the other protocol (seen items masked there and kept here, or vice versa)",
     UNKNOWN_PROTOCOL: "protocol unknown",
 }
-"""What is set behind a printed number, and what it means."""
+"""Marks of reported numbers and their meanings."""
 
 LEGEND = (
     "*Reported*: the value printed in a paper, comparable if on the same data under the same protocol, otherwise "
@@ -124,13 +123,13 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Printed:
-    """A printed row beside one of ours.
+    """A reported row, compared with one of this project.
 
     Attributes:
-        table, row: where it is printed.
-        same_data: whether it is on the corpus of our row.
-        history: what became of seen items there; None for kinds of tasks that do not ask.
-        ours: what becomes of them in our table.
+        table, row: its source.
+        same_data: whether it is on the same corpus.
+        history: its treatment of seen items; None for kinds without protocols.
+        ours: the treatment in this project.
     """
 
     table: Reported
@@ -141,7 +140,7 @@ class Printed:
 
     @property
     def marks(self) -> str:
-        """Those of ``MARKS`` that it has; none where it compares."""
+        """Its ``MARKS``; empty if it is comparable."""
         protocol = ""
         if self.history != self.ours:
             protocol = UNKNOWN_PROTOCOL if self.history == "unknown" else OTHER_PROTOCOL
@@ -149,7 +148,7 @@ class Printed:
 
     @property
     def differs(self) -> str:
-        """In words, why it does not compare; empty where it does."""
+        """Why it is not comparable; empty if it is."""
         parts = [] if self.same_data else ["other data"]
         parts += [] if self.history == self.ours else [f"seen items {seen_items(self.history)}"]
         return ", ".join(parts)
@@ -160,19 +159,19 @@ class Printed:
 
 
 def of_model(model: str) -> Callable[[ReportedRow], bool]:
-    """Whether a printed row is of a model that runs here."""
+    """A predicate for reported rows of a model of this project."""
     return lambda row: model in row.models
 
 
 def of_system(system: str) -> Callable[[ReportedRow], bool]:
-    """Whether a printed row is of a system, however its name is written; none is of an empty one."""
+    """A predicate for reported rows of a system, in any spelling; none for an empty name."""
     return lambda row: bool(system) and same_system(row.system, system)
 
 
 def printed_rows(
     reported: Iterable[Reported], wanted: Callable[[ReportedRow], bool], kind: Kind, corpus: str, protocol: str
 ) -> list[Printed]:
-    """The wanted rows beside one of ours on ``corpus`` under ``protocol``, those that compare best first."""
+    """The wanted rows, compared with a row on ``corpus`` under ``protocol``; the most comparable first."""
     ours = HISTORY[protocol] if kind.has_protocols else None
     found = [
         Printed(table, row, table.corpus == corpus, table.history_of(row) if kind.has_protocols else None, ours)
@@ -185,9 +184,9 @@ def printed_rows(
 
 
 def nearest(found: Sequence[Printed], metric: str) -> Printed | None:
-    """The one that compares best; on other data only what is on no corpus that we have.
+    """The most comparable row with a metric; on other data only if that is no corpus of this project.
 
-    None where several print the metric on other data, of which none is nearer than the others.
+    None for several rows on other data, as none is more comparable than the others.
     """
     having = [each for each in found if metric in each.row.metrics and (each.same_data or not each.table.corpus)]
     if not having or (not having[0].same_data and len(having) > 1):
@@ -196,9 +195,9 @@ def nearest(found: Sequence[Printed], metric: str) -> Printed | None:
 
 
 def printed_table(table: Reported) -> PrintedTable:
-    """A printed table as the paper has it, with what became of seen items."""
+    """A table as printed in the paper, with the treatment of seen items."""
     names = list(dict.fromkeys(name for row in table.rows for name in row.metrics))
-    on = f"compare with corpus {table.corpus}" if table.corpus else f"other data than any corpus here ({OTHER_DATA})"
+    on = f"compare with corpus {table.corpus}" if table.corpus else f"on other data than all corpora ({OTHER_DATA})"
     asks = kind_of(registry.task_cards()[table.task].kind).has_protocols
     return PrintedTable(
         source=table.source,
@@ -216,5 +215,5 @@ def printed_table(table: Reported) -> PrintedTable:
 
 
 def seen_items(history: History | None) -> str:
-    """What became of seen items, in words."""
-    return "not said" if history == "unknown" else str(history)
+    """Treatment of seen items in words."""
+    return "unspecified" if history == "unknown" else str(history)

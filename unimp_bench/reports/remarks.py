@@ -1,11 +1,10 @@
-"""What is to be known of rows: degenerate answers, and the same rows where the order of time ties is random.
+"""Remarks on rows: degenerate answers, and results with shuffled time ties.
 
-A warning tells of a row whose answers are (nearly) one constant, or (nearly) those of another row of the same table.
-Such a row may score well and still say nothing about its model. ``runs.results.NEARLY`` is the share from which on
-there is a warning. Rows are compared by what each example scored, as results store it: in float16, so that answers
-that differ a little may count as equal. Results that are older than ``Result.answers`` store nothing else, and whether
-those are constant is inferred where that can be done: of ratings. Rankings are left out: a ranker may well list the
-same items for everybody, and ranks are cut, so that two weak rankers have the same ones as stored.
+A row gets a warning if its answers are (nearly) constant, or (nearly) equal to those of another row of the same table:
+its score then says little about the model. ``runs.results.NEARLY`` is the threshold. Rows are compared by their stored
+metrics per example, in float16, so similar answers may count as equal. For results without ``Result.answers``, constant
+ratings are inferred from the stored errors. Rankings are excluded: a ranker may recommend the same items to all users,
+and stored ranks are truncated, so weak rankers may be equal.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from unimp_bench.reports.scored import Scored
 from unimp_bench.runs.results import NEARLY, Estimate, Result
 
 TIES = View.parse("ST")
-"""The view of a corpus in which time ties are shuffled."""
+"""The view of a corpus with shuffled time ties."""
 
 
 def warnings(rows: Sequence[Scored]) -> dict[str, tuple[str, ...]]:
-    """What a reader must know of the answers of each row of a table, by label; rows without a warning are left out."""
+    """Warnings on degenerate answers by row label; rows without a warning are absent."""
     stored = {row.label: [_stored(result) for result in row.results] for row in rows}
     found = {row.label: (*_constant(row), *_as_another(row, rows, stored)) for row in rows}
     return {label: each for label, each in found.items() if each}
 
 
 def _constant(row: Scored) -> list[str]:
-    """Warnings of a row whose answers are (nearly) the same for all examples."""
+    """Warnings of (nearly) constant answers."""
     words = [(result, _constant_words(result, row.kind)) for result in row.results]
     return [f"{_seed(row, result)}{each}" for result, each in words if each]
 
@@ -46,7 +45,7 @@ def _constant_words(result: Result, kind: Kind) -> str:
 
 
 def _as_another(row: Scored, rows: Sequence[Scored], stored: dict[str, list[dict[str, FloatArray]]]) -> list[str]:
-    """Warnings of a row that has (nearly) the values of another one, example by example, on the same corpus."""
+    """Warnings of (nearly) the same values per example as another row on the same corpus."""
     found = []
     others = [other for other in rows if other is not row and _corpus(other) == _corpus(row)]
     for result, own in zip(row.results, stored[row.label], strict=True):
@@ -54,19 +53,19 @@ def _as_another(row: Scored, rows: Sequence[Scored], stored: dict[str, list[dict
             share = max(_equal(own, each) for each in stored[other.label])
             if share >= NEARLY:
                 found.append(
-                    f"{_seed(row, result)}equal to {other.label} in all stored metrics of {share:.1%} of the examples"
+                    f"{_seed(row, result)}equal to {other.label} in all stored metrics for {share:.1%} of the examples"
                 )
     return found
 
 
 def _stored(result: Result) -> dict[str, FloatArray]:
-    """The values of each example, by metric; nothing of rankings."""
+    """Values per example by metric, without those of rankings."""
     values = {name: result.example_values(name) for name in result.values}
     return {name: each for name, each in values.items() if each is not None}
 
 
 def _equal(one: dict[str, FloatArray], other: dict[str, FloatArray]) -> float:
-    """Share of the examples for which all metrics that both have are equal as stored."""
+    """Share of the examples with equal stored values of all common metrics."""
     common = [(values, other[name]) for name, values in one.items() if name in other]
     if not common or any(len(first) != len(second) for first, second in common):
         return 0.0
@@ -82,7 +81,7 @@ def _seed(row: Scored, result: Result) -> str:
 
 
 def spread_cells(results: Sequence[Result]) -> dict[str, str]:
-    """The number of different answers, and the share of the commonest, of each seed; none where nobody counted."""
+    """Number of distinct answers and share of the most frequent one for each seed; empty if not recorded."""
     known = [result.answers for result in results if result.answers is not None]
     if len(known) < len(results):
         return {}
@@ -94,11 +93,11 @@ def spread_cells(results: Sequence[Result]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Shuffled:
-    """One row on the corpus as it is stored and on its view ``ST``, over the seeds that both have.
+    """One row on the stored corpus and on its view ``ST``, over the common seeds.
 
     Attributes:
-        results: on the view, one a seed.
-        stored, shuffled: the main metric, of as many seeds.
+        results: on the view, one per seed.
+        stored, shuffled: the main metric on both, over the same seeds.
     """
 
     label: str
@@ -108,12 +107,12 @@ class Shuffled:
 
 
 def has_shuffled_ties(result: Result) -> bool:
-    """Whether a result belongs beside that of the corpus whose ties were shuffled, and to no table of its own."""
+    """Whether a result is on a view with shuffled ties, so that it is shown with that of the stored corpus."""
     return result.corpus.name.partition("+")[2] == str(TIES)
 
 
 def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Shuffled, ...]:
-    """Those of the rows that also ran with shuffled ties, which ``results`` are of, in their order."""
+    """The rows with results under shuffled ties among ``results``, in order."""
     found = []
     for row in rows:
         by_seed = {result.spec.fit.seed: result for result in results if _is_of(row, result)}
@@ -127,7 +126,7 @@ def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Sh
 
 
 def _is_of(row: Scored, result: Result) -> bool:
-    """Whether a result is a row's in all but the corpus, and on the view of the row's own one."""
+    """Whether a result differs from a row only by the view with shuffled ties."""
     home = row.results[0]
     seen = viewed(home.corpus.name, home.spec.fit.fingerprint, TIES)
     return (

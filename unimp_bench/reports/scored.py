@@ -1,4 +1,4 @@
-"""The results of one row, a seed each, as the numbers that a table shows and compares."""
+"""The results of one row over seeds: means, intervals and paired tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unimp_bench.runs.results import Estimate, Result
 
 @dataclass(frozen=True)
 class Scored:
-    """Results of one configuration that differ in their seed alone, in the order of the seeds."""
+    """Results of one configuration, in order of seeds."""
 
     label: str
     results: tuple[Result, ...]
@@ -30,7 +30,7 @@ class Scored:
 
     @property
     def is_ceiling(self) -> bool:
-        """Whether the model reads the truth of a generated corpus."""
+        """Whether the model uses the ground truth of a generated corpus."""
         return self.results[0].model.is_ceiling
 
     def main_value(self) -> float:
@@ -38,13 +38,13 @@ class Scored:
         return float(np.mean([result.metrics[self.kind.main].value for result in self.results]))
 
     def main_values(self) -> FloatArray:
-        """Per example, the mean over seeds of the metric that rows are compared by."""
+        """The compared metric per example, averaged over seeds."""
         values = self._values(self.kind.compared)
         assert values is not None
         return values
 
     def metrics(self) -> dict[str, Estimate]:
-        """Means over seeds, with intervals over examples; what a seed lacks is absent."""
+        """Means over seeds, with intervals over examples; metrics that a seed lacks are absent."""
         names = [name for name in self.results[0].metrics if all(name in result.metrics for result in self.results)]
         return {name: self._estimate(name) for name in names}
 
@@ -53,13 +53,13 @@ class Scored:
         return {name: reason for result in self.results for name, reason in result.missing.items()}
 
     def order(self) -> tuple[float, str]:
-        """Sorts the best first, equal ones by label."""
+        """Sort key: best first, ties by label."""
         column = self.kind.column(self.kind.main)
         assert column is not None
         return -self.main_value() if column.higher_is_better else self.main_value(), self.label
 
     def _estimate(self, name: str) -> Estimate:
-        """Over seeds: of the mean of each example where the metric has that, else the mean of the seeds' estimates."""
+        """Mean over seeds; the interval is over per-example means if stored, else the mean of the seeds' intervals."""
         found = [result.metrics[name] for result in self.results]
         values = self._values(name)
         if len(found) == 1 or values is None:
@@ -75,12 +75,12 @@ class Scored:
 
 @lru_cache(maxsize=1024)
 def _interval(values: bytes) -> Interval:
-    """Of float64 values; kept, since a row stands on the page of its task and on those of several topics."""
+    """Interval of float64 values; cached, since a row may be on several pages."""
     return bootstrap_interval(np.frombuffer(values), seed=0)
 
 
 def compared(base: Scored, others: Sequence[Scored]) -> list[PairedTest]:
-    """Each of the others against the base on the same examples: its mean less the base's, and p after Holm."""
+    """Paired tests of the others against the base on the same examples, with Holm-corrected p."""
     values = base.main_values()
     tests = [paired_test(other.main_values(), values, seed=0) for other in others]
     corrected = holm([test.p_value for test in tests])
@@ -88,6 +88,6 @@ def compared(base: Scored, others: Sequence[Scored]) -> list[PairedTest]:
 
 
 def metric_names(results: Iterable[Result], kind: Kind) -> tuple[str, ...]:
-    """Full metric names of all results by the kind's columns; one that no result has is kept for its empty cells."""
+    """Metric names of all results in the order of the kind's columns, including those that are missing everywhere."""
     found = sorted({name for result in results for name in (*result.metrics, *result.missing)})
     return tuple(name for column in kind.columns for name in found if column.covers(name))

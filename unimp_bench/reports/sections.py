@@ -1,8 +1,8 @@
-"""Results to sections: the rows that compare with one another, best first or against the first row of a suite.
+"""Results to sections of comparable rows, best first or against the first row of a suite.
 
 The section of a task holds one corpus, split, protocol and set of task options; that of a suite one corpus, task and
 budget (the preset and the settings that no suite varies). A row holds one configuration, averaged over its seeds.
-Upper bounds (models that read the ground truth of a generated corpus) are not ranked and not compared.
+Upper bounds (models that use the ground truth of a generated corpus) are neither ranked nor compared.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ NO_RESULT = "no result yet"
 
 @dataclass(frozen=True)
 class Row:
-    """One configuration of a model, or a row of a suite that has no result.
+    """One configuration of a model, or a row of a suite without results.
 
     Attributes:
         label: the model and its changed settings, or the label of the suite's row.
         results: one per seed; none for an empty row.
-        metrics: means over seeds, with intervals over examples; one is absent where it could not be computed.
-        missing: the reasons, by metric.
+        metrics: means over seeds, with intervals over examples; absent if not computed.
+        missing: reasons of absent metrics.
         place: 1 for the best by the kind's main metric; None for upper bounds, empty rows and rows of suites.
         test: against the best row or the first row of a suite, after Holm; None for that row and upper bounds.
-        warnings: that its answers are degenerate, and how.
-        of: the row of the suite; None in the section of a task, unless it is empty.
-        reason: why it is empty.
+        warnings: of degenerate answers.
+        of: the row of the suite; None for rows with results in the section of a task.
+        reason: why the row is empty.
     """
 
     label: str
@@ -82,16 +82,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """All rows that compare with one another.
+    """Comparable rows.
 
     Attributes:
-        title: what distinguishes it from the other sections of its page.
-        names: full names of the metrics that any row has, in the order of the kind's columns.
-        rows: of a task upper bounds, then the best first, then what its suite lacks; of a suite in its order.
-        options: of the task, in words; empty for its own.
+        title: unique on its page, up to builds of a corpus.
+        names: of the metrics of any row, in the order of the kind's columns.
+        rows: for a task upper bounds, then best first, then empty rows of its suite; for a suite in its order.
+        options: of the task, in words; empty for the defaults.
         suite: None for the section of a task.
         budget: preset and settings of a suite's section, in words.
-        shuffled: rows of a task that also ran with shuffled time ties.
+        shuffled: rows of a task with results under shuffled time ties.
     """
 
     title: str
@@ -116,14 +116,14 @@ class Section:
 
     @property
     def empty(self) -> tuple[Row, ...]:
-        """The rows without."""
+        """The rows without results."""
         return tuple(row for row in self.rows if not row.results)
 
 
 def sections(results: Iterable[Result], card: TaskCard) -> list[Section]:
-    """The sections of one task: real corpora by name, then generated ones; splits and protocols in their order.
+    """The sections of one task: real corpora by name, then generated ones; then by split and protocol.
 
-    Variants that only the page of a suite compares are left out.
+    Variants that only suites compare are excluded.
     """
     results = list(results)
     shuffled = [result for result in results if has_shuffled_ties(result)]
@@ -173,7 +173,7 @@ def _task_section(results: list[Result], kind: Kind, shuffled: list[Result]) -> 
 
 
 def _lacking(results: list[Result], suite: Suite | None) -> list[Row]:
-    """Rows of the task's suite without a result, where the section has the suite's split and protocol."""
+    """Rows of the task's suite without results, if the section has the suite's split and protocol."""
     corpus, spec = results[0].corpus.name, results[0].spec
     if suite is None or spec.options or (spec.split, spec.protocol) != (suite.split, suite.protocol):
         return []
@@ -186,7 +186,7 @@ def _options(result: Result) -> str:
 
 
 def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
-    """The sections of one suite whose first row and another one have results.
+    """The sections of one suite with results of the first and another row.
 
     Real corpora by name, then generated ones; tasks in the order of the registry.
     """
@@ -205,7 +205,7 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
 def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Section:
     corpus, task = home.corpus, home.spec.task
     kind = kind_of(registry.task_cards()[task].kind)
-    # what a paper prints without a model here belongs to the suite's own tasks
+    # Reported rows without a model belong to the default tasks of the suite.
     rows = [row for row in suite.rows if task in (registry.model_card(row.model).tasks if row.model else suite.tasks)]
     lines = [line for row in rows for line in _lines(suite, row, home, results, kind)]
     filled = [scored for _, scored in lines if scored is not None]
@@ -237,7 +237,7 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
 def _lines(
     suite: Suite, row: SuiteRow, home: Result, results: Sequence[Result], kind: Kind
 ) -> list[tuple[SuiteRow, Scored | None]]:
-    """A row's line; of a row with a budget of its own a line for each budget that was published."""
+    """The line of a row, or one per published budget for rows with their own budget."""
     seen = viewed_as(row, home.corpus.name, home.spec.fit.fingerprint)
     wanted = (home.model.preset, left_over(suite.rows[0], home))
     groups: dict[str, list[Result]] = {}

@@ -1,4 +1,4 @@
-"""Published results on disk, ``leaderboards/results/<task>/<corpus>/<run key>.json``, and what pages are made of."""
+"""Published results on disk, ``leaderboards/results/<task>/<corpus>/<run key>.json``, and the contents of pages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ RESULTS = "results"
 
 _KEY_BEGINS = 6
 _KEY = re.compile(rf"[0-9a-f]{{{_KEY_BEGINS},{KEY_LENGTH}}}")
-"""A key, or as much of it as tells it from others."""
+"""A key or a prefix of one."""
 
 
 def load_results(folder: Path) -> list[Result]:
-    """All published results below a leaderboards folder, in an order that depends on their content alone.
+    """All published results below a leaderboards folder, sorted by path.
 
     Raises:
-        DataError: a file is no result, or stands under another run's name.
+        DataError: a file is not a result, or has the name of another run.
     """
     results = []
     for path in sorted((folder / RESULTS).rglob("*.json")):
@@ -40,16 +40,16 @@ def load_results(folder: Path) -> list[Result]:
 
 
 def find_result(folder: Path, row: str) -> Result:
-    """One published result, by its run key, a beginning of it that no other has, or the path of its file.
+    """One published result, by its run key, a unique prefix of it, or the path of its file.
 
     Raises:
-        UsageError: nothing or more than one thing is named so.
-        DataError: the file is no result, or that of another run.
+        UsageError: no result or several results match.
+        DataError: the file is not a result, or has the name of another run.
     """
     path = Path(row) if row.endswith(".json") else _path_of(folder, row)
     result = Result.read(path)
     if path.name != _place(folder, result).name:
-        raise DataError(f"{path} holds run {result.spec.key}, not that of its name: changed after publication")
+        raise DataError(f"{path} holds run {result.spec.key}, which does not match its name: changed after publication")
     return result
 
 
@@ -67,32 +67,32 @@ def _path_of(folder: Path, key: str) -> Path:
 
 @dataclass(frozen=True)
 class Published:
-    """The files that were written, and the earlier ones that they replace, which are gone."""
+    """The written files, and the removed ones that they replace."""
 
     written: tuple[Path, ...]
     replaced: tuple[Path, ...]
 
 
 def load_runs(workspace: Workspace) -> list[Result]:
-    """The results of all finished runs; among several of the same identity the latest."""
+    """The results of all finished runs; for each identity the latest."""
     return list({_identity(result): result for result in _read(_finished(workspace, None))}.values())
 
 
 def publish(
     workspace: Workspace, keys: Sequence[str] | None, *, replace: bool = False, dirty: bool = False
 ) -> Published:
-    """Copy results of finished runs to the leaderboards, each in place of an earlier one of the same identity.
+    """Copy results of finished runs to the leaderboards, replacing earlier ones of the same identity.
 
-    A configuration that gained a field gives the same row another key, and both files would count as two seeds. Among
-    several of the same identity the latest stays.
+    New configuration fields change the key of a row, so that an earlier file would count as another seed. For each
+    identity the latest result is kept.
 
     Args:
-        keys: of the runs, or beginnings of them; None for all finished ones.
-        replace: take the place of results that another machine gave.
-        dirty: publish results of code with changes that are not committed.
+        keys: of the runs, or prefixes; None for all finished runs.
+        replace: also replace results of other machines.
+        dirty: also publish results of code with uncommitted changes.
 
     Raises:
-        UsageError: a key names no finished run, or a result must not be published so; nothing is written then.
+        UsageError: a key has no finished run, or a result needs ``replace`` or ``dirty``; nothing is written then.
     """
     folder = workspace.leaderboards
     new = {_identity(result): result for result in _read(_finished(workspace, keys))}
@@ -126,18 +126,18 @@ def publish(
 
 
 def _named(results: Sequence[Result]) -> str:
-    """The key of the first one, and how many more there are."""
+    """The key of the first result and the number of others."""
     more = f" (and {len(results) - 1} more)" if len(results) > 1 else ""
     return f"{results[0].spec.key}{more}"
 
 
 def _read(paths: Iterable[Path]) -> list[Result]:
-    """Results in the order in which they were made."""
+    """Results in order of time."""
     return sorted(map(Result.read, paths), key=lambda result: result.provenance.time)
 
 
 def _identity(result: Result) -> tuple[object, ...]:
-    """What must not be there twice: a row of a table, the question, the data and the seed; versions are left out."""
+    """What must be unique: model, fit, task, data and seed; versions are ignored."""
     spec, model = result.spec, result.model
     stages = tuple((tuple(name for name, _ in stage.tasks), stage.split) for stage in spec.fit.stages)
     words = (model.settings, model.tune, spec.options)
@@ -158,7 +158,7 @@ def _finished(workspace: Workspace, keys: Sequence[str] | None) -> list[Path]:
 
 
 def _run_of(workspace: Workspace, key: str) -> Path:
-    """The result of a finished run, by its key or a beginning of it that no other has."""
+    """The result of a finished run, by its key or a unique prefix of it."""
     exact = workspace.runs / key / RESULT_NAME
     if key.isalnum() and exact.is_file():
         return exact
@@ -175,21 +175,25 @@ def _run_of(workspace: Workspace, key: str) -> Path:
 
 
 def _place(folder: Path, result: Result) -> Path:
-    """Where a result belongs. Names from a result file become one plain folder name each."""
+    """Path of a published result.
+
+    Raises:
+        DataError: the task or corpus is not a plain name.
+    """
     for name in (result.spec.task, result.corpus.name):
         if Path(name).name != name or name.startswith("."):
-            raise DataError(f"a result names {name!r}, which is no plain name")
+            raise DataError(f"a result names {name!r}, which is not a plain name")
     return folder / RESULTS / result.spec.task / result.corpus.name / f"{result.spec.key}.json"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The rows of leaderboards, and what stands beside them.
+    """The contents of leaderboards.
 
     Attributes:
-        home: the folder of the pages.
-        results: of the rows.
-        sources: the folder of reported numbers and published audits.
+        home: folder of the pages.
+        results: of all rows.
+        sources: folder of reported numbers and published audits.
     """
 
     home: Path
@@ -204,29 +208,29 @@ class Contents:
 
     @classmethod
     def of_runs(cls, workspace: Workspace) -> Contents:
-        """The finished runs of a workspace, published or not; their pages have a folder beside the runs.
+        """The finished runs of a workspace, published or not, with pages in a separate folder.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there are none.
         """
         return cls(workspace.runs_leaderboards, tuple(load_runs(workspace)), workspace.leaderboards)
 
     @property
     def are_published(self) -> bool:
-        """Whether the rows are what is published."""
+        """Whether the rows are published results."""
         return self.home == self.sources
 
     def reported(self) -> list[Reported]:
-        """The numbers that papers print."""
+        """Tables of papers."""
         return load_reported(self.sources)
 
     def audits(self) -> list[CorpusAudit]:
-        """Published audits: all of them, or beside runs those of the runs' corpora."""
+        """Published audits; for runs of a workspace only those of their corpora."""
         fingerprints = {result.spec.fit.fingerprint for result in self.results}
         return [each for each in load_audits(self.sources) if self.are_published or each.fingerprint in fingerprints]
 
     def sections(self, of: TaskCard | Suite) -> list[Section]:
-        """The sections of a task or suite, made once."""
+        """The sections of a task or suite (cached)."""
         key = f"{type(of).__name__} {of.name}"
         if key not in self._sections:
             self._sections[key] = (
@@ -235,10 +239,10 @@ class Contents:
         return self._sections[key]
 
     def only(self, corpus: str) -> Contents:
-        """The same with the results on one corpus and its views alone.
+        """The contents restricted to one corpus and its views.
 
         Raises:
-            UsageError: there is no result on it; the nearest name is given.
+            UsageError: there is no result on it; the error suggests the nearest name.
         """
         names = {name for result in self.results for name in (result.corpus.name, _store(result.corpus.name))}
         if corpus not in names:
@@ -248,5 +252,5 @@ class Contents:
 
 
 def _store(corpus: str) -> str:
-    """A corpus's name without its views."""
+    """The name of a corpus without its views."""
     return corpus.partition("+")[0]

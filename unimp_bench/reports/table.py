@@ -1,4 +1,4 @@
-"""A table and a page as values: everything that text, Markdown, HTML and CSV show, and nothing of its source."""
+"""A table and a page as values, independent of results and renderers (text, Markdown, HTML, CSV)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from unimp_bench.reports.plots import Plot
 from unimp_bench.runs.results import Estimate
 
 Mark = Literal["best", "ceiling", "empty", ""]
-"""What a row is: the best by the main metric; an upper bound; one without a result."""
+"""The best row by the main metric; an upper bound; a row without results; any other row."""
 
 DEGENERATE = "≡"
-"""Stands behind the label of a row with a warning."""
+"""Suffix of the label of a row with a warning."""
 
 MIN_EXAMPLES = 20
-"""A mean over fewer examples says nothing."""
+"""Minimum number of examples for a mean."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column beside the one of the labels; ``first`` is the order that a reader wants first."""
+    """A column besides that of labels; ``first`` is the direction of the first sort."""
 
     name: str
     numeric: bool = True
@@ -33,10 +33,10 @@ class Cell:
     """One cell.
 
     Attributes:
-        text: empty where there is nothing to say.
-        value: what it is sorted by where that is a number.
-        interval: 95% interval of the value, where the table shows it.
-        strong: a significant difference.
+        text: may be empty.
+        value: numeric sort key; None for text.
+        interval: 95% interval of the value, if shown.
+        strong: whether a difference is significant.
     """
 
     text: str = ""
@@ -47,7 +47,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Stage:
-    """One of the fits that led to a model."""
+    """One of the successive fits of a model."""
 
     tasks: tuple[str, ...]
     model: str
@@ -59,12 +59,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Run:
-    """Where the number of one seed comes from.
+    """The provenance of one seed's result.
 
     Attributes:
-        commit: whole; empty where it is unknown.
-        clean: whether the code had no changes beside it.
-        costs: in words, by name; empty for predictions from outside, which cannot run again.
+        commit: full hash; empty if unknown.
+        clean: whether there were no uncommitted changes.
+        costs: in words, by name; empty for imported predictions, which cannot be reproduced.
     """
 
     key: str
@@ -82,7 +82,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Quoted:
-    """What a paper prints for a row's model; ``differs`` says why it does not compare, empty where it does."""
+    """A reported row of the same model; ``differs`` is why it is not comparable, empty if it is."""
 
     source: str
     system: str
@@ -92,7 +92,7 @@ class Quoted:
 
 @dataclass(frozen=True)
 class Ties:
-    """The main metric of a row as stored and with shuffled time ties, over the seeds that ran both ways.
+    """The main metric of a row on the stored order and with shuffled time ties, over the common seeds.
 
     Attributes:
         runs: with shuffled ties, one per seed.
@@ -105,20 +105,20 @@ class Ties:
 
     @property
     def shift(self) -> float:
-        """What shuffling adds."""
+        """Change by shuffling."""
         return self.shuffled.value - self.stored.value
 
 
 @dataclass(frozen=True)
 class Details:
-    """All about one row with results.
+    """Details of one row with results.
 
     Attributes:
-        reads: what decides the model's scores (``ModelFacts.reads``).
-        metrics: every one that it has, in the order of ``Table.names``.
-        missing: why others are absent.
-        warnings: that its answers are degenerate, and how.
-        answers: how far they differ, in words; empty where that was not counted.
+        metrics: all available ones, in the order of ``Table.names``.
+        missing: reasons of absent metrics.
+        warnings: of degenerate answers.
+        answers: number and frequency of distinct answers, in words; empty if not recorded.
+        quoted: reported rows of the same model.
         runs: one per seed.
     """
 
@@ -137,13 +137,13 @@ class Row:
     """One row.
 
     Attributes:
-        label: the name and what distinguishes the row; unique within the table.
-        name: of the model, or the label of the suite's row; the label begins with it.
-        place: its number: the rank, or the order within a suite; None for what has no rank.
-        reads: what decides the model's scores (``ModelFacts.reads``).
+        label: unique within the table.
+        name: of the model, or label of the suite's row; a prefix of the label.
+        place: rank, or position within a suite; None for unranked rows.
+        reads: inputs of the model (``ModelFacts.reads``).
         cells: one per column.
         details: None for an empty row.
-        reason: why it is empty.
+        reason: why the row is empty.
     """
 
     label: str
@@ -157,23 +157,23 @@ class Row:
 
     @property
     def seeds(self) -> int:
-        """How many results it averages."""
+        """Number of averaged results."""
         return len(self.details.runs) if self.details else 0
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Those of its details."""
+        """The warnings of its details."""
         return self.details.warnings if self.details else ()
 
     @property
     def marked(self) -> str:
-        """The label, with a mark where there is a warning."""
+        """The label, with a mark if there is a warning."""
         return f"{self.label} {DEGENERATE}" if self.warnings else self.label
 
 
 @dataclass(frozen=True)
 class Side:
-    """The examples on one side of a cut; ``means`` of the metric, one per row, none over too few examples."""
+    """The examples on one side of a cut; ``means`` of the metric, one per row, are empty for too few examples."""
 
     name: str
     examples: int
@@ -191,13 +191,13 @@ class CutRows:
 
     @property
     def divides(self) -> bool:
-        """Whether there are examples on both sides."""
+        """Whether both sides have examples."""
         return bool(self.yes.examples and self.no.examples)
 
 
 @dataclass(frozen=True)
 class Slices:
-    """The rows with results, of ``labels``, cut by cut; ``metric`` is what is averaged."""
+    """Means of ``metric`` for the rows with results, in the order of ``labels``, for each cut."""
 
     metric: str
     labels: tuple[str, ...]
@@ -205,26 +205,26 @@ class Slices:
 
     @property
     def sides(self) -> list[tuple[Side, str]]:
-        """Both sides of every cut, each first one with what the cut asks."""
+        """Both sides of every cut; the first one with the definition of the cut."""
         return [(side, cut.about if side is cut.yes else "") for cut in self.cuts for side in (cut.yes, cut.no)]
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows that compare with one another.
+    """A table of comparable rows.
 
     Attributes:
-        title: unique but for corpora of one name and different fingerprints.
+        title: unique up to builds of a corpus.
         first: head of the column of labels.
-        ranked: whether rows are ordered by ``main``; else they have the order of a suite.
-        options: of the task, in words; empty for its own.
+        ranked: whether rows are ordered by ``main``; else by the suite.
+        options: of the task, in words; empty for the defaults.
         budget: preset and settings of a suite's rows, in words.
-        protocol: empty for tasks that have none.
-        facts: on the corpus and the examples, as Markdown.
-        generated: whether the corpus is.
-        order: that the order of interactions is that of a file, and what follows, as Markdown; empty where it is not.
-        main: the metric that decides the order.
-        names: of all metrics in their order.
+        protocol: empty for tasks without protocols.
+        facts: about the corpus and the examples, as Markdown.
+        generated: whether the corpus is generated.
+        order: warning of a file-order artefact, as Markdown; empty without one.
+        main: the metric of the order.
+        names: of all metrics, in order.
     """
 
     title: str
@@ -254,17 +254,17 @@ class Table:
 
     @property
     def best(self) -> Row | None:
-        """The best row by the main metric; None where there are upper bounds alone."""
+        """The best row by the main metric; None without one."""
         return next((row for row in self.rows if row.mark == "best"), None)
 
     def cell(self, row: Row, column: str) -> Cell:
-        """One cell, by the name of its column."""
+        """The cell of a row by the name of its column."""
         return row.cells[[each.name for each in self.columns].index(column)]
 
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A table as a paper prints it."""
+    """A table as printed in a paper."""
 
     source: str
     about: str
@@ -278,14 +278,14 @@ class Page:
 
     Attributes:
         name: of the task or suite, and of the page's file.
-        origin: the table of a paper that it follows.
-        about: what is asked or compared.
-        order: of the rows, in a sentence.
-        reading: how to read its tables, as Markdown.
-        command: what gives a first result.
-        notes: what else to say above the tables, as Markdown.
-        plot: of the table of number ``plotted``; None where no table has one.
-        reported: what papers print.
+        origin: the corresponding table of the paper.
+        about: the prediction or comparison.
+        order: of the rows, as a sentence.
+        reading: how to read the tables, as Markdown.
+        command: gives a first result.
+        notes: above the tables, as Markdown.
+        plot: of the table with index ``plotted``; None without one.
+        reported: tables of papers.
     """
 
     name: str

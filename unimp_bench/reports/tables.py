@@ -69,9 +69,9 @@ def task_page(
     Args:
         card: the task.
         found: its sections.
-        reported: what papers print, of any task.
+        reported: tables of papers, for any task.
         audits: of corpora.
-        gallery: path of generated pictures; empty where there are none.
+        gallery: path of generated pictures; empty without any.
     """
     kind = kind_of(card.kind)
     highest = _column(kind, kind.main).higher_is_better
@@ -139,7 +139,7 @@ def topic_page(
 
 
 def _page(page: Page, found: Sequence[Section], plot_of: Callable[[Section], Plot | None]) -> Page:
-    """With the plot of the first section that has one."""
+    """The page with the plot of the first section that has one."""
     for number, section in enumerate(found):
         plot = plot_of(section)
         if plot is not None:
@@ -152,7 +152,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
 
     Args:
         section: of a task or suite.
-        reported: what papers print for that task or suite.
+        reported: tables of papers for that task or suite.
         audits: of corpora.
     """
     kind, corpus, ranked = section.kind, section.corpus, section.suite is None
@@ -190,7 +190,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
 
 
 def _columns(section: Section, reported: str) -> tuple[Column, ...]:
-    """Those of a section; ``reported`` is the metric that papers print, empty for none."""
+    """The columns of a section; ``reported`` is the metric of papers, empty for none."""
 
     def first(name: str) -> Literal["ascending", "descending"]:
         return "descending" if _column(section.kind, name).higher_is_better else "ascending"
@@ -209,7 +209,7 @@ def _columns(section: Section, reported: str) -> tuple[Column, ...]:
 
 
 def _best(section: Section) -> Scores | None:
-    """The row with the best main metric, upper bounds aside."""
+    """The row with the best main metric, without upper bounds."""
     main = section.kind.main
     sign = 1 if _column(section.kind, main).higher_is_better else -1
     rows = [row for row in section.rows if main in row.metrics and not row.is_ceiling]
@@ -219,7 +219,7 @@ def _best(section: Section) -> Scores | None:
 
 
 def _printed(row: Scores, section: Section, printed: Sequence[Reported]) -> list[Printed]:
-    """What papers print for a row: for its model, or for the system that the suite's row names."""
+    """Reported rows of a row's model, or of the system of a suite's row."""
     wanted = of_model(row.results[0].model.name) if row.of is None else of_system(row.of.system)
     if section.suite is None and row.of is not None:
         printed = [table for table in printed if table.topic in ("", table.task)]
@@ -263,7 +263,7 @@ def _p_cell(p_value: float) -> Cell:
 
 
 def _cost_cells(cost: Cost | None) -> dict[str, Cell]:
-    """By the names of ``COSTS``; none where predictions came from outside and nobody measured."""
+    """Cells by the names of ``COSTS``; empty for imported predictions."""
     if cost is None:
         return {}
     seconds, trained, total = cost.fit_seconds, cost.parameters_trained, cost.parameters_total
@@ -311,7 +311,7 @@ def _run(result: Result) -> Run:
 
 
 def remarks_of(result: Result) -> tuple[str, ...]:
-    """What a result says of itself, and that it is of an earlier version."""
+    """The remarks of a result, and one on an earlier version."""
     older = older_remark(result)
     return (*result.remarks, older) if older else result.remarks
 
@@ -323,9 +323,9 @@ def _column(kind: Kind, name: str) -> MetricColumn:
 
 
 def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
-    """The slices of a section by the cuts that the audit could make; None where no audit has its examples.
+    """The slices of a section by the cuts of the corpus's audit; None without an audit of its examples.
 
-    Audits know the examples that tasks draw by their own options, so a section with other options has none.
+    Audits cover the default options of tasks, so sections with other options have no slices.
     """
     if section.options:
         return None
@@ -353,6 +353,6 @@ def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
 
 
 def order_words(section: Section, audits: Sequence[CorpusAudit]) -> str:
-    """What the audit of a corpus in the order of a file says of it; empty for others, and no rankings."""
+    """The warning of a file-order artefact by the corpus's audit; empty without one, and if the task is not ranking."""
     found = next((audit for audit in audits if audit.fingerprint == section.fingerprint), None)
     return file_order_words(found.order) if found is not None and section.kind.has_protocols else ""

@@ -1,4 +1,4 @@
-"""Tables as text for a terminal, no line wider than it, and as CSV."""
+"""Tables as text within the width of the terminal, and as CSV."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from unimp_bench.reports.table import DEGENERATE, Table
 
 
 def table_text(table: Table) -> str:
-    """A table's metrics, one value per cell; a long label goes on below itself, warnings stand below the table."""
+    """The metrics of a table; long labels are wrapped, warnings are below the table."""
     names = [column.name for column in table.columns if column.is_metric]
     rows = table.filled if table.ranked else table.rows
     lines = [(f"{'#' if table.ranked else 'seed':>4}", "model", *names)]
@@ -29,7 +29,7 @@ def table_text(table: Table) -> str:
 
 
 def tables_csv(tables: Iterable[Table]) -> str:
-    """Every metric of every row with a result, one per line, with its 95% interval."""
+    """All metrics of all rows with results, one per line, with 95% intervals."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("table", "place", "row", "seeds", "metric", "value", "low", "high"))

@@ -1,4 +1,4 @@
-"""Writes every page of leaderboards: those of ``leaderboards/``, and those of a workspace's own runs."""
+"""Writes all pages of leaderboards, of published results or of the runs of a workspace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTHING = "no result yet"
 
 
 def boards(board: Contents) -> tuple[list[Page], list[Page]]:
-    """The pages of all tasks, and those of all suites but the ones that have a task's name."""
+    """The pages of all tasks, and of all suites without a task's name."""
     reported, audits, cards = board.reported(), board.audits(), registry.task_cards()
     tasks = []
     for card in progress(cards.values(), "tables of tasks", unit="task"):
@@ -37,12 +37,12 @@ def boards(board: Contents) -> tuple[list[Page], list[Page]]:
 
 
 def pages(folder: Path) -> dict[str, str]:
-    """``pages_of`` what is published below ``folder``."""
+    """``pages_of`` the published leaderboards in ``folder``."""
     return pages_of(Contents.published(folder))
 
 
 def pages_of(board: Contents) -> dict[str, str]:
-    """Every page and plot as path and content; paths are relative to the home of ``board``."""
+    """All pages and plots by path relative to the home of ``board``."""
     audits = board.audits()
     tasks, topics = boards(board)
     made = {audit_file(audit): audit_page(audit) for audit in audits}
@@ -60,21 +60,21 @@ def pages_of(board: Contents) -> dict[str, str]:
 
 
 def write_all(folder: Path) -> list[Path]:
-    """``write_pages`` of what is published below ``folder``."""
+    """``write_pages`` of the published leaderboards in ``folder``."""
     return write_pages(Contents.published(folder))
 
 
 def write_pages(board: Contents) -> list[Path]:
-    """Write every page and its plots, and remove plots of missing sections; returns the paths of the pages.
+    """Write all pages and plots, remove obsolete plots, and return the paths of the pages.
 
-    The excerpts in the README beside published leaderboards are written as well.
+    For published leaderboards the excerpts in the project's README are updated as well.
     """
     with stage("making the leaderboards"):
         named = pages_of(board)
     made = {board.home / name: content for name, content in named.items()}
     for path, content in made.items():
         write_atomically(path, content)
-    for path in (board.home / PLOTS).glob("*.svg"):  # the folder holds nothing else than what is written here
+    for path in (board.home / PLOTS).glob("*.svg"):  # the folder contains only generated files
         if path not in made:
             path.unlink()
     readme = board.home.parent / "README.md"
@@ -84,10 +84,10 @@ def write_pages(board: Contents) -> list[Path]:
 
 
 def tables_of(board: Contents, shown: TaskCard | Suite, corpus: str | None = None) -> list[Table]:
-    """The tables of a task or suite, of one corpus where ``corpus`` is given; nothing is written.
+    """The tables of a task or suite, of one corpus if ``corpus`` is given.
 
     Raises:
-        UsageError: no result is on that corpus.
+        UsageError: no result is on the corpus.
     """
     if corpus is not None:
         board = board.only(corpus)
@@ -99,5 +99,5 @@ def tables_of(board: Contents, shown: TaskCard | Suite, corpus: str | None = Non
 
 def show(board: Contents, shown: TaskCard | Suite, corpus: str | None = None) -> str:
     """``tables_of`` as plain text."""
-    nothing = f"{NOTHING} of two rows that compare" if isinstance(shown, Suite) else NOTHING
+    nothing = f"{NOTHING} for two comparable rows" if isinstance(shown, Suite) else NOTHING
     return "\n\n".join(map(table_text, tables_of(board, shown, corpus))) or nothing

@@ -125,7 +125,7 @@ class AnswerSpread(Strict):
 
     Attributes:
         distinct: number of different answers.
-        commonest: share of the examples that got the commonest one.
+        commonest: share of the examples with the most frequent one.
     """
 
     distinct: int
@@ -141,7 +141,7 @@ class AnswerSpread(Strict):
         """As a remark says it."""
         if self.distinct == 1:
             return "the same answer for all examples"
-        return f"{self.distinct:,} different answers, the commonest for {self.commonest:.1%} of the examples"
+        return f"{self.distinct:,} distinct answers, the most frequent one for {self.commonest:.1%} of the examples"
 
 
 class CorpusFacts(Strict):

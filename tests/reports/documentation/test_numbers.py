@@ -1,4 +1,4 @@
-"""Hand-written pages hold no measured number; the README's table is an excerpt of a generated page."""
+"""Hand-written pages have no measured numbers; the README's table is an excerpt of a generated page."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ DEFINITIONS = {
     "10 MiB": "most for one picture of a download",
     "1 MiB": "most for a line of predictions",
 }
-"""Numbers that define something, or that somebody chose: no run can change them."""
+"""Numbers of definitions and choices, which no run can change."""
 
 SAMPLE_MODEL = {"0.55", "1.89", "1.43", "0.94", "0.22", "8%", "15%", "5%"}
-"""Parameters of the generator that ``docs/sample.md`` defines, and no run measures."""
+"""Parameters of the generator, defined in ``docs/sample.md``."""
 
 
 def measured(text: str) -> list[str]:
-    """What looks like a measurement outside of excerpts, code, equations and addresses."""
+    """Apparent measurements outside of excerpts, code, equations and URLs."""
     return [" ".join(found.split()) for found in MEASURED.findall(CODE.sub(" ", EXCERPT.sub("", text)))]
 
 
@@ -65,7 +65,7 @@ def written_pages() -> list[Path]:
 
 
 @pytest.mark.parametrize("page", written_pages(), ids=lambda page: page.stem)
-def test_a_page_that_is_written_by_hand_measures_nothing(page: Path) -> None:
+def test_hand_written_pages_have_no_measurements(page: Path) -> None:
     allowed = set(DEFINITIONS) | (SAMPLE_MODEL if page.stem == "sample" else set())
     found = set(measured(page.read_text(encoding="utf-8")))
     assert found <= allowed, (
@@ -73,7 +73,7 @@ def test_a_page_that_is_written_by_hand_measures_nothing(page: Path) -> None:
     )
 
 
-def test_the_table_of_the_readme_is_an_excerpt_of_the_leaderboard() -> None:
+def test_the_table_of_the_readme_is_an_excerpt() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     pages = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "leaderboards").glob("*.md")}
     (found,) = EXCERPT.finditer(readme)
@@ -81,7 +81,7 @@ def test_the_table_of_the_readme_is_an_excerpt_of_the_leaderboard() -> None:
     assert f"(leaderboards/{found['page']}#{anchor(found['section'])})" in readme
 
 
-def test_an_excerpt_has_the_first_rows_and_the_named_columns() -> None:
+def test_an_excerpt_has_the_first_rows_and_the_given_columns() -> None:
     page = "## a\n\n| x |\n| --- |\n| 1 |\n\n## b, c\n\nwords\n\n" + "".join(
         f"| {a} | {b} | {c} |\n" for a, b, c in (("#", "Model", "HR@5"), ("---",) * 3, (1, "p", ""), (2, "q", 0.1))
     )
@@ -94,7 +94,7 @@ def test_an_excerpt_has_the_first_rows_and_the_named_columns() -> None:
             excerpt(page, section, 1, [column])
 
 
-def test_every_definition_is_of_use() -> None:
+def test_every_exception_is_used() -> None:
     found = {number for page in written_pages() for number in measured(page.read_text(encoding="utf-8"))}
     assert set(DEFINITIONS) <= found
 

@@ -1,6 +1,6 @@
 "use strict";
 
-/** An element with its attributes and children; text goes in as text and is never read as markup. */
+/** Create an element; children that are strings become text, never markup. */
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -8,7 +8,7 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Puts what an element holds into a button in its place. */
+/** Wrap the children of an element in a button. */
 function intoButton(holder, attributes = {}) {
   const button = element("button", { type: "button", ...attributes });
   button.append(...holder.childNodes);
@@ -19,7 +19,7 @@ function intoButton(holder, attributes = {}) {
 const LETTERS = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const OTHER = { ascending: "descending", descending: "ascending" };
 
-/** What a row is sorted by in a column; null where the cell is empty. */
+/** The sort key of a row in a column; null for an empty cell. */
 function sortKey(row, column, numeric) {
   const cell = row.cells[column];
   const text = cell.dataset.key ?? cell.textContent.trim();
@@ -27,14 +27,14 @@ function sortKey(row, column, numeric) {
   return numeric ? Number(text) : text;
 }
 
-/** Orders two keys; empty ones come last in either direction. */
+/** Compare two keys; null comes last in both directions. */
 function compareKeys(one, other, direction) {
   if (one === null || other === null) return (one === null) - (other === null);
   const order = typeof one === "number" ? one - other : LETTERS.compare(one, other);
   return direction === "ascending" ? order : -order;
 }
 
-/** Sorts a table by one column; rows with equal keys stay as they are. */
+/** Sort a table by one column; the sort is stable. */
 function sortTable(table, head, direction) {
   const numeric = head.classList.contains("number");
   const body = table.tBodies[0];
@@ -45,7 +45,7 @@ function sortTable(table, head, direction) {
   head.setAttribute("aria-sort", direction);
 }
 
-/** Gives every head of a table a button: the first press puts first what a reader wants first, the next turns it. */
+/** Make the heads of a table buttons: the first press sorts in the column's preferred direction, the next reverses. */
 function makeSortable(table) {
   for (const head of table.tHead.rows[0].cells) {
     intoButton(head).addEventListener("click", () => {
@@ -57,12 +57,12 @@ function makeSortable(table) {
 
 const SECTION_FIELDS = ["task", "corpus", "protocol", "split"];
 
-/** What the filter's form says, by field; fields that say nothing are left out. */
+/** The values of the filter form by field, without empty ones. */
 function filterState(form) {
   return Object.fromEntries([...new FormData(form)].filter(([, value]) => value.trim() !== ""));
 }
 
-/** Sets the form to a state; a value that a field does not offer is left out. */
+/** Set the form to a state; values that a field does not offer are ignored. */
 function setFilterState(form, state) {
   for (const field of form.elements) {
     if (!field.name) continue;
@@ -73,20 +73,20 @@ function setFilterState(form, state) {
   }
 }
 
-/** The state that the address holds, or null where it names a place of the page or nothing. */
+/** The state in the URL fragment; null if it is an anchor or empty. */
 function stateOfAddress() {
   const text = location.hash.slice(1);
   return text.includes("=") ? Object.fromEntries(new URLSearchParams(text)) : null;
 }
 
-/** Writes a state into the address, so that the view can be linked; "at" names a place of the page. */
+/** Write a state into the URL fragment, so that the view can be linked; "at" is an anchor. */
 function writeAddress(state) {
   const text = new URLSearchParams(state).toString();
   history.replaceState(null, "", text ? `#${text}` : location.href.split("#")[0]);
 }
 
-/** Whether a row is what the state asks for. */
-function rowFits(row, state, words) {
+/** Whether a row matches the state. */
+function rowMatches(row, state, words) {
   const label = row.dataset.label.toLowerCase();
   return (
     (!state.filled || "detail" in row.dataset) &&
@@ -95,19 +95,19 @@ function rowFits(row, state, words) {
   );
 }
 
-/** Shows the rows of a table's section that fit, and the section where there are any; gives their number. */
+/** Show the matching rows of a table's section, and the section if there are any; return their number. */
 function filterSection(section, state, words) {
-  const asked = SECTION_FIELDS.every((field) => !state[field] || section.dataset[field] === state[field]);
+  const matches = SECTION_FIELDS.every((field) => !state[field] || section.dataset[field] === state[field]);
   let shown = 0;
   for (const row of section.querySelector("tbody").rows) {
-    row.hidden = !(asked && rowFits(row, state, words));
+    row.hidden = !(matches && rowMatches(row, state, words));
     shown += !row.hidden;
   }
   section.hidden = shown === 0;
   return shown;
 }
 
-/** Hides boards without a shown table, the links to them, and the lines of the summary; an empty board has no rows. */
+/** Hide boards without a visible table, the links to them, and their rows in the summary. */
 function hideEmptyBoards(filtered) {
   for (const board of document.querySelectorAll(".board[data-tables]")) {
     const sections = [...board.querySelectorAll("section.table")];
@@ -120,7 +120,7 @@ function hideEmptyBoards(filtered) {
   document.getElementById("best").hidden = Array.from(summary.tBodies[0].rows).every((row) => row.hidden);
 }
 
-/** Shows what the form asks for, and says how much that is. */
+/** Apply the filters of the form and report the number of matches. */
 function applyFilters(form) {
   const state = filterState(form);
   const words = (state.model ?? "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -132,11 +132,11 @@ function applyFilters(form) {
   const tables = shown.filter(Boolean).length;
   document.getElementById("count").textContent = total
     ? `${total} of ${rows} rows in ${tables} of ${sections.length} tables`
-    : "No row is like that. Clear a filter to see more.";
+    : "No matching rows. Clear a filter to see more.";
   return state;
 }
 
-/** Shows a place of the page, and puts the focus there for who reads on by keyboard. */
+/** Scroll to an anchor and focus it for keyboard users. */
 function goTo(id) {
   const place = document.getElementById(id);
   if (!place || place.hidden) return;
@@ -145,7 +145,7 @@ function goTo(id) {
   place.scrollIntoView();
 }
 
-/** Makes the form work: what it asks for is shown, stands in the address, and comes back from there. */
+/** Connect the filter form with the page and the URL fragment. */
 function startFilters(form) {
   const show = () => writeAddress(applyFilters(form));
   const restore = () => {
@@ -172,7 +172,7 @@ function startFilters(form) {
   restore();
 }
 
-/** A list of terms and what they are; entries without a value are left out. */
+/** A definition list; entries without a value are omitted. */
 function definitions(entries) {
   const list = element("dl");
   for (const [term, value] of entries) {
@@ -182,7 +182,7 @@ function definitions(entries) {
   return list;
 }
 
-/** A table of text; the first cell of a row is its head. */
+/** A table of text; the first cell of each row is its head. */
 function textTable(caption, heads, rows) {
   const head = element("tr", {}, ...heads.map((text, at) => element("th", { scope: "col", class: at ? "number" : "" }, text)));
   const body = rows.map(([first, ...rest]) =>
@@ -192,7 +192,7 @@ function textTable(caption, heads, rows) {
   return element("div", { class: "scroll" }, table);
 }
 
-/** Code that is selected whole by one click; lines break between words alone, never within "--option". */
+/** Code that one click selects as a whole; lines break only between words, never within "--option". */
 function code(text) {
   const words = text.split(/([ \n])/).map((word) => (word.trim() ? element("span", {}, word) : word));
   return element("pre", {}, element("code", {}, ...words));
@@ -206,7 +206,7 @@ function interval(each) {
   return `${number(each.low)} to ${number(each.high)}`;
 }
 
-/** Settings as one reads them: nothing in quotes that needs none. */
+/** A setting as text, without quotes where possible. */
 function settingText(value) {
   if (Array.isArray(value)) return value.map(settingText).join(", ") || "none";
   return typeof value === "string" ? value || "none" : JSON.stringify(value);
@@ -216,7 +216,7 @@ function settings(config) {
   return definitions(Object.entries(config).map(([name, value]) => [name, settingText(value)]));
 }
 
-/** One fit; "last" tells the one that was scored from those before it. */
+/** One fit; with several the last one was scored. */
 function stageBlock(stage, count, at) {
   const title = count > 1 ? `Configuration, fit ${at + 1} of ${count}` : "Configuration";
   const options = Object.entries(stage.options).map(([task, chosen]) => [`options of ${task}`, JSON.stringify(chosen)]);
@@ -227,7 +227,7 @@ function stageBlock(stage, count, at) {
   ];
 }
 
-/** Where one seed's number comes from. */
+/** The provenance of one seed's result. */
 function runBlock(run, open) {
   const block = element("details", { class: "run" }, element("summary", {}, `Seed ${run.seed}`));
   block.open = open;
@@ -240,13 +240,13 @@ function runBlock(run, open) {
   return block;
 }
 
-/** What gives the row's numbers, a command each, and what runs one of them again and compares. */
+/** The commands of a row's runs, and those that reproduce and compare them. */
 function commandsPart(runs) {
   const again = runs.map((run) => `unimp-bench reproduce ${run.key}`);
-  return part("Commands", code(runs.map((run) => run.command).join("\n")), element("p", { class: "facts" }, "The same again, and compared:"), code(again.join("\n")));
+  return part("Commands", code(runs.map((run) => run.command).join("\n")), element("p", { class: "facts" }, "To reproduce and compare:"), code(again.join("\n")));
 }
 
-/** A part of the details with its heading; nothing where there is nothing to show. */
+/** A part of the details with its heading; empty without children. */
 function part(title, ...children) {
   return children.length ? [element("h3", {}, title), ...children] : [];
 }
@@ -266,7 +266,7 @@ function metricsPart(detail) {
   );
 }
 
-/** The main metric on either side of every cut that an audit of the corpus made, and where ties are shuffled. */
+/** The main metric on both sides of every cut of the test examples. */
 function slicesPart(detail, sheet) {
   if (!detail.means.length) return [];
   const rows = sheet.parts.map((each, at) => {
@@ -274,7 +274,7 @@ function slicesPart(detail, sheet) {
     return [each.name, String(each.examples), mean === null ? "too few" : number(mean)];
   });
   const cuts = sheet.parts.filter((each) => each.about).map((each) => `${each.name}: ${each.about}`);
-  const about = element("details", { class: "facts" }, element("summary", {}, "What the parts are"), ...bullets(cuts));
+  const about = element("details", { class: "facts" }, element("summary", {}, "Definitions"), ...bullets(cuts));
   return part("Parts of the examples", textTable("Parts of the examples", ["Part", "Examples", sheet.main], rows), about);
 }
 
@@ -282,8 +282,8 @@ function tiesPart(detail) {
   if (!detail.ties) return [];
   const { seeds, stored, shuffled } = detail.ties;
   const rows = [["as stored", number(stored.value), interval(stored)], ["shuffled", number(shuffled.value), interval(shuffled)]];
-  const about = `Interactions of a user at one time in an order by chance, fitted and scored again; seeds that ran both ways: ${seeds}.`;
-  return part("Ties in time", element("p", { class: "facts" }, about), textTable("Ties in time", ["Order", stored.name, "95% interval"], rows));
+  const about = `Simultaneous interactions of a user in random order; models fitted and scored again. Seeds available for both: ${seeds}.`;
+  return part("Time ties", element("p", { class: "facts" }, about), textTable("Time ties", ["Order", stored.name, "95% interval"], rows));
 }
 
 function quotedPart(detail) {
@@ -291,10 +291,10 @@ function quotedPart(detail) {
     const cells = Object.entries(each.metrics).map(([name, value]) => `${name} ${number(value)}`);
     return `${each.source}, ${each.system}${each.differs ? ` (${each.differs})` : ""}: ${cells.join(", ")}`;
   });
-  return part("What papers report", ...bullets(lines));
+  return part("Reported in papers", ...bullets(lines));
 }
 
-/** Everything about a row, as children of the dialog. */
+/** The details of a row, as children of the dialog. */
 function detailChildren(detail, sheet, runs) {
   const remarks = [...new Set([...detail.warnings, ...runs.flatMap((run) => run.remarks)])];
   return [
@@ -310,7 +310,7 @@ function detailChildren(detail, sheet, runs) {
   ];
 }
 
-/** Opens the details of a row; when they are closed the focus goes back to the row's button. */
+/** Open the details of a row; closing them returns the focus to the row's button. */
 function openDetails(dialog, data, row) {
   const detail = data.details[Number(row.dataset.detail)];
   const close = element("button", { type: "button", class: "close" }, "Close");
@@ -323,7 +323,7 @@ function openDetails(dialog, data, row) {
   dialog.scrollTop = 0;
 }
 
-/** Makes every row with a result open its details, by its button or a click anywhere on it. */
+/** Make rows with results open their details, by the button or a click anywhere in the row. */
 function startDetails(dialog, data) {
   for (const row of document.querySelectorAll("tr[data-detail]")) {
     intoButton(row.cells[0], { "aria-haspopup": "dialog" });

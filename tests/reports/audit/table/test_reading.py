@@ -152,8 +152,8 @@ def test_an_invalid_csv_raises_one_line(tmp_path: Path, text: str, message: str)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "no table of reported numbers"),
-        ('{"rows": []}', "no table of reported numbers"),
+        ("{", "not a table of reported numbers"),
+        ('{"rows": []}', "not a table of reported numbers"),
         ("VALUE:1e999999999", "not a number|no table|more than 1"),
         ("VALUE:true", "not a number"),
         ("VALUE:NaN", "not a number|no table"),
