@@ -113,6 +113,7 @@ class NoOptions:
 
 
 ConfigT = TypeVar("ConfigT")
+ExamplesT = TypeVar("ExamplesT", bound="Examples")
 
 
 class Task(ABC):
@@ -145,23 +146,23 @@ class Task(ABC):
 
 
 @dataclass(frozen=True)
-class TaskExamples:
-    """The examples a model is fitted on; the targets of both parts are visible.
+class TaskExamples(Generic[ExamplesT]):
+    """The examples of one task that a model is fitted on, of its kind's class, with targets.
 
     Attributes:
-        train: what it learns from, of the class that the task's kind has for examples.
-        held_out: the validation part; empty where a corpus comes with a split of its own that has none.
+        train: the training part.
+        held_out: the validation part; empty where the corpus has a public split without one.
     """
 
-    train: Any
-    held_out: Any
+    train: ExamplesT
+    held_out: ExamplesT
 
     @property
-    def validation(self) -> Any:
-        """What a model is selected by.
+    def validation(self) -> ExamplesT:
+        """The validation part.
 
         Raises:
-            UsageError: there are no such examples.
+            UsageError: it is empty.
         """
         if not len(self.held_out):
             part = f"{self.held_out.task} in split {self.held_out.split}"
@@ -210,7 +211,7 @@ class FitData:
 
     items: Items
     catalogue: IntArray
-    examples: Mapping[str, TaskExamples]
+    examples: Mapping[str, TaskExamples[Any]]
     seed: int
     work: Path
     cache: Path

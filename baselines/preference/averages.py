@@ -57,7 +57,7 @@ class GlobalMean(Rater[NoOptions]):
     def rate(self, examples: RatingExamples) -> FloatArray:
         return clipped(self._mean + self._offsets[examples.shown.items], examples)
 
-    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
+    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples[RatingExamples]) -> None:
         """Fit the items' offsets; the global mean has none."""
 
     def _squared_error(self, validation: RatingExamples) -> float:
@@ -67,7 +67,7 @@ class GlobalMean(Rater[NoOptions]):
 class ItemMean(GlobalMean):
     """The mean of the item's training ratings, damped: ``b_i = sum(r - m) / (n_i + damping)``."""
 
-    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
+    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples[RatingExamples]) -> None:
         above = np.bincount(ratings.items, ratings.values - self._mean, minlength=len(self._offsets))
         counts = np.bincount(ratings.items, minlength=len(self._offsets))
 
@@ -100,7 +100,7 @@ class Bias(GlobalMean):
         offsets = self._offsets[examples.shown.items] + self._user_offsets(examples)
         return clipped(self._mean + offsets, examples)
 
-    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples) -> None:
+    def _fit_offsets(self, ratings: Ratings, examples: TaskExamples[RatingExamples]) -> None:
         def error(dampings: tuple[float, float]) -> float:
             self._user_damping, item_damping = dampings
             self._offsets = item_offsets(

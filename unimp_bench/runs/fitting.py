@@ -261,7 +261,7 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Sta
     return FitData(corpus.items, answers, examples, spec.seed, work, cache, validate, start, leak, metrics)
 
 
-def _examples(task: Task, spec: FitSpec, corpus: Corpus, cache: Path, unknown: BoolArray | None) -> TaskExamples:
+def _examples(task: Task, spec: FitSpec, corpus: Corpus, cache: Path, unknown: BoolArray | None) -> TaskExamples[Any]:
     """What a model is given of a task, read-only.
 
     Raises:
