@@ -1,8 +1,8 @@
-"""The baselines, one file per system. A new one is one file and one card, here or in its folder.
+"""The baselines, one file per system. A new baseline is one file and one card, in this folder or a subfolder.
 
-collaborative, sequential and multimodal hold the recommenders that learn, language the models that solve several tasks
-by prompts, learning the foundation of them all; search, preference, explanation and selection hold the systems of those
-tasks; recbole is the adapter to RecBole's models, oracle the upper bound on the sample. The rest are simple baselines.
+collaborative, sequential, multimodal: trained recommenders. language: models that solve several tasks by prompts.
+learning: the training code they share. search, preference, explanation, selection: systems for these tasks. recbole:
+the adapter to RecBole's models. oracle: the upper bound on the sample. The files in this folder are simple baselines.
 """
 
 from baselines import (
@@ -35,7 +35,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         factory="baselines.popularity:QueryPopularity",
         tasks=("search",),
         reads=("popularity", "query"),
-        about="popularity among items of the queried category: the contribution of the query alone",
+        about="popularity among items of the queried category: shows what the query alone contributes",
         source="the floor of every search table",
         new_users=True,
         new_items=False,

@@ -1,4 +1,4 @@
-"""Popularity, overall and within the queried category: the baseline of every ranking table."""
+"""Popularity, overall and within the queried category: the baseline in every ranking table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PopularityConfig:
 
 
 class Popularity(Ranker[PopularityConfig]):
-    """Scores an item by its interactions in the training part, the same for every user and query."""
+    """Scores an item by its number of training interactions, the same for every user and query."""
 
     Config = PopularityConfig
 
@@ -36,7 +36,7 @@ class Popularity(Ranker[PopularityConfig]):
 
 
 class QueryMatcher:
-    """Finds the items that a search query names: those whose category path is the query, as whole strings."""
+    """Finds the items that match a search query: those whose whole category path equals the query."""
 
     def __init__(self, items: Items) -> None:
         paths, codes = np.unique(np.array(items.text("category"), dtype=object), return_inverse=True)
@@ -44,7 +44,7 @@ class QueryMatcher:
         self._codes = codes
 
     def matches(self, examples: Examples, catalogue: IntArray) -> BoolArray:
-        """(examples, catalogue) bool: the item's category path is the example's query."""
+        """(examples, catalogue) bool, whether the item's category path equals the example's query."""
         assert examples.queries is not None
         codes = np.array([self._code_of_path.get(text, -1) for text in examples.query_texts])
         matches: BoolArray = codes[examples.queries][:, None] == self._codes[catalogue][None, :]

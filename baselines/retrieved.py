@@ -1,4 +1,4 @@
-"""Pictures without a generator: that of a retrieved item, and the usual codes of a category."""
+"""Pictures without a generator: the picture of a retrieved item, and the most frequent codes of a category."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TASK = "image_generation"
 
 
 class RetrievedPicture(Painter[NoOptions]):
-    """The picture of the first retrieved item, as it is."""
+    """The picture of the first retrieved item, unchanged."""
 
     Config = NoOptions
 
@@ -34,10 +34,10 @@ class RetrievedPicture(Painter[NoOptions]):
 
 
 class CategoryPicture(Painter[NoOptions]):
-    """At each position the most frequent code among the catalogue's pictures of the queried category; no user.
+    """At each position the most frequent code among the pictures of the queried category, for every user.
 
-    Of positions drawn independently none is likelier to be right: a floor for token accuracy, and no picture of
-    anything. Of equals the lower code is taken; a query that no pictured item has gets the codes of all pictures.
+    Maximises the token accuracy if positions are independent, so it is a baseline for that metric, but the result is
+    not a meaningful picture. Ties go to the lower code; a query without a pictured item uses all pictures.
     """
 
     Config = NoOptions
@@ -50,7 +50,7 @@ class CategoryPicture(Painter[NoOptions]):
         self._paths, owners = np.unique(paths, return_inverse=True)
         codes = np.asarray(pictures.of(pictured))
         groups = [codes, *(codes[owners == path] for path in range(len(self._paths)))]
-        self._codes = np.stack([_commonest(group, pictures.size) for group in groups])
+        self._codes = np.stack([_most_frequent(group, pictures.size) for group in groups])
 
     def save(self, folder: Path) -> None:
         (folder / "paths.json").write_text(json.dumps(self._paths.tolist()), encoding="utf-8")
@@ -67,9 +67,9 @@ class CategoryPicture(Painter[NoOptions]):
         return codes
 
 
-def _commonest(codes: IntArray, size: int) -> IntArray:
-    """(length,) the most frequent code of each column of ``codes`` (pictures, length)."""
+def _most_frequent(codes: IntArray, size: int) -> IntArray:
+    """The most frequent code in each column of ``codes`` (pictures, length), (length,)."""
     cells = codes.astype(np.int64) + size * np.arange(codes.shape[1])
     counts = np.bincount(cells.ravel(), minlength=size * codes.shape[1]).reshape(-1, size)
-    commonest: IntArray = counts.argmax(axis=1)
-    return commonest
+    modes: IntArray = counts.argmax(axis=1)
+    return modes

@@ -1,12 +1,12 @@
-"""Item-to-item transitions, counted and not trained, with feature similarity as the tie-breaker.
+"""Counts of item-to-item transitions, without training, with feature similarity as the tie-breaker.
 
-After the finding that such a graph beats many trained sequential models on the usual sets (arXiv 2605.07125). A
-transition from ``i`` to ``j`` that is ``s`` steps apart in a training history weighs ``1 / s``, and ``reverse``
-times that from ``j`` to ``i``. The last items of a history vote for what follows them, the older the less:
+Follows the finding that such a graph beats many trained sequential models on the usual data sets (arXiv 2605.07125). A
+transition from ``i`` to ``j`` that are ``s`` steps apart in a training history has weight ``1 / s``, and ``reverse``
+times that from ``j`` to ``i``. The last items of a history vote for their successors, older ones with less weight:
 
     score(j) = sum_p decay^p W[h_p, j] / indegree(j)^damping        (h_0 is the newest item)
 
-with ``indegree(j)`` the sum of column ``j`` of ``W``.
+where ``indegree(j)`` is the sum of column ``j`` of ``W``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unimp_bench.settings import Count, Weight
 
 FEATURES = ("category", "brand")
 
-# Transition scores are rounded to this grid, and similarities are scaled to fit between two of its points.
+# Transition scores are rounded to this grid; similarities are scaled to fit between two grid points.
 _GRID = 1e-8
 
 
@@ -55,10 +55,10 @@ class TransitionGraphConfig:
 
 
 class TransitionGraph(Ranker[TransitionGraphConfig]):
-    """Ranks by transitions from the newest items, then by cosine of category and brand with them.
+    """Ranks by transitions from the newest items, then by the cosine between their categories and brands.
 
-    In search the items of the queried category come first. Items without a transition, such as those of a new
-    domain, are ranked by similarity alone.
+    In search, items of the queried category rank first. Items without a transition, such as those of a new domain,
+    are ranked by similarity alone.
     """
 
     Config = TransitionGraphConfig
@@ -98,7 +98,7 @@ class TransitionGraph(Ranker[TransitionGraphConfig]):
             self._matcher = QueryMatcher(items)
 
     def _votes(self, examples: Examples) -> sparse.csr_array:
-        """Weights of the newest items, (examples, items)."""
+        """Weights of the newest items of each history, (examples, items)."""
         recent = examples.last_items(self.config.recent)
         weights = self.config.decay ** np.arange(self.config.recent - 1, -1, -1.0)
         rows, columns = np.nonzero(recent >= 0)
@@ -123,7 +123,7 @@ def _transitions(histories: Histories, items: int, config: TransitionGraphConfig
 
 
 class _Feature:
-    """One attribute as tf-idf vectors over its labels: one vector per distinct value, shared by its items."""
+    """TF-IDF vectors of one attribute over its labels: one vector per distinct value, shared by its items."""
 
     def __init__(self, texts: list[str]) -> None:
         values, self._codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
@@ -138,7 +138,7 @@ class _Feature:
         self._vectors = _unit_rows(counts)
 
     def add_similarities(self, votes: sparse.csr_array, catalogue: IntArray, weight: float, scores: FloatArray) -> None:
-        """Add ``weight`` times the cosine, 0 to 1, of each item with the weighted history to ``scores``, in place."""
+        """Add ``weight`` times the cosine (0 to 1) of each item and the weighted history to ``scores``, in place."""
         taste = _unit_rows(votes @ self._vectors[self._codes])
         cosines = weight * (taste @ self._vectors.T).toarray()
         codes = self._codes[catalogue]

@@ -1,4 +1,4 @@
-"""Where networks compute: the choice, and that nothing makes one of its own."""
+"""The device of networks: its choice, and that all code uses it."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ ROOT = Path(module.__file__).parent.parent
 MODELS = ("unimp", "sasrec", "recbole:BPR")
 
 
-class Wanted(BaseException):
-    """Somebody wants to know the device."""
+class DeviceRequestedError(BaseException):
+    """Raised when code asks for the device."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,31 +53,31 @@ def no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two graphics cards."""
+    """Two GPUs."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
 
-def test_without_a_choice_it_is_a_card_where_there_is_one(cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_device_is_a_gpu_if_available(cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert device() == torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device() == torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:1"])
-def test_a_choice_overrides_that(cards: None, name: str) -> None:
+def test_a_chosen_device_overrides_the_default(cards: None, name: str) -> None:
     choose_device(name)
     assert device() == torch.device(name)
 
 
 @pytest.mark.parametrize("name", ["cuda:2", "gpu", "meta", "cuda:x", "cpu:0"])
-def test_what_is_not_there_is_one_clear_line(cards: None, name: str) -> None:
+def test_an_unknown_device_is_a_one_line_error(cards: None, name: str) -> None:
     with pytest.raises(UsageError, match=f"unknown device '{name}'; available: cpu, cuda, cuda:0, cuda:1"):
         choose_device(name)
     assert device() == torch.device("cuda")
 
 
-def test_several_processes_share_no_card(cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_cannot_share_a_gpu(cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UsageError, match="cannot share cuda:1"):
         choose_device("cuda:1")
@@ -94,8 +94,10 @@ def test_several_processes_share_no_card(cards: None, monkeypatch: pytest.Monkey
         "draw --query lamp --out pages",
     ],
 )
-def test_commands_take_it(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the command line, or from the variable, which the processes of a suite inherit."""
+def test_commands_accept_a_device(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an option, or from the environment variable, which the processes of a suite inherit."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for arguments, variable in ([*command.split(), "--device", "cuda"], ""), (command.split(), "cuda"):
         monkeypatch.setenv(VARIABLE, variable)
@@ -105,7 +107,7 @@ def test_commands_take_it(command: str, capsys: pytest.CaptureFixture[str], monk
         assert capsys.readouterr().err == "error: unknown device 'cuda'; available: cpu\n"
 
 
-def test_nothing_else_looks_for_a_card() -> None:
+def test_no_other_module_checks_for_a_gpu() -> None:
     looks = re.compile(r"cuda\.is_available|[\"']cuda[\"'] if|\.cuda\(\)")
     files = [
         path for name in ("unimp_bench", "baselines", "tasks", "benchmarks") for path in (ROOT / name).rglob("*.py")
@@ -121,7 +123,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def fitted(name: str, corpus: Corpus, workspace: Workspace) -> Model[Any]:
-    """Fitted, or found fitted."""
+    """The fitted model, loaded if it was fitted before."""
     settings = SMALL[name]
     task, model = registry.make_task("recommendation"), registry.make_model(name, settings=settings)
     request = RunRequest(task=task.name, model=name, corpus=corpus.folder, settings=settings)
@@ -129,16 +131,17 @@ def fitted(name: str, corpus: Corpus, workspace: Workspace) -> Model[Any]:
     return model
 
 
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")  # loading into the stand-in for a GPU
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fit_and_a_loaded_model_are_on_the_device(
     name: str, planted: Corpus, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a chooser that gives another device than the CPU: one that computes nothing, as there is no other here."""
+    """The meta device, available everywhere, stands in for a GPU."""
     corpus_cache(planted, workspace)
     examples = draw_examples(
         registry.make_task("recommendation"), planted, "loo", "test", corpus_cache(planted, workspace)
     )
-    with monkeypatch.context() as patch, pytest.raises(Wanted):
+    with monkeypatch.context() as patch, pytest.raises(DeviceRequestedError):
         patch.setattr(module, "_checked", asked)
         fitted(name, planted, Workspace(workspace.root / "other"))
     fitted(name, planted, workspace)
@@ -151,7 +154,7 @@ def test_a_fit_and_a_loaded_model_are_on_the_device(
 
 
 def asked(_: str) -> torch.device:
-    raise Wanted
+    raise DeviceRequestedError
 
 
 def test_features_metrics_and_records_are_computed_on_the_device(
@@ -180,5 +183,5 @@ def test_features_metrics_and_records_are_computed_on_the_device(
     monkeypatch.setattr(module, "_checked", asked)
     monkeypatch.setenv("WORLD_SIZE", "2")
     for action in actions:
-        with pytest.raises(Wanted):
+        with pytest.raises(DeviceRequestedError):
             action()

@@ -1,4 +1,4 @@
-"""Recommenders that read who interacted with what, and neither order nor content."""
+"""Collaborative filtering: recommenders that use interactions, without order or content."""
 
 from unimp_bench.contracts import ModelCard
 
@@ -28,7 +28,7 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.collaborative.ultragcn:UltraGCN",
         tasks=("recommendation",),
         reads=("interactions",),
-        about="graph propagation as weights of the loss; the paper's item graph, negatives shared within a batch",
+        about="graph propagation expressed as loss weights; item graph of the paper, negatives shared within a batch",
         source="Mao et al., CIKM 2021",
         new_users=False,
         new_items=False,

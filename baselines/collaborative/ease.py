@@ -1,11 +1,11 @@
-"""EASE, the shallow autoencoder with a closed form (Steck, WWW 2019).
+"""EASE, a linear autoencoder in closed form (Steck, WWW 2019).
 
-The least squares of ``|X - X B|^2 + l2 |B|^2`` under ``diag(B) = 0`` are reached at (Eq. 8)
+The minimum of ``|X - X B|^2 + l2 |B|^2`` subject to ``diag(B) = 0`` is (Eq. 8)
 
     P = (X^T X + l2 I)^-1,   B_ij = -P_ij / P_jj for i != j, else 0
     score(i) = sum over j in the history of B_ji
 
-``P`` is dense, (I, I): the model is for catalogues of some ten thousand items.
+``P`` is dense, (I, I), which limits the model to catalogues of some ten thousand items.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class EASEConfig:
 
 
 class EASE(ItemToItem[EASEConfig, FloatArray]):
-    """See the module. Solved in place in float32, which is within 1e-4 of float64 where the condition is 2,000."""
+    """See the module. Solved in place in float32, within 1e-4 of float64 at a condition number of 2,000."""
 
     Config = EASEConfig
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"l2": (10.0, 50.0, 100.0, 250.0, 500.0, 1000.0)}
@@ -60,10 +60,10 @@ class EASE(ItemToItem[EASEConfig, FloatArray]):
 
 
 def check_memory(items: int, memory_gib: float) -> None:
-    """Refuse a catalogue whose (I, I) float32 matrix does not fit.
+    """Check that the (I, I) float32 matrix of a catalogue fits into memory.
 
     Raises:
-        UsageError: it does not.
+        UsageError: it does not fit.
     """
     need = items**2 * np.dtype(np.float32).itemsize / 2**30
     if need > memory_gib:
@@ -74,7 +74,7 @@ def check_memory(items: int, memory_gib: float) -> None:
 
 
 def closed_form(matrix: sparse.csr_array, l2: float) -> FloatArray:
-    """B, (I, I) float32, of X (U, I) of ones.
+    """B, (I, I) float32, from X, (U, I) of ones.
 
     Raises:
         ModelError: ``X^T X + l2 I`` is not positive definite in float32.
@@ -94,7 +94,7 @@ def closed_form(matrix: sparse.csr_array, l2: float) -> FloatArray:
 
 
 def _weights_in_place(inverse: FloatArray) -> FloatArray:
-    """From the upper triangle of P to B, in the same memory."""
+    """Convert the upper triangle of P to B, in place."""
     for start in range(0, len(inverse), _STRIPE):
         stripe, behind = slice(start, start + _STRIPE), slice(start + _STRIPE, None)
         corner = np.triu(inverse[stripe, stripe])

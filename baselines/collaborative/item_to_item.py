@@ -1,4 +1,4 @@
-"""Rankers by a fixed matrix of item-to-item weights: the score of an item is a sum over the history."""
+"""Rankers with a fixed matrix of item-to-item weights: the score of an item is a sum over the history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unimp_bench.ragged import spans
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 BLOCK_PAIRS = 1 << 22
-"""Pairs of items of one user that a block of rows counts at once; they take about 300 MB at most."""
+"""Number of item pairs per user counted in one block of rows; about 300 MB at most."""
 
 Weigh = Callable[[FloatArray, IntArray, IntArray], FloatArray]
 
@@ -28,9 +28,9 @@ WeightsT = TypeVar("WeightsT", sparse.csr_array, FloatArray)
 
 
 class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
-    """``score(i) = sum over j in the history of W[j, i]``: no user is learned, so new users are scored like others.
+    """``score(i) = sum over j in the history of W[j, i]``: without user parameters, new users are scored like others.
 
-    The history is the example's own: in the test part it includes the validation item, as for sequential models.
+    The history is that of the example: in the test part it includes the validation item, as for sequential models.
     """
 
     def __init__(self, config: ConfigT) -> None:
@@ -39,7 +39,7 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
 
     @abstractmethod
     def weigh(self, matrix: sparse.csr_array) -> WeightsT:
-        """W, (I, I), from who interacted with what, (U, I) of ones."""
+        """W, (I, I), from the user-item matrix, (U, I) of ones."""
 
     @abstractmethod
     def write(self, weights: WeightsT, folder: Path) -> None:
@@ -47,7 +47,7 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
 
     @abstractmethod
     def read(self, folder: Path) -> WeightsT:
-        """Read what ``write`` wrote."""
+        """Read the files written by ``write``."""
 
     def fit(self, data: FitData) -> None:
         interactions = Interactions.of(data.examples[TASK].train, data.catalogue)
@@ -70,7 +70,7 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
 
 
 def history_matrix(examples: Examples, interactions: Interactions) -> sparse.csr_array:
-    """Which items are in each history, (n, I) float32, 1 where one is, however often.
+    """The items of each history, (n, I) float32, 1 for one or more occurrences.
 
     Raises:
         UsageError: an item is not in the catalogue of the fit.
@@ -81,15 +81,15 @@ def history_matrix(examples: Examples, interactions: Interactions) -> sparse.csr
 
 
 def neighbours(matrix: sparse.csr_array, k: int, weigh: Weigh, label: str) -> sparse.csr_array:
-    """The ``k`` largest weights of each item with others that share a user with it, (I, I) float32.
+    """The ``k`` largest weights of each item with other items that share a user with it, (I, I) float32.
 
-    ``G = X^T X`` is counted a block of rows at a time and never held whole. No item is its own neighbour; of equal
-    weights the lower row is taken.
+    ``G = X^T X`` is computed in blocks of rows and never stored completely. An item is not its own neighbour; ties go
+    to the lower row.
 
     Args:
-        matrix: X, (U, I) of ones, who interacted with what.
-        k: maximum number of neighbours of an item.
-        weigh: from ``G_ij``, ``i`` and ``j`` (each of the length of a block's entries) to positive weights.
+        matrix: X, (U, I) of ones, the user-item matrix.
+        k: maximum number of neighbours per item.
+        weigh: maps ``G_ij``, ``i`` and ``j`` (arrays over the entries of a block) to positive weights.
         label: for the progress bar.
     """
     items = matrix.shape[1]
@@ -110,14 +110,14 @@ def neighbours(matrix: sparse.csr_array, k: int, weigh: Weigh, label: str) -> sp
 
 
 def _blocks(pairs: FloatArray) -> list[slice]:
-    """Consecutive rows that count about ``BLOCK_PAIRS`` pairs together."""
+    """Blocks of consecutive rows with about ``BLOCK_PAIRS`` pairs each."""
     block = (np.cumsum(pairs) - pairs) // BLOCK_PAIRS
     edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(pairs)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def _strongest(weights: FloatArray, rows: IntArray, k: int) -> IntArray:
-    """Indices of the ``k`` largest weights of each row, of equal ones the first; the rows in order."""
+    """Indices of the ``k`` largest weights of each row, row by row; ties go to the first."""
     order = np.lexsort((-weights, rows))
     sorted_rows = rows[order]
     ranks = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)

@@ -1,9 +1,9 @@
-"""Item-based neighbours by cosine (Sarwar et al., WWW 2001; Deshpande and Karypis, ACM TOIS 2004).
+"""Item-based nearest neighbours by cosine (Sarwar et al., WWW 2001; Deshpande and Karypis, ACM TOIS 2004).
 
     w(j, i) = n_ji / (sqrt(n_j n_i) + shrink)  for the k items i that are most similar to j, else 0
     score(i) = sum over j in the history of w(j, i)
 
-with ``n_ji`` the users of both items and ``n_j`` those of one. The shrinkage lowers pairs that few users share.
+where ``n_ji`` is the number of users of both items and ``n_j`` of one. Shrinkage lowers weights based on few users.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ItemKNNConfig:
     """Settings of the neighbourhood.
 
     Attributes:
-        neighbours: maximum number per item.
+        neighbours: maximum number of neighbours per item.
         shrink: added to the denominator of the cosine.
     """
 
@@ -36,7 +36,7 @@ class ItemKNNConfig:
 
 
 class ItemKNN(ItemToItem[ItemKNNConfig, sparse.csr_array]):
-    """Nearest items by a shrunk cosine; nothing is trained."""
+    """Nearest items by a shrunk cosine, without training."""
 
     Config = ItemKNNConfig
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {

@@ -1,11 +1,12 @@
-"""LightGCN: matrix factorisation on embeddings smoothed over the graph (He et al., SIGIR 2020).
+"""LightGCN: matrix factorisation with embeddings smoothed over the graph (He et al., SIGIR 2020).
 
     E = (E0 + A E0 + ... + A^K E0) / (K + 1),  A = D^-1/2 [[0, R], [R^T, 0]] D^-1/2      (Eq. 4, 5 and 8)
     y(u, i) = e_u . e_i
     L = mean over (u, i, j) of  -log sigmoid(y(u, i) - y(u, j)) + l2 / 2 (|e0_u|^2 + |e0_i|^2 + |e0_j|^2)
 
-with ``j`` uniform among the items that ``u`` did not interact with. The whole graph is propagated at every step, so the
-steps of an epoch decide its seconds: the defaults are larger batches at a higher rate than the authors' 2,048 and 1e-3.
+with ``j`` uniform among the items that ``u`` did not interact with. Every step propagates over the whole graph, so the
+time of an epoch grows with the number of steps: batch size and learning rate are larger than the authors' 2,048 and
+1e-3.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class LightGCNConfig(TrainingSettings):
     Attributes:
         batch_size: interactions per step.
         width: of the embeddings.
-        layers: K, the hops of the propagation; 0 is matrix factorisation.
-        l2: weight of the squared norms of a step's rows of E0.
-        init_std: standard deviation of the first embeddings.
+        layers: K, the number of hops; 0 is matrix factorisation.
+        l2: weight of the squared norms of a batch's rows of E0.
+        init_std: standard deviation of the initial embeddings.
     """
 
     learning_rate: Rate = 5e-3
@@ -48,7 +49,7 @@ class LightGCNConfig(TrainingSettings):
 
 
 class LightGCNNetwork(PairwiseNetwork):
-    """The tables E0 and the graph between them."""
+    """The tables E0 and the user-item graph."""
 
     adjacency: Tensor
 

@@ -1,15 +1,15 @@
-"""MACR: popularity taken out of matrix factorisation by a counterfactual (Wei et al., KDD 2021).
+"""MACR: matrix factorisation with counterfactual removal of popularity bias (Wei et al., KDD 2021).
 
     y_k = p_u . q_i            the match of user and item
     y_i = w_I . q_i            the item alone: its popularity
-    y_u = w_U . p_u            the user alone: how easily it goes with the crowd
+    y_u = w_U . p_u            the user alone: its conformity
     y(u, i) = y_k sigmoid(y_i) sigmoid(y_u)                                                  (Eq. 3)
     L = L_O + item_weight L_I + user_weight L_U + l2 / 2 (|p_u|^2 + |q_i|^2 + |q_j|^2)       (Eq. 5)
     score(u, i) = (y_k - c) sigmoid(y_i) sigmoid(y_u)                                        (Eq. 8)
 
 ``L_O``, ``L_I`` and ``L_U`` are the binary cross-entropies of the three scores over an interaction (u, i) and a
-negative (u, j). The constant ``c`` is the match if every item matched equally well: the larger it is, the lower
-popular items rank. It is chosen on the validation part when the training has ended.
+negative (u, j). The constant ``c`` is the reference match, equal for all items: the larger it is, the lower popular
+items rank. It is chosen on the validation part after training.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unimp_bench.records import Examples, Protocol
 from unimp_bench.settings import Count, Rate, Weight
 
 CONSTANTS = (0.0, 10.0, 20.0, 30.0, 40.0)
-"""The values of ``c`` to choose from; 0 is the score of the training."""
+"""Candidate values of ``c``; 0 is the score used in training."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class MACRConfig(TrainingSettings):
         batch_size: interactions per step.
         width: of the vectors.
         item_weight, user_weight: alpha and beta, weights of the losses of the two branches.
-        l2: weight of the squared norms of a step's vectors.
-        init_std: standard deviation of the first vectors.
+        l2: weight of the squared norms of a batch's vectors.
+        init_std: standard deviation of the initial vectors.
     """
 
     validate_every: Count = 5
@@ -55,10 +55,10 @@ class MACRConfig(TrainingSettings):
 
 
 class MACRNetwork(PairwiseNetwork):
-    """The two tables, a vector for each branch, and the constant.
+    """The two tables, a vector per branch, and the constant.
 
     Attributes:
-        constant: c, a scalar that is not learned; 0 during the training.
+        constant: c, a scalar that is not trained; 0 during training.
     """
 
     constant: Tensor
@@ -97,7 +97,7 @@ class MACRNetwork(PairwiseNetwork):
 
 
 class MACR(LearnedRanker[MACRConfig]):
-    """Matrix factorisation whose scores are freed of popularity."""
+    """Matrix factorisation with scores corrected for popularity."""
 
     Config = MACRConfig
     network_class = MACRNetwork

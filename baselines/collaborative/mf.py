@@ -3,7 +3,7 @@
     y(u, i) = p_u . q_i
     L = mean over (u, i, j) of  -log sigmoid(y(u, i) - y(u, j)) + l2 / 2 (|p_u|^2 + |q_i|^2 + |q_j|^2)
 
-with ``j`` an item drawn uniformly among those that ``u`` did not interact with.
+where ``j`` is drawn uniformly among the items that ``u`` did not interact with.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class MFConfig(TrainingSettings):
     Attributes:
         batch_size: interactions per step.
         width: of the vectors.
-        l2: weight of the squared norms of a step's vectors.
-        init_std: standard deviation of the first vectors.
+        l2: weight of the squared norms of a batch's vectors.
+        init_std: standard deviation of the initial vectors.
     """
 
     validate_every: Count = 5
@@ -39,7 +39,7 @@ class MFConfig(TrainingSettings):
 
 
 class MFNetwork(PairwiseNetwork):
-    """The two tables, and nothing else."""
+    """The two embedding tables."""
 
     def __init__(self, interactions: Interactions, config: MFConfig) -> None:
         super().__init__(interactions, config.width, config.batch_size, config.init_std)
@@ -52,7 +52,7 @@ class MFNetwork(PairwiseNetwork):
 
 
 class MF(LearnedRanker[MFConfig]):
-    """Matrix factorisation by pairs of items."""
+    """Matrix factorisation trained on pairs of items."""
 
     Config = MFConfig
     network_class = MFNetwork

@@ -1,4 +1,4 @@
-"""UltraGCN: the fixed point of endless propagation as weights of a loss (Mao et al., CIKM 2021).
+"""UltraGCN: the limit of infinitely many propagation layers as loss weights (Mao et al., CIKM 2021).
 
     y(u, i) = e_u . e_i
     b(u, i) = sqrt(d_u + 1) / d_u / sqrt(d_i + 1)                                            (Eq. 9)
@@ -8,11 +8,11 @@
     L_I = sum over (u, i), j in the neighbours of i, of  -omega(i, j) log sigmoid(e_u . e_j) (Eq. 15)
     L = L_C + L_O + item_weight L_I + l2 / 2 |all parameters|^2
 
-with ``d`` the degrees in training, and the ``neighbours`` items of the largest omega for each item, itself left out.
-The authors' code keeps the diagonal of G, so that an item neighbours itself, and smooths the degrees of omega; this
-follows the paper. As in their code, negatives are uniform over all items, the user's own among them; here one draw is
-shared by a batch, which has the same expectation and makes the scores of all negatives one matrix product. The
-penalty on all parameters is Adam's own weight decay: the same gradient, without the pass over the tables.
+where ``d`` are the training degrees, and the neighbours of an item are the ``neighbours`` other items with the largest
+omega. The authors' code keeps the diagonal of G, so that an item is its own neighbour, and smooths the degrees in
+omega; this follows the paper. As in their code, negatives are uniform over all items, including the user's own; here a
+batch shares one sample, which has the same expectation and computes the scores of all negatives in one matrix product.
+The penalty on all parameters is the weight decay of Adam: the same gradient, without a pass over the tables.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from unimp_bench.settings import Count, Rate, Weight
 
 @dataclass(frozen=True)
 class UltraGCNConfig(TrainingSettings):
-    """Settings, of the authors' run on Amazon CDs but for fewer negatives, a higher rate and wider first embeddings.
+    """Settings of the authors' run on Amazon CDs, but fewer negatives, a higher rate and larger initial embeddings.
 
     Attributes:
         batch_size: interactions per step.
         width: of the embeddings.
-        w1, w2: weights of an interaction in L_C: ``w1 + w2 b``, b by the degrees of user and item.
-        w3, w4: weights of a negative in L_O: ``w3 + w4 b``.
+        w1, w2: an interaction has weight ``w1 + w2 b`` in L_C, with b from the degrees of user and item.
+        w3, w4: a negative has weight ``w3 + w4 b`` in L_O.
         negatives: items drawn per batch.
-        negative_weight: of the mean over the negatives.
-        neighbours: number of items that each item is pulled towards.
-        item_weight: of L_I.
-        l2: of the penalty.
-        init_std: standard deviation of the first embeddings.
+        negative_weight: weight of the mean over the negatives.
+        neighbours: number of neighbours per item in L_I.
+        item_weight: weight of L_I.
+        l2: weight of the penalty.
+        init_std: standard deviation of the initial embeddings.
     """
 
     validate_every: Count = 5
@@ -69,7 +69,7 @@ class UltraGCNConfig(TrainingSettings):
 
 
 class Batch(NamedTuple):
-    """Rows of users and of an item that each interacted with, (B,); and of negatives for all of them, (N,)."""
+    """Rows of users and of an item each user interacted with, (B,) each; rows of the shared negatives, (N,)."""
 
     users: Tensor
     positives: Tensor
@@ -77,7 +77,7 @@ class Batch(NamedTuple):
 
 
 class UltraGCNNetwork(Network):
-    """The two tables, and the weights that the graph gives to the loss."""
+    """The two embedding tables, and the loss weights derived from the graph."""
 
     user_factors: Tensor
     item_factors: Tensor
@@ -117,9 +117,9 @@ class UltraGCNNetwork(Network):
         known = (weights * functional.softplus(-(users * positives).sum(dim=1))).sum()
         shares = config.w3 + config.w4 * factors[:, None] * self.item_factors[batch.negatives]
         unknown = (shares * functional.softplus(users @ self.items(batch.negatives).T)).sum() / len(batch.negatives)
-        beside = torch.einsum("bd,bkd->bk", users, self.items(self.neighbours[batch.positives]))
-        alike = (self.omega[batch.positives] * functional.softplus(-beside)).sum()
-        return known + config.negative_weight * unknown + config.item_weight * alike
+        scores = torch.einsum("bd,bkd->bk", users, self.items(self.neighbours[batch.positives]))
+        related = (self.omega[batch.positives] * functional.softplus(-scores)).sum()
+        return known + config.negative_weight * unknown + config.item_weight * related
 
     def score(self, examples: Examples) -> Tensor:
         rows = self.tensor(self.interactions.user_rows(examples.users))
@@ -142,9 +142,9 @@ class UltraGCN(LearnedRanker[UltraGCNConfig]):
 
 
 def item_graph(matrix: sparse.csr_array, k: int) -> tuple[IntArray, FloatArray]:
-    """The ``k`` neighbours of each item, (I, k) int64, and their omega, (I, k) float32; 0 where it has fewer."""
+    """The ``k`` neighbours of each item, (I, k) int64, and their omega, (I, k) float32; both 0 beyond its last one."""
     degrees = matrix.sum(axis=0, dtype=np.float64)
-    sums = matrix.T @ matrix.sum(axis=1, dtype=np.float64)  # of the rows of G, its diagonal included
+    sums = matrix.T @ matrix.sum(axis=1, dtype=np.float64)  # of the rows of G, including its diagonal
 
     def omega(counts: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
         weights: FloatArray = counts / (sums[first] - degrees[first]) * np.sqrt(sums[first] / sums[second])

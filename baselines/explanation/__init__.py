@@ -1,4 +1,4 @@
-"""Explanation: sentences retrieved from the training part, and generated ones."""
+"""Explanation: sentences retrieved from the training part, and generated sentences."""
 
 from unimp_bench.contracts import ModelCard
 
@@ -30,9 +30,9 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.explanation.nearest:NearestSentence",
         tasks=("explanation",),
         reads=("interactions", "text"),
-        about="the training sentence that fits best: typical of item, category and corpus, in words like the user's, "
-        "of an author with like taste",
-        source="the simple baseline of generation",
+        about="the best-matching training sentence: typical of item, category and corpus, worded like the user's "
+        "texts, by an author with similar taste",
+        source="a simple retrieval baseline",
         new_users=True,
         new_items=True,
         validated=False,
@@ -42,8 +42,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.explanation.mrg:MRG",
         tasks=("explanation", "preference"),
         reads=("ratings", "pictures"),
-        about="one trunk, a rating head and an LSTM that weighs user and item against the picture; the catalogue's "
-        "picture in place of the user's photo, no GloVe",
+        about="a shared trunk with a rating head and an LSTM decoder that gates between user-item state and picture; "
+        "catalogue pictures instead of users' photos, no GloVe",
         source="Truong and Lauw, WWW 2019",
         new_users=False,
         new_items=False,

@@ -1,4 +1,4 @@
-"""What MRG reads: sentences as words, pictures as regions, and the training examples."""
+"""Inputs of MRG: sentences as words, pictures as regions, and the training examples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TOKEN = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
 
 @dataclass(frozen=True)
 class Word:
-    """A word in lower case, its most frequent spelling, and whether a space is written before and after it."""
+    """A lower-case word, its most frequent spelling, and whether a space is written before and after it."""
 
     word: str
     written: str
@@ -42,14 +42,14 @@ class Word:
 
 @dataclass(frozen=True)
 class SentenceVocabulary(Vocabulary):
-    """The most frequent words of the training sentences, and how they are written.
+    """The most frequent words of the training sentences, and their spelling.
 
-    Words are counted without regard to case; runs of letters and digits are words, and so is each mark. The spelling of
-    a word inside a sentence, and whether there is a space before and after a mark, is that of most occurrences.
+    Words are sequences of letters and digits, counted without regard to case; each punctuation mark is a word too. The
+    spelling of a word, and whether a space precedes and follows a mark, is decided by the majority of its occurrences.
 
     Attributes:
-        words: from row 4 on; the rows before are padding, start, end and all other words.
-        capital: most sentences begin with a capital.
+        words: from row 4 on; rows 0 to 3 are padding, start, end and unknown words.
+        capital: whether most sentences begin with a capital letter.
     """
 
     FILE = "words.json"
@@ -61,9 +61,9 @@ class SentenceVocabulary(Vocabulary):
 
     @classmethod
     def of(cls, sentences: Iterable[str], min_count: int, max_words: int) -> SentenceVocabulary:
-        """At most ``max_words`` words that occur ``min_count`` times."""
+        """The at most ``max_words`` most frequent words that occur at least ``min_count`` times."""
         counts: Counter[str] = Counter()
-        spaces: Counter[tuple[str, int]] = Counter()  # by mark and side: occurrences with a space less those without
+        spaces: Counter[tuple[str, int]] = Counter()  # by mark and side: occurrences with a space minus those without
         spellings: dict[str, Counter[str]] = {}
         capitals = 0
         for sentence in sentences:
@@ -95,12 +95,12 @@ class SentenceVocabulary(Vocabulary):
         return [word.word for word in self.words]
 
     def tokens(self, sentences: Sequence[str], length: int) -> IntArray:
-        """(n, length) int32: the words of each sentence and ``END``, cut to the length and padded behind."""
+        """(n, length) int32 words of each sentence and ``END``, cut to the length and padded on the right."""
         rows = ([*self.rows(token.lower() for token in _TOKEN.findall(sentence)), END] for sentence in sentences)
         return Ragged.of_rows(list(rows), np.int32).pad(length, PAD)
 
     def sentence(self, tokens: Sequence[int]) -> str:
-        """The text of words up to the first special row."""
+        """The text of the words before the first special row."""
         text, space = "", False
         for token in tokens:
             if token < self.SPECIAL:
@@ -118,11 +118,12 @@ class Regions:
 
     Args:
         numbers: (I,) corpus numbers of the items.
-        encoder, pretrained: of pictures, ``text_encoder`` of texts, as ``unimp_bench.corpus.features`` takes them.
+        encoder, pretrained: encoder of pictures, see ``unimp_bench.corpus.features``.
+        text_encoder: encoder of texts.
 
     Attributes:
-        shape: regions per picture, and their channels.
-        remarks: on what replaces pictures.
+        shape: regions per picture, and channels per region.
+        remarks: on the features that replace pictures.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class Regions:
             self.shape = (1, vectors.width)
 
     def of(self, rows: IntArray) -> FloatArray:
-        """(n, regions, channels) float32 of item rows."""
+        """Regions of item rows, (n, regions, channels) float32."""
         if self._texts is not None:
             return np.asarray(self._texts[rows][:, None, :])
         grids = np.zeros((len(rows), *self.shape), dtype=np.float32)
@@ -155,13 +156,13 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class MRGFacts:
-    """Stored with the weights.
+class MRGArtifacts:
+    """Artifacts stored with the weights.
 
     Attributes:
         interactions: rows of users and items.
         vocabulary: of the training sentences.
-        mean: training rating, mu; 0 without ratings.
+        mean: mean training rating, mu; 0 without ratings.
     """
 
     interactions: Interactions
@@ -169,8 +170,8 @@ class MRGFacts:
     mean: float
 
     @classmethod
-    def of(cls, data: FitData, min_count: int, max_words: int) -> MRGFacts:
-        """From the training part; without sentences, in a fit on preference alone, there are no words."""
+    def of(cls, data: FitData, min_count: int, max_words: int) -> MRGArtifacts:
+        """Build from the training part; the vocabulary is empty in a fit on preference only."""
         train = training_part(data)
         sentences = train.texts.read() if isinstance(train, TextExamples) else []
         rated = train.histories.ratings[~np.isnan(train.histories.ratings)]
@@ -181,7 +182,7 @@ class MRGFacts:
         )
 
     @classmethod
-    def read(cls, folder: Path) -> MRGFacts:
+    def read(cls, folder: Path) -> MRGArtifacts:
         path = folder / _MEAN_FILE
         with reading(path):
             mean = float(json.loads(path.read_text(encoding="utf-8")))
@@ -199,9 +200,9 @@ class TrainingExamples:
 
     Attributes:
         users, items: (n,) rows.
-        ratings: (n,) float32, NaN for none.
-        sentences: (n,) row of ``tokens``, -1 where there is no explanation.
-        tokens: (sentences, length) int32 words, each sentence with its end, padded behind.
+        ratings: (n,) float32, NaN for a missing rating.
+        sentences: (n,) row of ``tokens``, -1 for a missing explanation.
+        tokens: (sentences, length) int32 words, each sentence with its end, padded on the right.
     """
 
     users: IntArray
@@ -211,9 +212,9 @@ class TrainingExamples:
     tokens: IntArray
 
     @classmethod
-    def of(cls, data: FitData, facts: MRGFacts, length: int) -> TrainingExamples:
-        """All of them, the first of a user included: it may have a rating, but has no sentence."""
-        train, interactions = training_part(data), facts.interactions
+    def of(cls, data: FitData, artifacts: MRGArtifacts, length: int) -> TrainingExamples:
+        """All interactions, including a user's first: it may have a rating, but has no sentence."""
+        train, interactions = training_part(data), artifacts.interactions
         texts = train.texts.read() if isinstance(train, TextExamples) else []
         sentences = np.full(len(interactions), -1)
         sentences[train.ends[: len(texts)]] = np.arange(len(texts))  # the target follows its history
@@ -222,11 +223,11 @@ class TrainingExamples:
             interactions.sequences.values,
             np.asarray(train.histories.ratings),
             sentences,
-            facts.vocabulary.tokens(texts, length),
+            artifacts.vocabulary.tokens(texts, length),
         )
 
 
 def training_part(data: FitData) -> Examples:
-    """That of the explanations where the fit has them: the histories of all tasks are the same."""
+    """The training part of explanation if the fit has it, else of another task: all tasks share the histories."""
     part: Examples = data.examples[TASK if TASK in data.examples else next(iter(data.examples))].train
     return part

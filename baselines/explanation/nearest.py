@@ -1,17 +1,17 @@
-"""The nearest sentence: the training sentence that fits the item and the user best; no text is generated.
+"""Nearest sentence: retrieves the training sentence that best matches item and user.
 
 Candidates are the training sentences on the item, and the most typical ones on its category and of the corpus. For a
-user ``u`` and a sentence ``s`` by ``a``, the prediction has the largest weighted sum of
+user ``u`` and a sentence ``s`` by author ``a``, the prediction maximises a weighted sum of
 
     item        mean of cos(s, s') over the sentences s' on the item
-    category    the same over those on the items of its category path
-    corpus      the same over all
+    category    the same over the sentences on items with its category path
+    corpus      the same over all sentences
     words       cos(s, earlier texts of u: training sentences and the reviews of the history)
     taste       cos(items of u's history, items of a in training)
 
-with texts as TF-IDF vectors and counts of items. A term without data is 0 for all candidates. The weights are those of
-``WEIGHTS`` with the best ROUGE-L on the validation part. Each term is a product of sparse rows, candidate by candidate;
-users are never multiplied with all sentences.
+with texts as TF-IDF vectors and items as counts. A term without data is 0 for all candidates. The weights are the
+combination in ``WEIGHTS`` with the best ROUGE-L on the validation part. Terms are products of sparse rows, computed per
+candidate; the product of users with all sentences is never formed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class NearestConfig:
 
     Attributes:
         candidates: maximum number of candidates on the item.
-        wider: number of candidates on its category, and of the corpus, the most typical ones.
+        wider: number of candidates from its category, and from the corpus, the most typical ones.
     """
 
     candidates: Count = 100
@@ -58,10 +58,10 @@ class NearestConfig:
 
 
 class Pairs(NamedTuple):
-    """The candidates of some examples.
+    """Pairs of an example and a candidate.
 
     Attributes:
-        owners: (pairs,) example of each, ascending; each example has at least one.
+        owners: (pairs,) example of each pair, ascending; each example has one or more.
         sentences: (pairs,) training sentences, ascending within an example.
         terms: (pairs, TERMS), each between 0 and 1.
     """
@@ -71,7 +71,7 @@ class Pairs(NamedTuple):
     terms: FloatArray
 
     def best(self, weights: FloatArray) -> IntArray:
-        """(examples,) the pair of each example with the largest weighted sum; the first sentence of equals."""
+        """(examples,) the pair of each example with the largest weighted sum; ties go to the first sentence."""
         scores = np.round(self.terms @ weights, DIGITS)
         top = np.maximum.reduceat(scores, np.unique(self.owners, return_index=True)[1])
         winners = np.flatnonzero(scores == top[self.owners])
@@ -81,12 +81,12 @@ class Pairs(NamedTuple):
 
 @dataclass(frozen=True)
 class Candidates:
-    """The training sentences on each group of items; group 0, which is empty, is that of items without a group.
+    """The training sentences on each group of items; group 0, without sentences, has the items without a group.
 
     Attributes:
         groups: (items,) group of each item.
         means: (groups, words) mean vector of the sentences on each group.
-        typical: sentences per group, the most typical first.
+        typical: sentences per group, most typical first.
     """
 
     groups: IntArray
@@ -97,13 +97,13 @@ class Candidates:
     def of(
         cls, vectors: sparse.csr_array, group_of_item: IntArray, items: IntArray, wordings: IntArray, count: int
     ) -> Candidates:
-        """At most ``count`` sentences per group, those with the largest product with the mean; one of each wording.
+        """The at most ``count`` sentences per group with the largest product with the mean, without duplicates.
 
         Args:
             vectors: (n, words) of the sentences.
             group_of_item: (items,) from 0, or ``NONE``.
             items: (n,) item of each sentence.
-            wordings: (n,) equal for sentences that count as the same.
+            wordings: (n,) equal for duplicates.
         """
         group_of_item = group_of_item - NONE
         groups = group_of_item[items]
@@ -154,7 +154,7 @@ class NearestSentence(Writer[NearestConfig]):
         return [self._sentences[number] for number in pairs.sentences[pairs.best(self._weights)]]
 
     def pairs(self, examples: Examples) -> Pairs:
-        """The candidates of some examples, and how well each fits by each term."""
+        """The candidates of the given examples, with the terms of each."""
         assert examples.shown is not None
         items, authors = examples.shown.items, self._arrays["authors"]
         typical = [candidates.typical.take(candidates.groups[items]) for candidates in self._candidates]
@@ -170,7 +170,7 @@ class NearestSentence(Writer[NearestConfig]):
         return Pairs(owners, sentences, np.stack(terms, axis=1))
 
     def _prepare(self, items: Items) -> None:
-        """Compute vectors, candidates and tastes from the sentences and the arrays."""
+        """Compute vectors, candidates and tastes from the stored sentences and arrays."""
         about, authors, offsets = (self._arrays[name] for name in ("about", "authors", "offsets"))
         self._vectorizer = vectorizer()
         self._vectors = sparse.csr_array(self._vectorizer.fit_transform(self._sentences))
@@ -187,7 +187,7 @@ class NearestSentence(Writer[NearestConfig]):
         self._tastes = unit_rows(counts(owners, self._arrays["items"], (users, self._items)))
 
     def _best_weights(self, validation: TextExamples) -> FloatArray:
-        """The combination whose chosen sentences have the best ROUGE-L."""
+        """The combination with the best ROUGE-L."""
         pairs, references = self.pairs(validation), validation.texts.read()
         candidates = [self._sentences[number] for number in pairs.sentences]
         found = rouge_scores(candidates, [references[owner] for owner in pairs.owners])["ROUGE-L"]
@@ -197,7 +197,7 @@ class NearestSentence(Writer[NearestConfig]):
         return max(combinations, key=lambda weights: float(overlaps[pairs.best(weights)].mean()))
 
     def _written(self, examples: Examples, past: IntArray, rows: IntArray) -> sparse.csr_array:
-        """(n, words) of length 1 or empty: the earlier texts of the user of each example."""
+        """Earlier texts of the user of each example, (n, words), unit rows or zero."""
         written = self._own[examples.users]
         if examples.histories.reviews is not None and len(rows):
             reviews = self._vectorizer.transform(examples.histories.reviews.select(rows).read())
@@ -205,35 +205,35 @@ class NearestSentence(Writer[NearestConfig]):
         return unit_rows(written)
 
     def _bought(self, examples: Examples, past: IntArray, rows: IntArray) -> sparse.csr_array:
-        """(n, items) of length 1 or empty: the items of each history."""
+        """Items of each history, (n, items), unit rows or zero."""
         return unit_rows(counts(past, examples.histories.items[rows], (len(examples), self._items)))
 
 
 def wordings(sentences: Sequence[str]) -> IntArray:
-    """(n,) the same number for the same text."""
+    """(n,) equal numbers for equal texts."""
     numbers: IntArray = np.unique(np.array(sentences, dtype=object), return_inverse=True)[1]
     return numbers
 
 
 def row_products(rows: sparse.csr_array, others: sparse.csr_array, owners: IntArray) -> FloatArray:
-    """(n,) the product of each of n sparse rows with the row of ``others`` that ``owners`` (n,) names."""
+    """(n,) the dot product of each sparse row with row ``owners`` (n,) of ``others``."""
     entries = rows.tocoo()
-    others.sum_duplicates()  # sorts the columns of each row, so that they are found by bisection
+    others.sum_duplicates()  # sorts the columns of each row, for bisection
     matched = np.asarray(others[owners[entries.row], entries.col], dtype=np.float64).ravel()
     return np.bincount(entries.row, entries.data * matched, minlength=rows.shape[0]).astype(np.float64)
 
 
 def sums(owners: IntArray, count: int) -> sparse.csr_array:
-    """(count, n) with a 1 where a row belongs to an owner: its product with (n, ...) sums the rows of each owner."""
+    """(count, n) indicator of the owner of each row: its product with (n, ...) sums the rows of each owner."""
     return counts(owners, np.arange(len(owners)), (count, len(owners)))
 
 
 def counts(rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> sparse.csr_array:
-    """Number of occurrences of each pair of a row and a column."""
+    """Number of occurrences of each (row, column) pair."""
     return sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
 
 
 def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """The same rows, each of length 1 or empty."""
+    """Rows normalised to length 1; zero rows stay zero."""
     lengths = np.sqrt((matrix**2).sum(axis=1))
     return (sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ matrix).tocsr()

@@ -1,9 +1,8 @@
 """The most typical training sentence on an item, the same for every user.
 
-The most typical of some sentences is their medoid: the one with the largest sum of cosines with all of them, each
-sentence a TF-IDF vector over its words. Of equals, the one that is more typical of the wider group is taken, then the
-first. The sum of cosines with a group is the product with the group's sum of vectors, so the cost grows with the number
-of words and not with the pairs of sentences.
+The most typical of a set of sentences is the medoid: it has the largest sum of cosines with all of them, as TF-IDF
+vectors. Ties go to the sentence more typical of the wider group, then to the first. The sum of cosines with a group is
+the product with the group's sum of vectors, so the cost is linear in the number of words.
 """
 
 from __future__ import annotations
@@ -26,18 +25,15 @@ if TYPE_CHECKING:
 
 TASK = "explanation"
 NONE = -1
-"""No group, or no sentence."""
+"""Marks a missing group or sentence."""
 
 _WORD = r"\w+"
 DIGITS = 9
-"""Decimals of scores, so that the order of summation decides no tie."""
+"""Decimals to which scores are rounded, so that ties do not depend on the order of summation."""
 
 
 class TypicalSentence(Writer[NoOptions]):
-    """The most typical of the training sentences about the item.
-
-    An item without one gets that of its category path, a category without one that of the corpus.
-    """
+    """The most typical training sentence about the item, else about its category path, else of the corpus."""
 
     Config = NoOptions
 
@@ -67,14 +63,14 @@ class TypicalSentence(Writer[NoOptions]):
 
 
 class ConstantSentence(TypicalSentence):
-    """The most typical training sentence of the corpus, whatever the item."""
+    """The most typical training sentence of the corpus, for all items."""
 
     def _narrower(self, items: Items) -> list[IntArray]:
         return []
 
 
 def category_groups(items: Items) -> IntArray:
-    """(items,) a number for each category path; ``NONE`` for an item without one."""
+    """(items,) number of each item's category path; ``NONE`` without a category."""
     if "category" not in items.attributes:
         return np.full(len(items), NONE)
     paths, codes = np.unique(np.array(items.text("category"), dtype=object), return_inverse=True)
@@ -82,15 +78,15 @@ def category_groups(items: Items) -> IntArray:
 
 
 def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Sequence[IntArray]) -> IntArray:
-    """The most typical sentence per owner: that of the narrowest of its groups that has any.
+    """The most typical sentence per owner, from the narrowest of its groups with a sentence.
 
     Args:
         sentences: n of them, at least one.
         owners: (n,) owner of each sentence, such as its item, from 0.
-        groupings: wider ones first, the first without ``NONE``; each (owners,) group of every owner.
+        groupings: (owners,) group of each owner; wider groupings first, the first without ``NONE``.
 
     Returns:
-        (owners,) numbers of sentences; ``NONE`` for an owner none of whose groups has a sentence.
+        (owners,) numbers of sentences; ``NONE`` for an owner without a sentence in any of its groups.
     """
     vectors = tf_idf(sentences)
     chosen = np.full(len(groupings[0]), NONE)
@@ -100,29 +96,29 @@ def typical_sentences(sentences: Sequence[str], owners: IntArray, groupings: Seq
         scores.append(np.round(_nearness(vectors, groups), DIGITS))
         ascending = np.lexsort([-np.arange(len(sentences)), *scores, groups])
         ascending = ascending[groups[ascending] != NONE]
-        medoids = np.full(int(group_of_owner.max(initial=NONE)) + 2, NONE)  # the last entry is that of NONE
-        medoids[groups[ascending]] = ascending  # of several in one group the last stays
+        medoids = np.full(int(group_of_owner.max(initial=NONE)) + 2, NONE)  # the last entry is for NONE
+        medoids[groups[ascending]] = ascending  # the last assignment to a group wins
         chosen = np.where(medoids[group_of_owner] == NONE, chosen, medoids[group_of_owner])
     return chosen
 
 
 def vectorizer() -> TfidfVectorizer:
-    """Of texts: counts times ``1 + log((1 + n) / (1 + texts with the word))``, each row of length 1 or empty."""
+    """Word counts times ``1 + log((1 + n) / (1 + texts with the word))``, rows normalised to length 1."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(token_pattern=_WORD)
 
 
 def tf_idf(sentences: Sequence[str]) -> sparse.csr_array:
-    """(n, words) vectors of the sentences by ``vectorizer``; no column where none of them has a word."""
+    """(n, words) vectors of the sentences by ``vectorizer``; no columns if no sentence has a word."""
     try:
         return sparse.csr_array(vectorizer().fit_transform(sentences))
-    except ValueError:  # of scikit-learn, for an empty vocabulary
+    except ValueError:  # raised by scikit-learn for an empty vocabulary
         return sparse.csr_array((len(sentences), 0))
 
 
 def _nearness(vectors: sparse.csr_array, groups: IntArray) -> FloatArray:
-    """(n,) sum of the cosines of each sentence with those of its group, itself included."""
+    """(n,) sum of the cosines of each sentence with all sentences of its group, including itself."""
     entries = vectors.tocoo()
     cells = groups[entries.row].astype(np.int64) * vectors.shape[1] + entries.col
     distinct, columns = np.unique(cells, return_inverse=True)

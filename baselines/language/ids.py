@@ -1,8 +1,8 @@
-"""How users and items are named in texts: by numbers, and by words of an item's attributes.
+"""Names of users and items in texts: ids, and words of an item's attributes.
 
-A number is text, ``item_1234``, so that items whose numbers begin alike look alike to the model. Numbers that are
-assigned along users' histories are close for items that were bought together; where whole histories are used, as in the
-released preprocessing of P5, the held-out item is often the one with the next number.
+An id is text, ``item_1234``, so items whose numbers start with the same digits share tokens. If numbers are assigned
+along the users' histories, items bought together have close numbers; if whole histories are used, as in the released
+preprocessing of P5, the held-out item often has the next number.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Scheme = Literal["random", "sequential", "own", "leaky"]
 
 _FILE = "ids.safetensors"
 _DESCRIBING = ("title", "category", "brand", "price")
-_ITEM = re.compile(r"(?<![a-zA-Z])item_(\d+)")  # without a space before it where ids are tokens of their own
+_ITEM = re.compile(r"(?<![a-zA-Z])item_(\d+)")  # no space before it if ids are single tokens
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Ids:
     """The ids of users and items, from 1.
 
     Attributes:
-        catalogue: (I,) sorted corpus numbers of the items that may be answers; an item's row is its index here.
-        items: (I,) id of each.
-        users: (all users of the corpus,) id of each.
+        catalogue: (I,) sorted corpus numbers of the candidate items; an item's row is its index in this array.
+        items: (I,) id of each item.
+        users: (all users of the corpus,) id of each user.
     """
 
     catalogue: IntArray
@@ -47,12 +47,12 @@ class Ids:
 
     @classmethod
     def of(cls, data: FitData, scheme: Scheme) -> Ids:
-        """Of a fit.
+        """Assign ids for a fit.
 
         Args:
-            scheme: ``random``: a permutation by the seed. ``sequential``: users in the order of the corpus, items in
-                the order of their first training interaction, user by user. ``own``: as ``random``, which means nothing
-                since each item is a token of its own. ``leaky``: see ``leaking_order``.
+            scheme: ``random``: a seeded permutation. ``sequential``: users in the order of the corpus, items in the
+                order of their first training interaction, user by user. ``own``: as ``random``, but each item is a
+                single token. ``leaky``: see ``leaking_order``.
         """
         catalogue = np.asarray(data.catalogue, dtype=np.int64)
         histories = data.histories
@@ -98,7 +98,7 @@ class Ids:
         return [f"user_{number}" for number in self.users]
 
     def named(self, texts: list[str]) -> tuple[IntArray, IntArray]:
-        """The items that texts name: the text of each, and its row; unknown names are left out."""
+        """The items named in texts: text number and item row of each mention; unknown names are left out."""
         row_of = np.full(len(self.items) + 1, -1)
         row_of[self.items] = np.arange(len(self.items))
         found = [(text, int(number)) for text, line in enumerate(texts) for number in _numbers(line)]
@@ -112,16 +112,16 @@ def _numbers(text: str) -> list[str]:
 
 
 def leaking_order(data: FitData) -> IntArray:
-    """Items in the order of the users' WHOLE histories: THE TEST TARGETS ARE IN IT.
+    """Items in the order of the users' WHOLE histories, INCLUDING THE TEST TARGETS.
 
-    So does the released preprocessing of P5 assign ids; it is here to measure the leak. Nothing else may call it.
+    The released preprocessing of P5 assigns ids in this order; implemented to measure the leak, not for other use.
     """
     assert data.leak is not None, "the harness gives it"
     return np.asarray(data.leak().histories.items)
 
 
 def item_titles(items: Items, catalogue: IntArray, max_words: int) -> list[str]:
-    """The first words of the title of each of the given items, empty where there is none."""
+    """The first words of the title of each given item; empty without a title."""
     if "title" not in items.attributes:
         return [""] * len(catalogue)
     titles = items.text("title")
@@ -129,10 +129,10 @@ def item_titles(items: Items, catalogue: IntArray, max_words: int) -> list[str]:
 
 
 def item_descriptions(items: Items, catalogue: IntArray, max_words: int) -> list[str]:
-    """Title, category, brand and price of each of the given items, those that it has, on one line.
+    """Title, category, brand and price of each given item, as far as it has them, on one line.
 
     Args:
-        max_words: number of first words of each attribute; of a category, of the narrowest one on its path.
+        max_words: maximum number of words per attribute; of a category path, of its last category.
     """
     columns = [items.text(name) for name in _DESCRIBING if name in items.attributes]
     return [" ".join(word for column in columns for word in _words(column[item])[:max_words]) for item in catalogue]

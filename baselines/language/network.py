@@ -1,8 +1,8 @@
-"""T5 with the embedding of the whole word of each token added to the encoder's inputs, as in P5; and its decoding.
+"""T5 with whole-word embeddings added to the encoder's inputs, as in P5; and its decoding.
 
-Decoding is a beam search for the id of an item, a greedy search for the ids of candidates, or free text. Ids are
-restricted to those of items by a trie of their tokens, so that all beams are distinct items; an item's score is the
-log-probability of its id, and with as many beams as items every item has its own.
+Decoding is a beam search for the id of an item, a greedy search for the ids of candidates, or free text. A trie over
+the tokens of all ids restricts the output to items, so all beams are distinct items. The score of an item is the
+log-probability of its id; with as many beams as items, the scores of all items are exact.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from baselines.language.artifacts import LanguageSettings
 from baselines.language.examples import TrainingExamples
-from baselines.language.facts import LanguageSettings
 from baselines.language.tokens import END, PADDING, TokenizedTexts
 from baselines.learning.network import Trainable, TrainingSettings
 from baselines.learning.sequences import of_like_length
@@ -32,7 +32,7 @@ _ROWS = 128
 
 _GREEDY: dict[str, Any] = {"num_beams": 1}
 _SEARCHING = {"length_penalty": 0.0, "output_scores": True}
-_INVALID = -1e8  # transformers scores invalid beams with about -1e9
+_INVALID = -1e8  # transformers gives invalid beams scores of about -1e9
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Batch:
 
     Attributes:
         prompts: of the samples.
-        answers: (B, T) tokens, padded behind the end token.
+        answers: (B, T) tokens, padded after the end token.
         progress: share of the epoch before this batch.
     """
 
@@ -69,8 +69,8 @@ class LanguageNetwork(Trainable):
 
     Attributes:
         t5: ``T5ForConditionalGeneration`` of transformers.
-        whole_words: the table; row 0 is that of the end token.
-        examples: set for a training.
+        whole_words: the embedding table; row 0 is for the end token.
+        examples: set before training.
     """
 
     clip_norm = 1.0
@@ -88,24 +88,24 @@ class LanguageNetwork(Trainable):
         self._epoch = 0
 
     def embed(self, prompts: Prompts) -> Tensor:
-        """The encoder's inputs, (B, L, width)."""
+        """The input embeddings of the encoder, (B, L, width)."""
         embedded: Tensor = self.t5.shared(prompts.tokens) + self.whole(prompts)
         return embedded
 
     def whole(self, prompts: Prompts) -> Tensor:
-        """The embedding of the whole word of each token, (B, L, width)."""
+        """The whole-word embedding of each token, (B, L, width)."""
         embedded: Tensor = self.whole_words(prompts.words.clamp(max=self.settings.whole_words - 1))
         return embedded
 
     def encode(self, prompts: Prompts) -> Tensor:
-        """The encoder's states, (B, L, width)."""
+        """The output states of the encoder, (B, L, width)."""
         states: Tensor = self.t5.encoder(inputs_embeds=self.embed(prompts), attention_mask=prompts.real)[0]
         return states
 
     def loss(self, batch: Batch) -> Tensor:
-        """-log P(answer | prompt), the mean over the tokens of each sample, then over the samples."""
+        """-log P(answer | prompt), averaged over the tokens of each sample, then over samples."""
         answers, real = batch.answers, (batch.answers != PADDING).float()
-        shifted = functional.pad(answers[:, :-1], (1, 0), value=PADDING)  # T5 begins a text with its padding token
+        shifted = functional.pad(answers[:, :-1], (1, 0), value=PADDING)  # T5 uses the padding token as start token
         logits = self.t5(
             inputs_embeds=self.embed(batch.prompts), attention_mask=batch.prompts.real, decoder_input_ids=shifted
         ).logits
@@ -118,7 +118,7 @@ class LanguageNetwork(Trainable):
             yield Batch(self.batch(prompts), self.tensor(answers.padded().tokens), done)
 
     def batch(self, prompts: TokenizedTexts) -> Prompts:
-        """Prompts as inputs of the encoder."""
+        """Prompts as encoder inputs."""
         return Prompts(*map(self.tensor, prompts.padded()))
 
     def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
@@ -126,7 +126,7 @@ class LanguageNetwork(Trainable):
         return (self.adam(trained, settings.learning_rate),)
 
     def pace(self, epoch: int) -> float:
-        """The rate changes within an epoch too, so ``step`` sets it."""
+        """The rate also changes within an epoch, so ``step`` sets it."""
         self._epoch = epoch
         return 1.0
 
@@ -137,17 +137,17 @@ class LanguageNetwork(Trainable):
         return super().step(batch, optimizers)
 
     def rate(self, epochs: float) -> float:
-        """Factor on the learning rate after so many epochs: it rises, then falls, both linearly."""
+        """Learning rate factor after ``epochs`` epochs: linear warm-up, then linear decay."""
         done, rise = epochs / self.settings.epochs, self.settings.warm_up
         return done / rise if done < rise else (1 - done) / (1 - rise)
 
 
 @dataclass(frozen=True)
 class Beams:
-    """The best answers to n prompts.
+    """The k best answers to n prompts.
 
     Attributes:
-        tokens: (n, k, T) of the answers, 0 behind the end token.
+        tokens: (n, k, T) of the answers, 0 after the end token.
         scores: (n, k) log-probabilities, minus infinity for an invalid beam.
     """
 
@@ -156,18 +156,18 @@ class Beams:
 
 
 Rule = Callable[[IntArray], Any]
-"""Makes the logits processor for the prompts with the given numbers."""
+"""Returns the logits processor for the prompts with the given numbers."""
 
 
 @torch.no_grad()
 def search(
     network: LanguageNetwork, prompts: TokenizedTexts, beams: int, max_tokens: int, rule: Rule | None = None
 ) -> Beams:
-    """The best answers to each prompt, by their log-probability, ``beams`` of them.
+    """The ``beams`` most probable answers to each prompt.
 
     Args:
-        max_tokens: of an answer, its end included; a longer one is cut.
-        rule: what may be generated; None for anything.
+        max_tokens: maximum length of an answer, including its end; longer ones are cut.
+        rule: constraint on the generated tokens; None for free text.
     """
     from transformers import LogitsProcessorList
     from transformers.modeling_outputs import BaseModelOutput
@@ -194,7 +194,7 @@ def search(
 
 
 def one_id(trie: Trie) -> Rule:
-    """One id of an item, and its end."""
+    """Constraint: the id of one item, then the end token."""
 
     def process(tokens: Tensor, scores: Tensor) -> Tensor:
         return _only(scores, *trie.next_tokens(trie.walk(tokens[:, 1:].cpu().numpy()), END))
@@ -203,7 +203,7 @@ def one_id(trie: Trie) -> Rule:
 
 
 def some_ids(trie: Trie, candidates: Shown) -> Rule:
-    """At least one id, each of a candidate and none twice, and their end; candidates are item rows."""
+    """Constraint: one or more distinct ids of the candidates (item rows), then the end token."""
 
     def rule(rows: IntArray) -> Any:
         allowed = np.zeros((len(rows), trie.size), dtype=np.bool_)
@@ -219,7 +219,7 @@ def some_ids(trie: Trie, candidates: Shown) -> Rule:
 
 
 def _only(scores: Tensor, rows: IntArray, tokens: IntArray) -> Tensor:
-    """Scores of the given tokens of rows, minus infinity elsewhere."""
+    """Keep the scores of the given tokens of each row; minus infinity elsewhere."""
     kept = torch.full_like(scores, -torch.inf)
     entries = torch.from_numpy(rows).to(scores.device), torch.from_numpy(tokens).to(scores.device)
     kept[entries] = scores[entries]

@@ -1,8 +1,8 @@
-"""Prompts: a family of templates per task, after P5's personalized prompts but in other words; and their rendering.
+"""Prompts: a family of templates per task, modelled on P5's but worded differently; and their rendering.
 
-The slots of a template are ``{user}``; ``{history}``, the items before the target; ``{query}``; ``{shown}``, items each
-with its title; and ``{options}``, items without. Predictions are made with a family's first prompt; the others vary the
-words and the question in training.
+The slots of a template are ``{user}``; ``{history}``, the items before the target; ``{query}``; ``{shown}``, items with
+titles; and ``{options}``, items without titles. Predictions use the first prompt of a family; the others vary wording
+and question in training.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _PLAIN, _WITH_COMMA, _WITH_ARROW = 0, 1, 2
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question and the form of its answer.
+    """A template and the form of its answer.
 
     Attributes:
-        words: with slots.
-        answer: ``item``: the target. ``option``: the target, which is among the options. ``yes or no``: whether the
-            only option is the target. ``items``: the shown items that suit.
+        words: the text with slots.
+        answer: ``item``: the target. ``option``: the target, among the options. ``yes or no``: whether the single
+            option is the target. ``items``: the relevant ones of the shown items.
     """
 
     words: str
@@ -44,7 +44,7 @@ class Prompt:
 
     @property
     def pieces(self) -> tuple[str, ...]:
-        """Literal words and slots, in their order."""
+        """Literal words and slots, in order."""
         return tuple(piece.strip() for piece in _SLOT.split(self.words) if piece.strip())
 
 
@@ -79,23 +79,23 @@ FAMILIES: dict[str, tuple[Prompt, ...]] = {
         Prompt("Given {history} , mark what {user} will take out of {shown} .", "items"),
     ),
 }
-"""Prompts by task."""
+"""The prompts of each task."""
 
 
 def literals() -> list[str]:
-    """All words of prompts and answers between the slots."""
+    """The literal texts of all prompts and answers."""
     pieces = [piece for family in FAMILIES.values() for prompt in family for piece in prompt.pieces]
     return list(dict.fromkeys([COMMA, ARROW, YES, NO, *(piece for piece in pieces if not _SLOT.fullmatch(piece))]))
 
 
 @dataclass(frozen=True)
 class PromptInputs:
-    """What fills the slots of prompts.
+    """The values of the slots.
 
     Attributes:
-        examples: of which users and queries are read.
-        starts: (n,) first interaction of each history that is read.
-        shown: item rows that the prompts show, in place of those of the examples.
+        examples: for users and queries.
+        starts: (n,) first interaction of each history to include.
+        shown: item rows to show, in place of those of the examples.
         arrows: (n,) bool, whether the items of a history are separated by arrows, else by commas.
     """
 
@@ -106,7 +106,7 @@ class PromptInputs:
 
     @classmethod
     def of(cls, examples: Examples, history: int, ids: Ids) -> PromptInputs:
-        """With the last ``history`` items of each example, separated by commas."""
+        """Inputs with the last ``history`` items of each example, separated by commas."""
         shown = examples.shown
         rows = None if shown is None else Shown(shown.offsets, ids.rows(shown.items))
         starts = np.maximum(examples.starts(), examples.ends - history)
@@ -114,12 +114,12 @@ class PromptInputs:
 
 
 class PromptRenderer:
-    """Fills prompts with users, items and queries. Every text of the catalogue is tokenised once, then only joined.
+    """Renders prompts with users, items and queries. All texts of the catalogue are tokenised once and then joined.
 
     Args:
-        mentioned: text behind each mention of an item in histories and among options, by item row.
-        shown: the same for items that are shown.
-        pictured: placeholders between the item and its text, each to be replaced by the item's picture.
+        mentioned: text after each mention of an item in histories and options, by item row.
+        shown: the same for shown items.
+        pictured: number of picture placeholders between the item and its text.
     """
 
     def __init__(
@@ -143,11 +143,11 @@ class PromptRenderer:
         )
 
     def literal(self, words: str) -> int:
-        """The number of words of ``literals``."""
+        """The index of a text of ``literals``."""
         return self._numbers[words]
 
     def literals(self, numbers: IntArray) -> TokenizedTexts:
-        """Words by their numbers."""
+        """Literal texts by their indices."""
         return self._literals.take(numbers)
 
     def render(self, prompt: Prompt, inputs: PromptInputs) -> TokenizedTexts:
@@ -155,7 +155,7 @@ class PromptRenderer:
         return join([self._column(piece, inputs) for piece in prompt.pieces], len(inputs.examples))
 
     def _column(self, piece: str, inputs: PromptInputs) -> tuple[IntArray, TokenizedTexts]:
-        """The texts of a piece, and the example of each."""
+        """The texts of a piece, and the example number of each."""
         examples, size = inputs.examples, len(self.names)
         everyone: IntArray = np.arange(len(examples))
         if piece in self._numbers:
@@ -184,7 +184,7 @@ class PromptRenderer:
         return self._tokenizer.encode([examples.query_texts[query] for query in distinct]).take(number_of)
 
     def _separated(self, texts: TokenizedTexts) -> TokenizedTexts:
-        """Each text alone, then each with a comma behind it, then each with an arrow."""
+        """All texts alone, then all with a comma appended, then all with an arrow appended."""
         rows = np.arange(len(texts))
         marks = [self._literals.take(np.full(len(rows), self.literal(mark))) for mark in (COMMA, ARROW)]
         return TokenizedTexts.stack([texts, *(join([(rows, texts), (rows, mark)], len(rows)) for mark in marks)])

@@ -1,6 +1,6 @@
-"""Texts as tokens, many at once: joined to sentences without a loop over samples; and the tokenizer.
+"""Tokenised texts in bulk, joined to sentences without a loop over samples; and the tokenizer.
 
-A text is tokenised word by word, so that a sentence has the tokens of its parts.
+A text is tokenised word by word, so the tokens of a sentence are those of its parts.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from unimp_bench.ragged import Ragged
 from unimp_bench.records import IntArray
 
 PADDING, END = 0, 1
-"""Tokens of T5."""
+"""Special tokens of T5."""
 
 NO_ITEM = -1
-"""Item of a token that is no picture."""
+"""Item of a token that is not a picture placeholder."""
 
 PLACEHOLDER = "<extra_id_0>"
-"""The token of T5 that is replaced by a picture."""
+"""The T5 token used as a placeholder for pictures."""
 
 _FILE = "tokenizer.json"
 _SPECIAL = ("<pad>", "</s>", PLACEHOLDER)
@@ -35,9 +35,9 @@ class TokenizedTexts:
     """Texts as tokens.
 
     Attributes:
-        rows: values (tokens, 3) int32: the token, the whitespace-separated word of its text that it belongs to, from 0,
-            and the item whose picture replaces it, or ``NO_ITEM``.
-        word_counts: (n,) words of each text.
+        rows: values (tokens, 3) int32: the token, the index of its whitespace-separated word in the text, from 0, and
+            the item whose picture replaces it, or ``NO_ITEM``.
+        word_counts: (n,) number of words of each text.
     """
 
     rows: Ragged
@@ -45,20 +45,20 @@ class TokenizedTexts:
 
     @classmethod
     def words_of(cls, tokens: Sequence[Sequence[int]]) -> TokenizedTexts:
-        """One word per text, from its tokens."""
+        """Texts of one word each, from their tokens."""
         flat = Ragged.of_rows(tokens, np.int32)
         columns = (flat.values, np.zeros_like(flat.values), np.full_like(flat.values, NO_ITEM))
         return cls(flat.replaced(np.stack(columns, axis=1)), np.ones(len(flat), dtype=np.int64))
 
     @classmethod
     def placeholders(cls, token: int, items: IntArray) -> TokenizedTexts:
-        """One token per text, each a word that is replaced by the picture of an item."""
+        """Texts of one word each, a token to be replaced by the picture of an item."""
         columns = (np.full_like(items, token), np.zeros_like(items), items)
         return cls(Ragged.single(np.stack(columns, axis=1).astype(np.int32)), np.ones(len(items), dtype=np.int64))
 
     @classmethod
     def stack(cls, parts: Sequence[TokenizedTexts]) -> TokenizedTexts:
-        """The texts of all parts, one part after the other."""
+        """The texts of all parts, in order."""
         lengths = np.concatenate([part.lengths() for part in parts])
         values = np.concatenate([part.rows.values for part in parts])
         return cls(Ragged.of_lengths(lengths, values), np.concatenate([part.word_counts for part in parts]))
@@ -76,7 +76,7 @@ class TokenizedTexts:
         return self.rows.lengths()
 
     def take(self, texts: IntArray) -> TokenizedTexts:
-        """Some texts, in the given order."""
+        """The given texts, in the given order."""
         return TokenizedTexts(self.rows.take(texts), self.word_counts[texts])
 
     def cut(self, max_tokens: int) -> TokenizedTexts:
@@ -84,7 +84,7 @@ class TokenizedTexts:
         return TokenizedTexts(self.rows.keep(self.rows.positions() < max_tokens), self.word_counts)
 
     def padded(self) -> PaddedTexts:
-        """As arrays of one width, each text followed by the end token."""
+        """As arrays padded to one width, each text followed by the end token."""
         lengths = self.lengths()
         padded = self.rows.pad(int(lengths.max(initial=0)) + 1, (PADDING, -1, NO_ITEM)).astype(np.int64)
         padded[np.arange(len(self)), lengths, 0] = END
@@ -92,11 +92,11 @@ class TokenizedTexts:
 
 
 class PaddedTexts(NamedTuple):
-    """Texts side by side, (n, width) int64 each.
+    """Padded texts, (n, width) int64 each.
 
     Attributes:
-        tokens: ``PADDING`` behind the end token.
-        words: number of the whitespace-separated word, from 1; 0 for the end token and behind it.
+        tokens: ``PADDING`` after the end token.
+        words: index of the whitespace-separated word, from 1; 0 for the end token and padding.
         items: as in ``TokenizedTexts``.
     """
 
@@ -106,10 +106,10 @@ class PaddedTexts(NamedTuple):
 
 
 def join(columns: Sequence[tuple[IntArray, TokenizedTexts]], size: int) -> TokenizedTexts:
-    """Sentences made of texts.
+    """Concatenate texts to sentences.
 
     Args:
-        columns: texts and the sentence of each; those of one sentence follow each other in the order of the columns,
+        columns: texts, and the sentence number of each; a sentence consists of its texts in the order of the columns,
             and within a column in its order.
         size: number of sentences.
     """
@@ -124,20 +124,20 @@ def join(columns: Sequence[tuple[IntArray, TokenizedTexts]], size: int) -> Token
 
 
 class SubwordTokenizer:
-    """T5's own tokenizer, or one that is trained here."""
+    """T5's own tokenizer, or one trained from scratch."""
 
     def __init__(self, tokenizer: Any) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        tokenizer.encode_special_tokens = True  # a text that spells a special token stays text
+        tokenizer.encode_special_tokens = True  # special tokens spelled out in a text are treated as text
         self._tokenizer = tokenizer
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> SubwordTokenizer:
-        """Learn byte-pair merges within words; the same texts give the same tokenizer.
+        """Train byte-pair encoding within words; deterministic.
 
-        Numbers are cut into pieces of two digits and a last one, as T5's tokenizer writes most of them: ids share
-        their pieces, and no item is a token.
+        Numbers are split into pairs of digits and a possible single one, as T5's tokenizer splits most of them: ids
+        share pieces, and no item is a single token.
         """
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -169,7 +169,7 @@ class SubwordTokenizer:
         (folder / _FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")
 
     def add(self, words: Sequence[str]) -> None:
-        """Make each of the words one token, behind all others."""
+        """Add each word as a single token, after all others."""
         from tokenizers import AddedToken
 
         self._tokenizer.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in words])
@@ -183,7 +183,7 @@ class SubwordTokenizer:
         return int(self._tokenizer.token_to_id(PLACEHOLDER))
 
     def encode(self, texts: Sequence[str]) -> TokenizedTexts:
-        """The tokens of each text; each distinct word is tokenised once."""
+        """Tokenise texts; each distinct word is tokenised once."""
         words = [text.split() for text in texts]
         numbers = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(words)))}
         encoded = self._tokenizer.encode_batch_fast(list(numbers), add_special_tokens=False)
@@ -192,7 +192,7 @@ class SubwordTokenizer:
         return join([(flat.owners(), known.take(flat.values))], len(texts))
 
     def decode(self, tokens: IntArray) -> list[str]:
-        """The text of each row of tokens, up to its end token."""
+        """The text of each row of tokens, up to the end token."""
         ended = np.cumsum(tokens == END, axis=1) > 0
         kept = ~ended & (tokens != PADDING)
         rows = [row[keep].tolist() for row, keep in zip(tokens, kept, strict=True)]

@@ -4,26 +4,26 @@ Geng, Tan, Liu, Fu, Zhang: VIP5: Towards Multimodal Foundation Models for Recomm
 
     x_t = e_t + whole_{w(t)} + category_{c(t)}
 
-    e_t    the embedding of token t, or, at a placeholder, a visual token of the item before it (``VisualTokens``; n = 2
-           placeholders behind each mention)
-    w(t)   the whitespace-separated word of token t; a placeholder is a word of its own
+    e_t    the embedding of token t, or, at a placeholder, a visual token of the preceding item (``VisualTokens``; n = 2
+           placeholders after each mention)
+    w(t)   the index of the whitespace-separated word of token t; a placeholder is a separate word
     c(t)   1 at a placeholder, else 0
 
-T5 is frozen except for its layer norms; adapters behind its sub-layers (``Adapter``), the map from pictures to tokens
-and the two tables are trained. Prompts, ids, answers and decoding are those of P5.
+T5 is frozen except for its layer norms; adapters after its sub-layers (``Adapter``), the map from pictures to tokens
+and the two embedding tables are trained. Prompts, ids, answers and decoding are those of P5.
 
-VIP5+. The UniMP paper prints results of a "VIP5+" that it does not define. Here it is VIP5 with
+VIP5+. The UniMP paper reports results of a "VIP5+" without defining it. We interpret it as VIP5 with
 
 - the picture features of UniMP: one frozen vector of its encoder (CLIP ViT-L/14 in the presets for a GPU);
-- prompts for all of recommendation, search, preference, explanation and selection (the release has none for the rating
-  of an item, for search and for a choice of several);
-- behind each mention of an item its attributes: title, category, brand and price, the first
-  ``attribute_words`` words of each in histories and among options, ``title_words`` where a prompt shows the item.
+- prompts for recommendation, search, preference, explanation and selection (the release has none for the rating of an
+  item, for search and for choosing several items);
+- the attributes title, category, brand and price after each mention of an item, cut to ``attribute_words`` words each
+  in histories and options, and to ``title_words`` for shown items.
 
-Departures, beside those of P5 (``baselines.language.p5``). In the release the tables of whole words and categories are
-frozen at random numbers; here they are trained. A T5 with random initial weights is trained whole (``trained = all``).
-Where a corpus has no pictures, vectors of the items' texts replace them, and the result says so; an item without a
-picture has learned tokens.
+Departures in addition to those of P5 (``baselines.language.p5``): in the release the whole-word and category embeddings
+are frozen random numbers; here they are trained. A T5 with random initial weights is trained completely (``trained =
+all``). On a corpus without pictures, vectors of the items' texts replace them, with a remark in the result; an item
+without a picture has learned tokens.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.language.facts import LanguageFacts, LanguageSettings
+from baselines.language.artifacts import LanguageArtifacts, LanguageSettings
 from baselines.language.ids import item_descriptions
 from baselines.language.network import LanguageNetwork, Prompts
 from baselines.language.p5 import LanguageModel
@@ -54,13 +54,13 @@ _EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class VIP5Config(LanguageSettings, VisualSettings):
-    """Settings; those of prompts and decoding are in ``LanguageSettings``, of the pictures in ``VisualSettings``.
+    """Settings; prompts and decoding: see ``LanguageSettings``, pictures: see ``VisualSettings``.
 
     Attributes:
-        trained: ``adapters``: the adapters, the layer norms and all that is not T5's. ``all``: T5 too.
-        reduction: width of a state over that of the bottleneck of an adapter.
-        visual_tokens: placeholders behind each mention of an item.
-        attribute_words: number of words of each attribute behind a mention.
+        trained: ``adapters``: adapters, layer norms and all parameters outside T5. ``all``: also T5.
+        reduction: state width divided by the bottleneck width of an adapter.
+        visual_tokens: placeholders after each mention of an item.
+        attribute_words: maximum number of words of each attribute after a mention.
     """
 
     warm_up: Share = 0.1
@@ -84,10 +84,10 @@ class Adapter(nn.Module):
 
     Its input is the output of a sub-layer (self-attention, cross-attention, feed-forward), before dropout and the
     residual addition: ``x + dropout(adapter(sublayer(norm(x))))`` (VIP5, 3.3). ``U`` and ``c`` start at zero, so that
-    the first step has the pre-trained T5. One set of adapters serves all tasks.
+    training starts from the pre-trained T5. All tasks share one set of adapters.
 
     Attributes:
-        down, up: to the bottleneck and back, with biases.
+        down, up: projections to the bottleneck and back, with biases.
     """
 
     def __init__(self, width: int, reduction: int = REDUCTION) -> None:
@@ -103,10 +103,10 @@ class Adapter(nn.Module):
 
 
 def insert_adapters(t5: nn.Module, reduction: int = REDUCTION) -> None:
-    """Insert an adapter into every sub-layer of a T5 of transformers whose weights are loaded, in place.
+    """Insert an adapter into every sub-layer of a T5 of transformers, in place, after its weights are loaded.
 
-    The dropout of a sub-layer is the only module between its output and the residual addition, so the adapter is put
-    before it there, and no code of transformers is copied.
+    The dropout of a sub-layer is the only module between its output and the residual addition, so inserting the adapter
+    before it avoids copying code of transformers.
     """
     for layer in _sub_layers(t5):
         width = layer.layer_norm.weight.shape[0]
@@ -138,18 +138,18 @@ class VisualTokens(nn.Module):
 
         v(i) = norm(W2 tanh(W1 f_i + b1) + b2)      W1: (n d / 2, F), W2: (n d, n d / 2)
 
-    with ``f_i`` the frozen vector of the item's picture, ``norm`` root-mean-square over all ``n d`` numbers with a
-    learned gain, and ``v(i)`` cut into n tokens of width d, which replace the embeddings of the n placeholders behind
-    each mention of the item. Items without a picture share n learned tokens.
+    where ``f_i`` is the frozen vector of the item's picture, ``norm`` is RMS norm over all ``n d`` entries with a
+    learned gain, and ``v(i)`` is split into n tokens of width d, which replace the embeddings of the n placeholders
+    after each mention of the item. Items without a picture share n learned tokens.
 
     Args:
         width, count: d and n.
         scale: initial root mean square of a token.
 
     Attributes:
-        features: (I, F) frozen; a row of zeros is an item without a picture.
+        features: (I, F) frozen; zeros for an item without a picture.
         narrow, widen, norm: ``W1`` and ``b1``, ``W2`` and ``b2``, and the gain.
-        missing: (n, d) the tokens of an item without a picture.
+        missing: (n, d) the tokens of items without a picture.
     """
 
     features: Tensor
@@ -166,17 +166,17 @@ class VisualTokens(nn.Module):
         self.register_buffer("known", features.any(dim=1), persistent=False)
 
     def of(self, items: Tensor) -> Tensor:
-        """(items,) rows to (items, n, d)."""
+        """Visual tokens of item rows, (items, n, d)."""
         projected = self.norm(self.widen(torch.tanh(self.narrow(self.features[items]))))
         tokens = projected.view(-1, *self.missing.shape)
         return torch.where(self.known[items, None, None], tokens, self.missing)
 
     def forward(self, embeddings: Tensor, items: Tensor) -> Tensor:
-        """The embeddings of texts with those of the placeholders replaced, (batch, length, d).
+        """Replace the embeddings of the placeholders, (batch, length, d).
 
         Args:
             embeddings: (batch, length, d).
-            items: (batch, length) item row at each of its n placeholders, negative elsewhere.
+            items: (batch, length) item row at each placeholder, negative elsewhere.
         """
         placeholders = items >= 0
         which = (placeholders.cumsum(dim=1) - 1)[placeholders] % len(self.missing)
@@ -186,11 +186,11 @@ class VisualTokens(nn.Module):
 
 
 class VIP5Network(LanguageNetwork):
-    """T5 with adapters, whole-word and category embeddings, and pictures in place of placeholders.
+    """T5 with adapters, whole-word and category embeddings, and visual tokens at the placeholders.
 
     Attributes:
         visual: the visual tokens of the catalogue.
-        categories: (2, d) of text and of pictures.
+        categories: (2, d) category embeddings of text and of pictures.
     """
 
     clip_norm = 5.0
@@ -201,7 +201,7 @@ class VIP5Network(LanguageNetwork):
         if settings.trained == "adapters":
             train_adapters_alone(t5)
         width = t5.config.d_model
-        scale = 1.0 if settings.backbone else width**-0.5  # that of the initial embeddings of words
+        scale = 1.0 if settings.backbone else width**-0.5  # as the initial word embeddings
         self.visual = VisualTokens(features, width, settings.visual_tokens, scale)
         self.categories = nn.Embedding(2, width)
         nn.init.normal_(self.categories.weight, std=scale)
@@ -243,16 +243,16 @@ class VIP5(LanguageModel[VIP5Config]):
         "dropout": (0.0, 0.1, 0.2),
     }
 
-    def renderer(self, facts: LanguageFacts, items: Items) -> PromptRenderer:
+    def renderer(self, artifacts: LanguageArtifacts, items: Items) -> PromptRenderer:
         mentioned, shown = (
-            item_descriptions(items, facts.ids.catalogue, words)
+            item_descriptions(items, artifacts.ids.catalogue, words)
             for words in (self.config.attribute_words, self.config.title_words)
         )
-        return PromptRenderer(facts.tokenizer, facts.ids, mentioned, shown, self.config.visual_tokens)
+        return PromptRenderer(artifacts.tokenizer, artifacts.ids, mentioned, shown, self.config.visual_tokens)
 
-    def compose(self, facts: LanguageFacts, items: Items, cache: Path) -> VIP5Network:
-        features, remarks = item_looks(self.config, facts.ids.catalogue, items, cache)
+    def compose(self, artifacts: LanguageArtifacts, items: Items, cache: Path) -> VIP5Network:
+        features, remarks = item_looks(self.config, artifacts.ids.catalogue, items, cache)
         standard = features * features.shape[1] ** 0.5  # channels of variance 1
-        network = VIP5Network(facts.t5(), standard, self.config)
+        network = VIP5Network(artifacts.t5(), standard, self.config)
         network.remarks = remarks
         return network

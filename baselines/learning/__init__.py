@@ -1,6 +1,6 @@
-"""The foundation of all learned baselines: a system writes a ``Network``, everything else is here.
+"""The shared code of all trained baselines: a system implements a ``Network``, this package provides the rest.
 
-interactions, sequences, graph: the training part in the forms that systems read. network: what a system writes.
-training: the loop, checkpoints, resuming. model: the model that the harness sees. objectives, encoder: parts that
-several networks share.
+interactions, sequences, graph: representations of the training part. network: the interface that a system implements.
+training: the loop, checkpoints, resuming. model: the adapter to the harness. objectives, encoder: parts shared by
+several networks.
 """

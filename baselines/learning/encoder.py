@@ -19,7 +19,7 @@ class Encoder(nn.Module):
         layers, heads: blocks, and attention heads of each.
         dropout: of the outputs of attention and feed-forward.
         attention_dropout: of the attention weights.
-        causal: a position attends to itself and what is before it; else to all that is not padding.
+        causal: each position attends to itself and earlier ones; else to all positions that are not padding.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Encoder(nn.Module):
 
         Args:
             states: (B, N, width) embeddings.
-            real: (B, N) bool, false at padding. A causal encoder needs none where padding is on the right.
+            real: (B, N) bool, false at padding; not needed by a causal encoder with padding on the right.
         """
         mask = None if self.causal or real is None else real[:, None, None, :]
         for block in self.blocks:
@@ -73,7 +73,7 @@ class _Block(nn.Module):
 
 
 def init_weights(module: nn.Module) -> None:
-    """For ``Module.apply``: normal weights of standard deviation 0.02, zero biases, as BERT's."""
+    """For ``Module.apply``: normal weights of standard deviation 0.02, zero biases, as in BERT."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INIT_STD)
     if isinstance(module, nn.Linear) and module.bias is not None:
@@ -81,5 +81,5 @@ def init_weights(module: nn.Module) -> None:
 
 
 def last_states(states: Tensor, lengths: Tensor) -> Tensor:
-    """The state of each row's last real position, (B, width); ``lengths`` (B,) are at least 1."""
+    """The state at the last real position of each row, (B, width); ``lengths`` (B,) are at least 1."""
     return states[torch.arange(len(states), device=states.device), lengths - 1]

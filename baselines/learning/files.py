@@ -1,4 +1,4 @@
-"""Files of saved models: one-line errors for damaged ones, and sparse matrices as NumPy arrays."""
+"""Files of saved models: one-line errors for damaged files, and sparse matrices as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _CSR_PARTS = ("data", "indices", "indptr")
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Surrounds what reads a file, or folder, of a saved model.
+    """Context manager around code that reads a file, or folder, of a saved model.
 
     Raises:
-        DataError: it is missing, damaged, or holds something else.
+        DataError: the file is missing, damaged, or has other content.
     """
     try:
         yield
@@ -35,6 +35,6 @@ def write_csr(matrix: sparse.csr_array, folder: Path) -> None:
 
 
 def read_csr(folder: Path) -> sparse.csr_array:
-    """Read what ``write_csr`` wrote."""
+    """Read a matrix written by ``write_csr``."""
     data, indices, indptr = (np.load(folder / f"{part}.npy", allow_pickle=False) for part in _CSR_PARTS)
     return sparse.csr_array((data, indices, indptr), shape=(len(indptr) - 1, len(indptr) - 1))

@@ -15,7 +15,7 @@ def normalised_adjacency(matrix: sparse.csr_array) -> Tensor:
     """``D^-1/2 A D^-1/2`` with ``A = [[0, R], [R^T, 0]]``, without self-loops (LightGCN, He et al., 2020, Eq. 8).
 
     Args:
-        matrix: R, (U, I), who interacted with what.
+        matrix: R, (U, I), the user-item interactions.
 
     Returns:
         (U + I, U + I) sparse CSR float32, users first. A node without an edge has an empty row.
@@ -32,10 +32,10 @@ def normalised_adjacency(matrix: sparse.csr_array) -> Tensor:
 def csr_tensor(matrix: sparse.csr_array) -> Tensor:
     """A SciPy matrix as a torch sparse CSR tensor, float32.
 
-    Its indices are int32, which MKL takes as they are; int64 ones would be copied at every product.
+    Indices are int32, which MKL uses directly; int64 indices would be copied at every product.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")  # what is used of it is tested
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")  # the operations used are tested
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int32)),
             torch.from_numpy(matrix.indices.astype(np.int32)),
@@ -48,7 +48,7 @@ def csr_tensor(matrix: sparse.csr_array) -> Tensor:
 def mean_propagation(adjacency: Tensor, embeddings: Tensor, layers: int) -> Tensor:
     """``(E + A E + ... + A^layers E) / (layers + 1)`` (LightGCN, Eq. 4 and 5), (nodes, width).
 
-    ``adjacency`` is symmetric, so the gradient is the same sum; no layer is kept for the backward pass.
+    ``adjacency`` is symmetric, so the gradient is the same sum; no layer is stored for the backward pass.
     """
     return _MeanPropagation.apply(adjacency, embeddings, layers)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -66,6 +66,6 @@ class _MeanPropagation(torch.autograd.Function):
 
 def _mean(adjacency: Tensor, embeddings: Tensor, layers: int) -> Tensor:
     total = embeddings
-    for _ in range(layers):  # Horner's rule: E + A (E + A (E + ...)), the hops added as they are made
+    for _ in range(layers):  # Horner's rule: E + A (E + A (E + ...)), so that each hop is added when it is computed
         total = torch.addmm(embeddings, adjacency, total)
     return total / (layers + 1)

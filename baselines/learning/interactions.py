@@ -1,4 +1,4 @@
-"""The training part with users and items renumbered without gaps, as rows of tables, and negatives drawn from it."""
+"""The training part with users and items renumbered without gaps, as rows of embedding tables; negative sampling."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from unimp_bench.ragged import Ragged
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 
 TASK = "recommendation"
-"""The task whose training part it is."""
+"""The task that the training part belongs to by default."""
 
 FILE = "interactions.safetensors"
-"""Name of its file in the folder of a saved model."""
+"""File name in the folder of a saved model."""
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """Training interactions of U users with I items; users and items are rows 0..U-1 and 0..I-1 here.
+    """Training interactions of U users with I items, renumbered as rows 0..U-1 and 0..I-1.
 
     Attributes:
         users: (U,) sorted corpus numbers of the users with a training interaction.
-        items: (I,) sorted corpus numbers of the items that may be targets, seen in training or not.
+        items: (I,) sorted corpus numbers of the items that may be targets, whether seen in training or not.
         sequences: (U rows) int64 item rows of each user, in time order.
     """
 
@@ -38,7 +38,7 @@ class Interactions:
 
     @classmethod
     def of(cls, examples: Examples, catalogue: IntArray) -> Interactions:
-        """From the training examples of a task.
+        """Build from the training examples of a task.
 
         Raises:
             DataError: there is no training interaction, or one with an item outside the catalogue.
@@ -57,7 +57,7 @@ class Interactions:
 
     @classmethod
     def read(cls, folder: Path) -> Interactions:
-        """Read what ``write`` wrote.
+        """Read from the file written by ``write``.
 
         Raises:
             DataError: the file is missing or damaged.
@@ -65,14 +65,14 @@ class Interactions:
         path = folder / FILE
         with reading(path):
             arrays = load_file(path)
-            if "catalogue" in arrays:  # as models of RecBole's were saved formerly, one row per interaction
+            if "catalogue" in arrays:  # the former format of RecBole models, one row per interaction
                 users, owners = np.unique(arrays["user_numbers"].astype(np.int64), return_inverse=True)
                 items = arrays["catalogue"].astype(np.int64)
                 return cls(users, items, Ragged.grouped(owners, len(users), rows_of(items, arrays["item_numbers"])[0]))
             return cls(arrays["users"], arrays["items"], Ragged(arrays["offsets"], arrays["sequence"]))
 
     def write(self, folder: Path) -> None:
-        """Write it to ``FILE`` in a folder."""
+        """Write to ``FILE`` in a folder."""
         sequences = {"offsets": self.sequences.offsets, "sequence": self.sequences.values}
         save_file({"users": self.users, "items": self.items} | sequences, folder / FILE)
 
@@ -86,7 +86,7 @@ class Interactions:
 
     @cached_property
     def matrix(self) -> sparse.csr_array:
-        """Who interacted with what, (U, I) float32, 1 where a user did, however often."""
+        """The user-item matrix, (U, I) float32, 1 for one or more interactions."""
         return occurrences(self.owners, self.sequences.values, (len(self.users), len(self.items)))
 
     def user_rows(self, numbers: IntArray) -> IntArray:
@@ -114,7 +114,7 @@ class Interactions:
         return rows
 
     def columns(self, scores: FloatArray, catalogue: IntArray) -> FloatArray:
-        """The columns of some corpus items, (n, catalogue), of scores of all items, (n, I).
+        """Select the columns of corpus items ``catalogue`` from scores of all items (n, I): (n, catalogue).
 
         Raises:
             UsageError: one of them is not in the catalogue of the fit.
@@ -123,19 +123,19 @@ class Interactions:
 
 
 def rows_of(known: IntArray, numbers: IntArray) -> tuple[IntArray, BoolArray]:
-    """Index of each number in the sorted ``known`` ones, int64, and whether it is there; both of the same shape."""
+    """Index of each number in the sorted ``known``, int64, and whether it occurs there; both of the same shape."""
     rows = np.minimum(np.searchsorted(known, numbers), len(known) - 1).astype(np.int64)
     return rows, known[rows] == numbers
 
 
 def occurrences(rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> sparse.csr_array:
-    """A float32 matrix with a 1 at each of the (row, column) pairs, however often a pair occurs."""
+    """A float32 matrix with a 1 at each (row, column) pair that occurs once or more."""
     keys = np.unique(rows * shape[1] + columns)
     return sparse.csr_array((np.ones(len(keys), dtype=np.float32), np.divmod(keys, shape[1])), shape=shape)
 
 
 class NegativeSampler:
-    """Draws items that a user has no training interaction with, each as likely as any other.
+    """Draws uniformly among the items without a training interaction of the user.
 
     Raises:
         UsageError: a user has interacted with every item, so there is no negative.
@@ -149,7 +149,7 @@ class NegativeSampler:
         self._known = known.owners() * self._items + known.values  # sorted: canonical CSR
 
     def draw(self, users: IntArray, rng: np.random.Generator) -> IntArray:
-        """One negative for each entry of ``users`` (user rows, any shape), int64 item rows of the same shape."""
+        """One negative per entry of ``users`` (user rows, any shape), int64 item rows of the same shape."""
         flat = np.ravel(users)
         drawn = rng.integers(self._items, size=len(flat))
         left = np.flatnonzero(self._is_known(flat, drawn))

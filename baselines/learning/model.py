@@ -1,4 +1,4 @@
-"""The model that the harness sees, for every network: fit, save, load. What it predicts, its kind adds."""
+"""The adapter from networks to the harness: fit, save, load. Predictions are added by the kind of task."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ WEIGHTS = "model.safetensors"
 _TRAINING = "training"
 
 
-class Facts(Interface):
-    """What a fit counts and does not learn: rows of users and items, vocabularies."""
+class Artifacts(Interface):
+    """What a fit derives from the data without training weights: rows of users and items, vocabularies."""
 
     def write(self, folder: Path) -> None:
-        """Write it to files of its own in the folder of a saved model."""
+        """Write to separate files in the folder of a saved model."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what ``write`` wrote.
+        """Read the files written by ``write``.
 
         Raises:
             DataError: a file is missing or damaged.
@@ -41,70 +41,70 @@ class Facts(Interface):
 
 
 SettingsT = TypeVar("SettingsT", bound=TrainingSettings)
-FactsT = TypeVar("FactsT", bound=Facts)
+ArtifactsT = TypeVar("ArtifactsT", bound=Artifacts)
 NetworkT = TypeVar("NetworkT", bound=Trainable)
 
 
-class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
-    """Trains the network that ``build`` makes and chooses its epoch by validation.
+class LearnedModel(Model[SettingsT], Generic[SettingsT, ArtifactsT, NetworkT]):
+    """Trains the network returned by ``build`` and selects the epoch on validation.
 
-    A system with stages of its own, or whose network needs more to learn from than ``facts``, overrides ``learn``.
+    A system with further training stages, or with training data beyond ``artifacts``, overrides ``learn``.
 
     Attributes:
-        Facts: the type of ``facts``.
-        name: of the system, for progress bars and errors.
+        Artifacts: the type of ``artifacts``.
+        name: of the system, in progress bars and errors.
     """
 
-    Facts: ClassVar[type[Facts]]
+    Artifacts: ClassVar[type[Artifacts]]
     name: ClassVar[str]
 
     def __init__(self, config: SettingsT) -> None:
         super().__init__(config)
         self._network: NetworkT | None = None
-        self._facts: FactsT | None = None
+        self._artifacts: ArtifactsT | None = None
         self._ready = False
         self._outcome: Outcome | None = None
         self._selected: Protocol | None = None
         self._course: tuple[str, ...] = ()
 
     @abstractmethod
-    def gather(self, data: FitData) -> FactsT:
-        """The facts of a fit."""
+    def gather(self, data: FitData) -> ArtifactsT:
+        """The artifacts of a fit."""
 
     @abstractmethod
-    def build(self, facts: FactsT, items: Items, cache: Path) -> NetworkT:
-        """The network at its first weights; torch's generator is seeded.
+    def build(self, artifacts: ArtifactsT, items: Items, cache: Path) -> NetworkT:
+        """The network with its initial weights; called after torch is seeded.
 
         Args:
-            facts: what ``gather`` gave, perhaps in another process.
-            items: the whole catalogue of the corpus, for attributes and pictures.
-            cache: folder of what depends on the corpus alone.
+            artifacts: returned by ``gather``, or read from a saved model.
+            items: all items of the corpus, for attributes and pictures.
+            cache: folder for files that depend on the corpus alone.
         """
 
     def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
-        """Train the network; ``validate`` is the quality of its current weights."""
+        """Train the network; ``validate`` returns the quality of its current weights."""
         trainer = NetworkTrainer(network, self.config, data.seed, self.name)
         return train(trainer, data.work / _TRAINING, validate=validate, metric=self.metric(data))
 
     def validated_by(self, data: FitData) -> str:
-        """The task of the fit by which the epoch is chosen."""
+        """The task on whose validation part the epoch is selected."""
         return TASK
 
     def metric(self, data: FitData) -> str:
-        """What ``quality`` measures, in words."""
+        """Name of the metric that ``quality`` returns, for progress bars."""
         return data.metric(self.validated_by(data))
 
     def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
-        """Choose on validation what is chosen after the weights; ``best`` is their score under the protocol."""
+        """Choose further parameters on validation once the weights are selected, whose score is ``best``."""
 
     def quality(self, data: FitData) -> Scores:
-        """Quality of the current weights on the validation part under each protocol, higher is better."""
+        """Validation score of the current weights under each protocol, higher is better."""
         return data.validate(self, self.validated_by(data))
 
     def fit(self, data: FitData) -> None:
-        facts = self.gather(data)
+        artifacts = self.gather(data)
         seed_everything(data.seed)
-        network = self.set_up(facts, data.items, data.cache)
+        network = self.set_up(artifacts, data.items, data.cache)
 
         def validate() -> Scores:
             self._ready = False
@@ -127,13 +127,13 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
         self._course, self._selected = (remark,) if remark else (), protocol
 
     def save(self, folder: Path) -> None:
-        self.facts.write(folder)
+        self.artifacts.write(folder)
         Snapshot(self.network.state_dict(), {"course": self._course}).write(folder / WEIGHTS)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         weights = Snapshot.read(folder / WEIGHTS)
-        facts: FactsT = self.Facts.read(folder)  # type: ignore[assignment]
-        self.set_up(facts, items, cache).load_state_dict(weights.tensors)
+        artifacts: ArtifactsT = self.Artifacts.read(folder)  # type: ignore[assignment]
+        self.set_up(artifacts, items, cache).load_state_dict(weights.tensors)
         self._course = tuple(weights.notes["course"])
 
     def parameters(self) -> Parameters:
@@ -144,15 +144,15 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
 
     @property
     def network(self) -> NetworkT:
-        """With its current weights."""
+        """The network with its current weights."""
         assert self._network is not None, "fit or load comes first"
         return self._network
 
     @property
-    def facts(self) -> FactsT:
-        """Of the fit."""
-        assert self._facts is not None, "fit or load comes first"
-        return self._facts
+    def artifacts(self) -> ArtifactsT:
+        """The artifacts of the fit."""
+        assert self._artifacts is not None, "fit or load comes first"
+        return self._artifacts
 
     def prepared(self) -> NetworkT:
         """The network in eval mode, ready to predict."""
@@ -164,11 +164,11 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, FactsT, NetworkT]):
             self._ready = True
         return network
 
-    def set_up(self, facts: FactsT, items: Items, cache: Path) -> NetworkT:
-        """Become an untrained model of these facts; returns its network, on the device."""
-        network = self.build(facts, items, cache)
+    def set_up(self, artifacts: ArtifactsT, items: Items, cache: Path) -> NetworkT:
+        """Reset to an untrained model with these artifacts; returns its network, on the device."""
+        network = self.build(artifacts, items, cache)
         network.to(device())
-        self._network, self._facts, self._ready = network, facts, False
+        self._network, self._artifacts, self._ready = network, artifacts, False
         return network
 
 
@@ -176,29 +176,29 @@ class LearnedRanker(LearnedModel[SettingsT, Interactions, Network], Ranker[Setti
     """Scores the whole catalogue of the fit with a network.
 
     Attributes:
-        network_class: of the network, made of interactions and configuration; a network that reads more overrides
+        network_class: called with interactions and configuration; a system whose network needs more overrides
             ``build``.
     """
 
-    Facts: ClassVar[type[Interactions]] = Interactions
+    Artifacts: ClassVar[type[Interactions]] = Interactions
     network_class: ClassVar[type[Any]]
 
     def gather(self, data: FitData) -> Interactions:
         return Interactions.of(data.examples[self.validated_by(data)].train, data.catalogue)
 
-    def build(self, facts: Interactions, items: Items, cache: Path) -> Network:
-        network: Network = self.network_class(facts, self.config)
+    def build(self, artifacts: Interactions, items: Items, cache: Path) -> Network:
+        network: Network = self.network_class(artifacts, self.config)
         return network
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         network = self.prepared()
         with torch.no_grad():
             scores = network.score(examples).cpu().numpy()
-        return self.facts.columns(scores, catalogue)
+        return self.artifacts.columns(scores, catalogue)
 
 
 def count_parameters(module: torch.nn.Module) -> Parameters:
-    """Numbers of trained and of all parameters."""
+    """The number of trainable and of all parameters."""
     weights = list(module.parameters())
     return Parameters(
         trained=sum(weight.numel() for weight in weights if weight.requires_grad),

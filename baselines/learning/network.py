@@ -1,4 +1,4 @@
-"""What a learned system writes: parameters, an epoch of batches, a loss, the options of its optimizer, and scores."""
+"""The interface of trained systems: parameters, an epoch of batches, a loss, optimizer options, and scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unimp_bench.settings import Count, Rate
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Settings of a training; a system's configuration inherits them and adds its own fields.
+    """Training settings; the configuration of a system inherits them and adds its own fields.
 
     Attributes:
         epochs: maximum number of epochs.
@@ -35,14 +35,15 @@ class TrainingSettings:
 
 
 class Trainable(nn.Module, ABC):
-    """One system as a module. What is derived and not learned stays out of ``state_dict``.
+    """The network of one system. Buffers that can be derived from the artifacts stay out of ``state_dict``.
 
     Attributes:
         clip_norm: maximum norm of a step's gradient; None for no clipping.
         weight_decay: of the parameters for which ``decays`` holds.
-        decoupled: whether the decay is AdamW's (Loshchilov and Hutter, 2019); else it is part of Adam's gradient.
+        decoupled: whether the decay is decoupled, as in AdamW (Loshchilov and Hutter, 2019); else it is added to the
+            gradient.
         adam_options: further arguments of the optimizer.
-        remarks: what a reader of its results must know, such as a kind of feature that the corpus lacks.
+        remarks: limitations that readers of the results need to know, such as a missing modality.
     """
 
     clip_norm: ClassVar[float | None] = None
@@ -53,25 +54,25 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def batches(self, rng: np.random.Generator) -> Iterator[Any]:
-        """The training samples of one epoch, each once, a batch at a time."""
+        """The batches of one epoch, each training sample once."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
-        """The loss of one step, a scalar."""
+        """The loss of one batch, a scalar."""
 
     def prepare(self) -> None:
-        """Compute once what all predictions of the current weights share; called before the first of them."""
+        """Precompute what all predictions with the current weights share; called before the first prediction."""
 
     def decays(self, weight: nn.Parameter) -> bool:
         """Whether the weight decay applies to a parameter."""
         return True
 
     def optimizers(self, settings: TrainingSettings) -> Sequence[torch.optim.Optimizer]:
-        """The optimizers of a training, new."""
+        """New optimizers for a training run."""
         return (self.adam(self.parameters(), settings.learning_rate),)
 
     def adam(self, weights: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-        """Adam or AdamW of some parameters, with this system's options."""
+        """Adam or AdamW over the given parameters, with this system's options."""
         groups: dict[bool, list[nn.Parameter]] = {}
         for weight in weights:
             groups.setdefault(self.decays(weight), []).append(weight)
@@ -82,11 +83,11 @@ class Trainable(nn.Module, ABC):
         return optimizer(parameters, lr=rate, **self.adam_options)
 
     def pace(self, epoch: int) -> float:
-        """Factor on every learning rate in an epoch, counted from 0."""
+        """Learning rate factor in an epoch, counted from 0."""
         return 1.0
 
     def step(self, batch: Any, optimizers: Sequence[torch.optim.Optimizer]) -> Tensor:
-        """Learn from one batch; returns its loss."""
+        """Update the parameters on one batch; returns its loss."""
         (optimizer,) = optimizers
         optimizer.zero_grad()
         loss = self.loss(batch)
@@ -101,20 +102,20 @@ class Trainable(nn.Module, ABC):
         return next(self.parameters()).device
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        """An array on the network's device; one that is read-only is copied."""
+        """An array as a tensor on the network's device; read-only arrays are copied."""
         return torch.from_numpy(np.require(array, requirements=("C", "W"))).to(self.device)
 
 
 class Network(Trainable):
-    """One recommender as a module."""
+    """The network of a recommender."""
 
     @abstractmethod
     def score(self, examples: Examples) -> Tensor:
-        """Scores of all items of the fit's catalogue, (examples, I); without gradient, in eval mode."""
+        """Scores of all items in the catalogue of the fit, (examples, I); called without gradient, in eval mode."""
 
 
 def shuffled(size: int, batch_size: int, rng: np.random.Generator) -> Iterator[IntArray]:
-    """The numbers below ``size`` in random order, a batch at a time."""
+    """The integers below ``size`` in random order, in batches."""
     order = rng.permutation(size)
     for start in range(0, size, batch_size):
         yield order[start : start + batch_size]

@@ -1,4 +1,4 @@
-"""Objectives that several families share: pairs of items, and the softmax over a whole catalogue."""
+"""Objectives shared by several families: pairs of items, and the softmax over the whole catalogue."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from baselines.learning.network import Network, shuffled
 from unimp_bench.records import Examples
 
 ROWS_ON_CPU = 64
-"""Positions whose logits are in memory at once: at 12,000 items they take 3 MB, which fits in a core's cache."""
+"""Positions with logits in memory at once: 3 MB at 12,000 items, which fits into a core's cache."""
 
 ROWS_ON_GPU = 2048
-"""The same where one large product is quicker than many: at 124,000 items they take 1 GB."""
+"""The same where one large product is faster than many small ones: 1 GB at 124,000 items."""
 
 
 class Triples(NamedTuple):
-    """Rows of users, of an item that each interacted with, and of one that it did not, (B,) each."""
+    """Rows of users, of an item each user interacted with, and of an item without interaction, (B,) each."""
 
     users: Tensor
     positives: Tensor
@@ -29,13 +29,13 @@ class Triples(NamedTuple):
 
 
 class PairwiseNetwork(Network):
-    """Matrix factorisation and its graph relatives: scores are products of a user's and an item's vector.
+    """Matrix factorisation and graph models: scores are dot products of user and item vectors.
 
-    Learns from (user, positive, negative). Every training interaction is a positive once per epoch, so active users
-    weigh more; the authors of most of these models draw users uniformly instead.
+    Trained on (user, positive, negative). Every training interaction is a positive once per epoch, which gives active
+    users more weight; the authors of most of these models sample users uniformly instead.
 
     Attributes:
-        users, items: the tables, (U, width) and (I, width).
+        users, items: the embedding tables, (U, width) and (I, width).
     """
 
     def __init__(self, interactions: Interactions, width: int, batch_size: int, init_std: float) -> None:
@@ -56,7 +56,7 @@ class PairwiseNetwork(Network):
             yield Triples(*(self.tensor(column[rows]) for column in (owners, positives, negatives)))
 
     def vectors(self) -> tuple[Tensor, Tensor]:
-        """The factors of the scores: of all users, (U, width), and of all items, (I, width)."""
+        """The final vectors of all users, (U, width), and of all items, (I, width)."""
         return self.users.weight, self.items.weight
 
     def prepare(self) -> None:
@@ -74,14 +74,14 @@ def bpr_loss(positives: Tensor, negatives: Tensor) -> Tensor:
 
 
 def penalty(*rows: Tensor) -> Tensor:
-    """Half the squared norms of a step's rows of the tables, over its size B, a scalar; the first are (B, width)."""
+    """Half the sum of the squared norms of a batch's rows over its size B, a scalar; ``rows[0]`` is (B, width)."""
     return torch.stack([row.square().sum() for row in rows]).sum() / (2 * len(rows[0]))
 
 
 def catalogue_loss(states: Tensor, table: Tensor, targets: Tensor, bias: Tensor | None = None) -> Tensor:
     """Mean over positions of ``-log softmax(states @ table.T + bias)[target]``, a scalar.
 
-    Logits are computed a block of positions at a time, and their gradients in the same pass.
+    Logits are computed in blocks of positions, their gradients in the same pass.
 
     Args:
         states: (positions, width).
@@ -95,8 +95,8 @@ def catalogue_loss(states: Tensor, table: Tensor, targets: Tensor, bias: Tensor 
 
 
 class _CatalogueLoss(torch.autograd.Function):
-    """The gradient of a position's loss in its logits is softmax less 1 at the target: the parts are added separately,
-    and softmax is divided by its sums in the small factors of the products, so that the block is read few times."""
+    """The gradient with respect to the logits is softmax minus 1 at the target. The two terms are added separately,
+    and the softmax is normalised through the small factors of the products, to read each block few times."""
 
     @staticmethod
     def forward(context: Any, states: Tensor, table: Tensor, bias: Tensor, targets: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Histories as padded batches: windows of the training part to learn from, the end of a history to score with.
+"""Histories as padded batches: windows of the training sequences for training, the end of a history for scoring.
 
-Items are rows of the fit's catalogue, 0..I-1; padding follows them and is ``I``, and ids from ``I + 1`` on are free
-for a system's own tokens. Batches are cut to their longest history.
+Items are rows of the catalogue of the fit, 0..I-1; ``I`` is the padding, on the right, and ids from ``I + 1`` on are
+free for special tokens of a system. Batches are cut to their longest history.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _POOL = 16
 
 @dataclass(frozen=True)
 class Windows:
-    """Stretches of the training sequences.
+    """Contiguous parts of the training sequences.
 
     Attributes:
         users: (n,) user rows.
@@ -39,22 +39,22 @@ class Windows:
         return len(self.starts)
 
     def lengths(self) -> IntArray:
-        """(n,) number of items of each."""
+        """(n,) number of items of each window."""
         return self.stops - self.starts
 
     def take(self, rows: IntArray | BoolArray) -> Windows:
-        """The chosen ones, in the given order."""
+        """The chosen windows, in the given order."""
         return Windows(self.users[rows], self.starts[rows], self.stops[rows])
 
 
 def windows(interactions: Interactions, length: int, shared: int = 1, min_length: int = 2) -> Windows:
-    """Stretches of at most ``length + shared`` items that cover every user's sequence, counted from its end.
+    """Windows of at most ``length + shared`` items that cover every user's sequence, starting from its end.
 
     Args:
         length: distance from one window to the next.
-        shared: items that two neighbouring windows of a user have in common: with 1, every step from an item to the
-            next is in exactly one window.
-        min_length: shorter stretches are left out.
+        shared: overlap of neighbouring windows of a user: with 1, every transition from an item to the next is in
+            exactly one window.
+        min_length: shorter windows are left out.
     """
     begins, ends = interactions.sequences.offsets[:-1], interactions.sequences.offsets[1:]
     counts = np.maximum(1, -(-(ends - begins - shared) // length))
@@ -65,12 +65,12 @@ def windows(interactions: Interactions, length: int, shared: int = 1, min_length
 
 
 def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: bool = False) -> Iterator[IntArray]:
-    """Numbers of windows, each once, in random order, but with windows of similar length in one batch, to pad little.
+    """Batches of window numbers, each once, in random order; windows of similar length share a batch, to pad little.
 
     Args:
         size: windows per batch.
-        by_items: a batch holds about as many items as ``size`` windows do on average, so that a loss that is a mean
-            over the positions of a batch gives equal weight to those of short and of long windows.
+        by_items: a batch holds about as many items as ``size`` windows on average, so that a loss averaged over the
+            positions of a batch gives equal weight to positions of short and of long windows.
 
     Raises:
         UsageError: there is no window.
@@ -85,7 +85,7 @@ def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: 
     by_length = np.lexsort((lengths, pools))
     order, lengths = order[by_length], lengths[by_length]
     if by_items:
-        # Each pool is cut on its own, or one batch would join its longest windows with the shortest of the next.
+        # Each pool is cut separately; else one batch would mix its longest windows with the shortest of the next.
         totals = np.bincount(pools, weights=lengths)
         counts = np.maximum(np.rint(totals / (size * lengths.mean())), 1)
         before = np.cumsum(lengths) - lengths
@@ -99,7 +99,7 @@ def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: 
 
 
 def padded(sequence: IntArray, starts: IntArray, stops: IntArray, padding: int) -> IntArray:
-    """``sequence[start:stop]`` of each row, padded behind to the longest, (rows, longest) int64."""
+    """``sequence[start:stop]`` of each row, padded on the right, (rows, longest) int64."""
     lengths = stops - starts
     positions = np.arange(max(1, int(lengths.max(initial=0))))
     inside = positions < lengths[:, None]
@@ -108,7 +108,7 @@ def padded(sequence: IntArray, starts: IntArray, stops: IntArray, padding: int) 
 
 
 def ends_of_histories(examples: Examples, interactions: Interactions, length: int) -> tuple[IntArray, IntArray]:
-    """The last items of each history as rows, padded behind to the longest, (n, longest); their number, (n,).
+    """The last items of each history as rows, padded on the right, (n, longest); and their number, (n,).
 
     Raises:
         UsageError: an item is not in the catalogue of the fit.
@@ -123,7 +123,7 @@ def ends_of_histories(examples: Examples, interactions: Interactions, length: in
 
 
 def of_like_length(lengths: IntArray, size: int = SCORED) -> Iterator[IntArray]:
-    """The rows of histories, shortest first, at most ``size`` at a time: little is padded where few are long."""
+    """Batches of at most ``size`` row numbers, shortest history first, which keeps padding small."""
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(order), size):
         yield order[start : start + size]

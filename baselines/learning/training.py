@@ -1,6 +1,7 @@
-"""The one training loop: the best epoch by validation is kept, and an interrupted training resumes where it stopped.
+"""The training loop: keeps the best epoch by validation, and resumes an interrupted training.
 
-What is trained is behind ``Trainer``: a network of ours here, a model of RecBole's in ``baselines.recbole.training``.
+``Trainer`` is the interface to the trained model: ``NetworkTrainer`` for networks of this package,
+``baselines.recbole.training.RecBoleTrainer`` for models of RecBole.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 
 LOG = "log"
-"""Folder in a fit's work folder that the harness keeps; one line of JSON per validation."""
+"""Folder in the work folder of a fit that the harness keeps; one line of JSON per validation."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The checkpoint format: named tensors as safetensors, and plain JSON values beside them. No pickle."""
+    """The checkpoint format: named tensors as safetensors, with JSON values as metadata. No pickle."""
 
     tensors: dict[str, Tensor]
     notes: dict[str, Any]
 
     def write(self, path: Path) -> None:
-        """Replace ``path`` at once, so that a reader finds the old snapshot or the new one."""
+        """Replace ``path`` atomically, so that a reader finds either the old or the new snapshot."""
         own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in self.tensors.items()}
         with written(path) as partial:
             save_file(own, partial, metadata={"notes": json.dumps(self.notes)})
 
     @classmethod
     def read(cls, path: Path) -> Snapshot:
-        """Read what ``write`` wrote.
+        """Read a file written by ``write``.
 
         Raises:
             DataError: the file is missing or damaged.
@@ -58,7 +59,7 @@ class Snapshot:
             return cls(tensors, json.loads(stream.metadata()["notes"]))
 
     def below(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose name starts with ``prefix`` and a dot, without it."""
+        """The tensors named ``prefix.*``, without the prefix."""
         head = f"{prefix}."
         return {name.removeprefix(head): tensor for name, tensor in self.tensors.items() if name.startswith(head)}
 
@@ -76,7 +77,7 @@ class Outcome:
     stopping: EarlyStopping
 
     def remark(self, protocol: Protocol) -> str:
-        """What readers must know of a training that ended by its number of epochs; else empty."""
+        """A remark if the training ended by its maximum number of epochs; else empty."""
         if self.stopping.is_decided(protocol):
             return ""
         best = self.stopping.best[protocol].epoch
@@ -84,11 +85,11 @@ class Outcome:
 
 
 class Trainer(ABC):
-    """What ``train`` drives: one epoch at a time, its state as snapshots between two epochs.
+    """Interface of ``train``: trains epoch by epoch, with the state between epochs as snapshots.
 
     Args:
         settings: number of epochs, patience, epochs between validations.
-        label: the model's name, for progress and errors.
+        label: the model's name, in progress bars and errors.
     """
 
     def __init__(self, settings: TrainingSettings, label: str) -> None:
@@ -99,7 +100,7 @@ class Trainer(ABC):
         """Train epoch ``number``, counted from 0, and leave the model in eval mode.
 
         Returns:
-            The mean loss of its batches; None for a model without one.
+            The mean loss of its batches; None for a model without a loss.
 
         Raises:
             ModelError: the epoch has no batch, or its loss is not finite.
@@ -107,29 +108,29 @@ class Trainer(ABC):
 
     @abstractmethod
     def weights(self) -> Snapshot:
-        """What makes the model predict as it does now."""
+        """The weights that determine the predictions."""
 
     @abstractmethod
     def restore(self, weights: Snapshot) -> None:
-        """Put the model into the state of ``weights``, in eval mode."""
+        """Load ``weights`` into the model, in eval mode."""
 
     @abstractmethod
     def progress(self) -> Snapshot:
-        """What resuming needs beside the weights, no name of it under ``network``."""
+        """The state needed for resuming in addition to the weights, with no name under ``network``."""
 
     @abstractmethod
     def resume(self, progress: Snapshot) -> None:
-        """Return to ``progress``; there may be more in the snapshot."""
+        """Restore ``progress``; the snapshot may have further entries."""
 
 
 class NetworkTrainer(Trainer):
-    """Trains a network of ours.
+    """Trains a ``Trainable`` network.
 
-    All randomness of an epoch comes from the seed and the epoch's number, so no state of a generator is kept.
+    The randomness of an epoch depends only on the seed and the epoch number, so no generator state is stored.
 
     Args:
-        network: on its device, at its first weights.
-        seed: of every random choice.
+        network: on its device, with its initial weights.
+        seed: of all random choices.
         settings, label: see ``Trainer``.
     """
 
@@ -179,15 +180,16 @@ class NetworkTrainer(Trainer):
 def train(
     trainer: Trainer, folder: Path, *, validate: Callable[[], Scores] | None, metric: str = "validation"
 ) -> Outcome:
-    """Train until ``settings.patience`` validations in a row were better under no protocol; keep the best epochs.
+    """Train until no protocol has improved in ``settings.patience`` validations in a row; keep the best epochs.
 
-    The model is left at the last epoch; ``best_weights`` reads the best ones.
+    The model is left with the weights of the last epoch; ``best_weights`` reads the best ones.
 
     Args:
         trainer: of the model.
-        folder: of this training alone; all that resuming needs is written there at each validation.
-        validate: quality of the current weights under each protocol, higher is better; None trains all epochs.
-        metric: what the quality is measured by, for progress.
+        folder: for the checkpoints of this training only, written at each validation.
+        validate: returns the score of the current weights under each protocol, higher is better; None trains all
+            epochs.
+        metric: name of the score, for progress bars.
 
     Raises:
         ModelError: an epoch fails, or a validation score is not finite.
@@ -236,7 +238,7 @@ def best_weights(folder: Path, protocol: Protocol) -> Snapshot:
 
 
 def optimizer_state(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """The moments of named optimizers, by ``optimizer.parameter.moment``."""
+    """The moments of named optimizers, under ``optimizer.parameter.moment``."""
     return {
         f"{name}.{parameter}.{moment}": torch.as_tensor(value)
         for name, optimizer in optimizers.items()
@@ -246,7 +248,7 @@ def optimizer_state(optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str
 
 
 def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], snapshot: Snapshot) -> None:
-    """Put optimizers into the state that ``optimizer_state`` gave."""
+    """Load the state returned by ``optimizer_state`` into optimizers."""
     for name, optimizer in optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in snapshot.below(name).items():
@@ -257,7 +259,7 @@ def restore_optimizers(optimizers: Mapping[str, torch.optim.Optimizer], snapshot
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of the log: mean loss of the last epoch, and wall seconds per epoch and of the validation."""
+    """A line of the log: mean loss of the last epoch, wall-clock seconds per epoch and of the validation."""
 
     epoch: int
     loss: float | None

@@ -1,4 +1,4 @@
-"""The words of a training part as rows of an embedding table, and texts as rows of words."""
+"""Vocabularies: words as rows of an embedding table, texts as sequences of rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unimp_bench.files import write_atomically
 from unimp_bench.ragged import Ragged
 
 WORD = re.compile(r"[^\W_]+")
-"""A run of letters and digits."""
+"""A maximal sequence of letters and digits."""
 
 _STOP_WORDS = frozenset(
     WORD.findall(
@@ -29,12 +29,12 @@ _STOP_WORDS = frozenset(
 
 
 class Vocabulary(ABC):
-    """Words with a row each. A subclass is a frozen dataclass, whose fields are stored as JSON.
+    """Words numbered as rows. A subclass is a frozen dataclass, stored as JSON.
 
     Attributes:
-        FILE: name of the file in the folder of a saved model.
-        SPECIAL: number of rows before those of the words: padding, start, end, unknown.
-        UNKNOWN: row of all other words; -1 leaves them out.
+        FILE: file name in the folder of a saved model.
+        SPECIAL: number of special rows, before those of the words: padding, start, end, unknown.
+        UNKNOWN: row of unknown words; -1 leaves them out.
     """
 
     FILE: ClassVar[str] = "vocabulary.json"
@@ -48,7 +48,7 @@ class Vocabulary(ABC):
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what ``write`` wrote.
+        """Read a file written by ``write``.
 
         Raises:
             DataError: the file is missing or damaged.
@@ -58,20 +58,20 @@ class Vocabulary(ABC):
             return TypeAdapter(cls).validate_json(path.read_bytes())
 
     def write(self, folder: Path) -> None:
-        """Write it to ``FILE`` in a folder."""
+        """Write to ``FILE`` in a folder."""
         write_atomically(folder / self.FILE, TypeAdapter(type(self)).dump_json(self).decode())
 
     def __len__(self) -> int:
-        """Number of rows, special ones included."""
+        """Number of rows, including special ones."""
         return self.SPECIAL + len(self.spellings)
 
     def rows(self, words: Iterable[str]) -> list[int]:
-        """The rows of words, in their order."""
+        """The rows of words, in order."""
         rows = (self._row_of.get(word, self.UNKNOWN) for word in words)
         return [row for row in rows if row >= 0]
 
     def encode(self, texts: Iterable[Iterable[str]]) -> Ragged:
-        """The rows of the words of each text, int32; texts are read one by one."""
+        """The rows of the words of each text, int32; texts are consumed one by one."""
         values, lengths = array("i"), array("q")
         for words in texts:
             rows = self.rows(words)
@@ -85,7 +85,7 @@ class Vocabulary(ABC):
 
 
 def stems(text: str) -> list[str]:
-    """The lower-cased runs of letters and digits of a text, without stop words, cut to their Porter stems."""
+    """The Porter stems of the lower-cased words of a text, without stop words."""
     stem = _stemmer()
     return [stem(word) for word in WORD.findall(text.lower()) if word not in _STOP_WORDS]
 

@@ -1,4 +1,4 @@
-"""Recommenders that read pictures and text of the items beside who interacted with what."""
+"""Recommenders that use pictures and texts of items in addition to interactions."""
 
 from unimp_bench.contracts import ModelCard
 
@@ -19,8 +19,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.multimodal.causalrec:CausalRec",
         tasks=("recommendation",),
         reads=("interactions", "pictures"),
-        about="VBPR with separate direct and indirect visual effects, ranked by the total indirect effect; strength of "
-        "the debiasing chosen on validation; equations as in Cornac, the authors' reference, without its two defects",
+        about="VBPR with separate direct and indirect visual effects, ranked by the total indirect effect; debiasing "
+        "strength chosen on validation; equations as in Cornac, the authors' reference, without its two defects",
         source="Qiu et al., ACM Multimedia 2021; Cornac 3.0.1",
         new_users=False,
         new_items=False,
@@ -31,8 +31,9 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.multimodal.mmgcl:MMGCL",
         tasks=("recommendation",),
         reads=("interactions", "pictures", "text"),
-        about="LightGCN on ids, pictures and text, mixed, with contrasts between views as the paper has them (in the "
-        "authors' code masked view and challenging negative reach no loss); dropped graphs anew once an epoch",
+        about="LightGCN over ids, pictures and text, combined linearly, with contrastive losses between views as in "
+        "the paper (in the authors' code masked view and challenging negative enter no loss); edge dropout redrawn "
+        "once per epoch",
         source="Yi et al., SIGIR 2022",
         new_users=False,
         new_items=False,
@@ -43,8 +44,9 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.multimodal.mmssl:MMSSL",
         tasks=("recommendation", "selection"),
         reads=("interactions", "pictures", "text"),
-        about="graph recommender with relations learned from each modality against a critic, as the paper means them "
-        "(in the authors' code that graph is empty); rebuilt once an epoch, critic on 1,024 items, LayerNorm in it",
+        about="graph recommender with user-item relations learned from each modality against a critic, as described in "
+        "the paper (in the authors' code that graph is empty); rebuilt once per epoch; critic on 1,024 items, with "
+        "LayerNorm",
         source="Wei et al., WWW 2023",
         new_users=False,
         new_items=False,

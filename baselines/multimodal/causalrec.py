@@ -1,6 +1,6 @@
 """CausalRec: visual debiasing by causal inference (Qiu et al., ACM Multimedia 2021).
 
-A picture affects a click on two paths: the direct one is mere attraction, the indirect one tells what the item is.
+A picture affects a click on two paths: directly, by attracting attention, and indirectly, by informing about the item.
 
     m(u, i) = b_i + gamma_u . gamma_i + gamma_u . (gamma_i * tanh(E_m f_i))             the indirect path
     n(u, i) = theta_u . tanh(E_n f_i) + beta' . f_i                                     the direct path
@@ -8,17 +8,17 @@ A picture affects a click on two paths: the direct one is mere attraction, the i
     L = mean over (u, i, j) of -log sigmoid(y_i - y_j) - log sigmoid(m_i - m_j) - log sigmoid(n_i - n_j), and the
         penalties of VBPR
 
-Ranked is the total indirect effect, in which an item keeps its direct path while its indirect one is compared with that
-of the mean item:
+Items are ranked by the total indirect effect: the direct path is kept, and the indirect one is compared with that of
+the mean item:
 
     score(u, i) = y(m(u, i), n(u, i)) - lambda_2 y(m*(u), n(u, i))
     m*(u) = mean(b) + gamma_u . mean(gamma) + gamma_u . (mean(gamma) * tanh(E_m mean(f)))
 
-with the means over the catalogue, that of ``f`` in the scale of the features that the network reads.
+with means over the catalogue, that of ``f`` over the scaled features that the network reads.
 
-Cornac's CausalRec, which its authors point to, adds (B,) to (B, 1) in ``n``, and so trains on B x B mixed pairs; and it
-adds up the scores of all items in the stored biases, so that each scored user changes those of the next. Here every
-term is (B,), and scoring changes nothing.
+Cornac's CausalRec, the authors' reference, adds (B,) to (B, 1) in ``n``, and so trains on B x B mixed pairs; and it
+adds the scores of all items to the stored biases, so that scoring a user changes the scores of the next one. Here every
+term is (B,), and scoring has no side effects.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class CausalRecConfig(VBPRConfig):
     """Settings of VBPR, and strength of the debiasing.
 
     Attributes:
-        debias: values of ``lambda_2``. The first one is that of the training, whose epoch is chosen with it; of the
-            fitted weights, the value with the best validation is kept.
+        debias: values of ``lambda_2``. The first one is used to choose the epoch; after training, the value with the
+            best validation score is chosen.
     """
 
     debias: Annotated[Effects, Field(min_length=1)] = (0.8, 0.0, 0.2, 0.4, 0.6, 1.0)
@@ -61,7 +61,7 @@ class CausalRecNetwork(VisualNetwork):
 
     Attributes:
         project, modulate: ``E_n`` and ``E_m``.
-        debias: ``lambda_2`` of the scores.
+        debias: ``lambda_2`` in the scores.
     """
 
     debias: Tensor
@@ -100,7 +100,7 @@ class CausalRecNetwork(VisualNetwork):
 
 
 def fused(indirect: Tensor, direct: Tensor) -> Tensor:
-    """y(m, n), of the shape that the two broadcast to."""
+    """y(m, n), broadcast."""
     return (indirect + direct).sigmoid() * indirect.sigmoid() * direct.sigmoid()
 
 

@@ -1,4 +1,4 @@
-"""Frozen features of the items, as rows of a recommender's item table."""
+"""Frozen features of items, by row of a recommender's item table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unimp_bench.corpus.features.vectors import feature_remarks
 from unimp_bench.errors import UsageError
 from unimp_bench.records import IntArray
 
-_NO_FEATURES = "this corpus has neither pictures nor text, which this model reads"
+_NO_FEATURES = "this corpus has neither pictures nor text, and this model requires one of them"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class VisualSettings(TrainingSettings):
     Attributes:
         encoder: ``tiny``, or the name of an open_clip model (``ViT-L-14``).
         pretrained: open_clip's tag of the encoder's weights (``openai``).
-        text_encoder: ``lsa``, or a model of transformers. VBPR and CausalRec read texts where there are no pictures.
+        text_encoder: ``lsa``, or a model of transformers. VBPR and CausalRec use texts on a corpus without pictures.
     """
 
     encoder: str = "tiny"
@@ -37,15 +37,15 @@ class VisualSettings(TrainingSettings):
 def item_looks(
     settings: VisualSettings, catalogue: IntArray, items: Items, cache: Path
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """Visual features of some items, (I, F) float32, zero for an item without a picture; and remarks.
+    """Visual features of the given items, (I, F) float32, zero for an item without a picture; and remarks.
 
-    On a corpus without pictures, the texts of the items take their place.
+    On a corpus without pictures, features of the item texts replace them.
 
     Args:
-        catalogue: (I,) numbers of items.
+        catalogue: (I,) item numbers.
 
     Raises:
-        UsageError: the corpus has neither, or an encoder cannot be loaded.
+        UsageError: the corpus has neither pictures nor text, or an encoder cannot be loaded.
     """
     vectors = picture_vectors(items, settings.encoder, settings.pretrained, cache)
     remarks: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def item_looks(
 def modalities(
     settings: VisualSettings, catalogue: IntArray, items: Items, cache: Path
 ) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
-    """Features of some items, one table per modality that the corpus has, and remarks on what it lacks.
+    """Features of the given items, one table per modality of the corpus, and remarks on missing modalities.
 
     Returns:
         Tables of pictures and of text, (I, F) float32 each, zero for an item without one; and the remarks.
@@ -72,5 +72,5 @@ def modalities(
     text = text_vectors(items, settings.text_encoder, cache)
     tables = tuple(torch.from_numpy(vectors.values[catalogue]) for vectors in (pictures, text) if vectors is not None)
     if not tables:
-        raise UsageError(f"{_NO_FEATURES}; run lightgcn, or take another corpus")
+        raise UsageError(f"{_NO_FEATURES}; run lightgcn, or use another corpus")
     return tables, feature_remarks(pictures, text)

@@ -1,4 +1,4 @@
-"""Graphs of users and items: propagation by sender, relations with one-sided norms, and nearest unknown items."""
+"""User-item graphs: propagation by source, relations with one-sided normalisation, and nearest unknown items."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from torch import Tensor
 from baselines.learning.graph import csr_tensor
 
 BLOCK_BYTES = 64_000_000
-"""Memory of a block of users' scores."""
+"""Memory for the scores of a block of users."""
 
 
 def split_propagation(adjacency: Tensor, users: Tensor, items: Tensor, layers: int) -> tuple[Tensor, Tensor]:
-    """``mean_propagation`` of users alone and of items alone, in one pass.
+    """``mean_propagation`` separated by source, users or items, in one pass.
 
-    The graph is bipartite: what reaches a node in an even number of hops comes from its own side, and in an odd number
-    from the other side.
+    The graph is bipartite: an even number of hops leads to a node from its own side, an odd number from the other side.
 
     Args:
         adjacency: (U + I, U + I) sparse, symmetric, users first.
         users, items: (U, width) and (I, width).
-        layers: hops.
+        layers: number of hops.
 
     Returns:
-        What users send and what items send, (U + I, width) each; their sum is ``mean_propagation`` of both.
+        The contributions of users and of items, (U + I, width) each; their sum is ``mean_propagation`` of both.
     """
     own, other = _Hops.apply(adjacency, torch.cat([users, items]), layers)  # type: ignore[no-untyped-call]
     count = len(users)
@@ -36,7 +35,7 @@ def split_propagation(adjacency: Tensor, users: Tensor, items: Tensor, layers: i
 
 
 class _Hops(torch.autograd.Function):
-    """The sums of the even and of the odd hops, over their number."""
+    """The sums of the even and of the odd hops, divided by the number of all hops."""
 
     @staticmethod
     def forward(context: Any, adjacency: Tensor, embeddings: Tensor, layers: int) -> tuple[Tensor, Tensor]:
@@ -71,7 +70,7 @@ class Relation:
 
     @classmethod
     def of(cls, matrix: sparse.csr_array, device: torch.device) -> Relation:
-        """Of ``R``, (U, I) with ones."""
+        """Build from ``R``, (U, I) with ones."""
 
         def both(receivers: sparse.csr_array) -> tuple[Tensor, Tensor]:
             scaled = receivers.multiply(1 / np.sqrt(np.maximum(receivers.sum(axis=1), 1))[:, None]).tocsr()
@@ -102,12 +101,12 @@ class _Product(torch.autograd.Function):
 
 
 def unknown_neighbours(users: Tensor, items: Tensor, known: sparse.csr_array, count: int) -> sparse.csr_array:
-    """The items with the largest products among those that a user has no edge to.
+    """The items with the largest dot products among those without an edge to the user.
 
     Args:
         users, items: (U, width) and (I, width).
         known: (U, I), the edges.
-        count: neighbours per user; fewer where fewer items are unknown.
+        count: maximum number of neighbours per user.
 
     Returns:
         (U, I) float32 with a 1 per neighbour.

@@ -1,25 +1,25 @@
 """Multi-modal graph contrastive learning (MMGCL; Yi, Wang, Ounis and Macdonald, SIGIR 2022).
 
-An item has a channel of its own vectors and one for each modality, ``X_m W_m + b_m``; users have one table in all of
-them. Each channel is propagated as in LightGCN, and a linear map of the channels side by side makes the vectors:
+An item has a channel of id embeddings and one channel per modality, ``X_m W_m + b_m``; users share one table in all
+channels. Each channel is propagated as in LightGCN, and linear maps of the concatenated channels give the vectors:
 
     user = W_U [u^id; u^picture; u^text],  item = W_I [i^id; i^picture; i^text],  y(u, i) = user . item
     L = mean over (u, i, j) of -log sigmoid(y(u, i) - y(u, j)) + contrast * (C(users) + C(positive items))
     C = mean over nodes x of -log e^s(x', x'') / (sum over nodes b of e^s(x', b'') + [x is an item] e^s(x', x~))
 
-with ``s`` the cosine over ``temperature``. View 1, ``x'``, lost a share of the edges in all channels (modality edge
-dropout); view 2, ``x''``, has random vectors in place of one modality of all items, drawn at each step (modality
-masking). The challenging negative ``x~`` is the item with one modality of the step's negative item.
+where ``s`` is the cosine over ``temperature``. View 1, ``x'``, drops a share of the edges in all channels (modality
+edge dropout); view 2, ``x''``, replaces one modality of all items, drawn at each step, by random vectors (modality
+masking). The challenging negative ``x~`` is the item with one modality taken from the step's negative item.
 
-The authors' code departs from their paper, and this file follows the paper. There, both contrasts set users of view 1
-against items of view 1, so that view 2 and the challenging negative reach no loss; view 2 drops nodes instead of
-masking a modality; its branch for text propagates the pictures, and the one for pictures the text; and dropped graphs
-are made at each step, here once an epoch. Ours besides: modalities are drawn uniformly, the random vectors stay the
-same, and a user or item that is in a batch twice is no negative of itself.
+The authors' code differs from their paper; this file follows the paper. In their code both contrastive losses compare
+users with items of view 1, so that view 2 and the challenging negative enter no loss; view 2 drops nodes instead of
+masking a modality; its text branch propagates pictures and its picture branch text; and edges are dropped anew at each
+step, here once per epoch. Our own choices: modalities are drawn uniformly, the random vectors are fixed, and a user or
+item that occurs twice in a batch is not a negative of itself.
 
-Propagation is linear in the item channels, so the features, which are constant, are propagated before they meet
-``W_m``: once on the whole graph, once an epoch on the thinned one. A step propagates nothing but the two tables. That
-takes 8 (U + I) bytes for each channel of the features: 0.1 GB on Beauty, 2 GB at 300,000 nodes with 768 channels.
+Propagation is linear in the item channels, so the constant features are propagated before they are multiplied by
+``W_m``: once on the full graph, and once per epoch on the graph with dropped edges. A step propagates only the two
+tables. This takes 8 (U + I) bytes per feature channel: 0.1 GB on Beauty, 2 GB at 300,000 nodes with 768 channels.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Rate, Share, Weight
 
 BLANK_STD = 0.1
-"""Of the random vectors in place of a masked modality."""
+"""Seed of the random vectors that replace a masked modality."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class MMGCLConfig(VisualSettings):
         batch_size: interactions per step.
         width: of the vectors.
         layers: hops of the propagation.
-        contrast: weight of the contrasts, alpha of the paper (authors' code: 0.4).
-        temperature: that cosines are divided by.
+        contrast: weight of the contrastive losses, alpha of the paper (authors' code: 0.4).
+        temperature: divisor of the cosines.
         edge_dropout: share of the interactions missing in view 1.
         weight_decay: of Adam, on all parameters (authors' code: 1e-4).
-        init_std: standard deviation of the first vectors.
+        init_std: standard deviation of the initial vectors.
     """
 
     validate_every: Count = 5
@@ -76,7 +76,7 @@ class MMGCLConfig(VisualSettings):
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph, and the features propagated on it.
+    """A graph, with the features propagated on it.
 
     Attributes:
         adjacency: (U + I, U + I) sparse, normalised.
@@ -88,14 +88,14 @@ class Graph:
 
 
 class MMGCLNetwork(PairwiseNetwork):
-    """Tables, projections of the modalities, and the maps that mix the channels.
+    """Embedding tables, projections of the modalities, and the maps that combine the channels.
 
     Attributes:
         project: one per modality, (F + 1, width): ``W_m`` with ``b_m`` as its last row.
         mix_users, mix_items: ``W_U`` and ``W_I``.
         features: one per modality, (I, F + 1), the last column constant.
-        blank: (I, width) random vectors in place of a masked modality.
-        thinned: the graph of view 1 in this epoch.
+        blank: (I, width) random vectors that replace a masked modality.
+        thinned: the graph of view 1 in the current epoch.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class MMGCLNetwork(PairwiseNetwork):
         return self.loss_of(batch, masked, swapped)
 
     def loss_of(self, batch: Triples, masked: int, swapped: int) -> Tensor:
-        """The loss of a step that masks one modality in view 2 and swaps one in the challenging negatives."""
+        """The loss with a masked modality in view 2 and an exchanged one in the challenging negatives."""
         assert self.thinned is not None
         size, first_item = len(batch.users), len(self.interactions.users)
         nodes = torch.cat([batch.users, first_item + batch.positives, first_item + batch.negatives])
@@ -159,7 +159,7 @@ class MMGCLNetwork(PairwiseNetwork):
         return vectors
 
     def _channels(self, graph: Graph, nodes: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Channels of some nodes, (n, 1 + modalities, width), and what users contribute to each one, (n, width)."""
+        """Channels of the given nodes, (n, 1 + modalities, width), and the users' share of each, (n, width)."""
         sent = split_propagation(graph.adjacency, self.users.weight, self.items.weight, self.config.layers)
         from_users, from_items = (vectors[nodes] for vectors in sent)
         of_items = [table[nodes] @ project for table, project in zip(graph.features, self.project, strict=True)]
@@ -178,7 +178,7 @@ class MMGCLNetwork(PairwiseNetwork):
         return Graph(adjacency, tuple(self._propagated(adjacency, table) for table in self.features))
 
     def _propagated(self, adjacency: Tensor, table: Tensor) -> Tensor:
-        """The rows of ``table`` of the items, propagated to all nodes, (U + I, columns)."""
+        """``table``, a row per item, propagated to all nodes, (U + I, columns)."""
         nodes = functional.pad(table.to(self.device), (0, 0, len(self.interactions.users), 0))
         return mean_propagation(adjacency, nodes, self.config.layers)
 
@@ -210,13 +210,13 @@ class MMGCL(LearnedRanker[MMGCLConfig]):
 def across_views(
     first: Tensor, second: Tensor, nodes: Tensor, temperature: float, challenge: Tensor | None = None
 ) -> Tensor:
-    """InfoNCE (van den Oord et al., 2018): how well each node's first view finds its second one in the batch, a scalar.
+    """InfoNCE (van den Oord et al., 2018) between the two views of each node within the batch, a scalar.
 
     Args:
         first, second: (B, width) the two views.
-        nodes: (B,) the node of each view; views of one node are no negatives of each other.
-        temperature: that cosines are divided by.
-        challenge: (B, width) one more negative per node, or None.
+        nodes: (B,) the node of each row; views of the same node are not negatives of each other.
+        temperature: divisor of the cosines.
+        challenge: (B, width) an additional negative per node, or None.
     """
     first, second = functional.normalize(first) / temperature, functional.normalize(second)
     again = (nodes[:, None] == nodes).fill_diagonal_(False)

@@ -1,8 +1,9 @@
 """Multi-modal self-supervised learning (MMSSL; Wei, Huang, Xia and Zhang, WWW 2023).
 
-A modality ``m`` passes over the training graph to users and back, and predicts relations of its own, ``A^m``: of each
-user the ``neighbours`` unknown items with the largest ``u^m . i^m``. Ids pass over ``A^m``; what arrives is attended to
-across modalities and added to the ids that are propagated on the training graph ``A``:
+The features of modality ``m`` are propagated over the training graph to users and back, and define a learned graph
+``A^m``, which links each user to the ``neighbours`` unknown items with the largest ``u^m . i^m``. Id embeddings are
+propagated over ``A^m``, combined by attention across modalities, and added to the id embeddings, which are propagated
+on the training graph ``A``:
 
     x^m = dropout(W_m f^m + b_m),  u^m = A_ui x^m,  i^m = A_iu u^m;   p^m_U = A^m_ui E_I,  p^m_I = A^m_iu E_U
     e^0 = E + attended * norm(mean over m of attention(p^1 .. p^M)_m),  e = (e^0 + A e^0 + A A e^0) / 3
@@ -11,19 +12,20 @@ across modalities and added to the ids that are propagated on the training graph
         + contrast * sum over m of C(p^m_U, user) + adversarial * -mean D(fake rows)
     C = mean over users x of -log e^s(p_x, u_x) / (sum over b of e^s(p_x, u_b) + sum over b != x of e^s(p_x, p_b))
 
-with ``s`` the cosine over ``temperature``, ``norm`` to unit rows, and the two ways of a graph scaled by the root of the
-receiver's degree. A critic ``D`` learns at each step to tell the relations ``u^m . i^m`` beyond the
-known ones from the known, softened ones with the recommender's scores; the model learns to deceive it.
+where ``s`` is the cosine over ``temperature``, ``norm`` normalises rows to unit length, and both directions of a graph
+are divided by the root of the receiver's degree. At each step a critic ``D`` is trained to distinguish predicted
+relations ``u^m . i^m`` of unknown pairs (fake rows) from the softened interactions plus the recommender's scores (real
+rows); the recommender is trained to deceive it.
 
-This follows the paper's intent. In the authors' code ``A^m`` is empty from the third step on, so ids pass over
-nothing and the contrast has no gradient; it is rebuilt here for all users, once an epoch and before scoring, from the
-weights of that moment. There, it has no neighbours at all below 10,000 items, the critic is linear, attention keys are
-the queries, and only the noise of the real rows is divided by the temperature. Ours besides: the mean of the hops has
-no softmax in its last one; users that a batch has twice are contrasted once.
+This follows the intent of the paper. In the authors' code ``A^m`` is empty from the third step on, so nothing is
+propagated over it and the contrastive loss has no gradient; here it is rebuilt for all users, once per epoch and before
+scoring, from the current weights. Also in their code, ``A^m`` has no neighbours below 10,000 items, the critic is
+linear, attention keys equal the queries, and only the noise of the real rows is divided by the temperature. Our own
+choices: no softmax on the last hop in the mean of the hops; users that occur twice in a batch are contrasted once.
 
-Memory: the critic, 0.25 S^2 parameters, sees a random subset of at most ``critic_items`` items, the same throughout
-(the authors' sees all of them, which at 124,000 takes 4 billion parameters). Neighbours are found a block of users at a
-time, in 64 MB. No array is users x items; a step holds some forty arrays of (U + I) x width, 0.3 GB on Beauty.
+Memory: the critic, with 0.25 S^2 parameters, reads a fixed random subset of at most ``critic_items`` items (the
+authors' reads all of them, 4 billion parameters at 124,000 items). Neighbours are computed in blocks of users, in
+64 MB. No array is users x items; a step holds some forty arrays of (U + I) x width, 0.3 GB on Beauty.
 """
 
 from __future__ import annotations
@@ -65,18 +67,18 @@ class MMSSLConfig(VisualSettings):
 
     Attributes:
         batch_size: interactions per step.
-        width: of the vectors, a multiple of 4, the heads of the attention.
+        width: of the vectors, a multiple of 4, the number of attention heads.
         dropout: of the projected features.
-        neighbours: items that a modality relates to a user.
-        attended: weight of what the ids receive over the graphs of the modalities.
+        neighbours: items linked to a user in the learned graph of a modality.
+        attended: weight of the id embeddings propagated over the learned graphs.
         modal: weight of the modality-aware vectors in the final ones.
-        contrast, temperature: weight of the contrast, and what its cosines are divided by.
-        adversarial: weight of deceiving the critic.
-        critic_items: maximum number of items of the rows that the critic reads.
+        contrast, temperature: weight of the contrastive loss, and divisor of its cosines.
+        adversarial: weight of the adversarial loss.
+        critic_items: maximum number of items in the rows that the critic reads.
         critic_rate: learning rate of the critic.
         l2, feature_l2: weights of the squared norms.
-        weight_decay: of AdamW, for all but the critic; 0.01 is torch's own, which the authors' program leaves.
-        init_std: standard deviation of the first vectors.
+        weight_decay: of AdamW, except for the critic; 0.01 is the default of torch, which the authors' program uses.
+        init_std: standard deviation of the initial vectors.
     """
 
     validate_every: Count = 5
@@ -100,10 +102,10 @@ class MMSSLConfig(VisualSettings):
 
 @dataclass(frozen=True)
 class States:
-    """All vectors of one pass.
+    """All vectors of one forward pass.
 
     Attributes:
-        users, items: the final ones, (U, width) and (I, width).
+        users, items: the final vectors, (U, width) and (I, width).
         modal_users, modal_items: ``u^m`` and ``i^m``, one per modality, of the same shapes.
         related: ``p^m_U``, one per modality, (U, width).
     """
@@ -121,8 +123,8 @@ class MMSSLNetwork(PairwiseNetwork):
     Attributes:
         features: one table per modality, (I, F).
         project: one map per modality.
-        attention: queries, keys and values side by side.
-        seen: (S,) the items of the critic's rows.
+        attention: queries, keys and values, concatenated.
+        seen: (S,) the items that the critic reads.
         relations: ``A^m``, one per modality; None before the first epoch.
     """
 
@@ -177,7 +179,7 @@ class MMSSLNetwork(PairwiseNetwork):
         return self.loss_of(states, batch, self.fakes(states, torch.unique(batch.users)))
 
     def loss_of(self, states: States, batch: Triples, fakes: Tensor) -> Tensor:
-        """What the recommender descends on, of ready states and fake rows."""
+        """The loss of the recommender, from given states and fake rows."""
         config, people = self.config, torch.unique(batch.users)
         users = states.users[batch.users]
         positives, negatives = (states.items[items] for items in (batch.positives, batch.negatives))
@@ -197,19 +199,19 @@ class MMSSLNetwork(PairwiseNetwork):
         return loss
 
     def critic_loss(self, states: States, people: Tensor, fakes: Tensor) -> Tensor:
-        """What the critic descends on: fake rows of all modalities beside as many real ones, all without gradient."""
+        """The loss of the critic, from fake rows of all modalities and as many real rows, all without gradient."""
         scores = states.users[people].detach() @ states.items[self.seen].detach().T
         real = real_rows(self._known(people), scores, GUMBEL_TEMPERATURE, GUMBEL_NOISE, SCORE_SHARE)
         return critic_loss(self.critic, real.repeat(len(self.project), 1), fakes.detach(), PENALTY)
 
     def fakes(self, states: States, people: Tensor) -> Tensor:
-        """Fake rows of some users, those of one modality behind those of another, (modalities * n, S)."""
+        """Fake rows of the given users, modality after modality, (modalities * n, S)."""
         known = self._known(people)
         pairs = zip(states.modal_users, states.modal_items, strict=True)
         return torch.cat([fake_rows(users[people], items[self.seen], known) for users, items in pairs])
 
     def states(self) -> States:
-        """One pass over all graphs."""
+        """One forward pass over all graphs."""
         assert self.relations is not None
         modal_users, modal_items = self._modal()
         related_users = tuple(relation.to_users(self.items.weight) for relation in self.relations)
@@ -226,7 +228,7 @@ class MMSSLNetwork(PairwiseNetwork):
         return States(final[0], final[1], modal_users, modal_items, related_users)
 
     def relate(self) -> None:
-        """Build ``A^m`` of the present weights, without dropout."""
+        """Build ``A^m`` from the current weights, without dropout."""
         training = self.training
         self.eval()
         with torch.no_grad():
@@ -242,7 +244,7 @@ class MMSSLNetwork(PairwiseNetwork):
         return states.users, states.items
 
     def _modal(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """``u^m`` and ``i^m``; the modalities side by side take one product each way."""
+        """``u^m`` and ``i^m``; with concatenated modalities, each direction is one product."""
         projected = [project(table) for project, table in zip(self.project, self._tables, strict=True)]
         features = functional.dropout(torch.cat(projected, dim=1), self.config.dropout, self.training)
         users = self._graph.to_users(features)
@@ -250,8 +252,8 @@ class MMSSLNetwork(PairwiseNetwork):
         return users.chunk(len(projected), dim=1), items.chunk(len(projected), dim=1)
 
     def _enriched(self, ids: Tensor, related: tuple[Tensor, ...]) -> Tensor:
-        """``e^0``: ids and what attention across modalities makes of the related ones, (n, width) each."""
-        # Written out: fused attention is slow at a sequence of two, and the mean is taken of the weights.
+        """``e^0``: id embeddings plus the attended embeddings over the learned graphs, (n, width) each."""
+        # Written out: fused attention is slow for sequences of length two, and the weights themselves are averaged.
         parts = self.attention(torch.stack(related, dim=1)).unflatten(-1, (3 * HEADS, -1))
         queries, keys, values = parts.chunk(3, dim=2)
         logits = (queries[:, :, None] * keys[:, None]).sum(dim=-1) / queries.shape[-1] ** 0.5
@@ -260,7 +262,7 @@ class MMSSLNetwork(PairwiseNetwork):
         return ids + self.config.attended * functional.normalize(mean)
 
     def _known(self, people: Tensor) -> Tensor:
-        """(n, S) 1 where a user has an interaction with an item of the critic's rows."""
+        """(n, S) 1 for an interaction of the user with an item that the critic reads."""
         return self.tensor(self._seen_matrix[people.cpu().numpy()].toarray())
 
     @cached_property
@@ -290,17 +292,17 @@ class MMSSL(SelectingRanker[MMSSLConfig]):
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> MMSSLNetwork:
         if self.config.width % HEADS:
-            raise UsageError(f"width of mmssl is a multiple of {HEADS}, the heads of its attention")
+            raise UsageError(f"width of mmssl must be a multiple of {HEADS}, its number of attention heads")
         features, remarks = modalities(self.config, interactions.items, items, cache)
         return MMSSLNetwork(interactions, features, remarks, self.config)
 
 
 class Critic(nn.Module):
-    """Rows of relations, (n, S), to one number each, (n,); higher for what looks real.
+    """Maps rows of relations, (n, S), to scalars, (n,), higher for rows that look real.
 
-    Two blocks of Linear, LeakyReLU, LayerNorm and Dropout, ``S -> S / 4 -> S / 8``, and a linear end (a constant there
-    would cancel). The authors' has BatchNorm, which ties the rows together whose gradients the penalty takes one by one
-    (Gulrajani et al., 2017, section 4), and a bounded end, 100 sigmoid, unlike the critic of a Wasserstein distance.
+    Two blocks of Linear, LeakyReLU, LayerNorm and Dropout, ``S -> S / 4 -> S / 8``, and a linear output without bias
+    (a constant would cancel). The authors' critic has BatchNorm, which couples the rows although the gradient penalty
+    is per row (Gulrajani et al., 2017, section 4), and the bounded output 100 sigmoid, unlike a Wasserstein critic.
     """
 
     def __init__(self, items: int) -> None:
@@ -320,7 +322,7 @@ def critic_loss(critic: nn.Module, real: Tensor, fake: Tensor, weight: float) ->
     """``mean D(fake) - mean D(real) + weight * mean (|grad D(between)| - 1)^2`` (Gulrajani et al., 2017, Eq. 3).
 
     Args:
-        real, fake: (n, S) rows, without gradient; ``between`` is a random point on the line between two.
+        real, fake: (n, S) rows, without gradient; ``between`` is a random point on the line between a pair.
         weight: of the penalty.
     """
     place = torch.rand(len(real), 1, device=real.device)
@@ -332,25 +334,25 @@ def critic_loss(critic: nn.Module, real: Tensor, fake: Tensor, weight: float) ->
 
 
 def fake_rows(users: Tensor, items: Tensor, known: Tensor) -> Tensor:
-    """Relations that a modality predicts beyond the known ones, unit rows (n, S).
+    """Predicted relations of a modality with the known ones removed, unit rows (n, S).
 
     Args:
         users: (n, width) modality-aware vectors.
         items: (S, width).
-        known: (n, S) 1 where there is an interaction, else 0.
+        known: (n, S) 1 for an interaction, else 0.
     """
     return functional.normalize((users @ items.T) * (1 - known))
 
 
 def real_rows(known: Tensor, scores: Tensor, temperature: float, noise: float, share: float) -> Tensor:
-    """Interactions softened by Gumbel noise, and the recommender's own scores, unit rows (n, S), without gradient.
+    """Interactions softened by Gumbel noise, plus the recommender's scores, unit rows (n, S), without gradient.
 
     Args:
-        known: as for ``fake_rows``.
+        known: as in ``fake_rows``.
         scores: (n, S) of the recommender.
         temperature: of the softmax over ``known + noise * gumbel``.
         noise: weight of the Gumbel noise.
-        share: weight of the scores, unit rows.
+        share: weight of the scores, normalised to unit rows.
     """
     with torch.no_grad():
         gumbel = -torch.empty_like(known).exponential_().log()
@@ -359,8 +361,8 @@ def real_rows(known: Tensor, scores: Tensor, temperature: float, noise: float, s
 
 
 def within_and_across(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """InfoNCE (van den Oord et al., 2018): how well each row of ``first`` finds its own row of ``second`` in both,
-    a scalar; (B, width) each."""
+    """InfoNCE (van den Oord et al., 2018) between corresponding rows of ``first`` and ``second``, (B, width) each,
+    with all other rows of both as negatives, a scalar."""
     first, second = functional.normalize(first) / temperature, functional.normalize(second)
     across = first @ second.T
     within = (first @ first.T * temperature).fill_diagonal_(-torch.inf)

@@ -4,11 +4,11 @@
     L = mean over (u, i, j) of  -log sigmoid(y(u, i) - y(u, j)) + l2 / 2 (the squared norms of the rows of the triple)
         + feature_l2 / 2 (|E|^2 + |beta'|^2)
 
-with ``f_i`` the item's frozen picture feature and ``j`` an item drawn uniformly among those that ``u`` did not
+where ``f_i`` is the item's frozen picture feature and ``j`` is drawn uniformly among the items that ``u`` did not
 interact with. An item without a picture has the mean feature, which is zero.
 
-Cornac's VBPR adds the scores of B triples, (B,), to ``(f_i - f_j) beta'``, (B, 1), and so sums the loss of B x B mixed
-pairs. Here every term is (B,).
+Cornac's VBPR adds the scores of B triples, (B,), to ``(f_i - f_j) beta'``, (B, 1), and so sums the loss over B x B
+mixed pairs. Here every term is (B,).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class VBPRConfig(VisualSettings):
 
     Attributes:
         batch_size: interactions per step.
-        width: of ``gamma``, the factors apart from visual features.
-        visual_width: of ``theta``, to which visual features are projected.
-        l2: weight of the squared norms of a triple's rows, biases included.
+        width: of ``gamma``, the latent factors.
+        visual_width: of ``theta``, the dimension to which visual features are projected.
+        l2: weight of the squared norms of a triple's rows, including biases.
         feature_l2: weight of the squared norms of ``E`` and ``beta'``.
-        init_std: standard deviation of the first vectors.
+        init_std: standard deviation of the initial vectors.
     """
 
     validate_every: Count = 5
@@ -51,7 +51,7 @@ class VBPRConfig(VisualSettings):
 
 
 class VisualNetwork(PairwiseNetwork):
-    """The parameters of Eq. 4, and the features that they act on.
+    """The parameters and features of Eq. 4.
 
     Attributes:
         users, items: ``gamma``.
@@ -78,14 +78,14 @@ class VisualNetwork(PairwiseNetwork):
         self.register_buffer("features", features, persistent=False)
 
     def penalties(self, *rows: Tensor) -> Tensor:
-        """The penalties of a step's rows of the tables, the first of them (B, width), and of the maps of features."""
+        """The penalties on a batch's rows, of which ``rows[0]`` is (B, width), and on ``E`` and ``beta'``."""
         maps = (module.weight for module in self.children() if isinstance(module, nn.Linear))
         norms = torch.stack([weight.square().sum() for weight in maps]).sum() / 2
         return self.config.l2 * penalty(*rows) + self.config.feature_l2 * norms
 
 
 class VBPRNetwork(VisualNetwork):
-    """Scores of Eq. 4."""
+    """Scores by Eq. 4."""
 
     def loss(self, batch: Triples) -> Tensor:
         users, tastes = self.users(batch.users), self.tastes(batch.users)

@@ -1,4 +1,4 @@
-"""The true choice model of the sample: ground truth, purchase probabilities, and the best selections from them."""
+"""The true choice model of the sample: ground truth, purchase probabilities, and optimal selections."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PICTURE_TASTES = ("colour", "shape", "pattern")
 TEXT_TASTES = ("theme",)
 
 Truth = Mapping[str, np.ndarray]
-"""Arrays by name, in the numbering of the corpus; ``data_prep.sample.truth`` lists them."""
+"""Arrays by name, in the numbering of the corpus; see ``data_prep.sample.truth``."""
 
 NEGATIVES = (2, 7)
 """Minimum and maximum number of negative candidates; all numbers between them are equally likely."""
 
 _UNUSUAL = 1e-9
-"""Relative probability of other numbers: small, so that examples drawn with other options have a best set too."""
+"""Relative probability of other numbers: small but positive, for examples drawn with other options."""
 
 _EXAMPLES_AT_ONCE = 32
 
@@ -29,17 +29,17 @@ def read_truth(items: Items, hidden: Sequence[str] = ()) -> Truth:
     """The ground truth of a corpus.
 
     Args:
-        hidden: tastes that are replaced by the mean over the users of the domain.
+        hidden: tastes to replace by the mean over the users of the domain.
 
     Raises:
-        DataError: the corpus has no ground truth, or that of another corpus.
+        DataError: the corpus has no ground truth, or the ground truth of another corpus.
     """
     truth = items.truth()
     return truth | {f"user_{taste}": _domain_means(truth, f"user_{taste}") for taste in hidden}
 
 
 def _domain_means(truth: Truth, name: str) -> FloatArray:
-    """The rows of a user array, each replaced by the mean over the users of its domain."""
+    """Replace each row of a user array by the mean over the users of its domain."""
     values, domains = truth[name], truth["user_domain"]
     means = np.stack([values[domains == code].mean(axis=0) for code in range(domains.max() + 1)])
     replaced: FloatArray = means[domains]
@@ -52,7 +52,7 @@ class Choices:
     Args:
         truth: parameters.
         categories: (items,) category paths, which are the queries.
-        order: whether the last items count; else the expectation over a uniformly drawn last item replaces them.
+        order: whether to condition on the last items; else on the expectation over a uniformly drawn last item.
     """
 
     def __init__(self, truth: Truth, categories: list[str], *, order: bool = True) -> None:
@@ -61,11 +61,11 @@ class Choices:
         self._order_counts = order
 
     def of_examples(self, examples: Examples) -> FloatArray:
-        """(examples, items) float64: probabilities given history and query; rows sum to 1."""
+        """(examples, items) float64 probabilities given history and query; rows sum to 1."""
         history = histories(examples)
         shares = self.after(examples.users, history)
         if examples.queries is not None:
-            # The empty query is that of an unknown category, and carries no information.
+            # The empty query stands for an unknown category and carries no information.
             for query in np.unique(examples.queries):
                 if examples.query_texts[query]:
                     shares[np.ix_(examples.queries == query, self._categories != examples.query_texts[query])] = 0
@@ -73,11 +73,11 @@ class Choices:
         return shares
 
     def after(self, users: IntArray, history: IntArray) -> FloatArray:
-        """(n, items) float64: probabilities after some purchases; rows sum to 1.
+        """(n, items) float64 probabilities of the next purchase; rows sum to 1.
 
         Args:
             users: (n,) user numbers.
-            history: (n, length) all items bought so far, right-aligned, -1 before.
+            history: (n, length) all items bought so far, right-aligned, padded with -1.
         """
         utilities = self._taste(users) + self._order(history)
         utilities[~self._possible(users, history)] = -np.inf
@@ -86,7 +86,7 @@ class Choices:
         return shares
 
     def _possible(self, users: IntArray, history: IntArray) -> BoolArray:
-        """(n, items) bool: of the user's domain, not bought yet."""
+        """(n, items) bool, items of the user's domain not bought yet."""
         truth = self._truth
         possible: BoolArray = truth["user_domain"][users][:, None] == truth["item_domain"][None, :]
         rows, columns = np.nonzero(history >= 0)
@@ -107,7 +107,7 @@ class Choices:
         truth = self._truth
         shelves, boosts = truth["item_shelf"], truth["series_boost"]
         if not self._order_counts:
-            # Over a uniform last item, successors add the same to every item of a domain, which cancels.
+            # Averaged over a uniform last item, successors add a constant per domain, which cancels.
             domains = truth["item_domain"]
             frequencies = np.bincount(shelves, 1 / np.bincount(domains)[domains], minlength=len(truth["follow"]))
             order: FloatArray = np.broadcast_to((frequencies @ truth["follow"])[shelves], (len(history), len(shelves)))
@@ -122,7 +122,7 @@ class Choices:
 
 
 def histories(examples: Examples) -> IntArray:
-    """(n, longest) whole histories, right-aligned, -1 before."""
+    """(n, longest) complete histories, right-aligned, padded with -1."""
     return examples.last_items(int((examples.ends - examples.starts()).max(initial=0)))
 
 
@@ -133,13 +133,13 @@ def _padded(history: IntArray, length: int) -> IntArray:
 
 
 def best_selections(choices: Choices, examples: Examples, domain_sizes: IntArray) -> BoolArray:
-    """(shown rows,) the selection with the highest expected F1, given how the examples of the sample are drawn.
+    """(shown rows,) the selection with the highest expected F1, given the sampling of examples.
 
-    The positives are the next k purchases in a row, k drawn uniformly from what the part of the split allows; the
-    negatives are drawn uniformly from all items of the domain that the user never had (``tasks.selection``, its default
-    options). So the probability that a sequence of k of the candidates is the positives is proportional to
+    The positives are the next k consecutive purchases, with k uniform over the values possible in the part of the
+    split; the negatives are uniform over all items of the domain that the user never bought (``tasks.selection`` with
+    default options). So the probability that a sequence of k candidates are the positives is proportional to
 
-        P(c_1 | h) P(c_2 | h, c_1) ... P(c_k | h, c_1 ... c_{k-1}) / binomial(items never had, number of negatives)
+        P(c_1 | h) P(c_2 | h, c_1) ... P(c_k | h, c_1 ... c_{k-1}) / binomial(items never bought, number of negatives)
 
     Args:
         domain_sizes: (n,) number of items in the domain of each example's user.
@@ -155,20 +155,20 @@ def best_selections(choices: Choices, examples: Examples, domain_sizes: IntArray
 
 
 def max_positives(examples: Examples) -> int:
-    """Maximum number of positives of an example."""
+    """Maximum number of positives per example."""
     return 1 if examples.split == "loo" and examples.part != "train" else 3
 
 
 def positive_probabilities(choices: Choices, examples: Examples, domain_sizes: IntArray) -> FloatArray:
-    """(shown rows, maximum positives): in column k - 1, the probability that the candidate is one of k positives.
+    """(shown rows, maximum positives); column k - 1 is the probability that the candidate is one of k positives.
 
-    Those of an example are scaled by a common factor, on which the best set does not depend.
+    Up to a common factor per example, which does not affect the best set.
     """
     shown, history = examples.shown, histories(examples)
     assert shown is not None
     candidates, bought = np.diff(shown.offsets), (history >= 0).sum(axis=1)
     probabilities = np.zeros((len(shown.items), max_positives(examples)))
-    # Sequences of candidates, as rows of ``shown``, with the example and probability of each; at first empty ones.
+    # Sequences of candidates, as rows of ``shown``, with the example and probability of each; initially empty.
     sequences = np.zeros((len(examples), 0), dtype=np.int64)
     owners, weights = np.arange(len(examples)), np.ones(len(examples))
     for count in range(1, probabilities.shape[1] + 1):
@@ -177,7 +177,7 @@ def positive_probabilities(choices: Choices, examples: Examples, domain_sizes: I
         offsets, added = shown.positions_of(owners)
         prefixes = np.repeat(np.arange(len(owners)), np.diff(offsets))
         weights = weights[prefixes] * shares[prefixes, shown.items[added]]
-        possible = weights > 0  # all but an item twice
+        possible = weights > 0  # without repeated items
         prefixes, added, weights = prefixes[possible], added[possible], weights[possible]
         sequences = np.concatenate([sequences[prefixes], added[:, None]], axis=1)
         owners = owners[prefixes]
@@ -191,8 +191,8 @@ def positive_probabilities(choices: Choices, examples: Examples, domain_sizes: I
 def best_sets(probabilities: FloatArray, shown: Shown) -> BoolArray:
     """(shown rows,) the sets with the highest expected F1 (Dembczynski et al., NeurIPS 2011).
 
-    A set of size j has the expected F1 ``sum_c sum_k 2 P(c positive, k positives) / (j + k)``, so the best set of a
-    size has the candidates with the largest terms.
+    A set of size j has the expected F1 ``sum_c sum_k 2 P(c positive, k positives) / (j + k)``, so the best set of each
+    size consists of the candidates with the largest terms.
     """
     counts = np.arange(1, probabilities.shape[1] + 1)
     chosen = np.zeros(len(probabilities), dtype=np.bool_)
@@ -208,7 +208,7 @@ def best_sets(probabilities: FloatArray, shown: Shown) -> BoolArray:
 
 
 def _probability_of_negatives(pool: IntArray, drawn: IntArray) -> FloatArray:
-    """(n,) relative probability of ``drawn`` negatives from a pool: of their number, and of one set of this number."""
+    """(n,) relative probability of ``drawn`` negatives from a pool: of their number times that of one such set."""
     smallest, largest = NEGATIVES
     numbers = np.where((drawn >= smallest) & (drawn <= largest), 1.0, _UNUSUAL)
     probabilities: FloatArray = numbers / np.maximum(comb(pool, np.maximum(drawn, 0)), 1)

@@ -1,4 +1,4 @@
-"""The oracle: predictions of every kind from the ground truth of the sample."""
+"""The oracle: optimal predictions for every kind of task from the ground truth of the sample."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from unimp_bench.kinds.text import TextExamples
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 
 IMPOSSIBLE = -1e4
-"""Score of an impossible item: finite, and below every log-probability."""
+"""Score of an impossible item: finite, below all log-probabilities."""
 
 _BLOCK = 256
 
@@ -33,7 +33,7 @@ SENTENCES = "opinions.json"
 
 FEATURES = (*TASTES, "price")
 PRICE_LIKED, PRICE_DISLIKED = 0.6, 1.4
-"""Distances from the purse below and above which a user writes well or ill of the price."""
+"""A user likes a price closer to its budget than the first distance, and dislikes one farther than the second."""
 
 _SETS = 2 ** len(FEATURES)
 _BAD, _MIXED, _GOOD = range(3)
@@ -45,9 +45,9 @@ class OracleConfig:
     """Settings.
 
     Attributes:
-        hide: information that is withheld: every user's taste for pictures or themes, or the order of purchases. The
-            expectation over the users of the domain, or over the last items, replaces it.
-        rating: statistic of a rating's true distribution: the mean minimises the squared error, the median the
+        hide: information to withhold: every user's taste for pictures or themes, or the order of purchases. It is
+            replaced by the expectation over the users of the domain, or over the last items.
+        rating: statistic of the true distribution of a rating: the mean minimises the squared error, the median the
             absolute error.
     """
 
@@ -58,9 +58,9 @@ class OracleConfig:
 class Oracle(
     Ranker[OracleConfig], Rater[OracleConfig], Writer[OracleConfig], Selector[OracleConfig], Painter[OracleConfig]
 ):
-    """Ranks by the probability to be next (for search given the query's category), rates by the true distribution,
-    selects the set with the highest expected F1, paints the picture of the most probable item, and writes the typical
-    sentence of its opinion.
+    """Ranks by the probability of the next purchase (in search given the queried category), rates by the true
+    distribution, selects the set with the highest expected F1, paints the picture of the most probable item, and
+    explains with the typical sentence of the most probable opinion.
     """
 
     Config = OracleConfig
@@ -82,7 +82,7 @@ class Oracle(
             self._opinions = Opinions.of(self._truth, data.examples[EXPLANATION].train)
 
     def save(self, folder: Path) -> None:
-        """The sentences alone, of a fit with any: the ground truth is in the corpus."""
+        """Only the sentences are stored, if any: the ground truth is in the corpus."""
         if self._opinions is not None:
             self._opinions.save(folder)
 
@@ -117,7 +117,7 @@ class Oracle(
         return examples.pictures.of(np.concatenate(best))
 
     def probabilities(self, examples: Examples) -> FloatArray:
-        """(examples, items) float64 probability of each item of the corpus to be next; rows sum to 1."""
+        """(examples, items) float64 probability of each item of the corpus to be bought next; rows sum to 1."""
         return self._choices.of_examples(examples)
 
     def _open(self, items: Items) -> None:
@@ -130,11 +130,11 @@ class Oracle(
 class Opinions:
     """A sentence per opinion: a tone with the features that a review in this tone may mention.
 
-    A happy reviewer of the sample writes of the features that please, an unhappy one of those that do not, one in
-    between of both. So the predictable part of an explanation is its probable tone and the features that it may
-    mention; not which of them, and not the words. The prediction is the most typical training sentence
-    (``baselines.explanation.typical``) of all in that tone with the same features, of any user and item: an upper bound
-    of content, not of wording.
+    A satisfied reviewer of the sample mentions features that please, a dissatisfied one features that displease, others
+    both. So the predictable part of an explanation is the probable tone and the set of features that it may mention;
+    the choice among them and the wording are random. The prediction is the most typical training sentence
+    (``baselines.explanation.typical``) in that tone with the same features, from any user and item: an upper bound of
+    content, not of wording.
 
     Attributes:
         sentences: the distinct predictions.
@@ -146,9 +146,9 @@ class Opinions:
 
     @classmethod
     def of(cls, truth: Truth, train: TextExamples) -> Opinions:
-        """The most typical training sentences; an opinion without one gets that of its tone."""
+        """The most typical training sentence of each opinion; of the tone, for opinions without a sentence."""
         assert train.targets is not None
-        # A training history ends right before the target, so the next rating is the target's.
+        # A training history ends directly before the target, so the next rating belongs to the target.
         stars = train.histories.ratings[train.ends].astype(np.int64)
         own = opinions(_TONE_OF_STARS[stars - 1], feature_tastes(truth, train.users, train.targets))
         written = train.texts.read()
@@ -159,17 +159,17 @@ class Opinions:
 
     @classmethod
     def load(cls, folder: Path) -> Opinions:
-        """Read what ``save`` wrote."""
+        """Read the files written by ``save``."""
         sentences = json.loads((folder / SENTENCES).read_text(encoding="utf-8"))
         return cls(sentences, np.load(folder / "numbers.npy", allow_pickle=False))
 
     def save(self, folder: Path) -> None:
-        """Write them to an existing folder."""
+        """Write to an existing folder."""
         (folder / SENTENCES).write_text(json.dumps(self.sentences), encoding="utf-8")
         np.save(folder / "numbers.npy", self.numbers, allow_pickle=False)
 
     def write(self, truth: Truth, examples: TextExamples) -> list[str]:
-        """A sentence in the most probable tone for each example."""
+        """The sentence of the most probable tone for each example."""
         users, items = examples.users, examples.shown.items
         stars = star_probabilities(truth, users, items)
         tones = [stars[:, tone == _TONE_OF_STARS].sum(axis=1) for tone in (_BAD, _MIXED, _GOOD)]
@@ -178,7 +178,7 @@ class Opinions:
 
 
 def feature_tastes(truth: Truth, users: IntArray, items: IntArray) -> FloatArray:
-    """(n, features): above 0 where the user likes the feature of the item, below 0 where not."""
+    """(n, features), positive if the user likes the feature of the item, negative if not."""
     tastes = [truth[f"user_{taste}"][users, truth[f"item_{taste}"][items]] for taste in TASTES]
     distance = np.abs(truth["item_dearness"][items] - truth["user_purse"][users])
     price = (distance < PRICE_LIKED).astype(np.float64) - (distance > PRICE_DISLIKED)
@@ -186,7 +186,7 @@ def feature_tastes(truth: Truth, users: IntArray, items: IntArray) -> FloatArray
 
 
 def opinions(tones: IntArray, tastes: FloatArray) -> IntArray:
-    """(n,) number of each tone with the features that it may mention: liked ones, disliked ones."""
+    """(n,) opinion numbers, from a tone and the features that it may mention, liked or disliked."""
     bits = 2 ** np.arange(len(FEATURES))
     likes = np.where(tones == _BAD, 0, (tastes > 0) @ bits)
     dislikes = np.where(tones == _GOOD, 0, (tastes < 0) @ bits)
@@ -197,11 +197,11 @@ def opinions(tones: IntArray, tastes: FloatArray) -> IntArray:
 def star_probabilities(truth: Mapping[str, np.ndarray], users: IntArray, items: IntArray) -> FloatArray:
     """Probabilities of one, two, ... five stars, (pairs, 5) float64; rows sum to 1.
 
-    A rating discretises a normal satisfaction into stars (``docs/sample.md``). It does not depend on the time.
+    A rating discretises a normally distributed satisfaction into stars (``docs/sample.md``), independent of time.
 
     Args:
         truth: the arrays of the corpus's ``truth`` folder, by name.
-        users, items: (pairs,) numbers in the corpus; both of a pair belong to one domain.
+        users, items: (pairs,) corpus numbers; user and item of a pair belong to the same domain.
     """
     distance = truth["item_dearness"][items] - truth["user_purse"][users]
     liking = sum(truth[f"user_{taste}"][users, truth[f"item_{taste}"][items]] for taste in TASTES)

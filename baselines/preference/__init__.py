@@ -1,4 +1,4 @@
-"""Preference prediction: ratings from averages, factors, and what users wrote."""
+"""Preference prediction: ratings from averages, latent factors, and reviews."""
 
 from unimp_bench.contracts import ModelCard
 
@@ -42,8 +42,8 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("preference",),
         reads=("ratings", "interactions"),
         about=(
-            "matrix factorisation with biases, by Cornac; passes and regularisation chosen on validation; an item "
-            "without a training rating gets the user's mean"
+            "matrix factorisation with biases, by Cornac; epoch and regularisation chosen on validation; an item "
+            "without training ratings gets the user's mean"
         ),
         source="Koren, Bell and Volinsky (2009); Cornac 3.0",
         new_users=False,
@@ -56,8 +56,8 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("preference",),
         reads=("ratings", "order", "text", "pictures"),
         about=(
-            "words and pictures of the item against those of the user's last five, with their ratings; a guess at what "
-            "UniMP ran: SANCL itself ranks reviews by helpfulness and knows neither users nor ratings"
+            "attention between words and pictures of the item and of the user's last five, with their ratings; an "
+            "interpretation of UniMP's baseline, since SANCL ranks reviews by helpfulness, without users or ratings"
         ),
         source="SANCL (Han et al., COLING 2022)",
         new_users=True,

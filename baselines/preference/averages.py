@@ -1,6 +1,6 @@
 """Ratings from averages.
 
-With the global mean ``m`` of the training ratings, an item's offset ``b_i`` and a user's offset ``c_u``
+With the global mean ``m`` of the training ratings, item offsets ``b_i`` and user offsets ``c_u``,
 
     global-mean  m                item-mean  m + b_i                bias  m + b_i + c_u
 
@@ -27,21 +27,21 @@ from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 TASK = "preference"
 DAMPINGS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
-"""Numbers of ratings equal to the mean that are added to those of an item or user. Validation chooses the one with the
-smallest squared error; with few ratings an offset stays close to 0, and without any it is 0."""
+"""Candidate numbers of pseudo-ratings, equal to the mean, added per item or user; validation chooses by squared error.
+They shrink the offsets of items and users with few ratings towards 0."""
 
 DampingT = TypeVar("DampingT")
 
 
 class GlobalMean(Rater[NoOptions]):
-    """The mean of all training ratings."""
+    """Predicts the mean of all training ratings."""
 
     Config = NoOptions
 
     def fit(self, data: FitData) -> None:
         ratings = Ratings.of(data.examples[TASK].train.histories)
         if not len(ratings):
-            raise UsageError("the training part of this corpus has no rating to take a mean of; choose another corpus")
+            raise UsageError("the training part of this corpus has no ratings; choose another corpus")
         self._mean = float(ratings.values.mean())
         self._offsets: FloatArray = np.zeros(len(data.items))
         self._fit_offsets(ratings, data.examples[TASK])
@@ -58,7 +58,7 @@ class GlobalMean(Rater[NoOptions]):
         return clipped(self._mean + self._offsets[examples.shown.items], examples)
 
     def _fit_offsets(self, ratings: Ratings, examples: TaskExamples[RatingExamples]) -> None:
-        """Fit the items' offsets; the global mean has none."""
+        """Fit the item offsets; the global mean has none."""
 
     def _squared_error(self, validation: RatingExamples) -> float:
         return float(((self.rate(validation) - validation.ratings) ** 2).sum())
@@ -83,9 +83,9 @@ class Bias(GlobalMean):
 
         sum (r - m - b_i - c_u)^2 + item damping * sum b_i^2 + user damping * sum c_u^2
 
-    (Koren, Bell and Volinsky, 2009, Eq. 3 and 4, with a damping for each side.) The offsets of items are stored. That
-    of a user is computed from the ratings in an example's history, by the same equation: so new users have one too, and
-    the validation rating counts in the history of a test example.
+    (Koren, Bell and Volinsky, 2009, Eq. 3 and 4, with separate damping of items and users.) Item offsets are stored. A
+    user offset is computed from the ratings in the history of an example by the same equation, so new users have one
+    too, and the history of a test example includes the validation rating.
     """
 
     def save(self, folder: Path) -> None:
@@ -111,7 +111,7 @@ class Bias(GlobalMean):
         error(_best(product(DAMPINGS, DAMPINGS), error))
 
     def _user_offsets(self, examples: Examples) -> FloatArray:
-        """(n,) ``c_u = sum(r - m - b_i) / (n_u + damping)`` over the rated items of each history."""
+        """(n,) user offsets ``c_u = sum(r - m - b_i) / (n_u + damping)`` over the rated items of each history."""
         owners, rows = spans(examples.starts(), examples.ends)
         ratings = examples.histories.ratings[rows].astype(np.float64)
         above = ratings - self._mean - self._offsets[examples.histories.items[rows]]
@@ -132,7 +132,7 @@ class Ratings:
 
     @classmethod
     def of(cls, histories: Histories) -> Ratings:
-        """All of them, a user's first interaction included."""
+        """All rated interactions, including a user's first."""
         rated = np.flatnonzero(~np.isnan(histories.ratings))
         users = np.repeat(np.arange(histories.users), histories.lengths())
         return cls(users[rated], histories.items[rated], histories.ratings[rated].astype(np.float64))
@@ -142,7 +142,7 @@ class Ratings:
 
 
 def item_offsets(ratings: Ratings, mean: float, items: int, *, user_damping: float, item_damping: float) -> FloatArray:
-    """(items,) the items' part of the damped least-squares solution, by conjugate gradients on its normal equations."""
+    """(items,) item offsets of the damped least-squares solution, by conjugate gradients on the normal equations."""
     users = int(ratings.users.max()) + 1
     rows = np.tile(np.arange(len(ratings)), 2)
     columns = np.concatenate([ratings.items, items + ratings.users])

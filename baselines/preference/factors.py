@@ -4,12 +4,12 @@
     L = sum over the training ratings of
         (r - r(u, i))^2 + regularisation (b_u^2 + b_i^2 + |p_u|^2 + |q_i|^2)             (Eq. 5)
 
-by stochastic gradient descent, rating by rating. Cornac visits the ratings in the given order, which is a random
-one here, so that it does not train on one user after the other. Its early stopping looks at the training loss; here
-validation chooses the epoch and the one of ``REGULARISATIONS``, by the squared error. All epochs are run: the
-factors grow from small values long after the biases have converged, so a first rise of the error is not the end.
+by stochastic gradient descent with batches of one rating. Cornac visits the ratings in the given order, so they are
+shuffled here instead of sorted by user. Its early stopping uses the training loss; here epoch and regularisation, one
+of ``REGULARISATIONS``, are chosen by the squared error on validation. All epochs are run: factors still grow from small
+values long after the biases have converged, so the error may rise before it falls again.
 
-A user or item without a training rating has no bias and no factors: its terms are left out, as in Cornac.
+A user or item without a training rating has no bias and no factors; its terms are left out, as in Cornac.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class RatingMFConfig:
     """Settings of the factorisation.
 
     Attributes:
-        width: factors of a user or item (Cornac's default).
-        learning_rate: of a step (Cornac's default).
-        epochs: number of passes over the training ratings; the best one is kept.
+        width: number of factors (Cornac's default).
+        learning_rate: of gradient descent (Cornac's default).
+        epochs: number of passes over the training ratings; the best epoch is kept.
     """
 
     width: Count = 10
@@ -55,10 +55,10 @@ class RatingMFConfig:
 
 @dataclass(frozen=True)
 class Factors:
-    """The parameters; rows of users and items without a training rating are zero.
+    """The parameters; zero for users and items without a training rating.
 
     Attributes:
-        mean: (1,) of the training ratings.
+        mean: (1,) mean of the training ratings.
         users, items: (users, width) and (items, width) factors.
         user_biases, item_biases: (users,) and (items,).
     """
@@ -70,13 +70,13 @@ class Factors:
     item_biases: FloatArray
 
     def ratings(self, examples: RatingExamples) -> FloatArray:
-        """(n,) on the examples' scale."""
+        """(n,) predicted ratings, clipped to the scale of the examples."""
         users, items = examples.users, examples.shown.items
         agreement = (self.users[users] * self.items[items]).sum(axis=1)
         return clipped(self.mean + self.user_biases[users] + self.item_biases[items] + agreement, examples)
 
     def squared_error(self, examples: RatingExamples) -> float:
-        """Sum over examples with targets."""
+        """Sum of squared errors over examples with targets."""
         return float(((self.ratings(examples) - examples.ratings).astype(np.float64) ** 2).sum())
 
 
@@ -90,7 +90,7 @@ class RatingMF(Rater[RatingMFConfig]):
         examples = data.examples[TASK]
         ratings = Ratings.of(examples.train.histories)
         if not len(ratings):
-            raise UsageError("the training part of this corpus has no rating to factorise; choose another corpus")
+            raise UsageError("the training part of this corpus has no ratings; choose another corpus")
         trainer = _Trainer(ratings, examples.train.histories.users, len(data.items), data.seed, self.config)
         tried = []
         with training("rating-mf", len(REGULARISATIONS), unit="regularisation") as shown:
@@ -117,7 +117,7 @@ class RatingMF(Rater[RatingMFConfig]):
 
 
 class _Trainer:
-    """Trains Cornac's model of one set of ratings, one epoch at a time."""
+    """Trains Cornac's model on a set of ratings, epoch by epoch."""
 
     def __init__(self, ratings: Ratings, users: int, items: int, seed: int, config: RatingMFConfig) -> None:
         order = np.random.default_rng(seed).permutation(len(ratings))
@@ -129,10 +129,10 @@ class _Trainer:
         self._dataset = Dataset(len(self._users), len(self._items), *names, columns)
 
     def best(self, regularisation: float, validation: RatingExamples) -> Factors:
-        """Those of the epoch with the smallest error on the validation part.
+        """The factors of the epoch with the smallest validation error.
 
         Raises:
-            ModelError: they are not finite.
+            ModelError: the factors are not finite.
         """
         settings = {"k": self._config.width, "learning_rate": self._config.learning_rate, "seed": self._seed}
         parts: dict[str, FloatArray] = {}
@@ -149,7 +149,7 @@ class _Trainer:
         return best
 
     def _factors(self, parts: Mapping[str, FloatArray]) -> Factors:
-        """As tables over all users and items of the corpus."""
+        """The current factors, as tables over all users and items of the corpus."""
         users, items = self._sizes
         return Factors(
             np.array([self._dataset.global_mean], np.float32),
@@ -161,7 +161,7 @@ class _Trainer:
 
 
 def _scattered(rows: FloatArray, numbers: IntArray, size: int) -> FloatArray:
-    """A table of ``size`` rows, zero except for the given ones; a copy, since Cornac updates its own in place."""
+    """A table of ``size`` rows, zero except for the given rows; a copy, since Cornac updates its arrays in place."""
     table = np.zeros((size, *rows.shape[1:]), dtype=np.float32)
     table[numbers] = rows
     return table

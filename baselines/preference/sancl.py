@@ -1,12 +1,11 @@
-"""SANCL as a model of ratings: selective attention and natural contrast over words and pictures (Han et al., COLING
-2022).
+"""SANCL as a rating model: selective attention and natural contrastive learning over words and pictures (Han et al.,
+COLING 2022).
 
-How far this is a guess. SANCL ranks the reviews of one product by how helpful they are: it has no user, no history and
-no rating. The UniMP paper lists it as a baseline of preference prediction and does not say how it predicts ratings.
-Here the product is the item to be rated, as published; in place of the review to be judged there are the texts of the
-user's last interactions, since the review of the target would give its rating away; and the score becomes a rating
-through a sigmoid on the corpus's scale, trained by its squared error in place of a ranking loss. With ``P`` and ``R``
-the encoded states of a modality of product and "review":
+This is an interpretation. SANCL ranks the reviews of a product by helpfulness, without users, histories or ratings. The
+UniMP paper lists it as a baseline of preference prediction without describing how it predicts ratings. Here the product
+is the item to be rated; the review is replaced by the texts of the user's last interactions, since the review of the
+target would reveal its rating; and the score is mapped to a rating by a sigmoid on the corpus's scale, trained with the
+squared error instead of a ranking loss. With ``P`` and ``R`` the encoded states of a modality of product and "review":
 
     words     R_j <- R_j + (softmax(W1 R_j (W2 R_j)') * m_j m_j') R_j   within the text of one interaction, j
               R <- R + softmax(R ReLU(P W + b)') P                       of all texts
@@ -15,17 +14,18 @@ the encoded states of a modality of product and "review":
 
     s = MLP(the product's and the review's text and picture in spaces cm and rp: eight vectors)
     r = lowest + (highest - lowest) sigmoid(s)
-    L = mean (r - rating)^2 + alpha (cm + rp),   cm and rp as ``sancl_layers.Contrast`` has them
+    L = mean (r - rating)^2 + alpha (cm + rp),   cm and rp of ``sancl_layers.Contrast``
 
-Encoders, selective mask, attentions, the two spaces, the head and the contrast are SANCL's, with these changes:
+Encoders, selective mask, attentions, the two spaces, the head and the contrastive losses are SANCL's, with these
+changes:
 
-* A sentence is a key sentence where it contains a word of the item's title or category by its stem, in place of the
-  syntactic root of the product's name and coreference (both from a parser).
-* The words of a review attend to one another within that review, and those of all reviews of a user are pooled.
-* Word vectors are trained, not GloVe's; a picture is one frozen vector of the encoder that all models here share, not
-  regions of an object detector.
-* The contrast really masks, has a temperature, and contrasts texts with pictures, where the published code contrasts
-  pictures with pictures.
+* A key sentence contains a word of the item's title or category, compared by stem; SANCL uses the syntactic root of the
+  product name and coreference (both from a parser).
+* Words attend to one another within a review; the words of all reviews of a user are pooled.
+* Word vectors are trained, not GloVe's; a picture is one frozen vector of the encoder shared by all models of this
+  benchmark, not regions of an object detector.
+* The contrastive losses mask correctly, have a temperature, and contrast texts with pictures, where the published code
+  contrasts pictures with pictures.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ HIDDEN = (128, 64)
 LIKED = 0.75
 _MIN_SHARE = 0.01
 _BLOCK = 128
-"""Examples that are rated together."""
+"""Examples per batch when rating."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ class SANCLConfig(TrainingSettings):
 
     Attributes:
         batch_size: ratings per step.
-        alpha: weight of the contrast; 0 leaves it out.
-        temperature: divides its cosines.
-        history: number of last interactions that are read.
-        vocabulary: maximum number of words with a vector.
+        alpha: weight of the contrastive losses; 0 disables them.
+        temperature: divisor of the cosines in the contrastive losses.
+        history: maximum number of interactions of a history, the last ones.
+        vocabulary: maximum number of words.
         review_words, title_words, product_words: maximum number of words of an interaction's text, of the title within
             it, and of a product.
         word_width, width, space: of word vectors, of states, and of each of the two common spaces.
-        layers, heads: of the transformer encoder of the pictures.
+        layers, heads: of the transformer encoder of pictures.
         dropout: of word vectors.
-        encoder, pretrained: of the pictures: ``tiny``, or an open_clip model and the tag of its weights.
+        encoder, pretrained: of pictures: ``tiny``, or an open_clip model and the tag of its weights.
     """
 
     epochs: Count = 12
@@ -117,7 +117,7 @@ class SANCLConfig(TrainingSettings):
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
 
 
 OFFICIAL = SANCLConfig(
@@ -138,7 +138,7 @@ OFFICIAL = SANCLConfig(
 
 @dataclass(frozen=True)
 class TrainingExamples:
-    """Rated examples, and the reader of their texts, which it has read."""
+    """Rated examples, and the reader that holds their texts."""
 
     examples: RatingExamples
     reader: Reader
@@ -155,7 +155,7 @@ class Pooled:
 
 
 class Space(nn.Module):
-    """A common space: maps of texts and of pictures into it."""
+    """Maps of texts and of pictures into a common space."""
 
     def __init__(self, width: int, space: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Space(nn.Module):
         ]
 
     def objects(self, texts: Pooled, pictures: Pooled) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """Texts, then pictures, of the products, (B, space), and of the interactions, (N, space)."""
+        """Texts of products (B, space) and of interactions (N, space), then their pictures."""
         return (
             (self.text(texts.product), self.text(texts.interactions)),
             (self.picture(pictures.product), self.picture(pictures.interactions)),
@@ -183,8 +183,8 @@ class SANCLNetwork(Trainable):
 
     Attributes:
         stems: (words,) of the vocabulary.
-        pictures, pictured: (items + 1, F) frozen vectors and whether an item has one; nobody's are the last row.
-        examples: set for a training.
+        pictures, pictured: (items + 1, F) frozen vectors, and whether an item has one; the last row is padding.
+        examples: set before training.
     """
 
     stems: Tensor
@@ -219,7 +219,7 @@ class SANCLNetwork(Trainable):
         self.score = nn.Linear(second, 1)
 
     def start_at(self, share: float) -> None:
-        """Set the first predictions to about a share of the scale, that of the mean rating."""
+        """Initialise predictions near ``share`` of the scale, the position of the mean rating."""
         share = min(max(share, _MIN_SHARE), 1 - _MIN_SHARE)
         nn.init.constant_(self.score.bias, float(np.log(share / (1 - share))))
 
@@ -239,7 +239,7 @@ class SANCLNetwork(Trainable):
         return loss
 
     def ratings(self, texts: Pooled, pictures: Pooled, scale: tuple[float, float, float]) -> Tensor:
-        """(B,) on the scale."""
+        """Predicted ratings on the scale, (B,)."""
         lowest, highest, _ = scale
         vectors = [*self.cm.sides(texts, pictures), *self.rp.sides(texts, pictures)]
         share = torch.sigmoid(self.score(self.head(torch.cat(vectors, dim=1)))).squeeze(1)
@@ -251,11 +251,11 @@ class SANCLNetwork(Trainable):
         return cm + self.contrast.rp(*self.rp.objects(texts, pictures), labels)
 
     def pooled(self, inputs: Inputs) -> tuple[Pooled, Pooled]:
-        """Texts and pictures."""
+        """Pooled vectors of texts, and of pictures."""
         return self._texts(inputs), self._pictures(inputs)
 
     def labels(self, inputs: Inputs, scale: tuple[float, float, float]) -> Labels:
-        """Positives and negatives of the contrast."""
+        """The labels of the contrastive losses."""
         lowest, highest, _ = scale
         items, ratings = self.tensor(inputs.items), self.tensor(inputs.ratings)
         history = self.tensor(inputs.history[inputs.history != NO_ITEM])
@@ -279,7 +279,7 @@ class SANCLNetwork(Trainable):
         pooled_product = mean(product_states, product_real.float())
         real = is_word(words)
         key = key_words(self.stems[words], self.tensor(inputs.sentences), self.tensor(inputs.keys)[owners])
-        # The rating is the first word; added to all words, it weighs the same in short and long reviews.
+        # The first word is the rating; adding it to all words gives it equal weight in short and long reviews.
         embedded = (self.words(words) + self.words(words[:, :1])) * real[:, :, None]
         states = self.review_encoder(self.dropout(embedded))
         weights = self.selective(states, key, real)
@@ -298,9 +298,9 @@ class SANCLNetwork(Trainable):
         return Pooled(mean(product, product_real.float()), mean(states, real.float()), states[present])
 
     def _encoded_pictures(self, items: Tensor) -> tuple[Tensor, Tensor]:
-        """States of the pictures of some items (B, N), (B, N, width), and which items have one."""
+        """States of the pictures of items (B, N), (B, N, width), and whether each item has one, (B, N)."""
         real = self.pictured[items]
-        attended = real | ~real.any(dim=1, keepdim=True)  # without any picture, padding attends to padding
+        attended = real | ~real.any(dim=1, keepdim=True)  # else rows without pictures have an empty softmax
         return self.picture_norm(self.picture_encoder(self.look(self.pictures[items]), attended)), real
 
 
@@ -308,7 +308,7 @@ class SANCL(LearnedModel[SANCLConfig, SANCLVocabulary, SANCLNetwork], Rater[SANC
     """See the module."""
 
     Config = SANCLConfig
-    Facts = SANCLVocabulary
+    Artifacts = SANCLVocabulary
     name = "sancl"
     presets: ClassVar[Mapping[str, Any]] = {"small": SANCLConfig(), "official": OFFICIAL}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -323,13 +323,13 @@ class SANCL(LearnedModel[SANCLConfig, SANCLVocabulary, SANCLNetwork], Rater[SANC
     def gather(self, data: FitData) -> SANCLVocabulary:
         train = data.examples[TASK].train
         if not len(train):
-            raise UsageError("the training part of this corpus has no rating with one before it; choose another corpus")
+            raise UsageError("the training part has no rating with an earlier interaction; choose another corpus")
         return SANCLVocabulary.of(train.histories, data.items, self.config.vocabulary)
 
-    def build(self, facts: SANCLVocabulary, items: Items, cache: Path) -> SANCLNetwork:
+    def build(self, artifacts: SANCLVocabulary, items: Items, cache: Path) -> SANCLNetwork:
         config = self.config
         self._reader = Reader(
-            facts,
+            artifacts,
             items,
             history=config.history,
             product=config.product_words,
@@ -340,10 +340,10 @@ class SANCL(LearnedModel[SANCLConfig, SANCLVocabulary, SANCLNetwork], Rater[SANC
         pictures = np.zeros((len(items), 1), np.float32) if found is None else found.values
         pictured = np.zeros(len(items), np.bool_) if found is None else found.known
         return SANCLNetwork(
-            torch.from_numpy(facts.stems),
+            torch.from_numpy(artifacts.stems),
             torch.from_numpy(np.concatenate([pictures, np.zeros_like(pictures[:1])])),
             torch.from_numpy(np.append(pictured, False)),
-            self._lacks(facts, found is not None),
+            self._lacks(artifacts, found is not None),
             config,
         )
 
@@ -363,10 +363,10 @@ class SANCL(LearnedModel[SANCLConfig, SANCLVocabulary, SANCLNetwork], Rater[SANC
                 ratings.append(network.ratings(texts, pictures, examples.scale).cpu().numpy())
         return np.concatenate([np.zeros(0, np.float32), *ratings])
 
-    def _lacks(self, facts: SANCLVocabulary, pictured: bool) -> tuple[str, ...]:
-        """Remarks on a corpus that has less than SANCL reads."""
+    def _lacks(self, artifacts: SANCLVocabulary, pictured: bool) -> tuple[str, ...]:
+        """Remarks on inputs of SANCL that the corpus does not have."""
         lacks = []
-        if not facts.reviews:
+        if not artifacts.reviews:
             lacks.append("no reviews in this corpus: histories are ratings and the items' own texts")
         if not len(self._reader.products.values):
             lacks.append("no text in this corpus: histories are ratings")

@@ -1,6 +1,6 @@
-"""What SANCL reads: words of the item to be rated, and of each interaction of its user's history.
+"""Inputs of SANCL: words of the item to be rated, and of each interaction of the user's history.
 
-The text of an interaction is its rating as a word, the item's title, and the review; where a corpus has no reviews, the
+The text of an interaction is its rating as a word, the item's title, and the review; on a corpus without reviews, the
 item's text replaces title and review. Only ``examples.histories`` is read, which ends before the target.
 """
 
@@ -35,23 +35,23 @@ _MIN_COUNT = 2
 _SENTENCE_END = re.compile(r"[.!?\n]+")
 
 Sentences = list[list[int]]
-"""A text as rows of words, sentence by sentence."""
+"""Rows of the words of a text, sentence by sentence."""
 
 
 def rating_word(rating: float) -> str:
-    """A rating as a word that no text contains; the same one for every interaction without a rating."""
+    """A rating as a word that cannot occur in texts; missing ratings have a word too."""
     return f"<{rating_words(rating)}>"
 
 
 def split(text: str) -> list[list[str]]:
-    """Lower-cased runs of letters and digits, sentence by sentence, none of them empty."""
+    """Lower-cased words, sentence by sentence, without empty sentences."""
     sentences = (WORD.findall(sentence) for sentence in _SENTENCE_END.split(html.unescape(text).lower()))
     return [words for words in sentences if words]
 
 
 @dataclass(frozen=True)
 class SANCLVocabulary(Vocabulary):
-    """The most frequent words of ratings, reviews and item texts; row 0 is padding, row 1 every other word.
+    """The most frequent words of ratings, reviews and item texts; row 0 is padding, row 1 unknown words.
 
     Attributes:
         words: from row 2 on.
@@ -66,9 +66,9 @@ class SANCLVocabulary(Vocabulary):
 
     @classmethod
     def of(cls, histories: Histories, items: Items, max_words: int) -> Self:
-        """From a training part: its ratings and reviews, and the texts of its items, each counted once.
+        """Build from the ratings and reviews of a training part, and the texts of its items, each counted once.
 
-        A word that occurs once has no row.
+        Words that occur only once are unknown words.
         """
         counts = Counter(rating_word(float(rating)) for rating in histories.ratings)
         texts = item_texts(items)
@@ -91,9 +91,9 @@ class SANCLVocabulary(Vocabulary):
 
     @cached_property
     def stems(self) -> IntArray:
-        """(len,) number of the Porter stem of each word: the same for *cards* and *card*.
+        """(len,) number of the Porter stem of each word: equal for *cards* and *card*.
 
-        ``NO_STEM`` for padding, unknown and stop words, and for ratings.
+        ``NO_STEM`` for padding, unknown words, stop words and ratings.
         """
         numbers: dict[str, int] = {}
         found = np.full(len(self), NO_STEM)
@@ -105,16 +105,16 @@ class SANCLVocabulary(Vocabulary):
 
 @dataclass(frozen=True)
 class Inputs:
-    """A batch of B examples with up to H interactions each, N in all; words are padded with 0.
+    """A batch of B examples with up to H interactions each, N in total; words are padded with 0.
 
     Attributes:
         items, users: (B,) items to be rated, and their users.
         product: (B, P) words of the items.
-        keys: (B, K) stems of the words that make a sentence of a review a key sentence.
-        history: (B, H) items of the last interactions, oldest first, right-aligned, ``NO_ITEM`` before.
+        keys: (B, K) stems that mark a sentence of a review as a key sentence.
+        history: (B, H) items of the last interactions, oldest first, right-aligned, padded with ``NO_ITEM``.
         owners: (N,) the example of each interaction, in the order of ``history``.
-        ratings: (N,) NaN where there is none.
-        words, sentences: (N, L) words of each interaction, and the sentence that each belongs to.
+        ratings: (N,) NaN for a missing rating.
+        words, sentences: (N, L) words of each interaction, and the sentence number of each word.
     """
 
     items: IntArray
@@ -129,7 +129,7 @@ class Inputs:
 
 
 class Reader:
-    """Makes batches of examples.
+    """Converts examples to batches of inputs.
 
     Args:
         history: maximum number of interactions of a history.
@@ -152,13 +152,13 @@ class Reader:
         self._last: tuple[Histories, Ragged] | None = None
 
     def texts(self, histories: Histories) -> Ragged:
-        """The text of each interaction, see ``cut``; those of the last histories are kept."""
+        """The text of each interaction, see ``cut``; cached for the most recent histories."""
         if self._last is None or self._last[0] is not histories:
             self._last = histories, cut(self._interactions(histories), self._review)
         return self._last[1]
 
     def inputs(self, examples: Examples, texts: Ragged) -> Inputs:
-        """Of some examples, with the texts of their histories."""
+        """The inputs for examples, given the texts of their histories."""
         assert examples.shown is not None
         items = np.asarray(examples.shown.items, dtype=np.int64)
         interactions = examples.ends[:, None] + np.arange(-self._history, 0)
@@ -193,7 +193,7 @@ class Reader:
 
 
 def cut(texts: Iterable[Sentences], max_words: int) -> Ragged:
-    """The first ``max_words`` words of each text, values (words, 2) int32: word, and number of its sentence."""
+    """The first ``max_words`` words of each text, values (words, 2) int32: word and sentence number."""
     values, lengths = array("i"), array("q")
     for text in texts:
         words = [(word, number) for number, sentence in enumerate(text) for word in sentence][:max_words]
@@ -203,14 +203,14 @@ def cut(texts: Iterable[Sentences], max_words: int) -> Ragged:
 
 
 def padded_texts(texts: Ragged, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Words and sentences of some texts, (rows, longest of them) int64, padded behind."""
+    """Words and sentence numbers of the given texts, (rows, longest) int64 each, right-padded."""
     taken = texts.take(rows)
     padded = taken.pad(max(1, int(taken.lengths().max(initial=0))), PADDING).astype(np.int64)
     return padded[:, :, 0], padded[:, :, 1]
 
 
 def _reviews(histories: Histories) -> Iterator[str]:
-    """The reviews of all interactions, read one block at a time; none where the corpus has none."""
+    """The reviews of all interactions, read in blocks; empty for a corpus without reviews."""
     if histories.reviews is not None:
         for start in range(0, len(histories), _BLOCK):
             yield from histories.reviews.select(slice(start, start + _BLOCK)).read()

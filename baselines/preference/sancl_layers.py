@@ -1,4 +1,4 @@
-"""The parts of SANCL: text encoder, selective weights, the two attentions, and the natural contrast."""
+"""Layers of SANCL: text encoder, selective weights, the two attentions, and the contrastive losses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONVOLUTIONS = (1, 3, 5)
 class TextEncoder(nn.Module):
     """The mean of convolutions of three widths over word vectors.
 
-    They are linear, so their mean is one convolution of the greatest width with the mean of their weights.
+    By linearity the mean is one convolution of the largest width with the mean of the padded weights.
     """
 
     def __init__(self, word_width: int, width: int) -> None:
@@ -26,7 +26,7 @@ class TextEncoder(nn.Module):
         )
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(N, L, word_width), zero where there is no word, to (N, L, width)."""
+        """Map word vectors (N, L, word_width), zero at padding, to (N, L, width)."""
         kernels, biases = [], []
         for convolution in self.convolutions:
             assert isinstance(convolution, nn.Conv1d) and convolution.bias is not None
@@ -38,7 +38,7 @@ class TextEncoder(nn.Module):
 
 
 def key_words(stems: Tensor, sentences: Tensor, keys: Tensor) -> Tensor:
-    """(N, L) bool, which words of reviews are in a key sentence: one that contains a stem of the product.
+    """(N, L) bool, words of reviews in a key sentence, which contains a stem of the product.
 
     Args:
         stems, sentences: (N, L) of the words of the reviews.
@@ -50,9 +50,9 @@ def key_words(stems: Tensor, sentences: Tensor, keys: Tensor) -> Tensor:
 
 
 class SelectiveWeights(nn.Module):
-    """1 for the words of key sentences; for the others ``sigmoid(w . r + c)``, with ``r`` the review's mean state.
+    """1 for words of key sentences, ``sigmoid(w . r + c)`` for others, with ``r`` the mean state of the review.
 
-    The latter starts at 1/2, the constant of SANCL's own convolutional variant.
+    The latter is initially 1/2, the constant in the convolutional variant of SANCL.
     """
 
     def __init__(self, width: int) -> None:
@@ -62,13 +62,13 @@ class SelectiveWeights(nn.Module):
         nn.init.zeros_(self.share.bias)
 
     def forward(self, states: Tensor, key: Tensor, real: Tensor) -> Tensor:
-        """(N, L) weights of states (N, L, width); 0 for padding."""
+        """Weights (N, L) for states (N, L, width); 0 for padding."""
         share = torch.sigmoid(self.share(mean(states, real.float())))
         return torch.where(key, torch.ones_like(share), share) * real
 
 
 class SelfAttention(nn.Module):
-    """``R + (A * m m') R`` with ``A = softmax(W1 R (W2 R)')``: no scaling, and rows do not sum to 1 after the mask."""
+    """``R + (A * m m') R`` with ``A = softmax(W1 R (W2 R)')``, unscaled and not renormalised after the mask."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class SelfAttention(nn.Module):
         self.answers = nn.Linear(width, width, bias=False)
 
     def forward(self, states: Tensor, weights: Tensor, real: Tensor) -> Tensor:
-        """States (N, L, width) of each review, with their weights (N, L)."""
+        """Update states (N, L, width) of reviews with weights (N, L)."""
         scores = self.asks(states) @ self.answers(states).transpose(1, 2)
         attention = attend(scores, real[:, None, :]) * weights[:, :, None] * weights[:, None, :]
         return states + attention @ states
@@ -90,7 +90,7 @@ class ProductAttention(nn.Module):
         self.map = nn.Linear(width, width)
 
     def forward(self, states: Tensor, product: Tensor, real: Tensor, owners: Tensor) -> Tensor:
-        """(N, L, width).
+        """The updated states, (N, L, width).
 
         Args:
             states: (N, L, width) of reviews.
@@ -103,14 +103,14 @@ class ProductAttention(nn.Module):
 
 @dataclass(frozen=True)
 class Labels:
-    """Of B products and the N earlier interactions of their users.
+    """Labels of B products and the N earlier interactions of their users.
 
     Attributes:
         items, users: (B,) numbers.
-        history, owners: (N,) item of each interaction, and the product whose user it belongs to.
-        liked, disliked: (N,) bool, by the rating; both false without one.
-        has_text: (B,) bool, of the product; every interaction has one.
-        product_pictured, pictured: (B,) and (N,) bool.
+        history, owners: (N,) item of each interaction, and the row of the product of the same user.
+        liked, disliked: (N,) bool, by the rating; both false without a rating.
+        has_text: (B,) bool, whether the product has a text; every interaction has one.
+        product_pictured, pictured: (B,) and (N,) bool, whether there is a picture.
     """
 
     items: Tensor
@@ -125,18 +125,18 @@ class Labels:
 
 
 class Contrast(nn.Module):
-    """The natural contrast: two losses to minimise, from vectors in the common spaces.
+    """The natural contrastive losses, on vectors in the common spaces.
 
-    A user's likes are the natural positives: interactions with a rating in the upper quarter of the scale (4 and 5
-    stars of five). Negatives are the rest of what the user rated, and what belongs to others in the batch.
+    Liked interactions, with a rating in the upper quarter of the scale (4 and 5 stars of five), are the positives.
+    Negatives are other rated interactions of the user, and interactions of other users in the batch.
 
-        cm  the text of an object finds its picture: anchors are the texts of products and of liked interactions, the
-            positive is the object's own picture, negatives are the pictures of all other items in the batch
-        rp  a product finds what its user liked: positives are those interactions of its user's history, negatives the
-            others of that history and all of other users'; text with text, picture with picture, the mean of the two
+        cm  texts with pictures: anchors are the texts of products and of liked interactions, the positive is the
+            picture of the same object, negatives are the pictures of all other items in the batch
+        rp  products with liked interactions: positives are the liked interactions of the user's history, negatives all
+            others of that history and of other users; the mean of text with text and picture with picture
 
-    each the ``info_nce`` of cosines, the anchor through a map of its own. An absent picture or text is masked. SANCL's
-    code adds what it masks as ``exp(0)``, has no temperature, and sets pictures against pictures.
+    Each is ``info_nce`` on cosines, with a separate map of the anchor. Missing pictures and texts are masked. SANCL's
+    code adds masked entries as ``exp(0)``, has no temperature, and contrasts pictures with pictures.
     """
 
     def __init__(self, space: int, temperature: float) -> None:
@@ -145,7 +145,7 @@ class Contrast(nn.Module):
         self.of_text, self.of_product = two_layers(space, space), two_layers(space, space)
 
     def cm(self, texts: tuple[Tensor, Tensor], pictures: tuple[Tensor, Tensor], labels: Labels) -> Tensor:
-        """Of products (B, space) and interactions (N, space), in texts and in pictures; a scalar."""
+        """The loss cm from texts and pictures of products (B, space) and interactions (N, space); a scalar."""
         anchors, candidates = map(torch.cat, (texts, pictures))
         items = torch.cat([labels.items, labels.history])
         pictured = torch.cat([labels.product_pictured, labels.pictured])
@@ -155,7 +155,7 @@ class Contrast(nn.Module):
         return info_nce(cosines(self.of_text(anchors), candidates), positive, negative, self.temperature)
 
     def rp(self, texts: tuple[Tensor, Tensor], pictures: tuple[Tensor, Tensor], labels: Labels) -> Tensor:
-        """As ``cm``."""
+        """The loss rp; arguments as in ``cm``."""
         own = torch.arange(len(labels.items), device=labels.items.device)[:, None] == labels.owners
         others = labels.users[:, None] != labels.users[labels.owners]
         positive, negative = own & labels.liked, (own & labels.disliked) | others
@@ -176,28 +176,28 @@ def two_layers(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def attend(scores: Tensor, real: Tensor) -> Tensor:
-    """Softmax over the last dimension of what is ``real``; 0 elsewhere, and everywhere where nothing is real."""
+    """Softmax over the last dimension where ``real``; 0 elsewhere, also in rows without a real entry."""
     return scores.masked_fill(~real, torch.finfo(scores.dtype).min).softmax(dim=-1) * real
 
 
 def mean(states: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean of states (..., N, width) with weights (..., N), (..., width); 0 without weights."""
+    """Mean of states (..., N, width) with weights (..., N): (..., width); 0 if all weights are 0."""
     return ratio((states * weights[..., None]).sum(dim=-2), weights.sum(dim=-1, keepdim=True))
 
 
 def ratio(sums: Tensor, totals: Tensor) -> Tensor:
-    """``sums / totals``; 0 where there is no total."""
+    """``sums / totals``; 0 where the total is 0."""
     return sums / torch.where(totals > 0, totals, torch.ones_like(totals))
 
 
 def info_nce(cosines: Tensor, positive: Tensor, negative: Tensor, temperature: float) -> Tensor:
-    """The mean over rows of ``-ln (sum over positives of exp(c / t) / sum over positives and negatives of it)``.
+    """Mean over rows of ``-ln (sum over positives of exp(c / t) / sum over positives and negatives of exp(c / t))``.
 
-    Rows without a positive or without a negative are left out; 0 without rows.
+    Rows without a positive or without a negative are left out; 0 if no row is left.
 
     Args:
         cosines: (N, M).
-        positive, negative: (N, M) bool; what is neither is masked.
+        positive, negative: (N, M) bool; entries that are neither are masked.
     """
     usable = positive.any(dim=1) & negative.any(dim=1)
     logits, positive, negative = cosines[usable] / temperature, positive[usable], negative[usable]
@@ -209,10 +209,10 @@ def info_nce(cosines: Tensor, positive: Tensor, negative: Tensor, temperature: f
 
 
 def cosines(first: Tensor, second: Tensor) -> Tensor:
-    """(N, M) of rows (N, width) and (M, width)."""
+    """(N, M) cosines of rows (N, width) and (M, width)."""
     return normalize(first, dim=1) @ normalize(second, dim=1).T
 
 
 def is_word(words: Tensor) -> Tensor:
-    """Which numbers are no padding."""
+    """True where a word is not padding."""
     return words != PADDING

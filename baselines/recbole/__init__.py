@@ -1,1 +1,1 @@
-"""RecBole's sequential and general models on our splits, under our validation."""
+"""Adapter to RecBole's sequential and general models, with the splits and validation of this benchmark."""

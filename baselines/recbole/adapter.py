@@ -22,17 +22,17 @@ from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
 BLOCK = 1024
-"""Examples scored at once."""
+"""Examples per batch when scoring."""
 
 PAIRS = 65_536
-"""Pairs of an example and an item scored at once, for models that score pair by pair."""
+"""Pairs of example and item per batch, for models that score pair by pair."""
 
 _TRAINING = "training"
 
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A RecBole model with what it was built on."""
+    """A RecBole model with its configuration and data."""
 
     config: Config
     interactions: Interactions
@@ -41,11 +41,11 @@ class BuiltModel:
     seed: int
 
     def score(self, examples: Examples) -> torch.Tensor:
-        """Scores of all ids, padding included, (examples, I + 1).
+        """Scores of all ids, including padding, (examples, I + 1).
 
         Raises:
-            UsageError: the model has an embedding for each user and an example's user was not in the training part; an
-                item was not in the training catalogue; an example without a history comes to a sequential model.
+            UsageError: a model with user embeddings scores a user outside the training part; an item is not in the
+                training catalogue; a sequential model scores an example without a history.
         """
         interaction = self._interaction(examples).to(self.config["device"])
         try:
@@ -74,10 +74,10 @@ class BuiltModel:
         return rows + 1
 
     def _interaction(self, examples: Examples) -> Any:
-        """What RecBole reads of the examples."""
+        """The examples as RecBole's input."""
         fields = {}
         users, known = rows_of(self.interactions.users, examples.users)
-        if known.all():  # else the field is left out, and a model that asks for it cannot score these users
+        if known.all():  # without the field, a model that requires it cannot score these users
             fields[self.config["USER_ID_FIELD"]] = torch.from_numpy(users + 1)
         if self.config["MODEL_TYPE"] == ModelType.SEQUENTIAL:
             fields |= self._sequences(examples)
@@ -86,7 +86,7 @@ class BuiltModel:
         return Interaction(fields)
 
     def _sequences(self, examples: Examples) -> dict[str, torch.Tensor]:
-        """The last items of each history, (n, max_length) ids, oldest first, padded behind; their number, (n,)."""
+        """The last items of each history, (n, max_length) ids, oldest first, right-padded; their number, (n,)."""
         config = self.config
         longest = config["MAX_ITEM_LIST_LENGTH"]
         right = examples.last_items(longest)
@@ -100,14 +100,14 @@ class BuiltModel:
         left = torch.from_numpy(np.take_along_axis(right, turned, axis=1))
         name = config["ITEM_ID_FIELD"] + config["LIST_SUFFIX"]
         fields = {name: left, config["ITEM_LIST_LENGTH_FIELD"]: torch.from_numpy(lengths)}
-        # DIEN asks for sampled negatives even where it only scores, and ignores them there.
+        # DIEN requires sampled negatives even for scoring, where it ignores them.
         fields[config["NEG_PREFIX"] + name] = left
         if config["INVERSE_ITEM_SEQ"]:  # SHAN
             fields[config["INVERSE_ITEM_SEQ"]] = torch.from_numpy(right)
         return fields
 
     def _pair_by_pair(self, interaction: Any) -> torch.Tensor:
-        """For models that score one pair of user and item at a time."""
+        """Scores from models that score one (user, item) pair at a time."""
         ids = len(self.interactions.items) + 1
         every_item = torch.arange(ids, device=self.config["device"])
         step = max(1, PAIRS // ids)
@@ -127,9 +127,9 @@ class BuiltModel:
 class RecBole(Ranker[RecBoleConfig]):
     """Any sequential or general model of RecBole, named by ``RecBoleConfig.model``.
 
-    Trained on our training part, its epoch chosen by our validation. A sequential model reads the example's own
-    history; a general model knows a user by its training interactions alone. RecBole's ``Pop`` counts the batches that
-    an item is in, sampled negatives included; here it counts interactions, as its documentation says.
+    Trained on the training part of this benchmark, with the epoch chosen by its validation. A sequential model reads
+    the history of the example; a general model represents a user by its training interactions only. RecBole's ``Pop``
+    counts the batches that contain an item, including as sampled negative; here it counts interactions, as documented.
     """
 
     Config = RecBoleConfig
@@ -143,7 +143,7 @@ class RecBole(Ranker[RecBoleConfig]):
 
     @property
     def built(self) -> BuiltModel:
-        """With its current weights."""
+        """The model with its current weights."""
         assert self._built is not None, "fit or load comes first"
         return self._built
 

@@ -1,6 +1,6 @@
-"""The only module that imports RecBole 1.2.1: it restores what newer NumPy and SciPy removed, then imports what we use.
+"""The only module that imports RecBole 1.2.1, after restoring functions removed from NumPy and SciPy.
 
-Not used are ``recbole.quick_start``, which imports ray, and RecBole's own checkpoints, logs and TensorBoard folders.
+``recbole.quick_start``, which imports ray, and RecBole's own checkpoints, logs and TensorBoard folders are not used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ for _removed, _current in (("float_", np.float64), ("complex_", np.complex128), 
 
 
 def _update(matrix: Any, entries: dict[tuple[int, int], float]) -> None:
-    """Set entries of a ``dok_matrix``; the graph models fill their adjacency with this method of old SciPy."""
+    """Set entries of a ``dok_matrix``, a method removed from SciPy with which graph models fill their adjacency."""
     matrix._dict.update(entries)
 
 
@@ -40,12 +40,12 @@ from recbole.model.general_recommender import admmslim, pop  # noqa: E402
 from recbole.sampler import RepeatableSampler, Sampler  # noqa: E402
 from recbole.utils import FeatureSource, FeatureType, ModelType, get_trainer, init_seed  # noqa: E402
 
-torch.autograd.set_detect_anomaly(False)  # importing SINE turns it on for the whole process, and slows all training
-admmslim.add_noise = lambda scores, mag=0.0: scores  # against ties; a score must depend on its example alone
+torch.autograd.set_detect_anomaly(False)  # importing SINE enables it for the whole process, which slows all training
+admmslim.add_noise = lambda scores, mag=0.0: scores  # breaks ties at random; a score must depend only on its example
 
 
 def _count(model: Any, batch: Any) -> torch.Tensor:
-    """Count every interaction; the original counts an item once a batch, however often it is there (RecBole #2198)."""
+    """Count every interaction; the original counts an item at most once per batch (RecBole #2198)."""
     items = batch[model.ITEM_ID]
     model.item_cnt.index_add_(0, items, torch.ones_like(items)[:, None])
     model.max_cnt = model.item_cnt.max(dim=0)[0]
@@ -77,16 +77,16 @@ __all__ = [
 
 
 def model_packages() -> dict[str, str]:
-    """Every model that RecBole configures, by name, with its subpackage of ``recbole.model``."""
+    """All models with a RecBole configuration, by name, with their subpackage of ``recbole.model``."""
     packages = {path.stem: path.parent.name for path in _PACKAGE.glob("model/*_recommender/*.py")}
     names = {path.stem for path in PROPERTIES.glob("model/*.yaml")}
-    names.add("Random")  # the one model without a file of settings
+    names.add("Random")  # the only model without a settings file
     return {name: packages[name.lower()] for name in sorted(names)}
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """While RecBole works: no prints, no log lines, and no TensorBoard folder in the current directory."""
+    """Suppress RecBole's prints, log lines, and TensorBoard folder in the current directory."""
     logger, tensorboard = logging.getLogger(), trainers.get_tensorboard
     level = logger.level
     logger.setLevel(logging.ERROR)

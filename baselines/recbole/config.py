@@ -1,4 +1,4 @@
-"""What a user sets of RecBole's models, and RecBole's configuration made of it."""
+"""The settings of RecBole's models, and their conversion to RecBole's configuration."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from unimp_bench.settings import Count, Rate
 
 SUPPORTED = ("sequential_recommender", "general_recommender")
 REFUSED = {
-    "S3Rec": "its pre-training hands its weights over in a pickled checkpoint; model s3rec has both stages",
-    "RaCT": "its three stages hand their weights over in pickled checkpoints",
+    "S3Rec": "its pre-training stores weights in a pickled checkpoint; model s3rec has both stages",
+    "RaCT": "its three stages pass weights in pickled checkpoints",
     "GRU4RecKG": "it needs embeddings of a knowledge graph, which a corpus has not",
     "NCL": "its clustering step needs faiss, which is not a dependency",
     "Random": "it draws new scores at every call",
@@ -37,7 +37,7 @@ DATASET = "corpus"
 
 
 def _parsed(value: object) -> object:
-    """Options typed on a command line are JSON."""
+    """Parse options from the command line, given as JSON."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -55,8 +55,8 @@ class RecBoleConfig:
         learning_rate: of the optimizer.
         batch_size: training samples per step (users, for autoencoders).
         max_length: most recent history items that a sequential model reads.
-        options: further settings under RecBole's names, those of the model's own file and a few of training;
-            a mapping, or its JSON text.
+        options: further settings under RecBole's names, of the model's settings file and a few of training; a mapping,
+            or its JSON text.
     """
 
     model: str = "SASRec"
@@ -69,9 +69,9 @@ class RecBoleConfig:
 
 
 class IsolatedConfig(Config):  # type: ignore[misc]
-    """RecBole's configuration without its side effects on the process.
+    """RecBole's configuration without side effects.
 
-    The original takes settings from the arguments of the running program, evaluates text as Python and sets
+    The original reads the command line of the running program, evaluates text as Python and sets
     ``CUDA_VISIBLE_DEVICES``.
     """
 
@@ -87,22 +87,22 @@ class IsolatedConfig(Config):  # type: ignore[misc]
     def _get_final_config_dict(self) -> dict[str, Any]:
         final: dict[str, Any] = super()._get_final_config_dict()
         if final["MODEL_TYPE"] == ModelType.SEQUENTIAL and final.get("loss_type") == "CE":
-            final["train_neg_sample_args"] = None  # in a full softmax every other item is a negative already
+            final["train_neg_sample_args"] = None  # a full softmax has no sampled negatives
         if self.model == "Pop":
             final["train_neg_sample_args"] = None  # it would count the negatives
         return final
 
     def own_options(self) -> set[str]:
-        """Names of the settings in the model's own file."""
+        """Names of the settings in the model's settings file."""
         path = PROPERTIES / "model" / f"{self.model}.yaml"
         return set(self._update_internal_config_dict(path) or ())
 
 
 def check_model(name: str) -> None:
-    """Refuse a model that the adapter does not run.
+    """Check that the adapter can run a model.
 
     Raises:
-        UsageError: RecBole has no such model (the nearest name is given), or it needs what a corpus has not.
+        UsageError: RecBole has no such model (the nearest name is suggested), or the model is not supported.
     """
     package = find(model_packages(), name, "model of RecBole")
     if package not in SUPPORTED:
@@ -116,12 +116,12 @@ def recbole_config(settings: RecBoleConfig, seed: int, folder: Path) -> Isolated
     """RecBole's configuration of one fit.
 
     Args:
-        settings: what the user chose.
-        seed: of every random choice.
-        folder: an existing folder; RecBole looks for one, and writes nothing to it here.
+        settings: the user's settings.
+        seed: of all random choices.
+        folder: an existing folder, required by RecBole; nothing is written to it.
 
     Raises:
-        UsageError: a model or an option that RecBole has not or the adapter does not run.
+        UsageError: a model or option does not exist in RecBole or is not supported.
     """
     check_model(settings.model)
     options = settings.options
@@ -139,7 +139,7 @@ def recbole_config(settings: RecBoleConfig, seed: int, folder: Path) -> Isolated
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"recbole:{settings.model}: {error}") from None
     _check_options(options, config)
-    construct_transform(config)  # for its effect: it names the fields that BERT4Rec and SHAN look for
+    construct_transform(config)  # called for its side effect: defines the field names that BERT4Rec and SHAN read
     return config
 
 

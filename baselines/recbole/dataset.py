@@ -1,6 +1,6 @@
-"""Our training part as a RecBole dataset: in memory, with our numbering, without any held-out interaction.
+"""The training part as a RecBole dataset: in memory, with a fixed numbering, without held-out interactions.
 
-RecBole's id of a user or item is its row in ``Interactions`` and 1; id 0 is RecBole's padding.
+The RecBole id of a user or item is its row in ``Interactions`` plus 1; id 0 is RecBole's padding.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Feature:
 
     Attributes:
         name: the attribute.
-        tokens: the token of each id from 1 on.
-        ids: one row of int64 ids per item, empty where the item has no value.
-        many: an item may have several tokens.
+        tokens: the token of each id, from 1 on.
+        ids: int64 ids per item, empty for an item without a value.
+        many: whether an item may have several tokens.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Feature:
 
 
 def feature_names(items: Items, chosen: Sequence[str] | None) -> tuple[str, ...]:
-    """The attributes that a model reads: the chosen ones, else category and brand where the corpus has them.
+    """The attributes that a model reads: the configured ones, else category and brand if the corpus has them.
 
     Raises:
-        UsageError: a chosen attribute does not exist, or there is none to read.
+        UsageError: a configured attribute does not exist, or the corpus has neither category nor brand.
     """
     if chosen is not None:
         known = dict.fromkeys(items.attributes)
@@ -68,7 +68,7 @@ def feature_names(items: Items, chosen: Sequence[str] | None) -> tuple[str, ...]
 
 
 def item_feature(items: Items, catalogue: IntArray, name: str) -> Feature:
-    """One attribute of the items of ``catalogue`` (corpus numbers), in its order."""
+    """One attribute of the items of ``catalogue`` (corpus numbers), in the same order."""
     column = items.column(name).take(pa.array(catalogue))
     many = pa.types.is_list(column.type)
     values = [_texts(value) for value in column.to_pylist()]
@@ -84,11 +84,11 @@ def _texts(value: object) -> list[str]:
 
 
 def training_dataset(config: Config, interactions: Interactions, features: tuple[Feature, ...] = ()) -> Any:
-    """The dataset class that RecBole has for the model, filled with our training part.
+    """RecBole's dataset class for the model, filled with the training part.
 
-    For a sequential model each training interaction but a user's first is a sample: the items before it (at most
-    ``MAX_ITEM_LIST_LENGTH``), and it as the target. These are RecBole's own training samples under leave-one-out of
-    the whole sequences.
+    For a sequential model each training interaction except a user's first is a sample: the items before it (at most
+    ``MAX_ITEM_LIST_LENGTH``), with the interaction as target. RecBole creates the same training samples from complete
+    sequences under leave-one-out.
     """
     general = "SequentialDataset" if config["MODEL_TYPE"] == ModelType.SEQUENTIAL else "Dataset"
     base = getattr(datasets, f"{config['model']}Dataset", getattr(datasets, general))
@@ -98,7 +98,7 @@ def training_dataset(config: Config, interactions: Interactions, features: tuple
 
 
 def training_loader(config: Config, dataset: Any) -> Any:
-    """Batches of training samples, with negatives where the model wants them."""
+    """Batches of training samples, with negatives if the model requires them."""
     distribution, alpha = (config["train_neg_sample_args"][key] for key in ("distribution", "alpha"))
     sampler = None
     if distribution != "none":
@@ -111,7 +111,7 @@ def training_loader(config: Config, dataset: Any) -> Any:
 
 
 class _InMemory:
-    """Mixed into a RecBole dataset class: its tables come from memory, its ids from our numbering."""
+    """Mix-in for RecBole dataset classes: tables from memory, ids from ``Interactions``."""
 
     def __init__(self, config: Config, interactions: Interactions, features: tuple[Feature, ...]) -> None:
         self._interactions, self._features = interactions, features
@@ -131,7 +131,7 @@ class _InMemory:
         self.user_feat, self.item_feat = None, self._item_table() if self._features else None
 
     def _data_processing(self: Any) -> None:
-        """Instead of RecBole's filters and numbering by first appearance: nothing is missing, all is numbered."""
+        """Replaces RecBole's filtering and renumbering: nothing is missing, and ids are assigned."""
         self.feat_name_list = self._build_feat_name_list()
         self._name_ids(self.uid_field, self._interactions.users)
         self._name_ids(self.iid_field, self._interactions.items)
@@ -139,7 +139,7 @@ class _InMemory:
             self._name_ids(feature.name, feature.tokens)
 
     def _item_table(self: Any) -> pd.DataFrame:
-        """Features by item id, a row of padding first."""
+        """Features by item id; row 0 is padding."""
         table: dict[str, Any] = {self.iid_field: np.arange(len(self._interactions.items) + 1)}
         for feature in self._features:
             kind = FeatureType.TOKEN_SEQ if feature.many else FeatureType.TOKEN

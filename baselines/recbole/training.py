@@ -1,4 +1,4 @@
-"""RecBole's models in the training loop of all baselines: epochs by RecBole's trainer, state as snapshots."""
+"""RecBole's models in the shared training loop: epochs by RecBole's trainer, state as snapshots."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from unimp_bench.machine import device
 from unimp_bench.progress import Training
 
 SPARSE_PARTS = ("data", "indices", "indptr")
-# Learned outside the weights too, but not on the models' own lists (DiffRec, LDiffRec).
+# State outside the weights that the models do not list themselves (DiffRec, LDiffRec).
 UNLISTED = ("Lt_history", "Lt_count")
 
 
 class RecBoleTrainer(Trainer):
-    """Drives a trainer of RecBole's.
+    """Adapter to a trainer of RecBole.
 
-    Its randomness comes from the generators of the whole process, so their states belong to the progress.
+    RecBole uses the global random generators, so their states are part of the progress.
 
     Args:
         trainer: RecBole's, with its model and its number of epochs.
         loader: batches of training samples.
         patience: of the training.
-        label: the model's name, for progress and errors.
+        label: the model's name, in progress bars and errors.
     """
 
     def __init__(self, trainer: Any, loader: Any, patience: int, label: str) -> None:
@@ -83,7 +83,7 @@ class RecBoleTrainer(Trainer):
 
 
 def model_state(model: Any, **notes: Any) -> Snapshot:
-    """Weights, and what RecBole's models learn outside their weights (counts, similarities, annealing steps)."""
+    """Weights, and the state of RecBole's models outside their weights (counts, similarities, annealing steps)."""
     tensors = {f"weights.{name}": tensor for name, tensor in model.state_dict().items()}
     notes |= {"numbers": {name: value for name, value in vars(model).items() if _is_number(name, value)}, "kinds": {}}
     unlisted = {name: getattr(model, name) for name in UNLISTED if hasattr(model, name)}
@@ -99,7 +99,7 @@ def model_state(model: Any, **notes: Any) -> Snapshot:
 
 
 def restore_model(model: Any, snapshot: Snapshot) -> None:
-    """Put a model of the same shape into the state that ``model_state`` gave."""
+    """Load the state returned by ``model_state`` into a model of the same shape."""
     model.load_state_dict(snapshot.below("weights"))
     learned = snapshot.below("learned")
     for name, kind in snapshot.notes["kinds"].items():
@@ -118,7 +118,7 @@ def _is_number(name: str, value: object) -> bool:
 
 
 class _Watched:
-    """A loader whose batches are counted as they pass."""
+    """A loader that counts its batches for progress."""
 
     def __init__(self, loader: Any, shown: Training) -> None:
         self._loader, self._shown = loader, shown

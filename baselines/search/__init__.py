@@ -1,4 +1,4 @@
-"""Product search: rankings by a query, by words alone or personalised."""
+"""Product search: ranking by a query, by words alone or personalised."""
 
 from unimp_bench.contracts import ModelCard
 
@@ -19,8 +19,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.search.dense:Dense",
         tasks=("search",),
         reads=("text", "query", "order", "popularity"),
-        about="cosines of a frozen text encoder, untrained: query and history with each item; mixed with popularity "
-        "by validation",
+        about="cosine similarity of a frozen text encoder, untrained: query and history with each item, mixed with "
+        "popularity; weights chosen on validation",
         source="dense retrieval as in Karpukhin et al., EMNLP 2020, without its training",
         new_users=True,
         new_items=True,
@@ -32,7 +32,7 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("search",),
         reads=("text", "query", "interactions"),
         about="user and item vectors that predict the words of their reviews (of item texts without reviews), ranked "
-        "by a mix of query and user; trained by Adam, all queries seen in training",
+        "by a mix of query and user; trained with Adam; all queries occur in training",
         source="Ai et al., SIGIR 2017",
         new_users=False,
         new_items=False,
@@ -42,8 +42,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.search.zam:ZAM",
         tasks=("search",),
         reads=("text", "query", "interactions", "order"),
-        about="attention of the query to the history, or to none of it; item vectors that predict the words of title, "
-        "category and brand; as in the paper, not in the program ProdSearch; all queries seen in training",
+        about="attention of the query over the history and a zero vector; item vectors that predict the words of "
+        "title, category and brand; follows the paper, not the program ProdSearch; all queries occur in training",
         source="Ai et al., CIKM 2019",
         new_users=True,
         new_items=False,
@@ -53,8 +53,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.search.rtm:RTM",
         tasks=("search",),
         reads=("text", "query", "order", "popularity"),
-        about="a transformer over query and the past reviews of user and candidate; re-ranks the most popular items of "
-        "the queried category; the target review is on neither side; cold items are represented by their texts",
+        about="a transformer over the query and past reviews of user and candidate; re-ranks the most popular items of "
+        "the queried category; the target review is excluded; cold items are represented by their texts",
         source="Bi, Ai and Croft, SIGIR 2021",
         new_users=True,
         new_items=True,

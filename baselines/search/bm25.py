@@ -1,11 +1,11 @@
-"""BM25: how well the words of an item match those of the query; no user, nothing learned.
+"""BM25: word match between query and item, without personalisation or training.
 
-The formula is Okapi's as the package rank_bm25 computes it (``BM25Okapi``; Trotman, Puurula and Burgess, 2014):
+The formula is Okapi BM25 as in the package rank_bm25 (``BM25Okapi``; Trotman, Puurula and Burgess, 2014):
 
     score(q, d) = sum_{t in q} idf(t) tf(t, d) (k1 + 1) / (tf(t, d) + k1 (1 - b + b |d| / avgdl))
-    idf(t) = ln((N - n(t) + 0.5) / (n(t) + 0.5)),  where negative replaced by epsilon times the mean idf
+    idf(t) = ln((N - n(t) + 0.5) / (n(t) + 0.5)),  negative values replaced by epsilon times the mean idf
 
-A word that occurs twice in the query counts twice. The statistics are those of all items of the corpus.
+A word that occurs twice in the query counts twice. Statistics are over all items of the corpus.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class BM25Config:
     """Settings of BM25, with rank_bm25's defaults.
 
     Attributes:
-        k1: how fast repetitions of a word saturate.
-        b: how much long documents are held back, from 0 to 1.
-        epsilon: share of the mean idf that a word of more than half of all documents gets.
-        fields: attributes that make up an item's document; those that a corpus lacks are left out.
+        k1: saturation of repeated words.
+        b: strength of the length normalisation, from 0 to 1.
+        epsilon: idf of words in more than half of all documents, as a share of the mean idf.
+        fields: attributes that form the document of an item; those missing in a corpus are left out.
     """
 
     k1: Weight = 1.5
@@ -48,7 +48,7 @@ class BM25Config:
 
 
 class BM25Index:
-    """An inverted index: what each word adds to each document's score, as a sparse matrix.
+    """An inverted index: the contribution of each word to the score of each document, as a sparse matrix.
 
     Built from word counts (documents, words); every word occurs in some document.
     """
@@ -72,7 +72,7 @@ class BM25Index:
 
 
 class BM25(Ranker[BM25Config]):
-    """Scores the items of a catalogue by their words; learns nothing and reads no history."""
+    """Scores items by their words; untrained, ignores the history."""
 
     Config = BM25Config
 
@@ -80,7 +80,7 @@ class BM25(Ranker[BM25Config]):
         self._read(data.items)
 
     def save(self, folder: Path) -> None:
-        """Nothing is learned, so there is nothing to write."""
+        """Nothing to save."""
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._read(items)
@@ -102,7 +102,7 @@ class BM25(Ranker[BM25Config]):
         self._index = BM25Index(self._counts(documents), self.config)
 
     def _counts(self, texts: list[list[str]]) -> sparse.csr_array:
-        """Number of occurrences of each known word in each text, (texts, words)."""
+        """Counts of each vocabulary word in each text, (texts, words)."""
         words = Ragged.of_rows([[self._columns[word] for word in text if word in self._columns] for text in texts], int)
         entries = np.ones(len(words.values)), (words.owners(), words.values)
         return sparse.coo_array(entries, shape=(len(texts), len(self._columns))).tocsr()

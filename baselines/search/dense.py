@@ -1,10 +1,10 @@
-"""Dense retrieval: queries and items as vectors of one frozen text encoder; no network is trained.
+"""Dense retrieval: queries and items as vectors of one frozen text encoder, without training.
 
     score(u, q, i) = cos(q, v_i) + a cos(h_u, v_i) + b ln(1 + n_i) / ln(1 + max n)
-    h_u = sum_k decay^k v_(u,k) / |v_(u,k)|,  the items of the history counted back from the last one, k = 0
+    h_u = sum_k decay^k v_(u,k) / |v_(u,k)|,  over the items of the history, counted back from the last one, k = 0
 
-``v`` are the vectors of item texts, ``n_i`` the interactions of an item in the training part. The mixture (a, b) is
-the one with the best NDCG@5 on the validation part; zero is among both, so history and popularity may win nothing.
+``v`` are the vectors of item texts, ``n_i`` is the number of training interactions of an item. The mixture (a, b) has
+the best NDCG@5 on the validation part; both grids include zero, so history and popularity may be unused.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class DenseConfig:
     """Settings.
 
     Attributes:
-        encoder: of texts, as ``unimp_bench.corpus.features.text.text_vectors`` takes it.
-        history: items of the history that are read, the last ones.
-        decay: weight of an item of the history as a share of that of the next one.
-        history_weights, popularity_weights: the ``a`` and ``b`` that are tried, each with zero.
+        encoder: of texts, see ``unimp_bench.corpus.features.text.text_vectors``.
+        history: maximum number of items of the history, the last ones.
+        decay: weight of an item of the history relative to the next one.
+        history_weights, popularity_weights: grids of ``a`` and ``b``, each including zero.
     """
 
     encoder: str = LSA
@@ -52,12 +52,12 @@ class DenseConfig:
 
     def __post_init__(self) -> None:
         if 0 not in self.history_weights or 0 not in self.popularity_weights:
-            raise ValueError("history_weights and popularity_weights must each hold 0, which may be the best")
+            raise ValueError("history_weights and popularity_weights must each include 0, which may be the best")
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Weights of history (``a``) and popularity (``b``); that of the query is 1."""
+    """Weights of history (``a``) and popularity (``b``); the query has weight 1."""
 
     history: float = 0.0
     popularity: float = 0.0
@@ -121,7 +121,7 @@ class Dense(Ranker[DenseConfig]):
         self._known_queries: dict[str, FloatArray] = {}
 
     def _best_mixtures(self, data: FitData) -> dict[Protocol, Mixture]:
-        """Under each protocol; the first of the best ones, and so the smallest where the weights are given in order."""
+        """The best mixture under each protocol; ties go to the first, the smallest if the grids are sorted."""
         best: dict[Protocol, Mixture] = {}
         quality: dict[Protocol, float] = {}
         for weights in product(self.config.history_weights, self.config.popularity_weights):
@@ -132,7 +132,7 @@ class Dense(Ranker[DenseConfig]):
         return best
 
     def _query_vectors(self, examples: Examples) -> FloatArray:
-        """Directions of the queries, (examples, width); zero for a query without known words."""
+        """Unit vectors of the queries, (examples, width); zero for a query without known words."""
         texts, query_of_example = examples.distinct_queries()
         new = [text for text in texts if text and text not in self._known_queries]
         if new:
@@ -142,7 +142,7 @@ class Dense(Ranker[DenseConfig]):
         return vectors
 
     def _history_vectors(self, examples: Examples) -> FloatArray:
-        """Directions of the histories, (examples, width); zero for an empty one."""
+        """Unit vectors of the histories, (examples, width); zero for an empty history."""
         items = examples.last_items(self.config.history)
         weights = self.config.decay ** np.arange(self.config.history - 1, -1, -1, dtype=np.float32)
         total = np.zeros((len(examples), self._vectors.shape[1]), dtype=np.float32)
@@ -152,14 +152,14 @@ class Dense(Ranker[DenseConfig]):
         return _directions(total)
 
     def _encoder(self) -> TextEncoder:
-        """Loaded at first use: a fitted model has the vectors of its items, and encodes queries alone."""
+        """Loaded at first use: a fitted model stores its item vectors and encodes only queries."""
         if self._encode is None:
             self._encode = text_encoder(self.config.encoder, [text for text in item_texts(self._items) if text])
         return self._encode
 
 
 def _directions(vectors: FloatArray) -> FloatArray:
-    """The rows scaled to length 1, float32; zero rows stay zero."""
+    """Rows normalised to length 1, float32; zero rows stay zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled: FloatArray = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
     return scaled

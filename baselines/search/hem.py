@@ -2,21 +2,20 @@
 
     q = tanh(W mean(words of the query) + b),   M_uq = lambda q + (1 - lambda) u,   score(u, q, i) = i . M_uq
 
-With ``s`` the sigmoid, each word ``w`` of the review of item ``i``, which answers query ``q``, by user ``u`` costs
+With ``s`` the sigmoid, the loss of a word ``w`` in the review by user ``u`` of item ``i``, found by query ``q``, is
 
     L =   -ln s(i . w + b_w) - k E[ln s(-i . w' - b_w')]                   the word from the item
         + -ln s(u . w + b_w) - k E[ln s(-u . w' - b_w')]                   the word from the user
         + -ln s(i . M_uq + b_i) - k E[ln s(-i' . M_uq - b_i')]             the item from user and query
         + l2 / 2 (the squared norms of u, i, w, the words of q, and W)
 
-with words drawn by their frequency to the power 3/4 and items uniformly. Each term draws a pool of its own per batch,
-which all its samples share. A step minimises the mean over its words; the squared norms of ``W`` and of the pools count
-once per step. Biases of items are trained, and not used for ranking.
+with negative words drawn by frequency to the power 3/4 and negative items uniformly. Each term has its own pool of
+negatives per batch, shared by all samples. A step minimises the mean over its words; the squared norms of ``W`` and of
+the pools count once per step. Item biases are trained but not used for ranking.
 
-Differences from the authors' program: Adam where theirs has SGD at 0.5; ``k E`` is estimated from ``pool`` negatives
-instead of ``k``; the mean of a query is over its words alone where theirs counts the padding; one query per item, its
-category path; an epoch reads a window of each review instead of leaving out frequent words; items that a user bought
-before are ranked with the rest.
+Differences from the authors' program: Adam instead of SGD at 0.5; ``k E`` is estimated from ``pool`` negatives instead
+of ``k``; the mean of a query excludes padding; one query per item, its category path; an epoch reads a window of each
+review instead of subsampling frequent words; items that a user bought before are ranked too.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from torch.nn import functional
 from baselines.learning.network import shuffled
 from baselines.search.learned import (
     LearnedSearch,
-    SearchFacts,
+    SearchArtifacts,
     SearchNetwork,
     SearchSettings,
     interaction_texts,
@@ -54,7 +53,7 @@ class HEMConfig(SearchSettings):
     Attributes:
         batch_size: words of reviews per step.
         query_weight: ``lambda``; 1 ranks by the query alone, 0 by the user alone.
-        words_per_review: words of each review per epoch, a window that begins anywhere.
+        words_per_review: words of each review per epoch, a window with a random start.
         l2: weight of the squared norms.
     """
 
@@ -68,7 +67,7 @@ class HEMConfig(SearchSettings):
 
 
 class Batch(NamedTuple):
-    """Words of reviews, and the negatives that they share.
+    """Words of reviews, and their shared negatives.
 
     Attributes:
         queries: words of the distinct queries.
@@ -88,20 +87,20 @@ class Batch(NamedTuple):
 
 
 class HEMNetwork(SearchNetwork):
-    """The tables and the equations.
+    """The embedding tables and the equations.
 
     Attributes:
         users: (U, width).
         word_biases, item_biases: (V,) and (I,).
     """
 
-    def __init__(self, facts: SearchFacts, config: HEMConfig) -> None:
-        super().__init__(facts, config)
+    def __init__(self, artifacts: SearchArtifacts, config: HEMConfig) -> None:
+        super().__init__(artifacts, config)
         self.weight, self.l2, self.window = config.query_weight, config.l2, config.words_per_review
-        self.remarks = facts.vocabulary.remarks
-        self.users = nn.Embedding(len(facts.interactions.users), config.width)
-        self.word_biases = nn.Parameter(torch.zeros(len(facts.vocabulary)))
-        self.item_biases = nn.Parameter(torch.zeros(len(facts.interactions.items)))
+        self.remarks = artifacts.vocabulary.remarks
+        self.users = nn.Embedding(len(artifacts.interactions.users), config.width)
+        self.word_biases = nn.Parameter(torch.zeros(len(artifacts.vocabulary)))
+        self.item_biases = nn.Parameter(torch.zeros(len(artifacts.interactions.items)))
         nn.init.uniform_(self.words.weight, -0.5 / config.width, 0.5 / config.width)
         for table in (self.users, self.items):
             nn.init.zeros_(table.weight)
@@ -139,13 +138,13 @@ class HEMNetwork(SearchNetwork):
         return self.intents(queries, users) @ self.items.weight.T
 
     def _term(self, states: Tensor, table: Tensor, biases: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-        """One term of the loss for each word, (B,); positives and negatives are rows of the table."""
+        """One term of the loss per word, (B,); positives and negatives are rows of the table."""
         both = biases[positives], biases[negatives]
         near, far = functional.embedding(positives, table), functional.embedding(negatives, table)
         return sampled_loss(states, near, far, self.negatives, both)
 
     def _norms(self, batch: Batch) -> Tensor:
-        """Squared norms of all vectors of a batch, over its size, a scalar."""
+        """Sum of the squared norms of all vectors of a batch over its size, a scalar."""
         query_words = self.words(self.tensor(batch.queries.values.astype(np.int64))).square().sum(dim=1)
         uses = torch.bincount(batch.query_rows, minlength=len(batch.queries))
         touched = (
@@ -173,12 +172,12 @@ class HEM(LearnedSearch[HEMConfig, HEMNetwork]):
     def texts(self, histories: Histories, items: Items) -> Texts:
         return interaction_texts(histories, items)
 
-    def build(self, facts: SearchFacts, items: Items, cache: Path) -> HEMNetwork:
-        return HEMNetwork(facts, self.config)
+    def build(self, artifacts: SearchArtifacts, items: Items, cache: Path) -> HEMNetwork:
+        return HEMNetwork(artifacts, self.config)
 
 
 def windows(documents: Ragged, size: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """At most ``size`` neighbouring words of each document, from a random one on: document and position of each."""
+    """A random window of at most ``size`` words per document: document and position of each word."""
     lengths = documents.lengths()
     starts = documents.offsets[:-1] + rng.integers(np.maximum(lengths - size, 0) + 1)
     return spans(starts, starts + np.minimum(lengths, size))

@@ -1,6 +1,6 @@
-"""What learned search systems share: the words of queries, reviews and items, the encoder of queries, the objective.
+"""Shared parts of trained search systems: words of queries, reviews and items, the query encoder, the objective.
 
-The words are stems without stop words. A query is its words without repetition, each at the position of its last
+Words are stemmed, without stop words. A query consists of its distinct words, each at the position of its last
 occurrence, as in the data sets of Ai et al. (SIGIR 2017).
 """
 
@@ -36,7 +36,7 @@ from unimp_bench.settings import Count
 
 TASK = "search"
 ITEM_FIELDS = ("title", "brand", "category", "description")
-"""Attributes that make up the text of an item."""
+"""Attributes that form the text of an item."""
 
 NO_REVIEWS = "the corpus has no reviews: the words of an interaction are those of its item's text"
 
@@ -44,7 +44,7 @@ _BLOCK = 16_384
 
 
 class ItemTexts:
-    """The texts of all items, from those of ``fields`` that the corpus has: a source of ``Texts``."""
+    """The texts of all items, from the ``fields`` that the corpus has; implements ``Texts``."""
 
     def __init__(self, items: Items, fields: Sequence[str] = ITEM_FIELDS) -> None:
         columns = [items.text(field) for field in fields if field in items.attributes]
@@ -62,7 +62,7 @@ def interaction_texts(histories: Histories, items: Items) -> Texts:
 
 
 def query_words(text: str) -> list[str]:
-    """The words of a query; of a repeated word the last one stays."""
+    """The distinct words of a query, each at its last occurrence."""
     return list(dict.fromkeys(reversed(stems(text))))[::-1]
 
 
@@ -71,8 +71,8 @@ class SearchVocabulary(Vocabulary):
     """The words of training texts and queries, the most frequent first.
 
     Attributes:
-        counts: word -> occurrences in the training texts; 0 for a word of queries alone.
-        reviewed: the texts were reviews, not the texts of items.
+        counts: occurrences of each word in the training texts; 0 for words that occur only in queries.
+        reviewed: whether the texts are reviews, rather than texts of items.
     """
 
     counts: dict[str, Annotated[int, Field(ge=0)]]
@@ -80,10 +80,10 @@ class SearchVocabulary(Vocabulary):
 
     @classmethod
     def of(cls, texts: Texts, queries: Sequence[str], min_count: int, *, reviewed: bool) -> SearchVocabulary:
-        """The words that occur ``min_count`` times in the training texts, and all words of the training queries.
+        """Words that occur ``min_count`` times or more in the training texts, and all words of training queries.
 
         Raises:
-            UsageError: no word of the texts is left.
+            UsageError: no word of the texts occurs often enough.
         """
         counts: Counter[str] = Counter()
         for text in _read(texts, "counting words"):
@@ -100,20 +100,20 @@ class SearchVocabulary(Vocabulary):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a result of a system that reads reviews must say."""
+        """Remarks for systems that use reviews."""
         return () if self.reviewed else (NO_REVIEWS,)
 
     def documents(self, texts: Texts) -> Ragged:
-        """The words of texts, which are read one block at a time."""
+        """The words of texts, read in blocks."""
         return self.encode(map(stems, _read(texts, "reading words")))
 
     def queries(self, texts: Sequence[str]) -> Ragged:
-        """The words of queries; a query without a known word is empty."""
+        """The words of queries; empty for a query without a known word."""
         return self.encode(map(query_words, texts))
 
     @cached_property
     def noise(self) -> FloatArray:
-        """(words,) float64 cumulative probabilities of words as negatives, by frequency to the power 3/4."""
+        """(words,) float64 cumulative probabilities of negative words, by frequency to the power 3/4."""
         weights = np.array(list(self.counts.values()), dtype=np.float64) ** 0.75
         return np.cumsum(weights / weights.sum())
 
@@ -128,9 +128,9 @@ class SearchSettings(TrainingSettings):
     """Settings of systems that embed words and items in one space.
 
     Attributes:
-        width: of every vector.
+        width: of all vectors.
         negatives: number of negatives per positive, ``k`` of the objective.
-        pool: negatives that are drawn per batch, with replacement; all its samples share them.
+        pool: number of negatives per batch, drawn with replacement and shared by all samples.
         min_count: minimum occurrences of a word in the training texts.
     """
 
@@ -141,8 +141,8 @@ class SearchSettings(TrainingSettings):
 
 
 @dataclass(frozen=True)
-class SearchFacts:
-    """The training part and its words."""
+class SearchArtifacts:
+    """The training interactions and the vocabulary."""
 
     interactions: Interactions
     vocabulary: SearchVocabulary
@@ -152,18 +152,18 @@ class SearchFacts:
         self.vocabulary.write(folder)
 
     @classmethod
-    def read(cls, folder: Path) -> SearchFacts:
+    def read(cls, folder: Path) -> SearchArtifacts:
         return cls(Interactions.read(folder), SearchVocabulary.read(folder))
 
 
 @dataclass(frozen=True)
 class TrainingExamples:
-    """What a search system is trained on.
+    """The training data of a search system.
 
     Attributes:
         documents: words of each training interaction.
         queries: words of the Q distinct queries.
-        query_of_item: (I,) int64 query that each item of the catalogue answers.
+        query_of_item: (I,) int64 query for which each item of the catalogue is relevant.
     """
 
     documents: Ragged
@@ -177,47 +177,47 @@ class SearchNetwork(Network):
     A query is ``q = tanh(W mean(words) + b)``; without a known word the mean is zero.
 
     Attributes:
-        words, items: the tables, (V, width) and (I, width).
+        words, items: the embedding tables, (V, width) and (I, width).
         project: ``W`` and ``b``.
-        examples: set for a training.
+        examples: set before training.
     """
 
-    def __init__(self, facts: SearchFacts, config: SearchSettings, dropout: float = 0.0) -> None:
+    def __init__(self, artifacts: SearchArtifacts, config: SearchSettings, dropout: float = 0.0) -> None:
         super().__init__()
-        self.interactions, self.vocabulary = facts.interactions, facts.vocabulary
+        self.interactions, self.vocabulary = artifacts.interactions, artifacts.vocabulary
         self.negatives, self.pool, self.batch_size = config.negatives, config.pool, config.batch_size
-        self.words = nn.Embedding(len(facts.vocabulary), config.width)
-        self.items = nn.Embedding(len(facts.interactions.items), config.width)
+        self.words = nn.Embedding(len(artifacts.vocabulary), config.width)
+        self.items = nn.Embedding(len(artifacts.interactions.items), config.width)
         self.project = nn.Linear(config.width, config.width)
         self.dropout = nn.Dropout(dropout)
         self.examples: TrainingExamples | None = None
 
     def encode(self, queries: Ragged) -> Tensor:
-        """(queries, width) the vectors ``q``."""
+        """The query vectors ``q``, (queries, width)."""
         words, offsets = self.tensor(queries.values.astype(np.int64)), self.tensor(queries.offsets)
         means = functional.embedding_bag(words, self.words.weight, offsets, mode="mean", include_last_offset=True)
         return torch.tanh(self.project(self.dropout(means)))
 
     def encode_queries(self, examples: Examples) -> Tensor:
-        """(examples, width) the vectors ``q`` of their queries, each distinct query encoded once."""
+        """The query vectors ``q`` of examples, (examples, width); each distinct query is encoded once."""
         texts, rows = examples.distinct_queries()
         return self.encode(self.vocabulary.queries(texts))[self.tensor(rows)]
 
     def queries_of(self, items: IntArray) -> tuple[Ragged, IntArray]:
-        """The distinct queries that some items of the catalogue answer, and the row of each item's."""
+        """The distinct queries of the given items of the catalogue, and the row of each item's query."""
         assert self.examples is not None
         distinct, rows = np.unique(self.examples.query_of_item[items], return_inverse=True)
         return self.examples.queries.take(distinct), rows
 
     def draw_words(self, rng: np.random.Generator) -> IntArray:
-        """(pool,) words as negatives, by ``SearchVocabulary.noise``."""
+        """(pool,) negative words, drawn by ``SearchVocabulary.noise``."""
         cumulated = self.vocabulary.noise
         drawn = np.searchsorted(cumulated, rng.random(self.pool) * cumulated[-1], side="right")
         capped: IntArray = np.minimum(drawn, len(cumulated) - 1)
         return capped
 
     def draw_items(self, rng: np.random.Generator) -> IntArray:
-        """(pool,) items as negatives, uniformly."""
+        """(pool,) negative items, drawn uniformly."""
         return rng.integers(len(self.interactions.items), size=self.pool)
 
 
@@ -225,10 +225,10 @@ SettingsT = TypeVar("SettingsT", bound=SearchSettings)
 NetworkT = TypeVar("NetworkT", bound=SearchNetwork)
 
 
-class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[SettingsT]):
-    """Trains on all training interactions; the query of each is the category path of its item."""
+class LearnedSearch(LearnedModel[SettingsT, SearchArtifacts, NetworkT], Ranker[SettingsT]):
+    """Trains on all training interactions; the query of an interaction is the category path of its item."""
 
-    Facts: ClassVar[type[SearchFacts]] = SearchFacts
+    Artifacts: ClassVar[type[SearchArtifacts]] = SearchArtifacts
 
     @abstractmethod
     def texts(self, histories: Histories, items: Items) -> Texts:
@@ -237,18 +237,20 @@ class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[Setti
     def validated_by(self, data: FitData) -> str:
         return TASK
 
-    def gather(self, data: FitData) -> SearchFacts:
+    def gather(self, data: FitData) -> SearchArtifacts:
         train = data.examples[TASK].train
         interactions = Interactions.of(train, data.catalogue)
         paths = np.array(data.items.text("category"), dtype=object)
         queries = np.unique(paths[np.unique(train.histories.items)]).tolist()
         texts = self.texts(train.histories, data.items)
         reviewed = texts is train.histories.reviews
-        return SearchFacts(interactions, SearchVocabulary.of(texts, queries, self.config.min_count, reviewed=reviewed))
+        return SearchArtifacts(
+            interactions, SearchVocabulary.of(texts, queries, self.config.min_count, reviewed=reviewed)
+        )
 
     def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
-        histories, vocabulary = data.examples[TASK].train.histories, self.facts.vocabulary
-        paths = np.array(data.items.text("category"), dtype=object)[self.facts.interactions.items]
+        histories, vocabulary = data.examples[TASK].train.histories, self.artifacts.vocabulary
+        paths = np.array(data.items.text("category"), dtype=object)[self.artifacts.interactions.items]
         distinct, query_of_item = np.unique(paths, return_inverse=True)
         documents = vocabulary.documents(self.texts(histories, data.items))
         network.examples = TrainingExamples(documents, vocabulary.queries(distinct.tolist()), query_of_item)
@@ -258,20 +260,20 @@ class LearnedSearch(LearnedModel[SettingsT, SearchFacts, NetworkT], Ranker[Setti
         network = self.prepared()
         with torch.no_grad():
             scores = network.score(examples).cpu().numpy()
-        return self.facts.interactions.columns(scores, catalogue)
+        return self.artifacts.interactions.columns(scores, catalogue)
 
 
 def sampled_loss(
     states: Tensor, positives: Tensor, negatives: Tensor, count: int, biases: tuple[Tensor, Tensor] | None = None
 ) -> Tensor:
-    """``-ln s(x . y + b) - k E_n[ln s(-x . n - b_n)]`` of each sample, (B,): the mean is over a pool of negatives.
+    """``-ln s(x . y + b) - k E_n[ln s(-x . n - b_n)]`` per sample, (B,), with the mean over a pool of negatives.
 
     Args:
         states: ``x``, (B, width).
         positives: ``y``, (B, width).
-        negatives: the pool that all samples share, (pool, width).
-        count: ``k``; a pool of ``k`` gives the sum over ``k`` negatives.
-        biases: of the positives, (B,), and of the pool, (pool,); None for none.
+        negatives: the pool shared by all samples, (pool, width).
+        count: ``k``; with a pool of size ``k`` the second term is the sum over the pool.
+        biases: of the positives, (B,), and of the pool, (pool,); None for no biases.
     """
     near, far = (states * positives).sum(dim=1), states @ negatives.T
     if biases is not None:

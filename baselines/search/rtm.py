@@ -1,23 +1,23 @@
-"""RTM: a transformer reads the user's and the candidate's reviews together (Bi, Ai and Croft, SIGIR 2021).
+"""RTM: a transformer over the reviews of both the user and the candidate item (Bi, Ai and Croft, SIGIR 2021).
 
     q = tanh(W mean(query words) + b)
     r = mean over a review's words of  keep w / (1 - corruption),   keep = 1 with probability 1 - corruption
     x = [q; r_u1 .. r_um; r_i1 .. r_in] + segments + positions,   sinusoidal positions by slot
-    f(u, q, i) = v . LN(Transformer(x))_q + c,   read at the slot of the query
+    f(u, q, i) = v . LN(Transformer(x))_q + c,   at the position of the query
     L = mean over samples of  sum over 1 positive and 5 negatives of  BCE(f, whether it is the positive)
 
 A user is represented by the last reviews of the history, a candidate by its last reviews in the training part, in
-training as at test: the review of the target is on neither side, while other users' reviews of a candidate may be
-later, as they may be later than a test target in any leave-one-out. A candidate without reviews is represented by a
-pseudo-review, its text. Each candidate takes a pass of its own, so a pool of items is ranked per query, and all other
-items tie below it.
+training and at test time: the review of the target is excluded on both sides, but other users' reviews of a candidate
+may be later, as in any leave-one-out split. A candidate without reviews is represented by a pseudo-review, its text.
+Each candidate requires a separate forward pass, so only a pool of items is ranked per query; all other items tie below
+it.
 
-The slots of the candidate's reviews begin where the longest user side would end, so padding shifts nothing. Of the last
-layer only the slot of the query is computed, the only one that is read.
+The candidate's reviews start at the position after the longest possible user side, so positions do not depend on
+padding. The last layer is computed only at the position of the query.
 
-Departures from the authors' program: of the user, nothing later than the target is read; cold candidates stay;
-negatives come from the pool, among whose items the model has to choose (``hard``); no subsampling of words; a word that
-corruption leaves out gets no gradient, as in dropout (theirs gets that of the plain mean).
+Departures from the authors' program: reviews of the user later than the target are not used; cold candidates are kept;
+negatives come from the pool to be ranked (``hard``); no subsampling of words; words dropped by the corruption get no
+gradient, as in dropout (in their program they get the gradient of the plain mean).
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from unimp_bench.records import Examples, FloatArray, IntArray
 from unimp_bench.settings import Count, Portion, Rate, Share
 
 _HISTORIES = 1024
-"""Examples whose histories are read together, from disk and by the encoder of reviews."""
+"""Examples per block when reading and encoding reviews of histories."""
 
 _PASSES = 2048
-"""Candidates that go through the transformer together."""
+"""Candidates per forward pass of the transformer."""
 
 _DOCUMENTS = 8192
 
@@ -60,18 +60,18 @@ class RTMConfig(TrainingSettings):
     """Settings.
 
     Attributes:
-        batch_size: interactions per step, each with an earlier one of its user.
-        width: of words, reviews and states, a multiple of ``heads``, even.
-        inner: width inside the feed-forward layers.
+        batch_size: interactions per step, each with an earlier interaction of its user.
+        width: of words, reviews and states, even and a multiple of ``heads``.
+        inner: width of the feed-forward layers.
         layers, heads: of the transformer.
         dropout: of the mean of query words, reviews, attention weights, and outputs of attention and feed-forward.
-        corruption: share of a review's words that training leaves out.
-        review_words: number of first words of a review that are read.
-        min_count: words that occur less often in the training reviews are left out.
-        user_reviews, item_reviews: number of last reviews of the user and of the candidate.
-        negatives: per positive, drawn anew in each epoch.
-        hard: share of the negatives that come from the pool of the query; the rest from the whole catalogue, uniformly.
-        pool: items that are ranked per query; all others tie below them.
+        corruption: share of a review's words dropped in training.
+        review_words: maximum number of words of a review, the first ones.
+        min_count: minimum occurrences of a word in the training reviews.
+        user_reviews, item_reviews: maximum number of reviews of the user and of the candidate, the last ones.
+        negatives: per positive, redrawn in each epoch.
+        hard: share of the negatives drawn from the pool of the query; the rest are uniform over the catalogue.
+        pool: number of items ranked per query; all others tie below them.
     """
 
     epochs: Count = 15
@@ -114,11 +114,11 @@ OFFICIAL = RTMConfig(
 
 
 class Batch(NamedTuple):
-    """Samples, the positive candidate first.
+    """Samples; the first candidate is the positive.
 
     Attributes:
         queries: words of the queries.
-        documents: words of the reviews that the batch reads, each once.
+        documents: words of the distinct reviews in the batch.
         users: (B, M) rows of ``documents``, -1 for padding.
         candidates: (B, C, N) rows of ``documents``, -1 for padding.
     """
@@ -130,7 +130,7 @@ class Batch(NamedTuple):
 
 
 class RTMNetwork(Trainable):
-    """Words, the encoders of queries and reviews, and the transformer."""
+    """Word embeddings, the encoders of queries and reviews, and the transformer."""
 
     clip_norm = 5.0
     positions: Tensor
@@ -167,7 +167,7 @@ class RTMNetwork(Trainable):
             yield self.batch(self.examples, rows, rng)
 
     def batch(self, examples: TrainingExamples, rows: IntArray, rng: np.random.Generator) -> Batch:
-        """Some of the training examples, with negatives."""
+        """The given training examples, with negatives."""
         config, reviews = self.config, self.reviews
         users = reviews.of_users(examples.starts[rows], examples.ends[rows], config.user_reviews)
         items = np.column_stack([examples.targets[rows], examples.draw(rows, config.negatives, config.hard, rng)])
@@ -190,12 +190,12 @@ class RTMNetwork(Trainable):
         return functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(logits)
 
     def encode_queries(self, queries: Ragged) -> Tensor:
-        """``q``, (n, width)."""
+        """Query vectors ``q``, (n, width)."""
         vectors: Tensor = torch.tanh(self.ask(self.dropout(self._mean(queries, 0.0))))
         return vectors
 
     def encode_reviews(self, documents: Ragged) -> Tensor:
-        """``r`` of each, and a row of zeros behind them for padding, (n + 1, width)."""
+        """Review vectors ``r``, followed by a row of zeros for padding, (n + 1, width)."""
         corruption = self.config.corruption if self.training else 0.0
         vectors = self.dropout(self._mean(documents, corruption))
         return torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])
@@ -203,7 +203,7 @@ class RTMNetwork(Trainable):
     def relevance(
         self, queries: Tensor, user_vectors: Tensor, users: IntArray, item_vectors: Tensor, candidates: IntArray
     ) -> Tensor:
-        """``f``, (B, C).
+        """Scores ``f``, (B, C).
 
         Args:
             queries: (B, width).
@@ -228,7 +228,7 @@ class RTMNetwork(Trainable):
         return scores
 
     def prepare(self) -> None:
-        """Encode the last reviews of all items, and note which are each item's."""
+        """Encode the last reviews of all items, and index them by item."""
         items = np.arange(self.reviews.item_count)
         documents = self.reviews.of_items(items, np.full(len(items), PADDING), self.config.item_reviews)
         used, slots = np.unique(np.append(documents, PADDING), return_inverse=True)
@@ -236,13 +236,13 @@ class RTMNetwork(Trainable):
         self.item_vectors = self.vectors(self.reviews.documents.take(used[1:]))
 
     def vectors(self, documents: Ragged) -> Tensor:
-        """As ``encode_reviews``, one block at a time, so that there is no table of all their words."""
+        """``encode_reviews`` in blocks, to avoid a table of all words."""
         blocks = (slice(start, start + _DOCUMENTS) for start in range(0, len(documents), _DOCUMENTS))
         parts = [self.encode_reviews(documents.take(block))[:-1] for block in blocks]
         return torch.cat([*parts, torch.zeros(1, self.config.width, device=self.device)])
 
     def _mean(self, documents: Ragged, corruption: float) -> Tensor:
-        """Mean of the words of each document, some left out and the rest scaled; zero for one without words."""
+        """Mean word vector of each document after corruption, rescaled; zero for one without words."""
         lengths = self.tensor(documents.lengths())
         words, offsets = self.tensor(documents.values), self.tensor(documents.offsets)
         if corruption:
@@ -258,10 +258,10 @@ class Layer(nn.Module):
 
     Args:
         width: of the states, a multiple of ``heads``.
-        inner: width inside the feed-forward layer.
+        inner: width of the feed-forward layer.
         heads: of the attention.
         dropout: of attention weights and of both outputs.
-        normed: whether attention reads normalised states.
+        normed: whether the input of the attention is normalised.
     """
 
     def __init__(self, width: int, inner: int, heads: int, dropout: float, *, normed: bool) -> None:
@@ -274,12 +274,12 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, real: Tensor, *, query_alone: bool) -> Tensor:
-        """States of all slots, (B, N, width), or of the first alone, (B, 1, width).
+        """States of all positions, (B, N, width), or of the first only, (B, 1, width).
 
         Args:
             states: (B, N, width).
             real: (B, N) bool, false at padding, which is not attended to.
-            query_alone: compute the first slot alone.
+            query_alone: compute the first position only.
         """
         normed = self.attention_norm(states)
         if query_alone:
@@ -300,7 +300,7 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
     """See the module."""
 
     Config = RTMConfig
-    Facts = Reviews
+    Artifacts = Reviews
     name = "rtm"
     presets: ClassVar[Mapping[str, Any]] = {"small": RTMConfig(), "official": OFFICIAL}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -318,13 +318,13 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         recall = self._pools_of(train.histories.items, data.items).recall(data.examples[TASK].validation)
         return Reviews.of(train.histories, data.items, vocabulary, self.config.review_words, recall)
 
-    def build(self, facts: Reviews, items: Items, cache: Path) -> RTMNetwork:
-        self._items, self._pools = items, self._pools_of(facts.items, items)
-        return RTMNetwork(facts, self.config)
+    def build(self, artifacts: Reviews, items: Items, cache: Path) -> RTMNetwork:
+        self._items, self._pools = items, self._pools_of(artifacts.items, items)
+        return RTMNetwork(artifacts, self.config)
 
     def learn(self, network: RTMNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         train = data.examples[TASK].train
-        network.examples = TrainingExamples.of(train, data.catalogue, self.facts.vocabulary, self._pools)
+        network.examples = TrainingExamples.of(train, data.catalogue, self.artifacts.vocabulary, self._pools)
         return super().learn(network, data, validate)
 
     def validated_by(self, data: FitData) -> str:
@@ -334,7 +334,7 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         network = self.prepared()
         pools, rows = self._pools.of(examples)
         with torch.no_grad():
-            queries = network.encode_queries(self.facts.vocabulary.queries(examples.distinct_queries()[0]))
+            queries = network.encode_queries(self.artifacts.vocabulary.queries(examples.distinct_queries()[0]))
             queries = queries[network.tensor(rows)]
             parts = [
                 self._relevance(network, examples.select(some), queries[some], pools[rows[some]])
@@ -343,10 +343,10 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
         return _scattered(np.concatenate(parts), pools[rows], catalogue)
 
     def _relevance(self, network: RTMNetwork, examples: Examples, queries: Tensor, items: IntArray) -> FloatArray:
-        """Of some items per example, (examples, items)."""
+        """Scores of the given items per example, (examples, items)."""
         rows = last_of(examples.starts(), examples.ends, self.config.user_reviews)
         texts = interaction_texts(examples.histories, self._items).select(rows[rows >= 0])
-        documents = self.facts.vocabulary.documents(texts)
+        documents = self.artifacts.vocabulary.documents(texts)
         vectors = network.vectors(documents.keep(documents.positions() < self.config.review_words))
         users = np.full(rows.shape, PADDING)
         users[rows >= 0] = np.arange(len(texts))
@@ -364,7 +364,7 @@ class RTM(LearnedModel[RTMConfig, Reviews, RTMNetwork], Ranker[RTMConfig]):
 
 
 def _scattered(scores: FloatArray, items: IntArray, catalogue: IntArray) -> FloatArray:
-    """Scores of a catalogue, (n, catalogue), from those of some items, (n, P) each; the rest 1 below the minimum."""
+    """Scores of a catalogue, (n, catalogue), from P items and scores per row; others score 1 below the minimum."""
     scattered = np.repeat(scores.min(axis=1, keepdims=True) - 1, len(catalogue), axis=1)
     columns = np.minimum(np.searchsorted(catalogue, items), len(catalogue) - 1)
     rows, known = np.nonzero(catalogue[columns] == items)
@@ -373,6 +373,6 @@ def _scattered(scores: FloatArray, items: IntArray, catalogue: IntArray) -> Floa
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
-    """(positions, width): sine and cosine of ``position / 10000 ** (2 k / width)`` at channels 2k and 2k + 1."""
+    """(positions, width) sine and cosine of ``position / 10000 ** (2 k / width)`` in channels 2k and 2k + 1."""
     angles = torch.arange(positions)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000) / width))
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)

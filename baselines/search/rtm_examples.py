@@ -1,6 +1,6 @@
-"""What RTM reads: reviews of users and items, the candidates per query, and the training examples.
+"""Inputs of RTM: reviews of users and items, the candidates per query, and the training examples.
 
-The review of the interaction that is predicted is on neither side.
+The review of the predicted interaction is excluded on both sides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unimp_bench.records import Examples, Histories, IntArray, Texts
 
 FILE = "reviews.safetensors"
 PADDING = -1
-"""The document of an empty slot."""
+"""Document number of padding."""
 
 _QUERIES = 128
 
@@ -31,15 +31,15 @@ _QUERIES = 128
 class Reviews:
     """The documents of I items and T training interactions.
 
-    Documents are numbered: first a pseudo-review per item of the corpus, its text, then the training reviews in the
-    order of their interactions. On a corpus without reviews the document of an interaction is that of its item.
+    Numbering of documents: first a pseudo-review per item of the corpus, its text, then the training reviews in the
+    order of their interactions. On a corpus without reviews, interactions have the text of their item as document.
 
     Attributes:
-        vocabulary: of their words.
-        documents: the first words of each.
+        vocabulary: of the documents.
+        documents: the first words of each document.
         items: (T,) item of each interaction.
         times: (T,) int64 time of each interaction.
-        recall: share of the validation targets that the pools hold.
+        recall: share of the validation targets contained in the pools.
     """
 
     vocabulary: SearchVocabulary
@@ -52,7 +52,7 @@ class Reviews:
     def of(
         cls, histories: Histories, items: Items, vocabulary: SearchVocabulary, max_words: int, recall: float
     ) -> Reviews:
-        """From the training histories; documents are cut to ``max_words``."""
+        """Build from the training histories; documents are cut to ``max_words``."""
         documents = vocabulary.documents(Texts(ItemTexts(items), np.arange(len(items))))
         if histories.reviews is not None:
             reviews = vocabulary.documents(histories.reviews)
@@ -79,26 +79,26 @@ class Reviews:
 
     @property
     def item_count(self) -> int:
-        """I."""
+        """The number of items, I."""
         return len(self.documents) - (len(self.items) if self.vocabulary.reviewed else 0)
 
     def of_users(self, starts: IntArray, ends: IntArray, count: int) -> IntArray:
         """The last ``count`` documents of training interactions ``start:end``, oldest first, (n, longest).
 
-        ``PADDING`` follows them.
+        Padded with ``PADDING`` on the right.
         """
         rows = last_of(starts, ends, count)
         documents = rows + self.item_count if self.vocabulary.reviewed else self.items[rows]
         return np.where(rows >= 0, documents, PADDING)
 
     def of_items(self, items: IntArray, without: IntArray, count: int) -> IntArray:
-        """The last ``count`` training reviews of items, oldest first, (n, longest), ``PADDING`` behind them.
+        """The last ``count`` training reviews of items, oldest first, (n, longest), ``PADDING`` on the right.
 
-        An item without any has its pseudo-review.
+        An item without reviews has its pseudo-review.
 
         Args:
             items: (n,) item numbers.
-            without: (n,) training interaction that is predicted, whose review is left out; -1 for none.
+            without: (n,) the predicted training interaction, whose review is excluded; -1 for none.
             count: maximum number of documents per item.
         """
         if not self.vocabulary.reviewed:
@@ -107,7 +107,7 @@ class Reviews:
         positions = last_of(by_item.offsets[items], by_item.offsets[items + 1], count + 1)
         rows = np.where(positions >= 0, by_item.values[positions], PADDING)
         left_out = (rows == without[:, None]) & (rows >= 0)
-        left_out[:, 0] |= ~left_out.any(axis=1) & ((rows >= 0).sum(axis=1) > count)  # one too many was taken
+        left_out[:, 0] |= ~left_out.any(axis=1) & ((rows >= 0).sum(axis=1) > count)  # one more than needed was taken
         rows[left_out] = PADDING
         rows = np.take_along_axis(rows, np.argsort(rows < 0, axis=1, kind="stable"), axis=1)[:, :count]
         documents = np.where(rows >= 0, rows + self.item_count, PADDING)
@@ -116,32 +116,32 @@ class Reviews:
 
     @cached_property
     def _interactions_of_items(self) -> Ragged:
-        """Training interactions of each item in the order of time."""
+        """Training interactions of each item, ordered by time."""
         offsets = offsets_of(np.bincount(self.items, minlength=self.item_count))
         return Ragged(offsets, np.lexsort((self.times, self.items)))
 
 
 class Pools:
-    """The candidates per query: the items of the queried category, the most popular first, then all others.
+    """The candidates per query: the items of the queried category by decreasing popularity, then all other items.
 
-    A query of this benchmark is the category path of the target, so that all items of a category match it equally well
-    and popularity is what orders them before the user is known. Pools are drawn from all items of the corpus, whatever
-    the catalogue, so an item's score never depends on its competitors.
+    A query of this benchmark is the category path of the target, so all items of a category match equally well, and
+    without the user only popularity orders them. Pools are chosen from all items of the corpus, not from the catalogue,
+    so the score of an item never depends on its competitors.
 
     Args:
         items: of the whole corpus.
         counts: (items,) training interactions of each item.
-        size: of a pool; a smaller corpus has smaller ones.
+        size: of a pool; smaller on a smaller corpus.
     """
 
     def __init__(self, items: Items, counts: IntArray, size: int) -> None:
         self._matcher, self._all = QueryMatcher(items), np.arange(len(items))
         self._ranks = np.empty(len(items), dtype=np.int64)
-        self._ranks[np.lexsort((-self._all, counts))] = self._all  # of equally popular items the lower number first
+        self._ranks[np.lexsort((-self._all, counts))] = self._all  # ties go to the lower number
         self.size = min(size, len(items))
 
     def of(self, examples: Examples) -> tuple[IntArray, IntArray]:
-        """(queries, size) items, best first, per distinct query; (examples,) row of each example's query."""
+        """Pools of the distinct queries, (queries, size), best first; query row of each example, (examples,)."""
         assert examples.queries is not None
         distinct, row_of_example = np.unique(examples.queries, return_inverse=True)
         pools = np.empty((len(distinct), self.size), dtype=np.int64)
@@ -154,7 +154,7 @@ class Pools:
         return pools, row_of_example
 
     def recall(self, examples: Examples) -> float:
-        """Share of the examples whose target is in its query's pool."""
+        """Share of the examples whose target is in the pool of its query."""
         assert examples.targets is not None
         pools, rows = self.of(examples)
         return float((pools[rows] == examples.targets[:, None]).any(axis=1).mean())
@@ -162,15 +162,15 @@ class Pools:
 
 @dataclass(frozen=True)
 class TrainingExamples:
-    """N training interactions with an earlier one of the same user.
+    """N training interactions with an earlier interaction of the same user.
 
     Attributes:
-        starts, ends: (N,) the training interactions before each.
+        starts, ends: (N,) range of the user's earlier training interactions.
         targets: (N,) item of interaction ``end``.
         queries: words of the distinct queries.
         query_rows: (N,) rows of ``queries``, and of ``pools``.
         pools: (queries, size) candidates per query.
-        catalogue: sorted items that may be answers.
+        catalogue: sorted candidate items.
     """
 
     starts: IntArray
@@ -183,10 +183,10 @@ class TrainingExamples:
 
     @classmethod
     def of(cls, train: Examples, catalogue: IntArray, vocabulary: SearchVocabulary, pools: Pools) -> TrainingExamples:
-        """From the training examples of search.
+        """Build from the training examples of search.
 
         Raises:
-            UsageError: there is one item, and so no negative.
+            UsageError: the catalogue has a single item, and so no negative.
         """
         if len(catalogue) < 2:
             raise UsageError("the catalogue has a single item, so there is no negative to draw")
@@ -200,9 +200,9 @@ class TrainingExamples:
         return len(self.targets)
 
     def draw(self, rows: IntArray, count: int, hard: float, rng: np.random.Generator) -> IntArray:
-        """Negatives of some examples, (rows, count): with probability ``hard`` from the query's pool, else from all.
+        """Negatives of the given examples, (rows, count): with probability ``hard`` from the pool, else from all items.
 
-        All items but the target are equally likely.
+        Uniform over all of them except the target.
         """
         targets = self.targets[rows]
         columns = np.searchsorted(self.catalogue, targets)
@@ -217,14 +217,14 @@ class TrainingExamples:
 
 
 def last_of(starts: IntArray, ends: IntArray, count: int) -> IntArray:
-    """The last ``count`` numbers of each ``start:end``, ascending, -1 behind, (n, longest) int64, at least 1 wide."""
+    """The last ``count`` integers of each ``start:end``, ascending, padded with -1, (n, longest >= 1) int64."""
     starts = np.maximum(starts, ends - count)
     rows = starts[:, None] + np.arange(max(1, int((ends - starts).max(initial=0))))
     return np.where(rows < ends[:, None], rows, -1)
 
 
 def _draw_others(excluded: IntArray, size: int, count: int, rng: np.random.Generator) -> IntArray:
-    """(n, count) uniform numbers below ``size``, never the ``excluded`` (n,) one of the row; ``size`` excludes none."""
+    """(n, count) uniform integers below ``size`` other than ``excluded`` (n,); ``size`` itself excludes none."""
     left = size - (excluded < size)
     drawn = (rng.random((len(excluded), count)) * left[:, None]).astype(np.int64)
     return drawn + (drawn >= excluded[:, None])

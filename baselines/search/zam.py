@@ -3,19 +3,19 @@
     q = tanh(W mean(words of the query) + b),   f(q, i) = (i . tanh(W_f q + b_f)) . W_h
     u = sum over i in H of exp f(q, i) i / (1 + sum over i in H of exp f(q, i)),   score(u, q, i) = i . (q + u)
 
-``tanh(W_f q + b_f)`` is a (width, heads) matrix, and ``H`` holds the last items before the target. The 1 is an extra
-slot to attend to: the zero vector, whose ``f`` is 0. The less a query has to do with a history, the more of the
-attention it takes; an empty history gives ``u = 0``. Without that slot (``zero``) this is the attentive embedding model
+``tanh(W_f q + b_f)`` is a (width, heads) matrix, and ``H`` are the last items before the target. The 1 in the
+denominator is attention to a zero vector with ``f`` = 0: the less a query is related to the history, the more attention
+it takes; an empty history gives ``u = 0``. Without the zero vector (``zero``) this is the attentive embedding model
 (AEM) of the same paper.
 
-With ``s`` the sigmoid, an interaction with item ``i`` after query ``q`` costs
+With ``s`` the sigmoid, the loss of an interaction with item ``i`` for query ``q`` is
 
     L =   sum over words w of i:  -ln s(i . w) - k E[ln s(-i . w')]
         + -ln s(i . (q + u)) - k E[ln s(-i' . (q + u))]
 
-with words drawn by their frequency to the power 3/4 and items uniformly, a pool of each per batch, which all its
-samples share; a step minimises the mean over its interactions. There is no official code. A program of the authors'
-group (ProdSearch) has a zero slot that is not zero and mixes ``(q + u) / 2``; these are the equations of the paper.
+with negative words drawn by frequency to the power 3/4 and negative items uniformly, a pool of each per batch, shared
+by all samples; a step minimises the mean over its interactions. There is no official code. A program of the authors'
+group (ProdSearch) has a zero vector that is not zero and mixes ``(q + u) / 2``; this follows the paper.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from baselines.learning.sequences import ends_of_histories, padded
 from baselines.search.learned import (
     ItemTexts,
     LearnedSearch,
-    SearchFacts,
+    SearchArtifacts,
     SearchNetwork,
     SearchSettings,
     interaction_texts,
@@ -55,12 +55,12 @@ class ZAMConfig(SearchSettings):
 
     Attributes:
         batch_size: interactions per step.
-        heads: columns of the attention's matrix.
-        history: maximum number of items that are attended to.
-        zero: whether there is the zero slot; without it the model is AEM.
-        words_of: words that an item predicts: those of its title, category and brand, or those of the review.
-        dropout: of the mean of a query's words.
-        init_std: standard deviation of the first vectors.
+        heads: number of columns of the attention matrix.
+        history: maximum number of items attended to.
+        zero: whether to attend to a zero vector; without it the model is AEM.
+        words_of: words that an item predicts: of its title, category and brand, or of the review.
+        dropout: of the mean of query words.
+        init_std: standard deviation of the initial vectors.
     """
 
     epochs: Count = 40
@@ -76,12 +76,12 @@ class ZAMConfig(SearchSettings):
 
 
 class Batch(NamedTuple):
-    """Interactions, and the negatives that they share.
+    """Interactions, and their shared negatives.
 
     Attributes:
         queries: words of the distinct queries.
         query_rows: (B,) rows of ``queries``.
-        histories: (B, longest) items before the target, I where there is none.
+        histories: (B, longest) items before the target, padded with I.
         items: (B,) the targets.
         owners, words: (W,) interaction 0..B-1 of each word of the batch, and the word.
         other_words, other_items: (pool,) the negatives.
@@ -98,15 +98,15 @@ class Batch(NamedTuple):
 
 
 class ZAMNetwork(SearchNetwork):
-    """The tables and the equations.
+    """The embedding tables and the equations.
 
     Attributes:
-        attend: ``W_f`` and ``b_f``, the matrix of a query head by head.
+        attend: ``W_f`` and ``b_f``, head by head.
         mix: ``W_h``, (heads,).
     """
 
-    def __init__(self, facts: SearchFacts, config: ZAMConfig, remarks: tuple[str, ...] = ()) -> None:
-        super().__init__(facts, config, config.dropout)
+    def __init__(self, artifacts: SearchArtifacts, config: ZAMConfig, remarks: tuple[str, ...] = ()) -> None:
+        super().__init__(artifacts, config, config.dropout)
         self.length, self.zero, self.remarks = config.history, config.zero, remarks
         self.attend = nn.Linear(config.width, config.heads * config.width)
         self.mix = nn.Parameter(torch.empty(config.heads))
@@ -137,26 +137,26 @@ class ZAMNetwork(SearchNetwork):
 
         Args:
             queries: ``q``, (n, width).
-            histories: (n, longest) rows of items, I where there is none.
+            histories: (n, longest) rows of items, padded with I.
         """
         real = histories < len(self.items.weight)
         items = functional.embedding(histories.where(real, 0), self.items.weight)
         return queries + (self.attention(queries, items, real)[:, :, None] * items).sum(dim=1)
 
     def attention(self, queries: Tensor, items: Tensor, real: Tensor) -> Tensor:
-        """Weight of each item of a history, (n, longest); with the zero slot they sum to less than 1.
+        """Attention weight of each item of a history, (n, longest); with the zero vector they sum to less than 1.
 
         Args:
             queries: ``q``, (n, width).
             items: vectors of the history, (n, longest, width).
-            real: (n, longest) bool, false where there is none.
+            real: (n, longest) bool, false at padding.
         """
         heads = torch.tanh(self.attend(queries)).view(len(queries), len(self.mix), -1)
-        directions = (self.mix[:, None] * heads).sum(dim=1)  # f is linear in i: its heads are one direction
+        directions = (self.mix[:, None] * heads).sum(dim=1)  # f is linear in i, so its heads reduce to one vector
         logits = (items * directions[:, None, :]).sum(dim=2).masked_fill(~real, -torch.inf)
         if self.zero:
             return torch.softmax(functional.pad(logits, (1, 0)), dim=1)[:, 1:]
-        alone = ~real.any(dim=1, keepdim=True)  # AEM: nothing to attend to is no attention
+        alone = ~real.any(dim=1, keepdim=True)  # AEM: an empty history has no attention
         return torch.softmax(logits.masked_fill(alone, 0.0), dim=1) * real
 
     def score(self, examples: Examples) -> Tensor:
@@ -182,6 +182,6 @@ class ZAM(LearnedSearch[ZAMConfig, ZAMNetwork]):
             return interaction_texts(histories, items)
         return Texts(ItemTexts(items, _FIELDS), np.asarray(histories.items))
 
-    def build(self, facts: SearchFacts, items: Items, cache: Path) -> ZAMNetwork:
-        remarks = facts.vocabulary.remarks if self.config.words_of == "review" else ()
-        return ZAMNetwork(facts, self.config, remarks)
+    def build(self, artifacts: SearchArtifacts, items: Items, cache: Path) -> ZAMNetwork:
+        remarks = artifacts.vocabulary.remarks if self.config.words_of == "review" else ()
+        return ZAMNetwork(artifacts, self.config, remarks)

@@ -1,4 +1,4 @@
-"""Selection: baselines without a user, and the threshold by which recommenders select."""
+"""Selection: non-personalised baselines, and the threshold with which recommenders select."""
 
 from unimp_bench.contracts import ModelCard
 

@@ -1,4 +1,4 @@
-"""Selection: baselines without a user, and recommenders that select by a threshold."""
+"""Selection: non-personalised baselines, and recommenders that select with a threshold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Proto
 
 TASK = "selection"
 SHARES = tuple(step / 20 for step in range(21))
-"""Thresholds that are tried: shares of the highest score among an example's candidates."""
+"""Candidate thresholds: shares of the highest score among the candidates of an example."""
 
 FILE = "threshold.json"
 
@@ -33,7 +33,7 @@ SettingsT = TypeVar("SettingsT", bound=TrainingSettings)
 
 
 class PickOne(Selector[NoOptions]):
-    """One candidate, drawn uniformly, with the fit's seed, the user and the candidates as seed."""
+    """One candidate, drawn uniformly, seeded by the seed of the fit, the user and the candidates."""
 
     Config = NoOptions
 
@@ -75,9 +75,9 @@ class SelectAll(Selector[NoOptions]):
 
 
 class PopularCandidates(Selector[NoOptions]):
-    """The candidates with at least a share of the training interactions of the most popular one.
+    """The candidates with at least a given share of the training interactions of the most popular candidate.
 
-    The share has the best F1 on the validation part, whose examples have one positive each.
+    The share is chosen by F1 on the validation part, where each example has one positive.
     """
 
     Config = NoOptions
@@ -106,18 +106,18 @@ class PopularCandidates(Selector[NoOptions]):
 
 @dataclass(frozen=True)
 class Threshold:
-    """Selects by score against a threshold that validation chooses, and always the best candidate.
+    """Selects candidates by a score threshold chosen on validation, always including the best candidate.
 
         absolute   s(c) >= t                          relative   s(c) >= max over the candidates of s - t
 
-    The UniMP paper (section 4.1) says that recommenders select "by threshold" and no more. An absolute one suits scores
-    that mean the same for every user, as those of binary losses; a relative one those of a softmax, which are free up
-    to a constant per user. Rule and threshold have the best F1 on the validation part, whose examples have one positive
-    each.
+    The UniMP paper (section 4.1) says only that recommenders select "by threshold". An absolute threshold suits scores
+    that are comparable across users, such as those of binary losses; a relative one suits scores of a softmax, which
+    are defined up to a constant per user. Rule and threshold are chosen by F1 on the validation part, where each
+    example has one positive.
 
     Attributes:
-        relative: whether scores are taken less the best of their example.
-        least: minimum of such a score.
+        relative: whether the best score of the example is subtracted from scores.
+        least: minimum score to be selected.
     """
 
     relative: bool
@@ -125,7 +125,7 @@ class Threshold:
 
     @classmethod
     def best(cls, scores: FloatArray, examples: SelectionExamples) -> Threshold:
-        """The one with the highest mean F1 over examples with targets; scores are (shown rows,)."""
+        """The threshold with the highest mean F1 over examples with targets; scores are (shown rows,)."""
         shown = examples.shown
         shares = np.linspace(0, 1, _TRIED)
         tried = [
@@ -136,7 +136,7 @@ class Threshold:
         return max(tried, key=lambda threshold: mean_f1(threshold.chosen(scores, shown), examples))
 
     def chosen(self, scores: FloatArray, shown: Shown) -> BoolArray:
-        """(shown rows,) the selection."""
+        """(shown rows,) bool, the selected candidates."""
         best = _compared(scores, shown, relative=True) == 0
         chosen: BoolArray = best | (_compared(scores, shown, self.relative) >= self.least)
         return chosen
@@ -150,7 +150,7 @@ def _compared(scores: FloatArray, shown: Shown, relative: bool) -> FloatArray:
 class SelectingRanker(LearnedRanker[SettingsT], Selector[SettingsT]):
     """A recommender that also selects, if fitted on selection.
 
-    In a fit on recommendation too, that chooses the epoch; else F1, each epoch with its own best threshold.
+    The epoch is chosen by recommendation if the fit includes it; else by F1, with the best threshold of each epoch.
     """
 
     def __init__(self, config: SettingsT) -> None:
@@ -190,7 +190,7 @@ class SelectingRanker(LearnedRanker[SettingsT], Selector[SettingsT]):
         self._threshold = Threshold.best(self._shown_scores(validation.hidden()), validation)
 
     def _shown_scores(self, examples: Examples) -> FloatArray:
-        """Scores of the candidates, (shown rows,)."""
+        """The scores of the candidates, (shown rows,)."""
         parts = []
         for block in examples.blocks(_BLOCK):
             assert block.shown is not None
@@ -201,7 +201,7 @@ class SelectingRanker(LearnedRanker[SettingsT], Selector[SettingsT]):
 
 
 def best_share(scores: FloatArray, examples: SelectionExamples, shares: Iterable[float] = SHARES) -> float:
-    """The first of the shares for ``near_best`` with the highest mean F1 over examples with targets."""
+    """The share for ``near_best`` with the highest mean F1 over examples with targets; ties go to the first."""
     shown = examples.shown
     return max(shares, key=lambda share: mean_f1(near_best(scores, shown, share), examples))
 
@@ -214,16 +214,16 @@ def mean_f1(chosen: BoolArray, examples: SelectionExamples) -> float:
 
 
 def near_best(scores: FloatArray, shown: Shown, share: float) -> BoolArray:
-    """(shown rows,) whether a score, none of them negative, is at least ``share`` of the highest of its example.
+    """(shown rows,) bool, whether a non-negative score is at least ``share`` of the highest in its example.
 
-    So the best candidate is always chosen, and equal ones are chosen together.
+    The best candidate is always chosen, and equal candidates are chosen together.
     """
     chosen: BoolArray = scores >= share * _highest(scores, shown)
     return chosen
 
 
 def _highest(scores: FloatArray, shown: Shown) -> FloatArray:
-    """(shown rows,) highest score of the row's example."""
+    """(shown rows,) the highest score in the example of each row."""
     owners = shown.owners()
     highest = np.full(len(shown.offsets) - 1, -np.inf)
     np.maximum.at(highest, owners, scores)

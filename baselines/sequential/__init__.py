@@ -1,4 +1,4 @@
-"""Recommenders that read a user's history in its order."""
+"""Sequential recommenders: use the order of a user's history."""
 
 from unimp_bench.contracts import ModelCard
 
@@ -8,8 +8,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.hgn:HGN",
         tasks=("recommendation",),
         reads=("interactions", "order"),
-        about="gates over the features of the last five items, and over the items; a vector per user; BPR. "
-        "Instance gate trained (in the authors' program it keeps its initial values), padding masked",
+        about="feature and instance gates over the last five items, a vector per user, trained by BPR; the instance "
+        "gate is trained (in the authors' program it keeps its initial values), padding is masked",
         source="Ma, Kang and Liu, KDD 2019",
         new_users=False,
         new_items=False,
@@ -19,7 +19,7 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.gru4rec:GRU4Rec",
         tasks=("recommendation",),
         reads=("order",),
-        about="a GRU with full backpropagation through the history, cross-entropy over the catalogue (the papers train "
+        about="a GRU with full backpropagation through time and cross-entropy over the catalogue (the papers train "
         "session-parallel, without gradients through time); preset bpr-max has the authors' later loss",
         source="Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018",
         new_users=True,
@@ -67,8 +67,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.unisrec:UniSRec",
         tasks=("recommendation", "selection"),
         reads=("order", "text"),
-        about="adapted text and item embeddings in a causal transformer; pre-trained on the training part by text, "
-        "on copies without some items (none without some words), then fine-tuned",
+        about="causal transformer over adapted text plus item embeddings; contrastive pre-training on the texts of the "
+        "training part, with copies that drop items but not words; then fine-tuned",
         source="Hou et al., KDD 2022, transductive",
         new_users=True,
         new_items=False,

@@ -1,16 +1,15 @@
-"""BERT4Rec: the hidden items of a history from both sides (Sun et al., CIKM 2019).
+"""BERT4Rec: bidirectional prediction of masked items (Sun et al., CIKM 2019).
 
-    h = Transformer(items, some of them [MASK]), every position attends to all that is not padding
+    h = Transformer(items, some of them [MASK]), every position attends to all others that are not padding
     P(item at a masked position t) = softmax(E LN(GELU(W h_t + c)) + b),   E the item embeddings
-    L = mean over masked positions of  -log P(the item that was there)
+    L = mean over masked positions of  -log P(the original item)
 
-A history is scored with a [MASK] after it.
+To score, a [MASK] is appended to the history.
 
-Where this differs from the authors' code: masks are drawn anew in every epoch, not written ten times beforehand; a
-sequence hides its last item alone with probability ``last_share``, where theirs adds one such copy to the ten; long
-sequences are cut into windows that do not overlap; the softmax goes over the items, without special tokens; epochs
-are chosen by validation, where theirs trains on the validation items for a fixed 400,000 steps at a tenth of the
-learning rate.
+Differences from the authors' code: masks are redrawn in every epoch, instead of ten copies written beforehand; only the
+last item is masked with probability ``last_share``, where theirs adds one such copy to the ten; long sequences are cut
+into non-overlapping windows; the softmax is over items, without special tokens; the epoch is chosen on validation,
+where theirs trains on the validation items too, for 400,000 steps at a tenth of the learning rate.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ class BERT4RecConfig(TransformerSettings):
 
     Attributes:
         batch_size: windows of users' sequences per step.
-        mask_share: share of a window's items that are hidden, rho of the paper; at least one is.
-        last_share: share of the windows that hide their last item alone, as in scoring.
+        mask_share: share of masked items per window, rho of the paper; one or more.
+        last_share: share of the windows in which only the last item is masked, as in scoring.
         weight_decay: decoupled, not on biases and norms.
     """
 
@@ -58,12 +57,12 @@ class BERT4RecConfig(TransformerSettings):
 
 
 class Cloze(NamedTuple):
-    """A batch; positions are of the flattened (B, N).
+    """A batch; positions index the flattened (B, N).
 
     Attributes:
-        items: (B, N) int64 item rows, the hidden ones as the mask's id, padding behind.
-        hidden: (m,) int64 positions of the hidden items.
-        targets: (m,) int64 rows of the items that are hidden.
+        items: (B, N) int64 item rows, masked ones replaced by the mask id, right-padded.
+        hidden: (m,) int64 positions of the masked items.
+        targets: (m,) int64 rows of the masked items.
     """
 
     items: Tensor
@@ -72,7 +71,7 @@ class Cloze(NamedTuple):
 
 
 class BERT4RecNetwork(Network):
-    """Item embeddings, the transformer that sees both sides, and the head."""
+    """Item embeddings, the bidirectional transformer, and the output head."""
 
     clip_norm = 5.0
     decoupled = True
@@ -98,7 +97,7 @@ class BERT4RecNetwork(Network):
             yield self.cloze(self.tensor(padded(self.interactions.sequences.values, starts, stops, self.padding)))
 
     def cloze(self, items: Tensor) -> Cloze:
-        """Hide some items of each row, or its last one alone; (B, N) item rows, padding behind."""
+        """Mask some items of each row, or only its last one; (B, N) item rows, right-padded."""
         real = items != self.padding
         lengths = real.sum(dim=1, keepdim=True)
         share = _random_order(real) < (lengths * self.config.mask_share).round().clamp(min=1)
@@ -112,7 +111,7 @@ class BERT4RecNetwork(Network):
         return catalogue_loss(self.head(hidden), self.items.weight[: self.padding], batch.targets, self.bias)
 
     def states(self, items: Tensor) -> Tensor:
-        """(B, N, width) of (B, N) ids, padding behind."""
+        """States (B, N, width) of ids (B, N), right-padded."""
         states: Tensor = self.history(self.items(items), items != self.padding)
         return states
 
@@ -124,11 +123,13 @@ class BERT4RecNetwork(Network):
         return functional.linear(self.head(states), self.items.weight[: self.padding], self.bias)
 
     def decays(self, weight: nn.Parameter) -> bool:
-        """Tables and matrices do, biases and norms do not."""
+        """Embedding tables and matrices decay, biases and norms do not."""
         return weight.ndim > 1
 
     def pace(self, epoch: int) -> float:
-        """Falls linearly to zero at the last epoch; the authors' 100 warm-up steps are about one epoch, at half."""
+        """Linear decay to zero at the last epoch; the first epoch at half the rate replaces the authors' 100 warm-up
+        steps.
+        """
         return (0.5 if epoch == 0 else 1.0) * (1 - epoch / self.config.epochs)
 
 
@@ -146,6 +147,6 @@ class BERT4Rec(LearnedRanker[BERT4RecConfig]):
 
 
 def _random_order(real: Tensor) -> Tensor:
-    """The rank of each position in a random order of its row, (B, N), those that are not real after the others."""
+    """The rank of each position in a random order of its row, (B, N), with padding last."""
     keys = torch.rand(real.shape, device=real.device).masked_fill(~real, 2.0)
     return keys.argsort(dim=1).argsort(dim=1)

@@ -1,10 +1,10 @@
-"""GRU4Rec, recurrent recommendation (Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018), of user sequences.
+"""GRU4Rec, recurrent recommendation (Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018), on user sequences.
 
     h_t = GRU(h_(t-1), e_{i_t}),        r_j = h_t . e_j + b_j
 
-with input and output embeddings tied. The papers learn from sessions: each lane of a batch holds one session, and no
-gradient goes back past one step. Here a history is one sequence and gradients go through all of it, which the authors
-recommend where whole histories are available.
+with tied input and output embeddings. The papers train on sessions in parallel, one per batch row, without gradients
+through time. Here a history is one sequence with full backpropagation through time, which the authors recommend if
+complete histories are available.
 
 Loss ``ce``: cross-entropy over the whole catalogue. Loss ``bpr-max``: the authors' later one, against sampled items.
 """
@@ -34,13 +34,13 @@ class GRU4RecConfig(TrainingSettings):
     Attributes:
         batch_size: windows of users' sequences per step.
         loss: ``ce``, cross-entropy over the catalogue, or ``bpr-max``, against sampled items.
-        max_length: maximum number of items of a history that are read, the last ones.
+        max_length: maximum number of items of a history, the last ones.
         width: of embeddings and of the hidden state.
         layers: of the GRU.
         dropout: of embeddings and hidden states.
-        samples: negatives per batch, of bpr-max.
-        sample_power: exponent of popularity in their sampling probability.
-        score_penalty: weight of their squared scores.
+        samples: negatives per batch in bpr-max.
+        sample_power: exponent of popularity in the sampling probability of negatives.
+        score_penalty: weight of the squared scores of negatives.
     """
 
     batch_size: Count = 256
@@ -57,7 +57,7 @@ class GRU4RecConfig(TrainingSettings):
 
 
 class GRU4RecNetwork(NextItemNetwork):
-    """One GRU between tied embeddings."""
+    """A GRU with tied item embeddings."""
 
     def __init__(self, interactions: Interactions, config: GRU4RecConfig) -> None:
         objective: Objective = CatalogueEntropy()
@@ -75,7 +75,7 @@ class GRU4RecNetwork(NextItemNetwork):
 
 
 class GRU4Rec(LearnedRanker[GRU4RecConfig]):
-    """A recurrent network over the history."""
+    """See the module."""
 
     Config = GRU4RecConfig
     network_class = GRU4RecNetwork

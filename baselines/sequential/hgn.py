@@ -1,17 +1,17 @@
 """HGN, hierarchical gating networks (Ma, Kang and Liu, KDD 2019).
 
-The last L items ``e_1 .. e_L`` of user ``u`` pass a gate per feature, then one per item:
+The last L items ``e_1 .. e_L`` of user ``u`` pass a feature gate, then an instance gate:
 
     G_k = e_k * sigmoid(A e_k + C p_u + a)                      (Eq. 2)
     t_k = sigmoid(v . G_k + p_u . m_k)                          (Eq. 3; m_k is the vector of position k)
     s   = (sum_k t_k G_k) / (sum_k t_k)                         (Eq. 5)
     y(u, j) = p_u . w_j + s . w_j + sum_k e_k . w_j + b_j       (Eq. 7)
-    L   = sum of -log sigmoid(y(u, j) - y(u, i))                over the T items j after a window, i no item of u
+    L   = sum of -log sigmoid(y(u, j) - y(u, i))                over the T items j after a window, i not an item of u
 
-The squared norms of all weights are added by Adam's ``weight_decay``. Every window of L + T items is a sample; a user
-with less has one, padded before. Padding is masked in all sums; in the authors' program it is an item like others.
-The authors leave ``v`` and ``m`` at their first values, since they are no parameters there; here they are learned.
-RecBole reads whole histories, and its BPR takes negatives from the table of inputs; here they are of ``w``.
+The squared norms of all weights are added by Adam's ``weight_decay``. Every window of L + T items is a sample; shorter
+sequences form one window, left-padded. Padding is masked in all sums; in the authors' program it is treated as an item.
+In their program ``v`` and ``m`` keep their initial values, since they are not registered as parameters; here they are
+trained. RecBole reads complete histories, and its BPR takes negatives from the input embeddings; here from ``w``.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class HGNConfig(TrainingSettings):
     Attributes:
         batch_size: windows of users' sequences per step.
         length: L, input items of a window.
-        targets: T, items after them that are predicted.
+        targets: T, the number of following items to predict.
         width: of all vectors.
-        weight_decay: of Adam, against the sum of a batch's losses.
+        weight_decay: of Adam, relative to the sum of the losses of a batch.
     """
 
     epochs: Count = 500
@@ -55,12 +55,13 @@ class HGNConfig(TrainingSettings):
 
 
 class Samples(NamedTuple):
-    """Rows of a batch of windows.
+    """A batch of windows, as rows.
 
     Attributes:
         users: (B,).
-        items: (B, L) the input items, padded before with I.
-        positives, negatives: (B, T) what follows it, padded before with I, and items that the user does not know.
+        items: (B, L) the input items, left-padded with I.
+        positives: (B, T) the following items, left-padded with I.
+        negatives: (B, T) items without interaction of the user.
     """
 
     users: Tensor
@@ -70,7 +71,7 @@ class Samples(NamedTuple):
 
 
 class HGNNetwork(Network):
-    """The gates and the tables of users, input items and output items."""
+    """The gates, and the embeddings of users, input items and output items."""
 
     adam_options: ClassVar[Mapping[str, Any]] = {"foreach": True}
 
@@ -110,11 +111,11 @@ class HGNNetwork(Network):
         return (functional.softplus(-apart) * (batch.positives != self.padding)).sum()
 
     def queries(self, users: Tensor, items: Tensor) -> Tensor:
-        """(B, width) the vectors that all scores of a user are products of: ``p_u + s + sum_k e_k``.
+        """Query vectors ``p_u + s + sum_k e_k``, (B, width); scores are their products with output items.
 
         Args:
             users: (B,) rows.
-            items: (B, L) rows, padded before with I.
+            items: (B, L) rows, left-padded with I.
         """
         real = (items != self.padding).unsqueeze(2)
         tastes, shown = self.users(users), self.items(items) * real
@@ -135,7 +136,7 @@ class HGNNetwork(Network):
 
 
 def sliding_windows(interactions: Interactions, length: int) -> tuple[IntArray, IntArray]:
-    """Every stretch of ``length`` items of a user, and the whole of a shorter sequence, padded before with I.
+    """All windows of ``length`` consecutive items per user; a shorter sequence is one window, left-padded with I.
 
     Returns:
         (n,) user rows, and (n, length) item rows.
@@ -150,7 +151,7 @@ def sliding_windows(interactions: Interactions, length: int) -> tuple[IntArray, 
 
 
 class HGN(LearnedRanker[HGNConfig]):
-    """Gates over the features and items of the last interactions."""
+    """See the module."""
 
     Config = HGNConfig
     network_class = HGNNetwork

@@ -1,8 +1,8 @@
-"""The foundation of sequential recommenders: a state after every item of a history, from which the next is predicted.
+"""Base of sequential recommenders: the state after each item of a history predicts the next one.
 
-    r(j | h_1 .. h_t) = state_t . e_j + b_j,        e_j the embedding that item j also enters with
+    r(j | h_1 .. h_t) = state_t . e_j + b_j,        e_j the input embedding of item j
 
-All positions of a window learn in one pass. Padding follows the items, so no state of theirs depends on it.
+All positions of a window are trained in one pass. Padding is on the right, so states of real items do not depend on it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from unimp_bench.records import Examples, IntArray
 from unimp_bench.settings import Count, Share
 
 SAVED_EVERY = 5
-"""Epochs of pre-training from one checkpoint to the next."""
+"""Epochs between checkpoints of pre-training."""
 
 _TINY = 1e-24
 
@@ -38,9 +38,9 @@ class TransformerSettings(TrainingSettings):
     """Sizes of a transformer over a history.
 
     Attributes:
-        max_length: maximum number of items of a history that are read, the last ones.
+        max_length: maximum number of items of a history, the last ones.
         width: of item vectors and states, a multiple of ``heads``.
-        inner: width inside the feed-forward layers.
+        inner: width of the feed-forward layers.
         layers, heads: of the transformer.
         dropout: of the embedded history, and of the outputs of attention and feed-forward.
         attention_dropout: of the attention weights.
@@ -60,7 +60,7 @@ class TransformerSettings(TrainingSettings):
 
 
 class HistoryEncoder(nn.Module):
-    """``Encoder(dropout(LN(vectors + positions)))``; positions count from the first item that is read."""
+    """``Encoder(dropout(LN(vectors + positions)))``; positions count from the first item of the input."""
 
     def __init__(self, settings: TransformerSettings, causal: bool) -> None:
         super().__init__()
@@ -82,36 +82,36 @@ class HistoryEncoder(nn.Module):
 
         Args:
             vectors: (B, N, width) of items and tokens, N at most ``max_length``.
-            real: (B, N) bool, false at padding; for an encoder that is not causal.
+            real: (B, N) bool, false at padding; for a bidirectional encoder.
         """
         states: Tensor = self.encoder(self.dropout(self.norm(vectors + self.places.weight[: vectors.shape[1]])), real)
         return states
 
 
 class Objective(ABC):
-    """A loss at every position, and the negatives that it needs.
+    """A loss averaged over positions, and its negatives.
 
-    ``r`` are the scores of all items at one position, ``i`` is the item that follows it. All are means over positions.
+    ``r`` are the scores of all items at a position, ``i`` is the next item.
     """
 
     @abstractmethod
     def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
-        """Negative item rows of a batch; ``users`` (positions,) are the user rows of its positions."""
+        """Negative item rows of a batch; ``users`` (positions,) are the user rows of the positions."""
 
     @abstractmethod
     def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
-        """A scalar.
+        """The loss, a scalar.
 
         Args:
             states: (positions, width).
             table, bias: (I, width), and (I,) or None, with ``r = states @ table.T + bias``.
             targets: (positions,) item rows.
-            negatives: as drawn for the batch.
+            negatives: as returned by ``negatives``.
         """
 
 
 class CatalogueEntropy(Objective):
-    """``-log softmax(r)_i``: every other item is a negative."""
+    """``-log softmax(r)_i``: all other items are negatives."""
 
     def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
         return np.zeros(0, dtype=np.int64)
@@ -121,8 +121,8 @@ class CatalogueEntropy(Objective):
 
 
 class BinaryEntropy(Objective):
-    """``-log sigmoid(r_i) - log(1 - sigmoid(r_j))`` with one item ``j`` that the user does not know, for each position
-    (Kang and McAuley, ICDM 2018, Eq. 7)."""
+    """``-log sigmoid(r_i) - log(1 - sigmoid(r_j))`` with one item ``j`` per position that the user did not interact
+    with (Kang and McAuley, ICDM 2018, Eq. 7)."""
 
     def __init__(self, interactions: Interactions) -> None:
         self._sampler = NegativeSampler(interactions)
@@ -139,15 +139,15 @@ class BprMax(Objective):
     """``-log sum_j s_j sigmoid(r_i - r_j) + penalty sum_j s_j r_j^2`` with ``s`` the softmax of the negatives' scores
     (Hidasi and Karatzoglou, CIKM 2018, Eq. 10 and Section 3.4), all scores after ELU as in the authors' program.
 
-    Every batch has its own negatives, the same for all its positions, drawn in proportion to ``support ** power``
-    (Section 3.2). A position's own target may be among them, as in the authors' program.
+    All positions of a batch share its negatives, drawn in proportion to ``support ** power`` (Section 3.2). They may
+    include the target of a position, as in the authors' program.
 
     Args:
-        interactions: the training part, for how often an item occurs.
+        interactions: the training part, for item frequencies.
         samples: negatives per batch.
         power: 0 draws uniformly, 1 by popularity.
         penalty: weight of the squared scores of negatives.
-        slope: of ELU below zero.
+        slope: alpha of ELU.
     """
 
     def __init__(self, interactions: Interactions, samples: int, power: float, penalty: float, slope: float) -> None:
@@ -172,18 +172,18 @@ class BprMax(Objective):
 
 
 def _scores_of(rows: Tensor, states: Tensor, table: Tensor, bias: Tensor | None) -> Tensor:
-    """The score of one item at each position, (positions,)."""
+    """The score of one item per position, (positions,)."""
     scores = (states * functional.embedding(rows, table)).sum(dim=1)
     return scores if bias is None else scores + bias[rows]
 
 
 class Steps(NamedTuple):
-    """Positions of a batch of windows, and what follows each.
+    """A batch of windows, with the next item at each position.
 
     Attributes:
-        items: (B, N) item rows, padded behind with I.
+        items: (B, N) item rows, right-padded with I.
         targets: (positions,) the item after each real position, window after window.
-        negatives: what the objective drew.
+        negatives: drawn by the objective.
     """
 
     items: Tensor
@@ -192,18 +192,18 @@ class Steps(NamedTuple):
 
 
 class NextItemNetwork(Network):
-    """A causal network over item embeddings; a system writes ``encode``.
+    """A causal network over item embeddings; a system implements ``encode``.
 
     Args:
         interactions: the training part.
         width: of states and item embeddings.
         length: maximum number of items that a state depends on.
         batch_size: windows per step.
-        objective: the loss at each position.
+        objective: the loss.
         bias: whether items have a bias.
 
     Attributes:
-        items: the embeddings, (I + 1, width); the last row is the padding's.
+        items: the embeddings, (I + 1, width); the last row is padding.
         bias: (I,) or None.
     """
 
@@ -246,7 +246,7 @@ class NextItemNetwork(Network):
 
 
 def inputs_and_targets(interactions: Interactions, windows: Windows) -> tuple[IntArray, IntArray]:
-    """Item rows, (n, N), padded behind with I, and the item after each of them, (positions,), window after window."""
+    """Item rows, (n, N), right-padded with I, and the item after each of them, (positions,), window after window."""
     sequence, padding = interactions.sequences.values, len(interactions.items)
     items = padded(sequence, windows.starts, windows.stops - 1, padding)
     targets = padded(sequence, windows.starts + 1, windows.stops, padding)
@@ -256,12 +256,12 @@ def inputs_and_targets(interactions: Interactions, windows: Windows) -> tuple[In
 def end_states(
     network: Network, items: IntArray, lengths: IntArray, width: int, encode: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    """The state of the last item of each history, (n, width), read in batches of similar length.
+    """The state of the last item of each history, (n, width), computed in batches of similar length.
 
     Args:
-        items: (n, N) ids of what is read, padded behind; ``lengths`` (n,) are at least 1.
+        items: (n, N) ids, right-padded; ``lengths`` (n,) are at least 1.
         width: of the states.
-        encode: states (B, N, width) of (B, N) ids.
+        encode: states (B, N, width) of ids (B, N).
     """
     states = next(network.parameters()).new_empty(len(items), width)
     for rows in of_like_length(lengths):
@@ -271,11 +271,11 @@ def end_states(
 
 
 def pretrain(first: Trainable, data: FitData, name: str, *, epochs: int, learning_rate: float, batch_size: int) -> None:
-    """Train the network of a first stage to its last epoch, without validation; an interrupted one is resumed.
+    """Train the network of a pre-training stage to its last epoch, without validation; resumes if interrupted.
 
     Args:
-        first: on its device.
-        data: of the fit; checkpoints are in its work folder.
+        first: the network, on its device.
+        data: of the fit; checkpoints are written to its work folder.
         name: of the system.
         epochs, learning_rate, batch_size: of this stage.
     """

@@ -1,29 +1,29 @@
-"""S3-Rec: a SASRec that starts from self-supervised weights (Zhou et al., CIKM 2020).
+"""S3-Rec: SASRec with self-supervised pre-training (Zhou et al., CIKM 2020).
 
-The first stage, ``Pretraining``, teaches four views of a sequence to recognise each other (section 4):
+The first stage, ``Pretraining``, maximises the mutual information between views of a sequence (section 4):
 
-    f_t = Transformer(a prefix of a sequence, some items hidden, always the last one) at t, from both sides
-    AAP = sum over t not hidden, all attributes k of  BCE(a_k . P_aap f_t, whether item t has k)
-    MIP = sum over hidden t of  -log sigmoid( sigmoid(P_mip f_t . e_t) - sigmoid(P_mip f_t . e_negative) )
-    MAP = sum over hidden t, all attributes k of  BCE(a_k . P_map f_t, whether item t has k)
+    f_t = BidirectionalTransformer(a prefix of a sequence with masked items, always including the last one) at t
+    AAP = sum over t not masked, all attributes k of  BCE(a_k . P_aap f_t, whether item t has k)
+    MIP = sum over masked t of  -log sigmoid( sigmoid(P_mip f_t . e_t) - sigmoid(P_mip f_t . e_negative) )
+    MAP = sum over masked t, all attributes k of  BCE(a_k . P_map f_t, whether item t has k)
     SP  = sum over sequences of  -log sigmoid( sigmoid(P_sp c . s) - sigmoid(P_sp c . s') )
     L = aap AAP + mip MIP + map MAP + sp SP
 
-with ``c`` the last state of the sequence without a segment of it, ``s`` that of the segment alone in its place, and
-``s'`` that of as many items of other sequences there. The second sigmoid is the paper's, whose measure of how well two
-views match is a probability. Each ``P`` is a linear map of its own.
+where ``c`` is the last state of the sequence with a segment masked, ``s`` of the segment with the rest masked, and
+``s'`` of as many items of other sequences in place of the segment. The inner sigmoid is the paper's, where the match of
+two views is a probability. The ``P`` are separate linear maps.
 
 The second stage is the recommender, a causal transformer (section 4.5):
 
     h_t = Transformer(items up to t)
     L = mean over positions of  -log sigmoid(h_t . e_next) - log(1 - sigmoid(h_t . e_negative))
 
-with one negative per position, drawn among the items that the user's training sequence lacks (the authors' code
-excludes the held-out items too).
+with one negative per position, drawn among the items that are not in the user's training sequence (the authors' code
+also excludes the held-out items).
 
-The paper goes over every prefix of every sequence in an epoch. Here an epoch draws as many of them as there are users,
-uniformly and without replacement, so each step is the same in expectation and an epoch shorter. A prefix of one item
-has no segment. The sums are divided by the number of samples, to which Adam is invariant.
+In the paper an epoch has every prefix of every sequence. Here an epoch samples as many prefixes as there are users,
+uniformly and without replacement, so steps are equal in expectation and epochs shorter. A prefix of one item has no
+segment. The sums are divided by the number of samples, to which Adam is invariant.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ COLUMNS = ("category", "brand")
 NO_ATTRIBUTES = "no category and no brand in this corpus: pre-trained on items and segments alone"
 
 _CELLS = 1 << 22
-"""Logits of attributes in memory at once."""
+"""Number of attribute logits in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class S3RecConfig(TransformerSettings):
 
     Attributes:
         batch_size: windows of users' sequences per step.
-        pretraining_epochs: of the first stage, each of one prefix of a sequence per user; 0 leaves it out.
+        pretraining_epochs: of the first stage, each with one prefix per user; 0 skips pre-training.
         pretraining_rate: learning rate of the first stage.
         pretraining_batch_size: prefixes per step of the first stage.
-        mask_share: share of a prefix's items that are hidden, beside the last one, which always is.
-        aap: weight of the first stage's loss on the attributes of items.
-        mip: weight of its loss on hidden items.
-        map: weight of its loss on the attributes of hidden items.
-        sp: weight of its loss on segments.
+        mask_share: share of masked items of a prefix, in addition to the last one, which is always masked.
+        aap: pre-training weight of the loss on item attributes.
+        mip: pre-training weight of the loss on masked items.
+        map: pre-training weight of the loss on attributes of masked items.
+        sp: pre-training weight of the loss on segments.
     """
 
     epochs: Count = 200
@@ -91,10 +91,10 @@ class S3RecConfig(TransformerSettings):
 
 
 class S3RecNetwork(NextItemNetwork):
-    """Item embeddings and the transformer, of both stages.
+    """Item embeddings and the transformer, shared by both stages.
 
     Attributes:
-        attributes: (I, attributes) which item has which.
+        attributes: (I, attributes) bool matrix of the attributes of items.
     """
 
     def __init__(self, interactions: Interactions, attributes: sparse.csr_array, config: S3RecConfig) -> None:
@@ -112,16 +112,16 @@ class S3RecNetwork(NextItemNetwork):
 
 
 class Views(NamedTuple):
-    """A batch of B prefixes, S of which have a segment.
+    """A batch of B prefixes, S of them with a segment.
 
     Attributes:
-        items: (B, N) item rows, padding behind.
-        hidden: (B, N) bool.
-        negatives: (B, N) an item that the user's sequence lacks.
-        context, segment, other: (S, N) ids, the rest replaced by the mask's.
-        lengths: (S,) of these.
-        indices: (B, N) of each item among the ``sets``; at padding, of any.
-        sets, set_offsets: the attributes of the batch's different items, as CSR.
+        items: (B, N) item rows, right-padded.
+        hidden: (B, N) bool, true at masked items.
+        negatives: (B, N) items that are not in the user's sequence.
+        context, segment, other: (S, N) ids, the other positions masked.
+        lengths: (S,) lengths of these.
+        indices: (B, N) index of each item in ``sets``; arbitrary at padding.
+        sets, set_offsets: the attributes of the distinct items of the batch, as CSR.
     """
 
     items: Tensor
@@ -137,11 +137,11 @@ class Views(NamedTuple):
 
 
 class Pretraining(Trainable):
-    """The recommender, not causal yet, with what only its first stage needs.
+    """The recommender without causal mask, plus the parameters of the first stage.
 
     Attributes:
         masked: (width,) the vector of [MASK].
-        mask: its id in views, after the padding's.
+        mask: id of [MASK] in views, after that of padding.
         attributes: (attributes, width) embeddings.
         maps: the four linear maps.
     """
@@ -167,7 +167,7 @@ class Pretraining(Trainable):
             yield self.views(prefixes.take(rows), rng)
 
     def views(self, prefixes: Windows, rng: np.random.Generator) -> Views:
-        """The views of some prefixes."""
+        """The views of the given prefixes."""
         network, lengths = self.network, prefixes.lengths()
         items = padded(network.interactions.sequences.values, prefixes.starts, prefixes.stops, network.padding)
         positions = np.arange(items.shape[1])
@@ -213,7 +213,7 @@ class Pretraining(Trainable):
         return total / len(masked)
 
     def states(self, items: Tensor) -> Tensor:
-        """(B, N, width) of (B, N) ids, padding behind; each attends to all that is not padding."""
+        """States (B, N, width) of ids (B, N), right-padded; each position attends to all except padding."""
         hidden = items == self.mask
         vectors = self.network.items(items.masked_fill(hidden, self.network.padding))
         vectors = torch.where(hidden[:, :, None], self.masked, vectors)
@@ -221,10 +221,10 @@ class Pretraining(Trainable):
         return states
 
     def _attribute_loss(self, name: str, states: Tensor, sums: Tensor) -> Tensor:
-        """The cross-entropies of (p, width) states with all attributes, summed.
+        """The summed cross-entropies of states (p, width) over all attributes.
 
-        ``BCE(z, y) = softplus(z) - y z``: attributes enter as the sums of their embeddings, (p, width), so no multi-hot
-        target is made, and logits are made a block at a time.
+        ``BCE(z, y) = softplus(z) - y z``: the second term uses the sums of attribute embeddings, (p, width), which
+        avoids multi-hot targets; logits are computed in blocks.
         """
         mapped: Tensor = self.maps[name](states)
         rows = max(1, _CELLS // max(1, len(self.attributes)))
@@ -266,10 +266,10 @@ class S3Rec(SelectingRanker[S3RecConfig]):
 
 
 def item_attributes(items: Items, numbers: IntArray) -> sparse.csr_array:
-    """Which item has which category and brand, (numbers, attributes) bool, without those of no or of every item.
+    """Categories and brands of items, (numbers, attributes) bool, without those of no item or of all items.
 
-    The top of a category path is one of these in a corpus of one domain. A category and a brand of one name are two
-    attributes; a corpus with neither gives no columns.
+    The latter include the root of the category paths on a corpus with a single domain. A category and a brand of the
+    same name are two attributes; a corpus without both gives no columns.
     """
     names: dict[tuple[str, str], int] = {}
     pairs: set[tuple[int, int]] = set()

@@ -1,19 +1,19 @@
 """SASRec, self-attentive sequential recommendation (Kang and McAuley, ICDM 2018), in two forms.
 
-Form ``ce``: the blocks of BERT, as RecBole has the model, learned by cross-entropy over the whole catalogue:
+Form ``ce``: BERT's blocks, as in RecBole, trained with cross-entropy over the whole catalogue:
 
     x_t = LN(e_{i_t} + p_t);  x = LN(x + attention(x));  x = LN(x + feed_forward(x))  with GELU
 
-RecBole gives a network each prefix of a sequence as a sample of its own and learns its last position; here one pass
-over a sequence learns all its positions, which is the same objective but for dropout.
+In RecBole each prefix of a sequence is a sample, trained at its last position; here one pass over a sequence trains all
+positions, which is the same objective except for dropout.
 
-Form ``original``: the paper's, Eq. 2 to 7, learned by binary cross-entropy with one negative at each position:
+Form ``original``: Eq. 2 to 7 of the paper, trained with binary cross-entropy and one negative per position:
 
     x_t = sqrt(d) e_{i_t} + p_t;  x = x + attention(LN(x));  x = x + feed_forward(LN(x))  with ReLU;  state = LN(x)
 
-The factor sqrt(d) and the last norm are those of the authors' program. Where that norms the queries alone and adds
-the normed queries instead of ``x``, this follows the paper. Positions are counted from the beginning of what is read,
-and padding follows; the authors pad in front and so count from the end.
+The factor sqrt(d) and the last norm are from the authors' program. It normalises only the queries and adds them instead
+of ``x``; this follows the paper. Positions count from the first item of the input, with padding on the right; the
+authors pad on the left and so count from the end.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class OriginalSASRec(NextItemNetwork):
 
 
 class _PreNormBlock(nn.Module):
-    """Both halves of a block read the normed states and add to the others; attention has no output projection."""
+    """A pre-norm transformer block; attention has no output projection."""
 
     def __init__(self, config: SASRecConfig) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class _PreNormBlock(nn.Module):
 
 
 class SASRec(LearnedRanker[SASRecConfig]):
-    """A causal transformer over the history."""
+    """See the module."""
 
     Config = SASRecConfig
     name = "sasrec"

@@ -1,28 +1,28 @@
-"""UniSRec: items are represented by their text (Hou et al., KDD 2022).
+"""UniSRec: sequential recommendation with items represented by text (Hou et al., KDD 2022).
 
-The recommender has item embeddings (transductive) or not (inductive: items without training can be predicted), and the
-text ``x_j`` of item j passes the adaptor, a mixture of whitening experts (Eq. 2 to 4), which gives ``v_j``:
+The transductive form has item embeddings; the inductive form has none and can score items unseen in training. The text
+vector ``x_j`` of item j is mapped by the adaptor, a mixture of whitening experts (Eq. 2 to 4), to ``v_j``:
 
     t_j = v_j + id_j (transductive)  or  v_j (inductive)
     s = Transformer(t_1 .. t_n) at n
     score(j) = cos(s, t_j) / tau
     L = mean over positions of  -log softmax(score)_next                                        (section 2.3)
 
-The softmax goes over the items that training interacts with. The authors make a sample of every prefix of a sequence;
-here one pass over it learns at all positions, the same but for dropout. Text vectors come with channels of variance 1,
+The softmax is over the items with a training interaction. In the authors' code every prefix of a sequence is a sample;
+here one pass trains all positions, equivalent except for dropout. Text vectors are scaled to channels of variance 1,
 about the scale of BERT's.
 
-Before, histories and next items learn to find each other by text alone, on the training part of the corpus itself:
+Contrastive pre-training, on text alone and on the training part of the same corpus:
 
-    s = Transformer(v_1 .. v_n) at n,   s' the same of a copy of the history that lacks some items,   v the next item's
+    s = Transformer(v_1 .. v_n) at n,   s' the same for a copy of the history with dropped items,   v of the next item
     L_SI = mean over samples i of  -log( exp(cos(s_i, v_i) / tau) / sum_j exp(cos(s_i, v_j) / tau) )
     L_SS = mean over samples i of  -log( exp(cos(s_i, s'_i) / tau) / sum_j exp(cos(s_i, s'_j) / tau) )
     L = L_SI + copy_weight L_SS                                                                 (section 2.2)
 
-``j`` goes over the batch, of all domains, without other samples of the same next item: these are no negatives. (In
-the authors' program they stay in the sum, with a logit of zero.) A copy drops items only; the authors' other kind
-of copy, a tenth of them, drops words of the texts. They go over all histories in an epoch; here an epoch draws as many
-as there are users, uniformly and without replacement.
+``j`` runs over the batch, across all domains, except other samples with the same next item, which are not negatives.
+(In the authors' program they stay in the sum, with a logit of zero.) Copies only drop items; a tenth of the authors'
+copies drop words of the texts instead. Their epoch has all histories; here an epoch samples as many as there are users,
+uniformly and without replacement.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ class UniSRecConfig(TransformerSettings):
 
     Attributes:
         batch_size: windows of users' sequences per step.
-        text: the frozen encoder of item texts, as ``unimp_bench.corpus.features.text.text_vectors`` takes it.
-        experts, adaptor_dropout: of the adaptor; the dropout is that of text vectors.
+        text: the frozen encoder of item texts, see ``unimp_bench.corpus.features.text.text_vectors``.
+        experts, adaptor_dropout: number of experts, and dropout of their text vectors.
         temperature: tau, of all cosines.
-        pretraining_epochs: of pre-training, each over as many histories as there are users; 0 leaves it out.
+        pretraining_epochs: of pre-training, each with as many histories as there are users; 0 skips pre-training.
         pretraining_rate: learning rate of pre-training.
         pretraining_batch_size: histories, with their next items, per step of pre-training.
-        item_drop: share of a history's items that its copy lacks.
-        copy_weight: of the loss between a history and its copy.
-        frozen: whether the transformer and its positions stay as pre-trained.
+        item_drop: share of a history's items dropped in its copy.
+        copy_weight: weight of the loss between a history and its copy.
+        frozen: whether the transformer and position embeddings are frozen after pre-training.
     """
 
     epochs: Count = 100
@@ -98,7 +98,7 @@ class UniSRecConfig(TransformerSettings):
 OFFICIAL = UniSRecConfig(
     width=300,
     text="bert-base-uncased",
-    batch_size=300,  # windows with about as many positions as the authors' 2048 prefixes
+    batch_size=300,  # windows, with about as many positions as the authors' 2048 prefixes
     epochs=300,
     pretraining_epochs=300,
     pretraining_batch_size=8192,
@@ -106,10 +106,9 @@ OFFICIAL = UniSRecConfig(
 
 
 class Adaptor(nn.Module):
-    """``v = sum_k softmax(x G + e softplus(x N))_k (x - b_k) W_k``, the noise ``e`` normal, in training alone.
+    """``v = sum_k softmax(x G + e (softplus(x N) + 0.01))_k (x - b_k) W_k``, with normal noise ``e`` in training only.
 
-    All gates are equal at first. One dropout of ``x`` serves all experts; in the authors' program each has its own.
-    ``softplus`` has 0.01 added, as there.
+    All gates are equal initially. All experts share one dropout of ``x``; in the authors' program each has its own.
     """
 
     def __init__(self, inputs: int, width: int, experts: int, dropout: float) -> None:
@@ -121,7 +120,7 @@ class Adaptor(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, text: Tensor) -> Tensor:
-        """(n, width) of (n, inputs)."""
+        """Map text vectors (n, inputs) to (n, width)."""
         experts, inputs, width = self.weight.shape
         whitened = self.dropout(text) @ self.weight.transpose(0, 1).reshape(inputs, experts * width)
         shift = torch.einsum("ki,kiw->kw", self.bias, self.weight)
@@ -137,23 +136,23 @@ class Adaptor(nn.Module):
 
 
 class Batch(NamedTuple):
-    """Item rows, (B, N), padding behind, and the item after each that is real, (positions,)."""
+    """Item rows, (B, N), right-padded, and the item after each real position, (positions,)."""
 
     items: Tensor
     targets: Tensor
 
 
 class UniSRecNetwork(Network):
-    """Adaptor, transformer, and item embeddings where there are any.
+    """Adaptor, transformer, and in the transductive form item embeddings.
 
     Args:
         interactions: the training part.
         text: (I, inputs) text vectors of its items.
-        with_ids: whether items have embeddings of their own beside their text.
+        with_ids: whether items have embeddings in addition to text.
         config: the settings.
 
     Attributes:
-        targets: (A,) rows of the items that training interacts with.
+        targets: (A,) rows of the items with a training interaction.
     """
 
     text: Tensor
@@ -187,7 +186,7 @@ class UniSRecNetwork(Network):
         return catalogue_loss(directions, functional.normalize(table, dim=1), self._target_of[batch.targets])
 
     def vectors(self, rows: Tensor) -> Tensor:
-        """``t`` of items, (n, width)."""
+        """Item vectors ``t``, (n, width)."""
         adapted: Tensor = self.adaptor(self.text[rows])
         return adapted if self.ids is None else adapted + self.ids(rows)
 
@@ -199,13 +198,13 @@ class UniSRecNetwork(Network):
         return self.ends(examples) @ self._directions.T
 
     def score_among(self, examples: Examples, rows: IntArray) -> Tensor:
-        """Scores of some items, (examples, rows)."""
+        """Scores of the given items, (examples, rows)."""
         return self.ends(examples) @ self._directions[self.tensor(rows)].T
 
     def ends(self, examples: Examples) -> Tensor:
-        """Directions of the histories' last states over tau, (examples, width)."""
+        """Normalised last states of the histories divided by tau, (examples, width)."""
         items, lengths = ends_of_histories(examples, self.interactions, self.config.max_length)
-        items = np.where(items == self.padding, 0, items)  # what follows a history is not attended to
+        items = np.where(items == self.padding, 0, items)  # padding on the right is not attended to
 
         def encode(ids: Tensor) -> Tensor:
             states: Tensor = self.history(functional.embedding(ids, self._table))
@@ -219,8 +218,8 @@ class Pairs(NamedTuple):
     """Histories and next items.
 
     Attributes:
-        items: (B, N) item rows, padding behind; ``lengths`` (B,).
-        copies: (B, N) the same without some; ``copy_lengths`` (B,).
+        items: (B, N) item rows, right-padded; ``lengths`` (B,).
+        copies: (B, N) the same with dropped items; ``copy_lengths`` (B,).
         targets: (B,) next items.
     """
 
@@ -232,7 +231,7 @@ class Pairs(NamedTuple):
 
 
 class Pretraining(Trainable):
-    """The recommender in its first stage: its adaptor and its transformer learn."""
+    """The recommender in pre-training: trains adaptor and transformer."""
 
     def __init__(self, network: UniSRecNetwork) -> None:
         super().__init__()
@@ -249,7 +248,7 @@ class Pretraining(Trainable):
             yield self.pairs(starts[rows], nexts[rows], rng)
 
     def pairs(self, starts: IntArray, nexts: IntArray, rng: np.random.Generator) -> Pairs:
-        """Of the histories ``values[start:next]`` of all sequences."""
+        """Pairs from the histories ``values[start:next]`` of the concatenated sequences."""
         sequence, padding = self.network.interactions.sequences.values, self.network.padding
         items = padded(sequence, starts, nexts, padding)
         dropped = rng.random(items.shape) < self.config.item_drop
@@ -314,12 +313,12 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
             module.requires_grad_(not self.config.frozen)
         outcome = super().learn(network, data, validate)
         for module in frozen:
-            module.requires_grad_()  # they were trained in the first stage
+            module.requires_grad_()  # trained in the first stage
         return outcome
 
 
 class InductiveUniSRec(UniSRec):
-    """Inductive: text alone. Its catalogue is the whole corpus, so rows are corpus numbers."""
+    """Inductive: text alone. The catalogue is the whole corpus, so rows are corpus numbers."""
 
     name = "unisrec-inductive"
     with_ids = False
@@ -335,11 +334,11 @@ class InductiveUniSRec(UniSRec):
 
 
 def in_batch_loss(states: Tensor, partners: Tensor, targets: Tensor, temperature: float) -> Tensor:
-    """Mean of ``-log softmax(states @ partners.T / temperature)`` at each row's own partner, a scalar.
+    """Mean of ``-log softmax(states @ partners.T / temperature)`` on the diagonal, a scalar.
 
     Args:
-        states, partners: (B, width), of length 1.
-        targets: (B,) next items; another row with the same one is no negative.
+        states, partners: (B, width) unit vectors.
+        targets: (B,) next items; rows with the same next item are not negatives.
         temperature: tau.
     """
     rows = torch.arange(len(targets), device=targets.device)

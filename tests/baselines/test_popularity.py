@@ -1,4 +1,4 @@
-"""Popularity counts the training part, and nothing that is held out."""
+"""Popularity counts the training part, without held-out interactions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def corpus(make_corpus: Callable[..., Corpus]) -> Corpus:
     return make_corpus(HISTORIES, {"category": pa.array(CATEGORIES)})
 
 
-def test_counts_the_training_part_alone(fit: Callable[..., Ranker[Any]], corpus: Corpus) -> None:
+def test_counts_only_the_training_part(fit: Callable[..., Ranker[Any]], corpus: Corpus) -> None:
     test = registry.make_task("recommendation").examples(corpus, "loo", "test").hidden()
     scores = fit("popularity", corpus, "recommendation").score(test, np.array([0, 1, 2, 3, 5]))
     assert scores.tolist() == [[2, 3, 0, 0, 1]] * 2
@@ -36,7 +36,7 @@ def test_items_of_the_queried_category_come_first(fit: Callable[..., Ranker[Any]
     assert np.argsort(-scores, axis=1, kind="stable").tolist() == [[0, 5, 2, 3, 1, 4], [1, 4, 0, 5, 2, 3]]
 
 
-def test_a_query_that_no_item_has_leaves_popularity(fit: Callable[..., Ranker[Any]], corpus: Corpus) -> None:
+def test_an_unknown_query_ranks_by_popularity(fit: Callable[..., Ranker[Any]], corpus: Corpus) -> None:
     from dataclasses import replace
 
     test = replace(registry.make_task("search").examples(corpus, "loo", "test").hidden(), query_texts=("Z",) * 2)

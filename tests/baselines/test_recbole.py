@@ -1,4 +1,4 @@
-"""RecBole's models on our splits: that they learn, that nothing leaks, and that a fit can be kept and gone on with."""
+"""RecBole's models on the splits of this benchmark: learning, absence of leaks, saving and resuming."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def sasrec(planted: Corpus, tmp_path_factory: pytest.TempPathFactory) -> RecBole
     return model
 
 
-def test_sasrec_learns_the_order_that_popularity_cannot_see(sasrec: RecBole, planted: Corpus) -> None:
+def test_sasrec_learns_the_order_that_popularity_ignores(sasrec: RecBole, planted: Corpus) -> None:
     popularity = np.bincount(part_of(planted, "train").histories.items, minlength=72)
     favourites = np.argsort(-popularity)[:5]
     assert np.isin(part_of(planted, "test").targets, favourites).mean() < 0.25
@@ -110,7 +110,7 @@ def test_the_order_of_the_history_decides(sasrec: RecBole, planted: Corpus) -> N
     assert np.sum(forward >= forward[7]) <= 5 < np.sum(backward >= backward[7])
 
 
-def test_what_comes_later_leaves_earlier_states_alone(sasrec: RecBole, planted: Corpus) -> None:
+def test_later_items_do_not_change_earlier_states(sasrec: RecBole, planted: Corpus) -> None:
     """Causality: editing the item at position t + 1 leaves h_1 .. h_t as they were, and changes h_(t + 1)."""
     captured = []
     encoder = sasrec.built.model.trm_encoder
@@ -135,7 +135,7 @@ def test_a_test_history_ends_with_the_validation_item(sasrec: RecBole, planted: 
         np.testing.assert_allclose(alone[0], scores(sasrec, planted)[row], rtol=1e-4, atol=1e-5)
 
 
-def test_new_users_are_scored_by_their_history_alone(sasrec: RecBole, planted: Corpus) -> None:
+def test_new_users_are_scored_by_their_history(sasrec: RecBole, planted: Corpus) -> None:
     new = part_of(planted, "test", "new-user")
     assert not np.isin(new.users, part_of(planted, "train").users).any()
     known = made_up([new.history(0).tolist()])
@@ -144,7 +144,7 @@ def test_new_users_are_scored_by_their_history_alone(sasrec: RecBole, planted: C
 
 
 @pytest.mark.parametrize("name", ["SASRec", "BPR"])
-def test_a_seed_decides_the_scores(name: str, planted: Corpus, tmp_path: Path) -> None:
+def test_scores_depend_on_the_seed(name: str, planted: Corpus, tmp_path: Path) -> None:
     config = RecBoleConfig(model=name, epochs=1, batch_size=256, max_length=12, options=TINY.get(name, {}))
     results = []
     for number, seed in enumerate((1, 1, 2)):
@@ -162,7 +162,9 @@ def test_a_model_of_the_family_scores_the_same_after_loading(name: str, planted:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(name for name, package in model_packages().items() if package in SUPPORTED))
-def test_every_sequential_and_general_model_runs_or_says_why_not(name: str, planted: Corpus, tmp_path: Path) -> None:
+def test_every_sequential_and_general_model_runs_or_is_refused_with_a_reason(
+    name: str, planted: Corpus, tmp_path: Path
+) -> None:
     if name in REFUSED:
         with pytest.raises(UsageError, match=f"recbole:{name} does not run here"):
             RecBole(RecBoleConfig(model=name))
@@ -192,7 +194,7 @@ def check_round_trip(name: str, planted: Corpus, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 64, 2048])
-def test_popularity_of_recbole_counts_our_training_part(batch_size: int, planted: Corpus, tmp_path: Path) -> None:
+def test_pop_of_recbole_counts_training_interactions(batch_size: int, planted: Corpus, tmp_path: Path) -> None:
     model = RecBole(RecBoleConfig(model="Pop", batch_size=batch_size))
     model.fit(fit_data(planted, tmp_path / "work"))
     counts = np.bincount(part_of(planted, "train").histories.items, minlength=72)[catalogue(planted, "loo")]
@@ -200,7 +202,7 @@ def test_popularity_of_recbole_counts_our_training_part(batch_size: int, planted
 
 
 @pytest.mark.parametrize("name", ["SASRec", "BPR", "MultiVAE", "RecVAE"])
-def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name: str, planted: Corpus, tmp_path: Path) -> None:
+def test_an_interrupted_fit_resumes_with_the_same_result(name: str, planted: Corpus, tmp_path: Path) -> None:
     config = RecBoleConfig(model=name, epochs=3, batch_size=256, max_length=12, options=TINY.get(name, {}))
     whole = RecBole(config)
     whole.fit(fit_data(planted, tmp_path / "whole"))
@@ -223,7 +225,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(name: str, planted: Co
     assert np.array_equal(scores(whole, planted), scores(resumed, planted))
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_the_training(planted: Corpus, tmp_path: Path) -> None:
+def test_the_best_epoch_is_kept_and_patience_stops_training(planted: Corpus, tmp_path: Path) -> None:
     quality = iter([0.1, 0.5, 0.2, 0.5, 0.3, 0.9])
     after = []
 
@@ -279,9 +281,7 @@ def samples(dataset: Any, names: Any) -> set[tuple[int, tuple[int, ...], int]]:
     return {(int(user), tuple(map(int, items[:length])), int(target)) for user, items, length, target in rows}
 
 
-def test_training_samples_are_those_that_recbole_would_make(
-    by_hand: tuple[Any, Any], planted: Corpus, tmp_path: Path
-) -> None:
+def test_training_samples_equal_those_of_recbole(by_hand: tuple[Any, Any], planted: Corpus, tmp_path: Path) -> None:
     interactions = Interactions.of(part_of(planted, "train"), catalogue(planted, "loo"))
     config = recbole_config(RecBoleConfig(max_length=5), 1, tmp_path)
     ours = training_dataset(config, interactions)
@@ -308,13 +308,13 @@ def test_numbering_is_explicit_and_covers_items_never_seen_in_training(planted: 
     assert np.isfinite(scores(model, planted)[:, 30]).all()
 
 
-def test_columns_of_the_scores_are_the_items_asked_for(sasrec: RecBole, planted: Corpus) -> None:
+def test_columns_of_the_scores_are_the_requested_items(sasrec: RecBole, planted: Corpus) -> None:
     whole = scores(sasrec, planted)
     some = np.array([2, 11, 40])
     np.testing.assert_allclose(sasrec.score(part_of(planted, "test"), some), whole[:, some], rtol=1e-4, atol=1e-5)
 
 
-def test_nothing_is_left_behind_and_the_command_line_is_not_read(
+def test_no_files_are_left_and_the_command_line_is_not_read(
     planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -357,16 +357,14 @@ def test_models_that_do_not_run_are_refused_at_once(model: str, message: str) ->
         ({"loss_type": "HINGE"}, "recbole:SASRec: Make sure 'loss_type' in ['BPR', 'CE']"),
     ],
 )
-def test_options_that_recbole_has_not_are_refused(
-    options: dict[str, Any], message: str, planted: Corpus, tmp_path: Path
-) -> None:
+def test_unknown_options_are_refused(options: dict[str, Any], message: str, planted: Corpus, tmp_path: Path) -> None:
     model = RecBole(RecBoleConfig(options=options))
     with pytest.raises(UsageError) as error:
         model.fit(fit_data(planted, tmp_path / "work"))
     assert message in str(error.value)
 
 
-def test_options_reach_the_model_also_as_text(planted: Corpus, tmp_path: Path) -> None:
+def test_options_reach_the_model_as_mapping_and_as_json(planted: Corpus, tmp_path: Path) -> None:
     settings = {"epochs": "1", "max_length": "12", "options": '{"hidden_size": 16, "loss_type": "BPR"}'}
     model = make_model("recbole:SASRec", settings=settings)
     assert isinstance(model, RecBole)

@@ -1,4 +1,4 @@
-"""Pictures without a generator: the retrieved one as it is, and the likeliest code at each position."""
+"""Pictures without a generator: the retrieved picture, and the most frequent code at each position."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Fit = Callable[..., Painter[Any]]
 
 @pytest.fixture
 def pictures(planted: Corpus) -> PictureCodes:
-    """Codes that lean to a favourite of each category and position."""
+    """Codes biased towards one code per category and position."""
     rng = np.random.default_rng(2)
     pictured = np.flatnonzero(planted.items.has_picture)
     rows = np.full(len(planted.items), -1)
@@ -38,7 +38,7 @@ def drawn(corpus: Corpus, pictures: PictureCodes, split: str = "loo") -> Picture
     return PictureExamples.of(examples, pictures=pictures).hidden()
 
 
-def test_the_first_retrieved_picture_is_given(fit: Fit, planted: Corpus, pictures: PictureCodes) -> None:
+def test_predicts_the_first_retrieved_picture(fit: Fit, planted: Corpus, pictures: PictureCodes) -> None:
     examples = drawn(planted, pictures)
     given = fit("retrieved-picture", planted, "image_generation", pictures=pictures).paint(examples)
     for number in range(len(examples)):
@@ -47,7 +47,7 @@ def test_the_first_retrieved_picture_is_given(fit: Fit, planted: Corpus, picture
 
 
 @pytest.mark.parametrize("split", ["loo", "new-domain"])
-def test_the_commonest_code_of_the_category_stands_at_each_position(
+def test_each_position_has_the_most_frequent_code_of_the_category(
     split: str, fit: Fit, planted: Corpus, pictures: PictureCodes
 ) -> None:
     examples = drawn(planted, pictures, split)
@@ -63,7 +63,7 @@ def test_the_commonest_code_of_the_category_stands_at_each_position(
             assert given[number, position] == min(code for code, count in counts.items() if count == most)
 
 
-def test_a_query_that_no_picture_has_gets_the_codes_of_all(fit: Fit, planted: Corpus, pictures: PictureCodes) -> None:
+def test_a_query_without_pictures_uses_the_codes_of_all(fit: Fit, planted: Corpus, pictures: PictureCodes) -> None:
     examples = drawn(planted, pictures)
     model = fit("category-picture", planted, "image_generation", pictures=pictures)
     given = model.paint(replace(examples, query_texts=("no such shelf",) * len(examples.query_texts)))

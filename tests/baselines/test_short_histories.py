@@ -1,4 +1,4 @@
-"""Test users of a public split with no, one or two training interactions: a result, or the true cause in a line."""
+"""Test users with no, one or two training interactions in a public split: a result, or a one-line error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unimp_bench.testing.planted import KINDS
 
 ITEMS = 24
 TRAINED = (8,) * 30 + (2,) * 6 + (1,) * 6
-"""Training interactions of each user; each has one for validation and one for the test beside them."""
+"""Training interactions of each user, in addition to one for validation and one for testing."""
 
 RECOMMENDERS = ("popularity", "mf", "sasrec", "gru4rec", "bert4rec", "hgn", "s3rec", "unisrec", "vbpr")
 COUNTERS = ("transition-graph", "itemknn", "ease")
@@ -29,7 +29,7 @@ CAUSES = {"none": "has no training interaction", "one": "no user has two trainin
 
 
 def _write(folder: Path, trained: tuple[int, ...]) -> Corpus:
-    """Users walk along a ring of items; the last two of each walk are held out by the corpus itself."""
+    """Users walk along a ring of items; the corpus holds out the last two items of each walk."""
     lengths = np.array(trained) + 2
     walks = [(start + np.arange(length)) % ITEMS for start, length in enumerate(lengths)]
     rows = int(lengths.sum())
@@ -86,7 +86,7 @@ def _cases() -> list[tuple[str, str]]:
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("kind", ["few", "none", "one"])
 @pytest.mark.parametrize(("task", "model"), _cases())
-def test_a_result_or_the_cause_in_a_line(
+def test_short_histories_give_a_result_or_a_one_line_error(
     corpora: dict[str, Corpus], tmp_path: Path, task: str, model: str, kind: str
 ) -> None:
     corpus = corpora[kind]
@@ -97,5 +97,5 @@ def test_a_result_or_the_cause_in_a_line(
     except (UsageError, ModelError) as error:
         assert kind != "few" and CAUSES[kind] in str(error) and "\n" not in str(error)
     else:
-        assert kind != "one" or model not in OF_SEQUENCES, "a result of weights that nothing was learned with"
+        assert kind != "one" or model not in OF_SEQUENCES, "a result without training data"
         assert result.examples and 0 <= result.metrics["HR@5"].value <= 1

@@ -1,4 +1,4 @@
-"""The transition graph against its formula written as loops, and against the figures measured on real data."""
+"""The transition graph against its formula written as loops, and against numbers measured on real data."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_items_of_the_queried_category_come_first(fit: Fit, small: Corpus) -> No
     assert np.argsort(-scores)[3] == 5  # by its transition
 
 
-def test_a_corpus_without_attributes_is_served(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
+def test_runs_on_a_corpus_without_attributes(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     corpus = make_corpus(HISTORIES, {"title": pa.array(["t"] * 8)})
     test = registry.make_task("recommendation").examples(corpus, "loo", "test").hidden()
     assert np.isfinite(fit("transition-graph", corpus, "recommendation").score(test, np.arange(8))).all()

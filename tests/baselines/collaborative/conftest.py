@@ -1,4 +1,4 @@
-"""A corpus of two crowds with tastes of their own, which no model that knows only popularity can tell apart."""
+"""A corpus of user groups with different preferences, which popularity cannot distinguish."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Quality = Callable[..., float]
 
 @pytest.fixture
 def crowds(make_corpus: Callable[..., Corpus]) -> Corpus:
-    """Six crowds of 40 users, each with a shelf of 15 items of which every user has eight, at random."""
+    """Six groups of 40 users, each with 15 items of which every user has a random eight."""
     rng = np.random.default_rng(0)
     histories = [
         (crowd * SHELF + rng.permutation(SHELF)[:LENGTH]).tolist() for crowd in range(CROWDS) for _ in range(USERS)
@@ -34,7 +34,7 @@ def crowds(make_corpus: Callable[..., Corpus]) -> Corpus:
 
 @pytest.fixture
 def quality(tmp_path: Path) -> Quality:
-    """``quality(name, corpus, **settings)`` is HR@10 of the test part, seen items masked, of a model fitted anew."""
+    """``quality(name, corpus, **settings)`` fits a model and gives its HR@10 on the test part, seen items masked."""
 
     def measured(name: str, corpus: Corpus, **settings: Any) -> float:
         model, task = registry.make_model(name, settings=settings), registry.make_task("recommendation")

@@ -1,4 +1,4 @@
-"""A set small enough to write every equation as loops, and one that collaborative models can learn."""
+"""A data set small enough to compute every equation by loops."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from unimp_bench.records import Examples, Histories
 
 HISTORIES = ((0, 1, 2), (1, 2), (0, 2, 3), (3, 4), (1, 3, 2))
 ITEMS = 6
-"""The last one is in nobody's history."""
+"""The last one is in no history."""
 
 
 def interactions(histories: tuple[tuple[int, ...], ...] = HISTORIES, items: int = ITEMS) -> Interactions:
-    """The training part of users with these histories."""
+    """The training part with the given histories."""
     return Interactions(np.arange(len(histories)), np.arange(items), Ragged.of_rows(histories, np.int64))
 
 
 def matrix() -> sparse.csr_array:
-    """Who has what of ``HISTORIES``."""
+    """The user-item matrix of ``HISTORIES``."""
     return interactions().matrix
 
 
 def examples(histories: tuple[tuple[int, ...], ...] = HISTORIES) -> Examples:
-    """A user's next item is asked for after all of its history."""
+    """Examples that request the next item after each complete history."""
     sequence = np.concatenate(histories).astype(np.int32)
     offsets = np.cumsum([0, *map(len, histories)])
     rows = Histories(offsets, sequence, np.full(len(sequence), np.nan, np.float32), np.arange(len(sequence)))
@@ -34,5 +34,5 @@ def examples(histories: tuple[tuple[int, ...], ...] = HISTORIES) -> Examples:
 
 
 def sigmoid(value: float) -> float:
-    """Of one number."""
+    """Scalar sigmoid."""
     return float(1 / (1 + np.exp(-value)))

@@ -81,14 +81,14 @@ def test_ease_is_the_best_linear_map_without_a_diagonal() -> None:
         assert weights[item, item] == 0
 
 
-def test_ease_is_the_same_in_stripes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ease_does_not_depend_on_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = closed_form(matrix(), 0.7)
     monkeypatch.setattr("baselines.collaborative.ease._STRIPE", 4)
     np.testing.assert_allclose(closed_form(matrix(), 0.7), whole, atol=1e-7)
 
 
 def test_ease_in_float32_is_near_float64() -> None:
-    """Long histories and the least ``l2`` of the space: as ill-conditioned (2,000) as MovieLens in a search."""
+    """Long histories and the minimum ``l2`` of the search space: condition number 2,000, as on MovieLens."""
     rng = np.random.default_rng(0)
     dense = (rng.random((1500, 300)) < 20 / np.arange(10, 310)).astype(np.float64)
     gram, least = dense.T @ dense, min(EASE.space["l2"])
@@ -114,15 +114,15 @@ def test_ease_refuses_before_it_allocates() -> None:
         EASE(EASEConfig()).weigh(many.matrix)
 
 
-def test_ease_says_what_cannot_be_inverted() -> None:
+def test_ease_reports_a_singular_matrix() -> None:
     twins = interactions(((0, 1), (0, 1), (0, 1)), items=2)
     with pytest.raises(ModelError, match="try a larger l2"):
         closed_form(twins.matrix, 1e-12)
 
 
 @pytest.mark.parametrize("name", ["itemknn", "ease"])
-def test_scores_follow_the_history_given_and_no_user(name: str, fit: Fit, planted: Corpus) -> None:
-    """The validation item counts in the test part; who asks does not."""
+def test_scores_depend_on_the_history_and_not_on_the_user(name: str, fit: Fit, planted: Corpus) -> None:
+    """The history includes the validation item in the test part; the user number has no effect."""
     model, items = fit(name, planted, "recommendation"), catalogue(planted, "loo")
     task = registry.make_task("recommendation")
     test = task.examples(planted, "loo", "test").hidden()

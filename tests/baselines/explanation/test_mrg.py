@@ -1,4 +1,4 @@
-"""MRG: its equations against loops, both losses in turn, and sentences and ratings that it learns."""
+"""MRG: its equations against loops, alternating losses, and learning of sentences and ratings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from baselines.explanation.mrg_examples import (
     PAD,
     START,
     UNKNOWN,
-    MRGFacts,
+    MRGArtifacts,
     Regions,
     SentenceVocabulary,
     TrainingExamples,
@@ -46,7 +46,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 class FewRegions(Regions):
-    """Grids drawn by chance."""
+    """Random regions."""
 
     def __init__(self, seed: int) -> None:
         self.shape, self.remarks = (REGIONS, CHANNELS), ()
@@ -62,10 +62,10 @@ def network(seed: int = 0, **settings: Any) -> MRGNetwork:
         np.arange(3), np.arange(4), Ragged(np.array([0, 3, 5, 7]), np.array([0, 1, 2, 1, 3, 0, 2], dtype=np.int64))
     )
     vocabulary = SentenceVocabulary.of(SENTENCES, 1, 100)
-    facts = MRGFacts(interactions, vocabulary, MEAN)
+    artifacts = MRGArtifacts(interactions, vocabulary, MEAN)
     config = MRGConfig(factors=3, word_width=4, state_width=5, dropout=0.0, batch_size=7, **settings)
     torch.manual_seed(seed)
-    made = MRGNetwork(facts, FewRegions(seed), config)
+    made = MRGNetwork(artifacts, FewRegions(seed), config)
     made.examples = TrainingExamples(
         interactions.owners,
         interactions.sequences.values,
@@ -82,7 +82,7 @@ def batch_of(made: MRGNetwork) -> Batch:
 
 
 def large(made: MRGNetwork) -> MRGNetwork:
-    """Weights, norms and running averages so large that each of them matters."""
+    """Weights, norms and running averages large enough that each affects the output."""
     torch.manual_seed(1)
     for weight in made.parameters():
         torch.nn.init.normal_(weight, std=0.5)
@@ -128,7 +128,7 @@ def plain_step(weights: dict[str, FloatArray], p: FloatArray, q: FloatArray, reg
     return attention, beta, hidden, linear("out", mixed)
 
 
-def test_a_word_is_decoded_as_the_equations_say() -> None:
+def test_decoding_follows_the_equations() -> None:
     made = large(network())
     weights = {name: tensor.numpy() for name, tensor in made.state_dict().items()}
     users, items = torch.tensor([2, 0]), torch.tensor([1, 3])
@@ -146,7 +146,7 @@ def test_a_word_is_decoded_as_the_equations_say() -> None:
             assert value[row].numpy() == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_rating_is_the_mean_and_what_the_trunk_adds() -> None:
+def test_ratings_follow_the_equation() -> None:
     made = large(network())
     w = {name: tensor.numpy() for name, tensor in made.state_dict().items()}
     pair = np.concatenate([w["users.weight"][1], w["items.weight"][2]])
@@ -155,8 +155,8 @@ def test_a_rating_is_the_mean_and_what_the_trunk_adds() -> None:
         assert made.rate(np.array([1]), np.array([2])) == pytest.approx([MEAN + height], abs=1e-6)
 
 
-def test_all_weights_zero() -> None:
-    """The mean rating, an open gate to both sides, an even look at the picture, and ln V for a word."""
+def test_predictions_and_loss_at_zero_weights() -> None:
+    """The mean rating, gates of 1/2, uniform attention, and a loss of ln V per word."""
     made = network().eval()
     for weight in made.parameters():
         torch.nn.init.zeros_(weight)
@@ -170,7 +170,7 @@ def test_all_weights_zero() -> None:
         assert float(made.review_loss(batch.written)) == pytest.approx(math.log(made.decoder.words.num_embeddings))
 
 
-def test_another_picture_changes_the_words_alone() -> None:
+def test_another_picture_changes_only_the_words() -> None:
     made, batch = large(network()).float(), batch_of(network())
     other = Batch(batch.rated, batch.written._replace(regions=batch.written.regions.flip(0)))
     with torch.no_grad():
@@ -250,14 +250,14 @@ def test_greedy_words_follow_each_other_and_end() -> None:
     assert all(END in words or len(words) == made.config.length for words in written)
 
 
-def test_sentences_come_back_as_they_were_written() -> None:
+def test_sentences_are_restored_from_words() -> None:
     vocabulary = SentenceVocabulary.of(SENTENCES, 1, 100)
     numbers = vocabulary.tokens(SENTENCES, 12)
     assert [vocabulary.sentence(row) for row in numbers.tolist()] == list(SENTENCES)
     assert numbers[3].tolist()[3:] == [END] + [PAD] * 8
 
 
-def test_rare_words_are_unknown_and_long_sentences_cut() -> None:
+def test_rare_words_are_unknown_and_long_sentences_are_cut() -> None:
     vocabulary = SentenceVocabulary.of(SENTENCES, 2, 3)
     assert [word.word for word in vocabulary.words] == ["i", "lamp", "love"]
     assert len(vocabulary) == 7
@@ -265,7 +265,7 @@ def test_rare_words_are_unknown_and_long_sentences_cut() -> None:
     assert vocabulary.sentence([6, 5, END, 4]) == "Love lamp"
 
 
-def test_a_vocabulary_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_saved_vocabulary_is_restored(tmp_path: Path) -> None:
     vocabulary = SentenceVocabulary.of(SENTENCES, 1, 100)
     vocabulary.write(tmp_path)
     assert SentenceVocabulary.read(tmp_path) == vocabulary
@@ -286,7 +286,7 @@ TOPICS = ("lamp", "rug", "chair", "clock", "vase")
 
 @pytest.fixture
 def topics(make_corpus: Callable[..., Corpus]) -> Corpus:
-    """Items of a topic, rated and explained by it; who meets whom is chance. There are no pictures."""
+    """Items with a topic, which determines rating and explanation; purchases are random; no pictures."""
     rng = np.random.default_rng(3)
     histories = [rng.permutation(20)[:9].tolist() for _ in range(80)]
     bought = [item for history in histories for item in history]

@@ -1,4 +1,4 @@
-"""The nearest sentence: its terms against loops, and users whose style no typical sentence has."""
+"""The nearest sentence: its terms against loops, and users with a distinctive style."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def drawn(corpus: Corpus, part: Any) -> Examples:
 
 @pytest.fixture
 def styled(make_corpus: Callable[..., Corpus]) -> Corpus:
-    """A user opens every sentence in the same way and an item is of one topic; who meets whom is chance."""
+    """Each user starts sentences in a fixed way and each item has one topic; purchases are random."""
     rng = np.random.default_rng(3)
     histories = [rng.permutation(ITEMS)[:LENGTH].tolist() for _ in range(USERS)]
     told = [f"{OPENINGS[user % 4]} {TOPICS[item % 5]}" for user, bought in enumerate(histories) for item in bought]
@@ -61,7 +61,7 @@ def test_learns_a_users_style_and_an_items_topic(fit: Fit, styled: Corpus) -> No
     assert quality(fit("nearest-sentence", styled, TASK), styled) > 0.95
 
 
-def test_a_term_that_tells_nothing_gets_no_weight(fit: Fit, styled: Corpus) -> None:
+def test_an_uninformative_term_gets_weight_zero(fit: Fit, styled: Corpus) -> None:
     weights = dict(zip(TERMS, fit("nearest-sentence", styled, TASK)._weights, strict=True))
     assert weights["words"] > 0 and weights["taste"] == 0
 
@@ -109,15 +109,15 @@ def test_candidates_are_the_most_typical_of_the_item_the_category_and_the_corpus
         assert sorted(pairs.sentences[pairs.owners == example].tolist()) == sorted(expected)
 
 
-def test_the_largest_weighted_sum_wins_and_of_equals_the_first_sentence() -> None:
+def test_the_largest_weighted_sum_wins_with_ties_to_the_first() -> None:
     terms = np.array([[0.2, 0.9], [0.7, 0.1], [0.5, 0.5], [0.5, 0.5]])
     pairs = Pairs(np.array([0, 0, 1, 1]), np.array([4, 6, 2, 8]), terms)
     assert pairs.best(np.array([1.0, 0.0])).tolist() == [1, 2]
     assert pairs.best(np.array([1.0, 1.0])).tolist() == [0, 2]
 
 
-def test_what_a_user_wrote_is_read_from_the_reviews_of_the_history(planted: Corpus, fitted: NearestSentence) -> None:
-    """New users have no training sentence; their words are known all the same."""
+def test_words_of_the_user_include_reviews_of_the_history(planted: Corpus, fitted: NearestSentence) -> None:
+    """New users have no training sentence, but reviews in their history."""
     examples = registry.make_task(TASK).examples(planted, "new-user", "test")
     words = fitted.pairs(examples.hidden()).terms[:, TERMS.index("words")]
     assert words.max() > 0.5

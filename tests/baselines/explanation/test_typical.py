@@ -53,13 +53,13 @@ def test_the_medoid_has_the_largest_sum_of_cosines() -> None:
     assert chosen[12] == cosines.sum(axis=1).argmax()
 
 
-def test_of_two_the_one_more_typical_of_the_wider_group_is_taken_and_of_equals_the_first() -> None:
+def test_ties_go_to_the_more_typical_of_the_wider_group_then_to_the_first() -> None:
     sentences = ["odd words here", "a nice lamp", "a nice lamp too", "a nice lamp", "x", "y"]
     groupings = [np.zeros(3, dtype=int), np.arange(3)]
     assert typical_sentences(sentences, np.array([0, 0, 1, 1, 2, 2]), groupings).tolist() == [1, 3, 4]
 
 
-def test_sentences_without_a_word_do_no_harm() -> None:
+def test_sentences_without_a_word_are_handled() -> None:
     assert typical_sentences(
         ["!!!", "...", ""], np.array([0, 1, 1]), [np.zeros(2, dtype=int), np.arange(2)]
     ).tolist() == [0, 1]
@@ -83,7 +83,7 @@ def corpus(make_corpus: Callable[..., Corpus]) -> Corpus:
 
 
 def written(model: Writer[Any], corpus: Corpus) -> dict[int, str]:
-    """By item, what is written about it."""
+    """The predicted sentence of each item."""
     test = registry.make_task("explanation").examples(corpus, "loo", "test").hidden()
     return dict(zip(test.shown.items.tolist(), model.write(test), strict=True))
 

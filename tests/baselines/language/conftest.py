@@ -1,4 +1,4 @@
-"""A P5 on the planted corpus at its first weights: what can be held to equations needs no training."""
+"""An untrained P5 on the planted corpus, for tests of equations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FitDataOf = Callable[..., FitData]
 
 
 def fit_data(corpus: Corpus, folder: Path, tasks: tuple[str, ...] = TASKS, seed: int = 0) -> FitData:
-    """What the harness gives a fit; each validation is worth nothing."""
+    """As from the harness, with validation scores of 0."""
     drawn = {name: registry.make_task(name) for name in tasks}
     examples = {
         name: TaskExamples(task.examples(corpus, "loo", "train"), task.examples(corpus, "loo", "validation"))
@@ -36,7 +36,7 @@ def begun(data: FitData, **settings: Any) -> P5:
     """A P5 before its first step, with its training examples."""
     model = P5(replace(P5Config(), **SMALL | settings))
     network = model.set_up(model.gather(data), data.items, data.cache)
-    network.examples = TrainingExamples(data, model.facts, model._renderer, model.config)
+    network.examples = TrainingExamples(data, model.artifacts, model._renderer, model.config)
     network.eval()
     return model
 

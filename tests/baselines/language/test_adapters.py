@@ -1,4 +1,4 @@
-"""Adapters: their equation in plain loops, where they sit in T5, and what training moves when all else is frozen."""
+"""Adapters: their equation in plain loops, their position in T5, and freezing of other parameters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def adapters(t5: Any) -> list[Adapter]:
 
 
 def shake(t5: Any) -> None:
-    """Draw the adapters anew, so that none is the identity."""
+    """Redraw the adapters, so that none is the identity."""
     for adapter in adapters(t5):
         for weight in adapter.parameters():
             torch.nn.init.normal_(weight)
@@ -47,7 +47,7 @@ def logits(t5: Any) -> torch.Tensor:
 
 
 def plain_adapter(adapter: Adapter, states: np.ndarray) -> np.ndarray:
-    """The equation, a number at a time."""
+    """The equation, by loops."""
     down, up = (layer.weight.detach().double().numpy() for layer in (adapter.down, adapter.up))
     down_bias, up_bias = (layer.bias.detach().double().numpy() for layer in (adapter.down, adapter.up))
     found = np.zeros(states.shape)
@@ -78,7 +78,7 @@ def test_the_equation() -> None:
     np.testing.assert_allclose(adapter(states())[0].detach(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_at_first_t5_is_as_it_was(t5: Any) -> None:
+def test_initial_adapters_do_not_change_t5(t5: Any) -> None:
     before = logits(t5)
     insert_adapters(t5)
     assert torch.equal(logits(t5), before)
@@ -86,7 +86,7 @@ def test_at_first_t5_is_as_it_was(t5: Any) -> None:
     assert not torch.allclose(logits(t5), before, atol=1e-2)
 
 
-def test_every_sub_layer_has_its_own(t5: Any) -> None:
+def test_every_sub_layer_has_an_adapter(t5: Any) -> None:
     """Two in a block of the encoder, three in one of the decoder."""
     insert_adapters(t5)
     assert len({id(adapter) for adapter in adapters(t5)}) == (2 + 3) * LAYERS
@@ -126,7 +126,7 @@ def test_attention_adapts_before_the_residual_add(t5: Any, stack: str, place: in
     np.testing.assert_allclose(layer(states(), **told)[0][0].detach(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_gradients_reach_adapters_and_norms_alone(t5: Any) -> None:
+def test_only_adapters_and_norms_have_gradients(t5: Any) -> None:
     insert_adapters(t5)
     train_adapters_alone(t5)
     shake(t5)

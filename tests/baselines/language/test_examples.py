@@ -20,10 +20,10 @@ from unimp_bench.unimp.tokens import _RATING, RATING
 MANY = 40_000
 
 
-def _told(model: P5, data: FitData, seed: int = 0) -> list[tuple[str, str]]:
-    """The prompts and answers of an epoch, in words."""
-    training = TrainingExamples(data, model.facts, model._renderer, model.config)
-    words = model.facts.tokenizer.decode
+def _decoded(model: P5, data: FitData, seed: int = 0) -> list[tuple[str, str]]:
+    """The prompts and answers of an epoch, as text."""
+    training = TrainingExamples(data, model.artifacts, model._renderer, model.config)
+    words = model.artifacts.tokenizer.decode
     return [
         pair
         for questions, answers, _ in training.epoch(np.random.default_rng(seed), 32)
@@ -36,9 +36,9 @@ def _only(data: FitData, task: str) -> FitData:
 
 
 @pytest.mark.parametrize("task", list(FAMILIES))
-def test_each_user_gives_one_example_of_each_task(untrained: P5, planted_data: FitData, task: str) -> None:
+def test_an_epoch_has_one_example_per_user_and_task(untrained: P5, planted_data: FitData, task: str) -> None:
     train = planted_data.examples[task].train
-    told = _told(untrained, _only(planted_data, task))
+    told = _decoded(untrained, _only(planted_data, task))
     assert len(told) == len(np.unique(train.users))
     asked = {prompt.words.split("{")[0] for prompt in FAMILIES[task]}
     begun = {begin for begin in asked for question, _ in told if begin and question.startswith(begin.strip())}
@@ -48,16 +48,18 @@ def test_each_user_gives_one_example_of_each_task(untrained: P5, planted_data: F
 def test_next_item_is_the_one_after_the_history(untrained: P5, planted_data: FitData) -> None:
     """Read back from the words: the history is a stretch of the user's training sequence, the answer follows it."""
     histories = planted_data.examples["recommendation"].train.histories
-    names, users = untrained.facts.ids.item_names(), untrained.facts.ids.user_names()
+    names, users = untrained.artifacts.ids.item_names(), untrained.artifacts.ids.user_names()
     walks = {
         users[user]: [
             names[row]
-            for row in untrained.facts.ids.rows(histories.items[histories.offsets[user] : histories.offsets[user + 1]])
+            for row in untrained.artifacts.ids.rows(
+                histories.items[histories.offsets[user] : histories.offsets[user + 1]]
+            )
         ]
         for user in range(histories.users)
     }
     checked, skipped = 0, set()
-    for question, said in _told(untrained, _only(planted_data, "recommendation")):
+    for question, said in _decoded(untrained, _only(planted_data, "recommendation")):
         if said.startswith("item_") and "from" not in question and "Which of" not in question:
             words = question.split()
             walk = walks[next(word for word in words if word.startswith("user_"))]
@@ -70,20 +72,20 @@ def test_next_item_is_the_one_after_the_history(untrained: P5, planted_data: Fit
 
 
 def test_answers_of_the_other_tasks(untrained: P5, planted_data: FitData) -> None:
-    stars = [float(said) for _, said in _told(untrained, _only(planted_data, "preference"))]
+    stars = [float(said) for _, said in _decoded(untrained, _only(planted_data, "preference"))]
     assert min(stars) >= 1 and max(stars) <= 5 and any(star % 1 for star in stars)
     train = planted_data.examples["explanation"].train
-    assert {said for _, said in _told(untrained, _only(planted_data, "explanation"))} <= set(train.texts.read())
-    for question, said in _told(untrained, _only(planted_data, "selection")):
+    assert {said for _, said in _decoded(untrained, _only(planted_data, "explanation"))} <= set(train.texts.read())
+    for question, said in _decoded(untrained, _only(planted_data, "selection")):
         assert 1 <= len(said.split()) <= 3 and set(said.split()) <= set(question.split())
-    for question, said in _told(untrained, _only(planted_data, "recommendation")):
+    for question, said in _decoded(untrained, _only(planted_data, "recommendation")):
         assert said in ("yes", "no") or said.startswith("item_")
         if "from item_" in question or question.startswith("Which of"):
             assert said in question.split()
 
 
 def test_held_out_items_change_nothing(untrained: P5, planted_data: FitData) -> None:
-    """Other validation targets, and other items in what only validation may know: the training stay as they are."""
+    """With other validation targets, and other items known only to validation, the training examples are unchanged."""
     part = planted_data.examples["recommendation"]
     assert part.validation.targets is not None
 
@@ -100,13 +102,13 @@ def test_held_out_items_change_nothing(untrained: P5, planted_data: FitData) -> 
         model = P5(replace(untrained.config, ids=scheme))
         first, second = model.gather(_only(planted_data, "recommendation")), model.gather(changed)
         assert np.array_equal(first.ids.items, second.ids.items)
-    assert _told(untrained, _only(planted_data, "recommendation")) == _told(untrained, changed)
+    assert _decoded(untrained, _only(planted_data, "recommendation")) == _decoded(untrained, changed)
 
 
 def test_the_loss_is_the_mean_over_tokens_then_over_samples(untrained: P5, planted_data: FitData) -> None:
     network = untrained.network
     training = TrainingExamples(
-        _only(planted_data, "selection"), untrained.facts, untrained._renderer, untrained.config
+        _only(planted_data, "selection"), untrained.artifacts, untrained._renderer, untrained.config
     )
     questions, answers, _ = next(training.epoch(np.random.default_rng(0), 5))
     batch = next(iter(_batches(untrained, questions, answers)))
@@ -153,8 +155,8 @@ def test_the_rate_rises_then_falls(untrained: P5) -> None:
 @pytest.mark.parametrize(
     ("star", "mean", "deviation"), [(1, 1.2, 0.1), (2, 1.95, 0.225), (4, 3.95, 0.225), (5, 4.75, 0.125)]
 )
-def test_jitter_is_normal_about_the_star(star: int, mean: float, deviation: float) -> None:
-    """The released figures: an interval's middle, and a quarter of its width."""
+def test_jitter_is_normal_around_the_rating(star: int, mean: float, deviation: float) -> None:
+    """As in the release: mean is the midpoint of the interval, deviation a quarter of its width."""
     drawn, decimals = jittered(np.full(MANY, star, np.float64), (1.0, 5.0, 1.0), np.random.default_rng(0))
     assert decimals == 1 and drawn.min() >= 1 and drawn.max() <= 5
     assert abs(drawn.mean() - mean) < 0.01 and abs(drawn.std() - np.hypot(deviation, 0.1 / 12**0.5)) < 0.01
@@ -168,8 +170,8 @@ def test_jitter_follows_the_scale() -> None:
 
 
 @pytest.mark.parametrize("rating", [1, 4.5, -2.25, 0.1, 1e-5, 2.5e-5, 2_000_000, 0.1 + 0.2])
-def test_every_rating_is_written_so_that_it_is_read_again(rating: float) -> None:
-    """No exponent, which neither a reader of ratings nor a vocabulary of rating tokens takes for a number."""
+def test_written_ratings_can_be_parsed(rating: float) -> None:
+    """Without exponents, which are not parsed."""
     for value in (rating, np.float32(rating)):
         assert read_ratings([plain_rating(value)])[0] == pytest.approx(rating, rel=1e-6)
         assert _RATING.fullmatch(f"{RATING}{plain_rating(value)}")
@@ -180,11 +182,11 @@ def test_every_rating_is_written_so_that_it_is_read_again(rating: float) -> None
     ("text", "rating"),
     [("4.2", 4.2), ("4 . 2", 4.2), (" 4 ", 4.0), ("-3", -3.0), ("5.", 5.0), (".5", 0.5)],
 )
-def test_a_number_is_read(text: str, rating: float) -> None:
+def test_numbers_are_parsed(text: str, rating: float) -> None:
     assert read_ratings([text]).tolist() == [rating]
 
 
-def test_what_is_no_number_is_nan() -> None:
-    """Nothing is guessed: two numbers are none, and neither is what only a programming language reads as one."""
+def test_unparsable_ratings_are_nan() -> None:
+    """No guessing: neither two numbers nor literals of programming languages are ratings."""
     texts = ["five", "", "nan", "inf", "1e999", "1e0", "4 2", "4.5 4.5", ".", "1_0", "\u0664", "4 stars", "-"]
     assert np.isnan(read_ratings(texts)).all()

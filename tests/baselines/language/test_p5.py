@@ -1,4 +1,4 @@
-"""P5 as a model of the harness: it learns, goes to disk and back, begins with a T5 from a folder; and what ids leak."""
+"""P5 in the harness: learning, saving, starting from a pre-trained T5, and leaks through ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from baselines.language.facts import LanguageFacts, read_pretrained
+from baselines.language.artifacts import LanguageArtifacts, read_pretrained
 from baselines.language.ids import Ids, Scheme
 from baselines.language.p5 import P5, P5Config
 from unimp_bench import registry
@@ -39,8 +39,8 @@ def _only(data: FitData, work: Path, *tasks: str) -> FitData:
     return replace(data, examples={task: data.examples[task] for task in tasks}, work=work, cache=work)
 
 
-def test_it_learns_a_rating_from_a_word(fit: Callable[..., P5], make_corpus: Callable[..., Corpus]) -> None:
-    """Half of the items are good and half bad, by a word of their title; any constant is 2 stars off."""
+def test_learns_ratings_from_a_word(fit: Callable[..., P5], make_corpus: Callable[..., Corpus]) -> None:
+    """A word of the title determines the rating, good or bad; any constant has an error of 2 stars."""
     rng = np.random.default_rng(0)
     users, common, seen = 80, 40, 6
     good = rng.permutation(np.arange(common + users) % 2 == 0)
@@ -56,8 +56,8 @@ def test_it_learns_a_rating_from_a_word(fit: Callable[..., P5], make_corpus: Cal
 
 
 @pytest.mark.slow
-def test_it_learns_the_order(planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
-    """The next item follows from the last: popularity knows nothing of it."""
+def test_learns_the_order(planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
+    """The last item determines the next one, independent of popularity."""
     model = P5(P5Config(**LEARNING, epochs=9, validate_every=9))
     model.fit(_only(planted_data, tmp_path, "recommendation"))
     floor = registry.make_model("popularity")
@@ -66,7 +66,7 @@ def test_it_learns_the_order(planted: Corpus, planted_data: FitData, tmp_path: P
     assert learned > 3 * popular
 
 
-def test_a_saved_model_answers_as_before(untrained: P5, planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
+def test_a_saved_model_predicts_the_same(untrained: P5, planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
     untrained.save(tmp_path)
     loaded = P5(untrained.config)
     loaded.load(tmp_path, planted.items, tmp_path)
@@ -79,8 +79,8 @@ def test_a_saved_model_answers_as_before(untrained: P5, planted: Corpus, planted
     assert untrained.write(asked["explanation"]) == loaded.write(asked["explanation"])
 
 
-def test_what_is_no_rating_is_unparsable(untrained: P5, planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
-    """An untrained network writes no numbers: nothing is put in their place, and each is counted."""
+def test_other_texts_are_unparsable(untrained: P5, planted: Corpus, planted_data: FitData, tmp_path: Path) -> None:
+    """An untrained network generates no numbers: there is no fallback, and each answer counts as unparsable."""
     examples = planted_data.examples["preference"].validation
     setting = Setting(registry.make_task("preference"), planted, "paper", tmp_path, "p5")
     given = RatingKind().predict(untrained, examples, setting)
@@ -113,7 +113,7 @@ def t5_folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("ids", ["random", "own"])
-def test_it_begins_with_a_t5_from_a_folder_and_keeps_all_of_it(
+def test_starts_from_a_t5_in_a_folder(
     ids: Scheme, t5_folder: Path, planted: Corpus, planted_data: FitData, tmp_path: Path
 ) -> None:
     from transformers import T5ForConditionalGeneration
@@ -121,9 +121,9 @@ def test_it_begins_with_a_t5_from_a_folder_and_keeps_all_of_it(
     data = _only(planted_data, tmp_path / "work", "recommendation", "preference")
     data.work.mkdir()
     model = P5(P5Config(backbone=str(t5_folder), ids=ids, epochs=1, beams=4))
-    facts = model.gather(data)
+    artifacts = model.gather(data)
     original = T5ForConditionalGeneration.from_pretrained(t5_folder).state_dict()
-    begun = facts.t5().state_dict()
+    begun = artifacts.t5().state_dict()
     assert all(torch.equal(begun[name][: len(weight)], weight) for name, weight in original.items())
     model.fit(data)
     saved = tmp_path / "saved"
@@ -136,19 +136,19 @@ def test_it_begins_with_a_t5_from_a_folder_and_keeps_all_of_it(
     examples = data.examples["recommendation"].validation.select(slice(0, 6)).hidden()
     scores = model.score(examples, data.catalogue)
     assert np.array_equal(loaded.score(examples, data.catalogue), scores) and (np.diff(scores) != 0).any()
-    names = facts.ids.item_names()
-    decoded = facts.tokenizer.decode(facts.tokenizer.encode(names).padded().tokens)
-    assert np.array_equal(facts.ids.named(decoded)[1], np.arange(len(names)))
+    names = artifacts.ids.item_names()
+    decoded = artifacts.tokenizer.decode(artifacts.tokenizer.encode(names).padded().tokens)
+    assert np.array_equal(artifacts.ids.named(decoded)[1], np.arange(len(names)))
 
 
-def test_a_folder_that_is_no_t5_is_one_clear_line(t5_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_t5_is_a_one_line_error(t5_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_pretrained(str(tmp_path))
     tokenizer, shape = read_pretrained(str(t5_folder))
     ids = Ids(np.array([1]), np.array([1]), np.array([1]))
     (t5_folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UsageError, match="cannot be read"):
-        LanguageFacts(tokenizer, ids, shape, str(t5_folder)).t5()
+        LanguageArtifacts(tokenizer, ids, shape, str(t5_folder)).t5()
 
 
 def test_ids_by_scheme(planted: Corpus, planted_data: FitData) -> None:
@@ -164,26 +164,26 @@ def test_ids_by_scheme(planted: Corpus, planted_data: FitData) -> None:
     assert all(np.array_equal(np.sort(items), np.arange(1, len(items) + 1)) for items in drawn)
 
 
-def test_own_ids_are_a_token_each_and_come_back(planted_data: FitData) -> None:
-    facts = LanguageFacts.of(planted_data, P5Config(**SMALL, ids="own"))
-    names = facts.ids.item_names()
-    phrases = facts.tokenizer.encode(names)
+def test_own_ids_are_single_tokens(planted_data: FitData) -> None:
+    artifacts = LanguageArtifacts.of(planted_data, P5Config(**SMALL, ids="own"))
+    names = artifacts.ids.item_names()
+    phrases = artifacts.tokenizer.encode(names)
     assert (phrases.lengths() == 1).all() and len(np.unique(phrases.tokens.values)) == len(names)
-    assert phrases.tokens.values.max() < facts.shape["vocab_size"] == len(facts.tokenizer)
-    assert facts.tokenizer.encode(["item_12x"]).lengths()[0] > 1, "a longer word is no item"
-    listed = facts.tokenizer.encode([" ".join(names[:5])]).padded().tokens
-    assert facts.ids.named(facts.tokenizer.decode(listed))[1].tolist() == [0, 1, 2, 3, 4]
+    assert phrases.tokens.values.max() < artifacts.shape["vocab_size"] == len(artifacts.tokenizer)
+    assert artifacts.tokenizer.encode(["item_12x"]).lengths()[0] > 1, "a longer word is no item"
+    listed = artifacts.tokenizer.encode([" ".join(names[:5])]).padded().tokens
+    assert artifacts.ids.named(artifacts.tokenizer.decode(listed))[1].tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.fixture
 def own_items(make_corpus: Callable[..., Corpus]) -> Corpus:
-    """Users whose items are their own, drawn by chance: nothing foretells a target but the number next to it."""
+    """Users with disjoint random items: only adjacent numbers can predict a target."""
     histories = np.random.default_rng(0).permutation(60 * 8).reshape(60, 8)
     return make_corpus(histories.tolist(), {"price": pa.array([1.0] * histories.size)})
 
 
 @pytest.mark.slow
-def test_random_ids_give_nothing_away_and_leaking_ones_do(own_items: Corpus, tmp_path: Path) -> None:
+def test_only_leaky_ids_reveal_targets(own_items: Corpus, tmp_path: Path) -> None:
     from unimp_bench.contracts import TaskExamples
     from unimp_bench.corpus.splits import catalogue
 

@@ -17,7 +17,7 @@ def tokenizer() -> SubwordTokenizer:
     return SubwordTokenizer.train([f"item_{n} was lovely , user_{n} says" for n in range(300)], 500)
 
 
-def test_the_tokens_of_a_word_share_its_number_and_the_end_has_none(tokenizer: SubwordTokenizer) -> None:
+def test_tokens_of_a_word_share_its_index(tokenizer: SubwordTokenizer) -> None:
     padded = tokenizer.encode(["user_12 likes item_1234 , really", "no"]).padded()
     expected = []
     for number, word in enumerate(["user_12", "likes", "item_1234", ",", "really"], start=1):
@@ -41,7 +41,7 @@ def test_joined_texts_are_the_sentence(tokenizer: SubwordTokenizer) -> None:
     assert np.array_equal(joined.word_counts, whole.word_counts)
 
 
-def test_placeholders_are_words_of_their_own_and_carry_their_item(tokenizer: SubwordTokenizer) -> None:
+def test_placeholders_are_separate_words_with_their_item(tokenizer: SubwordTokenizer) -> None:
     items, owners = tokenizer.encode(["item_1", "item_2"]), np.array([0, 0, 1, 1])
     joined = join([(np.arange(2), items), (owners, TokenizedTexts.placeholders(tokenizer.placeholder, owners))], 2)
     tokens, words, pictured = joined.rows.values.T
@@ -51,12 +51,12 @@ def test_placeholders_are_words_of_their_own_and_carry_their_item(tokenizer: Sub
     assert words[marked].tolist() == [1, 2, 1, 2]
 
 
-def test_any_text_comes_back(tokenizer: SubwordTokenizer) -> None:
+def test_decoding_restores_any_text(tokenizer: SubwordTokenizer) -> None:
     texts = ["Où est l'été ? 漢字 </s> <pad> 100 %", "", "item_299"]
     assert tokenizer.decode(tokenizer.encode(texts).padded().tokens) == texts
 
 
-def test_every_id_comes_back(tokenizer: SubwordTokenizer, tmp_path: Path) -> None:
+def test_decoding_restores_ids(tokenizer: SubwordTokenizer, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     ids = Ids(np.arange(0, 3000, 3), rng.permutation(1000) + 1, rng.permutation(50) + 1)
     ids.write(tmp_path)
@@ -67,7 +67,7 @@ def test_every_id_comes_back(tokenizer: SubwordTokenizer, tmp_path: Path) -> Non
     assert np.array_equal(owners, np.arange(1000)) and np.array_equal(rows, np.arange(1000))
 
 
-def test_names_of_nothing_name_nothing() -> None:
+def test_unknown_ids_are_ignored() -> None:
     ids = Ids(np.array([4, 9]), np.array([2, 1]), np.array([1]))
     owners, rows = ids.named(["item_2 , item_77 item_1", "item_0 item_", f"item_{10**30}", "myitem_1"])
     assert owners.tolist() == [0, 0] and rows.tolist() == [0, 1]
@@ -76,7 +76,7 @@ def test_names_of_nothing_name_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", [Ids, SubwordTokenizer])
-def test_a_damaged_file_is_one_clear_line(kind: type[Ids] | type[SubwordTokenizer], tmp_path: Path) -> None:
+def test_a_damaged_file_is_a_one_line_error(kind: type[Ids] | type[SubwordTokenizer], tmp_path: Path) -> None:
     for name in ("ids.safetensors", "tokenizer.json"):
         (tmp_path / name).write_bytes(b"nothing")
     with pytest.raises(DataError, match="fit the model again"):

@@ -1,4 +1,4 @@
-"""VIP5: what stands behind a mention, its inputs in plain loops, what is trained, and that pictures are looked at."""
+"""VIP5: text after a mention, inputs in plain loops, trained parameters, and learning from pictures."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def mentioned(model: Any, examples: Examples, example: int) -> list[int]:
     items = examples.history(example)[-model.config.history :].tolist()
     if examples.shown is not None:
         items += examples.shown.items[examples.shown.offsets[example] : examples.shown.offsets[example + 1]].tolist()
-    found: list[int] = model.facts.ids.rows(np.array(items)).tolist()
+    found: list[int] = model.artifacts.ids.rows(np.array(items)).tolist()
     return found
 
 
 @pytest.mark.parametrize("task", ["recommendation", "selection"])
-def test_two_placeholders_follow_each_mention_each_a_word_of_its_own(fit: Fit, planted: Corpus, task: str) -> None:
+def test_two_placeholders_follow_each_mention_as_separate_words(fit: Fit, planted: Corpus, task: str) -> None:
     model = fit("vip5", planted, task, **SMALL)
     examples = asked(planted, task)
     prompts = model.prompts(examples)
-    placeholder = model.facts.tokenizer.placeholder
+    placeholder = model.artifacts.tokenizer.placeholder
     for example, prompt in enumerate(prompts.rows.rows()):
         tokens, words, marks = prompt.T
         items = mentioned(model, examples, example)
@@ -59,11 +59,11 @@ def test_two_placeholders_follow_each_mention_each_a_word_of_its_own(fit: Fit, p
         places = np.flatnonzero(marks >= 0)
         for place in places:
             assert (words == words[place]).sum() == 1
-        name = model.facts.tokenizer.encode([model.facts.ids.item_names()[items[0]]]).tokens.values
+        name = model.artifacts.tokenizer.encode([model.artifacts.ids.item_names()[items[0]]]).tokens.values
         np.testing.assert_array_equal(tokens[places[0] - len(name) : places[0]], name)
 
 
-def test_attributes_stand_behind_a_mention(planted: Corpus) -> None:
+def test_attributes_follow_a_mention(planted: Corpus) -> None:
     """Title, narrowest category, brand and price; item 7 has no brand, item 6 no price."""
     said = item_descriptions(planted.items, np.array([8, 7, 6]), 3)
     assert said[0] == "red round thing red round brand3 12.00"
@@ -78,7 +78,7 @@ def test_inputs_are_the_sum_of_the_equation(fit: Fit, planted: Corpus) -> None:
     source = network.batch(model.prompts(asked(planted, "selection", size=3)))
     with torch.no_grad():
         found = network.embed(source).numpy()
-        looks = network.visual.of(torch.arange(len(model.facts.ids.catalogue))).numpy()
+        looks = network.visual.of(torch.arange(len(model.artifacts.ids.catalogue))).numpy()
     tables = (network.t5.shared, network.whole_words, network.categories)
     tokens_of, words_of, kinds_of = (table.weight.detach().numpy() for table in tables)
     assert source.items.max() >= 0
@@ -97,7 +97,7 @@ def test_inputs_are_the_sum_of_the_equation(fit: Fit, planted: Corpus) -> None:
 
 @pytest.fixture
 def backbone(tmp_path: Path) -> Path:
-    """A T5 with its tokenizer, as published ones lie in a folder."""
+    """A T5 with its tokenizer, in the format of published ones."""
     make_torchvision_importable()
     from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
@@ -112,7 +112,7 @@ def backbone(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_pretrained_t5_stays_as_it_is_but_for_adapters_and_norms(
+def test_only_adapters_and_norms_of_a_pretrained_t5_are_trained(
     fit: Fit, reload: Callable[[Any, Corpus], Any], planted: Corpus, backbone: Path
 ) -> None:
     from safetensors.torch import load_file
@@ -154,8 +154,8 @@ def test_a_new_picture_changes_the_answers_that_mention_its_item(fit: Fit, plant
     np.testing.assert_array_equal((before != after).any(axis=1), names)
 
 
-def test_where_pictures_decide_it_learns_from_them(fit: Fit, store: Corpus) -> None:
-    """Red gets one star and blue five, and no item that is asked about was in the training part."""
+def test_learns_ratings_from_pictures(fit: Fit, store: Corpus) -> None:
+    """Red gets one star and blue five, and no test item occurs in the training part."""
     course: dict[str, Any] = {"epochs": 6, "validate_every": 6, "draws": 4, "batch_size": 16}
     model = fit("vip5", store, "preference", **SMALL | course, jitter=False, dropout=0.0, learning_rate=1e-2)
     examples = Preference().examples(store, "loo", "test")
@@ -163,17 +163,17 @@ def test_where_pictures_decide_it_learns_from_them(fit: Fit, store: Corpus) -> N
     assert not np.isin(examples.targets, examples.histories.items).any()
     assert np.abs(model.rate(examples.hidden()) - examples.ratings).mean() < 0.5  # any constant has 2
     model.network.visual.known[:] = False
-    assert np.abs(model.rate(examples.hidden()) - examples.ratings).mean() > 1.5  # with its eyes shut
+    assert np.abs(model.rate(examples.hidden()) - examples.ratings).mean() > 1.5  # without pictures
 
 
-def test_without_pictures_it_reads_words_and_says_so(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
+def test_without_pictures_it_uses_texts_with_a_remark(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     words = pa.array([f"{colour} thing" for colour in ("crimson", "azure", "golden", "azure", "crimson")])
     model = fit("vip5", make_corpus([[0, 1, 2, 3], [4, 1, 2, 0]], {"title": words}), "recommendation", **SMALL)
     assert "no pictures in this corpus: text features alone" in model.remarks()
     assert model.network.visual.known.all()
 
 
-def test_without_pictures_and_words_there_is_nothing_to_see(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
+def test_a_corpus_without_pictures_and_texts_is_refused(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     corpus = make_corpus([[0, 1, 2, 3]] * 3, {"price": pa.array([1.0] * 5)})
     with pytest.raises(UsageError, match="neither pictures nor text"):
         fit("vip5", corpus, "recommendation", **SMALL)
@@ -181,7 +181,7 @@ def test_without_pictures_and_words_there_is_nothing_to_see(fit: Fit, make_corpu
 
 @pytest.fixture
 def store(tmp_path: Path) -> Corpus:
-    """80 users who rate 40 items by their colour, and last one that nobody had before; items have no words."""
+    """80 users who rate 40 items by colour, the last one an item without other users; items have no text."""
     rng = np.random.default_rng(0)
     users, common, seen = 80, 40, 6
     size = common + users

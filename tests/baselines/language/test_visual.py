@@ -1,4 +1,4 @@
-"""Visual tokens: their equation in plain loops, items without a picture, and how they take their places."""
+"""Visual tokens: their equation in plain loops, items without a picture, and placeholders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tokens() -> VisualTokens:
 
 
 def plain(tokens: VisualTokens, item: int) -> np.ndarray:
-    """The equation, a number at a time; (n, d)."""
+    """The equation by loops, (n, d)."""
     weights = {name: weight.detach().double().numpy() for name, weight in tokens.named_parameters()}
     looks = tokens.features[item].double().numpy()
     half = COUNT * WIDTH // 2
@@ -49,21 +49,21 @@ def test_the_equation(tokens: VisualTokens) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_an_item_without_a_picture_has_tokens_of_its_own(tokens: VisualTokens) -> None:
+def test_items_without_a_picture_have_learned_tokens(tokens: VisualTokens) -> None:
     found = tokens.of(torch.tensor([BARE, 0]))
     assert torch.equal(found[0], tokens.missing)
     assert not torch.allclose(found[1], tokens.missing)
 
 
 @pytest.mark.parametrize(("item", "kind"), [(BARE, {"missing"}), (0, {"narrow", "widen", "norm"})])
-def test_gradients_reach_what_the_item_has(tokens: VisualTokens, item: int, kind: set[str]) -> None:
+def test_gradients_reach_features_or_learned_tokens(tokens: VisualTokens, item: int, kind: set[str]) -> None:
     tokens.of(torch.tensor([item])).square().sum().backward()  # type: ignore[no-untyped-call]
     graded = {name: weight.grad for name, weight in tokens.named_parameters()}
     moved = {name.split(".")[0] for name, grad in graded.items() if grad is not None and grad.any()}
     assert moved == kind
 
 
-def test_tokens_begin_at_their_scale() -> None:
+def test_initial_tokens_have_the_given_scale() -> None:
     made = VisualTokens(torch.randn(50, FEATURES), 64, COUNT, scale=0.125)
     sizes = made.of(torch.arange(50)).square().mean(dim=(1, 2)).sqrt()
     np.testing.assert_allclose(sizes.detach(), 0.125, rtol=1e-3)
@@ -81,6 +81,6 @@ def test_placeholders_are_overwritten_in_order(tokens: VisualTokens) -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_texts_without_a_placeholder_stay_as_they_are(tokens: VisualTokens) -> None:
+def test_texts_without_a_placeholder_are_unchanged(tokens: VisualTokens) -> None:
     words = torch.randn(2, 6, WIDTH)
     assert torch.equal(tokens(words, torch.full((2, 6), -1)), words)

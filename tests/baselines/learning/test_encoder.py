@@ -1,4 +1,4 @@
-"""The shared transformer: its equations in loops, what a position sees, and that padding is nothing."""
+"""The shared transformer: its equations in loops, causality, and padding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDTH, HEADS = 8, 2
 
 
 def made(causal: bool, layers: int = 2) -> Encoder:
-    """An encoder in eval mode, its weights large enough that every part matters."""
+    """An encoder in eval mode, with weights large enough that every part affects the output."""
     torch.manual_seed(0)
     encoder = Encoder(WIDTH, 12, layers, HEADS, 0.5, 0.5, causal).double().eval()
     for weight in encoder.parameters():
@@ -90,14 +90,14 @@ def test_padding_changes_nothing(causal: bool) -> None:
     torch.testing.assert_close(encoder(longer, real)[:, :3], encoder(states))
 
 
-def test_dropout_is_only_for_training() -> None:
+def test_dropout_is_active_only_in_training() -> None:
     encoder, states = made(causal=True), torch.randn(1, 5, WIDTH, dtype=torch.float64)
     assert torch.equal(encoder(states), encoder(states))
     encoder.train()
     assert not torch.equal(encoder(states), encoder(states))
 
 
-def test_first_weights_are_those_of_bert() -> None:
+def test_initial_weights_follow_bert() -> None:
     torch.manual_seed(0)
     layer = nn.Linear(200, 200).apply(init_weights)
     assert abs(layer.weight.std().item() - 0.02) < 1e-3 and not layer.bias.any()

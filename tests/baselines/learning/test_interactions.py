@@ -1,4 +1,4 @@
-"""The training part renumbered, and negatives drawn from what a user does not know."""
+"""The renumbered training part, and negative sampling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def interactions(planted: Corpus) -> Interactions:
     return Interactions.of(train, catalogue(planted, "loo"))
 
 
-def test_rows_lead_back_to_the_corpus(planted: Corpus, interactions: Interactions) -> None:
+def test_rows_map_back_to_corpus_numbers(planted: Corpus, interactions: Interactions) -> None:
     histories = registry.make_task("recommendation").examples(planted, "loo", "train").histories
     user = 5
     number = interactions.users[user]
@@ -38,14 +38,14 @@ def test_the_matrix_counts_a_pair_once() -> None:
     assert twice.matrix.toarray().tolist() == [[0, 1, 1, 0], [1, 0, 0, 0]]
 
 
-def test_strangers_are_refused(interactions: Interactions) -> None:
+def test_unknown_users_and_items_are_refused(interactions: Interactions) -> None:
     with pytest.raises(UsageError, match="cannot score new users"):
         interactions.user_rows(np.array([10**6]))
     with pytest.raises(UsageError, match="not in the catalogue"):
         interactions.item_rows(np.array([[0, 10**6]]))
 
 
-def test_saved_and_read(interactions: Interactions, tmp_path: Path) -> None:
+def test_loads_what_it_saved(interactions: Interactions, tmp_path: Path) -> None:
     interactions.write(tmp_path)
     read = Interactions.read(tmp_path)
     pairs = [(read, interactions), (read.sequences, interactions.sequences)]
@@ -57,7 +57,7 @@ def test_saved_and_read(interactions: Interactions, tmp_path: Path) -> None:
         Interactions.read(tmp_path)
 
 
-def test_negatives_are_unknown_and_uniform() -> None:
+def test_negatives_are_uniform_over_items_without_interaction() -> None:
     known = Interactions(np.arange(2), np.arange(6), Ragged.of_rows([[0, 1, 2, 3], [5]], np.int64))
     drawn = NegativeSampler(known).draw(np.repeat([[0], [1]], 30_000, axis=1), np.random.default_rng(0))
     assert drawn.shape == (2, 30_000)
@@ -66,7 +66,7 @@ def test_negatives_are_unknown_and_uniform() -> None:
     np.testing.assert_allclose(shares[1], [0.2, 0.2, 0.2, 0.2, 0.2, 0], atol=0.015)
 
 
-def test_a_user_of_everything_has_no_negative() -> None:
+def test_a_user_of_all_items_has_no_negative() -> None:
     with pytest.raises(UsageError, match="no negative"):
         NegativeSampler(Interactions(np.arange(1), np.arange(2), Ragged.of_rows([[0, 1]], np.int64)))
 

@@ -24,7 +24,7 @@ def drawn(positions: int, items: int = 37, width: int = 8) -> tuple[Tensor, Tens
 @pytest.mark.parametrize("positions", [1, 5, 6, 17])
 @pytest.mark.parametrize("biased", [True, False])
 def test_equals_cross_entropy_and_its_gradients(monkeypatch: pytest.MonkeyPatch, positions: int, biased: bool) -> None:
-    """In one block, several, and with a remainder; the loss is scaled behind, so that the way back is seen as well."""
+    """In one block, several, and with a remainder; scaling the loss also tests the incoming gradient."""
     monkeypatch.setattr(objectives, "ROWS_ON_CPU", 5)
     states, table, bias, targets = drawn(positions)
     sources = [states, table, bias] if biased else [states, table]
@@ -36,7 +36,7 @@ def test_equals_cross_entropy_and_its_gradients(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_gradients_reach_a_part_of_a_table() -> None:
-    """As a system has it whose table ends with rows for padding and other tokens."""
+    """As in systems with rows for padding and special tokens at the end of the table."""
     states, table, _, targets = drawn(9)
     targets = targets % 30
     (gradient,) = torch.autograd.grad(catalogue_loss(states, table[:30], targets), table)
@@ -45,7 +45,7 @@ def test_gradients_reach_a_part_of_a_table() -> None:
     assert not gradient[30:].any()
 
 
-def test_logits_beyond_the_reach_of_exp() -> None:
+def test_large_logits_do_not_overflow() -> None:
     states, table, bias, targets = drawn(4)
     loss = catalogue_loss(1e4 * states, table, targets, bias)
     torch.testing.assert_close(loss, functional.cross_entropy(1e4 * states @ table.T + bias, targets))

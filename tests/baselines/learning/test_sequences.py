@@ -1,4 +1,4 @@
-"""Windows and batches of histories: nothing is lost, nothing counts twice, padding stands behind."""
+"""Windows and batches of histories: completeness, no duplicates, padding on the right."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13)
 
 
 def training_part(lengths: tuple[int, ...] = LENGTHS) -> Interactions:
-    """Users with so many items; every interaction is an item of its own."""
+    """Users with the given numbers of items; all items are distinct."""
     items = np.arange(sum(lengths))
     return Interactions(np.arange(len(lengths)), items, Ragged.of_lengths(lengths, items))
 
 
 def transitions(lengths: tuple[int, ...]) -> list[tuple[int, int]]:
-    """All steps from an interaction to the user's next one."""
+    """All transitions from an interaction to the user's next one."""
     ends = np.cumsum(lengths)
     return [(row, row + 1) for row in range(ends[-1]) if row + 1 not in ends]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 20])
-def test_every_transition_lies_in_exactly_one_window(length: int) -> None:
+def test_every_transition_is_in_exactly_one_window(length: int) -> None:
     part = training_part()
     cut = windows(part, length)
     spans = [range(start, stop - 1) for start, stop in zip(cut.starts, cut.stops, strict=True)]
@@ -40,7 +40,7 @@ def test_every_transition_lies_in_exactly_one_window(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 3, 20])
-def test_windows_that_share_nothing_hold_every_item_once(length: int) -> None:
+def test_windows_without_overlap_have_every_item_once(length: int) -> None:
     cut = windows(training_part(), length, shared=0, min_length=1)
     rows = [row for start, stop in zip(cut.starts, cut.stops, strict=True) for row in range(start, stop)]
     assert sorted(rows) == list(range(sum(LENGTHS)))
@@ -52,7 +52,7 @@ def test_the_newest_window_of_a_user_is_full() -> None:
     assert list(zip(cut.starts, cut.stops, strict=True)) == [(4, 8), (1, 5), (0, 2)]
 
 
-def test_short_stretches_are_left_out() -> None:
+def test_short_windows_are_left_out() -> None:
     cut = windows(training_part(), 20, min_length=5)
     assert (cut.stops - cut.starts).min() == 5
 
@@ -76,7 +76,7 @@ def test_batches_do_not_come_in_order_of_length() -> None:
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.6
 
 
-def test_batches_by_items_hold_equally_many_items() -> None:
+def test_batches_by_items_have_similar_numbers_of_items() -> None:
     cut = windows(training_part(tuple(np.random.default_rng(0).integers(2, 50, 400))), 50)
     lengths = cut.stops - cut.starts
     parts = list(batches(cut, 16, np.random.default_rng(1), by_items=True))
@@ -101,7 +101,7 @@ def test_no_batch_joins_the_longest_of_one_pool_with_the_shortest_of_the_next() 
     assert pools == 5 and len(mixed) <= pools, "a pool has one border between short and long windows, not two"
 
 
-def test_padding_stands_behind() -> None:
+def test_padding_is_on_the_right() -> None:
     rows = padded(np.array([5, 6, 7, 8]), np.array([0, 3, 1]), np.array([1, 4, 4]), padding=9)
     assert rows.tolist() == [[5, 9, 9], [8, 9, 9], [6, 7, 8]]
 

@@ -1,4 +1,4 @@
-"""The course of a training: the best epoch is kept, patience ends it, and a killed one ends as if it had not been."""
+"""The training loop: best epochs, patience, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unimp_bench.torch_setup import seed_everything
 
 
 class Line(Network):
-    """Learns one number's sign with noise from both generators, so that lost randomness would show."""
+    """Learns the sign of a number with noise from both generators, to detect randomness lost by resuming."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def fresh() -> Line:
     return Line()
 
 
-def test_a_killed_training_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
+def test_an_interrupted_training_resumes_with_the_same_result(tmp_path: Path) -> None:
     scores = [0.1, 0.5, 0.2, 0.6, 0.4, 0.3]
     whole, parted = fresh(), fresh()
     expected = run(tmp_path / "a" / "t", whole, list(scores), epochs=6)
@@ -99,7 +99,7 @@ def test_each_protocol_keeps_its_own_best_epoch_whatever_else_is_validated(tmp_p
     assert torch.equal(both.weight, third.weight)
 
 
-def test_a_validation_score_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+def test_a_nan_validation_score_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="validation score of epoch 2 is not finite"):
         run(tmp_path / "t", fresh(), [0.1, float("nan")], epochs=3)
 
@@ -109,7 +109,7 @@ def test_patience_counts_validations(tmp_path: Path) -> None:
     assert (outcome.epochs, outcome.stopping.best["paper"].epoch, outcome.remark("paper")) == (6, 2, "")
 
 
-def test_a_training_at_its_limit_says_so(tmp_path: Path) -> None:
+def test_a_training_stopped_by_its_budget_has_a_remark(tmp_path: Path) -> None:
     outcome = run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2)
     assert outcome.remark("paper") == "undertrained: stopped by its budget of 2 epochs, the best one 2"
 
@@ -133,7 +133,7 @@ def test_pace_scales_the_learning_rate(tmp_path: Path) -> None:
     assert torch.equal(network.weight, torch.zeros(3))
 
 
-def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+def test_a_nan_loss_is_an_error(tmp_path: Path) -> None:
     class Broken(Line):
         def loss(self, batch: Tensor) -> Tensor:
             return self.weight.sum() * torch.nan
@@ -149,7 +149,7 @@ def test_every_validation_is_logged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("decoupled", [False, True])
-def test_weight_decay_is_adams_or_adamws_and_spares_what_does_not_decay(decoupled: bool) -> None:
+def test_weight_decay_of_adam_and_adamw_with_exempt_parameters(decoupled: bool) -> None:
     class Decayed(Line):
         weight_decay = 0.5
 

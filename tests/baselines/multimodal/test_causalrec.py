@@ -1,4 +1,4 @@
-"""CausalRec: its equations in plain loops, Cornac's scores without their contamination, and its choice of debiasing."""
+"""CausalRec: its equations in plain loops, Cornac's scores before side effects, and its choice of debiasing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sigmoid(value: float) -> float:
 
 
 def match(parts: Parts, user: int, bias: float, vector: np.ndarray, looks: np.ndarray) -> float:
-    """m(u, i) of an item with this bias, vector and feature."""
+    """m(u, i) of an item with the given bias, vector and feature."""
     total = float(bias)
     for k in range(WIDTH):
         total += parts["users.weight"][user, k] * vector[k]
@@ -84,7 +84,7 @@ def effect(parts: Parts, user: int, item: int, debias: float) -> float:
 
 @pytest.mark.parametrize("debias", [0.0, 0.6, 1.0])
 def test_scores_are_total_indirect_effects(debias: float) -> None:
-    """With 0, the fused score of the training."""
+    """With ``lambda_2`` = 0, the fused score used in training."""
     model = network(debias)
     expected = [[effect(plain(model), user, item, debias) for item in range(ITEMS)] for user in EVERYONE]
     np.testing.assert_allclose(scores(model, EVERYONE), expected, rtol=1e-4, atol=1e-6)
@@ -119,22 +119,22 @@ def test_the_loss_is_that_of_the_equation() -> None:
 
 
 def test_the_loss_of_a_batch_is_the_mean_of_its_triples() -> None:
-    """With Cornac's (B,) + (B, 1) the triples would mix."""
+    """Fails for Cornac's (B,) + (B, 1), which mixes triples."""
     model = network(l2=0.0)
     alone = [model.loss(Triples(*(column[row : row + 1] for column in BATCH))).item() for row in range(4)]
     assert model.loss(BATCH).item() == pytest.approx(np.mean(alone), rel=1e-5)
 
 
-def test_scoring_changes_nothing() -> None:
-    """The same scores however often and beside whomever a user is scored; Cornac's grow with every call."""
+def test_scoring_has_no_side_effects() -> None:
+    """Scores depend neither on earlier calls nor on the batch; Cornac's grow with every call."""
     model = network()
     first = scores(model, [3])
     assert np.array_equal(scores(model, [3]), first)
     np.testing.assert_allclose(scores(model, [0, 3, 1])[1], first[0], rtol=1e-5)
 
 
-def test_cornac_scores_the_same_once() -> None:
-    """Its first call on fresh parameters, by which its later ones are contaminated."""
+def test_the_first_scores_of_cornac_are_equal() -> None:
+    """Cornac's first call on fresh parameters, which changes the results of later calls."""
     models = pytest.importorskip("cornac.models")
     model = network(0.6)
     parts = {name: tensor.astype(np.float32) for name, tensor in plain(model).items()}
@@ -154,7 +154,7 @@ def test_cornac_scores_the_same_once() -> None:
 
 
 def test_the_debiasing_is_chosen_on_validation_and_kept(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
-    """A validation that likes 0.4 best, which is neither the first value nor the last."""
+    """With a validation whose maximum is at 0.4, neither the first value nor the last."""
     corpus = store_of_looks(make_corpus)
     like = fit_data(corpus, tmp_path / "fit")
     data = replace(like, validate=lambda model, _: {"paper": 1 - abs(float(model._network.debias) - 0.4)})
@@ -168,7 +168,7 @@ def test_the_debiasing_is_chosen_on_validation_and_kept(make_corpus: Callable[..
     assert float(loaded._network.debias) == pytest.approx(0.4)
 
 
-def test_it_learns_whose_looks_suit_whom(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
+def test_learns_visual_preferences(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = store_of_looks(make_corpus)
     settings = {"epochs": 40, "learning_rate": 0.01, "batch_size": 256}
     ours = hit_rate(fitted("causalrec", corpus, tmp_path / "causalrec", **settings), corpus)

@@ -1,4 +1,4 @@
-"""MMGCL: its loss beside loops written from the paper's equations, what its contrast reaches, and that it learns."""
+"""MMGCL: its loss against loops written from the paper's equations, gradients of its contrast, and learning."""
 
 from __future__ import annotations
 
@@ -109,14 +109,14 @@ def test_scores_are_products_of_mixed_channels(network: MMGCLNetwork) -> None:
     assert float(network.loss_of(BATCH, 0, 0).detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
-def test_the_masked_view_is_learned_from(network: MMGCLNetwork) -> None:
-    """The random vectors are in view 2 alone, so only a contrast that reads it gives them a gradient."""
+def test_the_masked_view_contributes_gradients(network: MMGCLNetwork) -> None:
+    """The random vectors occur only in view 2, so only a contrast with view 2 gives them a gradient."""
     network.blank.requires_grad_(True)
     network.loss_of(BATCH, 0, 1).backward()  # type: ignore[no-untyped-call]
     assert network.blank.grad is not None and float(network.blank.grad.abs().sum()) > 0
 
 
-def test_within_and_across_identical_vectors_is_the_logarithm_of_their_number() -> None:
+def test_infonce_of_identical_vectors_is_the_log_of_the_batch_size() -> None:
     same, nodes = torch.ones(7, 3), torch.arange(7)
     assert float(across_views(same, same, nodes, 0.2)) == pytest.approx(math.log(7))
     assert float(across_views(same, same, nodes, 0.2, same)) == pytest.approx(math.log(8))
@@ -142,9 +142,7 @@ def test_split_propagation_adds_up(layers: int) -> None:
     torch.testing.assert_close(found, (users.grad, items.grad))
 
 
-def test_it_learns_more_than_popularity_and_says_what_it_read(
-    make_corpus: Callable[..., Corpus], tmp_path: Path
-) -> None:
+def test_beats_popularity_and_remarks_on_features(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = store_of_looks(make_corpus)
     floor = hit_rate(fitted("popularity", corpus, tmp_path), corpus)
     model = fitted("mmgcl", corpus, tmp_path, epochs=15, width=32, batch_size=256, learning_rate=1e-2)
@@ -152,7 +150,7 @@ def test_it_learns_more_than_popularity_and_says_what_it_read(
     assert "text features alone" in model.remarks()[0]
 
 
-def test_without_any_content_it_refuses(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
+def test_a_corpus_without_content_is_refused(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = make_corpus([[0, 1, 2, 3], [1, 2, 3, 0]] * 3, {"price": pa.array([1.0] * 6)})
     with pytest.raises(UsageError, match="neither pictures nor text"):
         fitted("mmgcl", corpus, tmp_path, epochs=1)

@@ -1,4 +1,4 @@
-"""MMSSL: its passes and losses beside loops written from its equations, its critic, its graphs, and that it learns."""
+"""MMSSL: forward pass and losses against loops written from its equations, critic, learned graphs, and learning."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def unit(rows: Array) -> Array:
 
 
 def gathered(edges: Array, senders: Array) -> Array:
-    """Sums of what the neighbours send, over the root of their number."""
+    """Sums over neighbours, divided by the root of their number."""
     received = np.zeros((len(edges), senders.shape[1]))
     for node, row in enumerate(edges):
         for sender in np.flatnonzero(row):
@@ -166,8 +166,8 @@ def test_rows_of_relations_are_unit() -> None:
     torch.testing.assert_close(alone, torch.tensor([[0.5**0.5, 0, 0.5**0.5]]))
 
 
-def test_the_penalty_is_on_the_slope_of_the_critic() -> None:
-    """A linear critic of slope (3, 4) has a gradient of length 5 everywhere."""
+def test_the_gradient_penalty_uses_the_slope_of_the_critic() -> None:
+    """A linear critic of slope (3, 4) has gradient norm 5 everywhere."""
     critic = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Flatten(0))
     critic[0].weight.data = torch.tensor([[3.0, 4.0]])
     loss = critic_loss(critic, torch.tensor([[1.0, 0.0]] * 3), torch.tensor([[0.0, 1.0]] * 3), 0.3)
@@ -182,9 +182,7 @@ def test_a_step_moves_the_critic_and_the_recommender(network: MMSSLNetwork) -> N
     assert moved == set(before) - {"seen"}
 
 
-def test_it_learns_more_than_popularity_and_says_what_it_read(
-    make_corpus: Callable[..., Corpus], tmp_path: Path
-) -> None:
+def test_beats_popularity_and_remarks_on_features(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = store_of_looks(make_corpus)
     floor = hit_rate(fitted("popularity", corpus, tmp_path), corpus)
     settings = {"epochs": 15, "width": 32, "batch_size": 256, "learning_rate": 1e-2, "critic_items": 32}
@@ -193,7 +191,7 @@ def test_it_learns_more_than_popularity_and_says_what_it_read(
     assert "text features alone" in model.remarks()[0]
 
 
-def test_it_refuses_what_it_cannot_do(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
+def test_unsupported_corpora_and_widths_are_refused(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = make_corpus([[0, 1, 2, 3], [1, 2, 3, 0]] * 3, {"price": pa.array([1.0] * 6)})
     with pytest.raises(UsageError, match="neither pictures nor text"):
         fitted("mmssl", corpus, tmp_path, epochs=1)

@@ -1,4 +1,4 @@
-"""VBPR: its equations in plain loops, Cornac's scores, what it learns, and what it reads where there is no picture."""
+"""VBPR: its equations in plain loops, Cornac's scores, learning, and corpora without pictures."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def network(config: VBPRConfig = CONFIG) -> VBPRNetwork:
 
 
 def score(parts: dict[str, np.ndarray], user: int, item: int) -> float:
-    """Eq. 4, a product at a time."""
+    """Eq. 4, product by product."""
     looks = parts["features"][item]
     total = float(parts["biases"][item])
     for k in range(WIDTH):
@@ -59,7 +59,7 @@ def test_scores_are_those_of_the_equation() -> None:
 
 
 def test_the_loss_is_that_of_the_equation() -> None:
-    """With Cornac's (B,) + (B, 1) the triples would mix, and the sum differ."""
+    """Fails for Cornac's (B,) + (B, 1), which mixes triples."""
     model = network()
     parts, total = plain(model), 0.0
     for user, positive, negative in zip(*(column.tolist() for column in BATCH), strict=True):
@@ -84,7 +84,7 @@ def test_at_zero_the_loss_is_ln_2() -> None:
     assert model.loss(BATCH).item() == pytest.approx(np.log(2))
 
 
-def test_the_same_look_everywhere_is_biased_matrix_factorisation() -> None:
+def test_with_equal_features_it_is_biased_matrix_factorisation() -> None:
     model = network()
     model.features[:] = model.features[0]
     parts = plain(model)
@@ -94,7 +94,7 @@ def test_the_same_look_everywhere_is_biased_matrix_factorisation() -> None:
 
 
 def test_cornac_scores_the_same() -> None:
-    """Its prediction is right; only its training is not."""
+    """Cornac's prediction is correct; only its training is not."""
     models = pytest.importorskip("cornac.models")
     model = network()
     parts = {name: tensor.astype(np.float32) for name, tensor in plain(model).items()}
@@ -113,8 +113,8 @@ def test_cornac_scores_the_same() -> None:
     np.testing.assert_allclose(scores(model, list(range(USERS))), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_it_learns_whose_looks_suit_whom(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
-    """Six of ten users' next purchase among ten of 120 items is the ceiling of one who knows the look; chance 8%."""
+def test_learns_visual_preferences(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
+    """HR@10 of 0.6 is the upper bound for a model that knows the looks; chance among 120 items is 8%."""
     corpus = store_of_looks(make_corpus)
     settings = {"epochs": 40, "learning_rate": 0.01, "batch_size": 256}
     ours = hit_rate(fitted("vbpr", corpus, tmp_path / "vbpr", **settings), corpus)
@@ -122,12 +122,12 @@ def test_it_learns_whose_looks_suit_whom(make_corpus: Callable[..., Corpus], tmp
     assert ours > popular + 0.2
 
 
-def test_without_pictures_it_reads_words_and_says_so(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
+def test_without_pictures_it_uses_texts_with_a_remark(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     model = fitted("vbpr", store_of_looks(make_corpus), tmp_path / "fit", epochs=1)
     assert "no pictures in this corpus: text features alone" in model.remarks()
 
 
-def test_without_pictures_and_words_there_is_nothing_to_see(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
+def test_a_corpus_without_pictures_and_texts_is_refused(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     corpus = make_corpus([[0, 1, 2, 3]] * 3, {"price": pa.array([float(len(LOOKS))] * 5)})
     with pytest.raises(UsageError, match="neither pictures nor text"):
         registry.make_model("vbpr", settings={}).fit(fit_data(corpus, tmp_path / "fit"))

@@ -1,4 +1,4 @@
-"""What the tests of visually-aware recommenders share: small networks, and a store in which looks decide."""
+"""Shared by tests of visual recommenders: small networks, and a corpus in which looks determine purchases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def features(seed: int = 0) -> Tensor:
 
 
 def shaken(network: nn.Module) -> Any:
-    """The network with every parameter drawn anew, so that none is zero; ready to score."""
+    """The network with all parameters redrawn, so that none is zero; ready to score."""
     rng = np.random.default_rng(1)
     with torch.no_grad():
         for weight in network.parameters():
@@ -50,8 +50,8 @@ def shaken(network: nn.Module) -> Any:
     return network
 
 
-def asked(rows: list[int]) -> Examples:
-    """An example for each of some user rows; these models read nothing but the user."""
+def examples_of(rows: list[int]) -> Examples:
+    """An example per user row; these models read only the user."""
     none = Histories(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     users = interactions().users[rows]
     return Examples("recommendation", "loo", "test", none, users, np.zeros(len(rows), np.int64), None)
@@ -60,17 +60,17 @@ def asked(rows: list[int]) -> Examples:
 def scores(network: Any, rows: list[int]) -> np.ndarray:
     with torch.no_grad():
         network.prepare()
-        return np.asarray(network.score(asked(rows)))
+        return np.asarray(network.score(examples_of(rows)))
 
 
 def plain(network: nn.Module) -> dict[str, np.ndarray]:
-    """All parameters and the features, as double precision arrays."""
+    """All parameters and the features, as float64 arrays."""
     tensors = {**dict(network.named_parameters()), "features": network.get_buffer("features")}
     return {name: tensor.detach().numpy().astype(np.float64) for name, tensor in tensors.items()}
 
 
 def store_of_looks(make_corpus: Callable[..., Corpus]) -> Corpus:
-    """200 users, each with one look, in words, that four of five of their purchases have; what is bought is chance."""
+    """200 users, each preferring one look (as words), which four of five purchases have; otherwise random."""
     rng = np.random.default_rng(0)
     look_of = np.arange(len(LOOKS) * ITEMS_PER_LOOK) % len(LOOKS)
     histories = []
@@ -107,7 +107,7 @@ def fit_data(corpus: Corpus, folder: Path) -> FitData:
 
 
 def fitted(name: str, corpus: Corpus, folder: Path, **settings: Any) -> Any:
-    """The model after a fit."""
+    """The fitted model."""
     model: Any = registry.make_model(name, settings=settings)
     model.fit(fit_data(corpus, folder))
     return model

@@ -55,8 +55,8 @@ def surprise(corpus: Corpus, task: str, preset: str) -> float:
     return float((achieved - expected).sum() / np.sqrt(variances.sum()))
 
 
-def test_recorded_probabilities_come_back(sample: Corpus, tmp_path: Path) -> None:
-    """What the generator wrote down at each choice is what the oracle finds from the built corpus."""
+def test_recorded_probabilities_are_reproduced(sample: Corpus, tmp_path: Path) -> None:
+    """The oracle reproduces, from the built corpus, the probabilities recorded by the generator at each choice."""
     generate(tmp_path, departments=DEPARTMENTS[:1])
     truth = tmp_path / "truth"
     users, items = (json.loads((truth / f"{name}.json").read_text()) for name in ("users", "items"))
@@ -113,18 +113,18 @@ def test_top_probability_is_the_share_of_hits(sample: Corpus) -> None:
     assert abs((hits - claimed).sum()) < 3 * np.sqrt((claimed * (1 - claimed)).sum())
 
 
-def test_recommendation_ceiling_lies_where_the_sample_promises(sample: Corpus) -> None:
+def test_the_upper_bound_of_recommendation_is_as_documented(sample: Corpus) -> None:
     assert 0.2 < oracle_hit_rate(sample, "recommendation", "full") < 0.5
 
 
 @pytest.mark.parametrize("task", ["recommendation", "search"])
 @pytest.mark.parametrize("preset", ["no-pictures", "no-text", "no-order"])
-def test_hiding_anything_costs_a_tenth(sample: Corpus, task: str, preset: str) -> None:
+def test_hiding_any_information_costs_a_tenth(sample: Corpus, task: str, preset: str) -> None:
     assert oracle_hit_rate(sample, task, preset) <= 0.9 * oracle_hit_rate(sample, task, "full")
 
 
-def test_popularity_stays_below_a_third_of_the_ceiling(sample: Corpus) -> None:
-    """Even one that knows the user's domain."""
+def test_popularity_is_below_a_third_of_the_upper_bound(sample: Corpus) -> None:
+    """Also popularity within the user's domain."""
     examples = drawn(sample, "recommendation")
     answers = catalogue(sample, "loo")
     columns = np.searchsorted(answers, examples.targets)
@@ -146,7 +146,7 @@ def test_scores_are_finite_logs_of_the_probabilities(sample: Corpus) -> None:
     assert (scores[probabilities == 0] == IMPOSSIBLE).all()
 
 
-def test_hidden_order_takes_no_notice_of_it(sample: Corpus) -> None:
+def test_hidden_order_ignores_the_order(sample: Corpus) -> None:
     """With the order hidden, a history with its last items exchanged gives the same chances; else it does not."""
     examples = drawn(sample, "recommendation").select(slice(0, 40)).hidden()
     items = np.array(examples.histories.items)

@@ -1,4 +1,4 @@
-"""The sample's truth about ratings: what is computed from it is how the ratings fell."""
+"""The ground truth of ratings in the sample: computed distributions match the ratings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unimp_bench.corpus import Corpus
 
 @dataclass(frozen=True)
 class Rated:
-    """All ratings of the sample and the chances that its truth gives them."""
+    """All ratings of the sample and their true probabilities."""
 
     users: np.ndarray
     items: np.ndarray
@@ -53,13 +53,13 @@ def test_rows_are_distributions(rated: Rated) -> None:
     assert np.allclose(rated.probabilities.sum(axis=1), 1.0)
 
 
-def test_the_stars_fell_as_the_truth_says(rated: Rated) -> None:
+def test_ratings_follow_the_true_distribution(rated: Rated) -> None:
     assert chi_square(rated.probabilities, rated.stars) > 0.001
 
 
 @pytest.mark.parametrize("name", ["item_quality", "user_leniency", "user_liking_mean"])
-def test_with_a_part_of_the_truth_moved_they_did_not(rated: Rated, name: str) -> None:
-    """The test above sees it when quality or leniency are those of others, or the liking is not centred."""
+def test_ratings_do_not_follow_a_perturbed_distribution(rated: Rated, name: str) -> None:
+    """The test above fails with permuted quality or leniency, or with uncentred liking."""
     values = rated.truth[name]
     wrong = rated.truth | {name: np.zeros_like(values) if name == "user_liking_mean" else np.roll(values, 1)}
     assert chi_square(star_probabilities(wrong, rated.users, rated.items), rated.stars) < 1e-6
@@ -73,7 +73,7 @@ def test_errors_of_the_expectation_centre_on_zero(rated: Rated) -> None:
         assert abs(of_domain.mean()) < 4 * of_domain.std() / np.sqrt(len(of_domain))
 
 
-def test_the_expectation_beats_what_means_can_know(rated: Rated, sample: Corpus) -> None:
+def test_the_expectation_beats_damped_means(rated: Rated, sample: Corpus) -> None:
     """On everyone's last rating, against the means of user and item over all others, shrunk by half."""
     last = np.zeros(len(rated.stars), dtype=bool)
     last[sample.histories.offsets[1:] - 1] = True

@@ -1,4 +1,4 @@
-"""The oracle on the four tasks that rank nothing: each answer against its definition, and above the untrained rows."""
+"""The oracle on the four tasks without ranking: its definitions, and comparison with untrained baselines."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_no_set_has_a_higher_expected_f1() -> None:
             assert expected[everything.index(found)] == pytest.approx(max(expected))
 
 
-def test_equal_candidates_and_none_have_a_set_too() -> None:
+def test_best_sets_of_equal_candidates_and_of_none() -> None:
     chosen = best_sets(np.full((4, 2), 0.1), Shown(np.array([0, 0, 4]), np.arange(4)))
     assert chosen.any()
 
@@ -109,8 +109,8 @@ def test_equal_candidates_and_none_have_a_set_too() -> None:
 @pytest.mark.parametrize(
     ("split", "part", "most"), [("loo", "validation", 1), ("loo", "test", 1), ("new-user", "test", 3)]
 )
-def test_chances_are_those_of_all_sequences(split: str, part: str, most: int, sample: Corpus, choices: Choices) -> None:
-    """Against one sequence of purchases after the other."""
+def test_probabilities_sum_over_sequences(split: str, part: str, most: int, sample: Corpus, choices: Choices) -> None:
+    """Against enumeration of all sequences of purchases."""
     few = drawn(sample, "selection", part, split).select(np.array([3, 40, 200])).hidden()
     sizes = domain_sizes(sample, few)
     found = positive_probabilities(choices, few, sizes)
@@ -154,14 +154,14 @@ def positive_probabilities_in_blocks(choices: Choices, examples: Examples, sizes
     return np.concatenate([positive_probabilities(choices, examples.select(part), sizes[part]) for part in parts])
 
 
-def test_candidates_of_other_options_have_a_set_too(sample: Corpus) -> None:
+def test_best_sets_for_other_options(sample: Corpus) -> None:
     task = registry.make_task("selection", {"fewest": "9", "most": "9"})
     examples = task.examples(sample, "loo", "test").select(slice(0, 60))
     chosen = opened(sample).choose(examples.hidden())
     assert selection_scores(chosen, examples.suits, examples.shown.offsets)["F1"].value > 0.5
 
 
-def test_explanations_of_the_same_mind_are_nearer_than_typical_ones(sample: Corpus, fit: Fit) -> None:
+def test_explanations_with_the_same_opinion_beat_typical_ones(sample: Corpus, fit: Fit) -> None:
     test = drawn(sample, "explanation")
     truth = test.texts.read()
     scores = {
@@ -171,7 +171,7 @@ def test_explanations_of_the_same_mind_are_nearer_than_typical_ones(sample: Corp
     assert scores["oracle"] > 1.15 * max(scores["typical-sentence"], scores["constant-sentence"])
 
 
-def test_a_happy_mind_is_its_likes_and_an_unhappy_one_its_dislikes() -> None:
+def test_opinions_are_likes_or_dislikes_by_tone() -> None:
     likes_colour, both = np.array([[1.0, 0, 0, 0, 0]]), np.array([[1.0, 0, 0, 0, -1]])
     good, mixed, bad = (np.array([tone]) for tone in (GOOD, MIXED, BAD))
     assert opinions(good, likes_colour) == opinions(good, both) != opinions(good, -both)
@@ -181,7 +181,7 @@ def test_a_happy_mind_is_its_likes_and_an_unhappy_one_its_dislikes() -> None:
 
 
 def test_opinions_are_those_that_reviews_state(sample: Corpus) -> None:
-    """Who writes that something is their favourite colour likes the item's colour."""
+    """A user who writes about a favourite colour likes the item's colour."""
     train = drawn(sample, "explanation", "train")
     texts = np.array(train.texts.read())
     known = feature_tastes(read_truth(sample.items), train.users, train.targets)
@@ -207,8 +207,8 @@ def test_without_sentences_it_writes_none(sample: Corpus) -> None:
         opened(sample).write(drawn(sample, "explanation").select(slice(0, 2)).hidden())
 
 
-def test_the_picture_is_that_of_the_likeliest_item_that_has_one(sample: Corpus) -> None:
-    """Codes that are item numbers say which item was taken; the likeliest of all is then left without a picture."""
+def test_paints_the_most_probable_item_with_a_picture(sample: Corpus) -> None:
+    """Codes encode item numbers; then the most probable item has no picture."""
     items = len(sample.items)
     examples = drawn(sample, "image_generation").select(slice(0, 30)).hidden()
     oracle = opened(sample)

@@ -63,7 +63,7 @@ def test_the_mean_is_that_of_all_training_ratings(fit: Fit, rated: Corpus) -> No
     assert given == pytest.approx(np.full(USERS, expected))
 
 
-def test_an_item_mean_is_that_of_the_item_damped_as_validation_likes_best(fit: Fit, rated: Corpus) -> None:
+def test_item_means_are_damped_as_chosen_on_validation(fit: Fit, rated: Corpus) -> None:
     rows = training_rows(rated)
     mean = np.mean([rating for *_, rating in rows])
 
@@ -103,7 +103,7 @@ def test_offsets_solve_the_damped_least_squares(user_damping: float, item_dampin
     assert found == pytest.approx(expected[:ITEMS], abs=1e-6)
 
 
-def test_a_user_is_known_by_the_ratings_of_its_history_alone(fit: Fit, rated: Corpus) -> None:
+def test_user_offsets_depend_only_on_the_history(fit: Fit, rated: Corpus) -> None:
     """The rating is that of the item plus the damped mean of what the history's ratings lie above its items."""
     model = fit("bias", rated, "preference")
     test = drawn(rated).hidden()
@@ -118,7 +118,7 @@ def test_a_user_is_known_by_the_ratings_of_its_history_alone(fit: Fit, rated: Co
         assert model.rate(test)[number] == pytest.approx(np.clip(expected, 0.5, 5.0), abs=1e-6)
 
 
-def test_planted_shifts_are_found_and_each_step_helps(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
+def test_planted_offsets_are_found_and_each_model_improves(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     histories, ratings, of_items, _ = world(noise=0.1, step=0.5)
     corpus = make_corpus(histories, {"title": pa.array(["t"] * ITEMS)}, ratings)
     test = drawn(corpus)
@@ -133,8 +133,8 @@ def test_planted_shifts_are_found_and_each_step_helps(fit: Fit, make_corpus: Cal
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_answers_stay_on_a_half_star_scale(name: str, fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
-    """One who always gives the lowest rating, and items that everyone else rates best."""
+def test_predictions_are_clipped_to_a_half_star_scale(name: str, fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
+    """A user who always gives the lowest rating, and items that all others rate highest."""
     histories = [[0, 1, 2, 3, 4, 5]] * 8
     ratings = [0.5] * 6 + [5.0] * 42
     corpus = make_corpus(histories, {"title": pa.array(["t"] * 6)}, ratings)
@@ -147,8 +147,8 @@ def test_answers_stay_on_a_half_star_scale(name: str, fit: Fit, make_corpus: Cal
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_unknown_get_the_mean(name: str, fit: Fit, rated: Corpus) -> None:
-    """A user without a history, of an item that was never trained on; and interactions without a rating say nothing."""
+def test_unknown_users_and_items_get_the_mean(name: str, fit: Fit, rated: Corpus) -> None:
+    """A user without a history, an item without training ratings; interactions without a rating are ignored."""
     model, mean = fit(name, rated, "preference"), fit("global-mean", rated, "preference")
     histories = Histories(np.array([0, 0, 2]), np.array([1, 2]), np.full(2, np.nan, np.float32), np.arange(2))
     examples = RatingExamples(
@@ -163,7 +163,7 @@ def test_the_unknown_get_the_mean(name: str, fit: Fit, rated: Corpus) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_test_ratings_are_not_read(name: str, fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
-    """With all targets rated otherwise the fit stays the same."""
+    """With other ratings of all targets the fit is the same."""
     histories, ratings, *_ = world(noise=0.3)
     lasts = np.cumsum([len(history) for history in histories]) - 1
     other = np.array(ratings)

@@ -1,4 +1,4 @@
-"""Matrix factorisation for ratings: its equations in plain loops, Cornac's own ratings, and what it learns."""
+"""Matrix factorisation for ratings: its equations in plain loops, Cornac's ratings, and learning."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_a_rating_is_the_mean_the_biases_and_the_product_of_the_factors(fit: Fit
     np.testing.assert_allclose(learned.ratings(test), expected, rtol=1e-5)
 
 
-def test_a_pass_after_the_other_is_cornacs_training_of_all_and_its_ratings_are_ours() -> None:
-    """The factors after three passes, and what Cornac itself says of every pair."""
+def test_training_by_epochs_and_ratings_equal_cornac() -> None:
+    """The factors after three epochs, and Cornac's predictions for all pairs."""
     histories, ratings = opinions()
     users = np.repeat(np.arange(USERS), 16)
     items = np.concatenate(histories)
@@ -111,7 +111,7 @@ def test_a_step_descends_on_the_regularised_squared_error() -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_tastes_are_learned_that_no_bias_can_tell(fit: Fit, rated: Corpus) -> None:
+def test_factors_learn_tastes_that_biases_cannot(fit: Fit, rated: Corpus) -> None:
     """Every user and item has about the same mean; the factors leave less than half of the error of ``bias``."""
     test = drawn(rated)
     bias, learned = (rmse(fit(name, rated, "preference"), test) for name in ("bias", "rating-mf"))
@@ -131,7 +131,7 @@ def test_regularisation_and_pass_are_chosen_on_validation(
             assert best <= alone.squared_error(validation)
 
 
-def test_what_was_never_rated_in_training_adds_nothing(fit: Fit, make_corpus: MakeCorpus) -> None:
+def test_users_and_items_without_training_ratings_have_no_terms(fit: Fit, make_corpus: MakeCorpus) -> None:
     """An item that is only a target gets the mean and the user's bias; an unknown user's example the item's."""
     histories, ratings = opinions()
     histories[0][-1] = ITEMS
@@ -169,7 +169,7 @@ def test_loads_what_it_saved(fit: Fit, reload: Callable[..., Rater[Any]], rated:
     assert np.array_equal(again.rate(test), model.rate(test)) and again.parameters() == model.parameters()
 
 
-def test_answers_stay_on_the_scale(fit: Fit, rated: Corpus) -> None:
+def test_predictions_are_clipped_to_the_scale(fit: Fit, rated: Corpus) -> None:
     narrow = replace(drawn(rated).hidden(), scale=(2.0, 3.0, 0.5))
     given = fit("rating-mf", rated, "preference").rate(narrow)
     assert given.min() == 2.0 and given.max() == 3.0
@@ -187,7 +187,7 @@ def test_training_without_a_rating_is_refused(fit: Fit, make_corpus: MakeCorpus)
         fit("rating-mf", corpus, "preference")
 
 
-def test_without_cornac_the_reason_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_cornac_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.delitem(sys.modules, "baselines.preference.factors")

@@ -1,4 +1,4 @@
-"""SANCL: what it may read, what it does without reviews or pictures, what it learns."""
+"""SANCL: its inputs, corpora without reviews or pictures, and learning."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def rmse(model: Rater[Any], examples: RatingExamples) -> float:
 # What is read
 
 
-def test_a_vocabulary_knows_stems_and_frequent_words(store: Store, tmp_path: Path) -> None:
+def test_a_vocabulary_has_stems_and_frequent_words(store: Store, tmp_path: Path) -> None:
     reviews = ["The cards, the cards. The card!", "the cards the card rare", "The cards the card. The card rare once"]
     corpus = store([[0, 0, 0]], [4.0] * 3, ["the the cards"], reviews)
     vocabulary = SANCLVocabulary.of(corpus.histories, corpus.items, 5)
@@ -113,7 +113,7 @@ def test_a_history_is_the_last_interactions_with_rating_title_and_review(fit: Fi
     assert inputs.items.tolist() == [5, 1]
     assert inputs.history.tolist() == [[2, 3, 4], [4, 3, 2]]
     assert inputs.owners.tolist() == [0, 0, 0, 1, 1, 1]
-    vocabulary = model.facts
+    vocabulary = model.artifacts
     (title,) = vocabulary.sentences("blue thing number2")
     judgement, story = vocabulary.sentences("Lovely look. Spoke2 well")
     expected = [*vocabulary.rows([rating_word(4.0)]), *title, *judgement, *story]
@@ -124,7 +124,7 @@ def test_a_history_is_the_last_interactions_with_rating_title_and_review(fit: Fi
 
 
 def world(rule: str, users: int = 80, seed: int = 0) -> dict[str, Any]:
-    """Every item is bought once. What rates it: a word of its title, the colour of its picture, or its user's mood."""
+    """Every item is bought once. A word of its title, the colour of its picture, or its user determines the rating."""
     rng = np.random.default_rng(seed)
     histories = [list(range(6 * user, 6 * user + 6)) for user in range(users)]
     good = rng.random(6 * users) < 0.5
@@ -142,8 +142,8 @@ def world(rule: str, users: int = 80, seed: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("rule", ["words", "pictures", "mood"])
-def test_what_decides_the_rating_is_found(rule: str, fit: Fit, store: Store) -> None:
-    """Items are new, so averages know the user at most; two fifths of the mean's error are left, or less."""
+def test_learns_ratings_from_words_pictures_and_history(rule: str, fit: Fit, store: Store) -> None:
+    """Items are new, so averages can only use the user; the error is at most two fifths of the mean's."""
     corpus = store(**world(rule))
     test = drawn(corpus)
     settings = {"epochs": 8, "validate_every": 8, "learning_rate": 3e-3, "batch_size": 32}
@@ -195,21 +195,21 @@ def test_padding_changes_nothing(fit: Fit, store: Store) -> None:
     assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-4) and float(losses[0]) > 0.1
 
 
-# Poor corpora
+# Corpora with missing inputs
 
 
 def test_without_reviews_the_items_texts_are_read(fit: Fit, store: Store) -> None:
     made = world("words", users=20)
     corpus = store(made["histories"], made["ratings"], made["titles"])
     model: Any = fit("sancl", corpus, "preference", **SMALL)
-    inputs, vocabulary = inputs_of(model, drawn(corpus)), model.facts
+    inputs, vocabulary = inputs_of(model, drawn(corpus)), model.artifacts
     item = int(inputs.history[0, 0])
     expected = [*vocabulary.rows([rating_word(made["ratings"][item])]), *vocabulary.sentences(made["titles"][item])[0]]
     assert inputs.words[0].tolist() == expected
     assert "no reviews" in model.remarks()[0] and "no pictures" in model.remarks()[1]
 
 
-def test_without_anything_but_ratings_it_reads_those(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
+def test_runs_on_ratings_alone(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     made = world("mood")
     attributes = {"price": pa.array(np.ones(len(made["ratings"])))}
     corpus = make_corpus(made["histories"], attributes, made["ratings"])
@@ -229,7 +229,7 @@ def test_an_example_without_a_history_gets_a_rating(fit: Fit, store: Store) -> N
     assert not np.allclose(given, model.rate(test))
 
 
-def test_without_the_contrast_other_weights_are_learned(fit: Fit, store: Store) -> None:
+def test_alpha_zero_disables_the_contrastive_losses(fit: Fit, store: Store) -> None:
     corpus = store(**world("words", users=20))
     test = drawn(corpus).hidden()
     plain, both = (fit("sancl", corpus, "preference", alpha=alpha, **SMALL).rate(test) for alpha in (0.0, 0.5))
@@ -237,5 +237,5 @@ def test_without_the_contrast_other_weights_are_learned(fit: Fit, store: Store) 
 
 
 def test_impossible_heads_are_refused() -> None:
-    with pytest.raises(UsageError, match="no multiple of heads"):
+    with pytest.raises(UsageError, match="must be a multiple of heads"):
         registry.make_model("sancl", settings={"width": 30})

@@ -1,4 +1,4 @@
-"""SANCL: its equations beside plain loops."""
+"""SANCL: its equations against plain loops."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def plain_info_nce(cosines: np.ndarray, positive: np.ndarray, negative: np.ndarr
     return sum(losses) / len(losses) if losses else 0.0
 
 
-def test_the_contrast_is_info_nce_and_what_is_masked_counts_nothing() -> None:
+def test_the_contrast_is_info_nce_with_masks() -> None:
     rng = np.random.default_rng(0)
     cosines, kind = rng.uniform(-1, 1, (6, 8)).astype(np.float32), rng.integers(0, 3, (6, 8))
     kind[4:] = [[0] * 8, [1] * 8]  # rows without a negative, without a positive
@@ -176,7 +176,7 @@ def mapped(parts: dict[str, np.ndarray], name: str, vector: np.ndarray) -> np.nd
 
 
 def test_texts_find_the_pictures_of_their_objects_and_products_what_their_users_like() -> None:
-    """Who is an anchor, a positive or a negative, an object at a time."""
+    """Anchors, positives and negatives, object by object."""
     contrast, k = Contrast(WIDTH, 0.5), LABELS
     parts = shaken(contrast)
     (products, said), (looks, said_looks) = ((states(3, WIDTH, seed=s), states(5, WIDTH, seed=s + 1)) for s in (2, 4))

@@ -1,4 +1,4 @@
-"""What the tests of search share: small networks, and stores in which users or crowds of users have a taste."""
+"""Shared by tests of search: small networks, and corpora in which users or groups of users have preferences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from baselines.learning.interactions import Interactions
-from baselines.search.learned import SearchFacts, SearchVocabulary
+from baselines.search.learned import SearchArtifacts, SearchVocabulary
 from tasks.search import Search
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, TaskExamples
@@ -33,25 +33,25 @@ TASTES = ("ocean blue shell", "forest green fern", "desert sand dune", "night bl
 QUERIES = ("Red Lamps", "Lamps > Blue > Lamps", "Sofas", "")
 
 
-def facts() -> SearchFacts:
-    """Three users, five items, four words; users and items have odd numbers, so that rows and numbers differ."""
+def artifacts() -> SearchArtifacts:
+    """Three users, five items, four words; user and item numbers are odd, so that rows and numbers differ."""
     sequence = np.array([0, 1, 2, 3, 1, 4, 0])
     interactions = Interactions(np.array([1, 3, 5]), np.arange(5) * 2 + 1, Ragged(np.array([0, 3, 5, 7]), sequence))
-    return SearchFacts(interactions, SearchVocabulary({"lamp": 5, "red": 3, "blue": 2, "sale": 2}, reviewed=True))
+    return SearchArtifacts(interactions, SearchVocabulary({"lamp": 5, "red": 3, "blue": 2, "sale": 2}, reviewed=True))
 
 
 def words_of(rows: Sequence[Sequence[int]]) -> Ragged:
-    """Documents of these words."""
+    """Documents of the given words."""
     return Ragged.of_rows(rows, np.int32)
 
 
 def query_rows(text: str) -> list[int]:
-    """The rows of the words of the queries above, by hand; sofas are in no vocabulary."""
+    """The rows of the words of ``QUERIES``, by hand; sofas are not in the vocabulary."""
     return {"Red Lamps": [1, 0], "Lamps > Blue > Lamps": [2, 0], "Sofas": [], "": []}[text]
 
 
 def shaken(network: nn.Module) -> Any:
-    """The network with every parameter drawn anew, so that none is zero; ready to score."""
+    """The network with all parameters redrawn, so that none is zero; ready to score."""
     rng = np.random.default_rng(1)
     with torch.no_grad():
         for weight in network.parameters():
@@ -61,7 +61,7 @@ def shaken(network: nn.Module) -> Any:
 
 
 def zeroed(network: nn.Module) -> Any:
-    """The network with every parameter at zero; ready to score."""
+    """The network with all parameters zero; ready to score."""
     with torch.no_grad():
         for weight in network.parameters():
             weight.zero_()
@@ -70,12 +70,12 @@ def zeroed(network: nn.Module) -> Any:
 
 
 def plain(network: nn.Module) -> dict[str, np.ndarray]:
-    """All parameters as double precision arrays."""
+    """All parameters as float64 arrays."""
     return {name: weight.detach().numpy().astype(np.float64) for name, weight in network.named_parameters()}
 
 
-def asking(users: Sequence[int], queries: Sequence[int], histories: Sequence[Sequence[int]] = ()) -> Examples:
-    """Examples of some users, each with one of ``QUERIES`` and a history of item numbers."""
+def query_examples(users: Sequence[int], queries: Sequence[int], histories: Sequence[Sequence[int]] = ()) -> Examples:
+    """Examples of the given users, each with one of ``QUERIES`` and a history of item numbers."""
     lines = list(histories) or [[] for _ in users]
     lengths = np.zeros(max(users) + 1, np.int64)
     lengths[list(users)] = [len(line) for line in lines]
@@ -90,7 +90,7 @@ def asking(users: Sequence[int], queries: Sequence[int], histories: Sequence[Seq
 
 
 def query_vector(parts: dict[str, np.ndarray], words: list[int]) -> np.ndarray:
-    """``tanh(W mean(words) + b)``, a number at a time."""
+    """``tanh(W mean(words) + b)``, by loops."""
     weights, bias = parts["project.weight"], parts["project.bias"]
     width = len(bias)
     mean = [sum(parts["words.weight"][word, k] for word in words) / max(len(words), 1) for k in range(width)]
@@ -107,9 +107,9 @@ def sampled(positive: float, negatives: Sequence[float], k: int) -> float:
 
 
 def store_of_crowds(make_corpus: Callable[..., Corpus]) -> Corpus:
-    """240 users in four crowds; seven of eight purchases are of what the crowd likes, 3 of the 12 items of a category.
+    """240 users in four groups; seven of eight purchases are of the group's material, 3 of the 12 items of a category.
 
-    Titles tell the material that a crowd likes, queries do not, and all crowds are of one size.
+    Titles name the material, queries do not, and all groups have the same size.
     """
     rng = np.random.default_rng(0)
     kinds = [(category, material) for category in CATEGORIES for material in MATERIALS for _ in range(LIKED)]
@@ -126,9 +126,9 @@ def store_of_crowds(make_corpus: Callable[..., Corpus]) -> Corpus:
 
 
 def store_of_tastes(make_corpus: Callable[..., Corpus], users: int) -> Corpus:
-    """Each user buys the items of one taste, shelf after shelf; on a shelf every taste has one item.
+    """Each user buys the items of one taste, category after category; each category has one item per taste.
 
-    So query and popularity leave one chance in four, and the history tells the rest.
+    Query and popularity leave four equally likely items; the history identifies the target.
     """
     rng = np.random.default_rng(0)
     histories = [
@@ -144,7 +144,7 @@ def store_of_tastes(make_corpus: Callable[..., Corpus], users: int) -> Corpus:
 
 
 def hit_rate(model: Any, corpus: Corpus, part: Part = "test") -> float:
-    """HR at as many items as a crowd likes of a category, seen items masked."""
+    """HR at the number of preferred items per category, seen items masked."""
     examples = Search().examples(corpus, "loo", part)
     ranks = rank_examples(model, examples, catalogue(corpus, "loo"), "masked", top=0, label="test").ranks
     return float(RankMetric("HR", LIKED).values(ranks).mean())
@@ -168,7 +168,7 @@ def fit_data(corpus: Corpus, folder: Path) -> FitData:
 
 
 def fitted(name: str, corpus: Corpus, folder: Path, **settings: Any) -> Any:
-    """The model after a fit."""
+    """The fitted model."""
     model: Any = registry.make_model(name, settings=settings)
     model.fit(fit_data(corpus, folder))
     return model

@@ -1,4 +1,4 @@
-"""BM25 against rank_bm25's scores, and what it reads."""
+"""BM25 against rank_bm25, and its fields."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _counts(texts: list[list[int]], words: int) -> Any:
     st.floats(0, 1),
     st.floats(0, 1),
 )
-def test_the_index_gives_rank_bm25s_scores(
+def test_scores_of_the_index_equal_rank_bm25(
     documents: list[list[int]], query: list[int], k1: float, b: float, epsilon: float
 ) -> None:
     words = sorted({word for document in documents for word in document})
@@ -57,7 +57,7 @@ def _search(corpus: Corpus) -> Any:
     return registry.make_task("search").examples(corpus, "loo", "test").hidden()
 
 
-def test_the_model_gives_rank_bm25s_scores(fit: Fit, planted: Corpus) -> None:
+def test_scores_of_the_model_equal_rank_bm25(fit: Fit, planted: Corpus) -> None:
     test = _search(planted)
     fields = [field for field in FIELDS if field in planted.items.attributes]
     documents = [stems(" ".join(texts)) for texts in zip(*map(planted.items.text, fields), strict=True)]
@@ -70,7 +70,7 @@ def test_the_model_gives_rank_bm25s_scores(fit: Fit, planted: Corpus) -> None:
     assert scores.std() > 0.1
 
 
-def test_words_are_lowered_stemmed_and_freed_of_stop_words() -> None:
+def test_words_are_lowercased_and_stemmed_without_stop_words() -> None:
     assert stems("The Running-Shoes of 2 RUNNERS, and caresses_ponies!") == [
         "run",
         "shoe",
@@ -111,7 +111,7 @@ def test_a_query_without_known_words_gives_zeros(fit: Fit, make_corpus: Callable
 
 
 @pytest.mark.parametrize("words", [[[]] * 4, [["--"], ["!"], ["..."], ["the"]]])
-def test_a_corpus_without_words_is_served_and_said(
+def test_a_corpus_without_words_runs_with_a_remark(
     fit: Fit, reload: Callable[..., Ranker[Any]], make_corpus: Callable[..., Corpus], words: list[list[str]]
 ) -> None:
     corpus = make_corpus(HISTORIES, {"category": pa.array(words, pa.list_(pa.string()))})

@@ -1,4 +1,4 @@
-"""Dense retrieval: its score from the equation, what the mixture may win, and tastes that only the history tells."""
+"""Dense retrieval: its equation, the choice of the mixture, and tastes that only the history reveals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _examples(corpus: Corpus, part: Any) -> Examples:
 
 
 def _fitted(name: str, corpus: Corpus, workspace: Workspace, **settings: Any) -> tuple[Ranker[Any], float]:
-    """The model, its choices made by the harness's validation, and its NDCG@5 on the test part."""
+    """The model, selected by the validation of the harness, and its NDCG@5 on the test part."""
     task, cache = registry.make_task("search"), corpus_cache(corpus, workspace)
     setting, kind = Setting(task, corpus, "paper", cache, name), kind_of(task.kind)
     examples = TaskExamples(_examples(corpus, "train"), _examples(corpus, "validation"))
@@ -47,9 +47,9 @@ def _fitted(name: str, corpus: Corpus, workspace: Workspace, **settings: Any) ->
     return model, kind.validation(model, _examples(corpus, "test"), setting)["paper"]
 
 
-def test_it_finds_the_users_taste_on_the_shelf(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    """Words and popularity know the shelf, where one item in four is right (NDCG@5 at most 0.64); the history knows
-    which: nearly 1."""
+def test_learns_the_users_taste_within_a_category(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    """Words and popularity identify the category of four items (NDCG@5 at most 0.64); the history identifies the item:
+    nearly 1."""
     workspace, tasteful = Workspace(tmp_path), store_of_tastes(make_corpus, users=60)
     _, dense = _fitted("dense", tasteful, workspace)
     for floor in ("bm25", "query-popularity"):
@@ -58,7 +58,7 @@ def test_it_finds_the_users_taste_on_the_shelf(make_corpus: MakeCorpus, tmp_path
 
 
 def test_without_history_and_popularity_it_is_the_cosine(fit: Fit, planted: Corpus) -> None:
-    """The fit of the fixture validates everything alike, so zero, the first of the weights, stays."""
+    """The fixture's validation score is constant, so zero, the first of the weights, is chosen."""
     model = fit("dense", planted, "search")
     test = _examples(planted, "test").hidden().select(slice(0, 20))
     texts, items = item_texts(planted.items), catalogue(planted, "loo")
@@ -71,8 +71,8 @@ def test_without_history_and_popularity_it_is_the_cosine(fit: Fit, planted: Corp
     assert model.remarks() == ("of the mixtures tried, validation chose a = 0 and b = 0",)
 
 
-def test_history_and_popularity_join_as_written(fit: Fit, planted: Corpus) -> None:
-    """The whole score, one user and one item at a time."""
+def test_the_score_is_the_weighted_sum_of_query_history_and_popularity(fit: Fit, planted: Corpus) -> None:
+    """The complete score, for each user and item."""
     model = fit("dense", planted, "search", history=3, decay=0.5)
     test = _examples(planted, "test").hidden().select(slice(0, 6))
     items = catalogue(planted, "loo")
@@ -90,17 +90,15 @@ def test_history_and_popularity_join_as_written(fit: Fit, planted: Corpus) -> No
             assert found[row, column] == pytest.approx(plain[row, column] + 0.7 * near + 0.2 * popular, abs=1e-5)
 
 
-def test_an_empty_query_leaves_history_and_popularity(fit: Fit, planted: Corpus) -> None:
+def test_an_empty_query_is_scored_by_history_and_popularity(fit: Fit, planted: Corpus) -> None:
     model = fit("dense", planted, "search")
     test = _examples(planted, "test").hidden().select(slice(0, 4))
     asked = replace(test, queries=np.zeros(4, dtype=np.int32), query_texts=("",))
     assert not model.score(asked, catalogue(planted, "loo")).any()
 
 
-def test_a_query_it_never_saw_is_encoded_when_it_is_asked(
-    fit: Fit, planted: Corpus, reload: Callable[..., Any]
-) -> None:
-    """By the fitted model and by one that was loaded, to the same bits."""
+def test_an_unseen_query_is_encoded_at_prediction(fit: Fit, planted: Corpus, reload: Callable[..., Any]) -> None:
+    """Bitwise equal for the fitted and the loaded model."""
     model = fit("dense", planted, "search")
     test = _examples(planted, "test").hidden().select(slice(0, 4))
     asked = replace(test, queries=np.zeros(4, dtype=np.int32), query_texts=("square blue",))
@@ -117,7 +115,7 @@ def test_a_corpus_without_texts_is_refused(fit: Fit, make_corpus: MakeCorpus) ->
 
 
 @pytest.mark.filterwarnings("error")
-def test_items_of_the_same_words_are_said_to_tie(fit: Fit, make_corpus: MakeCorpus, reload: Callable[..., Any]) -> None:
+def test_equal_item_texts_give_a_remark_on_ties(fit: Fit, make_corpus: MakeCorpus, reload: Callable[..., Any]) -> None:
     attributes = {"title": pa.array(["a good thing"] * 4), "category": pa.array([["Lamps"]] * 4)}
     corpus = make_corpus([[0, 1, 2, 3]] * 4, attributes)
     model = fit("dense", corpus, "search")
@@ -127,5 +125,5 @@ def test_items_of_the_same_words_are_said_to_tie(fit: Fit, make_corpus: MakeCorp
 
 def test_zero_is_always_tried() -> None:
     for settings in ({"history_weights": (0.1, 1.0)}, {"popularity_weights": (0.1, 1.0)}):
-        with pytest.raises(ValueError, match="must each hold 0"):
+        with pytest.raises(ValueError, match="must each include 0"):
             DenseConfig(**settings)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""HEM: its equations in plain loops, what an epoch reads, and that it learns what a crowd likes."""
+"""HEM: its equations in plain loops, its epochs, and learning of group preferences."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from baselines.search.hem import Batch, HEMConfig, HEMNetwork, windows
 from baselines.search.learned import NO_REVIEWS, TrainingExamples
 from tests.baselines.search.store import (
     QUERIES,
-    asking,
-    facts,
+    artifacts,
     fitted,
     hit_rate,
     plain,
+    query_examples,
     query_rows,
     query_vector,
     sampled,
@@ -35,7 +35,7 @@ QUERY_OF_ITEM = np.array([0, 1, 0, 2, 1])
 
 
 def network(config: HEMConfig = CONFIG) -> HEMNetwork:
-    made: HEMNetwork = shaken(HEMNetwork(facts(), config))
+    made: HEMNetwork = shaken(HEMNetwork(artifacts(), config))
     return made
 
 
@@ -55,7 +55,7 @@ def intent(parts: dict[str, np.ndarray], user: int, query: str, weight: float = 
 
 def scores(model: HEMNetwork, users: list[int], queries: list[int]) -> np.ndarray:
     with torch.no_grad():
-        return np.asarray(model.score(asking(users, queries)))
+        return np.asarray(model.score(query_examples(users, queries)))
 
 
 def test_scores_are_those_of_the_equation() -> None:
@@ -92,22 +92,22 @@ def test_the_loss_is_that_of_the_equation(l2: float) -> None:
     assert model.loss(words).item() == pytest.approx((total + l2 / 2 * squares) / 4, rel=1e-5)
 
 
-def test_at_zero_a_word_costs_18_ln_2() -> None:
+def test_the_loss_at_zero_weights_is_18_ln_2_per_word() -> None:
     """Three terms, each of one positive and five negatives, whatever the size of the pool."""
     assert zeroed(network()).loss(batch()).item() == pytest.approx(3 * 6 * np.log(2))
 
 
-def test_the_query_alone_ranks_the_same_for_all_users() -> None:
+def test_query_weight_1_ignores_the_user() -> None:
     found = scores(network(replace(CONFIG, query_weight=1.0)), [1, 3, 5], [0, 0, 0])
     np.testing.assert_allclose(found, found[[0, 0, 0]])
 
 
-def test_the_user_alone_ranks_the_same_for_all_queries() -> None:
+def test_query_weight_0_ignores_the_query() -> None:
     model = network(replace(CONFIG, query_weight=0.0))
     np.testing.assert_allclose(scores(model, [1], [0]), scores(model, [1], [3]))
 
 
-def test_biases_of_items_are_not_ranked_with() -> None:
+def test_item_biases_are_not_used_for_ranking() -> None:
     model = network()
     before = scores(model, [1, 5], [0, 1])
     with torch.no_grad():
@@ -120,7 +120,7 @@ def test_a_user_without_a_training_interaction_is_refused() -> None:
         scores(network(), [2], [0])
 
 
-def test_an_epoch_reads_a_stretch_of_every_review() -> None:
+def test_an_epoch_reads_a_window_of_every_review() -> None:
     documents = words_of([[1, 2, 3, 4], [], [5], [6, 7]])
     rng, seen = np.random.default_rng(0), set()
     for _ in range(50):
@@ -142,7 +142,7 @@ def test_a_batch_joins_each_word_to_its_user_item_and_query() -> None:
         assert len(part.words) <= 4 and len(part.others) == CONFIG.pool and part.others.max() < 5
         asked = [tuple(part.queries[row]) for row in part.query_rows.tolist()]
         found += list(zip(part.users.tolist(), part.items.tolist(), part.words.tolist(), asked, strict=True))
-    sequence, owners = facts().interactions.sequences.values, facts().interactions.owners
+    sequence, owners = artifacts().interactions.sequences.values, artifacts().interactions.owners
     expected = [
         (int(owners[row]), int(sequence[row]), row % 4, tuple(query_rows(QUERIES[QUERY_OF_ITEM[sequence[row]]])))
         for row, length in enumerate(lengths)
@@ -159,8 +159,8 @@ def test_negative_words_are_drawn_by_their_frequency() -> None:
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=0.02)
 
 
-def test_it_learns_what_a_crowd_likes(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
-    """Three of a category's twelve items: 25% by chance, which popularity cannot beat; seven of eight at best."""
+def test_learns_the_preferences_of_groups(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
+    """Three of twelve items per category: HR is 0.25 by chance and by popularity, at most 7/8."""
     corpus = store_of_crowds(make_corpus)
     settings = {"epochs": 20, "validate_every": 5, "learning_rate": 0.02, "batch_size": 512, "width": 16, "pool": 64}
     model = fitted("hem", corpus, tmp_path / "hem", **settings)
@@ -169,9 +169,9 @@ def test_it_learns_what_a_crowd_likes(make_corpus: Callable[..., Corpus], tmp_pa
     assert model.remarks()[0] == NO_REVIEWS
 
 
-def test_it_reads_reviews_where_there_are_some(planted: Corpus, tmp_path: Path) -> None:
+def test_reads_reviews_if_the_corpus_has_them(planted: Corpus, tmp_path: Path) -> None:
     model = fitted("hem", planted, tmp_path / "hem", epochs=1)
     assert {"look", "love", "dull"} <= set(
-        model.facts.vocabulary.counts
-    ) and "thing" not in model.facts.vocabulary.counts
+        model.artifacts.vocabulary.counts
+    ) and "thing" not in model.artifacts.vocabulary.counts
     assert NO_REVIEWS not in model.remarks()

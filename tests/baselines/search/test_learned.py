@@ -1,4 +1,4 @@
-"""The words of search systems: what is a query, what is counted, and what can never be read."""
+"""The words of search systems: queries, vocabularies, and exclusion of later reviews."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def spelled(vocabulary: SearchVocabulary, documents: Ragged) -> list[list[str]]:
     return [[words[number] for number in part] for part in parts]
 
 
-def test_a_repeated_query_word_stays_where_it_stood_last() -> None:
+def test_a_repeated_query_word_keeps_its_last_position() -> None:
     assert query_words("Toys & Games > Games > Toys and the Blocks") == ["game", "toy", "block"]
 
 
@@ -62,7 +62,7 @@ def test_texts_longer_than_a_block_are_read_in_order(monkeypatch: pytest.MonkeyP
     assert spelled(vocabulary, vocabulary.documents(lines)) == [["red"], ["blue"], [], ["green"], ["red"]]
 
 
-def test_a_vocabulary_is_kept_in_its_order(tmp_path: Path) -> None:
+def test_a_saved_vocabulary_keeps_its_order(tmp_path: Path) -> None:
     vocabulary = SearchVocabulary.of(texts("red red blue"), ["lamp"], 1, reviewed=False)
     vocabulary.write(tmp_path)
     again = SearchVocabulary.read(tmp_path)
@@ -71,7 +71,7 @@ def test_a_vocabulary_is_kept_in_its_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"reviewed": true, "counts": {"red": -1}}', '{"counts": {}}'])
-def test_a_damaged_vocabulary_is_one_line(tmp_path: Path, content: str | None) -> None:
+def test_a_damaged_vocabulary_is_a_one_line_error(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "vocabulary.json").write_text(content)
     with pytest.raises(DataError, match=r"vocabulary.json cannot be read .*fit the model again"):
@@ -95,7 +95,7 @@ def test_without_reviews_an_interaction_reads_its_item(make_corpus: Callable[...
     assert ItemTexts(corpus.items, ("description",)).take(np.array([0, 1])) == ["", ""]
 
 
-def test_no_review_of_a_later_part_can_be_read(planted: Corpus) -> None:
+def test_reviews_of_later_parts_are_not_read(planted: Corpus) -> None:
     """Training reads the reviews of training rows alone; the test part reads all but the target's."""
     train, test = (Search().examples(planted, "loo", part) for part in ("train", "test"))
     lengths = planted.histories.lengths()

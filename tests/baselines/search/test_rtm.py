@@ -1,4 +1,4 @@
-"""RTM: its encoders, attention, slots and loss by hand, what each side may read, its pool, and that it learns."""
+"""RTM: encoders, attention, positions and loss by hand, inputs of both sides, pools, and learning."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def numbers(tensor: Tensor) -> FloatArray:
     return array
 
 
-def test_zero_scores_cost_6_ln_2(network: RTMNetwork, training: TrainingExamples) -> None:
+def test_the_loss_at_zero_scores_is_6_ln_2(network: RTMNetwork, training: TrainingExamples) -> None:
     """One positive and five negatives, summed, whatever the number of samples."""
     with torch.no_grad():
         network.judge.weight.zero_()
@@ -81,7 +81,7 @@ def test_the_loss_is_the_cross_entropy_of_its_scores(network: RTMNetwork, traini
 
 
 def test_queries_and_reviews_are_means_of_words(network: RTMNetwork) -> None:
-    """In eval mode, a word at a time; an empty document is zero, an empty query is tanh(b)."""
+    """In eval mode, word by word; an empty document is zero, an empty query is tanh(b)."""
     parts = plain(network)
     documents = words_of([[0, 2, 2], [], [1]])
     means = np.zeros((3, 4))
@@ -93,8 +93,8 @@ def test_queries_and_reviews_are_means_of_words(network: RTMNetwork) -> None:
     np.testing.assert_allclose(numbers(network.encode_queries(documents)), asked, atol=1e-6)
 
 
-def test_corruption_leaves_words_out_and_scales_the_rest(network: RTMNetwork) -> None:
-    """The same draws, a word at a time; queries are never corrupted; what is left out gets no gradient."""
+def test_corruption_drops_words_and_rescales_the_rest(network: RTMNetwork) -> None:
+    """With the same random draws, word by word; queries are not corrupted; dropped words get no gradient."""
     network.train()
     texts = [[0, 1, 2, 3], [4, 0, 1], [2, 2]]
     torch.manual_seed(3)
@@ -126,7 +126,7 @@ def gelu(values: FloatArray) -> FloatArray:
 
 
 def layer_by_hand(states: FloatArray, parts: dict[str, FloatArray], name: str, heads: int, normed: bool) -> FloatArray:
-    """One layer, a slot and a head at a time."""
+    """One layer, by position and head."""
 
     def linear(vector: FloatArray, which: str) -> FloatArray:
         mapped: FloatArray = parts[f"{name}{which}.weight"] @ vector + parts[f"{name}{which}.bias"]
@@ -149,7 +149,7 @@ def layer_by_hand(states: FloatArray, parts: dict[str, FloatArray], name: str, h
 
 @pytest.mark.parametrize("normed", [False, True])
 def test_a_layer_is_attention_and_feed_forward(normed: bool) -> None:
-    """Padding behind is not seen; the first slot alone is the first of all."""
+    """Padding has no effect; computing only the first position gives the same state."""
     layer: Layer = shaken(Layer(4, 6, 2, 0.1, normed=normed))
     states = torch.randn(2, 5, 4)
     real = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
@@ -160,7 +160,7 @@ def test_a_layer_is_attention_and_feed_forward(normed: bool) -> None:
     np.testing.assert_allclose(numbers(layer(states, real, query_alone=True)), found[:, :1], atol=1e-5)
 
 
-def test_places_are_sines_and_cosines() -> None:
+def test_positions_are_sines_and_cosines() -> None:
     found = numbers(sinusoids(7, 6))
     for place in range(7):
         for k in range(3):
@@ -168,8 +168,8 @@ def test_places_are_sines_and_cosines() -> None:
             assert found[place, 2 * k : 2 * k + 2] == pytest.approx([np.sin(angle), np.cos(angle)], abs=1e-5)
 
 
-def test_a_score_is_read_at_the_query_among_all_slots(network: RTMNetwork) -> None:
-    """Two users with two candidates each, one pass at a time: segments, places, layers, norm, judge."""
+def test_the_score_is_computed_at_the_query_position(network: RTMNetwork) -> None:
+    """Two users with two candidates each, by separate passes: segments, positions, layers, norm, output."""
     parts = plain(network)
     rng = np.random.default_rng(0)
     queries, vectors = rng.normal(size=(2, 4)), np.concatenate([rng.normal(size=(5, 4)), np.zeros((1, 4))])
@@ -200,7 +200,7 @@ def test_more_padding_changes_no_score(network: RTMNetwork, training: TrainingEx
     np.testing.assert_allclose(numbers(again), numbers(found), rtol=1e-4, atol=1e-5)
 
 
-def test_neither_side_can_read_the_review_that_is_predicted(
+def test_the_predicted_review_is_excluded_on_both_sides(
     planted: Corpus, reviews: Reviews, training: TrainingExamples
 ) -> None:
     """For all training examples: users read their own earlier rows, candidates all others of the target's, by loops."""
@@ -241,7 +241,7 @@ def test_documents_are_cut_to_their_first_words(planted: Corpus, reviews: Review
         assert np.array_equal(cut[row], whole[:2])
 
 
-def test_a_pool_is_the_queried_category_then_the_popular_ones(planted: Corpus) -> None:
+def test_a_pool_is_the_queried_category_then_the_most_popular(planted: Corpus) -> None:
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 9, len(planted.items))
     validation = search(planted, "validation")
@@ -257,7 +257,7 @@ def test_a_pool_is_the_queried_category_then_the_popular_ones(planted: Corpus) -
 
 
 def test_negatives_are_never_the_target(training: TrainingExamples) -> None:
-    """Uniform over the catalogue or, the hard ones, over the pool; all that may be drawn is."""
+    """Uniform over the catalogue or, for hard ones, over the pool; every allowed item is drawn."""
     rows = np.repeat([3], 4000)
     target, pool = training.targets[3], training.pools[training.query_rows[3]]
     assert target in pool
@@ -271,7 +271,7 @@ def test_negatives_are_never_the_target(training: TrainingExamples) -> None:
     assert np.isin(half, pool).mean() == pytest.approx(0.5 + 0.5 * (POOL - 1) / (len(training.catalogue) - 1), abs=0.02)
 
 
-def test_what_is_outside_the_pool_stands_alike_below_it(planted: Corpus, tmp_path: Path) -> None:
+def test_items_outside_the_pool_tie_below_it(planted: Corpus, tmp_path: Path) -> None:
     sizes = {"width": 8, "inner": 8, "heads": 2, "layers": 1, "user_reviews": 3, "item_reviews": 3}
     model = fitted("rtm", planted, tmp_path / "fit", epochs=1, pool=5, **sizes)
     test, items = search(planted, "test").hidden().select(slice(0, 9)), catalogue(planted, "loo")
@@ -289,8 +289,8 @@ def first_hits(model: Ranker[Any], corpus: Corpus, part: Part = "test") -> float
     return float((ranks == 1).mean())
 
 
-def test_it_learns_the_users_taste(make_corpus: MakeCorpus, tmp_path: Path) -> None:
-    """On a corpus without reviews, so item texts stand for them: query and popularity find one in four, RTM most."""
+def test_learns_the_users_taste(make_corpus: MakeCorpus, tmp_path: Path) -> None:
+    """On a corpus without reviews, with item texts instead: query and popularity find one in four, RTM most."""
     store = store_of_tastes(make_corpus, users=200)
     data = replace(fit_data(store, tmp_path), validate=lambda one, _: {"paper": first_hits(one, store, "validation")})
     course = {"epochs": 8, "learning_rate": 3e-3, "batch_size": 64, "hard": 1.0, "pool": len(TASTES)}

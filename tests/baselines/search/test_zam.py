@@ -1,4 +1,4 @@
-"""ZAM: attention with a slot of nothing, its equations in plain loops, and that it learns what a crowd likes."""
+"""ZAM: attention with a zero vector, its equations in plain loops, and learning of group preferences."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from baselines.search.learned import NO_REVIEWS, TrainingExamples
 from baselines.search.zam import Batch, ZAMConfig, ZAMNetwork
 from tests.baselines.search.store import (
     QUERIES,
-    asking,
-    facts,
+    artifacts,
     fitted,
     hit_rate,
     plain,
+    query_examples,
     query_rows,
     query_vector,
     sampled,
@@ -35,7 +35,7 @@ NOTHING = 5
 
 
 def network(config: ZAMConfig = CONFIG) -> ZAMNetwork:
-    made: ZAMNetwork = shaken(ZAMNetwork(facts(), config))
+    made: ZAMNetwork = shaken(ZAMNetwork(artifacts(), config))
     return made
 
 
@@ -50,7 +50,7 @@ def batch() -> Batch:
 
 
 def logit(parts: dict[str, np.ndarray], query: np.ndarray, item: np.ndarray) -> float:
-    """``f(q, i)`` for two heads, an entry of the tensor at a time."""
+    """``f(q, i)`` for two heads, entry by entry."""
     weights = parts["attend.weight"].reshape(2, 3, 3)
     bias = parts["attend.bias"].reshape(2, 3)
     total = 0.0
@@ -75,7 +75,7 @@ def scores(model: ZAMNetwork, histories: list[list[int]], queries: list[int]) ->
     """Of users with histories of item rows."""
     numbers = [[2 * row + 1 for row in history] for history in histories]
     with torch.no_grad():
-        return np.asarray(model.score(asking(range(len(histories)), queries, numbers)))
+        return np.asarray(model.score(query_examples(range(len(histories)), queries, numbers)))
 
 
 @pytest.mark.parametrize("zero", [True, False])
@@ -101,20 +101,20 @@ def test_the_loss_is_that_of_the_equation() -> None:
     assert model.loss(batch()).item() == pytest.approx(total / 3, rel=1e-5)
 
 
-def test_at_zero_every_term_costs_6_ln_2() -> None:
+def test_the_loss_at_zero_weights_is_6_ln_2_per_term() -> None:
     """Three terms of words and three of items, over three interactions."""
     assert zeroed(network()).loss(batch()).item() == pytest.approx((3 + 3) / 3 * 6 * np.log(2))
 
 
-def test_an_empty_history_leaves_the_query_alone() -> None:
+def test_an_empty_history_is_scored_by_the_query() -> None:
     for zero in (True, False):
         model = network(replace(CONFIG, zero=zero))
         alone = model.encode(words_of([query_rows(QUERIES[0])])) @ model.items.weight.T
         np.testing.assert_allclose(scores(model, [[], [1]], [0, 0])[:1], alone.detach(), rtol=1e-5)
 
 
-def test_indifferent_attention_is_a_mean_with_one_more_item() -> None:
-    """All f = 0: u is the sum of n items over n + 1, and over n without the slot of nothing."""
+def test_uniform_attention_is_a_mean_with_one_more_item() -> None:
+    """All f = 0: u is the sum of n items divided by n + 1, and by n without the zero vector."""
     model = network(replace(CONFIG, history=3))
     items, real = torch.randn(1, 3, 3), torch.tensor([[True, True, False]])
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_indifferent_attention_is_a_mean_with_one_more_item() -> None:
         np.testing.assert_allclose(model.attention(torch.randn(1, 3), items, real), [[1 / 2, 1 / 2, 0]], rtol=1e-6)
 
 
-def test_attention_without_end_takes_one_item() -> None:
+def test_infinite_attention_selects_one_item() -> None:
     model = network()
     queries, real = torch.randn(1, 3), torch.tensor([[True, True]])
     with torch.no_grad():
@@ -144,8 +144,8 @@ def test_padding_changes_no_intent() -> None:
     )
 
 
-def test_a_batch_holds_what_came_before_each_target_and_its_words() -> None:
-    """An interaction is learned from once an epoch; its target and what came later are not in its history."""
+def test_a_batch_has_the_history_and_words_of_each_target() -> None:
+    """An epoch has each interaction once; the history excludes the target and later items."""
     model = network()
     lengths = [2, 0, 1, 3, 1, 2, 1]
     documents = words_of([[row % 4] * length for row, length in enumerate(lengths)])
@@ -160,15 +160,15 @@ def test_a_batch_holds_what_came_before_each_target_and_its_words() -> None:
     expected = [
         (history, int(item), tuple(query_rows(QUERIES[QUERY_OF_ITEM[item]])), (row % 4,) * length)
         for row, (history, item, length) in enumerate(
-            zip(histories, facts().interactions.sequences.values, lengths, strict=True)
+            zip(histories, artifacts().interactions.sequences.values, lengths, strict=True)
         )
     ]
     assert sorted(found) == sorted(expected)
 
 
 @pytest.mark.parametrize("zero", [True, False])
-def test_it_learns_what_a_crowd_likes(make_corpus: Callable[..., Corpus], tmp_path: Path, zero: bool) -> None:
-    """Three of a category's twelve items: 25% by chance, which popularity cannot beat; seven of eight at best."""
+def test_learns_the_preferences_of_groups(make_corpus: Callable[..., Corpus], tmp_path: Path, zero: bool) -> None:
+    """Three of twelve items per category: HR is 0.25 by chance and by popularity, at most 7/8."""
     corpus = store_of_crowds(make_corpus)
     settings = {"epochs": 20, "validate_every": 5, "learning_rate": 0.01, "batch_size": 64, "width": 16, "pool": 64}
     model = fitted("zam", corpus, tmp_path / "zam", zero=zero, **settings)
@@ -180,9 +180,9 @@ def test_words_are_those_of_the_item_or_of_the_review(
     planted: Corpus, make_corpus: Callable[..., Corpus], tmp_path: Path
 ) -> None:
     of_items = fitted("zam", planted, tmp_path / "items", epochs=1)
-    assert not of_items.facts.vocabulary.reviewed and NO_REVIEWS not in of_items.remarks()
-    assert "thing" in of_items.facts.vocabulary.counts and "look" not in of_items.facts.vocabulary.counts
+    assert not of_items.artifacts.vocabulary.reviewed and NO_REVIEWS not in of_items.remarks()
+    assert "thing" in of_items.artifacts.vocabulary.counts and "look" not in of_items.artifacts.vocabulary.counts
     of_reviews = fitted("zam", planted, tmp_path / "reviews", epochs=1, words_of="review")
-    assert "look" in of_reviews.facts.vocabulary.counts and NO_REVIEWS not in of_reviews.remarks()
+    assert "look" in of_reviews.artifacts.vocabulary.counts and NO_REVIEWS not in of_reviews.remarks()
     without = fitted("zam", store_of_crowds(make_corpus), tmp_path / "none", epochs=1, words_of="review")
     assert without.remarks()[0] == NO_REVIEWS

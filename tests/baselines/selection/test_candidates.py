@@ -1,4 +1,4 @@
-"""Selections that know no user: fair, stable, and the popular ones by the share that validation likes best."""
+"""Non-personalised selection: uniform, stable, and popular candidates with a share chosen on validation."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def mean_f1(chosen: np.ndarray, examples: SelectionExamples) -> float:
     return float(np.mean(values))
 
 
-def test_one_candidate_is_picked_fairly(fit: Fit, planted: Corpus) -> None:
-    """Over many seeds every candidate has its turn as often as the others."""
+def test_one_candidate_is_picked_uniformly(fit: Fit, planted: Corpus) -> None:
+    """Over many seeds all candidates are picked equally often."""
     examples = drawn(planted).select(slice(0, 6)).hidden()
     seeds = 600
     turns = np.zeros(len(examples.shown.items))
@@ -50,7 +50,7 @@ def test_one_candidate_is_picked_fairly(fit: Fit, planted: Corpus) -> None:
     assert (((turns - expected) ** 2 / expected).sum()) < 2 * len(turns)
 
 
-def test_a_pick_depends_on_its_own_example_only(fit: Fit, planted: Corpus) -> None:
+def test_a_pick_depends_only_on_its_example(fit: Fit, planted: Corpus) -> None:
     examples = drawn(planted).hidden()
     model = fit("pick-one", planted, "selection")
     backwards = np.arange(len(examples))[::-1]
@@ -60,7 +60,7 @@ def test_a_pick_depends_on_its_own_example_only(fit: Fit, planted: Corpus) -> No
     assert all(np.array_equal(one, other) for one, other in zip(whole, reversed(again), strict=True))
 
 
-def test_everything_is_selected(fit: Fit, planted: Corpus) -> None:
+def test_all_candidates_are_selected(fit: Fit, planted: Corpus) -> None:
     examples = drawn(planted).hidden()
     assert fit("select-all", planted, "selection").choose(examples).all()
 
@@ -99,7 +99,7 @@ def test_equal_candidates_are_chosen_together(planted: Corpus) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_without_candidates_gets_none(name: str, fit: Fit, planted: Corpus) -> None:
+def test_an_example_without_candidates_selects_none(name: str, fit: Fit, planted: Corpus) -> None:
     shown = Shown(np.array([0, 0, 2]), np.array([5, 6]))
     examples = replace(drawn(planted).select(slice(0, 2)).hidden(), shown=shown)
     chosen = fit(name, planted, "selection").choose(examples)

@@ -1,4 +1,4 @@
-"""Recommenders that select: the threshold is validation's best, and a fitted model selects what comes next."""
+"""Recommenders that select: the threshold is optimal on validation, and a fitted model selects next items."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 def shown(suits: list[list[int]]) -> SelectionExamples:
-    """Examples with as many candidates as each list is long, 1 for those that suit."""
+    """Examples with the given relevance of candidates, 1 for positives."""
     offsets = np.cumsum([0, *map(len, suits)])
     nobody = Histories(np.zeros(len(suits) + 1, np.int64), np.zeros(0, int), np.zeros(0), np.zeros(0, int))
     return SelectionExamples(
@@ -60,7 +60,7 @@ def by_hand(scores: FloatArray, examples: Examples, rule: Threshold) -> BoolArra
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_what_is_chosen_follows_from_the_definition(relative: bool) -> None:
+def test_selection_follows_the_definition(relative: bool) -> None:
     rng = np.random.default_rng(0)
     examples, scores = shown([[1, 0, 0], [0, 1], [1, 1, 0, 0]]), rng.normal(size=9)
     for least in (-1.0, 0.0, 0.3):
@@ -84,7 +84,7 @@ def test_scores_of_one_scale_get_an_absolute_threshold_and_others_a_relative_one
     assert not rule.relative and f1(rule.chosen(scores, lonely.shown), lonely) == 1.0
 
 
-def test_no_threshold_beats_the_one_that_is_chosen() -> None:
+def test_the_chosen_threshold_is_optimal() -> None:
     rng = np.random.default_rng(2)
     examples = shown([[1, 0, 0, 0, 0]] * 40)
     scores = rng.normal(size=200) + 1.5 * examples.suits
@@ -104,7 +104,7 @@ def test_a_recommender_learns_to_select(name: str, planted: Corpus, tmp_path: Pa
     assert result.metrics["F1"].value > floor + {"s3rec": 0.25, "mmssl": 0.05}[name]
 
 
-def test_a_fit_on_both_tasks_serves_both(planted: Corpus, tmp_path: Path) -> None:
+def test_a_fit_on_both_tasks_predicts_both(planted: Corpus, tmp_path: Path) -> None:
     settings = QUICK["s3rec"] | {"epochs": 2, "pretraining_epochs": 0}
     both = ("recommendation", "selection")
     for task in both:
@@ -113,7 +113,7 @@ def test_a_fit_on_both_tasks_serves_both(planted: Corpus, tmp_path: Path) -> Non
     assert len(list((tmp_path / "runs" / "fits").iterdir())) == 1
 
 
-def test_a_broken_threshold_is_one_line(planted: Corpus, tmp_path: Path) -> None:
+def test_a_damaged_threshold_is_a_one_line_error(planted: Corpus, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     request = RunRequest("selection", "s3rec", planted.folder, settings={"epochs": 1, "pretraining_epochs": 0})
     run(request, workspace)

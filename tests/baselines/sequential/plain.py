@@ -15,19 +15,19 @@ Values = Mapping[str, FloatArray]
 
 
 def values(module: nn.Module) -> dict[str, FloatArray]:
-    """Its weights in double precision."""
+    """The weights as float64 arrays."""
     return {name: tensor.detach().double().numpy() for name, tensor in module.state_dict().items()}
 
 
 def shake(module: nn.Module, seed: int = 0) -> None:
-    """Give every weight a value that matters, biases and norms too."""
+    """Redraw all weights, including biases and norms, at a scale that affects the output."""
     rng = np.random.default_rng(seed)
     for weight in module.parameters():
         weight.data += weight.new_tensor(rng.normal(scale=0.3, size=tuple(weight.shape)))
 
 
 def transformer(encoder: HistoryEncoder, vectors: FloatArray, causal: bool) -> FloatArray:
-    """States (N, width) of (N, width) item vectors: places, norm, then blocks of attention and feed-forward."""
+    """States (N, width) of (N, width) item vectors: positions, norm, then blocks of attention and feed-forward."""
     weights = values(encoder)
     states = [norm(row + weights["places.weight"][place], weights, "norm") for place, row in enumerate(vectors)]
     for number, block in enumerate(encoder.encoder.blocks):

@@ -1,4 +1,4 @@
-"""Sequences small enough to write every equation as loops, and the examples that ask what comes next."""
+"""Sequences small enough to compute every equation by loops, and examples of next-item prediction."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SEQUENCES = ((0, 1, 2, 3), (4, 5), (1, 3, 5, 7, 0, 2), (6,), (2, 4, 6, 8, 1))
 
 
 def interactions(sequences: tuple[tuple[int, ...], ...] = SEQUENCES, items: int = ITEMS) -> Interactions:
-    """The training part of users with these sequences; item 8 is rare, and all are their own rows."""
+    """The training part with the given sequences; item 8 is rare, and numbers equal rows."""
     return Interactions(np.arange(len(sequences)), np.arange(items), Ragged.of_rows(sequences, np.int64))
 
 
-def asked(*histories: tuple[int, ...]) -> Examples:
-    """What comes after these histories, of users 0, 1, ...?"""
+def examples_after(*histories: tuple[int, ...]) -> Examples:
+    """Examples that request the next item after the given histories of users 0, 1, ..."""
     offsets = np.cumsum([0, *map(len, histories)])
     items = np.concatenate(histories).astype(np.int32)
     rows = Histories(offsets, items, np.ones(len(items), np.float32), np.arange(len(items)))
@@ -38,7 +38,7 @@ def asked(*histories: tuple[int, ...]) -> Examples:
 
 
 def large(network: Network, seed: int = 0) -> Any:
-    """The network in double precision and eval mode, with weights so large that every part matters."""
+    """The network in float64 and eval mode, with weights large enough that every part affects the output."""
     torch.manual_seed(seed)
     network.double().eval()
     for weight in network.parameters():
@@ -54,13 +54,13 @@ def zeroed(network: Network) -> Any:
 
 
 def array(tensor: Tensor) -> FloatArray:
-    """A tensor as NumPy has it."""
+    """A tensor as NumPy array."""
     values: FloatArray = tensor.detach().numpy()
     return values
 
 
 def sigmoid(value: FloatArray) -> FloatArray:
-    """Element by element."""
+    """Elementwise sigmoid."""
     shares: FloatArray = 1 / (1 + np.exp(-value))
     return shares
 
@@ -71,13 +71,13 @@ def softplus(value: float) -> float:
 
 
 def hits(model: Ranker[Any], corpus: Corpus) -> float:
-    """HR@5 on the test part, items of the history kept."""
+    """HR@5 on the test part, without masking seen items."""
     examples = target_examples(corpus, "loo", "test", TASK)
     ranks = rank_examples(model, examples, catalogue(corpus, "loo"), "paper", top=0, label="test").ranks
     return float((ranks <= 5).mean())
 
 
 def fit_data(corpus: Corpus, work: Path) -> FitData:
-    """As the harness gives it, but for the choice of the epoch: the first validated one is kept."""
+    """As from the harness, with a constant validation score, so that the first validated epoch is kept."""
     parts = TaskExamples(*(target_examples(corpus, "loo", part, TASK) for part in ("train", "validation")))
     return FitData(corpus.items, catalogue(corpus, "loo"), {TASK: parts}, 1, work, work, lambda *_: {"paper": 0.0})

@@ -1,4 +1,4 @@
-"""BERT4Rec against its equations written as loops, and what is hidden of a sequence."""
+"""BERT4Rec against its equations written as loops, and masking."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 
 from baselines.sequential.bert4rec import BERT4RecConfig, BERT4RecNetwork
 from tests.baselines.sequential.plain import gelu, linear, norm, shake, softmax, transformer, values
-from tests.baselines.sequential.small import asked, interactions
+from tests.baselines.sequential.small import examples_after, interactions
 from unimp_bench.records import FloatArray
 
 HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
 ITEMS = 7
-"""The last one is in nobody's history."""
+"""The last one is in no history."""
 LENGTH = 4
 
 
@@ -29,7 +29,7 @@ def network(**settings: Any) -> BERT4RecNetwork:
 
 
 def logits(made: BERT4RecNetwork, ids: list[int]) -> FloatArray:
-    """Of all items at all positions of one row, (N, I)."""
+    """Logits of all items at all positions of one row, (N, I)."""
     weights = values(made)
     table = weights["items.weight"]
     states = transformer(made.history, table[ids], causal=False)
@@ -37,12 +37,12 @@ def logits(made: BERT4RecNetwork, ids: list[int]) -> FloatArray:
     return np.array([table[:ITEMS] @ row + weights["bias"] for row in rows])
 
 
-def test_scores_are_the_distribution_at_a_mask_behind_the_history() -> None:
-    """Of a history that is too long the oldest items go, so that the mask has room."""
+def test_scores_are_the_logits_at_a_mask_appended_to_the_history() -> None:
+    """The oldest items of a long history are dropped to make room for the mask."""
     made = network()
     expected = [logits(made, [*history[-(LENGTH - 1) :], ITEMS + 1])[-1] for history in HISTORIES]
     with torch.no_grad():
-        np.testing.assert_allclose(made.score(asked(*HISTORIES)), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(made.score(examples_after(*HISTORIES)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_loss_is_the_mean_over_hidden_positions() -> None:
@@ -58,7 +58,7 @@ def test_the_loss_is_the_mean_over_hidden_positions() -> None:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6])
-def test_without_knowledge_the_loss_is_that_of_chance_whatever_is_hidden(share: float) -> None:
+def test_the_loss_of_zero_weights_is_that_of_chance(share: float) -> None:
     made = network(mask_share=share)
     torch.nn.init.zeros_(made.items.weight)
     torch.nn.init.zeros_(made.bias)
@@ -66,8 +66,8 @@ def test_without_knowledge_the_loss_is_that_of_chance_whatever_is_hidden(share: 
     assert made.loss(batch).item() == pytest.approx(math.log(ITEMS), rel=1e-5)
 
 
-def test_a_share_of_each_row_is_hidden_and_the_rest_stays() -> None:
-    """Half of three and of four items are two; of one item it is that one."""
+def test_a_share_of_each_row_is_masked() -> None:
+    """At a share of 1/2, two of three and of four items, and the only item of a single one."""
     made = network(mask_share=0.5, last_share=0.0)
     rows = torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS], [6, ITEMS, ITEMS, ITEMS]]).repeat(50, 1)
     batch = made.cloze(rows)
@@ -78,7 +78,7 @@ def test_a_share_of_each_row_is_hidden_and_the_rest_stays() -> None:
     assert hidden[::3].any(dim=0).all() and not hidden[rows == ITEMS].any()
 
 
-def test_a_share_of_the_rows_hides_its_last_item_alone() -> None:
+def test_a_share_of_the_rows_masks_only_the_last_item() -> None:
     rows = torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS]]).repeat(500, 1)
     always = network(mask_share=0.9, last_share=1.0).cloze(rows)
     assert ((always.items == ITEMS + 1) == torch.tensor([[0, 0, 0, 1], [0, 0, 1, 0]]).repeat(500, 1)).all()
@@ -87,13 +87,13 @@ def test_a_share_of_the_rows_hides_its_last_item_alone() -> None:
     assert 0.2 < float(alone) < 0.3
 
 
-def test_a_score_knows_neither_its_batch_nor_its_padding() -> None:
+def test_scores_do_not_depend_on_batch_or_padding() -> None:
     made = network()
     with torch.no_grad():
-        whole = made.score(asked(*HISTORIES))
+        whole = made.score(examples_after(*HISTORIES))
         made.items.weight[made.padding] += 5
         for number, history in enumerate(HISTORIES):
-            np.testing.assert_allclose(made.score(asked(history))[0], whole[number], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(made.score(examples_after(history))[0], whole[number], rtol=1e-4, atol=1e-6)
 
 
 def test_an_epoch_reads_every_interaction_once() -> None:

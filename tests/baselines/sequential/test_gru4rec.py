@@ -8,14 +8,14 @@ import torch
 
 from baselines.sequential.gru4rec import GRU4RecConfig, GRU4RecNetwork
 from baselines.sequential.next_item import BprMax, CatalogueEntropy
-from tests.baselines.sequential.small import ITEMS, array, asked, interactions, large, sigmoid
+from tests.baselines.sequential.small import ITEMS, array, examples_after, interactions, large, sigmoid
 
 WIDTH = 4
 HISTORY = (3, 1, 4)
 
 
 def test_the_state_is_the_recurrence() -> None:
-    """z and r gates and a tanh candidate; the reset gate acts on the mapped state, as in cuDNN."""
+    """Update and reset gates and a tanh candidate; the reset gate acts on the mapped state, as in cuDNN."""
     network = large(GRU4RecNetwork(interactions(), GRU4RecConfig(width=WIDTH)))
     gru = network.gru
     inputs, recurrent = array(gru.weight_ih_l0), array(gru.weight_hh_l0)
@@ -28,7 +28,7 @@ def test_the_state_is_the_recurrence() -> None:
         state = keep * state + (1 - keep) * np.tanh(new + sigmoid(reset + old_reset) * old_new)
         np.testing.assert_allclose(array(network.encode(torch.tensor([HISTORY])))[0, t], state, rtol=1e-9)
     wanted = [state @ array(network.items.weight)[item] + network.bias[item].item() for item in range(ITEMS)]
-    np.testing.assert_allclose(array(network.score(asked(HISTORY)))[0], wanted, rtol=1e-9)
+    np.testing.assert_allclose(array(network.score(examples_after(HISTORY)))[0], wanted, rtol=1e-9)
 
 
 def test_a_gradient_goes_through_the_whole_history() -> None:

@@ -1,4 +1,4 @@
-"""HGN against loops over the shown items, and its windows."""
+"""HGN against loops over the input items, and its windows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.baselines.sequential.small import (
     ITEMS,
     SEQUENCES,
     array,
-    asked,
+    examples_after,
     interactions,
     large,
     sigmoid,
@@ -32,7 +32,7 @@ def made() -> HGNNetwork:
 
 
 def plain_scores(network: HGNNetwork, user: int, shown: tuple[int, ...]) -> list[float]:
-    """Eq. 2 to 7 of the paper; the newest item stands at the last place."""
+    """Eq. 2 to 7 of the paper; the newest item is at the last position."""
     taste, table, outputs = (array(part.weight) for part in (network.users, network.items, network.outputs))
     gated, chances = [], []
     for k, item in enumerate(shown):
@@ -50,10 +50,10 @@ def plain_scores(network: HGNNetwork, user: int, shown: tuple[int, ...]) -> list
     return scores
 
 
-def test_the_score_is_the_papers() -> None:
-    """Of full windows, longer histories and shorter ones."""
+def test_scores_follow_the_equations() -> None:
+    """For histories as long as, longer and shorter than the window."""
     network = made()
-    scores = array(network.score(asked((1, 2, 3), (8, 0, 4, 5, 6), (7, 1), (2,))))
+    scores = array(network.score(examples_after((1, 2, 3), (8, 0, 4, 5, 6), (7, 1), (2,))))
     for user, shown in enumerate(((1, 2, 3), (4, 5, 6), (7, 1), (2,))):
         np.testing.assert_allclose(scores[user], plain_scores(network, user, shown), rtol=1e-9)
 
@@ -73,7 +73,7 @@ def test_the_loss_is_the_sum_of_the_pairs() -> None:
     assert network.loss(batch).item() == pytest.approx(wanted)
 
 
-def test_gates_without_weights_let_half_through() -> None:
+def test_gates_with_zero_weights_are_one_half() -> None:
     """G_k = e_k / 2 and t_k = 1/2, so the pooled interest is half the mean; the sum of items is not gated."""
     network = zeroed(HGNNetwork(interactions(), CONFIG))
     torch.nn.init.normal_(network.items.weight)
@@ -82,21 +82,21 @@ def test_gates_without_weights_let_half_through() -> None:
     torch.testing.assert_close(queries, 0.5 * shown.mean(dim=0) + shown.sum(dim=0))
 
 
-def test_the_loss_of_scores_of_zero_is_ln_2_a_target() -> None:
+def test_the_loss_at_zero_scores_is_ln_2_per_target() -> None:
     network = zeroed(HGNNetwork(interactions(), CONFIG))
     for batch in network.batches(np.random.default_rng(0)):
         targets = int((batch.positives != ITEMS).sum())
         assert network.loss(batch).item() == pytest.approx(targets * math.log(2), rel=1e-5)
 
 
-def test_a_window_without_a_shown_item_asks_the_user_alone() -> None:
+def test_an_empty_window_uses_only_the_user() -> None:
     network = made()
     queries = network.queries(torch.tensor([2]), torch.full((1, 3), ITEMS))
     torch.testing.assert_close(queries, network.users.weight[2:3])
 
 
 def test_all_gates_learn_and_padding_does_not() -> None:
-    """The authors' program leaves the instance gate at its first values."""
+    """The authors' program keeps the initial values of the instance gate."""
     network = made()
     network.loss(next(iter(network.batches(np.random.default_rng(0))))).backward()
     for gate in (network.item_gate, network.place_gates, network.feature_gate_item.weight):
@@ -113,7 +113,7 @@ def test_windows_slide_by_one_and_short_sequences_are_padded_before() -> None:
     assert len(users) == len(rows)
 
 
-def test_an_epoch_has_every_window_once_with_negatives_that_the_user_does_not_know() -> None:
+def test_an_epoch_has_every_window_once_with_valid_negatives() -> None:
     network = made()
     seen = 0
     for batch in network.batches(np.random.default_rng(0)):
@@ -125,4 +125,4 @@ def test_an_epoch_has_every_window_once_with_negatives_that_the_user_does_not_kn
 
 def test_a_user_without_training_is_refused() -> None:
     with pytest.raises(UsageError, match="new users"):
-        made().score(asked(*[(1, 2)] * (len(SEQUENCES) + 1)))
+        made().score(examples_after(*[(1, 2)] * (len(SEQUENCES) + 1)))

@@ -21,7 +21,7 @@ from tests.baselines.sequential.small import (
     ITEMS,
     SEQUENCES,
     array,
-    asked,
+    examples_after,
     fit_data,
     hits,
     interactions,
@@ -54,7 +54,7 @@ every = pytest.mark.parametrize("make", [ce, original, gru])
 
 
 @every
-def test_an_epoch_learns_every_step_from_an_item_to_the_next_once(make: Callable[[], NextItemNetwork]) -> None:
+def test_an_epoch_has_every_transition_once(make: Callable[[], NextItemNetwork]) -> None:
     network = make()
     steps: Counter[tuple[int, int]] = Counter()
     for batch in network.batches(np.random.default_rng(0)):
@@ -65,7 +65,7 @@ def test_an_epoch_learns_every_step_from_an_item_to_the_next_once(make: Callable
 
 
 @every
-def test_an_edited_item_leaves_the_states_before_it_alone(make: Callable[[], NextItemNetwork]) -> None:
+def test_changing_an_item_does_not_change_earlier_states(make: Callable[[], NextItemNetwork]) -> None:
     before, after = make().encode(torch.tensor([[1, 2, 3, 4], [1, 2, 5, 4]]))
     torch.testing.assert_close(before[:2], after[:2])
     assert (before[2:] - after[2:]).abs().amax(dim=1).min() > 1e-3
@@ -83,19 +83,19 @@ def test_the_embedding_of_padding_reaches_no_real_position(make: Callable[[], Ne
 
 
 @every
-def test_padding_is_not_learned_and_is_no_answer(make: Callable[[], NextItemNetwork]) -> None:
+def test_padding_is_not_trained_and_not_ranked(make: Callable[[], NextItemNetwork]) -> None:
     network = make()
     network.loss(next(iter(network.batches(np.random.default_rng(0))))).backward()
     gradient = network.items.weight.grad
     assert gradient is not None and not gradient[ITEMS].any() and gradient[:ITEMS].any()
-    assert network.score(asked((1, 2))).shape == (1, ITEMS)
+    assert network.score(examples_after((1, 2))).shape == (1, ITEMS)
 
 
 @every
 def test_a_score_is_the_product_of_the_last_state_and_an_embedding(make: Callable[[], NextItemNetwork]) -> None:
-    """Whoever else is in the batch; of a long history the last items are read."""
+    """Independent of the batch; only the last items of a long history are read."""
     network = make()
-    scores = network.score(asked((1, 2), (8, 7, 3, 2, 1, 0), (5,)))
+    scores = network.score(examples_after((1, 2), (8, 7, 3, 2, 1, 0), (5,)))
     for row, history in enumerate(((1, 2), (3, 2, 1, 0), (5,))):
         state = array(network.encode(torch.tensor([history])))[0, -1]
         for item in range(ITEMS):
@@ -135,7 +135,7 @@ def test_cross_entropy_over_the_catalogue(biased: bool) -> None:
 
 
 @pytest.mark.parametrize("biased", [True, False])
-def test_binary_entropy_with_one_negative_a_position(biased: bool) -> None:
+def test_binary_entropy_with_one_negative_per_position(biased: bool) -> None:
     states, table, bias, scores = drawn(biased)
     terms = [
         softplus(-row[target]) + softplus(row[negative])
@@ -172,7 +172,7 @@ def test_values_at_scores_of_zero(objective: Objective, value: float) -> None:
     assert loss.item() == pytest.approx(value)
 
 
-def test_negatives_of_binary_entropy_are_unknown_to_the_user() -> None:
+def test_negatives_of_binary_entropy_are_not_items_of_the_user() -> None:
     users = np.repeat(np.arange(len(SEQUENCES)), 50)
     drawn = BinaryEntropy(interactions()).negatives(users, np.random.default_rng(0))
     assert all(item not in SEQUENCES[user] for user, item in zip(users, drawn, strict=True))
@@ -181,7 +181,7 @@ def test_negatives_of_binary_entropy_are_unknown_to_the_user() -> None:
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
 def test_negatives_of_bpr_max_follow_popularity(power: float) -> None:
-    """An item that nobody has is never one."""
+    """An item without interactions is never drawn."""
     part = interactions(((0, 0, 0, 0), (1, 1), (2, 0, 0, 0, 0, 0)), items=4)
     drawn = BprMax(part, 20_000, power, PENALTY, SLOPE).negatives(np.zeros(5, np.int64), np.random.default_rng(0))
     wanted = np.array([9.0, 2.0, 1.0, 0.0]) ** power * [1, 1, 1, 0]
@@ -189,7 +189,7 @@ def test_negatives_of_bpr_max_follow_popularity(power: float) -> None:
 
 
 MARGIN = 0.4
-"""The next item on the ring is right in 85 of 100 cases; the five most popular items are in less than 25."""
+"""The next item on the ring is the target in 85% of cases; the five most popular items in less than 25%."""
 
 TWO_STAGES: dict[str, Any] = {
     **{"dropout": 0.1, "attention_dropout": 0.1, "width": 32, "inner": 64, "learning_rate": 5e-3, "batch_size": 64},

@@ -23,12 +23,12 @@ from baselines.sequential.s3rec import (
     match_loss,
 )
 from tests.baselines.sequential.plain import linear, shake, transformer, values
-from tests.baselines.sequential.small import asked, interactions, sigmoid
+from tests.baselines.sequential.small import examples_after, interactions, sigmoid
 from unimp_bench.corpus import Corpus
 
 HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
 ITEMS = 7
-"""The last one is in nobody's history."""
+"""The last one is in no history."""
 ATTRIBUTES = ((0,), (0, 2), (), (1, 3), (3,), (0, 1, 2), (3,))
 COUNT = 4
 MASK = ITEMS + 1
@@ -54,7 +54,7 @@ def pretraining() -> Pretraining:
 
 
 def views(made: Pretraining, seed: int = 0) -> Views:
-    """Of whole histories, and of one of two items and one of one."""
+    """Views of complete histories, and of prefixes of two and one items."""
     offsets = interactions(HISTORIES, ITEMS).sequences.offsets
     starts, stops = offsets[:-1].copy(), offsets[1:].copy()
     stops[0] = starts[0] + 1
@@ -66,7 +66,7 @@ def test_the_recommender_is_the_causal_equation() -> None:
     table = values(made)["items.weight"]
     expected = [table[:ITEMS] @ transformer(made.history, table[list(history)], True)[-1] for history in HISTORIES]
     with torch.no_grad():
-        np.testing.assert_allclose(made.score(asked(*HISTORIES)), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(made.score(examples_after(*HISTORIES)), expected, rtol=1e-4, atol=1e-5)
     total, count = 0.0, 0
     (batch,) = made.batches(np.random.default_rng(0))
     negatives = batch.negatives.tolist()
@@ -117,8 +117,8 @@ def test_pretraining_is_its_four_equations() -> None:
     assert made.loss(batch).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_is_hidden_of_a_beginning() -> None:
-    """The last item always, others by chance; a segment and its surroundings make up the sequence."""
+def test_masks_and_segments_of_prefixes() -> None:
+    """The last item is always masked, others at random; segment and context make up the sequence."""
     made, others = pretraining(), set()
     for seed in range(40):
         batch = views(made, seed)
@@ -147,8 +147,8 @@ def test_pretraining_sees_both_sides_and_the_recommender_one() -> None:
         assert torch.equal(made.network.encode(first)[:, :2], made.network.encode(edited)[:, :2])
 
 
-def test_losses_of_what_knows_nothing() -> None:
-    """ln 2 a pair and ln 2 an attribute; what knows all still has -ln sigmoid(1), for the second sigmoid."""
+def test_losses_of_uninformative_states() -> None:
+    """ln 2 per pair and per attribute; perfect states still have -ln sigmoid(1), because of the inner sigmoid."""
     made = pretraining()
     batch = views(made)
     for weight in made.parameters():
@@ -160,7 +160,7 @@ def test_losses_of_what_knows_nothing() -> None:
     assert match_loss(sure, sure, -sure).item() == pytest.approx(-math.log(sigmoid(np.array(1.0))), rel=1e-5)
 
 
-def test_an_epoch_draws_as_many_beginnings_as_users_from_all() -> None:
+def test_an_epoch_samples_as_many_prefixes_as_users() -> None:
     made, lengths = pretraining(), set()
     for seed in range(30):
         batches = list(made.batches(np.random.default_rng(seed)))
@@ -171,7 +171,7 @@ def test_an_epoch_draws_as_many_beginnings_as_users_from_all() -> None:
 
 
 def test_attributes_are_category_levels_and_brands(make_corpus: Callable[..., Corpus]) -> None:
-    """The level that all share says nothing; a brand named like a category is another attribute."""
+    """A level shared by all items is left out; a brand with the name of a category is a separate attribute."""
     corpus = make_corpus(
         [[0, 1, 2]],
         {
@@ -185,7 +185,7 @@ def test_attributes_are_category_levels_and_brands(make_corpus: Callable[..., Co
     assert item_attributes(corpus.items, np.array([1, 2])).toarray().tolist() == [[True, False], [False, True]]
 
 
-def test_a_corpus_without_attributes_is_learned_and_says_so(make_corpus: Callable[..., Corpus]) -> None:
+def test_a_corpus_without_attributes_is_trained_with_a_remark(make_corpus: Callable[..., Corpus]) -> None:
     corpus = make_corpus([[0, 1, 2]], {"title": pa.array(["a", "b", "c"])})
     none = item_attributes(corpus.items, np.arange(3))
     assert none.shape == (3, 0)

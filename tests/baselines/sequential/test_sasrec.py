@@ -34,7 +34,7 @@ def affine(vector: FloatArray, layer: nn.Linear) -> FloatArray:
 def attention(
     queries: list[FloatArray], keys: list[FloatArray], values: list[FloatArray], heads: int
 ) -> list[FloatArray]:
-    """Of each position to itself and those before it, the heads side by side."""
+    """Causal attention, with the heads concatenated."""
     size = WIDTH // heads
     seen = []
     for t, query in enumerate(queries):
@@ -80,7 +80,7 @@ def test_form_ce_is_post_norm_with_gelu() -> None:
 
 
 def test_presets() -> None:
-    """The first is what runs unasked."""
+    """The first preset is the default."""
     assert list(SASRec.presets) == ["ce", "original"]
     assert isinstance(SASRec(SASRec.presets["ce"]).build(interactions(), None, None), CatalogueSASRec)  # type: ignore[arg-type]
     assert isinstance(SASRec(SASRec.presets["original"]).build(interactions(), None, None), OriginalSASRec)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""UniSRec against its equations written as loops, and what its two forms can score."""
+"""UniSRec against its equations written as loops, and the items that its two forms can score."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from baselines.learning.training import Snapshot
 from baselines.sequential.unisrec import Adaptor, Pretraining, UniSRecConfig, UniSRecNetwork, in_batch_loss
 from tests.baselines.sequential.plain import shake, softmax, transformer, unit, values
-from tests.baselines.sequential.small import asked, interactions
+from tests.baselines.sequential.small import examples_after, interactions
 from unimp_bench.contracts import Model
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
@@ -22,7 +22,7 @@ from unimp_bench.records import FloatArray
 
 HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
 ITEMS = 7
-"""The last one is in nobody's history."""
+"""The last one is in no history."""
 INPUTS, TAU = 6, 0.07
 TEXT = np.random.default_rng(5).normal(size=(ITEMS, INPUTS)).astype(np.float32) / math.sqrt(INPUTS)
 CONFIG = UniSRecConfig(max_length=5, width=8, inner=12, experts=3, copy_weight=0.25, item_drop=0.5)
@@ -59,15 +59,17 @@ def test_scores_are_cosines_over_tau(with_ids: bool) -> None:
     expected = np.array([[unit(end) @ unit(row) / TAU for row in table] for end in ends])
     with torch.no_grad():
         made.prepare()
-        scores = made.score(asked(*HISTORIES)).numpy()
-        np.testing.assert_allclose(made.score_among(asked(*HISTORIES), np.array([1, 6])), scores[:, [1, 6]], rtol=1e-5)
+        scores = made.score(examples_after(*HISTORIES)).numpy()
+        np.testing.assert_allclose(
+            made.score_among(examples_after(*HISTORIES), np.array([1, 6])), scores[:, [1, 6]], rtol=1e-5
+        )
     np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-4)
     assert np.abs(scores).max() <= 1 / TAU + 1e-4
 
 
 @pytest.mark.parametrize("with_ids", [True, False])
 def test_fine_tuning_is_cross_entropy_over_items_of_training(with_ids: bool) -> None:
-    """The item that is in nobody's history is neither target nor competitor."""
+    """An item without training interactions is neither target nor competitor."""
     made = network(with_ids)
     table, losses = vectors(made), []
     for history in HISTORIES:
@@ -117,7 +119,7 @@ def test_a_copy_lacks_some_items_but_never_the_first() -> None:
     assert 0.4 < kept / (100 * 5) < 0.6
 
 
-def test_an_epoch_draws_as_many_histories_as_users_each_with_its_next_item() -> None:
+def test_an_epoch_samples_as_many_histories_as_users_with_next_items() -> None:
     made = Pretraining(network())
     steps = {(history[:end], history[end]) for history in HISTORIES for end in range(1, len(history))}
     found = set()
@@ -135,7 +137,7 @@ def test_gates_begin_equal_and_are_noisy_in_training_alone() -> None:
     assert not torch.allclose(adaptor.train().gates(text), torch.full((ITEMS, 8), 1 / 8), atol=1e-2)
 
 
-def test_identical_rows_contrast_at_chance_and_twins_do_not_count() -> None:
+def test_identical_rows_contrast_at_chance_and_duplicates_are_masked() -> None:
     same = torch.nn.functional.normalize(torch.ones(4, 3), dim=1)
     assert in_batch_loss(same, same, torch.arange(4), TAU).item() == pytest.approx(math.log(4))
     assert in_batch_loss(same, same, torch.tensor([0, 0, 1, 2]), TAU).item() == pytest.approx(
@@ -147,28 +149,28 @@ def test_later_items_do_not_change_a_state_and_padding_no_score() -> None:
     made = network()
     with torch.no_grad():
         made.prepare()
-        whole = made.score(asked(*HISTORIES))
+        whole = made.score(examples_after(*HISTORIES))
         for number, history in enumerate(HISTORIES):
-            np.testing.assert_allclose(made.score(asked(history))[0], whole[number], rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(made.score(examples_after(history))[0], whole[number], rtol=1e-4, atol=1e-4)
 
 
-def test_the_inductive_form_ranks_an_item_of_no_training_by_its_text(
+def test_the_inductive_form_scores_unseen_items_by_text(
     make_corpus: Callable[..., Corpus], fit: Callable[..., Model[object]]
 ) -> None:
-    """Item 6 is in nobody's history; it is written of as item 2 is, and scored as that."""
+    """Item 6 is in no history; it has the text of item 2 and gets the same score."""
     words = ["red round", "blue square", "green long", "black flat", "red square", "blue long", "green long"]
     histories = [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5], [2, 3, 4, 5, 0]] * 4
     corpus = make_corpus(histories, {"title": pa.array(words)})
     settings = {"epochs": 1, "pretraining_epochs": 1}
     model = fit("unisrec-inductive", corpus, "recommendation", **settings)
-    scores = model.score(asked((0, 1, 6)), np.array([2, 3, 6]))  # type: ignore[attr-defined]
+    scores = model.score(examples_after((0, 1, 6)), np.array([2, 3, 6]))  # type: ignore[attr-defined]
     assert scores.shape == (1, 3) and scores[0, 0] == pytest.approx(scores[0, 2]) and scores[0, 0] != scores[0, 1]
 
 
-def test_freezing_holds_the_transformer_and_its_places(
+def test_frozen_keeps_the_transformer_and_position_embeddings(
     make_corpus: Callable[..., Corpus], fit: Callable[..., Model[object]], tmp_path: Path
 ) -> None:
-    """As pre-training left them; all else learns on."""
+    """They keep the pre-trained values; all other parameters are trained."""
     words = pa.array(["a cat", "a dog", "cat dog", "a bird", "bird dog"])
     corpus = make_corpus([[0, 1, 2, 3, 4], [1, 2, 3, 4, 0]] * 3, {"title": words})
     model = fit("unisrec", corpus, "recommendation", pretraining_epochs=1, epochs=1)
@@ -191,7 +193,7 @@ def test_a_corpus_without_text_is_refused(
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["unisrec", "unisrec-inductive"])
-def test_a_corpus_whose_texts_are_all_alike_is_refused_as_such(
+def test_a_corpus_with_equal_texts_is_refused(
     make_corpus: Callable[..., Corpus], fit: Callable[..., Model[object]], name: str
 ) -> None:
     corpus = make_corpus([[0, 1, 2, 3]] * 3, {"title": pa.array(["a good thing"] * 4)})

@@ -1,4 +1,4 @@
-"""The settings of a language model, and what it keeps with its weights: tokenizer, ids and the shape of its T5."""
+"""The settings of a language model, and the artifacts stored with its weights: tokenizer, ids, configuration of T5."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unimp_bench.torch_setup import make_torchvision_importable
 
 _FILE = "language.json"
 _OFTEN = 100
-"""Weight of the words of prompts in the training of a tokenizer: they occur in every sample."""
+"""Weight of prompt words in the training of a tokenizer, since they occur in every sample."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,24 @@ class LanguageSettings(TrainingSettings):
         batch_size: prompts, with their answers, per step.
         backbone: name or folder of a T5 of transformers, with its own tokenizer; empty for one trained from scratch,
             with the sizes below.
-        vocabulary: subwords of a tokenizer trained here.
-        width, inner: of the states, and inside the feed-forward layers.
+        vocabulary: subwords of a tokenizer trained from scratch.
+        width, inner: size of the states, and of the feed-forward layers.
         layers: of the encoder, and of the decoder.
         heads: of each attention.
         dropout: of a T5 trained from scratch.
-        whole_words: rows of the table of whitespace-separated words; later words share the last.
-        warm_up: share of the training in which the learning rate rises; then it falls to 0, both linearly.
+        whole_words: rows of the whole-word embedding table; words further on in a text share the last row.
+        warm_up: share of the training steps in which the learning rate rises linearly; then it falls linearly to 0.
         weight_decay: of AdamW.
-        ids: how users and items are numbered, and whether an item is its digits or a token of its own, see
+        ids: how users and items are numbered, and whether an item is a number or a single token, see
             ``baselines.language.ids``.
-        history: number of last items of a history that are read.
-        title_words: number of words of a shown item's title that are read.
+        history: maximum number of items of a history in a prompt, the last ones.
+        title_words: maximum number of words of a shown item's title.
         draws: training examples per user, task and epoch, with random prompts.
-        options: number of items in a prompt that asks for the target among others.
-        jitter: a training rating is drawn around the true one and written with one more decimal.
-        beams: of the search for items.
-        constrained: only ids of items are generated; else any other text is a miss, as in the released evaluation.
-        text_beams: of the search for a sentence.
+        options: number of items in a prompt that offers the target among others.
+        jitter: add noise to training ratings, written with one more decimal.
+        beams: beam width for items.
+        constrained: generate ids of items only; else any other text is a miss, as in the released evaluation.
+        text_beams: beam width for sentences.
         text_tokens: maximum number of tokens of a sentence.
     """
 
@@ -83,18 +83,18 @@ class LanguageSettings(TrainingSettings):
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
-            raise ValueError(f"width = {self.width} is no multiple of heads = {self.heads}")
+            raise ValueError(f"width = {self.width} must be a multiple of heads = {self.heads}")
 
 
 @dataclass(frozen=True)
-class LanguageFacts:
-    """The tokenizer, the ids, and the shape of the network; stored with the weights.
+class LanguageArtifacts:
+    """Tokenizer, ids, and configuration of the T5; stored with the weights.
 
     Attributes:
         tokenizer: of texts.
         ids: of users and items.
         shape: the ``T5Config``.
-        source: name or folder of the initial weights; empty for random ones and for those of a saved model.
+        source: name or folder of pre-trained weights; empty for random initialisation and for saved models.
     """
 
     tokenizer: SubwordTokenizer
@@ -103,8 +103,8 @@ class LanguageFacts:
     source: str = ""
 
     @classmethod
-    def of(cls, data: FitData, settings: LanguageSettings) -> LanguageFacts:
-        """From the training part."""
+    def of(cls, data: FitData, settings: LanguageSettings) -> LanguageArtifacts:
+        """Build from the training part."""
         ids = Ids.of(data, settings.ids)
         if settings.backbone:
             tokenizer, shape = read_pretrained(settings.backbone)
@@ -117,13 +117,13 @@ class LanguageFacts:
         return cls(tokenizer, ids, shape, settings.backbone)
 
     def t5(self) -> Any:
-        """The network at its initial weights."""
+        """The T5 with its initial weights."""
         make_torchvision_importable()
         from transformers import T5Config, T5ForConditionalGeneration
 
         if not self.source:
             t5 = T5ForConditionalGeneration(T5Config.from_dict(self.shape))
-            # T5's own initial embeddings, of deviation 1, go with logits that are scaled down; here they are not.
+            # T5 initialises embeddings with deviation 1 and scales its logits down; here logits are not scaled.
             torch.nn.init.normal_(t5.shared.weight, std=t5.config.d_model**-0.5)
             return t5
         t5 = _loading(self.source, lambda safe: _load_whole(self.source, T5ForConditionalGeneration, safe))
@@ -137,7 +137,7 @@ class LanguageFacts:
         (folder / _FILE).write_text(json.dumps({"shape": self.shape}), encoding="utf-8")
 
     @classmethod
-    def read(cls, folder: Path) -> LanguageFacts:
+    def read(cls, folder: Path) -> LanguageArtifacts:
         path = folder / _FILE
         with reading(path):
             notes = json.loads(path.read_text(encoding="utf-8"))
@@ -145,10 +145,10 @@ class LanguageFacts:
 
 
 def read_pretrained(name: str) -> tuple[SubwordTokenizer, dict[str, Any]]:
-    """Tokenizer and configuration of a T5, by name or from a folder; no code that comes with it is run.
+    """Tokenizer and configuration of a T5, by name or from a folder; remote code is not run.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: the T5 cannot be read.
     """
     make_torchvision_importable()
     from transformers import AutoTokenizer, T5Config
@@ -204,7 +204,7 @@ def _shape(settings: LanguageSettings, tokens: int) -> dict[str, Any]:
 
 
 def _texts(data: FitData, ids: Ids) -> Iterator[str]:
-    """The texts that the tokenizer is trained on."""
+    """The training texts of the tokenizer."""
     yield from _OFTEN * literals()
     yield from ids.item_names()
     yield from ids.user_names()
