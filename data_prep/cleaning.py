@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from data_prep import CorpusCard
+from data_prep.interactions import Interactions, Spill
 from unimp_bench.errors import UsageError, find
 from unimp_bench.records import BoolArray, FloatArray, IntArray
 
 USUAL_NEW_DOMAIN = "Office_Products"
+TIES_SEED = 0
+"""Of the order of ties, the same in all corpora, so that it says nothing of other options."""
+
+Ties = Literal["hash", "file"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,8 @@ class BuildOptions:
         seed: of the draw of held-out users, and of the generated sample.
         repeats: keep all interactions of a user with an item, not the first one alone.
         partial: build from the available part of a raw file that ends too early.
+        ties: how a user's interactions of one time are ordered: by a seeded hash of user and item, or as in the file,
+            whose order may be informative (sorted by item, for example).
 
     Raises:
         UsageError: an invalid value.
@@ -37,12 +48,15 @@ class BuildOptions:
     seed: int = 0
     repeats: bool = False
     partial: bool = False
+    ties: Ties = "hash"
 
     def __post_init__(self) -> None:
         if self.user_core < 0 or self.item_core < 0:
             raise UsageError("a core is 0 (off) or more interactions")
         if not 0 <= self.held_out < 1:
             raise UsageError(f"held-out share {self.held_out} is not in [0, 1); write 0.1 for a tenth of the users")
+        if self.ties not in get_args(Ties):
+            raise UsageError(f"unknown order of ties {self.ties!r}; use {' or '.join(get_args(Ties))}")
 
     @classmethod
     def usual(cls, card: CorpusCard) -> BuildOptions:
@@ -64,10 +78,52 @@ class BuildOptions:
         return tuple(sorted(set(self.new_domains)))
 
 
-def first_of_each_pair(users: IntArray, items: IntArray, times: FloatArray) -> IntArray:
-    """Rows, ascending, of the earliest interaction of each user and item; at equal times the first in the file."""
+def tie_ranks(raw: Interactions, reviews: Spill, ties: Ties) -> IntArray:
+    """(rows,) int64 by which rows of one user and time are ordered.
+
+    For ``hash``, the order by (hash of user and item, hash of rating and review), which the order of the file does not
+    change: the second decides between repetitions of one interaction.
+
+    Args:
+        reviews: one record per row, or none at all.
+    """
+    ranks: IntArray = np.arange(len(raw))
+    if ties == "file":
+        return ranks
+    tied = _share_a_key(raw.users, raw.times)
+    names = (
+        (raw.user_names[user], raw.item_names[item])
+        for user, item in zip(raw.users[tied], raw.items[tied], strict=True)
+    )
+    by_name = np.zeros(len(raw), dtype=np.uint64)
+    by_name[tied] = _hashes((f"{TIES_SEED}\0{user}\0{item}".encode() for user, item in names), len(tied))
+    same = tied[_share_a_key(raw.users[tied], raw.times[tied], raw.items[tied])]
+    written = reviews.read(same) if len(reviews) else repeat(b"")
+    by_content = np.zeros(len(raw), dtype=np.uint64)
+    contents = (rating.tobytes() + review for rating, review in zip(raw.ratings[same], written, strict=False))
+    by_content[same] = _hashes(contents, len(same))
+    ranks[np.lexsort((by_content, by_name))] = np.arange(len(raw))
+    return ranks
+
+
+def _share_a_key(*keys: IntArray | FloatArray) -> IntArray:
+    """Rows, ascending, that have the same keys as another row."""
+    order = np.lexsort(keys)
+    same = np.all([key[order][1:] == key[order][:-1] for key in keys], axis=0)
+    rows: IntArray = np.sort(order[np.append(same, False) | np.append(False, same)]) if len(order) else order
+    return rows
+
+
+def _hashes(messages: Iterable[bytes], count: int) -> npt.NDArray[np.uint64]:
+    """(count,) the first eight bytes of BLAKE2b of each."""
+    digests = (hashlib.blake2b(message, digest_size=8).digest() for message in messages)
+    return np.fromiter((int.from_bytes(digest, "little") for digest in digests), np.uint64, count)
+
+
+def first_of_each_pair(users: IntArray, items: IntArray, times: FloatArray, ranks: IntArray) -> IntArray:
+    """Rows, ascending, of the earliest interaction of each user and item; at equal times that of the lowest rank."""
     pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
-    order = np.lexsort((times, pairs))
+    order = np.lexsort((ranks, times, pairs))
     ordered = pairs[order]
     first: BoolArray = np.ones(len(order), dtype=np.bool_)
     first[1:] = ordered[1:] != ordered[:-1]

@@ -1,8 +1,7 @@
 """Reader of H&M's purchases: articles, transactions and pictures as Kaggle gives them (Table 9 of the UniMP paper).
 
 The files of the competition ``h-and-m-personalized-fashion-recommendations``: ``articles.csv``,
-``transactions_train.csv`` and ``images/<first three digits>/<article>.jpg``. A purchase has a day and no rating; those
-of one day stay in the order of the file.
+``transactions_train.csv`` and ``images/<first three digits>/<article>.jpg``. A purchase has a day and no rating.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ class HM(Source):
         self.raw = raw
         self._articles, self._transactions = self._find("articles.csv"), self._find("transactions_train.csv")
         left_out = ["customers.csv", "transactions_train.csv: price", "transactions_train.csv: sales_channel_id"]
-        self.notes = {"order": "day, then file", "left_out": left_out}
+        self.notes = {"order": "day", "left_out": left_out}
 
     def inputs(self) -> list[Path]:
         return [self._transactions, self._articles]

@@ -1,9 +1,9 @@
 """From raw interactions to a corpus, the same for all sources.
 
 Skip interactions with undescribed items, keep the earliest interaction of each user and item unless repeats are wanted,
-take the k-core, order each user's rows by (time, position in the file), or by (time, part, position) where the source
-has a split of its own, number users and items by name, draw the held-out users, and write. The result depends on the
-inputs and the options alone.
+take the k-core, order each user's rows by time, or by (part, time) where the source has a split of its own, and rows of
+one time by a hash of user and item or as in the file, number users and items by name, draw the held-out users, and
+write. The result depends on the inputs and the options alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from data_prep.cleaning import BuildOptions, draw_held_out, first_of_each_pair, k_core, number_by_name
+from data_prep.cleaning import BuildOptions, draw_held_out, first_of_each_pair, k_core, number_by_name, tie_ranks
 from data_prep.explanations import Rows, write_explanations
 from data_prep.explanations.sentires import Extracted, extract, find_files
 from data_prep.interactions import Interactions, Spill, collect, unpack_reviews
@@ -75,10 +75,11 @@ def run_pipeline(
         by_domain = (source.interactions(code, bad) for code in range(len(source.domains)))
         raw = collect(by_domain, source.domains, reviews)
         extracted = extract(files, source.domains, raw, sentences) if files else None
-        kept = _clean(source, raw, records, options, bad)
+        ranks = tie_ranks(raw, reviews, options.ties)
+        kept = _clean(source, raw, ranks, records, options, bad)
         tables = _Tables(writer, source, raw, kept, options, bad)
         tables.write_users_and_items(pictures)
-        tables.write_interactions(reviews, extracted)
+        tables.write_interactions(ranks, reviews, extracted)
         if finishing is not None:
             finishing(writer, tables.user_names, tables.item_names)
         return writer.finish(
@@ -94,7 +95,9 @@ def run_pipeline(
         )
 
 
-def _clean(source: Source, raw: Interactions, records: Spill, options: BuildOptions, bad: BadRecords) -> _Kept:
+def _clean(
+    source: Source, raw: Interactions, ranks: IntArray, records: Spill, options: BuildOptions, bad: BadRecords
+) -> _Kept:
     table = source.items(raw.item_names, records, bad)
     described = table.described.copy()
     if len(raw) and not described.any():
@@ -106,7 +109,7 @@ def _clean(source: Source, raw: Interactions, records: Spill, options: BuildOpti
     rows = _skip_undescribed(source, raw, np.arange(len(raw)), described, bad)
     duplicates = 0
     if not options.repeats:
-        unique = rows[first_of_each_pair(raw.users[rows], raw.items[rows], raw.times[rows])]
+        unique = rows[first_of_each_pair(raw.users[rows], raw.items[rows], raw.times[rows], ranks[rows])]
         duplicates, rows = len(rows) - len(unique), unique
     while True:
         core = rows[k_core(raw.users[rows], raw.items[rows], options.user_core, options.item_core)]
@@ -182,13 +185,12 @@ class _Tables:
             self.notes["pictures of no item"] = unnamed
         self._writer.items(self.item_names, [domains[code] for code in item_domains], self._kept.items.columns)
 
-    def write_interactions(self, reviews: Spill, extracted: Extracted | None) -> None:
+    def write_interactions(self, ranks: IntArray, reviews: Spill, extracted: Extracted | None) -> None:
         """Write histories, the public split, reviews and explanations."""
         raw, kept, writer = self._raw, self._kept, self._writer
         parts = None if raw.parts is None else raw.parts[kept.rows]
-        times = raw.times[kept.rows]
-        # A stable sort: at equal times the position in the file decides.
-        order = np.lexsort((times, self._users) if parts is None else (times, parts, self._users))
+        by_time = (ranks[kept.rows], raw.times[kept.rows])
+        order = np.lexsort((*by_time, self._users) if parts is None else (*by_time, parts, self._users))
         rows, items = kept.rows[order], self._items[order]
         offsets = offsets_of(np.bincount(self._users, minlength=len(self.user_names)))
         writer.histories(Histories(offsets, items, raw.ratings[rows], np.floor(raw.times[rows]).astype(np.int64)))

@@ -78,3 +78,9 @@ def test_what_is_outside_the_core_is_counted(tmp_path: Path, monkeypatch: pytest
     screen = _screen("--corpus", "amazon-2018", "--raw", tmp_path / "raw")
     assert "12 of 12 items have attributes (title 12, brand 12, category 12, price 12, description 12)" in screen
     assert "left out 1 interaction outside the core of 5 per user and 5 per item" in screen
+
+
+def test_the_order_of_the_file_is_in_the_default_name(raw: Path) -> None:
+    (raw / "x.inter").write_text("user_id:token\titem_id:token\ttimestamp:float\n" + "u\ta\t1\nu\tb\t1\n")
+    for arguments, name in (((), "atomic"), (("--ties", "file"), "atomic-file"), (("--ties", "hash"), "atomic")):
+        assert _screen("--corpus", "atomic", "--raw", raw, *arguments)[0].startswith(f"built data/{name}: ")

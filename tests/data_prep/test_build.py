@@ -79,6 +79,7 @@ def test_the_manifest_names_options_and_inputs(raw: Path, tmp_path: Path) -> Non
         "seed": 0,
         "repeats": False,
         "partial": False,
+        "ties": "hash",
         "order": "timestamp",
         "removed": {"duplicates": 0, "outside the core": 0},
         "items of several domains": 12,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -79,16 +80,16 @@ def test_of_two_reviews_of_one_item_the_earlier_stays(raw: Path) -> None:
     records += [review("U000", "I000", 2_000_000_000, 1.0), review("U000", "I000", 1_000_000_000, 5.0)]
     records += [review("U000", "I000", 1_000_000_000, 2.0)]
     write_style("amazon-2014", raw, records=records)
-    corpus = _build(raw)
+    corpus = _build(raw, options=dataclasses.replace(OPTIONS, ties="file"))
     assert corpus.items.names[corpus.histories.items[0]] == "I000"
     assert corpus.histories.ratings[0] == 5.0
     assert corpus.manifest.options["removed"]["duplicates"] == 2
 
 
-def test_equal_times_stay_in_file_order(raw: Path) -> None:
+def test_equal_times_stay_in_file_order_on_demand(raw: Path) -> None:
     items = [f"I{number:03d}" for number in (7, 3, 9, 1, 5)]
     write_style("amazon-2014", raw, records=[review(f"U{user}", item) for item in items for user in range(6)])
-    corpus = _build(raw)
+    corpus = _build(raw, options=dataclasses.replace(OPTIONS, ties="file"))
     assert [corpus.items.names[item] for item in corpus.histories.items] == items * 6
 
 

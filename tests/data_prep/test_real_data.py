@@ -101,7 +101,8 @@ def test_public_splits_are_kept(realdata: Path, tmp_path: Path, name: str, parts
 
 
 def test_beauty_keeps_order_and_categories(realdata: Path, tmp_path: Path) -> None:
-    corpus = _build("atomic", realdata / "beauty", tmp_path / "beauty")
+    options = BuildOptions(user_core=0, item_core=0, held_out=0, ties="file")
+    corpus = _build("atomic", realdata / "beauty", tmp_path / "beauty", options)
     user = corpus.users.names.index("A1YJEY40YUW4SE")
     start = corpus.histories.offsets[user]
     assert [corpus.items.names[item] for item in corpus.histories.items[start : start + 2]] == [

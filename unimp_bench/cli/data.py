@@ -38,10 +38,15 @@ RAW = "raw"
     type=click.Path(path_type=Path),
     help="Folder of Sentires' reviews_<Domain>.pickle files, for explanations.",
 )
-@click.option("--name", help="Name of the corpus in data/ (default: the kind).")
+@click.option("--name", help="Name of the corpus in data/ (default: the kind, and -file with --ties file).")
 @click.option("--held-out", type=click.FloatRange(0, 0.9), help="Share of users for the new-user split.")
 @click.option("--core", type=click.IntRange(min=0), help="Minimum number of interactions per user and item (k-core).")
 @click.option("--repeats", is_flag=True, help="Keep repeated interactions of a user with an item, not only the first.")
+@click.option(
+    "--ties",
+    type=click.Choice(["hash", "file"]),
+    help="Order of a user's interactions of one time: by a hash of user and item (default), or as in the raw file.",
+)
 @click.option("--partial", is_flag=True, help="Build from the available part of a truncated raw file.")
 def command(
     corpus: str,
@@ -55,6 +60,7 @@ def command(
     held_out: float | None,
     core: int | None,
     repeats: bool,
+    ties: str | None,
     partial: bool,
 ) -> None:
     """Build a corpus in data/NAME, from RAW or from files downloaded into data/raw."""
@@ -72,8 +78,9 @@ def command(
 
     from data_prep.build import BuildOptions, PictureLimits, build_corpus
 
-    chosen = {"held_out": held_out, "user_core": core, "item_core": core, "repeats": repeats, "partial": partial}
+    chosen = {"held_out": held_out, "user_core": core, "item_core": core, "ties": ties}
     given: dict[str, Any] = {key: value for key, value in chosen.items() if value is not None}
+    given |= {"repeats": repeats, "partial": partial}
     options = dataclasses.replace(BuildOptions.usual(card), **given)
     workspace = Workspace.here()
     raw, further = (raws[0], raws[1:]) if raws else (None, ())
@@ -82,7 +89,7 @@ def command(
         raw, domains = workspace.data / RAW / corpus, release.choose(domains)
         click.echo(f"raw files of {', '.join(domains)} in {raw}; missing ones are downloaded")
         release.fetch(domains, raw, mirror)
-    folder = workspace.data / (name or corpus)
+    folder = workspace.data / (name or (f"{corpus}-file" if options.ties == "file" else corpus))
     earlier = _earlier(folder)
     manifest = build_corpus(
         corpus,

@@ -98,6 +98,11 @@ class Manifest(Strict):
     fingerprint: str
     rating_scale: RatingScale | None = None
 
+    @property
+    def ties(self) -> str:
+        """How a user's interactions of one time are ordered: by ``hash``, or as in the ``file``, as all once were."""
+        return str(self.options.get("ties", "file"))
+
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """Parse ``folder/manifest.json``.
