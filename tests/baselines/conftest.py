@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.corpora import finish
 from unimp_bench import registry
 from unimp_bench.contracts import FitData, Model, TaskExamples
 from unimp_bench.corpus import Corpus, CorpusWriter
@@ -90,16 +91,7 @@ def make_corpus(tmp_path: Path) -> MakeCorpus:
             )
             if sentences is not None:
                 writer.explanations([(np.array(list(sentences)), list(sentences.values()))])
-            writer.finish(
-                source="made",
-                licence="none",
-                synthetic=True,
-                options={},
-                inputs={},
-                domains=("all",),
-                new_domains=(),
-                bad_lines={},
-            )
+            finish(writer)
         return Corpus.open(tmp_path / "small")
 
     return made

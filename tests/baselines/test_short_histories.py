@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from tests.corpora import finish
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import ModelError, UsageError
@@ -58,16 +59,7 @@ def _write(folder: Path, trained: tuple[int, ...]) -> Corpus:
         )
         writer.parts(np.concatenate([np.repeat([0, 1, 2], [count, 1, 1]) for count in trained]).astype(np.uint8))
         writer.reviews([(["" for _ in range(rows)], ["A fine thing." for _ in range(rows)])])
-        writer.finish(
-            source="made",
-            licence="none",
-            synthetic=True,
-            options={},
-            inputs={},
-            domains=("all",),
-            new_domains=(),
-            bad_lines={},
-        )
+        finish(writer)
     return Corpus.open(folder)
 
 

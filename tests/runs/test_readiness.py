@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.corpora import finish
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace
@@ -43,16 +44,7 @@ def write(folder: Path, parts: list[list[int]]) -> Corpus:
         writer.items(names, ["shop"] * ITEMS, {"title": pa.array([f"Strap {name}" for name in names])})
         writer.histories(histories)
         writer.parts(np.concatenate(parts).astype(np.uint8))
-        writer.finish(
-            source="test",
-            licence="none",
-            synthetic=True,
-            options={},
-            inputs={},
-            domains=("shop",),
-            new_domains=(),
-            bad_lines={},
-        )
+        finish(writer, ("shop",))
     return Corpus.open(folder)
 
 

@@ -11,6 +11,7 @@ import pytest
 from tasks.explanation import Explanation
 from tasks.preference import Preference
 from tasks.selection import Selection
+from tests.corpora import finish
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.rendering import Renderer, example_ids
@@ -41,16 +42,7 @@ def write(folder: Path, parts: list[int] | None = None, ratings: list[float] = R
         if parts is not None:
             writer.parts(np.array(parts, dtype=np.uint8))
         writer.explanations([(np.arange(0, 12, 2), [f"sentence {row}" for row in range(0, 12, 2)])])
-        writer.finish(
-            source="test",
-            licence="none",
-            synthetic=True,
-            options={},
-            inputs={},
-            domains=("shop",),
-            new_domains=(),
-            bad_lines={},
-        )
+        finish(writer, ("shop",))
     return Corpus.open(folder)
 
 

@@ -16,6 +16,7 @@ from baselines.language.ids import item_descriptions
 from baselines.language.tokens import SubwordTokenizer
 from baselines.language.vip5 import Adapter
 from tasks.preference import Preference
+from tests.corpora import finish
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.corpus.splits import catalogue
@@ -202,14 +203,5 @@ def store(tmp_path: Path) -> Corpus:
                 times=np.arange(len(items)),
             )
         )
-        writer.finish(
-            source="made",
-            licence="none",
-            synthetic=True,
-            options={},
-            inputs={},
-            domains=("all",),
-            new_domains=(),
-            bad_lines={},
-        )
+        finish(writer)
     return Corpus.open(tmp_path / "store")

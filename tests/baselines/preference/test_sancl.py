@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from baselines.preference.sancl_examples import NO_ITEM, Inputs, SANCLVocabulary, cut, padded_texts, rating_word
+from tests.corpora import finish
 from unimp_bench import registry
 from unimp_bench.contracts import Rater
 from unimp_bench.corpus import Corpus, CorpusWriter
@@ -55,10 +56,7 @@ def store(tmp_path: Path) -> Store:
             )
             if reviews is not None:
                 writer.reviews([(iter([""] * rows), reviews)])
-            writer.finish(
-                source="made", licence="none", synthetic=True, options={}, inputs={}, domains=("all",),
-                new_domains=(), bad_lines={},
-            )  # fmt: skip
+            finish(writer)
         return Corpus.open(folder)
 
     return made

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.corpora import finish
 from tests.interchange.external.files import CODES, LENGTH, Asked, Rows
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
@@ -33,16 +34,7 @@ def reviewed(planted: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Corpu
         writer.histories(planted.histories)
         rows = np.arange(len(planted.histories))
         writer.explanations([(rows, [f"the colour of number {row % 7} is {row % 3} fine" for row in rows])])
-        writer.finish(
-            source="planted",
-            licence="none",
-            synthetic=True,
-            options={},
-            inputs={},
-            domains=domains,
-            new_domains=planted.manifest.new_domains,
-            bad_lines={},
-        )
+        finish(writer, domains, planted.manifest.new_domains)
     return Corpus.open(folder)
 
 
@@ -102,14 +94,5 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
                 times=rows,
             )
         )
-        writer.finish(
-            source="made",
-            licence="none",
-            synthetic=True,
-            options={},
-            inputs={},
-            domains=("all",),
-            new_domains=(),
-            bad_lines={},
-        )
+        finish(writer)
     return Corpus.open(folder)
