@@ -1,4 +1,4 @@
-"""What a task and a model must be, and the cards by which the registry knows them without importing them."""
+"""Contracts of tasks and models, and the cards by which the registry knows them without importing them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 NO_VALIDATION = "mark rows of the corpus's files as validation and build it again, or run a model that selects nothing"
-"""What to do about a validation part without examples."""
+"""Remedy for a validation part without examples."""
 
 Reads = Literal["popularity", "ratings", "interactions", "order", "text", "pictures", "query", "truth"]
 
@@ -76,15 +76,15 @@ class ModelCard:
         factory: ``module:Class``, imported only when used.
         tasks: names of the tasks it serves; it must be of each one's kind (``Ranker``, ``Rater``...).
         reads: what decides its scores.
-        about: one line for lists and tables; departures from the paper are named here.
+        about: one line for lists and tables, departures from the paper included.
         source: the paper or program it comes from.
-        new_users: it scores users that were not in its training data.
-        new_items: it scores items that were not in its training data.
+        new_users: it scores users without training data.
+        new_items: it scores items without training data.
         corpora: the only corpora it runs on; empty for any.
         variant: for a family, the configuration field that the part after the colon sets.
-        goes_on: it can go on from an earlier fit of its own (``FitData.start``).
-        version: goes up whenever the same specification gives other numbers, so that a fit or result of an earlier
-            version is never taken for one of this version.
+        goes_on: it can be initialised from an earlier fit of the same class (``FitData.start``).
+        version: increased whenever the same specification gives other numbers, so that fits and results of different
+            versions never mix.
         features: names of the feature extractors that it reads (``unimp_bench.corpus.features.VERSIONS``).
         validated: it chooses its epoch or a setting by ``FitData.validate``.
         seeded: another seed gives other predictions; false for rules, which one run describes fully.
@@ -119,10 +119,10 @@ ExamplesT = TypeVar("ExamplesT", bound="Examples")
 class Task(ABC):
     """One kind of personal need: how its examples are drawn and what its instruction says.
 
-    ``version`` goes up when drawing, rendering or scoring changes, so that results of two versions never mix.
+    ``version`` is increased when drawing, rendering or scoring changes, so that results of two versions never mix.
 
     Attributes:
-        instruction: the words; ``{query}`` stands for the query, ``{items}`` for the shown items in words.
+        instruction: a template with the fields ``{query}`` and ``{items}``, the shown items as text.
         Config: frozen dataclass of options, with a default for every field.
     """
 
@@ -141,7 +141,7 @@ class Task(ABC):
         """All examples of a part, answers included; the same ones at every call.
 
         Raises:
-            UsageError: the corpus has not what the task or split needs.
+            UsageError: the corpus lacks what the task or split requires.
         """
 
 
@@ -172,12 +172,12 @@ class TaskExamples(Generic[ExamplesT]):
 
 @dataclass(frozen=True)
 class Start:
-    """A fitted model of the same class and catalogue that a fit goes on from: what protocol ``paper`` chose of it.
+    """A fitted model of the same class and catalogue that initialises a fit: its state selected by protocol ``paper``.
 
     Attributes:
-        folder: what ``Model.save`` wrote.
-        tasks: names of all tasks that it was fitted on, in whatever stage.
-        catalogue: sorted numbers of the items that were answers there.
+        folder: written by ``Model.save``.
+        tasks: names of all tasks that it was fitted on, in any stage.
+        catalogue: sorted numbers of its candidate items.
     """
 
     folder: Path
@@ -187,26 +187,26 @@ class Start:
 
 @dataclass(frozen=True)
 class FitData:
-    """All that a model is given to learn from. The test targets are nowhere in it but behind ``leak``.
+    """Everything that a model learns from. Test targets are reachable through ``leak`` only.
 
-    Its arrays, as those of the examples to predict, are read-only: a model copies one before it changes it.
+    All arrays are read-only, those of examples to predict as well: copy one before changing it.
 
     Attributes:
         items: attributes and pictures of the whole catalogue.
-        catalogue: sorted numbers of the items that may be answers in training and validation.
+        catalogue: sorted numbers of the candidate items of training and validation.
         examples: by task name, of ``loo`` or ``global-time``, or of ``new-domain`` where a model is adapted to it.
         seed: of every random choice in the fit.
-        work: a folder of this fit's own; what is there at the start is from an interrupted fit of the same
-            specification, so a model may go on from its checkpoint.
-        cache: a folder shared by all fits on this corpus, for what depends on the corpus alone.
-        validate: ``validate(model, task)`` scores the model as it stands on the task's validation part, by the metric
-            that orders the task's tables: between 0 and 1, higher better, one score a protocol (the protocols are the
-            same for all tasks of a fit). A model keeps its best epoch under each of them
-            (``unimp_bench.kinds.early_stopping``), and becomes one of these in ``Model.select``.
-        start: what the fit goes on from; None for a fit that begins anew.
-        leak: gives the whole corpus, held-out interactions included, to show what a leak is worth; every result of
-            the fit then says so. None outside of the harness.
-        metrics: what ``validate`` measures, by task, in words for progress.
+        work: private folder of this fit; files found there at the start come from an interrupted fit of the same
+            specification, so a model may resume from its checkpoint.
+        cache: folder shared by all fits on this corpus, for data that depends on the corpus alone.
+        validate: ``validate(model, task)`` scores the current model on the task's validation part, by the metric that
+            orders the task's tables: between 0 and 1, higher is better, one score per protocol (the protocols are the
+            same for all tasks of a fit). A model keeps its best epoch under each protocol
+            (``unimp_bench.kinds.early_stopping``), and restores one of them in ``Model.select``.
+        start: the fit that initialises this one; None for a fit from scratch.
+        leak: returns the whole corpus, held-out interactions included, to measure the effect of a leak; recorded in
+            every result of the fit. None outside of the harness.
+        metrics: name of the metric of ``validate``, by task, for progress.
     """
 
     items: Items
@@ -227,14 +227,14 @@ class FitData:
         return part.histories
 
     def metric(self, *tasks: str) -> str:
-        """What the validation scores of some tasks, or their mean, measure, in words for progress."""
+        """Name of the validation metric of some tasks, or of their mean, for progress."""
         names = dict.fromkeys(self.metrics.get(task, "validation") for task in tasks)
         return next(iter(names)) if len(names) == 1 else f"mean of {' and '.join(names)}"
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Numbers of parameters: those that training moved, and all."""
+    """Numbers of parameters: trained ones, and all."""
 
     trained: int = 0
     total: int = 0
@@ -264,9 +264,9 @@ class Model(ABC, Generic[ConfigT]):
 
     Attributes:
         Config: frozen dataclass with a default for every field.
-        presets: named configurations; the first is what runs when the user names none. ``tuned`` is none of them: it
-            stands for what ``unimp-bench tune`` chose for a corpus.
-        space: what ``unimp-bench tune`` searches, setting -> the values to try beside the model's own.
+        presets: named configurations; the first is the default. ``tuned`` is not among them: it is the configuration
+            that ``unimp-bench tune`` chose for a corpus.
+        space: search space of ``unimp-bench tune``, setting -> values to try in addition to the default.
     """
 
     Config: ClassVar[type[Any]]
@@ -282,16 +282,16 @@ class Model(ABC, Generic[ConfigT]):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write all that ``load`` needs into an existing empty folder. No pickle."""
+        """Write everything that ``load`` needs into an existing empty folder. No pickle."""
 
     @abstractmethod
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        """Become the fitted model that ``save`` wrote; predictions are the same to the last bit on one machine."""
+        """Restore what ``save`` wrote; predictions are bit-identical on one machine."""
 
     def select(self, protocol: Protocol, data: FitData) -> None:
-        """Become what validation chose under ``protocol``; called between ``fit`` and ``save``, for each protocol.
+        """Restore the state that validation chose under ``protocol``; called between ``fit`` and ``save`` per protocol.
 
-        After ``fit`` alone a model is what was chosen under the first protocol.
+        After ``fit`` alone a model has the state chosen under the first protocol.
         """
 
     def parameters(self) -> Parameters:
@@ -303,7 +303,7 @@ class Model(ABC, Generic[ConfigT]):
         return None
 
     def remarks(self) -> tuple[str, ...]:
-        """What a reader of the result must know, such as a training that its budget cut short; kept by ``save``."""
+        """Notes for readers of the result, such as a training stopped by its budget; kept by ``save``."""
         return ()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # --help loads no NumPy
     import numpy.typing as npt
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-"""What goes wrong with a disk, whatever is written to it."""
+"""Errors of a full or failing disk."""
 
 _OF_RUST = re.compile(r"\(os error (\d+)\)")
 _OF_NUMPY = re.compile(r"\d+ requested and \d+ written")
@@ -34,7 +34,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """Where to write what becomes the file ``path`` at the end of the block: it is there whole or not at all.
+    """A temporary path that becomes the file ``path`` at the end of the block, atomically.
 
     Raises:
         OSError: the disk is full or fails; it names ``path``.
@@ -51,7 +51,7 @@ def written(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Surrounds what writes to a file or folder: libraries leave its name out of their errors, and the number in words.
+    """Add the file name and error number to disk errors in the block, which libraries omit or give as text.
 
     Raises:
         OSError: the disk is full or fails; it names ``path``.
@@ -78,7 +78,7 @@ def disk_error(error: BaseException) -> int | None:
 
 
 def damaged(path: Path, reason: object) -> DataError:
-    """The error of a file or folder of a fit that does not hold what was written there."""
+    """The error of a damaged file or folder of a fit."""
     said = " ".join(str(reason).split())[:200]
     return DataError(f"{path} cannot be read ({said}); fit the model again with --fresh, or remove its folder")
 
@@ -121,8 +121,8 @@ def kept_array(path: Path, fill: Callable[[Path], None], rows: int | None = None
 
     Args:
         path: of a ``.npy`` file.
-        fill: writes it to the path it is given.
-        rows: that it must have, where that is known; a file of another number is as good as none.
+        fill: writes the array to the given path.
+        rows: expected number of rows, if known; other files are rewritten.
     """
     array = _found(path, rows)
     if array is None:
@@ -134,10 +134,10 @@ def kept_array(path: Path, fill: Callable[[Path], None], rows: int | None = None
 
 
 def mapped(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
-    """A new array in a file, memory-mapped for writing; its place on the disk is taken at once.
+    """A new array in a file, memory-mapped for writing; its disk space is allocated at once.
 
     Raises:
-        OSError: the disk is full. Without the place, writing to the map would kill the process there.
+        OSError: the disk is full. Without the allocation, writing to the map would kill the process then.
     """
     import numpy as np
 
@@ -160,7 +160,7 @@ def _found(path: Path, rows: int | None) -> npt.NDArray[Any] | None:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder that a user works in: ``UNIMP_BENCH_HOME``, or the current folder."""
+    """The user's working folder: ``UNIMP_BENCH_HOME``, or the current folder."""
 
     root: Path
 
@@ -170,7 +170,7 @@ class Workspace:
 
     @property
     def data(self) -> Path:
-        """Built corpora, a folder each."""
+        """Built corpora, one folder each."""
         return self.root / "data"
 
     @property

@@ -1,4 +1,4 @@
-"""Calls of code that may come from another package: its arrays are read-only, and its errors name it."""
+"""Calls of code that may come from another package: read-only arrays, errors with the package's name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def read_only(record: T) -> T:
-    """The same array, or the same record with all arrays in it, none of which can be written to."""
+    """The same array, or the same record with all its arrays, read-only."""
     if isinstance(record, np.ndarray):
         view = record.view()
         view.flags.writeable = False
@@ -32,7 +32,7 @@ def read_only(record: T) -> T:
 
 @contextmanager
 def untouched(label: str, *given: Any) -> Iterator[None]:
-    """Surrounds what a model does with arrays and records; a tensor over a read-only array can still be written to.
+    """Check that the block does not modify arrays and records; tensors over read-only arrays are still writable.
 
     Raises:
         ModelError: it changed one of them.
@@ -40,7 +40,7 @@ def untouched(label: str, *given: Any) -> Iterator[None]:
     before = [_checksum(record) for record in given]
     try:
         yield
-    finally:  # before whatever went wrong on account of it
+    finally:  # before any error that the change caused
         if [_checksum(record) for record in given] != before:
             raise ModelError(f"{label} modified its input; a model must copy an array before changing it")
 
@@ -68,8 +68,8 @@ def blamed(owner: object, label: str, doing: str) -> Iterator[None]:
     """Surrounds a call of code that may come from another package.
 
     Args:
-        owner: whose method is called; a class where it is the class that is called.
-        label: what it is called, as in ``model 'mine'``.
+        owner: the object with the called method, or the called class.
+        label: its name in errors, as in ``model 'mine'``.
         doing: the method.
 
     Raises:
@@ -79,7 +79,7 @@ def blamed(owner: object, label: str, doing: str) -> Iterator[None]:
     try:
         yield
     except SystemExit as error:
-        if helping():  # the main process has ended, and said why
+        if helping():  # the main process has ended and printed the reason
             raise
         raise ModelError(f"{label} ended the program (exit code {error.code}) in {doing}") from None
     except BenchError:

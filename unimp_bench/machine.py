@@ -1,4 +1,4 @@
-"""What a process uses of its machine: device, threads, memory, and its sibling processes."""
+"""Device, threads, memory and sibling processes of this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 VARIABLE = "UNIMP_BENCH_DEVICE"
-"""The choice, for this process and those it starts; without it a graphics card where there is one, else the CPU."""
+"""The chosen device, for this process and its children; by default a GPU if available, else the CPU."""
 
 _FORM = re.compile(r"cpu|cuda(:\d+)?")
 
@@ -29,7 +29,7 @@ def choose_device(name: str) -> None:
     """Compute on ``cpu``, ``cuda`` or ``cuda:N`` from now on.
 
     Raises:
-        UsageError: there is no such device here.
+        UsageError: there is no such device.
     """
     _checked(name)
     os.environ[VARIABLE] = name
@@ -39,7 +39,7 @@ def device() -> torch.device:
     """The device of every network, its inputs and its training.
 
     Raises:
-        UsageError: the chosen one is not there.
+        UsageError: the chosen device is not available.
     """
     import torch
 
@@ -66,11 +66,11 @@ WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 
 
 def share_cores(environment: MutableMapping[str, str], processes: int = 1) -> None:
-    """Set how a process computes beside others; what the user has set stays.
+    """Set the threads of a process that runs next to others; variables that the user has set are kept.
 
     Args:
         environment: of a process that has not imported torch or NumPy yet: they read it once.
-        processes: that are started together to share this machine's cores evenly; 1 leaves it all of them.
+        processes: number of processes that share this machine's cores evenly; 1 for all cores.
     """
     if not WAITING.keys() & environment.keys():  # either of the two alone says how to wait
         environment.update(WAITING)
@@ -118,12 +118,12 @@ _PATIENCE = timedelta(days=2)
 
 
 def helping() -> bool:
-    """Whether this process stands beside the main one."""
+    """Whether this is not the main process of several."""
     return int(os.environ.get("RANK", "0")) > 0
 
 
 def join() -> int:
-    """Meet the other processes, where that has not happened yet; how many there are."""
+    """Join the group of processes once; returns their number."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return 1
     from accelerate import PartialState
@@ -133,17 +133,17 @@ def join() -> int:
     return int(state.num_processes)
 
 
-def main_says(ask: Callable[[], T]) -> T:
-    """What ``ask`` returns in the main process, in every process; each waits here for all others.
+def main_says(compute: Callable[[], T]) -> T:
+    """Return in every process what ``compute`` returns in the main one; a barrier for all of them.
 
     Raises:
-        SystemExit: the main process has ended, and said why.
+        SystemExit: the main process has failed and printed the reason.
     """
     if join() == 1:
-        return ask()
+        return compute()
     from accelerate.utils import broadcast_object_list
 
-    said: list[Any] = [None if helping() else ask()]
+    said: list[Any] = [None if helping() else compute()]
     try:
         broadcast_object_list(said)
     except RuntimeError:
@@ -159,7 +159,7 @@ def wait() -> None:
 
 @contextmanager
 def main_first() -> Iterator[None]:
-    """The main process goes through the block, then the others, which find what it has put into the cache."""
+    """The main process executes the block first, then the others, which find its results in the cache."""
     if helping():
         wait()
     yield

@@ -1,9 +1,8 @@
-"""What goes on, on standard error: one line that is rewritten on a terminal, lines to keep in a log.
+"""Progress on standard error: one rewritten line on a terminal, permanent lines in a log.
 
-Work says what it does in one of three ways: ``stage`` where it cannot be counted, ``progress`` where it goes through
-items, ``training`` where it learns epoch by epoch. They may stand inside each other; a terminal shows all that is
-counted on its one line, outermost first, and what is short is not shown at all. A log gets a line for each epoch of a
-training, and one now and then for other work that takes long. Processes that help the main one are silent.
+Work is reported by ``stage`` where it cannot be counted, ``progress`` for loops over items, ``training`` for epochs.
+They may be nested: a terminal shows all counted ones on one line, outermost first, and omits short work. A log gets one
+line per epoch of a training, and occasional lines for other long work. Only the main process of several reports.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHOWN_AFTER = 2.0
-"""Seconds until work that is no training is worth a line."""
+"""Seconds until work other than training is shown."""
 LOGGED_EVERY = 30.0
 """Seconds between two lines of a log about the same work."""
 _DRAWN_EVERY = 0.1
@@ -55,7 +54,7 @@ class Activity:
 
 
 class _Items(Activity):
-    """Items that are gone through, ``total`` of them where that is known."""
+    """A loop over items, ``total`` of them if known."""
 
     counted = True
 
@@ -138,7 +137,7 @@ class Training(Activity):
 
 
 class _Screen:
-    """All that goes on, outermost first, and the stream that hears of it."""
+    """The activities under way, outermost first, and the output stream."""
 
     def __init__(self) -> None:
         self._under_way: list[Activity] = []
@@ -170,14 +169,14 @@ class _Screen:
             self.draw(now=True)
 
     def announce(self, activity: Activity) -> None:
-        """Say what takes long, if it still goes on; a log hears of it unless a training inside it says more."""
+        """Show an activity that takes long, if it is still under way; log it unless a training is inside it."""
         with self._lock:
             if activity in self._under_way and not any(isinstance(each, Training) for each in self._under_way):
                 self.log(activity.words())
             self.draw(now=True)
 
     def log(self, line: str) -> None:
-        """A line to keep, where the output is no terminal."""
+        """Print a permanent line, unless the output is a terminal."""
         if not helping() and not sys.stderr.isatty():
             print(line, file=sys.stderr, flush=True)
 
@@ -211,7 +210,7 @@ _screen = _Screen()
 
 @contextmanager
 def stage(label: str) -> Iterator[None]:
-    """Say what goes on in the block, once it takes long."""
+    """Report the block once it takes long."""
     activity = Activity(label)
     with _screen.during(activity):
         timer = threading.Timer(SHOWN_AFTER, _screen.announce, [activity])
@@ -258,7 +257,7 @@ def training(
         total: most epochs.
         unit: what is counted.
         metric: what the validation scores are of.
-        done: epochs of an interrupted training that goes on.
+        done: finished epochs of a resumed training.
         best: its best validation scores, by protocol.
         early: it may end before its last epoch, so the time left is a bound.
     """

@@ -142,25 +142,25 @@ ANSWER_PER_SHOWN = MappingProxyType({"per": "shown item", "answer": True})
 class Examples:
     """Supervised examples of one task, as columns over shared histories.
 
-    This class has all that a ranking needs; other kinds of tasks derive one with columns of their own, each marked by
-    ``PER_EXAMPLE``, ``PER_SHOWN``, ``ANSWER`` or ``ANSWER_PER_SHOWN``. Answers are None once hidden.
+    Rankings use this class; other kinds of tasks derive one with further columns, each marked by ``PER_EXAMPLE``,
+    ``PER_SHOWN``, ``ANSWER`` or ``ANSWER_PER_SHOWN``. Answers are None once hidden.
 
     ``histories`` holds only what a model may know in this part, so a model cannot reach a target by accident:
     in ``train`` it is the training part, in ``validation`` and ``test`` it ends before the target. The history
     of example ``e`` is rows ``histories.offsets[users[e]]:ends[e]``.
 
     Attributes:
-        task, split, part: what the examples are for.
-        instruction: the task's words, ``{query}`` and ``{items}`` standing for the query and the shown items.
+        task, split, part: origin of the examples.
+        instruction: the task's template with the fields ``{query}`` and ``{items}``.
         histories: see above.
         users: (n,) int32 user numbers.
         ends: (n,) int64 row where each history ends (exclusive).
-        targets: (n,) int32 item numbers: the item to be found, judged or drawn; None once hidden.
-        rows: (n,) int64 rows of the targets in the histories of the corpus, by which its rating and review are
-            found; None once hidden.
+        targets: (n,) int32 item numbers: the item to rank, judge or draw; None once hidden.
+        rows: (n,) int64 rows of the targets in the histories of the corpus, where their ratings and reviews are; None
+            once hidden.
         queries: (n,) int32 rows of ``query_texts``, or None for tasks without a query.
         query_texts: distinct query strings.
-        shown: the items that the instruction names, or None for tasks that name none.
+        shown: the items that the instruction names, or None.
     """
 
     has_candidates: ClassVar[bool] = False
@@ -181,7 +181,7 @@ class Examples:
 
     @classmethod
     def of(cls, examples: Examples, **columns: Any) -> Self:
-        """Examples of this class: those of the class that it is derived from, with further ``columns``."""
+        """Examples of a derived class from those of its base class and further ``columns``."""
         return cls(**{each.name: getattr(examples, each.name) for each in fields(examples)} | columns)
 
     def __len__(self) -> int:
@@ -196,7 +196,7 @@ class Examples:
         return self.histories.items[self.histories.offsets[self.users[example]] : self.ends[example]]
 
     def hidden(self) -> Self:
-        """The same examples without their answers: what a model sees when it predicts."""
+        """The same examples without their answers, as a model sees them for prediction."""
         answers: dict[str, Any] = {each.name: None for each in fields(self) if each.metadata.get("answer")}
         return replace(self, **answers)
 
@@ -227,18 +227,18 @@ class Examples:
         return replace(self, **columns)
 
     def answer_items(self) -> Shown:
-        """The items that are the answer to each example, or that it is about."""
+        """The items that are the answer to each example, or its subject."""
         assert self.targets is not None
         return Shown.single(self.targets)
 
     def answer_words(self, names: Callable[[IntArray], list[str]]) -> list[str]:
-        """(n,) the answers in words, of ``names`` that items have."""
+        """(n,) the answers as text; ``names`` returns the names of items."""
         items = self.answer_items()
         words, cuts = names(items.items), items.offsets.tolist()
         return [" ".join(words[start:stop]) for start, stop in pairwise(cuts)]
 
     def answer_columns(self) -> dict[str, IntArray | FloatArray]:
-        """Columns of a table of examples that only tasks of this kind have, by name, (n,) each."""
+        """Columns of an example table specific to this kind of task, by name, (n,) each."""
         return {}
 
     def blocks(self, size: int) -> Iterator[Self]:
@@ -270,11 +270,11 @@ class Example:
         id: ``task/split/part/user/place``, the place of the target in the user's sequence; unique.
         domain, user: by name.
         history, ratings, times: items before the target, oldest first, with their ratings (NaN for none) and times.
-        query: what the user asks for, or None.
+        query: the user's query, or None.
         shown: items that the instruction names.
-        instruction: the words of the task, items written as ``[IMG] key value ... [EOC]``.
-        target: the answer in words: an item, a rating, a sentence, the chosen items, or picture codes.
-        target_items: the items that are the answer, or that it is about.
+        instruction: the rendered instruction, items written as ``[IMG] key value ... [EOC]``.
+        target: the answer as text: an item, a rating, a sentence, the chosen items, or picture codes.
+        target_items: the items that are the answer, or its subject.
         target_rating: the true rating, for rating tasks.
     """
 

@@ -1,4 +1,4 @@
-"""What has to happen once before torch is put to work: a remedy for torchvision, and seeds."""
+"""Set-up of torch: a workaround for torchvision, and seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPERATORS = ("nms", "qnms")
 def make_torchvision_importable() -> torch.library.Library | None:
     """Let ``import torchvision`` succeed where its compiled operators do not fit the installed torch.
 
-    Package registries serve torchvision built for CUDA; beside a CPU torch its library does not load, its import
+    Package registries serve torchvision built for CUDA; with a CPU torch its library does not load, its import
     fails because ``torchvision::nms`` is not registered, and the imports of transformers and open_clip fail with it.
     Declaring the two operators that torchvision's import looks up is enough for transforms and models;
     ``torchvision.io`` and ``torchvision.ops.nms`` stay unusable there. Call it before the first import of
@@ -39,7 +39,7 @@ def make_torchvision_importable() -> torch.library.Library | None:
 
 
 def derived_seed(seed: int, number: int) -> int:
-    """A seed below 2**32 for the ``number``-th part of what ``seed`` begins, unrelated to those of other seeds."""
+    """A seed below 2**32 for part ``number`` of the work with ``seed``, independent of those of other seeds."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
@@ -52,11 +52,11 @@ def seed_everything(seed: int) -> None:
 
 @contextmanager
 def own_chance(seed: int = 0) -> Iterator[None]:
-    """Let a block draw from generators that begin at ``seed``, and leave those of everybody else as they were.
+    """Seed the random generators with ``seed`` within the block, and restore their states afterwards.
 
-    For what loads or trains a model whose output is cached. Building a network draws weights even where others then
-    take their place, and a fit that finds the output in the cache draws none: without this it would go on with other
-    random numbers than one that does not.
+    For code that loads or trains a model with cached outputs. Building a network draws weights even if they are
+    replaced then, and a fit that finds the output in the cache draws none: without this, the two would continue with
+    different random numbers.
     """
     states = random.getstate(), np.random.get_state()  # noqa: NPY002 - libraries draw from the global generator
     # A device that nothing has used yet has no state to save, and is not used here to build a network.

@@ -29,7 +29,7 @@ class FileEntry(Strict):
 
 
 class PictureEntry(Strict):
-    """All pictures as one entry: how many, their bytes, and a SHA-256 over their names and hashes."""
+    """All pictures as one entry: their number, bytes, and a SHA-256 over their names and hashes."""
 
     count: int
     bytes: int
@@ -37,7 +37,7 @@ class PictureEntry(Strict):
 
 
 class BadLines(Strict):
-    """Bad places of the raw files, of one kind: how many, and where the first of them stand."""
+    """Invalid places in the raw files, of one kind: their number, and the first of them."""
 
     count: int
     first: tuple[str, ...]

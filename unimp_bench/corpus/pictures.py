@@ -1,4 +1,4 @@
-"""Opens pictures of items: the one place where a file becomes RGB, whoever reads it."""
+"""Opens pictures of items: the only module that decodes picture files to RGB."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unimp_bench.records import IntArray
 WHITE = (255, 255, 255)
 
 PIXELS = 2
-"""Version of what is seen of a picture; it stands in the names of caches of what is computed from pictures."""
+"""Version of the decoding, part of the names of caches computed from pictures."""
 
 _TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,7 +47,7 @@ def open_picture(path: Path) -> Image.Image:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of corrupt EXIF data, which matter to nobody here
+            warnings.simplefilter("ignore")  # of corrupt EXIF data, which do not matter
             with Image.open(path) as picture:
                 picture.load()
                 return as_rgb(picture)
@@ -58,7 +58,7 @@ def open_picture(path: Path) -> Image.Image:
 def as_rgb(picture: Image.Image) -> Image.Image:
     """A decoded picture as RGB: turned as its EXIF data say, on white, grey of 16 bits by its upper eight.
 
-    A camera writes a picture as its sensor lies and the orientation beside it; whoever shows it turns it.
+    Cameras store the pixels as the sensor reads them and the orientation separately; viewers rotate the picture.
     """
     turn = _TURNS.get(_orientation(picture))
     if turn is not None:

@@ -102,7 +102,7 @@ def take_rows(path: Path, rows: IntArray, columns: list[str] | None = None) -> p
         ends = np.cumsum(sizes)
         groups, group_of = np.unique(np.searchsorted(ends, rows, side="right"), return_inverse=True)
         table = file.read_row_groups(groups.tolist(), columns)
-        # Where a row stands among the groups read: less the rows of the groups left out before its own.
+        # The index of a row among the groups read: less the rows of the skipped groups before its own.
         skipped = (ends - sizes)[groups] - np.concatenate([[0], np.cumsum(sizes[groups])[:-1]])[: len(groups)]
         return table.take(pa.array(rows - skipped[group_of]))
     except (OSError, pa.ArrowException) as error:
@@ -116,7 +116,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 PATH_SEPARATOR = " > "
 FIRST_CLOCK_TIME = 100_000_000
-"""Times below this one (in 1973) are positions: nobody's sequence is so long, and no source is so old."""
+"""Times below this one (in 1973) are positions: no sequence is so long, and no source so old."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Items:
         return None if name is None else self._folder / "pictures" / name
 
     def truth(self) -> dict[str, np.ndarray]:
-        """What the generator of this corpus knows, arrays by name; for models whose card reads ``truth`` alone.
+        """The ground truth of this corpus's generator, arrays by name; only for models that read ``truth``.
 
         Raises:
             DataError: the corpus is not generated, or its truth is that of another.
@@ -294,7 +294,7 @@ class Corpus:
 
     @cached_property
     def parts(self) -> npt.NDArray[np.uint8] | None:
-        """(rows,) 0 training, 1 validation or 2 test, where the source has a public split of its own; else None.
+        """(rows,) 0 training, 1 validation or 2 test, where the source has a public split; else None.
 
         A user's rows are in the order of the parts, and in time order within each, so times may step back between.
         """

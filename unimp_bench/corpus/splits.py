@@ -1,16 +1,16 @@
-"""Who is in which split, and which interaction is the target: by user, by the clock, or the corpus's own parts.
+"""Splits: evaluated users and held-out interactions, by leave-one-out, by global time, or public.
 
 For a user with at least three interactions the last is the test target and the one before it the validation
-target; a user with fewer has none of them held out and gives everything to training. Users of ``new-user`` are
-never trained on, and those of ``new-domain`` only where a model is adapted to that domain; their last interaction is
-their test target (UniMP, section 3.1).
+target; users with fewer belong to training entirely. Users of ``new-user`` are never trained on, and those of
+``new-domain`` only where a model is adapted to that domain; their last interaction is their test target (UniMP,
+section 3.1).
 
-``global-time`` asks the users of ``loo`` by the clock: models learn from what lies before one instant, the validation
-target is a user's first interaction between it and a second instant, the test target the first one after that. So
-nothing that a model learns from was made after any target, which leave-one-out cannot say (Meng et al., RecSys 2020).
+``global-time`` splits the interactions of the users of ``loo`` at two instants: models learn from those before the
+first, the validation target is a user's first interaction between the two, the test target the first one after the
+second. So no training interaction is later than any target, unlike in leave-one-out (Meng et al., RecSys 2020).
 
-A corpus that comes with a public split has parts of its own (``Corpus.parts``): then the interactions marked
-validation and test are the targets, several a user, and a target's history is all that stands before its part.
+A corpus with a public split has its parts (``Corpus.parts``): the interactions marked validation and test are the
+targets, several per user, and a target's history is everything before its part.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MIN_INTERACTIONS = 3
 HELD_BACK = {"validation": 2, "test": 1}
 PART_CODES = {"train": 0, "validation": 1, "test": 2}
 TIME_SHARES = (0.8, 0.9)
-"""Of the interactions in the order of the clock, the shares before both instants of ``global-time``."""
+"""Shares of the interactions, in time order, before the two instants of ``global-time``."""
 
 
 def users_of(corpus: Corpus, split: Split) -> BoolArray:
@@ -40,7 +40,7 @@ def users_of(corpus: Corpus, split: Split) -> BoolArray:
 
 
 def catalogue(corpus: Corpus, split: Split) -> IntArray:
-    """Sorted numbers of the items that may be an answer: those that users of the split's domains interact with.
+    """Sorted numbers of the candidate items: those that users of the split's domains interact with.
 
     Stores sell some items in several domains, so such an item is in both catalogues.
     """
@@ -53,10 +53,10 @@ def catalogue(corpus: Corpus, split: Split) -> IntArray:
 
 
 def target_examples(corpus: Corpus, split: Split, part: Part, task: str) -> Examples:
-    """The examples of one part of a split, targets included, histories cut to what may be known.
+    """The examples of one part of a split, with targets, and histories without held-out interactions.
 
     ``train``: every training interaction that has one before it is a target. ``validation`` and ``test``: one
-    example a user, or one for each interaction of the corpus's own part. ``new-user`` has only a test part.
+    example per user, or per interaction of a public part. ``new-user`` has only a test part.
 
     Raises:
         UsageError: the corpus has no such users, or the part does not exist in this split.
@@ -78,9 +78,9 @@ def target_examples(corpus: Corpus, split: Split, part: Part, task: str) -> Exam
 
 
 def last_examples(corpus: Corpus, split: Split, part: Part, task: str, held_back: IntArray) -> Examples:
-    """One example for each user of whom the last ``held_back`` (users,) interactions are unknown; 0 leaves a user out.
+    """One example per user with ``held_back`` (users,) last interactions held out; 0 excludes a user.
 
-    The target is the first unknown interaction.
+    The target is the first of them.
     """
     users = np.flatnonzero(held_back).astype(np.int32)
     chosen = held_back > 0
@@ -126,7 +126,7 @@ def cut_histories(corpus: Corpus, members: BoolArray, held_back: IntArray) -> Hi
 
 
 def _by_the_clock(corpus: Corpus, part: Part, task: str) -> Examples:
-    """The parts of ``global-time``; whoever has nothing before the first instant is asked nothing."""
+    """The parts of ``global-time``; users without interactions before the first instant are not evaluated."""
     if not corpus.has_clock:
         raise UsageError(f"corpus {corpus.name!r} has no timestamps, which split global-time needs")
     histories, members = corpus.histories, users_of(corpus, "global-time")
@@ -140,12 +140,12 @@ def _by_the_clock(corpus: Corpus, part: Part, task: str) -> Examples:
     if part == "train":
         return training_examples(corpus, cut_histories(corpus, learned, after[0]), "global-time", task)
     unknown = after[0] if part == "validation" else after[1]
-    asked = learned & (after[0] > after[1] if part == "validation" else after[1] > 0)
-    if not asked.any():
+    evaluated = learned & (after[0] > after[1] if part == "validation" else after[1] > 0)
+    if not evaluated.any():
         raise UsageError(
             f"no user of corpus {corpus.name!r} has interactions on both sides of the cut-off times of global-time"
         )
-    return last_examples(corpus, "global-time", part, task, np.where(asked, unknown, 0))
+    return last_examples(corpus, "global-time", part, task, np.where(evaluated, unknown, 0))
 
 
 def _own_part(corpus: Corpus, parts: IntArray, split: Split, part: Part, task: str) -> Examples:

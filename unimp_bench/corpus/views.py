@@ -1,9 +1,9 @@
-"""Seeded views of a corpus: noise in its items, or another order of what happened at the same time.
+"""Seeded views of a corpus: noise in its items, or shuffled simultaneous interactions.
 
-``NT`` takes a share of the attribute values away, ``NV`` gives a share of the items the picture of another item, for
-the robustness of models (UniMP, section A.3 and Table 6). ``ST`` shuffles interactions of a user that have the same
-time, whose stored order says nothing: as far as a score moves with it, it hung on a file and not on users.
-A view is a corpus of its own name and fingerprint over the same files: nothing is built, no cache mixes.
+``NT`` removes a share of the attribute values, ``NV`` gives a share of the items the picture of another item, for
+the robustness of models (UniMP, section A.3 and Table 6). ``ST`` shuffles interactions of a user at the same time,
+where the stored order carries no information: any change in score is an artefact of file order.
+A view is a corpus with its own name and fingerprint over the same files: nothing is built, and caches do not mix.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from unimp_bench.records import BoolArray, IntArray
 ViewKind = Literal["NT", "NV", "ST"]
 
 SHARES: dict[ViewKind, float] = {"NT": 0.2, "NV": 0.2, "ST": 1.0}
-"""By kind, the share where none is named: for noise that of the paper."""
+"""Default share by kind; for noise that of the paper."""
 
 _SHARE = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _FORM, _IN_NAMES = (
     re.compile(rf"(?P<kind>NT|NV|ST)({mark}(?P<share>{_SHARE})({mark}(?P<seed>[0-9]{{1,18}}))?)?") for mark in ":-"
 )
-"""As users write a view, and as names of corpora have it; the dash of ``1e-05`` is part of the number in both."""
+"""A view as typed by users, and in names of corpora; the dash of ``1e-05`` is part of the number in both."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What is changed, and how much of it.
+    """A kind of change, and its extent.
 
     Attributes:
         kind: ``NT``, missing attribute values; ``NV``, pictures of other items; ``ST``, shuffled ties.
-        share: of the values that are there, of the items that have a picture, or of the groups of a user's
-            interactions with one time, rounded to whole ones.
+        share: of the existing values, of the items with a picture, or of the groups of simultaneous interactions,
+            rounded to integers.
         seed: of the draw; with the same seed a larger share changes all that a smaller one does.
 
     Raises:
-        UsageError: the share or the seed makes no sense.
+        UsageError: the share or the seed is out of range.
     """
 
     kind: ViewKind
@@ -162,7 +162,7 @@ class OtherPictures(Items):
 
     @cached_property
     def _shown(self) -> IntArray:
-        """(items,) the item whose picture each one shows."""
+        """(items,) the item that provides the picture of each item."""
         shown = np.arange(len(self))
         pictured = np.flatnonzero(self._items.has_picture)
         chosen = _draw(len(pictured), self._view)
@@ -173,9 +173,9 @@ class OtherPictures(Items):
 
 
 def _shuffled_ties(corpus: Corpus, view: View) -> IntArray:
-    """(rows,) the stored rows with the view's share of the groups of one user and time in an order by chance.
+    """(rows,) the stored rows, with the view's share of the groups of simultaneous interactions shuffled.
 
-    A public split stays as it is: nothing goes from one of its parts to another.
+    A public split is unchanged: no row moves between its parts.
     """
     histories = corpus.histories
     owners = histories.owners()

@@ -1,7 +1,7 @@
-"""Writes a corpus so that it is there whole or not at all.
+"""Writes a corpus atomically.
 
-Everything goes into a hidden folder beside the target; the manifest comes last and the folder is renamed into
-place. A build that is killed leaves only the hidden folder, which the next build of the same corpus removes.
+Everything is written to a hidden folder next to the target, the manifest last, and the folder is renamed into place.
+A killed build leaves only the hidden folder, which the next build of the same corpus removes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from unimp_bench.records import Histories, IntArray
 ARRAYS = ("offsets", "items", "ratings", "times")
 ARRAY_TYPES = {"offsets": np.int64, "items": np.int32, "ratings": np.float32, "times": np.int64}
 TRAINING, VALIDATION, TEST = PARTS = (0, 1, 2)
-"""What ``interactions/parts.npy`` says of each row of a corpus that has a public split of its own."""
+"""Values of ``interactions/parts.npy`` per row of a corpus with a public split."""
 
 REVIEW_SCHEMA = pa.schema([("summary", pa.string()), ("text", pa.string())])
 EXPLANATION_SCHEMA = pa.schema(

@@ -1,8 +1,8 @@
-"""The kinds of tasks: what a model predicts, how that is scored, chosen by on validation, and shown in tables.
+"""The kinds of tasks: predictions, their scores, selection on validation, and tables.
 
-One file holds all that a kind consists of: the type of its examples, the contract of its models, its metrics and the
-columns of tables, the score that selects models on validation, the predictions file and its reader. A new kind is one
-such file and one card: here, or in the entry point group ``unimp_bench.kinds`` of another package.
+A kind is defined in one file: the type of its examples, the contract of its models, its metrics and table columns, the
+validation score that selects models, the predictions file and its reader. A new kind is one such file and one card, in
+this package or in the entry point group ``unimp_bench.kinds`` of another one.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def kind_of(name: str) -> Kind:
     """The kind of that name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: unknown kind.
         DependencyError: it is of another package and cannot be used.
     """
     factory = find(kind_cards(), name, "kind of task").factory

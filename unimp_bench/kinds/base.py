@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Examples)
 
 BLOCK = 1024
-"""Examples that a model is given at once, where the kind has no reason for another number."""
+"""Default number of examples per call of a model."""
 
 MAX_LIST = 4096
 """Values in one list of a predictions file."""
@@ -45,9 +45,9 @@ class MetricCard:
         name: as tables write it, without a cutoff and without the encoder of metrics that have one.
         about: one line.
         equation: in LaTeX.
-        definition: ``module:function``, whose docstrings say the rest.
+        definition: ``module:function`` with the full documentation.
         cutoffs: it is computed at each K of ``unimp_bench.metrics.ranking.CUTOFFS``.
-        pooled: it belongs to all examples together and is no mean of their values, so it has no paired test.
+        pooled: it is computed over all examples together, not as a mean per example, so it has no paired test.
     """
 
     name: str
@@ -63,9 +63,9 @@ class Column:
     """A metric as tables show it.
 
     Attributes:
-        name: of the metric, without the encoder that some metrics name in brackets after it.
-        higher_is_better: else lower is.
-        brief: it stands in the main table; others stand in the details.
+        name: of the metric, without the encoder in brackets that some metrics have.
+        higher_is_better: false if lower is better.
+        brief: it is in the main table; other columns are in the details.
         interval: the main table shows its interval.
     """
 
@@ -81,16 +81,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where predictions are made and scored.
+    """The context in which predictions are made and scored.
 
     Attributes:
         task: with its options.
         corpus: of the examples.
-        protocol: what becomes of seen items in rankings.
-        cache: folder of what depends on the corpus alone.
+        protocol: treatment of seen items in rankings.
+        cache: folder of data that depends on the corpus alone.
         label: the model's name, for errors and progress bars.
-        resources: what metrics of texts and pictures read; None where nothing but a validation score is wanted.
-        unknown: (users,) bool, those that the model cannot score: a ranking counts their examples as missed.
+        resources: read by metrics of texts and pictures; None where only a validation score is computed.
+        unknown: (users,) bool, users that the model cannot score; a ranking counts their examples as missed.
     """
 
     task: Task
@@ -103,15 +103,15 @@ class Setting:
 
 
 class AnswerError(ValueError):
-    """An answer in a file is not what its kind needs; the message ends a sentence that names the row."""
+    """An invalid answer in a file; the message completes a sentence that names the row."""
 
 
 class AnswerReader(ABC):
-    """Reads the answers to some examples from a file, row by row, in any order: ``Kind.table`` the other way round.
+    """Reads the answers to some examples from a file, row by row, in any order: the inverse of ``Kind.table``.
 
     Attributes:
-        columns: those of the answer.
-        ignored: those that ``unimp-bench run`` writes beside it.
+        columns: columns of the answer.
+        ignored: further columns that ``unimp-bench run`` writes.
     """
 
     columns: ClassVar[tuple[str, ...]]
@@ -125,12 +125,12 @@ class AnswerReader(ABC):
         """Keep the answer to one example.
 
         Raises:
-            AnswerError: it is none.
+            AnswerError: it is invalid.
         """
 
     @abstractmethod
     def finish(self) -> Any:
-        """The prediction, of the kind's own type, once every example has its answer.
+        """The prediction, of the kind's type, once every example has its answer.
 
         Raises:
             AnswerError: the answers do not fit together.
@@ -138,28 +138,27 @@ class AnswerReader(ABC):
 
 
 class Kind(ABC):
-    """A kind of task. A prediction is what one model made of a set of examples; each kind has a type of its own.
+    """A kind of task.
 
-    Its examples are of a type of its own too, ``Examples`` or a class derived from it, where arguments are called
-    ``examples``.
+    Each kind has its own type of predictions (one model's answers to a set of examples), and of ``examples``:
+    ``Examples`` or a class derived from it.
 
     Attributes:
         name: as cards and tasks name it.
         contract: the class that its models derive from.
         method: the method of ``contract`` that predicts.
-        doing: what that is called in progress bars.
+        doing: its label in progress bars.
         reader: of predictions files.
-        metrics: what the documentation says of its metrics.
+        metrics: documentation of its metrics.
         columns: its metrics, in the order of tables.
         main: the metric that orders rows, and selects models on validation, under the protocol of the table.
-        compared: the metric whose values of each example are tested and cut into slices; the main one, where that has
-            such values.
-        selection: versions of the rule by which validation selects, by protocol; 1 where none is given.
-        reported: the metric of a paper's table that the main table sets beside ours.
-        has_protocols: seen items make a difference, as in rankings alone.
-        personal: predictions for different users differ however short a training was.
-        trains: its examples come from something that is trained on the corpus first.
-        shown: the heading of the items that an example shows.
+        compared: the metric for paired tests and slices; the main one, where that has values per example.
+        selection: version of the selection rule by protocol; 1 by default.
+        reported: the metric of a paper's table that the main table shows next to ours.
+        has_protocols: the treatment of seen items matters, as in rankings alone.
+        personal: predictions differ between users even after a short training.
+        trains: its examples require a model trained on the corpus first.
+        shown: heading of an example's shown items.
     """
 
     name: ClassVar[str]
@@ -179,11 +178,11 @@ class Kind(ABC):
     shown: ClassVar[str] = "Shown item"
 
     def complete(self, examples: Any, task: Task, corpus: Corpus, cache: Path) -> Any:
-        """The examples that a task drew, with what the kind adds to them."""
+        """The examples that a task drew, with the columns that the kind adds."""
         return examples
 
     def predict(self, model: Model[Any], examples: Any, setting: Setting) -> Any:
-        """The predictions of a fitted model for all examples, whose answers it does not see.
+        """The predictions of a fitted model for all examples, with answers hidden.
 
         Raises:
             UsageError: the model is not of this kind.
@@ -213,7 +212,7 @@ class Kind(ABC):
         return np.concatenate(parts)
 
     def each(self, model: Model[Any], examples: Any, catalogue: IntArray) -> list[Any]:
-        """What a model returns for each of some hidden examples, (n,): arrays, numbers or texts, None for no answer."""
+        """A model's answer to each hidden example, (n,): arrays, numbers or texts, None for no answer."""
         return list(getattr(model, self.method)(examples))
 
     @abstractmethod
@@ -221,36 +220,36 @@ class Kind(ABC):
         """All metrics of a prediction, in a setting with resources."""
 
     def ranks(self, prediction: Any) -> IntArray | None:
-        """(n,) target ranks, from which a result can compute all values again; None for kinds without ranks."""
+        """(n,) target ranks, from which all values can be recomputed; None for kinds without ranks."""
         return None
 
     def answers(self, prediction: Any, examples: Any) -> Sequence[Hashable] | None:
-        """Each example's answer, (n,), equal where a reader would call two answers the same; None for rankings."""
+        """Each example's answer, (n,), normalised so that equivalent answers are equal; None for rankings."""
         return None
 
     def is_constant(self, values: Mapping[str, FloatArray]) -> bool:
-        """Whether values of the metrics, by example, can only be those of one constant answer, where that shows."""
+        """Whether metric values per example prove that all answers are the same."""
         return False
 
     @abstractmethod
     def validation(self, model: Model[Any], examples: Any, setting: Setting) -> dict[Protocol, float]:
-        """The score that models are selected by, the main metric, under each protocol: between 0 and 1, higher better.
+        """The selection score, the main metric, under each protocol: between 0 and 1, higher is better.
 
-        Kinds without protocols have one, ``paper``. That of ``setting`` does not matter here.
+        Kinds without protocols have one, ``paper``. The protocol of ``setting`` is ignored.
         """
 
     @property
     def validated(self) -> str:
-        """What ``validation`` gives, in words."""
+        """Name of the score that ``validation`` returns."""
         return self.main
 
     @abstractmethod
     def table(self, prediction: Any, examples: Any, setting: Setting) -> dict[str, pa.Array | list[Any]]:
-        """Columns of the predictions file beside ``id``, by source names."""
+        """Columns of the predictions file other than ``id``, with source names."""
 
     @abstractmethod
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
-        """How many examples were scored on what, for the head of a table."""
+        """Number of examples and what they were scored on, for the head of a table."""
 
     def column(self, metric: str) -> Column | None:
         """The column of a metric's full name."""
@@ -258,13 +257,13 @@ class Kind(ABC):
 
 
 def must_be(model: Model[Any], contract: type[Any], label: str, task: str) -> None:
-    """Refuse a model that does not predict what a task needs."""
+    """Refuse a model that does not implement a task's contract."""
     if not isinstance(model, contract):
         raise UsageError(f"{label} cannot serve {task}, which requires a {contract.__name__}")
 
 
 def evenly(examples: E, most: int) -> E:
-    """At most so many of the examples, evenly spaced."""
+    """At most ``most`` of the examples, evenly spaced."""
     chosen = np.linspace(0, len(examples) - 1, min(most, len(examples)))
     return examples.select(chosen.astype(np.int64))
 
@@ -274,7 +273,7 @@ _quote.maxstring = _quote.maxother = 100
 
 
 def quoted(value: object) -> str:
-    """A value from a file as errors show it: short, on one line, nothing in it that a terminal obeys."""
+    """A value from a file for an error message: short, on one line, without control characters."""
     return _quote.repr(value)
 
 
@@ -286,7 +285,7 @@ def number(value: object, what: str) -> float:
 
 
 def whole(value: object, what: str) -> int:
-    """A whole number; one written as ``3.0`` is whole."""
+    """An integer, possibly written as ``3.0``."""
     if number(value, what) % 1:
         raise AnswerError(f"{what} is {quoted(value)}, not an integer")
     return int(value)  # type: ignore[call-overload, no-any-return]

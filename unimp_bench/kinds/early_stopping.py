@@ -1,7 +1,7 @@
-"""Which epoch of a training is kept, and when the training may end: by validation, for each protocol on its own.
+"""Selection of the best epoch and early stopping by validation, separately per protocol.
 
-One training serves all protocols of a table: the scores of an epoch are the same, what becomes of seen items differs.
-A protocol whose patience is at an end is decided, so that its best epoch is the same whatever else is validated.
+One training serves all protocols of a table: an epoch's scores are the same, the treatment of seen items differs.
+Once its patience is exhausted a protocol is decided, so its best epoch does not depend on the other protocols.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from unimp_bench.errors import ModelError
 from unimp_bench.records import Protocol
 
 Scores = Mapping[Protocol, float]
-"""What ``FitData.validate`` gives: higher is better."""
+"""Result of ``FitData.validate``: higher is better."""
 
 
 def mean_scores(scores: Sequence[Scores]) -> dict[Protocol, float]:
-    """The means under each protocol, of a model that is fitted on several tasks."""
+    """The mean over tasks under each protocol."""
     return {protocol: fmean(each[protocol] for each in scores) for protocol in scores[0]}
 
 
@@ -42,10 +42,10 @@ class BestEpoch:
 
 @dataclass
 class EarlyStopping:
-    """The best epoch under each protocol, and whether a better one is still awaited.
+    """The best epoch under each protocol so far, and whether training may stop.
 
     Attributes:
-        patience: validations without a better score after which a protocol is decided; None for no end.
+        patience: validations without a better score after which a protocol is decided; None for never.
         best: by protocol, those that have been validated.
     """
 
@@ -67,7 +67,7 @@ class EarlyStopping:
         return self.patience is not None and self.best[protocol].waited >= self.patience
 
     def update(self, epoch: int, scores: Scores, label: str) -> list[Protocol]:
-        """Take in the scores of an epoch, and give the protocols whose best it is: their weights are to be kept.
+        """Record the scores of an epoch; returns the protocols under which it is the best, to save its weights.
 
         Args:
             epoch: counted from 1.
@@ -97,10 +97,10 @@ class EarlyStopping:
 
     @classmethod
     def parse(cls, text: str) -> EarlyStopping:
-        """What ``dump`` gave.
+        """Read the output of ``dump``.
 
         Raises:
-            ValueError: it is no such text.
+            ValueError: the text is invalid.
         """
         return _ADAPTER.validate_json(text)
 

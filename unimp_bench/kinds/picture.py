@@ -67,12 +67,12 @@ class Painter(Model[ConfigT]):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How codes are drawn by chance, where the likeliest are not wanted.
+    """Settings of sampling, instead of the most probable codes.
 
     Attributes:
-        temperature: logits are divided by it: 1 draws from the model's own probabilities, near 0 the likeliest code.
-        top_k: only so many of the likeliest codes can be drawn; None for all.
-        seed: the same one gives the same pictures.
+        temperature: divides the logits: 1 samples from the model's probabilities, near 0 takes the most probable code.
+        top_k: sample from this number of most probable codes; None for all.
+        seed: equal seeds give equal pictures.
     """
 
     temperature: float = 1.0
@@ -85,7 +85,7 @@ class Sampling:
 
 
 class SamplingPainter(Painter[ConfigT]):
-    """A painter that can draw by chance as well: several pictures for one query."""
+    """A painter that can also sample: several pictures for one query."""
 
     @abstractmethod
     def sample(self, examples: PictureExamples, sampling: Sampling) -> IntArray:
@@ -224,7 +224,7 @@ def checked_codes(given: Any, examples: PictureExamples, label: str) -> IntArray
     """What a model generated, (n, length) int64, held to what ``Painter.paint`` promises.
 
     Raises:
-        ModelError: it has a wrong shape or type, or a number that is no code.
+        ModelError: it has a wrong shape or type, or numbers that are not codes.
     """
     shape, size = (len(examples), examples.pictures.length), examples.pictures.size
     if not isinstance(given, np.ndarray) or given.dtype.kind not in "iu" or given.shape != shape:

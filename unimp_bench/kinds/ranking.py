@@ -43,9 +43,8 @@ class Ranker(Model[ConfigT]):
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         """Scores, higher is better, (examples, catalogue) float32 or float64; must be finite.
 
-        ``catalogue`` holds sorted item numbers; ``examples`` come without targets, in blocks small enough that the
-        scores fit the byte budget of the evaluation. A row depends on its own example only. Ties count against the
-        model.
+        ``catalogue`` holds sorted item numbers. ``examples`` have no targets, and their scores fit the byte budget of
+        the evaluation. A row depends on its own example only. Ties count against the model.
         """
 
 
@@ -54,7 +53,7 @@ KEPT = max(CUTOFFS)
 
 @dataclass(frozen=True)
 class Reach:
-    """The ranks that a list allows, and the one that it gives where no other is told."""
+    """The range of target ranks compatible with a list, and the rank to use where none is given."""
 
     best: int
     worst: int
@@ -62,14 +61,14 @@ class Reach:
 
 
 def reach(place: int | None, length: int, scores: list[float] | None, whole_ranking: bool, worst: int) -> Reach:
-    """What a list says of its target's rank; see ``docs/external.md``.
+    """The target ranks compatible with a list; see ``docs/external.md``.
 
     Args:
-        place: of the target in the list, from 1; None where it is not there.
+        place: position of the target in the list, from 1; None where it is absent.
         length: of the list.
-        scores: of its items, not rising.
-        whole_ranking: nothing is left outside the list.
-        worst: the worst rank that there is.
+        scores: of its items, non-increasing.
+        whole_ranking: the list has all candidates.
+        worst: the largest possible rank.
     """
     if place is None:
         return Reach(length + 1, worst, worst)
@@ -83,7 +82,7 @@ def reach(place: int | None, length: int, scores: list[float] | None, whole_rank
 
 
 class RankingReader(AnswerReader):
-    """``items`` are the best ones, best first, with their ``scores`` where there are any; ``rank`` is the target's."""
+    """``items`` are the top ones, best first, with optional ``scores``; ``rank`` is that of the target."""
 
     columns = ("items", "scores", "rank")
     ignored = ("target",)
@@ -200,7 +199,7 @@ class RankingKind(Kind):
         ),
         MetricCard(
             "NDCG",
-            "the target is among the first K items, worth less the lower it stands",
+            "the target is among the first K items, discounted by its rank",
             r"\mathrm{NDCG}_K = \frac{1}{n} \sum_{e=1}^{n} \frac{[r_e \le K]}{\log_2 (r_e + 1)}",
             _DEFINITION,
             cutoffs=True,

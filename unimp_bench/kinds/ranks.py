@@ -1,8 +1,8 @@
-"""Turns a model's scores into the rank of each target, the one number that every ranking metric needs.
+"""Turns a model's scores into the rank of each target, from which all ranking metrics follow.
 
 The rank is ``1 + #(score > target) + #(other items with the target's score)``, less the seen items among them
 under protocol ``masked``: ties count against the model, so constant scores earn nothing. It takes one comparison
-a score, without sorting and without a mask over the catalogue.
+per score, without sorting and without a mask over the catalogue.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _GROUP = 64
 
 @dataclass(frozen=True)
 class Ranking:
-    """What one model made of one set of examples.
+    """One model's ranking of each example of a set.
 
     Attributes:
         ranks: (n,) int64 rank of each target, 1 is best.
@@ -105,27 +105,26 @@ def rank_under(
     """Let a fitted model score all examples once, block by block, and rank their targets under each protocol.
 
     Args:
-        protocols: ``masked`` takes the items of an example's history out of the competition; ``paper`` keeps them.
+        protocols: ``masked`` excludes the items of an example's history from the candidates; ``paper`` keeps them.
         model: sees the examples without their targets.
         examples: with targets.
-        catalogue: sorted item numbers, the competitors.
+        catalogue: sorted item numbers, the candidates.
         top: length of the lists to keep; 0 for none.
         byte_budget: bytes that one block of float64 scores may take.
         label: the model's name, for errors and the progress bar.
-        unknown: (users,) bool, those whom the model cannot score: it is not given their examples, whose targets rank
-            last, with no list.
+        unknown: (users,) bool, users that the model cannot score: it does not receive their examples, and their
+            targets rank last, with no list.
 
     Raises:
         DataError: a target is not in the catalogue.
-        ModelError: the scores have a wrong shape or type, or are not all finite, or the model wrote into what it was
-            given.
+        ModelError: the scores have a wrong shape or type, or are not all finite, or the model modified its input.
     """
     if unknown is not None and unknown[examples.users].any():
-        asked = np.flatnonzero(~unknown[examples.users])
-        known = rank_under(
-            protocols, model, examples.select(asked), catalogue, top=top, byte_budget=byte_budget, label=label
+        known = np.flatnonzero(~unknown[examples.users])
+        rankings = rank_under(
+            protocols, model, examples.select(known), catalogue, top=top, byte_budget=byte_budget, label=label
         )
-        return {protocol: _spread(ranking, asked, len(examples), len(catalogue)) for protocol, ranking in known.items()}
+        return {protocol: _spread(each, known, len(examples), len(catalogue)) for protocol, each in rankings.items()}
     targets = _target_columns(examples, catalogue)
     catalogue = read_only(catalogue)
     hidden = read_only(examples.hidden())
@@ -185,7 +184,7 @@ def _best_columns(row: FloatArray, k: int) -> IntArray:
 
 
 def _columns(items: IntArray, catalogue: IntArray) -> tuple[IntArray, IntArray]:
-    """Column of each item, and whether it has one."""
+    """Column of each item, and whether it is in the catalogue."""
     columns = np.minimum(np.searchsorted(catalogue, items), len(catalogue) - 1)
     return columns, catalogue[columns] == items
 
@@ -205,7 +204,7 @@ def _target_columns(examples: Examples, catalogue: IntArray) -> IntArray:
 
 
 def check_scores(scores: FloatArray, shape: tuple[int, int], label: str) -> None:
-    """Hold what a model gave to what ``Ranker.score`` promises.
+    """Validate the scores that a model returned against the contract of ``Ranker.score``.
 
     Raises:
         ModelError: it has a wrong shape or type, or is not all finite.
@@ -215,7 +214,7 @@ def check_scores(scores: FloatArray, shape: tuple[int, int], label: str) -> None
         raise ModelError(f"{label} gave scores of type {kind}; a model gives a float32 or float64 array")
     if scores.shape != shape:
         raise ModelError(f"{label} gave scores of shape {scores.shape} for {shape[0]} examples and {shape[1]} items")
-    # A finite sum has only finite terms, and costs less than looking at each; a sum may overflow without harm.
+    # A finite sum has only finite terms and costs less than testing each; an overflowing sum only costs a second look.
     with np.errstate(over="ignore", invalid="ignore"):
         suspects = np.flatnonzero(~np.isfinite(scores.sum(axis=1)))
     bad = [row for row in suspects if not np.isfinite(scores[row]).all()]

@@ -45,12 +45,12 @@ class Rater(Model[ConfigT]):
 
     @abstractmethod
     def rate(self, examples: RatingExamples) -> FloatArray:
-        """The rating that each user gives the shown item, (n,) float on ``examples.scale``; NaN where the model's
-        answer is no rating. What lies beyond the scale counts as its end."""
+        """The predicted rating of each shown item, (n,) float on ``examples.scale``, clipped to it; NaN for unparsable
+        answers."""
 
 
 class RatingReader(AnswerReader):
-    """``rating`` is a number, or null where the system's answer was none."""
+    """``rating`` is a number, or null for an unparsable answer."""
 
     columns = ("rating",)
     ignored = ("truth",)
@@ -72,7 +72,7 @@ _DEFINITION = "unimp_bench.metrics.rating:rating_scores"
 
 
 class RatingKind(Kind):
-    """Predictions are (n,) ratings, NaN where the model's answer is none."""
+    """Predictions are (n,) ratings, NaN for unparsable answers."""
 
     name = "rating"
     contract = Rater
@@ -92,7 +92,7 @@ class RatingKind(Kind):
         ),
         MetricCard(
             "Unparsable",
-            "share of the answers that are no rating",
+            "share of answers without a rating",
             r"\frac{1}{n} \sum_{e=1}^{n} [\hat{r}_e \text{ is none}]",
             _DEFINITION,
         ),

@@ -1,4 +1,4 @@
-"""Scores of generated pictures against the picture of the item that the user meant.
+"""Scores of generated pictures against the picture of the target item.
 
 ``Token accuracy`` is on codes. ``Colour similarity`` and ``SSIM`` compare pixels and need no weights: colour is what
 codes keep best, and structural similarity sees the shape and pattern that a colour histogram does not. PSNR is left
@@ -10,7 +10,7 @@ picture is the upper bound.
 
 A CLIP is named ``NAME:TAG`` (an architecture and published weights of open_clip, found in the Hugging Face cache),
 ``NAME:FILE`` (an architecture and a weights file) or ``local-dir:FOLDER`` (a folder with ``open_clip_config.json`` and
-weights); ``Resources.clip`` says which one a command uses. Weights are never downloaded here, so that a score does not
+weights); ``Resources.clip`` says which one a command uses. Scoring never downloads weights, so that a score does not
 depend on a network.
 """
 
@@ -68,7 +68,7 @@ def picture_scores(
         truth: (n, length) codes of the true pictures.
         drawn: (n, side, side, 3) uint8, the generated codes decoded.
         true_paths: (n,) files of the true pictures.
-        queries: (n,) what the user asked for.
+        queries: (n,) the users' queries.
         clip: the name of the CLIP, as described above.
 
     Raises:
@@ -177,10 +177,10 @@ def _clip_scores(
     texts, row_of_text = _distinct(list(queries))
     painted = encoder.pictures([partial(Image.fromarray, drawn[row]) for row in first])[row_of_picture.ravel()]
     true = encoder.pictures([partial(open_picture, path) for path in paths])[row_of_path]
-    asked = encoder.texts(texts)[row_of_text]
+    wanted = encoder.texts(texts)[row_of_text]
     return {
         f"CLIP-I ({encoder.label})": mean_score((painted * true).sum(axis=1)),
-        f"CLIP-T ({encoder.label})": mean_score((painted * asked).sum(axis=1)),
+        f"CLIP-T ({encoder.label})": mean_score((painted * wanted).sum(axis=1)),
         f"CMMD ({encoder.label})": cmmd(painted, true),
     }
 

@@ -1,8 +1,8 @@
 """MAE and RMSE of predicted ratings, and the share that could not be parsed (UniMP, Table 2b).
 
-A model that writes its rating may write none. UniMP's code counts such an answer as 3.0, which on a 1-5 scale is a
-good guess that nobody made. Here it counts as the worst answer its example allows, the farther end of the scale, and
-its share is a metric of its own: it can be neither hidden nor gained from.
+A generative model may write an unparsable answer. UniMP's code counts it as 3.0, a good guess on a 1-5 scale. This
+module counts it as the maximum possible error, the farther end of the scale, and reports the share of such answers as a
+separate metric.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from unimp_bench.metrics.scores import Score, Scores, bootstrap_interval, mean_s
 from unimp_bench.records import FloatArray
 
 SQUARED_ERROR = "Squared error"
-"""The values of single examples behind RMSE: the squares of those of MAE."""
+"""Values of RMSE per example: the squares of those of MAE."""
 
 
 def rating_errors(predicted: FloatArray, truth: FloatArray, scale: tuple[float, float, float]) -> FloatArray:
@@ -33,8 +33,7 @@ def rating_scores(predicted: FloatArray, truth: FloatArray, scale: tuple[float, 
     ``values`` are None, since the absolute errors of MAE give it again.
 
     Args:
-        predicted: (n,) ratings; NaN where the answer could not be parsed. One outside the scale counts as the end of
-            the scale that it is beyond.
+        predicted: (n,) ratings; NaN where the answer could not be parsed; clipped to the scale.
         truth: (n,) ratings on the scale.
         scale: lowest rating, highest rating and step, in stars.
 

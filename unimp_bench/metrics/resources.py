@@ -59,7 +59,7 @@ class Resources:
     """The resources of one workspace.
 
     Attributes:
-        folder: where WordNet, encoders and the recorded choice of one lie.
+        folder: of WordNet, encoders and the recorded choice of an encoder.
         bertscore: the encoder that overrides the recorded choice, a name or an absolute folder; empty for none.
         clip: the CLIP that judges pictures.
     """
@@ -87,7 +87,7 @@ class Resources:
         return self.folder / "bertscore.json"
 
     def encoder_folder(self, name: str) -> Path:
-        """Where the published model ``name`` lies once it was downloaded."""
+        """The folder of the published model ``name`` after its download."""
         return self.folder / "encoders" / name.replace("/", "--")
 
     def wordnet(self) -> Path:
@@ -172,7 +172,7 @@ _VERBS = (
 
 
 def get_wordnet(resources: Resources, source: Path | None = None) -> str:
-    """Put WordNet into the workspace and tell where it came from.
+    """Put WordNet into the workspace; returns a line about its source.
 
     Without a ``source`` nltk downloads it; where that fails, Debian's files are taken if they are installed.
 
@@ -246,7 +246,7 @@ def _lexnames() -> str:
 
 
 def get_encoder(resources: Resources, encoder: str) -> str:
-    """Make ``encoder`` the one that BERTScore uses in this workspace, and tell where it is.
+    """Make ``encoder`` the one that BERTScore uses in this workspace; returns a line about its location.
 
     Args:
         resources: where it goes; a folder is used in place and only its path is recorded.
@@ -273,7 +273,7 @@ def get_encoder(resources: Resources, encoder: str) -> str:
 
 
 def _download_encoder(name: str, folder: Path) -> None:
-    """Download into a folder beside ``folder`` that a second try goes on from, and move it there when it is whole."""
+    """Download into a temporary folder, from which another attempt resumes, and move it to ``folder`` when complete."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 

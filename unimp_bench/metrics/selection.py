@@ -1,7 +1,8 @@
 """Precision, recall and F1 of the items chosen among an example's candidates (UniMP, Table 2c).
 
 Each is computed for one example and averaged over examples; so is F1, as in UniMP's code: it is not the harmonic
-mean of the two averages. ``Chosen``, the mean number of chosen items, tells a cautious model from one that takes all.
+mean of the two averages. ``Chosen``, the mean number of chosen items, distinguishes a cautious model from
+one that chooses all.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The test that every registered model passes. Inherit it for a model of your own.
+"""The test that every registered model passes. Inherit it for your own model.
 
     class TestMine(ModelConformance):
         model = "mine"
@@ -47,7 +47,7 @@ class ModelConformance:
     Attributes:
         model: name of the registered model.
         settings: of its configuration, small enough for a test.
-        alike: tasks to which so short a training answers the same for everybody.
+        alike: tasks with the same answer for all users after so short a training.
     """
 
     model: ClassVar[str]
@@ -63,7 +63,7 @@ class ModelConformance:
 
     @pytest.fixture(scope="class")
     def workspace(self, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-        """One workspace a model, so that its fits are shared by the tests."""
+        """One workspace per model, so that its fits are shared by the tests."""
         return Workspace(tmp_path_factory.mktemp("conformance"))
 
     @pytest.fixture(scope="class")
@@ -124,9 +124,9 @@ class ModelConformance:
         assert not all(identical(*pair) for pair in pairs)
 
     def test_answers_differ_between_users(self, corpus: Corpus, workspace: Workspace) -> None:
-        """To one question, whoever it comes from, a model that reads its user gives more than one ranking or rating.
+        """A model that reads its user gives different rankings or ratings to different users with one instruction.
 
-        Sentences, choices and pictures of a model that was trained for one epoch may be the same for everybody.
+        Sentences, choices and pictures of a model trained for one epoch may be the same for all users.
         """
         if not {"interactions", "order"} & set(self.card.reads) and self.card.new_users:
             pytest.skip("its card says that it reads nothing of a user")

@@ -44,7 +44,7 @@ class PictureFeatures:
     def of(self, items: IntArray) -> npt.NDArray[np.float32]:
         """(items, patches, width) float32 of items that have a picture, each channel standardised.
 
-        What all pictures have in common is most of what an encoder says of one, and tells nothing apart.
+        Most of an encoder's output is common to all pictures and does not distinguish them.
         """
         return (self.tokens[self.rows[items]].astype(np.float32) - self.mean) / self.spread
 
@@ -69,11 +69,11 @@ def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -
 
 
 def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) -> ItemVectors | None:
-    """One vector a picture, from ``cache`` where it was computed before; None for a corpus without pictures.
+    """One vector per picture, from ``cache`` where it was computed before; None for a corpus without pictures.
 
-    An open_clip encoder gives what it was trained to give: its pooled and projected output (768 for ViT-L/14).
-    ``tiny`` was trained for nothing and pools nothing: mean and spread of its patch tokens (256) stand for it, since
-    patterns and shapes of the sample's pictures can be read from the spread and less well from the mean alone.
+    An open_clip encoder gives its pooled and projected output (768 for ViT-L/14). ``tiny`` is untrained and has no
+    pooling: the vector is the mean and spread of its patch tokens (256), since the spread shows patterns and shapes of
+    the sample's pictures better than the mean alone.
 
     Raises:
         UsageError: open_clip has no such encoder or weights.
@@ -97,8 +97,8 @@ def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) ->
 
 def _key(items: Items, encoder: str, pretrained: str) -> str:
     weights = pretrained or f"random {RANDOM_SEED}"
-    told = f"{VERSIONS['pictures']}/{PIXELS}/{encoder}/{weights}/{TINY_VISION}/{items.fingerprint}"
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    inputs = f"{VERSIONS['pictures']}/{PIXELS}/{encoder}/{weights}/{TINY_VISION}/{items.fingerprint}"
+    return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 
 def _write_tokens(path: Path, items: Items, encoder: str, pretrained: str) -> None:

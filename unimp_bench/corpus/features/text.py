@@ -33,18 +33,17 @@ _LONGEST = 512
 
 
 def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
-    """One vector an item's text, from ``cache`` where it was computed before.
+    """One vector per item's text, from ``cache`` where it was computed before.
 
-    None where no item has a text, or those that have one are all alike to the encoder: their standardised vectors
-    are zero.
+    None where no item has a text, or the encoder gives all texts the same vector: standardised it is zero.
 
     The text of an item is its title, category, brand and description, those that it has, in this order.
 
     Args:
         encoder: ``lsa``: latent semantic analysis of the corpus itself (Deerwester et al., 1990), words that two items
             share under sublinear TF-IDF in at most 256 dimensions; nothing to download. Otherwise the name or folder
-            of a model of transformers, of which the last layer's first token stands for the text ([CLS] of BERT, as
-            UniSRec), or with ``#mean`` behind the name the mean of its tokens (as sentence-transformers mostly do).
+            of a model of transformers: the last layer's first token ([CLS] of BERT, as UniSRec), or with the suffix
+            ``#mean`` the mean of its tokens (as sentence-transformers mostly do).
 
     Raises:
         UsageError: the model cannot be loaded.
@@ -53,8 +52,8 @@ def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
     known = np.array([bool(text) for text in texts])
     if not known.any():
         return None
-    told = f"{VERSIONS['text']}/{encoder}/{ATTRIBUTES}/{_COMPONENTS}/{_LONGEST}/{items.fingerprint}"
-    path = cache / f"text-vectors-{hashlib.sha256(told.encode()).hexdigest()[:16]}.npy"
+    inputs = f"{VERSIONS['text']}/{encoder}/{ATTRIBUTES}/{_COMPONENTS}/{_LONGEST}/{items.fingerprint}"
+    path = cache / f"text-vectors-{hashlib.sha256(inputs.encode()).hexdigest()[:16]}.npy"
 
     def compute() -> tuple[FloatArray, BoolArray]:
         written = [text for text in texts if text]
@@ -115,8 +114,8 @@ def _transformer(encoder: str) -> TextEncoder:
         vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
         for start in progress(range(0, len(texts), _BATCH), "encoding texts", unit="batch"):
             rows = by_length[start : start + _BATCH]
-            asked = [texts[row] for row in rows]
-            batch = tokenizer(asked, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+            chosen = [texts[row] for row in rows]
+            batch = tokenizer(chosen, padding=True, truncation=True, max_length=longest, return_tensors="pt")
             with torch.inference_mode():
                 states = model(**batch.to(model.device)).last_hidden_state
             if encoder.endswith(_MEAN):
@@ -139,10 +138,10 @@ def _load(name: str) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **safe)
         with own_chance():
-            model, told = AutoModel.from_pretrained(
+            model, report = AutoModel.from_pretrained(
                 name, dtype=torch.float32, weights_only=True, output_loading_info=True, **safe
             )
-        absent = sorted(key for key in told["missing_keys"] if not key.startswith("pooler."))
+        absent = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
         if absent:
             raise ValueError(f"its weights lack {absent[0]}")
     except Exception as error:  # transformers raises of every kind: OSError, ValueError, KeyError
