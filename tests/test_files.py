@@ -64,7 +64,7 @@ def test_a_full_disk_is_an_error_that_names_the_file(name: str, tmp_path: Path) 
         (ValueError("x"), None),
     ],
 )
-def test_what_libraries_say_of_a_full_disk(error: Exception, number: int | None) -> None:
+def test_disk_errors_of_libraries_are_recognised(error: Exception, number: int | None) -> None:
     assert disk_error(error) == number
 
 

@@ -34,7 +34,7 @@ CHECKS = [
     "tests/test_registry.py",
     "tests/interchange/export/test_guide.py",
     "tests/interchange/external/test_submission.py::test_every_kind_reads_the_columns_that_it_writes",
-    "tests/corpus/test_global_time.py::test_every_task_has_the_split_and_asks_nothing_known",
+    "tests/corpus/test_global_time.py::test_every_task_has_the_split_and_targets_no_known_item",
     "tests/cli/test_cli.py::test_help_and_lists",
 ]
 SLOW_CHECKS = [

@@ -89,7 +89,7 @@ def vandal(monkeypatch: pytest.MonkeyPatch, write: Write, target: str, *, in_fit
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_model_that_writes_into_what_it_scores_is_an_error(
+def test_a_model_that_modifies_scored_examples_is_an_error(
     planted: Corpus, monkeypatch: pytest.MonkeyPatch, write: Write, target: str
 ) -> None:
     vandal(monkeypatch, write, target)
@@ -101,7 +101,7 @@ def test_a_model_that_writes_into_what_it_scores_is_an_error(
 @pytest.mark.filterwarnings("ignore:The given NumPy array is not writable")
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_model_that_writes_into_what_it_is_fitted_on_is_an_error(
+def test_a_model_that_modifies_its_training_data_is_an_error(
     planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write, target: str
 ) -> None:
     vandal(monkeypatch, write, target, in_fit=True)
@@ -132,7 +132,7 @@ class Scribbler(Rater[NoOptions]):
         pass
 
 
-def test_other_kinds_are_given_what_cannot_be_written_to_as_well(planted: Corpus, tmp_path: Path) -> None:
+def test_examples_of_other_kinds_are_read_only_as_well(planted: Corpus, tmp_path: Path) -> None:
     task = registry.make_task("preference")
     examples = task.examples(planted, "loo", "test")
     before = examples.histories.ratings.copy()

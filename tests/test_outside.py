@@ -170,7 +170,7 @@ def test_commands_go_on_without_it(
         ("class Guest(Model):\n Config = NoOptions", ModelError, "model 'guest-model' failed in its configuration"),
     ],
 )
-def test_a_model_that_is_none_is_one_line(code: str, error: type[BenchError], message: str, install: Install) -> None:
+def test_an_invalid_model_class_is_one_line(code: str, error: type[BenchError], message: str, install: Install) -> None:
     install(f"{_card()}\n{code}")
     with pytest.raises(error, match=message):
         registry.make_model("guest-model")
@@ -186,7 +186,7 @@ class _Guest:
     """Its module is a test's, so it stands for the code of others."""
 
 
-def test_what_fails_in_code_of_others_names_its_owner_and_place() -> None:
+def test_errors_in_foreign_code_name_its_owner_and_line() -> None:
     with (
         pytest.raises(
             ModelError, match=r"^mine failed in score \(test_outside.py, line \d+\): ZeroDivisionError: "
@@ -209,7 +209,7 @@ def test_errors_of_the_project_and_a_full_disk_pass() -> None:
         assert caught.value is error
 
 
-def test_a_defect_of_our_own_stays_what_it_is() -> None:
+def test_own_defects_keep_their_exception() -> None:
     ours = registry.make_model("popularity")
     with pytest.raises(ZeroDivisionError), blamed(ours, "popularity", "fit"):
         _ = 1 / 0

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_every_file_that_is_no_module_is_installed() -> None:
+def test_every_data_file_is_installed() -> None:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
     package = ROOT / "unimp_bench"

@@ -91,7 +91,7 @@ def test_a_line_is_no_longer_than_the_terminal_is_wide(clock: Clock, monkeypatch
     assert max(map(len, screen.getvalue().split("\r"))) == 39
 
 
-def test_what_resumes_goes_on_counting(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_resumed_training_continues_the_count(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with training("unimp", 12, metric="HR@5", done=10, best={"paper": 0.5, "masked": 0.25}) as shown:
         clock.now += 7
         shown.reached(11, 1.5, {"paper": 0.25, "masked": 0.5})
@@ -102,7 +102,7 @@ def test_what_resumes_goes_on_counting(clock: Clock, capsys: pytest.CaptureFixtu
     ]
 
 
-def test_what_goes_on_inside_stands_behind(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nested_work_follows_the_outer_one(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = terminal(monkeypatch)
     with stage("unimp: fitting"), training("unimp", 2) as shown:
         shown.reached(1, 1.0)
@@ -114,7 +114,7 @@ def test_what_goes_on_inside_stands_behind(clock: Clock, monkeypatch: pytest.Mon
     assert not [state for state in states if "fitting" in state and "|" in state], "what is counted says more"
 
 
-def test_a_log_hears_now_and_then_of_other_work(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_gets_occasional_lines_for_other_work(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in progress(range(10), "ease: ranking", unit="block"):
         clock.now += 12
     assert capsys.readouterr().err.splitlines() == [
@@ -126,7 +126,7 @@ def test_a_log_hears_now_and_then_of_other_work(clock: Clock, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("on_terminal", [True, False])
-def test_what_is_short_is_not_worth_a_word(
+def test_short_work_is_not_shown(
     on_terminal: bool, clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = terminal(monkeypatch) if on_terminal else Screen()

@@ -33,7 +33,7 @@ def test_misspelt_names_answer_with_the_nearest() -> None:
         registry.make_model("popularty")
 
 
-def test_a_name_like_no_other_lists_what_there_is() -> None:
+def test_a_name_without_near_ones_lists_the_known_ones() -> None:
     with pytest.raises(UsageError, match=f"available: {', '.join(sorted(registry.task_cards()))}$"):
         registry.make_task("zzzz")
 
@@ -56,7 +56,7 @@ def test_only_a_near_name_is_suggested(name: str, known: list[str], near: str | 
     assert nearest(name, known) == near
 
 
-def test_a_family_wants_a_variant_and_others_take_none() -> None:
+def test_only_families_take_a_variant() -> None:
     with pytest.raises(UsageError, match="is a family"):
         registry.model_card("recbole")
     with pytest.raises(UsageError, match="has no variants"):
@@ -80,7 +80,7 @@ def test_settings_are_read_from_text_by_type() -> None:
         ({"layers": "1", "deep": "yes"}, "^m: layers = 1 are not deep$"),
     ],
 )
-def test_wrong_settings_are_one_clear_line(settings: dict[str, object], message: str) -> None:
+def test_invalid_settings_are_one_line_errors(settings: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         registry.configure(_Config(), settings, "m")
     assert "\n" not in str(caught.value)

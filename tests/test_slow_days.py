@@ -39,7 +39,7 @@ def test_a_week_has_each_slow_test_once(folder: Path) -> None:
     assert ran == {**{f"test_slow[{n}]": 1 for n in range(10)}, "test_quick": 7}
 
 
-def test_a_day_that_is_none_is_refused(folder: Path) -> None:
+def test_an_invalid_day_is_refused(folder: Path) -> None:
     done = run(folder, "tuesday")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR and "not 'tuesday'" in done.stderr
 

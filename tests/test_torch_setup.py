@@ -9,7 +9,7 @@ import torch
 from unimp_bench.torch_setup import derived_seed, make_torchvision_importable, own_chance, seed_everything
 
 
-def test_torchvision_and_what_needs_it_can_be_imported() -> None:
+def test_torchvision_and_its_dependents_can_be_imported() -> None:
     first = make_torchvision_importable()
     assert make_torchvision_importable() is first
     from torchvision.transforms import functional

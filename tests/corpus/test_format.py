@@ -70,7 +70,7 @@ def corpus(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_written_is_read_back(corpus: Path) -> None:
+def test_writing_and_reading_preserve_the_corpus(corpus: Path) -> None:
     opened = Corpus.open(corpus)
     opened.verify()
     assert (opened.users.names, opened.users.held_out.tolist()) == (["ann", "bob"], [False, True])
@@ -103,7 +103,7 @@ def test_the_fingerprint_is_of_the_data_alone(tmp_path: Path) -> None:
     assert one.name == "a"
 
 
-def test_what_a_corpus_does_not_have_is_none(planted: Corpus) -> None:
+def test_missing_parts_of_a_corpus_are_none(planted: Corpus) -> None:
     assert planted.parts is None
     assert planted.rating_scale == (1.0, 5.0, 1.0)
 
@@ -313,7 +313,7 @@ def test_a_swap_that_fails_puts_the_old_one_back(corpus: Path, monkeypatch: pyte
     assert [path.name for path in corpus.parent.iterdir()] == ["corpus"]
 
 
-def test_what_a_kill_between_the_renames_left_is_cleared_up(corpus: Path) -> None:
+def test_leftovers_of_a_kill_between_the_renames_are_removed(corpus: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     corpus.rename(corpus.parent / f".corpus.old-{dead.pid}")

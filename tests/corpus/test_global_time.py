@@ -66,7 +66,7 @@ def test_a_history_is_all_that_came_before_the_instant(planted: Corpus) -> None:
         assert test.history(example).tolist() == planted.histories.items[before].tolist()
 
 
-def test_every_task_has_the_split_and_asks_nothing_known(planted: Corpus) -> None:
+def test_every_task_has_the_split_and_targets_no_known_item(planted: Corpus) -> None:
     instant = target_times(planted, part(planted, "test")).min()
     for name in registry.task_cards():
         examples = registry.make_task(name).examples(planted, "global-time", "test")

@@ -78,7 +78,7 @@ def _keyed_grey(mode: str, value: int) -> Image.Image:
         (lambda: _keyed_grey("1", 1), {"transparency": 0}, [WHITE, WHITE, WHITE]),
     ],
 )
-def test_what_is_transparent_is_white(
+def test_transparency_becomes_white(
     tmp_path: Path, picture: Callable[[], Image.Image], options: dict[str, object], expected: list[tuple[int, ...]]
 ) -> None:
     assert list(map(tuple, _opened(tmp_path, picture(), **options)[0].tolist())) == expected
@@ -86,7 +86,7 @@ def test_what_is_transparent_is_white(
 
 @pytest.mark.parametrize("name", ["x.png", "x.jpg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_stands_upright(tmp_path: Path, name: str, orientation: int) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path, name: str, orientation: int) -> None:
     """Orientations as TIFF 6.0 defines them: where the first row and the first column of the file belong."""
     upright = np.zeros((32, 16, 3), dtype=np.uint8)
     upright[:16, :8] = 250  # the upper left corner is light, the upper right one half so

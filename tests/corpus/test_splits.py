@@ -61,7 +61,7 @@ def test_only_loo_is_fitted_on(planted: Corpus) -> None:
         target_examples(planted, "new-user", "train", "t")
 
 
-def test_search_asks_for_the_category_of_the_target(planted: Corpus) -> None:
+def test_search_queries_are_the_category_of_the_target(planted: Corpus) -> None:
     task = make_task("search")
     examples = task.examples(planted, "loo", "test")
     example = next(Renderer(planted, task.instruction).render(examples.select(slice(3, 4))))

@@ -158,7 +158,7 @@ def test_a_name_gives_its_views_back(views: list[View], base: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "nt", "NX", "NT:", "NT:2", "NT:0", "NV:-1", "NV:nan", "NT:0.2:x", "NT:0.2:-1", "NT:1:2:3"]
 )
-def test_what_is_no_view(text: str) -> None:
+def test_invalid_views_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="view"):
         View.parse(text)
 
@@ -186,7 +186,7 @@ def tied_corpus(planted: Corpus, folder: Path) -> Corpus:
     return tied
 
 
-def test_st_shuffles_what_happened_at_once_and_nothing_else(planted: Corpus, tmp_path: Path) -> None:
+def test_st_shuffles_only_simultaneous_interactions(planted: Corpus, tmp_path: Path) -> None:
     before = tied_corpus(planted, tmp_path)
     after = view_of(before, View.parse("ST"))
     after._array = before._array  # type: ignore[method-assign]

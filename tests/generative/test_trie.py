@@ -34,7 +34,7 @@ def test_the_leaves_are_the_ids_and_no_other() -> None:
         assert leaves == dict(enumerate(ids))
 
 
-def test_what_may_follow_is_what_some_id_continues_with() -> None:
+def test_next_tokens_are_the_continuations_of_ids() -> None:
     begun = [[], [9], [9, 4], [9, 4, 5], [9, 6], [9, 8], [9, 7, END]]
     for tokens in begun:
         expected = {code[len(tokens)] for code in IDS if code[: len(tokens)] == tokens and len(code) > len(tokens)}

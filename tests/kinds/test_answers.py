@@ -34,7 +34,7 @@ def test_texts_are_the_same_but_for_white_space() -> None:
     assert _spread("text", ["a b", " a  b\n", "A b", ""]) == AnswerSpread(distinct=3, commonest=0.5)
 
 
-def test_selections_are_the_same_by_place_and_when_they_are_all_or_none() -> None:
+def test_selections_are_equal_by_position_and_when_all_or_none_is_chosen() -> None:
     shown = Shown(np.array([0, 2, 5, 7, 9, 12]), np.arange(12))
     chosen = np.array([1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 0], dtype=np.bool_)
     assert _spread("selection", chosen, shown=shown) == AnswerSpread(distinct=3, commonest=0.4)

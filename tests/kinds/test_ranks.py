@@ -145,7 +145,7 @@ def test_examples_are_ranked_the_same_in_blocks_of_any_size(protocol: Any, block
     assert all(asked.targets is None for asked in model.blocks)
 
 
-def test_no_lists_when_none_are_asked_for() -> None:
+def test_no_lists_unless_requested() -> None:
     ranking = rank_examples(Fixed(lambda _: TABLE), _examples([10] * 4), CATALOGUE, "paper", top=0, label="fixed")
     assert ranking.top.shape == (4, 0)
 
@@ -158,7 +158,7 @@ def test_scores_that_are_not_finite_name_the_model(value: float) -> None:
         rank_examples(Fixed(lambda _: scores), _examples([10] * 4), CATALOGUE, "paper", label="wobbly")
 
 
-def test_finite_scores_whose_sum_overflows_are_fine() -> None:
+def test_finite_scores_with_an_overflowing_sum_are_valid() -> None:
     scores = np.full_like(TABLE, 3e38)
     ranking = rank_examples(Fixed(lambda _: scores), _examples([10] * 4), CATALOGUE, "paper", label="huge")
     assert ranking.ranks.tolist() == [40] * 4

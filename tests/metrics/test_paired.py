@@ -109,7 +109,7 @@ def test_holm_by_hand() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))
-def test_holm_rejects_what_the_step_down_procedure_rejects(p_values: list[float], level: float) -> None:
+def test_holm_rejects_as_the_step_down_procedure_does(p_values: list[float], level: float) -> None:
     rejected = set()
     for step, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
         if p_values[index] * (len(p_values) - step) > level:

@@ -176,7 +176,7 @@ def test_without_weights_the_clip_scores_are_missing_with_a_remedy(
 
 
 @pytest.mark.parametrize("choice", ["ViT-B-32:nonsense", "ViT-Nonsense:openai", "tiny", ":", "local-dir:nowhere"])
-def test_a_choice_that_names_nothing_is_one_clear_line(choice: str) -> None:
+def test_an_empty_choice_is_a_one_line_error(choice: str) -> None:
     with pytest.raises(DependencyError, match="UNIMP_BENCH_CLIP") as caught:
         ClipEncoder(choice)
     assert "\n" not in str(caught.value)

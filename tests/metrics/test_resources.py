@@ -172,7 +172,7 @@ def test_an_encoder_without_safe_weights_is_refused(resources: Resources, bert: 
 
 
 @pytest.mark.parametrize("name", ["../nowhere", "/nowhere/here", "a/b/c", "a b", "-x"])
-def test_a_name_that_is_none_is_refused(resources: Resources, name: str) -> None:
+def test_an_invalid_name_is_refused(resources: Resources, name: str) -> None:
     with pytest.raises(UsageError, match="neither a folder nor a name"):
         get_encoder(resources, name)
 

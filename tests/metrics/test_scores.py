@@ -59,6 +59,6 @@ def test_constant_values_have_no_width() -> None:
 
 
 @pytest.mark.parametrize("values", [np.array([]), np.array([1.0, np.nan]), np.array([np.inf])])
-def test_refuses_what_has_no_mean(values: FloatArray) -> None:
+def test_refuses_values_without_a_mean(values: FloatArray) -> None:
     with pytest.raises(ValueError, match="at least one value, all of them finite"):
         bootstrap_interval(values, seed=0)

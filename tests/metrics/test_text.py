@@ -231,7 +231,7 @@ def test_bertscore_is_its_equation(bert: Path) -> None:
     assert found == pytest.approx(by_equation(predictions, references, bert), abs=1e-5)
 
 
-def test_the_first_word_of_roberta_is_a_word_like_others(roberta: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_roberta_encodes_the_first_word_like_later_ones(roberta: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_torchvision_importable()
     from transformers import AutoTokenizer
 
@@ -320,7 +320,7 @@ def whole(home: Resources, debian_wordnet: Path, bert: Path) -> Resources:
     return home
 
 
-def test_what_is_missing_says_what_to_run_and_the_rest_is_there(home: Resources) -> None:
+def test_missing_resources_name_the_command_and_other_metrics_are_computed(home: Resources) -> None:
     scores = text_scores(PREDICTIONS, REFERENCES, home)
     assert list(scores) == [
         *("BLEU-1", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "METEOR"),

@@ -1,4 +1,4 @@
-"""Small, untrained UniMPs on the planted corpus, shared by the tests of this room."""
+"""Small, untrained UniMPs on the planted corpus, shared by the tests of this folder."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def parts(planted: Corpus, cache: Path) -> Parts:
-    """For the two tasks that rank."""
+    """For the two ranking tasks."""
     return _parts(planted, cache, ("recommendation", "search"))
 
 
 @pytest.fixture(scope="session")
 def six(planted: Corpus, cache: Path) -> Parts:
-    """For all six tasks; its histories tell the ratings."""
+    """For all six tasks, with ratings in the histories."""
     return _parts(planted, cache, tuple(TASKS))
 
 

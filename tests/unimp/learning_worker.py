@@ -25,7 +25,7 @@ from unimp_bench.unimp.unimp import UniMP
 
 
 def steady(model: UniMP, task: str) -> dict[Protocol, float]:
-    """A validation that plays no part."""
+    """A constant validation score."""
     return {"paper": 0.5}
 
 

@@ -1,4 +1,4 @@
-"""What the tests of UniMP share: tiny settings, six small tasks, and the parts of a model on the planted corpus."""
+"""Shared by the tests of UniMP: tiny settings, six small tasks, and the parts of a model on the planted corpus."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PlantedSentences:
 
 
 class PlantedExplanation(Task):
-    """What is said of an item follows from the item."""
+    """Explanations that follow from the item."""
 
     name = "explanation"
     version = 1

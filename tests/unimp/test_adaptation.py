@@ -99,7 +99,7 @@ def fit(
     return model, before
 
 
-def test_a_fit_moves_exactly_what_its_setting_says(fit: tuple[UniMP, dict[str, Tensor]]) -> None:
+def test_a_fit_changes_exactly_the_parameters_of_its_setting(fit: tuple[UniMP, dict[str, Tensor]]) -> None:
     model, before = fit
     after = dict(model._model.named_parameters())
     assert before.keys() == after.keys()
@@ -121,7 +121,7 @@ def test_a_saved_model_answers_as_it_did(
     assert loaded.parameters() == model.parameters()
 
 
-def test_the_optimizer_gets_what_moves(parts: Parts) -> None:
+def test_the_optimizer_has_the_trained_parameters(parts: Parts) -> None:
     for trained in SETTINGS:
         model = adapted(parts, trained)
         taken = [id(p) for group in parameter_groups(model, 0.1) for p in group["params"]]  # type: ignore[attr-defined]
@@ -212,7 +212,7 @@ def test_attention_projections_of_other_backbones(
     assert {name.split(".")[-4] for name, _ in model.named_parameters() if ".lora_A." in name} == projections
 
 
-def test_an_unknown_backbone_is_one_clear_line(parts: Parts) -> None:
+def test_an_unknown_backbone_is_a_one_line_error(parts: Parts) -> None:
     model = deepcopy(parts.model)
     model.decoder.model.config = SimpleNamespace(model_type="something")
     with pytest.raises(UsageError, match="unknown attention projections of a 'something' backbone"):

@@ -73,7 +73,7 @@ def reading(family: str, folders: dict[str, Path], scratch: bool) -> Backbone:
 @pytest.mark.parametrize("scratch", [True, False])
 @pytest.mark.parametrize("family", weights.FAMILIES)
 @torch.no_grad()
-def test_branches_read_what_they_would_read_alone(folders: dict[str, Path], family: str, scratch: bool) -> None:
+def test_branches_equal_separate_sentences(folders: dict[str, Path], family: str, scratch: bool) -> None:
     """A trunk of five tokens, branches of two and three behind it, and padding: no more and no less than alone."""
     backbone = reading(family, folders, scratch)
     embedded = backbone.input_rows(torch.arange(100, 112)[None])

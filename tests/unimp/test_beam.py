@@ -114,7 +114,7 @@ def test_a_score_is_the_log_probability_of_the_whole_id(parts: Parts, settings: 
 
 
 @pytest.mark.parametrize("beams", [1, 3, 7])
-def test_beams_find_what_a_textbook_search_finds(coded: Parts, beams: int) -> None:
+def test_beams_equal_a_textbook_search(coded: Parts, beams: int) -> None:
     items = np.arange(1, 72, 2)
     got = id_scores(coded.model, asked(coded), items, beams)
     assert np.isfinite(got).all()

@@ -80,7 +80,7 @@ def test_prompt_and_answer_read_as_they_should(six: Parts, task: str) -> None:
     assert int(places[-1]) == int(batch.lengths[0]) - 1
 
 
-def test_kinds_are_told_by_their_answers(six: Parts) -> None:
+def test_the_kind_follows_from_the_class_of_examples(six: Parts) -> None:
     for name, task in TASKS.items():
         assert kind_of(six.examples(name)) == task.kind
 
@@ -91,7 +91,7 @@ def test_half_stars_keep_their_scale(six: Parts) -> None:
     assert answer_names([examples])[:3] == ["rate_0.5", "rate_1", "rate_1.5"]
 
 
-def test_an_unrated_history_item_tells_no_rating(six: Parts) -> None:
+def test_an_unrated_history_item_has_no_rating_token(six: Parts) -> None:
     examples = six.examples("preference").select(slice(40, 41))
     rated = collated(six, learnt(six, examples))
     histories = replace(examples.histories, ratings=np.full(len(examples.histories), np.nan, dtype=np.float32))

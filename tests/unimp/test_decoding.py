@@ -184,7 +184,7 @@ def test_an_item_never_trained_on_may_be_shown(writer: UniMP, planted: Corpus) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("task", "floor", "epochs"), [("explanation", 0.9, 12), ("image_generation", 0.8, 12)])
-def test_it_learns_what_follows_from_the_item(
+def test_it_learns_answers_that_follow_from_the_item(
     planted: Corpus, cache: Path, tmp_path: Path, task: str, floor: float, epochs: int
 ) -> None:
     """A sentence follows from the shown item's number; two of three codes from the query."""
@@ -206,7 +206,7 @@ def painted(parts: Parts, sampling: Sampling | None, batch_tokens: int = 4096) -
 
 
 @pytest.mark.parametrize("sampling", [Sampling(temperature=1e-6), Sampling(temperature=5.0, top_k=1)])
-def test_without_room_for_chance_the_likeliest_codes_come(six: Parts, sampling: Sampling) -> None:
+def test_degenerate_sampling_gives_the_most_probable_codes(six: Parts, sampling: Sampling) -> None:
     likeliest = painted(six, None)
     assert (painted(six, sampling) == likeliest).all() and len(np.unique(likeliest)) > 1
 

@@ -184,7 +184,7 @@ def test_shut_gates_give_the_plain_language_model_bit_for_bit(six: Parts, fusion
     assert not torch.equal(fused(six, fusion, gate=0.1).model(batch), plain.model(batch))
 
 
-def test_without_vision_there_is_none(planted: Corpus, six: Parts, tmp_path: Path) -> None:
+def test_a_fit_without_vision_reads_no_pictures(planted: Corpus, six: Parts, tmp_path: Path) -> None:
     parts = fused(six, "none")
     assert parts.model.resampler is None and parts.model.pictures is None
     assert parts.vocabulary.img not in parts.pieces.tokens
@@ -204,7 +204,7 @@ def test_every_parameter_of_a_fusion_is_learnt(six: Parts, fusion: Fusion) -> No
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_it_learns_what_pictures_alone_decide(parts: Parts, fusion: Fusion) -> None:
+def test_it_learns_targets_decided_by_pictures_alone(parts: Parts, fusion: Fusion) -> None:
     """Items of which only a picture is known are told apart by it, and by nothing without vision."""
     random = np.random.default_rng(0).standard_normal((len(parts.features.tokens), 1, 8)).astype(np.float16)
     patches = random.repeat(4, axis=1)

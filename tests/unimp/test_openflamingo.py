@@ -112,7 +112,7 @@ def fed(state: State, name: str, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("by_layer", [False, True])
 @torch.no_grad()
-def test_the_parts_compute_what_openflamingo_computes(
+def test_the_modules_equal_those_of_openflamingo(
     config: UniMPConfig, model: UniMPModel, vocabulary: Vocabulary, parts: Parts, tmp_path: Path, by_layer: bool
 ) -> None:
     state = checkpoint(config, parts.features.width, by_layer)
@@ -232,7 +232,7 @@ def another_backbone(state: State) -> State:
         (another_backbone, r"input embeddings of 50 x 16.* another backbone"),
     ],
 )
-def test_a_tensor_that_does_not_fit_is_one_clear_line(
+def test_a_tensor_of_another_shape_is_a_one_line_error(
     config: UniMPConfig,
     model: UniMPModel,
     vocabulary: Vocabulary,

@@ -51,7 +51,7 @@ def words_of(parts: Parts, item: int) -> list[int]:
 
 
 @torch.no_grad()
-def test_the_next_word_is_asked_for_by_plain_cross_entropy(parts: Parts) -> None:
+def test_autoregressive_pretraining_is_plain_cross_entropy(parts: Parts) -> None:
     items = (*pictured(parts), pictureless(parts))
     got = Autoregressive(parts.model, SMALL, parts.vocabulary)(items_of(parts, *items))
     losses = []
@@ -165,7 +165,7 @@ def test_the_seed_decides_and_a_finished_one_is_not_repeated(
     assert losses == [] and all(torch.equal(first[name], kept[name]) for name in first)
 
 
-def test_it_moves_what_each_objective_is_about(parts: Parts, tmp_path: Path) -> None:
+def test_each_objective_trains_its_own_parameters(parts: Parts, tmp_path: Path) -> None:
     before = dict(parts.model.named_parameters())
     for objective in OBJECTIVES:
         _, after = pretrained(parts, objective, tmp_path / objective, pretraining_epochs=1)

@@ -55,7 +55,7 @@ class Steps:
 
 
 def steady(model: UniMP, task: str) -> dict[Protocol, float]:
-    """A validation that plays no part."""
+    """A constant validation score."""
     return {"paper": 0.5}
 
 
@@ -128,7 +128,7 @@ def test_two_halves_of_a_batch_give_its_gradient(
         torch.testing.assert_close(two, one, atol=1e-6, rtol=1e-5)
 
 
-def test_what_does_not_move_is_in_no_checkpoint(parts: Parts, tmp_path: Path) -> None:
+def test_frozen_parameters_are_not_in_checkpoints(parts: Parts, tmp_path: Path) -> None:
     model = build_model(SMALL, len(parts.vocabulary), parts.features.width)
     assert model.resampler is not None
     for parameter in model.decoder.parameters():

@@ -1,4 +1,4 @@
-"""Item ids: the tokens that name an item, one of its own (atomic) or a short code of its content (semantic).
+"""Item ids: one token per item (atomic) or a short code of its content (semantic).
 
 Semantic ids give similar items the same first codes (TIGER, Rajput et al., 2023). TIGER quantises by an RQ-VAE, whose
 encoder learns a space in which residuals cluster well. Here that space is spanned by the leading singular vectors, the
@@ -37,8 +37,8 @@ _ZERO = 1e-9
 class ItemIds:
     """The ids of all items, tuples of codes of one length.
 
-    Every level has tokens of its own, those of one level behind those of the level before, so that a token's number
-    says its level: a decoder need not count its position within an id (TIGER).
+    Levels share no tokens, and their tokens are numbered level by level, so that a token determines its level: a
+    decoder need not count its position within an id (TIGER).
 
     Attributes:
         codes: (items, levels) int64, from 0 within each level; no two rows are equal.

@@ -54,7 +54,7 @@ class Trie:
         return len(self.tokens)
 
     def walk(self, tokens: IntArray) -> IntArray:
-        """(rows,) nodes of some prefixes (rows, T), ``OUTSIDE`` for what is no prefix of an id."""
+        """(rows,) nodes of some prefixes (rows, T), ``OUTSIDE`` where they are not prefixes of an id."""
         nodes: IntArray = np.full(len(tokens), ROOT)
         for column in tokens.T:
             nodes = self._step(nodes, column)

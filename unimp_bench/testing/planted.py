@@ -1,6 +1,6 @@
 """A small corpus with a planted pattern, for tests of models.
 
-Three domains (the last held out whole) of 24 items each stand in rings; a user walks along one domain's ring and
+Three domains (the last held out whole) have 24 items each, arranged in rings; a user walks along one domain's ring and
 steps to the next item with probability 0.85, else jumps. So order decides, popularity does not. An item's ring
 position modulo 4 gives its category and its half of the ring the colour of its picture, so that search has
 something to match. Every interaction has a review, and most an explanation, which follow from the category and the

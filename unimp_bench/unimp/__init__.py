@@ -2,8 +2,8 @@
 
 Data flow: ``tokens`` (vocabulary), ``pieces`` (items and answers as runs of tokens), ``sentences``, ``batches``,
 ``model`` (section 2 of the paper), ``fusions``, ``backbones``, ``training``, ``decoding``; ``unimp`` joins them.
-Beside it: ``adaptation`` (what is trained), ``pretraining``, ``checkpoint``, ``log``, and what only published weights
-need, ``published`` and ``openflamingo``.
+Also: ``adaptation`` (trained parameters), ``pretraining``, ``checkpoint``, ``log``, and for published weights
+``published`` and ``openflamingo``.
 """
 
 from unimp_bench.contracts import ModelCard

@@ -1,4 +1,4 @@
-"""What is trained of a model and what is added to adapt a frozen backbone: low-rank updates, or a trained prompt.
+"""Trained parameters of a model, and adaptation of a frozen backbone by low-rank updates or a trained prompt.
 
 LoRA: Hu et al. (ICLR 2022). Prompt tuning: Lester et al. (EMNLP 2021). Both are peft's.
 """

@@ -1,4 +1,4 @@
-"""What an epoch learns from: the examples that it draws, their sentences, and batches of them as tensors."""
+"""Training data of an epoch: drawn examples, their sentences, and batches as tensors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrainingExamples:
     Attributes:
         pieces: of their branches.
         branches: of each task.
-        rehearsed: tasks of an earlier fit beside new ones: an epoch draws ``config.rehearsal`` of their examples.
+        rehearsed: tasks of an earlier fit in addition to new ones: an epoch draws ``config.rehearsal`` of their examples.
     """
 
     pieces: Pieces

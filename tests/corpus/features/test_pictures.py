@@ -70,7 +70,7 @@ def test_an_interrupted_encoding_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoder", "pretrained"), [("ViT-Nonsense", ""), ("ViT-B-32", "nonsense")])
-def test_unknown_encoders_are_one_clear_line(planted: Corpus, tmp_path: Path, encoder: str, pretrained: str) -> None:
+def test_an_unknown_encoder_is_a_one_line_error(planted: Corpus, tmp_path: Path, encoder: str, pretrained: str) -> None:
     for read in (picture_features, picture_vectors):
         with pytest.raises(UsageError, match=f"open_clip gives no encoder '{encoder}'") as caught:
             read(planted.items, encoder, pretrained, tmp_path)

@@ -41,7 +41,7 @@ def test_a_text_is_title_category_brand_description(planted: Corpus) -> None:
     ]
 
 
-def test_lsa_says_what_kind_an_item_is(planted: Corpus, cache: Path) -> None:
+def test_lsa_separates_the_kinds_of_items(planted: Corpus, cache: Path) -> None:
     """The nearest neighbour by words is of the same kind, which chance gives one in four times."""
     vectors = vectors_of(planted, "lsa", cache)
     assert vectors.known.all() and vectors.name == "lsa"
@@ -101,7 +101,7 @@ def test_encoders_pool_the_first_token_or_the_mean(planted: Corpus, tmp_path: Pa
     np.testing.assert_allclose(vectors.values, standardised(np.array(told)), atol=2e-4)
 
 
-def test_what_cannot_be_loaded_is_one_clear_line(planted: Corpus, tmp_path: Path) -> None:
+def test_an_unloadable_encoder_is_a_one_line_error(planted: Corpus, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"text encoder .* cannot be read") as caught:
         text_vectors(planted.items, str(tmp_path / "nothing"), tmp_path)
     assert "\n" not in str(caught.value)

@@ -41,7 +41,7 @@ def test_vectors_are_computed_once_and_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept.npy"]
 
 
-def test_remarks_name_what_is_absent() -> None:
+def test_remarks_name_missing_features() -> None:
     some = ItemVectors(np.ones((2, 1), np.float32), np.ones(2, np.bool_), "made")
     assert feature_remarks(some, some) == ()
     assert feature_remarks(None, some) == ("no pictures in this corpus: text features alone",)

@@ -82,9 +82,7 @@ def test_the_catalogue_is_tokenised_once(planted: Corpus, tmp_path: Path, monkey
     assert np.array_equal(catalogue_tokens(tokenizer, items, tmp_path).codes, tokens.codes)
 
 
-def test_requests_that_make_no_sense_are_one_clear_line(
-    planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invalid_requests_are_one_line_errors(planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for preset, weights, reason in (
         ("tinny", "", "did you mean"),
         ("paper", "", "needs a VQGAN checkpoint"),

@@ -136,7 +136,7 @@ def test_a_saved_tokenizer_is_the_same(trained: PictureTokenizer, pictures: np.n
     assert [path.name for path in (tmp_path / "tokenizer").iterdir()] == [PictureTokenizer.FILE]
 
 
-def test_damaged_files_are_one_clear_line(trained: PictureTokenizer, tmp_path: Path) -> None:
+def test_damaged_files_are_one_line_errors(trained: PictureTokenizer, tmp_path: Path) -> None:
     trained.save(tmp_path)
     file = tmp_path / PictureTokenizer.FILE
     whole, tensors = file.read_bytes(), load_file(file)
