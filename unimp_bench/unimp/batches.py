@@ -27,7 +27,7 @@ class TrainingExamples:
     Attributes:
         pieces: of their branches.
         branches: of each task.
-        rehearsed: tasks of an earlier fit in addition to new ones: an epoch draws ``config.rehearsal`` of their examples.
+        rehearsed: tasks of an earlier fit, not of this one: an epoch draws ``config.rehearsal`` of their examples.
     """
 
     pieces: Pieces
