@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, rank_metric_means, rank_metric_values
+from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, rank_metric_means, rank_metric_values, rank_scores
+from unimp_bench.metrics.scores import bootstrap_interval
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.torch_setup import make_torchvision_importable
 
-ITEMS = 30
+ITEMS = 60
 RANKS: IntArray = np.concatenate([np.arange(1, ITEMS + 1), np.random.default_rng(0).integers(1, ITEMS + 1, 50)])
 
 
@@ -27,8 +28,8 @@ def _relevant(targets: IntArray) -> IntArray:
 
 
 def test_names() -> None:
-    assert [metric.name for metric in RANK_METRICS][:5] == ["HR@1", "HR@3", "HR@5", "HR@10", "NDCG@1"]
-    assert len(RANK_METRICS) == 12
+    assert [metric.name for metric in RANK_METRICS][:5] == ["HR@1", "HR@3", "HR@5", "HR@10", "HR@20"]
+    assert len(RANK_METRICS) == 18
 
 
 def test_by_hand() -> None:
@@ -37,6 +38,21 @@ def test_by_hand() -> None:
     assert values["NDCG@5"] == pytest.approx([1, 1 / np.log2(3), 1 / np.log2(6), 0])
     assert values["MRR@5"].tolist() == [1, 0.5, 0.2, 0]
     assert rank_metric_means(np.array([1, 2, 5, 6]))["MRR@1"] == 0.25
+
+
+def test_intervals_are_those_of_each_metric_alone() -> None:
+    """One resample for all metrics, against plain draws for each; the two are other draws of one distribution."""
+    ranks = np.minimum(np.random.default_rng(2).geometric(0.02, 2000), 300)
+    scores = rank_scores(ranks)
+    assert list(scores) == [metric.name for metric in RANK_METRICS]
+    for metric in RANK_METRICS:
+        score, values = scores[metric.name], metric.values(ranks)
+        assert score.value == values.mean() and np.array_equal(np.asarray(score.values), values)
+        alone = bootstrap_interval(values, seed=1)
+        width = alone.high - alone.low
+        assert (score.low, score.high) == pytest.approx((alone.low, alone.high), abs=0.07 * width), metric.name
+    certain = rank_scores(np.ones(7, dtype=np.int64))["MRR@50"]
+    assert (certain.low, certain.value, certain.high) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("cutoff", CUTOFFS[1:])
@@ -66,7 +82,7 @@ def test_all_of_torchmetrics(cutoff: int) -> None:
             float(function(torch.from_numpy(row), torch.from_numpy(relevant), top_k=cutoff))
             for row, relevant in zip(scores, _relevant(targets), strict=True)
         ]
-        assert values[f"{name}@{cutoff}"] == pytest.approx(expected), name
+        assert values[f"{name}@{cutoff}"] == pytest.approx(expected, rel=1e-5), f"{name}, theirs is in single precision"
 
 
 def test_all_of_recbole(monkeypatch: pytest.MonkeyPatch) -> None:

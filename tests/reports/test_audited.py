@@ -39,7 +39,7 @@ def audit(
 
 
 def ranks_where(hit: BoolArray) -> np.ndarray:
-    """Ranks whose NDCG@5 is ``hit``."""
+    """Ranks whose NDCG@10 is ``hit``."""
     return np.where(hit, 1, 99)
 
 
@@ -67,7 +67,7 @@ def sliced(section: Section, *audits: CorpusAudit) -> Slices:
 
 def test_rows_are_averaged_on_both_sides_and_over_seeds(folder: Path) -> None:
     slices = sliced(section_of(folder), audit(fingerprint="0" * 64), audit())
-    assert slices.labels == ("half", "walks") and slices.metric == "NDCG@5"
+    assert slices.labels == ("half", "walks") and slices.metric == "NDCG@10"
     transition = slices.cuts[0]
     assert (transition.name, transition.yes.examples, transition.no.examples) == ("transition", 50, 50)
     assert transition.yes.means == pytest.approx([0.5, 1.0])

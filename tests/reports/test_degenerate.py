@@ -182,3 +182,19 @@ def test_all_kinds_but_rankings_are_compared() -> None:
     kinds = {card.kind for card in registry.task_cards().values()}
     compares = {kind for kind in kinds if type(kind_of(kind)).answers is not type(kind_of("ranking")).answers}
     assert compares == kinds - {"ranking"}
+
+
+def test_a_result_without_the_main_metric_comes_last_and_is_compared_with_nothing(tmp_path: Path) -> None:
+    """Texts that were scored before there was Identification."""
+    rng = np.random.default_rng(7)
+    named = [
+        _scored(name, {"ROUGE-L": rng.random(400), "Identification": (rng.random(400) < share) * 1.0}, "explanation")
+        for name, share in (("worse", 0.1), ("better", 0.4))
+    ]
+    rows = _rows(tmp_path, [*named, _written("earlier", rng.random(400))])
+    assert [(row.label, row.place) for row in rows.values()] == [("better", 1), ("worse", 2), ("earlier", None)]
+    assert rows["earlier"].test is None and rows["worse"].test is not None
+    assert "earlier" in pages(tmp_path)["explanation.md"]
+    alone = _rows(tmp_path / "alone", [_written(name, rng.random(9)) for name in ("a", "b")])
+    assert [row.place for row in alone.values()] == [None, None]
+    assert "| a |" in pages(tmp_path / "alone")["explanation.md"]

@@ -24,7 +24,7 @@ from unimp_bench.reports.write import pages, write_all
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suites import SUITES
 
-NDCG = RankMetric("NDCG", 5)
+NDCG = RankMetric("NDCG", 10)
 RANKS = np.random.default_rng(0).integers(1, 12, 400)
 
 
@@ -74,16 +74,16 @@ def test_rows_become_points_with_their_numbers_and_roles() -> None:
         "popularity": "floor",
     }
     for point, row in zip(plot.points, section.filled, strict=True):
-        estimate = row.metrics["NDCG@5"]
+        estimate = row.metrics["NDCG@10"]
         assert (point.value, point.low, point.high) == (estimate.value, estimate.low, estimate.high)
-    assert plot.metric == "NDCG@5" and plot.higher_is_better and not plot.base
+    assert plot.metric == "NDCG@10" and plot.higher_is_better and not plot.base
     assert "Amazon" in plot.note
 
 
 def test_findings_name_the_best_row_and_its_value() -> None:
     section = section_of(*rising(4))
-    best = section.rows[0].metrics["NDCG@5"]
-    lead = f"Best of 4 by NDCG@5: system-03, {best.value:.4f} [{best.low:.4f}, {best.high:.4f}]"
+    best = section.rows[0].metrics["NDCG@10"]
+    lead = f"Best of 4 by NDCG@10: system-03, {best.value:.4f} [{best.low:.4f}, {best.high:.4f}]"
     assert plot_of(section).finding.startswith(lead)
 
 
@@ -103,7 +103,7 @@ def test_reported_numbers_are_plotted_only_on_the_same_data_and_split() -> None:
     section = section_of(search("a"), search("b"))
 
     def table(corpus: str, split: Any, value: float, history: History = "kept") -> Reported:
-        row = ReportedRow(system="A", models=("a",), metrics={"NDCG@5": value}, history=history)
+        row = ReportedRow(system="A", models=("a",), metrics={"NDCG@10": value}, history=history)
         return Reported(source="p", task="search", data="d", corpus=corpus, protocol="p", split=split, rows=(row,))
 
     others = [table("", "loo", 0.1), table("beauty", "loo", 0.2), table("toy", "new-user", 0.3)]

@@ -105,11 +105,11 @@ def test_every_row_with_a_result_has_its_details(reader: Reader) -> None:
     assert first["stages"][0]["config"] == {"preset": "default", "k": "2"}
     assert middle["quoted"][0]["metrics"] == {"HR@5": 0.25, "NDCG@5": 0.125}
     assert middle["quoted"][0]["differs"] == "seen items unspecified"
-    assert len(middle["metrics"]) == 12
+    assert len(middle["metrics"]) == 18
     sheet = data["sheets"][middle["sheet"]]
     assert [part["examples"] for part in sheet["parts"]] == [100, 300, 3, 397]
     assert middle["means"][2] is None, "three examples are too few for a mean"
-    (main,) = (metric for metric in middle["metrics"] if metric["name"] == "NDCG@5")
+    (main,) = (metric for metric in middle["metrics"] if metric["name"] == "NDCG@10")
     assert 0.25 * middle["means"][0] + 0.75 * middle["means"][1] == pytest.approx(main["value"], abs=1e-5)
 
 
@@ -143,7 +143,7 @@ def test_marks_of_rows_are_text(search: Page, table: Table, html: str) -> None:
 
 
 def test_the_scale_of_intervals_excludes_upper_bounds(table: Table) -> None:
-    column = [each.name for each in table.columns].index("HR@5")
+    column = [each.name for each in table.columns].index("HR@10")
     rows = zip(table.rows, whiskers(table), strict=True)
     drawn = {row.label: found[column] for row, found in rows if row.mark != "empty"}
     assert drawn.pop("oracle") is None, "a ceiling would stretch the scale until no two intervals could be told apart"

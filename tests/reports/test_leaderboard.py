@@ -13,9 +13,11 @@ from tests.reports.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
+from unimp_bench.kinds import kind_of
 from unimp_bench.reports.labels import label_of
 from unimp_bench.reports.plots import plotted
 from unimp_bench.reports.printed import load_reported
+from unimp_bench.reports.scored import Scored
 from unimp_bench.reports.sections import NO_RESULT, sections
 from unimp_bench.reports.store import Contents, load_results, publish
 from unimp_bench.reports.text import tables_csv
@@ -274,6 +276,19 @@ def test_reported_rows_name_all_available_models() -> None:
 def test_ranks_round_trip() -> None:
     ranks = np.array([1, 254, 255, 256, 100_000])
     assert make_result("a", ranks).target_ranks().tolist() == [1, 254, 255, 255, 255]
+
+
+def test_a_result_that_is_older_than_a_cutoff_has_its_metrics_all_the_same() -> None:
+    new = make_result("a", np.random.default_rng(0).integers(1, 99, 500))
+    older = new.model_copy(update={"metrics": {name: new.metrics[name] for name in ("HR@5", "NDCG@10")}})
+    assert older.estimates().keys() == new.metrics.keys() and older.estimates()["HR@5"] == new.metrics["HR@5"]
+    for name, estimate in older.estimates().items():
+        assert estimate.value == new.metrics[name].value and estimate.low <= estimate.value <= estimate.high
+    assert older.estimates()["NDCG@20"].low > 0
+    scored = Scored.of("a", [older], kind_of("ranking")).metrics()
+    assert scored["HR@20"] == older.estimates()["HR@20"]
+    elsewhere = older.model_copy(update={"cost": None})
+    assert elsewhere.estimates() == older.metrics, "nobody knows how long its lists were"
 
 
 def test_the_csv_has_all_metrics_of_all_rows(tmp_path: Path) -> None:

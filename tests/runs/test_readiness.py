@@ -12,12 +12,13 @@ import pytest
 
 from tests.corpora import finish
 from unimp_bench.corpus import Corpus, CorpusWriter
-from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.errors import DataError, ModelError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.records import Histories
 from unimp_bench.registry import make_model, make_task
 from unimp_bench.runs.fitting import validation_scores
+from unimp_bench.runs.results import Result, pack_counts
 from unimp_bench.runs.runner import RunRequest, run
 from unimp_bench.runs.tuning import Question, search, space_of
 
@@ -126,8 +127,20 @@ def test_examples_of_users_that_a_model_cannot_score_count_as_missed(
     assert result.examples == len(rows) == 7 + 6 and len(missed) == 6
     assert all(row["rank"] == ITEMS and row["items"] == [] for row in missed)
     assert all(len(row["items"]) > 0 for row in rows if "/u3/" not in row["id"])
-    hits = [row["rank"] <= 10 for row in rows]
-    assert result.metrics["HR@10"].value == pytest.approx(np.mean(hits))
+    found: dict[str, list[bool]] = {}
+    for row in rows:
+        found.setdefault(row["id"].split("/")[3], []).append(row["rank"] <= 10)
+    recalls = [np.mean(hits) for hits in found.values()]
+    assert result.metrics["Recall@10"].value == pytest.approx(np.mean(recalls)), "per user"
+    assert result.example_values("Recall@10") == pytest.approx(recalls) and result.example_values("HR@10") is None
+    counts = result.target_counts()
+    assert counts is not None and counts.tolist() == [len(hits) for hits in found.values()] and counts.max() == 6
+    assert not result.metrics.keys() & {"HR@10", "MRR@10"} and result.estimates() == result.metrics
+    path = workspace.runs / result.spec.key / "result.json"
+    assert Result.read(path) == result
+    result.model_copy(update={"targets": pack_counts(counts[:-1])}).write(path)
+    with pytest.raises(DataError, match="does not hold the targets of its users"):
+        Result.read(path)
     said = "6 of 13 test examples are of users without a training interaction, whom mf cannot score (1: u3)"
     assert any(remark == f"{said}: they count as missed" for remark in result.remarks)
 

@@ -55,7 +55,10 @@ def test_features_and_selection_rules_stand_in_the_specification(
     monkeypatch.setitem(features.VERSIONS, "pictures", features.VERSIONS["pictures"] + 1)
     after = {name: key(name) for name in before}
     assert {name for name in before if before[name] != after[name]} == {"vbpr"}
-    assert versions_of(registry.model_card("mf"), ["recommendation"]).selection == {"ranking/masked": 2}
+    assert versions_of(registry.model_card("mf"), ["recommendation"]).selection == {
+        "ranking/masked": 3,
+        "ranking/paper": 2,
+    }
     assert versions_of(registry.model_card("popularity"), ["recommendation"]).selection == {}, "validates nothing"
 
 
@@ -69,11 +72,12 @@ def test_specifications_without_versions_are_those_of_version_1() -> None:
 
 
 def test_a_selection_rule_ages_the_results_of_its_protocol_alone() -> None:
-    result = refitted(make_result("mf", np.array([1, 2, 3]), task="recommendation"), selection={})
+    result = make_result("mf", np.array([1, 2, 3]), task="recommendation")
+    result = refitted(result, selection={"ranking/paper": 2})
     assert outdated(result) == ()
     masked = result.model_copy(update={"spec": result.spec.model_copy(update={"protocol": "masked"})})
-    assert outdated(masked) == ("version 1 of the selection rule, now 2",)
-    assert outdated(refitted(masked, selection={"ranking/masked": 2})) == ()
+    assert outdated(masked) == ("version 1 of the selection rule, now 3",)
+    assert outdated(refitted(masked, selection={"ranking/masked": 3})) == ()
 
 
 def test_versions_never_share_a_row_and_an_older_one_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class MetricCard:
         about: one line.
         equation: in LaTeX.
         definition: ``module:function`` with the full documentation.
-        cutoffs: it is computed at each K of ``unimp_bench.metrics.ranking.CUTOFFS``.
+        cutoffs: the K at which it is computed.
         pooled: it is computed over all examples together, not as a mean per example, so it has no paired test.
     """
 
@@ -54,7 +54,7 @@ class MetricCard:
     about: str
     equation: str
     definition: str
-    cutoffs: bool = False
+    cutoffs: tuple[int, ...] = ()
     pooled: bool = False
 
 
@@ -151,7 +151,8 @@ class Kind(ABC):
         reader: of predictions files.
         metrics: documentation of its metrics.
         columns: its metrics, in the order of tables.
-        main: the metric that orders rows, and selects models on validation, under the protocol of the table.
+        main: the metric that orders rows, and selects models on validation, under the protocol of the table, where
+            ``validated`` names no other.
         compared: the metric for paired tests and slices; the main one, where that has values per example.
         selection: version of the selection rule by protocol; 1 by default.
         reported: the metric of a paper's table that the main table shows next to ours.
@@ -221,6 +222,10 @@ class Kind(ABC):
 
     def ranks(self, prediction: Any) -> IntArray | None:
         """(n,) target ranks, from which all values can be recomputed; None for kinds without ranks."""
+        return None
+
+    def targets(self, examples: Any, setting: Setting) -> IntArray | None:
+        """(users,) number of consecutive examples of each user, where values are per user; None where per example."""
         return None
 
     def answers(self, prediction: Any, examples: Any) -> Sequence[Hashable] | None:

@@ -28,8 +28,11 @@ from unimp_bench.kinds.base import (
     whole,
 )
 from unimp_bench.kinds.ranks import Ranking, rank_under, seen_columns
-from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, RankMetric
-from unimp_bench.metrics.scores import mean_score
+from unimp_bench.metrics.lists import LIST_CUTOFF, LIST_NAMES, list_facts, list_scores
+from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, RankMetric, rank_scores
+from unimp_bench.metrics.scores import Missing
+from unimp_bench.metrics.several import USER_CUTOFFS, USER_METRICS, UserMetric, target_counts, user_scores
+from unimp_bench.ragged import offsets_of
 from unimp_bench.records import PROTOCOLS, Examples, FloatArray, IntArray, Protocol
 
 if TYPE_CHECKING:
@@ -48,7 +51,11 @@ class Ranker(Model[ConfigT]):
         """
 
 
-KEPT = max(CUTOFFS)
+LISTED = 50
+"""Items of a prediction's list, from which metrics of lists are computed without another run."""
+
+SHORTEST = 10
+"""Items that a list from elsewhere needs; metrics at larger cutoffs are then missing."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ class RankingReader(AnswerReader):
         self._whole = len(self._catalogue) - hidden
         self._lengths = np.zeros(len(examples), dtype=np.int64)
         self._ranks = np.zeros(len(examples), dtype=np.int64)
-        self._top = np.full((len(examples), KEPT), -1, dtype=np.int64)
+        self._top = np.full((len(examples), LISTED), -1, dtype=np.int64)
         self._given: tuple[str, ...] = ()
 
     def take(self, example: int, fields: Fields) -> None:
@@ -124,16 +131,18 @@ class RankingReader(AnswerReader):
         if "items" not in self._given:
             return Ranking(self._ranks, self._top[:, :0])
         longest = int(self._lengths.max())
-        short = self._lengths < np.minimum(self._whole, max(longest, KEPT))
-        if short.any() and longest < KEPT:
-            blind = ", ".join(metric.name for metric in RANK_METRICS if metric.cutoff > longest)
-            raise AnswerError(f"its lists have at most {longest} items, and {blind} need more: give {KEPT} or more")
+        short = self._lengths < np.minimum(self._whole, max(longest, SHORTEST))
+        if short.any() and longest < SHORTEST:
+            raise AnswerError(
+                f"its lists have at most {longest} items; give {SHORTEST} or more, and {LISTED} for all metrics"
+            )
         if short.any():
             raise AnswerError(
                 f"{int(short.sum()):,} of its {len(short):,} lists are shorter than the longest, which has {longest} "
                 "items: give lists of one length"
             )
-        return Ranking(self._ranks, self._top)
+        cut = "rank" not in self._given and bool((self._lengths < self._whole).any())
+        return Ranking(self._ranks, self._top[:, :longest], longest if cut else None)
 
     def _check_given(self, given: tuple[str, ...]) -> None:
         if "items" not in given and "rank" not in given:
@@ -157,7 +166,7 @@ class RankingReader(AnswerReader):
             raise AnswerError(f"items holds {quoted(known)}, a seen item, which protocol masked excludes")
         scores = None if "scores" not in self._given else _scores(fields["scores"], len(names))
         self._lengths[example] = len(columns)
-        self._top[example, : len(columns)] = self._catalogue[columns[:KEPT]]
+        self._top[example, : min(len(columns), LISTED)] = self._catalogue[columns[:LISTED]]
         target = int(self._targets[example])
         place = columns.index(target) + 1 if target in columns else None
         return reach(place, len(columns), scores, len(columns) == self._whole[example], worst)
@@ -172,13 +181,25 @@ def _scores(value: object, length: int) -> list[float]:
     return scores
 
 
-_SELECTS = RankMetric("NDCG", 5)
-LISTED = 10
-"""Items of a prediction's list."""
-
-_BRIEF = ("HR@5", "NDCG@5", "MRR@5", "HR@10", "NDCG@10")
-_INTERVALS = ("HR@5", "NDCG@5")
+_SELECTS = RankMetric("NDCG", 10)
+_BRIEF = ("NDCG@10", "HR@10", "HR@5", "NDCG@5", "HR@20", "NDCG@20")
+_USER_BRIEF = ("Recall@10", "Recall@20", "Precision@10", "MAP@10")
+_ORDER = ("NDCG@10", *_USER_BRIEF, *(name for name in _BRIEF if name != "NDCG@10"))
+_INTERVALS = ("NDCG@10", "HR@10", "Recall@10")
+_NAMES = (*(metric.name for metric in RANK_METRICS), *(metric.name for metric in USER_METRICS))
+_REST = dict.fromkeys(name for name in _NAMES if name not in _ORDER)
+_LESS = ("Gini@10", "Popularity@10")
+_OF_LISTS = "unimp_bench.metrics.lists:list_scores"
 _DEFINITION = "unimp_bench.metrics.ranking:rank_metric_values"
+_OF_USERS = "unimp_bench.metrics.several:user_scores"
+
+
+def _known(scores: Scores, depth: int | None) -> Scores:
+    """Scores by name with their cutoff, those beyond the length ``depth`` of the lists missing."""
+    if depth is None:
+        return scores
+    missing = Missing(f"the lists have {depth} items: give {LISTED}, or the target's rank")
+    return {name: missing if int(name.partition("@")[2]) > depth else score for name, score in scores.items()}
 
 
 class RankingKind(Kind):
@@ -195,28 +216,100 @@ class RankingKind(Kind):
             "the target is among the first K items",
             r"\mathrm{HR}_K = \frac{1}{n} \sum_{e=1}^{n} [r_e \le K]",
             _DEFINITION,
-            cutoffs=True,
+            cutoffs=CUTOFFS,
         ),
         MetricCard(
             "NDCG",
-            "the target is among the first K items, discounted by its rank",
+            "the target is among the first K items, discounted by its rank; with several targets their sum, divided by "
+            "that of the best order",
             r"\mathrm{NDCG}_K = \frac{1}{n} \sum_{e=1}^{n} \frac{[r_e \le K]}{\log_2 (r_e + 1)}",
             _DEFINITION,
-            cutoffs=True,
+            cutoffs=CUTOFFS,
         ),
         MetricCard(
             "MRR",
             "one over the target's rank, where that is within K",
             r"\mathrm{MRR}_K = \frac{1}{n} \sum_{e=1}^{n} \frac{[r_e \le K]}{r_e}",
             _DEFINITION,
-            cutoffs=True,
+            cutoffs=CUTOFFS,
+        ),
+        MetricCard(
+            "Recall@K",
+            "of users with several targets: share of a user's n targets that are among the first K items",
+            r"\mathrm{Recall}_K = \frac{1}{n} \sum_{j=1}^{n} [r_j \le K]",
+            _OF_USERS,
+            cutoffs=USER_CUTOFFS,
+        ),
+        MetricCard(
+            "Precision@K",
+            "of users with several targets: share of the first K items that are targets",
+            r"\mathrm{Precision}_K = \frac{1}{K} \sum_{j=1}^{n} [r_j \le K]",
+            _OF_USERS,
+            cutoffs=USER_CUTOFFS,
+        ),
+        MetricCard(
+            "MAP@K",
+            "of users with several targets: mean precision at the ranks of the targets among the first K items",
+            r"\mathrm{AP}_K = \frac{1}{\min(K, n)} \sum_{j=1}^{n} [r_j \le K] \, \frac{j}{r_j}",
+            _OF_USERS,
+            cutoffs=USER_CUTOFFS,
+        ),
+        *(
+            MetricCard(f"{name}@K", about, equation, _OF_LISTS, cutoffs=(LIST_CUTOFF,), pooled=pooled)
+            for name, about, equation, pooled in (
+                (
+                    "Coverage",
+                    "share of the catalogue C that is in any list L",
+                    r"|\bigcup_{e} L_e| \, / \, |C|",
+                    True,
+                ),
+                (
+                    "Gini",
+                    "inequality of how often the items of the catalogue are listed, x in rising order",
+                    r"\frac{\sum_i (2 i - |C| - 1) \, x_i}{|C| \sum_i x_i}",
+                    True,
+                ),
+                (
+                    "Popularity",
+                    "mean training interactions c of listed items, as a multiple of the mean over the catalogue",
+                    r"\frac{1}{n} \sum_{e} \frac{1}{|L_e|} \sum_{i \in L_e} c_i \, / \, \bar{c}",
+                    False,
+                ),
+                (
+                    "Tail",
+                    "share of listed items outside the most popular ones H with 80% of the training interactions",
+                    r"\frac{1}{n} \sum_{e} \frac{|L_e \setminus H|}{|L_e|}",
+                    False,
+                ),
+                (
+                    "Novelty",
+                    "mean self-information of listed items, in bits",
+                    r"-\frac{1}{n} \sum_{e} \frac{1}{|L_e|} \sum_{i \in L_e} \log_2 p_i",
+                    False,
+                ),
+                (
+                    "Category diversity",
+                    "mean over pairs of a list of 1 less the Jaccard index of their category paths P",
+                    r"1 - \frac{|P_i \cap P_j|}{|P_i \cup P_j|}",
+                    False,
+                ),
+                (
+                    "Text diversity",
+                    "mean over pairs of a list of 1 less the cosine of their text vectors v",
+                    r"1 - \frac{v_i \cdot v_j}{|v_i| \, |v_j|}",
+                    False,
+                ),
+            )
         ),
     )
-    columns = tuple(
-        Column(metric.name, brief=metric.name in _BRIEF, interval=metric.name in _INTERVALS) for metric in RANK_METRICS
+    columns = (
+        *(Column(name, interval=name in _INTERVALS) for name in _ORDER),
+        *(Column(name, brief=False) for name in _REST),
+        *(Column(name, higher_is_better=name not in _LESS, brief=False) for name in LIST_NAMES),
     )
     main = compared = _SELECTS.name
-    selection = MappingProxyType({"masked": 2})  # 1 selected by protocol paper
+    # 1 selected by NDCG@5 under protocol paper, masked 2 by NDCG@5 under its own protocol.
+    selection = MappingProxyType({"paper": 2, "masked": 3})
     reported = "HR@5"
     has_protocols = True
     personal = True
@@ -242,13 +335,28 @@ class RankingKind(Kind):
         return list(model.score(examples, catalogue))  # type: ignore[attr-defined]
 
     def scores(self, prediction: Ranking, examples: Examples, setting: Setting) -> Scores:
-        return {metric.name: mean_score(metric.values(prediction.ranks)) for metric in RANK_METRICS}
+        counts = self.targets(examples, setting)
+        found = rank_scores(prediction.ranks) if counts is None else user_scores(prediction.ranks, counts)
+        # A user's list is the same for all of the user's targets.
+        lists = prediction.top if counts is None else prediction.top[offsets_of(counts)[:-1]]
+        facts = list_facts(setting.corpus, examples.split, setting.cache) if lists.size else None
+        return {**_known(found, prediction.depth), **list_scores(lists, facts)}
 
     def ranks(self, prediction: Ranking) -> IntArray:
         return prediction.ranks
 
+    def targets(self, examples: Examples, setting: Setting) -> IntArray | None:
+        """Where a corpus has parts of its own, one list serves all of a user's targets, unless each has a query."""
+        public = setting.corpus.parts is not None and examples.split != "global-time"
+        return target_counts(examples.users) if public and examples.queries is None else None
+
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+        """NDCG@10, per user where users have several targets."""
         rankings = self._rankings(model, examples, setting, PROTOCOLS, top=0)
+        counts = self.targets(examples, setting)
+        if counts is not None:
+            metric = UserMetric("NDCG", _SELECTS.cutoff)
+            return {name: float(metric.values(ranking.ranks, counts).mean()) for name, ranking in rankings.items()}
         return {name: float(_SELECTS.values(ranking.ranks).mean()) for name, ranking in rankings.items()}
 
     def table(self, prediction: Ranking, examples: Examples, setting: Setting) -> dict[str, Any]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from unimp_bench.kinds.ranking import Ranker
 
 _GROUP = 64
+_GROUPS = 4
+"""The best items are looked for in groups of at most so many columns, at least so many groups for each of them."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,13 @@ class Ranking:
     Attributes:
         ranks: (n,) int64 rank of each target, 1 is best.
         top: (n, k) int64 item numbers of the best items, best first; -1 where the catalogue has no more.
+        depth: of rankings that are read from lists, the length of the lists: a target outside has the worst rank, so
+            metrics at larger cutoffs are not known. None where all ranks are known.
     """
 
     ranks: IntArray
     top: IntArray
+    depth: int | None = None
 
 
 def rank_targets(scores: FloatArray, targets: IntArray, seen: Ragged | None = None) -> IntArray:
@@ -169,11 +174,12 @@ def seen_columns(examples: Examples, catalogue: IntArray) -> Ragged:
 
 def _best_columns(row: FloatArray, k: int) -> IntArray:
     """At most ``k`` columns, best first, without those at minus infinity."""
-    groups = len(row) // _GROUP
+    size = min(_GROUP, len(row) // (_GROUPS * k)) if k else 0
     columns = np.arange(len(row))
-    if groups > k:
+    if size > 1:
         # k groups have their maximum at or above the bar, so all of the best k columns do; few others can.
-        maxima = row[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)
+        groups = len(row) // size
+        maxima = row[: groups * size].reshape(size, groups).max(axis=0)
         bar = np.partition(maxima, groups - k)[groups - k]
         columns = np.flatnonzero(row >= bar)
         level = row[columns] == bar

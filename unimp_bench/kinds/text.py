@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +14,14 @@ from unimp_bench.kinds.base import AnswerError, AnswerReader, Column, Fields, Ki
 from unimp_bench.records import ANSWER, PER_EXAMPLE, Examples, IntArray, Protocol, Shown, Texts
 
 if TYPE_CHECKING:
+    from unimp_bench.corpus import Corpus
     from unimp_bench.metrics.scores import Scores
 
 VALIDATION_TEXTS = 300
 """Sentences that are written for one validation score: writing is slow, and more would hardly move the choice."""
+
+FEATURES = ("keywords", "features")
+"""Attributes whose entries can name a feature of an item, the first that a corpus has."""
 
 MAX_CHARACTERS = 100_000
 """In one text of a predictions file."""
@@ -67,6 +72,19 @@ class TextReader(AnswerReader):
         return self._texts
 
 
+def _features(corpus: Corpus, items: IntArray) -> list[list[str]] | None:
+    """What the attributes of some items, one per example, name as features; None where no attribute does."""
+    name = next((name for name in FEATURES if name in corpus.items.attributes), None)
+    if name is None:
+        return None
+    cells = corpus.items.column(name).to_pylist()
+    known = [
+        [str(each) for each in cell] if isinstance(cell, list) else re.split(r"[,;|]", cell or "") for cell in cells
+    ]
+    return [known[item] for item in items]
+
+
+_WRITING = "unimp_bench.metrics.writing"
 _BLEU = "unimp_bench.metrics.text:bleu_scores"
 _ROUGE = "unimp_bench.metrics.text:rouge_scores"
 
@@ -114,8 +132,44 @@ class TextKind(Kind):
             r"\frac{2 P R}{P + R}, \quad P = \frac{1}{|\hat{t}|} \sum_{i} \max_{j} \, \hat{x}_i \cdot x_j",
             "unimp_bench.metrics.text:bertscore_values",
         ),
+        MetricCard(
+            "Identification",
+            "the own reference is the nearest of ten; one constant text gets 10%",
+            r"\frac{1}{n} \sum_{e=1}^{n} \frac{[e \in B_e]}{|B_e|}, \quad "
+            r"B_e = \arg\max_{j \in G_e} \cos(\hat{t}_e, t_j)",
+            f"{_WRITING}:identification",
+        ),
+        MetricCard(
+            "Distinct sentences",
+            "different texts among all texts (USR)",
+            r"\frac{|\{\hat{t}_e\}|}{n}",
+            f"{_WRITING}:distinct_scores",
+            pooled=True,
+        ),
+        MetricCard(
+            "Distinct-2",
+            "different bigrams among the bigrams of all texts",
+            r"\frac{\text{different bigrams}}{\text{bigrams}}",
+            f"{_WRITING}:distinct_scores",
+            pooled=True,
+        ),
+        MetricCard(
+            "Feature matching",
+            "share of the texts that name a feature of their reference (FMR)",
+            r"\frac{1}{n} \sum_{e=1}^{n} [F(\hat{t}_e) \cap F_e \neq \emptyset]",
+            f"{_WRITING}:feature_scores",
+        ),
+        MetricCard(
+            "Feature coverage",
+            "different features that the texts name, of those that the references name (FCR)",
+            r"\frac{|\bigcup_e F(\hat{t}_e)|}{|\bigcup_e F_e|}",
+            f"{_WRITING}:feature_scores",
+            pooled=True,
+        ),
     )
     columns = (
+        Column("Identification", interval=True),
+        Column("Distinct sentences"),
         Column("BLEU-1", interval=True),
         Column("BLEU-4"),
         Column("ROUGE-1"),
@@ -123,8 +177,11 @@ class TextKind(Kind):
         Column("ROUGE-L", interval=True),
         Column("METEOR"),
         Column("BERTScore F1"),
+        Column("Distinct-2", brief=False),
+        Column("Feature matching", brief=False),
+        Column("Feature coverage", brief=False),
     )
-    main = compared = "ROUGE-L"
+    main = compared = "Identification"
     reported = "BLEU-1"
 
     def checked(self, given: Any, examples: TextExamples, label: str) -> list[str]:
@@ -137,16 +194,29 @@ class TextKind(Kind):
 
     def scores(self, prediction: list[str], examples: TextExamples, setting: Setting) -> Scores:
         from unimp_bench.metrics.text import text_scores
+        from unimp_bench.metrics.writing import writing_scores
 
         assert setting.resources is not None
-        return text_scores(prediction, examples.texts.read(), setting.resources)
+        references = examples.texts.read()
+        features = _features(setting.corpus, examples.shown.values)
+        return {
+            **writing_scores(prediction, references, features),
+            **text_scores(prediction, references, setting.resources),
+        }
+
+    @property
+    def validated(self) -> str:
+        return "ROUGE-L"
 
     def answers(self, prediction: list[str], examples: TextExamples) -> list[str]:
         """The texts; white space makes no difference."""
         return [" ".join(text.split()) for text in prediction]
 
     def validation(self, model: Model[Any], examples: TextExamples, setting: Setting) -> dict[Protocol, float]:
-        """ROUGE-L over at most ``VALIDATION_TEXTS`` examples, evenly spaced."""
+        """ROUGE-L over at most ``VALIDATION_TEXTS`` examples, evenly spaced.
+
+        Not Identification, whose standard error over so few texts is more than most epochs differ by.
+        """
         from unimp_bench.metrics.scores import Score
         from unimp_bench.metrics.text import rouge_scores
 

@@ -11,12 +11,13 @@ from typing import Literal
 
 import numpy as np
 
+from unimp_bench.metrics.scores import RESAMPLES, TAILS, Score
 from unimp_bench.records import FloatArray, IntArray
 
 Measure = Literal["HR", "NDCG", "MRR"]
 
 MEASURES: tuple[Measure, ...] = ("HR", "NDCG", "MRR")
-CUTOFFS = (1, 3, 5, 10)
+CUTOFFS = (1, 3, 5, 10, 20, 50)
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,20 @@ def rank_metric_values(ranks: IntArray) -> dict[str, FloatArray]:
 def rank_metric_means(ranks: IntArray) -> dict[str, float]:
     """Means over the examples of all of ``RANK_METRICS`` by name."""
     return {name: float(values.mean()) for name, values in rank_metric_values(ranks).items()}
+
+
+def rank_scores(ranks: IntArray) -> dict[str, Score]:
+    """All of ``RANK_METRICS`` by name, with their intervals, from target ranks (n,), n at least 1.
+
+    A resample is drawn once for all metrics: it depends only on how often it has each rank up to the largest cutoff.
+    """
+    beyond = max(CUTOFFS) + 1
+    distinct, counts = np.unique(np.minimum(ranks, beyond), return_counts=True)
+    draws = np.random.default_rng(0).multinomial(len(ranks), counts / len(ranks), RESAMPLES)
+    gains = np.stack([metric.values(distinct) for metric in RANK_METRICS], axis=1)
+    low, high = np.quantile(draws @ gains / len(ranks), TAILS, axis=0)
+    found = {}
+    for place, metric in enumerate(RANK_METRICS):
+        values = metric.values(ranks)
+        found[metric.name] = Score(float(values.mean()), float(low[place]), float(high[place]), values)
+    return found

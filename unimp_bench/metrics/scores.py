@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from unimp_bench.records import FloatArray
+
+RESAMPLES = 10_000
+TAILS = (0.025, 0.975)
+"""Quantiles of the resampled values that end an interval."""
 
 _MAX_CELLS = 1 << 20
 _DRAWS_PER_COUNT = 14  # a multinomial count takes as long as this many plain draws
@@ -46,6 +50,26 @@ def mean_score(values: FloatArray) -> Score:
     return Score(float(values.mean()), interval.low, interval.high, values)
 
 
+def joint_scores(values: Mapping[str, FloatArray], *, resamples: int = RESAMPLES) -> dict[str, Score]:
+    """The means of several metrics over the same examples, (n,) finite values each, all on the same resamples."""
+    columns = np.stack(list(values.values()), axis=1).astype(np.float64)
+    means = np.concatenate([weights @ columns for weights in resampled(len(columns), resamples)]) / len(columns)
+    low, high = np.quantile(means, TAILS, axis=0)
+    return {
+        name: Score(float(each.mean()), float(low[place]), float(high[place]), each)
+        for place, (name, each) in enumerate(values.items())
+    }
+
+
+def resampled(count: int, resamples: int, *, seed: int = 0) -> Iterator[FloatArray]:
+    """Bootstrap resamples of ``count`` examples as how often each has each example: blocks (resamples, count)."""
+    generator = np.random.default_rng(seed)
+    for size in _steps(resamples, count):
+        drawn = generator.integers(count, size=(size, count), dtype=np.uint32)
+        drawn += np.arange(size, dtype=np.uint32)[:, None] * np.uint32(count)
+        yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
+
+
 @dataclass(frozen=True)
 class Interval:
     """Both ends of a confidence interval."""
@@ -54,7 +78,7 @@ class Interval:
     high: float
 
 
-def bootstrap_interval(values: FloatArray, *, seed: int, level: float = 0.95, resamples: int = 10_000) -> Interval:
+def bootstrap_interval(values: FloatArray, *, seed: int, level: float = 0.95, resamples: int = RESAMPLES) -> Interval:
     """Interval of the mean of ``values`` (n,) at confidence ``level``.
 
     A resample's mean depends only on how often it draws each distinct value, and those counts are multinomial. A

@@ -27,10 +27,14 @@ def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | 
         section: of a task.
         reported: the printed tables of the task.
     """
-    if len(section.filled) < 2:
-        return None
-    points = [_point(number, row, section, reported) for number, row in enumerate(section.filled)]
     metric = section.kind.main
+    points = [
+        _point(number, row, section, reported)
+        for number, row in enumerate(section.filled)
+        if metric in row.metrics  # earlier results may lack it
+    ]
+    if len(points) < 2:
+        return None
     shown = [point for point in points if point.row < MOST_ROWS or point.role == "floor"]
     ranked = [point for point in points if point.role != "ceiling"]
     best = "; then ".join(
@@ -57,6 +61,8 @@ def topic_plot(section: Section) -> Plot | None:
     """
     assert section.suite is not None
     base = section.filled[0]
+    if section.kind.main not in base.metrics:
+        return None
     values = _values(base, section)
     points = [
         _difference(number, row, base, values, section)

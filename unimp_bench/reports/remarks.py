@@ -121,6 +121,8 @@ def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Sh
             shuffled = tuple(by_seed[result.spec.fit.seed] for result in stored)
             before, after = (Scored.of(row.label, each, row.kind) for each in (stored, shuffled))
             main = row.kind.main
+            if not (before.has_main and after.has_main):
+                continue
             found.append(Shuffled(row.label, shuffled, before.metrics()[main], after.metrics()[main]))
     return tuple(found)
 

@@ -33,9 +33,14 @@ class Scored:
         """Whether the model uses the ground truth of a generated corpus."""
         return self.results[0].model.is_ceiling
 
+    @property
+    def has_main(self) -> bool:
+        """Whether all results have the main metric, which those of before it was computed lack."""
+        return all(self.kind.main in result.estimates() for result in self.results)
+
     def main_value(self) -> float:
         """Mean of the main metric over seeds."""
-        return float(np.mean([result.metrics[self.kind.main].value for result in self.results]))
+        return float(np.mean([result.estimates()[self.kind.main].value for result in self.results]))
 
     def main_values(self) -> FloatArray:
         """The compared metric per example, averaged over seeds."""
@@ -45,7 +50,8 @@ class Scored:
 
     def metrics(self) -> dict[str, Estimate]:
         """Means over seeds, with intervals over examples; metrics that a seed lacks are absent."""
-        names = [name for name in self.results[0].metrics if all(name in result.metrics for result in self.results)]
+        known = [result.estimates() for result in self.results]
+        names = [name for name in known[0] if all(name in each for each in known)]
         return {name: self._estimate(name) for name in names}
 
     def missing(self) -> dict[str, str]:
@@ -53,14 +59,16 @@ class Scored:
         return {name: reason for result in self.results for name, reason in result.missing.items()}
 
     def order(self) -> tuple[float, str]:
-        """Sort key: best first, ties by label."""
+        """Sort key: best first, ties by label; rows without the main metric last."""
         column = self.kind.column(self.kind.main)
         assert column is not None
+        if not self.has_main:
+            return np.inf, self.label
         return -self.main_value() if column.higher_is_better else self.main_value(), self.label
 
     def _estimate(self, name: str) -> Estimate:
         """Mean over seeds; the interval is over per-example means if stored, else the mean of the seeds' intervals."""
-        found = [result.metrics[name] for result in self.results]
+        found = [result.estimates()[name] for result in self.results]
         values = self._values(name)
         if len(found) == 1 or values is None:
             low, high = (float(np.mean(ends)) for ends in ([e.low for e in found], [e.high for e in found]))
@@ -79,15 +87,19 @@ def _interval(values: bytes) -> Interval:
     return bootstrap_interval(np.frombuffer(values), seed=0)
 
 
-def compared(base: Scored, others: Sequence[Scored]) -> list[PairedTest]:
-    """Paired tests of the others against the base on the same examples, with Holm-corrected p."""
-    values = base.main_values()
-    tests = [paired_test(other.main_values(), values, seed=0) for other in others]
+def compared(base: Scored, others: Sequence[Scored]) -> list[PairedTest | None]:
+    """Paired tests of the others against the base on the same examples, with Holm-corrected p.
+
+    None where one of the two has no main metric.
+    """
+    known = [other for other in others if base.has_main and other.has_main]
+    tests = [paired_test(other.main_values(), base.main_values(), seed=0) for other in known]
     corrected = holm([test.p_value for test in tests])
-    return [replace(test, p_value=float(p)) for test, p in zip(tests, corrected, strict=True)]
+    adjusted = iter([replace(test, p_value=float(p)) for test, p in zip(tests, corrected, strict=True)])
+    return [next(adjusted) if base.has_main and other.has_main else None for other in others]
 
 
 def metric_names(results: Iterable[Result], kind: Kind) -> tuple[str, ...]:
     """Metric names of all results in the order of the kind's columns, including those that are missing everywhere."""
-    found = sorted({name for result in results for name in (*result.metrics, *result.missing)})
+    found = sorted({name for result in results for name in (*result.estimates(), *result.missing)})
     return tuple(name for column in kind.columns for name in found if column.covers(name))

@@ -162,7 +162,7 @@ def _task_section(results: list[Result], kind: Kind, shuffled: list[Result]) -> 
         rows=(
             *(Row.scored(row, warned) for row in ceilings),
             *(
-                Row.scored(row, warned, place=place, test=test)
+                Row.scored(row, warned, place=place if row.has_main else None, test=test)
                 for place, (row, test) in enumerate(zip(ranked, tests, strict=True), 1)
             ),
             *_lacking(results, SUITES.get(spec.task)),

@@ -337,7 +337,10 @@ def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
     ]
     if not found:
         return None
-    values = [Scored.of(row.label, row.results, section.kind).main_values() for row in section.filled]
+    if any(result.targets for row in section.filled for result in row.results):
+        return None  # values are per user, masks per example
+    rows = [row for row in section.filled if section.kind.main in row.metrics]
+    values = [Scored.of(row.label, row.results, section.kind).main_values() for row in rows]
 
     def side(name: str, mask: BoolArray) -> Side:
         examples = int(np.count_nonzero(mask))
@@ -349,7 +352,7 @@ def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
         for cut in CUTS
         if (mask := found[0].mask(cut.name)) is not None
     )
-    return Slices(section.kind.compared, tuple(row.label for row in section.filled), cuts) if cuts else None
+    return Slices(section.kind.compared, tuple(row.label for row in rows), cuts) if cuts and rows else None
 
 
 def order_words(section: Section, audits: Sequence[CorpusAudit]) -> str:

@@ -9,9 +9,10 @@ import platform
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -26,13 +27,16 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import device, processor
-from unimp_bench.metrics.ranking import RANK_METRICS
+from unimp_bench.metrics.ranking import RANK_METRICS, rank_scores
 from unimp_bench.metrics.rating import SQUARED_ERROR
+from unimp_bench.metrics.several import USER_METRICS
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.runs.spec import FitSpec, RunSpec
 from unimp_bench.settings import Strict
 
 RANK_CEILING = 255
+_COUNT = np.dtype("<u2")
+RANK_NAMES = frozenset(metric.name for metric in RANK_METRICS)
 RESULT_NAME = "result.json"
 
 NEARLY = 0.95
@@ -250,9 +254,21 @@ class Result(Strict):
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
             raise DataError(f"{path} is no result that this version reads ({reason}); {_AGAIN}") from None
         kept = [result.example_values(name) for name in result.metrics]
-        if {len(values) for values in kept if values is not None} != {result.examples}:
+        counts = result.target_counts()
+        units = result.examples if counts is None else len(counts)
+        if {len(values) for values in kept if values is not None} != {units}:
             raise DataError(f"{path} does not hold the values of its {result.examples} examples; {_AGAIN}")
         return result
+
+    def estimates(self) -> Mapping[str, Estimate]:
+        """``metrics``, and those that the ranks give of a result that is older than a cutoff.
+
+        Ranks from elsewhere may be those of short lists, which give no more than was computed of them.
+        """
+        complete = self.metrics.keys() | self.missing.keys() >= RANK_NAMES
+        if complete or not self.ranks or self.targets or self.cost is None:
+            return self.metrics
+        return {**_of_ranks(self.ranks), **self.metrics}
 
     def write(self, path: Path) -> None:
         """Write the result so that it is there whole or not at all."""
@@ -262,8 +278,31 @@ class Result(Strict):
         """(examples,) int64 ranks of a ranking, those beyond ``RANK_CEILING`` given as the ceiling."""
         return np.frombuffer(_unpacked(self.ranks), dtype=np.uint8).astype(np.int64)
 
+    def target_counts(self) -> IntArray | None:
+        """(users,) number of targets of each user; None where values are per example.
+
+        Raises:
+            DataError: they are not those of the examples.
+        """
+        if not self.targets:
+            return None
+        packed = _unpacked(self.targets)
+        counts = np.frombuffer(packed[: len(packed) // 2 * 2], dtype=_COUNT).astype(np.int64)
+        if counts.sum() != self.examples or len(self.target_ranks()) != self.examples or not counts.all():
+            raise DataError(f"result {self.spec.key} does not hold the targets of its users; {_AGAIN}")
+        return counts
+
     def example_values(self, metric: str) -> FloatArray | None:
-        """(examples,) values of a metric, or None where it is not defined for one example."""
+        """(examples,) values of a metric, or None where it is not defined for one example.
+
+        With several targets per user they are (users,) values of users.
+        """
+        if metric in self.missing:
+            return None
+        counts = self.target_counts()
+        if counts is not None:
+            of_users = next((known for known in USER_METRICS if known.name == metric), None)
+            return None if of_users is None else of_users.values(self.target_ranks(), counts)
         if self.ranks:
             known = next((known for known in RANK_METRICS if known.name == metric), None)
             return None if known is None else known.values(self.target_ranks())
@@ -276,9 +315,27 @@ class Result(Strict):
         return np.frombuffer(packed[: len(packed) // 2 * 2], dtype=np.float16).astype(np.float64)
 
 
+@lru_cache(maxsize=4096)
+def _of_ranks(ranks: str) -> dict[str, Estimate]:
+    """Of packed ranks; kept, since a result is shown on several pages."""
+    scores = rank_scores(np.frombuffer(_unpacked(ranks), dtype=np.uint8).astype(np.int64))
+    return {name: Estimate(value=score.value, low=score.low, high=score.high) for name, score in scores.items()}
+
+
 def pack_ranks(ranks: IntArray) -> str:
     """The text form of target ranks in a result."""
     return _packed(np.minimum(ranks, RANK_CEILING).astype(np.uint8).tobytes())
+
+
+def pack_counts(counts: IntArray) -> str:
+    """The text form of numbers of targets in a result.
+
+    Raises:
+        ValueError: a number does not fit in two bytes.
+    """
+    if counts.max(initial=0) > np.iinfo(_COUNT).max:
+        raise ValueError("a user has too many targets for a result")
+    return _packed(counts.astype(_COUNT).tobytes())
 
 
 def pack_values(values: FloatArray) -> str:

@@ -26,6 +26,7 @@ from unimp_bench.runs.results import (
     ModelFacts,
     Provenance,
     Result,
+    pack_counts,
     pack_ranks,
     pack_values,
 )
@@ -57,7 +58,7 @@ def scored(
     scores = {name: score for name, score in found.items() if isinstance(score, Score)}
     ranks = kind.ranks(answers.prediction)
     kept = {name: score.values for name, score in scores.items() if score.values is not None and ranks is None}
-    counts = corpus.manifest.counts
+    counts, targets = corpus.manifest.counts, kind.targets(examples, answers.setting)
     return Result(
         spec=spec,
         corpus=CorpusFacts(
@@ -73,6 +74,7 @@ def scored(
         metrics={name: Estimate(value=score.value, low=score.low, high=score.high) for name, score in scores.items()},
         examples=len(examples),
         ranks="" if ranks is None else pack_ranks(ranks),
+        targets="" if targets is None else pack_counts(targets),
         values={name: pack_values(values) for name, values in kept.items()},
         missing={name: score.reason for name, score in found.items() if isinstance(score, Missing)},
         answers=spread_of(kind.answers(answers.prediction, examples)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.interchange.external.files import Asked, write_jsonl
 from unimp_bench.errors import DataError
-from unimp_bench.kinds.ranking import Reach, reach
+from unimp_bench.kinds.ranking import RankingKind, Reach, reach
 from unimp_bench.kinds.ranks import rank_targets, top_items
+from unimp_bench.metrics.scores import Missing, Score, Scores
 
 Ask = Callable[..., Asked]
 
@@ -110,12 +112,29 @@ def test_masked_lists_hold_no_seen_item_and_fewer_places(ask: Ask, tmp_path: Pat
 def test_lists_that_are_short_or_unequal_are_refused(ask: Ask, tmp_path: Path) -> None:
     asked = ask("recommendation")
     short = [{**row, "items": row["items"][:4]} for row in asked.rows]
-    with pytest.raises(DataError, match=r"at most 4 items, and HR@5, HR@10, NDCG@5, .* need more: give 10 or more"):
+    with pytest.raises(DataError, match=r"at most 4 items; give 10 or more, and 50 for all metrics"):
         asked.read(write_jsonl(tmp_path / "p", short))
     with pytest.raises(DataError, match="1 of its 144 lists are shorter than the longest, which has 12 items"):
         asked.read(write_jsonl(tmp_path / "p", [short[0], *asked.rows[1:]]))
     ten = [{**row, "items": row["items"][:10]} for row in asked.rows]
     assert asked.read(write_jsonl(tmp_path / "p", ten)).top.shape == (144, 10)
+
+
+def test_metrics_beyond_the_lists_are_missing(ask: Ask, tmp_path: Path) -> None:
+    asked = ask("recommendation")
+    kind = RankingKind()
+
+    def scores(rows: list[dict[str, Any]]) -> Scores:
+        return kind.scores(asked.read(write_jsonl(tmp_path / "p", rows)), asked.examples, asked.setting)
+
+    twelve = scores(asked.rows)
+    assert isinstance(twelve["NDCG@10"], Score)
+    assert twelve["HR@20"] == Missing("the lists have 12 items: give 50, or the target's rank")
+    with_ranks = scores([{"id": row["id"], "rank": 1} for row in asked.rows])
+    assert all(isinstance(with_ranks[f"{name}@50"], Score) for name in ("HR", "NDCG", "MRR"))
+    names = [f"i{item}" for item in range(48)]
+    whole = scores([{"id": row["id"], "items": names} for row in asked.rows])
+    assert isinstance(whole["HR@50"], Score), "nothing is left outside the list"
 
 
 def test_all_rows_give_the_same_columns(ask: Ask, tmp_path: Path) -> None:

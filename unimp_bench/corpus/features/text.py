@@ -92,6 +92,8 @@ def _lsa(texts: list[str]) -> TextEncoder:
         weights = tf_idf.fit_transform(texts)
     except ValueError:  # scikit-learn's word for a vocabulary that is empty
         raise UsageError("no two items share a word, so text encoder 'lsa' has nothing to read; name another") from None
+    if weights.shape[1] < 2:
+        raise UsageError("items share a single word, so text encoder 'lsa' has nothing to compare; name another")
     with np.errstate(invalid="ignore"):  # texts that are all alike have no variance to be explained
         svd = TruncatedSVD(max(1, min(_COMPONENTS, min(weights.shape) - 1)), random_state=0).fit(weights)
 

@@ -17,7 +17,6 @@ from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.errors import DataError
 from unimp_bench.kinds import Column, Kind, MetricCard, kind_of, metric_cards
 from unimp_bench.markdown import anchor
-from unimp_bench.metrics.ranking import CUTOFFS
 from unimp_bench.reports.describing import ELSEWHERE, model_facts, task_facts
 from unimp_bench.reports.documentation.docstrings import (
     code,
@@ -237,7 +236,7 @@ def metric_page(card: MetricCard, root: Path) -> str:
             *facts(
                 {
                     "better": "higher" if column.higher_is_better else "lower",
-                    "cutoffs": ", ".join(map(str, CUTOFFS)) if card.cutoffs else "",
+                    "cutoffs": ", ".join(map(str, card.cutoffs)),
                     "aggregation": "over all examples jointly" if card.pooled else "mean over examples",
                     "used for": ", ".join(f"tasks of kind {kind.name}" for kind, _ in reported),
                 }
@@ -267,14 +266,16 @@ def metric_link(column: str, up: str) -> str:
 
 
 def card_of(column: str) -> MetricCard:
-    """The metric of a column, such as HR for ``HR@5``."""
-    name = column.partition("@")[0]
-    return next(card for card in metric_cards() if card.name == name)
+    """The metric of a column, such as HR for ``HR@5``, and Recall@K for ``Recall@5``: a selection has a Recall too."""
+    name, at, _ = column.partition("@")
+    return next(
+        card for card in metric_cards() if bool(at) == bool(card.cutoffs) and card.name.removesuffix("@K") == name
+    )
 
 
 def slug(name: str) -> str:
     """The file name of a metric without its suffix."""
-    return name.lower().replace(" ", "-")
+    return name.lower().replace(" ", "-").replace("@", "-at-")
 
 
 def _reported(card: MetricCard) -> Iterator[tuple[Kind, Column]]:

@@ -1,0 +1,113 @@
+"""Identification, distinct texts and features, by hand and by what they promise of constant texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from nltk.stem.porter import PorterStemmer
+
+from unimp_bench.metrics.scores import Missing, Score
+from unimp_bench.metrics.writing import (
+    GROUP,
+    NO_FEATURES,
+    distinct_scores,
+    feature_scores,
+    groups_of,
+    identification,
+    stems,
+    writing_scores,
+)
+
+WORDS = "soap scent bottle colour price smooth sticky sweet cheap strong mild gentle dry soft thick".split()  # noqa: SIM905
+
+
+def references(count: int, *, common: float = 0.0) -> list[str]:
+    """Random sentences, a share of which are one and the same."""
+    rng = np.random.default_rng(0)
+    same = rng.random(count) < common
+    return ["great product" if alike else " ".join(rng.choice(WORDS, 5)) for alike in same]
+
+
+@pytest.mark.parametrize("constant", ["great product", "the scent is sweet", "", "unheard words", " ".join(WORDS)])
+@pytest.mark.parametrize("common", [0.0, 0.4])
+def test_a_constant_text_gets_a_tenth_exactly(constant: str, common: float) -> None:
+    wanted = references(400, common=common)
+    assert identification([constant] * 400, wanted).mean() == pytest.approx(0.1)
+
+
+def test_a_constant_text_gets_a_tenth_in_expectation_where_groups_are_not_whole() -> None:
+    wanted = references(38, common=0.4)
+    means = [identification(["great product"] * 38, wanted, seed=seed).mean() for seed in range(200)]
+    assert np.mean(means) == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_own_reference_is_identified_and_equal_ones_share() -> None:
+    wanted = [f"word{number} soap" for number in range(50)]
+    assert identification(wanted, wanted).tolist() == [1] * 50
+    assert identification([*wanted[1:], wanted[0]], wanted).mean() < 0.2
+    assert identification(["fine soap"] * 20, ["fine soap"] * 20) == pytest.approx(np.full(20, 0.1)), "all are equal"
+    assert identification(["..."] * 20, ["!"] * 20).tolist() == [0.1] * 20, "no word at all"
+
+
+def test_the_nearest_is_that_of_tf_idf_by_hand() -> None:
+    """Cosines from counts: idf is 1 + ln (1 + n) / (1 + df) over the stems of all references."""
+    wanted = references(60)
+    texts = references(75)[15:]
+    words = sorted({stem for text in wanted for stem in stems(text)})
+
+    def vector(text: str) -> np.ndarray:
+        counts = np.array([stems(text).count(word) for word in words], dtype=np.float64)
+        held = np.array([sum(word in stems(each) for each in wanted) for word in words])
+        weights = counts * (1 + np.log((1 + len(wanted)) / (1 + held)))
+        return np.asarray(weights / np.linalg.norm(weights))
+
+    vectors, values = [vector(text) for text in wanted], []
+    for row, group in enumerate(groups_of(60, 0)):
+        near = np.round([vector(texts[row]) @ vectors[member] for member in group], 9)
+        values.append((near[0] == near.max()) / (near == near.max()).sum())
+    assert identification(texts, wanted) == pytest.approx(np.array(values))
+
+
+def test_groups_hold_ten_examples_each_one_of_them_once() -> None:
+    groups = groups_of(47, 0)
+    assert groups[:, 0].tolist() == list(range(47)) and groups.shape == (47, GROUP)
+    assert all(len(set(group)) == GROUP for group in groups.tolist())
+    whole = [frozenset(group) for group in groups.tolist()]
+    assert sum(whole.count(group) == GROUP for group in set(whole)) == 4
+    assert np.array_equal(groups, groups_of(47, 0)) and not np.array_equal(groups, groups_of(47, 1))
+
+
+def test_stems_are_porters() -> None:
+    assert stems("Loving the SCENTS, 2nd bottle!") == [
+        PorterStemmer().stem(word) for word in ("loving", "the", "scents", "2nd", "bottle")
+    ]
+
+
+def test_distinct_texts_and_bigrams_by_hand() -> None:
+    scores = distinct_scores(["a good soap", "a  good soap", "a good", "Soap", ""])
+    assert scores["Distinct sentences"].value == pytest.approx(4 / 5), "white space makes no difference"
+    assert scores["Distinct-2"].value == pytest.approx(2 / 5)
+    constant = distinct_scores(["fine soap here"] * 200)
+    assert constant["Distinct sentences"].value == 1 / 200 and constant["Distinct-2"].value == 2 / 400
+    assert distinct_scores(["one", "two"])["Distinct-2"].value == 0
+    for score in distinct_scores(references(300, common=0.3)).values():
+        assert score.low < score.value < score.high
+
+
+def test_features_by_hand() -> None:
+    wanted = ["the scent is sweet", "long battery life here", "it is fine", "sweet scents"]
+    features = [["Scent", "price"], ["battery life", "case"], ["colour"], ["scent"]]
+    texts = ["sweet scents", "the battery of my life", "colour", "the price and the battery life"]
+    scores = feature_scores(texts, wanted, features)
+    matching, coverage = scores["Feature matching"], scores["Feature coverage"]
+    assert isinstance(matching, Score) and isinstance(coverage, Score)
+    assert np.asarray(matching.values).tolist() == [1, 0, 0], "the third reference names no feature of its item"
+    assert coverage.value == 1, "scent by the first, battery life by the last"
+    assert set(feature_scores(texts, wanted, None).values()) == {NO_FEATURES}
+    assert isinstance(feature_scores(texts, wanted, [["x"]] * 4)["Feature matching"], Missing)
+
+
+def test_few_examples_have_no_identification() -> None:
+    scores = writing_scores(["a"] * 9, ["b"] * 9, None)
+    assert scores["Identification"] == Missing("there are fewer than 10 test examples")
+    assert isinstance(scores["Distinct sentences"], Score)

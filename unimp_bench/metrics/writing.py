@@ -1,0 +1,163 @@
+"""Whether texts say what their own example is about, and differ from each other (Table 2a, beside overlap).
+
+Overlap with a reference rewards the words that most references share, so one constant sentence can lead a table.
+``Identification`` cannot be led by one. All test examples are put into random groups of ten. A text is compared with
+the ten references of its group, by the cosine of TF-IDF vectors of stemmed words (fitted on all references), and
+scores 1 if its own reference is the nearest, ``1 / k`` if that is one of ``k`` nearest ones, else 0. In each group
+one constant text gets 1 in all, so its score is 10%, and so is that of an empty text.
+
+``Distinct sentences`` is the share of different texts (USR; Li, Zhang and Chen, CIKM 2020), ``Distinct-2`` that of
+different bigrams among the bigrams of all texts (Li et al., NAACL 2016). ``Feature matching`` (FMR) is the share of the
+texts that name a feature of their reference, and ``Feature coverage`` (FCR) the number of different features that the
+texts name, of those that the references name (Li, Zhang and Chen, ACL 2021).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from unimp_bench.metrics.scores import TAILS, Missing, Score, Scores, mean_score, resampled
+from unimp_bench.records import BoolArray, FloatArray, IntArray
+
+GROUP = 10
+"""References that a text is compared with, its own among them."""
+
+DISTINCT_RESAMPLES = 1000
+NO_FEATURES = Missing("the items of this corpus have no attribute 'keywords' or 'features'")
+
+_WORD = re.compile(r"\w+")
+_DIGITS = 12  # equal cosines differ in their last bits
+
+
+def writing_scores(texts: Sequence[str], references: Sequence[str], features: Sequence[Sequence[str]] | None) -> Scores:
+    """``Identification``, ``Distinct sentences``, ``Distinct-2``, ``Feature matching`` and ``Feature coverage``.
+
+    Args:
+        texts: (n,) as written, n at least 1.
+        references: (n,) the reference of each.
+        features: (n,) what the items' attributes name as features; None where they name none.
+    """
+    scores: dict[str, Score | Missing] = {"Identification": Missing(f"there are fewer than {GROUP} test examples")}
+    if len(texts) >= GROUP:
+        scores["Identification"] = mean_score(identification(texts, references))
+    return {**scores, **distinct_scores(texts), **feature_scores(texts, references, features)}
+
+
+def identification(texts: Sequence[str], references: Sequence[str], *, seed: int = 0) -> FloatArray:
+    """(n,) whether each text is nearest to its own reference among those of its group, n at least ``GROUP``."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(analyzer=stems)
+    try:
+        wanted = vectorizer.fit_transform(references)
+    except ValueError:  # no reference has a word: none is nearer than another
+        return np.full(len(texts), 1 / GROUP)
+    written = vectorizer.transform(texts)
+    groups = groups_of(len(texts), seed)
+    near = np.stack([np.asarray(written.multiply(wanted[column]).sum(axis=1)).ravel() for column in groups.T], axis=1)
+    near = near.round(_DIGITS)
+    best = near == near.max(axis=1, keepdims=True)
+    values: FloatArray = best[:, 0] / best.sum(axis=1)
+    return values
+
+
+def groups_of(count: int, seed: int) -> IntArray:
+    """(count, GROUP) for each example the members of its group, itself first.
+
+    Where the number of examples is no multiple of the size, the last ones get random others that are not among them.
+    """
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(count)
+    whole = count // GROUP * GROUP
+    groups = np.empty((count, GROUP), dtype=np.int64)
+    for start in range(0, whole, GROUP):
+        group = order[start : start + GROUP]
+        for place, example in enumerate(group):
+            groups[example] = np.roll(group, -place)
+    for example in order[whole:]:
+        groups[example] = [example, *generator.choice(order[:whole], GROUP - 1, replace=False)]
+    return groups
+
+
+def distinct_scores(texts: Sequence[str]) -> dict[str, Score]:
+    """``Distinct sentences`` and ``Distinct-2`` of n texts, n at least 1; 0 where there is no bigram.
+
+    Intervals are by resamples of the texts. A resample repeats texts, so it has fewer different ones: the difference
+    between the mean of the resamples and the value is taken off.
+    """
+    return {
+        "Distinct sentences": _distinct([[" ".join(text.split())] for text in texts]),
+        "Distinct-2": _distinct([list(pairwise(_WORD.findall(text.lower()))) for text in texts]),
+    }
+
+
+def feature_scores(texts: Sequence[str], references: Sequence[str], features: Sequence[Sequence[str]] | None) -> Scores:
+    """``Feature matching`` and ``Feature coverage``; a text names a feature that has all its stems in one run.
+
+    Examples whose reference names none of their features do not count.
+    """
+    names = ("Feature matching", "Feature coverage")
+    if features is None:
+        return dict.fromkeys(names, NO_FEATURES)
+    known = [{tuple(stems(name)) for name in each} - {()} for each in features]
+    wanted = [_named(stems(text), each) for text, each in zip(references, known, strict=True)]
+    rows = [row for row, each in enumerate(wanted) if each]
+    if not rows:
+        return dict.fromkeys(names, Missing("no reference names a feature of its item"))
+    every = set().union(*wanted)
+    matched: BoolArray = np.array([bool(_named(stems(texts[row]), wanted[row])) for row in rows])
+    covered = [sorted(_named(stems(texts[row]), every)) for row in rows]
+    return {
+        "Feature matching": mean_score(matched.astype(np.float64)),
+        "Feature coverage": _distinct(covered, len(every)),
+    }
+
+
+def stems(text: str) -> list[str]:
+    """The words of a text in lower case, each by its Porter stem."""
+    stem = _stemmer()
+    return [stem(word) for word in _WORD.findall(text.lower())]
+
+
+@cache
+def _stemmer() -> Any:
+    from nltk.stem.porter import PorterStemmer
+
+    return cache(PorterStemmer().stem)
+
+
+def _named(words: Sequence[str], features: Iterable[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Those of the features, each in stems, that some words in stems hold as a run."""
+    wanted = set(features)
+    lengths = {len(feature) for feature in wanted}
+    runs = {tuple(words[start : start + length]) for length in lengths for start in range(len(words) - length + 1)}
+    return wanted & runs
+
+
+def _distinct(rows: Sequence[Sequence[Any]], total: int | None = None) -> Score:
+    """Number of different values of all rows, divided by ``total``; by the number of values where that is None."""
+    from scipy.sparse import csr_array
+
+    codes: dict[Any, int] = {}
+    columns = [codes.setdefault(value, len(codes)) for row in rows for value in row]
+    lengths = np.array([len(row) for row in rows])
+    if not columns:
+        return Score(0.0, 0.0, 0.0, None)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    present = csr_array((np.ones(len(columns)), columns, offsets), shape=(len(rows), len(codes)))
+
+    def share(weights: FloatArray) -> FloatArray:
+        values = weights @ lengths if total is None else np.full(len(weights), total)
+        found: FloatArray = ((weights @ present) > 0).sum(axis=1) / np.maximum(values, 1)
+        return found
+
+    value = float(share(np.ones((1, len(rows))))[0])
+    drawn = np.concatenate([share(weights) for weights in resampled(len(rows), DISTINCT_RESAMPLES)])
+    low, high = np.quantile(drawn - drawn.mean() + value, TAILS).clip(0, 1)
+    return Score(value, float(low), float(high), None)
