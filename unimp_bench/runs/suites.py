@@ -68,6 +68,8 @@ PREFERENCE = Suite(
     rows=(
         SuiteRow("UniMP", system="UniMP"),
         SuiteRow("Mean", model="global-mean", seeded=False),
+        SuiteRow("Median", model="constant-median", seeded=False),
+        SuiteRow("Mode", model="constant-mode", seeded=False),
         SuiteRow("Item mean", model="item-mean", seeded=False),
         SuiteRow("Bias", model="bias", seeded=False),
         SuiteRow("Factors", model="rating-mf"),

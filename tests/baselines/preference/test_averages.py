@@ -19,6 +19,8 @@ from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.records import Examples, Histories, Shown
 
 NAMES = ("global-mean", "item-mean", "bias")
+CONSTANTS = ("global-mean", "constant-median", "constant-mode")
+ALL = (*CONSTANTS, *NAMES[1:])
 USERS, ITEMS = 60, 25
 
 Fit = Callable[..., Rater[Any]]
@@ -55,6 +57,27 @@ def training_rows(corpus: Corpus) -> list[tuple[int, int, float]]:
         for user in range(len(offsets) - 1)
         for row in range(offsets[user], offsets[user + 1] - 2)
     ]
+
+
+def test_each_constant_is_the_best_by_its_own_loss(fit: Fit, rated: Corpus) -> None:
+    """Of all constants on a fine grid, over the training ratings: squared error, absolute error, misses."""
+    ratings = np.array([rating for *_, rating in training_rows(rated)])
+    losses: dict[str, Callable[[float], float]] = {
+        "global-mean": lambda constant: float(((ratings - constant) ** 2).mean()),
+        "constant-median": lambda constant: float(np.abs(ratings - constant).mean()),
+        "constant-mode": lambda constant: float((ratings != constant).mean()),
+    }
+    for name in CONSTANTS:
+        (found,) = set(fit(name, rated, "preference").rate(drawn(rated).hidden()).tolist())
+        assert losses[name](found) <= min(map(losses[name], np.linspace(0.5, 5, 181).tolist())) + 1e-12, name
+
+
+def test_of_equally_frequent_ratings_the_highest_is_the_mode(fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
+    histories = [[0, 1, 2, 3, 4, 5]] * 4
+    corpus = make_corpus(histories, {"title": pa.array(["t"] * 6)}, [2.0, 4.0, 4.0, 2.0, 1.0, 1.0] * 4)
+    expected = {"constant-mode": 4.0, "constant-median": 3.0, "global-mean": 3.0}
+    for name, rating in expected.items():
+        assert set(fit(name, corpus, "preference").rate(drawn(corpus).hidden()).tolist()) == {rating}
 
 
 def test_the_mean_is_that_of_all_training_ratings(fit: Fit, rated: Corpus) -> None:
@@ -132,7 +155,7 @@ def test_planted_offsets_are_found_and_each_model_improves(fit: Fit, make_corpus
     assert np.corrcoef(bias._offsets, of_items)[0, 1] > 0.95
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_predictions_are_clipped_to_a_half_star_scale(name: str, fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     """A user who always gives the lowest rating, and items that all others rate highest."""
     histories = [[0, 1, 2, 3, 4, 5]] * 8
@@ -161,7 +184,7 @@ def test_unknown_users_and_items_get_the_mean(name: str, fit: Fit, rated: Corpus
     assert model.rate(examples) == pytest.approx(mean.rate(examples))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_test_ratings_are_not_read(name: str, fit: Fit, make_corpus: Callable[..., Corpus]) -> None:
     """With other ratings of all targets the fit is the same."""
     histories, ratings, *_ = world(noise=0.3)
@@ -175,7 +198,7 @@ def test_the_test_ratings_are_not_read(name: str, fit: Fit, make_corpus: Callabl
     assert np.array_equal(*given)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_loads_what_it_saved(name: str, fit: Fit, reload: Callable[..., Rater[Any]], rated: Corpus) -> None:
     model = fit(name, rated, "preference")
     test = drawn(rated).hidden()
