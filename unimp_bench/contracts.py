@@ -245,10 +245,10 @@ class Training:
     """What a training by gradient steps took, and why it ended.
 
     Attributes:
-        steps: optimizer steps.
-        examples: training examples shown, repetitions included: the unit is the model's own (sequences, interactions,
-            pairs).
-        epochs: passes over the training part.
+        steps: optimizer steps of all stages, pre-training included.
+        examples: training examples shown in all stages, repetitions included: the unit is the model's own (sequences,
+            interactions, pairs).
+        epochs: passes over the training part in the last stage, which validation may end.
         stopped: ``converged`` where the patience of early stopping ended it, ``budget`` where its number of epochs or
             steps did.
     """

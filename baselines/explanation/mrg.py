@@ -310,6 +310,10 @@ class MRGNetwork(Trainable):
                 ),
             )
 
+    def size(self, batch: Batch) -> int:
+        """Ratings and sentences."""
+        return len(batch.rated.users) + len(batch.written.users)
+
     def losses(self, batch: Batch) -> Iterator[Tensor]:
         """The loss of the ratings, then of the sentences, each computed with the current weights when requested.
 

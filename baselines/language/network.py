@@ -117,6 +117,9 @@ class LanguageNetwork(Trainable):
         for prompts, answers, done in self.examples.epoch(rng, self.settings.batch_size):
             yield Batch(self.batch(prompts), self.tensor(answers.padded().tokens), done)
 
+    def size(self, batch: Batch) -> int:
+        return len(batch.answers)
+
     def batch(self, prompts: TokenizedTexts) -> Prompts:
         """Prompts as encoder inputs."""
         return Prompts(*map(self.tensor, prompts.padded()))

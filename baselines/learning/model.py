@@ -13,9 +13,9 @@ import torch
 from baselines.learning.interactions import TASK, Interactions
 from baselines.learning.network import Network, Trainable, TrainingSettings
 from baselines.learning.training import NetworkTrainer, Outcome, Snapshot, best_weights, train
-from unimp_bench.contracts import FitData, Model, Parameters, Ranker
+from unimp_bench.contracts import FitData, Model, Parameters, Ranker, Training
 from unimp_bench.corpus import Items
-from unimp_bench.kinds.early_stopping import Scores
+from unimp_bench.kinds.early_stopping import Scores, read_training, write_training
 from unimp_bench.machine import device
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 from unimp_bench.torch_setup import seed_everything
@@ -66,6 +66,7 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, ArtifactsT, NetworkT]):
         self._outcome: Outcome | None = None
         self._selected: Protocol | None = None
         self._course: tuple[str, ...] = ()
+        self._trained: Training | None = None
 
     @abstractmethod
     def gather(self, data: FitData) -> ArtifactsT:
@@ -125,19 +126,24 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, ArtifactsT, NetworkT]):
         self._ready = False
         remark = self._outcome.remark(protocol)
         self._course, self._selected = (remark,) if remark else (), protocol
+        self._trained = self._outcome.training(protocol)
 
     def save(self, folder: Path) -> None:
         self.artifacts.write(folder)
         Snapshot(self.network.state_dict(), {"course": self._course}).write(folder / WEIGHTS)
+        write_training(self._trained, folder)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         weights = Snapshot.read(folder / WEIGHTS)
         artifacts: ArtifactsT = self.Artifacts.read(folder)  # type: ignore[assignment]
         self.set_up(artifacts, items, cache).load_state_dict(weights.tensors)
-        self._course = tuple(weights.notes["course"])
+        self._course, self._trained = tuple(weights.notes["course"]), read_training(folder)
 
     def parameters(self) -> Parameters:
         return count_parameters(self.network)
+
+    def training(self) -> Training | None:
+        return self._trained
 
     def remarks(self) -> tuple[str, ...]:
         return (*self.network.remarks, *self._course)

@@ -60,6 +60,10 @@ class Trainable(nn.Module, ABC):
     def loss(self, batch: Any) -> Tensor:
         """The loss of one batch, a scalar."""
 
+    def size(self, batch: Any) -> int:
+        """Number of training examples in a batch: the rows of its first part."""
+        return len(batch[0])
+
     def prepare(self) -> None:
         """Precompute what all predictions with the current weights share; called before the first prediction."""
 

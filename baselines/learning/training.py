@@ -10,10 +10,10 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,10 +23,12 @@ from torch import Tensor
 
 from baselines.learning.files import reading
 from baselines.learning.network import Trainable, TrainingSettings
+from unimp_bench.contracts import Training
 from unimp_bench.errors import ModelError
 from unimp_bench.files import written
 from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
-from unimp_bench.progress import Training, training
+from unimp_bench.progress import Training as TrainingProgress
+from unimp_bench.progress import training
 from unimp_bench.records import Protocol
 from unimp_bench.torch_setup import seed_everything
 
@@ -71,17 +73,56 @@ class Outcome:
     Attributes:
         epochs: number of epochs trained.
         stopping: the best epoch under each protocol; empty without validation.
+        steps, examples: optimizer steps, and training examples shown, up to the last epoch.
     """
 
     epochs: int
     stopping: EarlyStopping
+    steps: int = 0
+    examples: int = 0
+
+    def after(self, earlier: Outcome) -> Outcome:
+        """This outcome with the steps and examples of an earlier stage added."""
+        return replace(self, steps=earlier.steps + self.steps, examples=earlier.examples + self.examples)
+
+    def training(self, protocol: Protocol) -> Training:
+        """The counts, and whether early stopping under ``protocol`` or the number of epochs ended the training."""
+        stopped: Literal["converged", "budget"] = "converged" if self.stopping.is_decided(protocol) else "budget"
+        return Training(self.steps, self.examples, self.epochs, stopped)
 
     def remark(self, protocol: Protocol) -> str:
         """A remark if the training ended by its maximum number of epochs; else empty."""
-        if self.stopping.is_decided(protocol):
+        if self.training(protocol).stopped == "converged":
             return ""
         best = self.stopping.best[protocol].epoch
         return f"undertrained: stopped by its budget of {self.epochs} epochs, the best one {best}"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave.
+
+    Attributes:
+        loss: mean loss of its batches; None for a model without a loss.
+        steps: optimizer steps.
+        examples: training examples shown.
+    """
+
+    loss: float | None
+    steps: int
+    examples: int
+
+
+class StepCounter:
+    """Counts the steps of some optimizers; a batch with two losses, or with an adversary, takes two."""
+
+    def __init__(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
+        self.steps = 0
+        for optimizer in optimizers:
+            optimizer.register_step_post_hook(self._count)
+
+    def _count(self, *_: Any) -> None:
+        self.steps += 1
 
 
 class Trainer(ABC):
@@ -96,11 +137,8 @@ class Trainer(ABC):
         self.settings, self.label = settings, label
 
     @abstractmethod
-    def epoch(self, number: int, shown: Training) -> float | None:
+    def epoch(self, number: int, shown: TrainingProgress) -> Epoch:
         """Train epoch ``number``, counted from 0, and leave the model in eval mode.
-
-        Returns:
-            The mean loss of its batches; None for a model without a loss.
 
         Raises:
             ModelError: the epoch has no batch, or its loss is not finite.
@@ -138,9 +176,10 @@ class NetworkTrainer(Trainer):
         super().__init__(settings, label)
         self._network, self._seed = network, seed
         self._optimizers = network.optimizers(settings)
+        self._counter = StepCounter(self._optimizers)
         self._rates = [group["lr"] for optimizer in self._optimizers for group in optimizer.param_groups]
 
-    def epoch(self, number: int, shown: Training) -> float:
+    def epoch(self, number: int, shown: TrainingProgress) -> Epoch:
         network = self._network
         groups = (group for optimizer in self._optimizers for group in optimizer.param_groups)
         for group, rate in zip(groups, self._rates, strict=True):
@@ -148,17 +187,19 @@ class NetworkTrainer(Trainer):
         rng = np.random.default_rng([self._seed, number])
         seed_everything(int(rng.integers(2**31)))
         network.train()
-        total, steps = torch.zeros((), device=network.device), 0
+        total, batches, examples = torch.zeros((), device=network.device), 0, 0
+        before = self._counter.steps
         for batch in shown.batches(network.batches(rng)):
             total += network.step(batch, self._optimizers)
-            steps += 1
+            batches += 1
+            examples += network.size(batch)
         network.eval()
-        if not steps:
+        if not batches:
             raise ModelError(f"{self.label}: the training part is too small, no sample for this model to learn from")
-        loss = float(total) / steps
+        loss = float(total) / batches
         if not math.isfinite(loss):
             raise ModelError(f"{self.label}: the loss of epoch {number + 1} is not finite; try a smaller learning_rate")
-        return loss
+        return Epoch(loss, self._counter.steps - before, examples)
 
     def weights(self) -> Snapshot:
         return Snapshot(self._network.state_dict(), {})
@@ -199,21 +240,23 @@ def train(
     log = folder.parent / LOG / f"{folder.name}.jsonl"
     log.parent.mkdir(exist_ok=True)
     latest_path = folder / "latest.safetensors"
-    done, stopping = 0, EarlyStopping(settings.patience)
-    if latest_path.is_file():
-        latest = Snapshot.read(latest_path)
+    done, steps, examples, stopping = 0, 0, 0, EarlyStopping(settings.patience)
+    latest = Snapshot.read(latest_path) if latest_path.is_file() else None
+    if latest is not None and "steps" in latest.notes:  # else of a version that did not count: it begins again
         trainer.restore(Snapshot(latest.below("network"), latest.notes.get("network", {})))
         trainer.resume(latest)
-        done, stopping = latest.notes["epoch"], EarlyStopping.parse(latest.notes["stopping"])
+        done, steps, examples = (latest.notes[name] for name in ("epoch", "steps", "examples"))
+        stopping = EarlyStopping.parse(latest.notes["stopping"])
     early = validate is not None
     with training(label, settings.epochs, metric=metric, done=done, best=stopping.scores, early=early) as shown:
         while done < settings.epochs and not stopping.is_over:
             until = min(done + settings.validate_every, settings.epochs)
             started = time.perf_counter()
-            for epoch in range(done, until):
-                loss = trainer.epoch(epoch, shown)
-                if epoch + 1 < until:
-                    shown.reached(epoch + 1, loss)
+            for number in range(done, until):
+                epoch = trainer.epoch(number, shown)
+                steps, examples = steps + epoch.steps, examples + epoch.examples
+                if number + 1 < until:
+                    shown.reached(number + 1, epoch.loss)
             trained = time.perf_counter()
             seconds = (trained - started) / (until - done)
             done, scores = until, None
@@ -224,12 +267,12 @@ def train(
             weights = trainer.weights()
             for protocol in improved:
                 weights.write(_best_path(folder, protocol))
-            shown.reached(done, loss, scores)
-            _checkpoint(weights, trainer.progress(), done, stopping).write(latest_path)
-            line = _Line(until, loss, scores, round(seconds, 4), round(time.perf_counter() - trained, 4))
+            shown.reached(done, epoch.loss, scores)
+            _checkpoint(weights, trainer.progress(), Outcome(done, stopping, steps, examples)).write(latest_path)
+            line = _Line(until, epoch.loss, scores, round(seconds, 4), round(time.perf_counter() - trained, 4))
             with log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(asdict(line)) + "\n")
-    return Outcome(done, stopping)
+    return Outcome(done, stopping, steps, examples)
 
 
 def best_weights(folder: Path, protocol: Protocol) -> Snapshot:
@@ -268,9 +311,15 @@ class _Line:
     validation_seconds: float
 
 
-def _checkpoint(weights: Snapshot, progress: Snapshot, epoch: int, stopping: EarlyStopping) -> Snapshot:
+def _checkpoint(weights: Snapshot, progress: Snapshot, outcome: Outcome) -> Snapshot:
     tensors = {f"network.{name}": tensor for name, tensor in weights.tensors.items()} | progress.tensors
-    notes = {"epoch": epoch, "stopping": stopping.dump(), "network": weights.notes}
+    notes = {
+        "epoch": outcome.epochs,
+        "steps": outcome.steps,
+        "examples": outcome.examples,
+        "stopping": outcome.stopping.dump(),
+        "network": weights.notes,
+    }
     return Snapshot(tensors, notes | progress.notes)
 
 

@@ -26,9 +26,10 @@ from safetensors.numpy import load_file, save_file
 
 from baselines.learning.files import reading
 from baselines.preference.averages import TASK, Ratings, clipped
-from unimp_bench.contracts import FitData, Parameters, Rater
+from unimp_bench.contracts import FitData, Parameters, Rater, Training
 from unimp_bench.corpus import Items
 from unimp_bench.errors import ModelError, UsageError
+from unimp_bench.kinds.early_stopping import read_training, write_training
 from unimp_bench.kinds.rating import RatingExamples
 from unimp_bench.progress import training
 from unimp_bench.records import FloatArray, IntArray
@@ -97,6 +98,8 @@ class RatingMF(Rater[RatingMFConfig]):
             for number, regularisation in enumerate(REGULARISATIONS, 1):
                 tried.append(trainer.best(regularisation, examples.validation))
                 shown.reached(number)
+        shown_ratings = len(REGULARISATIONS) * self.config.epochs * len(ratings)
+        self._training: Training | None = Training(shown_ratings, shown_ratings, self.config.epochs, stopped="budget")
         self._factors = min(tried, key=lambda factors: factors.squared_error(examples.validation))
 
     def rate(self, examples: RatingExamples) -> FloatArray:
@@ -104,16 +107,22 @@ class RatingMF(Rater[RatingMFConfig]):
 
     def save(self, folder: Path) -> None:
         save_file(asdict(self._factors), folder / FILE)
+        write_training(self._training, folder)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         path = folder / FILE
         with reading(path):
             self._factors = Factors(**load_file(path))
+        self._training = read_training(folder)
 
     def parameters(self) -> Parameters:
         rows = sum(int(table.any(axis=1).sum()) for table in (self._factors.users, self._factors.items))
         numbers = rows * (self.config.width + 1)
         return Parameters(trained=numbers, total=numbers)
+
+    def training(self) -> Training | None:
+        """Of all regularisations together; each rating is a step of its own."""
+        return self._training
 
 
 class _Trainer:

@@ -229,6 +229,9 @@ class SANCLNetwork(Trainable):
             examples = training.examples.select(numbers)
             yield training.reader.inputs(examples, training.texts), self.tensor(examples.ratings)
 
+    def size(self, batch: tuple[Inputs, Tensor]) -> int:
+        return len(batch[1])
+
     def loss(self, batch: tuple[Inputs, Tensor]) -> Tensor:
         inputs, target = batch
         scale = self.examples.examples.scale

@@ -15,10 +15,11 @@ from baselines.learning.training import Outcome, Snapshot, best_weights, train
 from baselines.recbole.compat import Config, Interaction, ModelType, get_trainer, init_seed, quietly
 from baselines.recbole.config import RecBoleConfig, check_model, recbole_config
 from baselines.recbole.dataset import Feature, feature_names, item_feature, training_dataset, training_loader
-from baselines.recbole.training import RecBoleTrainer, model_state, restore_model
-from unimp_bench.contracts import FitData, Parameters, Ranker
+from baselines.recbole.training import RecBoleTrainer, model_state, restore_model, stored_numbers
+from unimp_bench.contracts import FitData, Parameters, Ranker, Training
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
+from unimp_bench.kinds.early_stopping import read_training, write_training
 from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
 
 BLOCK = 1024
@@ -39,6 +40,11 @@ class BuiltModel:
     dataset: Any
     model: Any
     seed: int
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether gradient steps train it; the others (EASE, ItemKNN, Pop) have a weight that nothing reads."""
+        return bool(self.config["MODEL_TYPE"] != ModelType.TRADITIONAL)
 
     def score(self, examples: Examples) -> torch.Tensor:
         """Scores of all ids, including padding, (examples, I + 1).
@@ -140,6 +146,7 @@ class RecBole(Ranker[RecBoleConfig]):
         self._built: BuiltModel | None = None
         self._outcome: Outcome | None = None
         self._remarks: tuple[str, ...] = ()
+        self._trained: Training | None = None
 
     @property
     def built(self) -> BuiltModel:
@@ -167,8 +174,9 @@ class RecBole(Ranker[RecBoleConfig]):
     def select(self, protocol: Protocol, data: FitData) -> None:
         assert self._outcome is not None, "fit comes first"
         restore_model(self.built.model, best_weights(data.work / _TRAINING, protocol))
-        remark = self._outcome.remark(protocol)
-        self._remarks = (remark,) if remark else ()
+        if self.built.is_trained:
+            remark = self._outcome.remark(protocol)
+            self._remarks, self._trained = (remark,) if remark else (), self._outcome.training(protocol)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         columns = self.built.ids(catalogue, "catalogue")
@@ -180,18 +188,24 @@ class RecBole(Ranker[RecBoleConfig]):
     def save(self, folder: Path) -> None:
         self.built.interactions.write(folder)
         model_state(self.built.model, seed=self.built.seed, course=self._remarks).write(folder / WEIGHTS)
+        write_training(self._trained, folder)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         weights = Snapshot.read(folder / WEIGHTS)
         self._built = self._build(Interactions.read(folder), items, weights.notes["seed"], folder)
         restore_model(self.built.model, weights)
-        self._remarks = tuple(weights.notes["course"])
+        self._remarks, self._trained = tuple(weights.notes["course"]), read_training(folder)
 
     def remarks(self) -> tuple[str, ...]:
         return self._remarks
 
     def parameters(self) -> Parameters:
-        return count_parameters(self.built.model)
+        """Of a model without gradient steps, the numbers that it stores."""
+        built = self.built
+        return count_parameters(built.model) if built.is_trained else Parameters(total=stored_numbers(built.model))
+
+    def training(self) -> Training | None:
+        return self._trained
 
     def _build(self, interactions: Interactions, items: Items, seed: int, folder: Path) -> BuiltModel:
         config = recbole_config(self.config, seed, folder)

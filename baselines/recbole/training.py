@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from baselines.learning.network import TrainingSettings
-from baselines.learning.training import Snapshot, Trainer, optimizer_state, restore_optimizers
+from baselines.learning.training import Epoch, Snapshot, StepCounter, Trainer, optimizer_state, restore_optimizers
 from baselines.recbole.compat import quietly
 from unimp_bench.errors import ModelError
 from unimp_bench.machine import device
@@ -40,15 +40,18 @@ class RecBoleTrainer(Trainer):
         self._trainer, self._loader = trainer, loader
         values = vars(trainer).items()
         self._optimizers = {name: value for name, value in values if isinstance(value, torch.optim.Optimizer)}
+        self._counter = StepCounter(self._optimizers.values())
 
-    def epoch(self, number: int, shown: Training) -> float | None:
+    def epoch(self, number: int, shown: Training) -> Epoch:
+        before, watched = self._counter.steps, _Watched(self._loader, shown)
         try:
             with quietly():
-                losses = self._trainer._train_epoch(_Watched(self._loader, shown), number)
+                losses = self._trainer._train_epoch(watched, number)
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{self.label} failed in epoch {number + 1}: {error}; try other settings") from error
         self._trainer.model.eval()
-        return None if losses is None else float(np.sum(losses)) / max(len(self._loader), 1)
+        loss = None if losses is None else float(np.sum(losses)) / max(len(self._loader), 1)
+        return Epoch(loss, self._counter.steps - before, watched.examples)
 
     def weights(self) -> Snapshot:
         return model_state(self._trainer.model)
@@ -98,6 +101,13 @@ def model_state(model: Any, **notes: Any) -> Snapshot:
     return Snapshot(tensors, notes)
 
 
+def stored_numbers(model: Any) -> int:
+    """How many numbers a model of RecBole's keeps outside its weights; of sparse matrices those that are not zero."""
+    tables = model_state(model).below("learned")
+    places = tuple(f".{part}" for part in SPARSE_PARTS[1:])
+    return sum(table.numel() for name, table in tables.items() if not name.endswith(places))
+
+
 def restore_model(model: Any, snapshot: Snapshot) -> None:
     """Load the state returned by ``model_state`` into a model of the same shape."""
     model.load_state_dict(snapshot.below("weights"))
@@ -118,13 +128,16 @@ def _is_number(name: str, value: object) -> bool:
 
 
 class _Watched:
-    """A loader that counts its batches for progress."""
+    """A loader that counts its batches for progress, and their rows, negatives of pointwise models included."""
 
     def __init__(self, loader: Any, shown: Training) -> None:
         self._loader, self._shown = loader, shown
+        self.examples = 0
 
     def __iter__(self) -> Iterator[Any]:
-        return self._shown.batches(self._loader, total=len(self._loader))
+        for batch in self._shown.batches(self._loader, total=len(self._loader)):
+            self.examples += len(batch)
+            yield batch
 
     def __len__(self) -> int:
         return len(self._loader)

@@ -117,6 +117,9 @@ class HEMNetwork(SearchNetwork):
             pools = self.draw_words(rng), self.draw_words(rng), self.draw_items(rng)
             yield Batch(queries, *map(self.tensor, (*samples, *pools)))
 
+    def size(self, batch: Batch) -> int:
+        return len(batch.items)
+
     def loss(self, batch: Batch) -> Tensor:
         users, items = self.users(batch.users), self.items(batch.items)
         intents = self.intents(self.encode(batch.queries)[batch.query_rows], users)

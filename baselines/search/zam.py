@@ -125,6 +125,9 @@ class ZAMNetwork(SearchNetwork):
             samples = query_rows, histories, items, owners, documents.values[positions].astype(np.int64)
             yield Batch(queries, *map(self.tensor, (*samples, self.draw_words(rng), self.draw_items(rng))))
 
+    def size(self, batch: Batch) -> int:
+        return len(batch.items)
+
     def loss(self, batch: Batch) -> Tensor:
         items, words = self.items(batch.items), self.words(batch.words)
         intents = self.intents(self.encode(batch.queries)[batch.query_rows], batch.histories)

@@ -22,7 +22,7 @@ from baselines.learning.interactions import Interactions, NegativeSampler
 from baselines.learning.network import Network, Trainable, TrainingSettings
 from baselines.learning.objectives import catalogue_loss
 from baselines.learning.sequences import Windows, batches, ends_of_histories, of_like_length, padded, windows
-from baselines.learning.training import NetworkTrainer, train
+from baselines.learning.training import NetworkTrainer, Outcome, train
 from unimp_bench.contracts import FitData
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.settings import Count, Share
@@ -270,7 +270,9 @@ def end_states(
     return states
 
 
-def pretrain(first: Trainable, data: FitData, name: str, *, epochs: int, learning_rate: float, batch_size: int) -> None:
+def pretrain(
+    first: Trainable, data: FitData, name: str, *, epochs: int, learning_rate: float, batch_size: int
+) -> Outcome:
     """Train the network of a pre-training stage to its last epoch, without validation; resumes if interrupted.
 
     Args:
@@ -283,4 +285,4 @@ def pretrain(first: Trainable, data: FitData, name: str, *, epochs: int, learnin
         epochs=epochs, validate_every=SAVED_EVERY, learning_rate=learning_rate, batch_size=batch_size
     )
     trainer = NetworkTrainer(first, settings, data.seed, f"{name}, pre-training")
-    train(trainer, data.work / "pretraining", validate=None)
+    return train(trainer, data.work / "pretraining", validate=None)

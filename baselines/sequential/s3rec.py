@@ -250,19 +250,19 @@ class S3Rec(SelectingRanker[S3RecConfig]):
 
     def learn(self, network: Network, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         assert isinstance(network, S3RecNetwork)
-        if self.config.pretraining_epochs:
-            first = Pretraining(network).to(network.device)
-            network.history.encoder.causal = False
-            pretrain(
-                first,
-                data,
-                self.name,
-                epochs=self.config.pretraining_epochs,
-                learning_rate=self.config.pretraining_rate,
-                batch_size=self.config.pretraining_batch_size,
-            )
-            network.history.encoder.causal = True
-        return super().learn(network, data, validate)
+        if not self.config.pretraining_epochs:
+            return super().learn(network, data, validate)
+        network.history.encoder.causal = False
+        first = pretrain(
+            Pretraining(network).to(network.device),
+            data,
+            self.name,
+            epochs=self.config.pretraining_epochs,
+            learning_rate=self.config.pretraining_rate,
+            batch_size=self.config.pretraining_batch_size,
+        )
+        network.history.encoder.causal = True
+        return super().learn(network, data, validate).after(first)
 
 
 def item_attributes(items: Items, numbers: IntArray) -> sparse.csr_array:

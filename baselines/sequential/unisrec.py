@@ -299,9 +299,8 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
         assert isinstance(network, UniSRecNetwork)
         if not self.config.pretraining_epochs:
             return super().learn(network, data, validate)
-        first = Pretraining(network).to(network.device)
-        pretrain(
-            first,
+        first = pretrain(
+            Pretraining(network).to(network.device),
             data,
             self.name,
             epochs=self.config.pretraining_epochs,
@@ -311,7 +310,7 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
         frozen = (network.history.places, network.history.encoder)
         for module in frozen:
             module.requires_grad_(not self.config.frozen)
-        outcome = super().learn(network, data, validate)
+        outcome = super().learn(network, data, validate).after(first)
         for module in frozen:
             module.requires_grad_()  # trained in the first stage
         return outcome

@@ -139,13 +139,14 @@ def pretrained(parts: Parts, objective: Pretraining, work: Path, seed: int = 0, 
     config = replace(LEARNING, pretraining=objective, **settings)
     model = deepcopy(parts.model)
     work.mkdir(parents=True, exist_ok=True)
-    losses = pretrain(model, parts.pieces, parts.features, parts.vocabulary, config, seed, work)
-    return losses, dict(model.named_parameters())
+    took = pretrain(model, parts.pieces, parts.features, parts.vocabulary, config, seed, work)
+    return took, dict(model.named_parameters())
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_its_loss_falls(parts: Parts, tmp_path: Path, objective: Pretraining) -> None:
-    losses, _ = pretrained(parts, objective, tmp_path)
+    took, _ = pretrained(parts, objective, tmp_path)
+    losses = took.losses
     assert len(losses) == 4
     assert losses[-1] < 0.8 * losses[0]
 
@@ -155,14 +156,15 @@ def test_the_seed_decides_and_a_finished_one_is_not_repeated(
     parts: Parts, tmp_path: Path, objective: Pretraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short: dict[str, Any] = {"pretraining_epochs": 1, "dropout": 0.1}
-    _, first = pretrained(parts, objective, tmp_path / "a", **short)
+    took, first = pretrained(parts, objective, tmp_path / "a", **short)
     _, again = pretrained(parts, objective, tmp_path / "b", **short)
     _, other = pretrained(parts, objective, tmp_path / "c", seed=1, **short)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
     monkeypatch.setattr(pretraining, "_pretext", lambda *_: pytest.fail("it is done"))
-    losses, kept = pretrained(parts, objective, tmp_path / "a", **short)
-    assert losses == [] and all(torch.equal(first[name], kept[name]) for name in first)
+    found, kept = pretrained(parts, objective, tmp_path / "a", **short)
+    assert found == replace(took, losses=[]) and took.steps > 0 and took.items > 0, "counted all the same"
+    assert all(torch.equal(first[name], kept[name]) for name in first)
 
 
 def test_each_objective_trains_its_own_parameters(parts: Parts, tmp_path: Path) -> None:

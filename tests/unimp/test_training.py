@@ -13,12 +13,14 @@ import pytest
 import torch
 
 from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
+from unimp_bench.contracts import Training
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, DependencyError, ModelError
 from unimp_bench.kinds.early_stopping import BestEpoch, EarlyStopping
 from unimp_bench.records import Protocol
-from unimp_bench.torch_setup import seed_everything
+from unimp_bench.torch_setup import derived_seed, seed_everything
 from unimp_bench.unimp import log, training
+from unimp_bench.unimp.batches import drawn_starts
 from unimp_bench.unimp.checkpoint import (
     Progress,
     load_training,
@@ -91,6 +93,42 @@ def test_a_killed_training_ends_where_an_undisturbed_one_does(
     assert steps.begun == undisturbed[kept:], "it goes on from its last checkpoint"
     expected = weights(whole)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(resumed).items())
+
+
+def test_steps_and_sentences_are_counted_over_an_interrupt(
+    planted: Corpus, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence holds the examples of one user whose histories begin at one item."""
+    config = replace(QUICK, checkpoint_steps=5)
+    data = fit_data(planted, tmp_path / "work", cache, "search", validate=steady)
+    train, sentences = data.examples["search"].train, 0
+    for epoch in range(config.epochs):
+        starts = drawn_starts(train, config.history, derived_seed(data.seed, epoch))
+        sentences += len(set(zip(train.users.tolist(), starts.tolist(), strict=True)))
+    steps = Steps()
+    monkeypatch.setattr(training, "seed_everything", steps)
+    steps.killed_at = 17
+    with pytest.raises(Killed):
+        UniMP(config).fit(data)
+    begun, steps.begun, steps.killed_at = 15, [], -1  # up to the last checkpoint
+    model, loaded = UniMP(config), UniMP(config)
+    model.fit(fit_data(planted, tmp_path / "work", cache, "search", validate=steady))
+    assert model.training() == Training(begun + len(steps.begun), sentences, 2, "budget")
+    (tmp_path / "model").mkdir()
+    model.save(tmp_path / "model")
+    loaded.load(tmp_path / "model", planted.items, cache)
+    assert loaded.training() == model.training()
+
+
+def test_pretraining_counts_as_well(planted: Corpus, cache: Path, tmp_path: Path) -> None:
+    """Each item is a sentence; what follows is unchanged."""
+    config = replace(QUICK, epochs=1)
+    plain, first = UniMP(config), UniMP(replace(config, pretraining="autoregressive", pretraining_epochs=2))
+    for name, model in {"plain": plain, "first": first}.items():
+        model.fit(fit_data(planted, tmp_path / name, cache, "search", validate=steady))
+    alone, both = plain.training(), first.training()
+    assert alone is not None and both is not None
+    assert both.examples - alone.examples == 2 * len(planted.items) and both.steps > alone.steps
 
 
 def test_the_largest_seed_of_the_command_line_trains(planted: Corpus, cache: Path, tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from unimp_bench.contracts import Training
 from unimp_bench.errors import ModelError
+from unimp_bench.files import damaged
 from unimp_bench.records import Protocol
 
 Scores = Mapping[Protocol, float]
@@ -106,3 +109,26 @@ class EarlyStopping:
 
 
 _ADAPTER = TypeAdapter(EarlyStopping)
+_TRAINING = TypeAdapter(Training)
+_TRAINING_NAME = "training.json"
+
+
+def write_training(training: Training | None, folder: Path) -> None:
+    """Write what ``Model.training`` gives into the folder of a saved model."""
+    if training is not None:
+        (folder / _TRAINING_NAME).write_bytes(_TRAINING.dump_json(training))
+
+
+def read_training(folder: Path) -> Training | None:
+    """Read what ``write_training`` wrote; None for a model of an earlier version, or without a training.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = folder / _TRAINING_NAME
+    if not path.is_file():
+        return None
+    try:
+        return _TRAINING.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise damaged(path, error.errors()[0]["msg"]) from None

@@ -146,7 +146,15 @@ class ModelConformance:
         for task in self.card.tasks:
             examples = self._examples(corpus, workspace, task)
             assert identical(self._answers(fitted, corpus, examples), self._answers(loaded, corpus, examples))
-        assert fitted.parameters() == loaded.parameters()
+        assert fitted.parameters() == loaded.parameters() and fitted.training() == loaded.training()
+
+    def test_says_what_its_training_took(self, corpus: Corpus, workspace: Workspace) -> None:
+        """A model with trained parameters took steps over examples; one without was not trained by gradient."""
+        model = self._fitted(corpus, workspace)
+        training = model.training()
+        assert (training is not None) == bool(model.parameters().trained)
+        if training is not None:
+            assert training.steps >= training.epochs > 0 and training.examples >= training.steps
 
     def test_a_damaged_fit_is_an_error_that_says_what_to_do(self, corpus: Corpus, workspace: Workspace) -> None:
         """Where the files of a saved model are empty, as after a full disk, loading it names ``--fresh``."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from unimp_bench.unimp.checkpoint import load_weights, save_weights
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.model import Attention, Objective, UniMPModel
 from unimp_bench.unimp.pieces import Pieces
-from unimp_bench.unimp.sentences import item_sentences
+from unimp_bench.unimp.sentences import Sentences, item_sentences
 from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.training import BETAS, accelerator_for, explained_memory_errors, parameter_groups, schedule
 
@@ -37,6 +38,21 @@ TEMPERATURE = 0.07
 _COMMON_WIDTH = 64
 
 
+@dataclass(frozen=True)
+class Pretrained:
+    """What a pre-training took.
+
+    Attributes:
+        losses: mean loss of each epoch; empty if it was finished before.
+        steps: optimizer steps.
+        items: items shown, repetitions included.
+    """
+
+    losses: list[float]
+    steps: int
+    items: int
+
+
 def pretrain(
     model: UniMPModel,
     pieces: Pieces,
@@ -45,7 +61,7 @@ def pretrain(
     config: UniMPConfig,
     seed: int,
     work: Path,
-) -> list[float]:
+) -> Pretrained:
     """Train all of ``model`` but its adaptation on the items, in place, as ``config.pretraining`` says.
 
     The result is saved in the work folder, so a fit that is interrupted later does not repeat it.
@@ -54,45 +70,44 @@ def pretrain(
         pieces: of the items, in words.
         features: of their pictures; items without one take part with their words.
 
-    Returns:
-        The mean loss of each epoch; empty if it was finished before.
-
     Raises:
         UsageError: the contrastive objective has no pictures.
         ModelError: the pre-training diverged, or is out of memory.
         DataError: the saved result is damaged.
     """
     kept = work / PRETRAINED
+    source = item_sentences(pieces, _items(model, features, vocabulary, config))
+    seeds = np.random.default_rng(seed).integers(2**31, size=config.pretraining_epochs)
+    plans = [list(plan_batches(source, config.batch_tokens, int(each))) for each in seeds]
     losses: list[float] = []
     with main_first():
         if not kept.is_file():
             set_trained(model, "all")
             with explained_memory_errors(config):
-                losses = _pretrain(model, pieces, features, vocabulary, config, seed)
+                losses = _pretrain(model, source, plans, features, vocabulary, config, seed)
             set_trained(model, config.trained)
             save_weights(model, kept)
     load_weights(model, kept)
-    return losses
+    return Pretrained(losses, sum(map(len, plans)), sum(len(chosen) for plan in plans for chosen in plan))
 
 
 def _pretrain(
     model: UniMPModel,
-    pieces: Pieces,
+    source: Sentences,
+    plans: Sequence[Sequence[IntArray]],
     features: PictureFeatures | None,
     vocabulary: Vocabulary,
     config: UniMPConfig,
     seed: int,
 ) -> list[float]:
+    """Train on the sentences of each epoch's batches; returns the mean loss of each epoch."""
     seed_everything(seed)
-    pretext, items = _pretext(model, features, vocabulary, config)
-    source = item_sentences(pieces, items)
+    pretext = _pretext(model, features, vocabulary, config)
     accelerator, home = accelerator_for(config), model.device
     pretext.to(accelerator.device).train()
     own = [parameter for name, parameter in pretext.named_parameters() if not name.startswith("model.")]
     groups = [*parameter_groups(model, config.weight_decay), {"params": own, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, betas=BETAS)
-    seeds = np.random.default_rng(seed).integers(2**31, size=config.pretraining_epochs)
-    plans = [list(plan_batches(source, config.batch_tokens, int(each))) for each in seeds]
     total, step, means = sum(map(len, plans)), 0, []
     with training(f"unimp, {config.pretraining} pre-training", len(plans)) as shown:
         for epoch, plan in enumerate(plans):
@@ -116,23 +131,36 @@ def _pretrain(
     return means
 
 
-def _pretext(
+def _items(
     model: UniMPModel, features: PictureFeatures | None, vocabulary: Vocabulary, config: UniMPConfig
-) -> tuple[Pretext, IntArray]:
-    """The objective that ``config.pretraining`` names, and the items that it uses."""
-    items = np.arange(vocabulary.items)
-    match config.pretraining:
-        case "autoregressive":
-            return Autoregressive(model, config, vocabulary), items
-        case "reconstructive":
-            _, patches, width = (0, 0, 0) if features is None else features.tokens.shape
-            return Reconstructive(model, config, vocabulary, patches, width), items
+) -> IntArray:
+    """The items that the objective uses: all, or those with a picture.
+
+    Raises:
+        UsageError: the contrastive objective has no pictures.
+    """
+    if config.pretraining != "contrastive":
+        return np.arange(vocabulary.items)
     if features is None or model.resampler is None:
         raise UsageError(
             "pretraining=contrastive matches pictures with words, and there are no pictures; set pretraining to "
             "autoregressive, reconstructive or none"
         )
-    return Contrastive(model, vocabulary, features.width), items[features.rows >= 0]
+    return np.flatnonzero(features.rows >= 0)
+
+
+def _pretext(
+    model: UniMPModel, features: PictureFeatures | None, vocabulary: Vocabulary, config: UniMPConfig
+) -> Pretext:
+    """The objective that ``config.pretraining`` names."""
+    match config.pretraining:
+        case "autoregressive":
+            return Autoregressive(model, config, vocabulary)
+        case "reconstructive":
+            _, patches, width = (0, 0, 0) if features is None else features.tokens.shape
+            return Reconstructive(model, config, vocabulary, patches, width)
+    assert features is not None
+    return Contrastive(model, vocabulary, features.width)
 
 
 class Pretext(nn.Module, ABC):

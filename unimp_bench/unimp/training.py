@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from unimp_bench.contracts import Training
 from unimp_bench.corpus.features.pictures import PictureFeatures
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
@@ -67,7 +68,7 @@ class TrainingData:
     metric: str = "validation"
 
 
-def train(model: UniMPModel, config: UniMPConfig, data: TrainingData, validate: Callable[[], Scores]) -> None:
+def train(model: UniMPModel, config: UniMPConfig, data: TrainingData, validate: Callable[[], Scores]) -> Training:
     """Train the parameters of ``model`` that require gradients, in place; ``restore_best`` loads a best epoch.
 
     A step is ``config.accumulation`` batches, divided among all processes; its gradient is that of their mean loss over
@@ -78,13 +79,16 @@ def train(model: UniMPModel, config: UniMPConfig, data: TrainingData, validate: 
     Args:
         validate: scores the current model under each protocol; called after each epoch, by the main process.
 
+    Returns:
+        Its steps and sentences; the schedule of the learning rate ends with the last epoch, so the budget always does.
+
     Raises:
         ModelError: the training diverged, or is out of memory.
         DataError: the checkpoint in the work folder is damaged.
         UsageError: the batches of a step cannot be divided evenly among the processes.
     """
     with explained_memory_errors(config):
-        _Training(model, config, data).run(validate)
+        return _Training(model, config, data).run(validate)
 
 
 class _Training:
@@ -107,7 +111,7 @@ class _Training:
         self._steps = sum(math.ceil(len(plan) / config.accumulation) for plan in self._plans)
         self._log = TrainingLog(data.work / "log", self._done, self._device, self._summed)
 
-    def run(self, validate: Callable[[], Scores]) -> None:
+    def run(self, validate: Callable[[], Scores]) -> Training:
         """Train up to the last epoch; the model is then as the last step left it, on the device."""
         epochs, done = self._config.epochs, self._done
         best = EarlyStopping.parse(done.stopping).scores
@@ -118,6 +122,8 @@ class _Training:
         self._log.close()
         wait()  # until the best epochs are on disk
         self._model.to(self._device).eval()
+        sentences = sum(len(chosen) for plan in self._plans for chosen in plan)
+        return Training(self._done.step, sentences, epochs, stopped="budget")
 
     def _train_epoch(self, shown: TrainingProgress) -> None:
         """The remaining steps of the current epoch."""

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, Parameters
+from unimp_bench.contracts import FitData, Parameters, Training
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
 from unimp_bench.generative.item_ids import ItemIds
-from unimp_bench.kinds.early_stopping import mean_scores
+from unimp_bench.kinds.early_stopping import mean_scores, read_training, write_training
 from unimp_bench.kinds.picture import PictureExamples, Sampling, SamplingPainter
 from unimp_bench.kinds.ranking import Ranker
 from unimp_bench.kinds.rating import Rater, RatingExamples
@@ -51,7 +51,7 @@ from unimp_bench.unimp.pieces import (
     rating_names,
     ratings_of,
 )
-from unimp_bench.unimp.pretraining import pretrain
+from unimp_bench.unimp.pretraining import Pretrained, pretrain
 from unimp_bench.unimp.sentences import answered, last_starts, sentences, unanswered
 from unimp_bench.unimp.tokens import Vocabulary
 from unimp_bench.unimp.training import TrainingData, restore_best, train
@@ -79,6 +79,10 @@ class UniMP(
     Config: ClassVar[type[Any]] = UniMPConfig
     presets: ClassVar[Mapping[str, Any]] = PRESETS
 
+    def __init__(self, config: UniMPConfig) -> None:
+        super().__init__(config)
+        self._training: Training | None = None
+
     def fit(self, data: FitData) -> None:
         start = data.start
         if start is None:
@@ -97,16 +101,18 @@ class UniMP(
         words = replace(self.config, items="words")
         in_words = catalogue_pieces(data.items, vocabulary, replace(words, latents=1))
         self._model.initialise_items(in_words, vocabulary, new_items)
+        first = Pretrained([], 0, 0)
         if start is None and self.config.pretraining != "none":
             pieces = catalogue_pieces(data.items, vocabulary, words)
-            pretrain(self._model, pieces, self._features, vocabulary, self.config, data.seed, data.work)
+            first = pretrain(self._model, pieces, self._features, vocabulary, self.config, data.seed, data.work)
         examples, metric = self._training_examples(data), data.metric(*data.examples)
-        train(
+        second = train(
             self._model,
             self.config,
             TrainingData(examples.draw, self._features, vocabulary, data.seed, data.work, metric),
             lambda: mean_scores([data.validate(self, task) for task in data.examples]),
         )
+        self._training = replace(second, steps=first.steps + second.steps, examples=first.items + second.examples)
         self.select("paper", data)
 
     def select(self, protocol: Protocol, data: FitData) -> None:
@@ -160,6 +166,7 @@ class UniMP(
 
     def save(self, folder: Path) -> None:
         save_weights(self._model, folder / _WEIGHTS)
+        write_training(self._training, folder)
         self._vocabulary.save(folder / _VOCABULARY)
         if self.config.ids == "semantic":
             self._vocabulary.ids.save(folder / _IDS)
@@ -167,6 +174,7 @@ class UniMP(
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._build(items, self._saved_vocabulary(folder, items), cache)
         load_weights(self._model, folder / _WEIGHTS)
+        self._training = read_training(folder)
         self._model.to(device())
 
     def _saved_vocabulary(self, folder: Path, items: Items) -> Vocabulary:
@@ -177,6 +185,10 @@ class UniMP(
     def parameters(self) -> Parameters:
         counts = [(parameter.numel(), parameter.requires_grad) for parameter in self._model.parameters()]
         return Parameters(sum(n for n, moved in counts if moved), sum(n for n, _ in counts))
+
+    def training(self) -> Training | None:
+        """Steps, and sentences shown: items in a pre-training, examples with their histories in the other stage."""
+        return self._training
 
     def _build(self, items: Items, vocabulary: Vocabulary, cache: Path) -> None:
         self._vocabulary = vocabulary

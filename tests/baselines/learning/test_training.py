@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.learning.network import Network, TrainingSettings
-from baselines.learning.training import NetworkTrainer, best_weights, train
+from baselines.learning.training import NetworkTrainer, Snapshot, best_weights, train
+from unimp_bench.contracts import Training
 from unimp_bench.errors import ModelError
 from unimp_bench.kinds.early_stopping import BestEpoch
 from unimp_bench.records import Examples, Protocol
@@ -31,6 +32,9 @@ class Line(Network):
     def batches(self, rng: np.random.Generator) -> Iterator[Tensor]:
         for _ in range(4):
             yield torch.from_numpy(rng.normal(size=3).astype(np.float32))
+
+    def size(self, batch: Tensor) -> int:
+        return len(batch)
 
     def loss(self, batch: Tensor) -> Tensor:
         return (self.drop(self.weight - 1) ** 2).sum() + (self.weight * batch).sum()
@@ -71,6 +75,7 @@ def test_an_interrupted_training_resumes_with_the_same_result(tmp_path: Path) ->
     again = fresh()
     outcome = run(tmp_path / "b" / "t", again, scores[3:], epochs=6)
     assert outcome == expected and outcome.stopping.best["paper"].epoch == 4
+    assert (outcome.steps, outcome.examples) == (6 * 4, 6 * 4 * 3)
     assert torch.equal(whole.weight, again.weight) and not torch.equal(whole.weight, fresh().weight)
 
 
@@ -112,6 +117,44 @@ def test_patience_counts_validations(tmp_path: Path) -> None:
 def test_a_training_stopped_by_its_budget_has_a_remark(tmp_path: Path) -> None:
     outcome = run(tmp_path / "t", fresh(), [0.5, 0.6], epochs=2)
     assert outcome.remark("paper") == "undertrained: stopped by its budget of 2 epochs, the best one 2"
+
+
+def test_a_checkpoint_without_counts_is_not_resumed(tmp_path: Path) -> None:
+    """Its steps would be missing from the result."""
+    with pytest.raises(KilledError):
+        run(tmp_path / "t", fresh(), [0.1, 0.2], epochs=3)
+    path = tmp_path / "t" / "latest.safetensors"
+    latest = Snapshot.read(path)
+    notes = {name: value for name, value in latest.notes.items() if name not in ("steps", "examples")}
+    Snapshot(latest.tensors, notes).write(path)
+    assert run(tmp_path / "t", fresh(), [0.1, 0.2, 0.3], epochs=3).steps == 3 * 4
+
+
+def test_each_protocol_says_what_ended_it(tmp_path: Path) -> None:
+    scores: list[Any] = [{"paper": 0.5, "masked": 0.1}, {"paper": 0.4, "masked": 0.2}, {"paper": 0.3, "masked": 0.3}]
+    outcome = run(tmp_path / "t", fresh(), scores, epochs=3, patience=2)
+    assert outcome.training("paper") == Training(12, 36, 3, "converged")
+    assert outcome.training("masked") == Training(12, 36, 3, "budget")
+    assert outcome.remark("paper") == "" and "undertrained" in outcome.remark("masked")
+
+
+def test_an_earlier_stage_counts_and_every_optimizer_does(tmp_path: Path) -> None:
+    class Rivals(Line):
+        def optimizers(self, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+            return [self.adam(self.parameters(), 0.1), self.adam(self.parameters(), 0.2)]
+
+        def step(self, batch: Tensor, optimizers: Any) -> Tensor:
+            loss: Tensor = super().step(batch, optimizers[:1])
+            optimizers[1].step()
+            return loss
+
+    course = TrainingSettings(epochs=2)
+    first = train(NetworkTrainer(fresh(), course, 0, "line"), tmp_path / "first", validate=None)
+    seed_everything(3)
+    second = train(NetworkTrainer(Rivals(), course, 0, "rivals"), tmp_path / "second", validate=None)
+    assert (first.steps, second.steps, second.examples) == (8, 16, 24)
+    both = second.after(first)
+    assert (both.steps, both.examples, both.epochs) == (24, 48, 2)
 
 
 def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
