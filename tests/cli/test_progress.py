@@ -14,7 +14,7 @@ from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 
 SMALL = "width=16,layers=1,heads=1,latents=2,batch_tokens=4096,epochs=2,pretraining=autoregressive,pretraining_epochs=3"
-PROTOCOLS = r"NDCG@5 paper 0\.\d{4} \(best 0\.\d{4}\), masked 0\.\d{4} \(best 0\.\d{4}\)"
+PROTOCOLS = r"NDCG@10 paper 0\.\d{4} \(best 0\.\d{4}\), masked 0\.\d{4} \(best 0\.\d{4}\)"
 MEASURED = {"recommendation": PROTOCOLS, "preference": r"1 - RMSE / range 0\.\d{4} \(best 0\.\d{4}\)"}
 
 

@@ -20,7 +20,7 @@ from unimp_bench.reports.write import pages, show
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suites import CATALOGUE, SUITES
 
-NDCG = RankMetric("NDCG", 5)
+NDCG = RankMetric("NDCG", 10)
 RANKS = np.random.default_rng(0).integers(1, 12, 400)
 
 
