@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, permutation_test
+from scipy.stats import binomtest, permutation_test, ttest_ind, ttest_rel
 
-from unimp_bench.metrics.paired import holm, paired_test
+from unimp_bench.metrics.paired import holm, paired_test, seeded_test
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import FloatArray
 
@@ -125,3 +125,37 @@ def test_values_that_all_differ_agree_with_scipy() -> None:
     outcome = paired_test(first, second, seed=0)
     assert not outcome.exact
     assert outcome.p_value == pytest.approx(_scipy(first, second, 20_000), abs=0.02)
+
+
+def test_single_runs_without_chance_give_the_paired_t_test() -> None:
+    rng = np.random.default_rng(3)
+    first, second = rng.random((1, 50)), rng.random((1, 50))
+    assert seeded_test(first, second).p_value == pytest.approx(ttest_rel(first[0], second[0]).pvalue)
+
+
+def test_examples_that_do_not_vary_give_welchs_test_of_the_seeds() -> None:
+    first, second = np.array([0.31, 0.35, 0.33]), np.array([0.30, 0.27, 0.31, 0.26])
+    test = seeded_test(np.repeat(first[:, None], 9, axis=1), np.repeat(second[:, None], 9, axis=1))
+    assert test.p_value == pytest.approx(ttest_ind(first, second, equal_var=False).pvalue)
+    assert test.difference == pytest.approx(first.mean() - second.mean())
+
+
+def test_seeds_that_differ_more_than_models_raise_no_false_alarm() -> None:
+    """The test over examples alone calls most of these differences significant."""
+    rng = np.random.default_rng(5)
+    examples = rng.random(300)
+
+    def model() -> FloatArray:
+        return examples + rng.normal(0, 0.02, (3, 1)) + rng.normal(0, 0.02, (3, 300))
+
+    pairs = [(model(), model()) for _ in range(300)]
+    assert np.mean([seeded_test(*pair).p_value <= 0.05 for pair in pairs]) <= 0.09
+    assert np.mean([ttest_rel(first.mean(axis=0), second.mean(axis=0)).pvalue <= 0.05 for first, second in pairs]) > 0.5
+
+
+def test_seeded_test_of_equal_models_and_of_unequal_examples() -> None:
+    assert seeded_test(np.ones((3, 4)), np.ones((2, 4))).p_value == 1.0
+    with pytest.raises(ValueError, match="same examples"):
+        seeded_test(np.ones((3, 4)), np.ones((2, 5)))
+    with pytest.raises(ValueError, match="finite"):
+        seeded_test(np.full((2, 4), np.nan), np.ones((2, 4)))

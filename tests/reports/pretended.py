@@ -9,7 +9,7 @@ from typing import Any
 
 from unimp_bench import registry
 from unimp_bench.metrics.ranking import RANK_METRICS
-from unimp_bench.records import IntArray, Split, learned_from
+from unimp_bench.records import IntArray, Protocol, Split, learned_from
 from unimp_bench.runs.results import (
     CorpusFacts,
     Cost,
@@ -46,6 +46,7 @@ def make_result(
     corpus: str = "toy",
     fingerprint: str = "f" * 64,
     time: str = "t",
+    protocol: Protocol = "paper",
 ) -> Result:
     """A synthetic result of the current versions with the given ranks."""
     settings, tune = dict(settings or {}), dict(tune or {})
@@ -65,7 +66,7 @@ def make_result(
         )
     assert fit is not None
     return Result(
-        spec=RunSpec(fit=fit, task=task, task_version=1, split=split, protocol="paper"),
+        spec=RunSpec(fit=fit, task=task, task_version=1, split=split, protocol=protocol),
         corpus=CorpusFacts(name=corpus, synthetic=True, users=9, items=9, interactions=9, pictures=0, catalogue=9),
         model=ModelFacts(name=model, preset=preset, settings=settings, tune=tune, about="", source="", reads=reads),
         metrics={

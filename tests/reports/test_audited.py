@@ -17,13 +17,13 @@ from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, ExampleSe
 from unimp_bench.reports.html import html_page
 from unimp_bench.reports.sections import Section, sections, topic_sections
 from unimp_bench.reports.store import Contents, load_results
-from unimp_bench.reports.table import MIN_EXAMPLES, Slices
+from unimp_bench.reports.table import MIN_MEAN, Slices
 from unimp_bench.reports.tables import order_words, slices_of
 from unimp_bench.reports.write import pages, show
 from unimp_bench.runs.suites import SUITES
 
 N = 100
-COLD = np.arange(N) < MIN_EXAMPLES - 1
+COLD = np.arange(N) < MIN_MEAN - 1
 EVEN = np.arange(N) % 2 == 0
 
 
@@ -82,7 +82,7 @@ def test_cuts_are_in_order_without_absent_ones(folder: Path) -> None:
 
 def test_too_few_examples_give_no_mean(folder: Path) -> None:
     cold = sliced(section_of(folder), audit()).cuts[1]
-    assert (cold.yes.examples, cold.yes.means) == (MIN_EXAMPLES - 1, ())
+    assert (cold.yes.examples, cold.yes.means) == (MIN_MEAN - 1, ())
     assert cold.no.means
     page = pages_with(folder, audit())["search.md"]
     assert "* cold items: 19 examples are too few for a mean" in page

@@ -12,7 +12,7 @@ from unimp_bench.errors import UsageError, did_you_mean
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import VARIABLE, choose_device
-from unimp_bench.records import PROTOCOLS, SPLITS
+from unimp_bench.records import PROTOCOLS, SPLITS, Protocol
 
 if TYPE_CHECKING:
     from unimp_bench.runs.results import Result
@@ -54,9 +54,7 @@ split_option = click.option(
 protocol_option = click.option(
     "--protocol",
     type=click.Choice(PROTOCOLS),
-    default="paper",
-    show_default=True,
-    help="Keep seen items in the ranking (paper) or mask them (masked).",
+    help="Mask seen items in the ranking (masked) or keep them (paper).  [default: masked for rankings]",
 )
 device_option = click.option(
     "--device",
@@ -76,6 +74,11 @@ view_option = click.option(
     help="View of the corpus: NT (missing attributes), NV (wrong pictures), ST (shuffled time ties); NT:0.4:7 sets "
     "share and seed. Repeatable.",
 )
+
+
+def protocol_of(task: str, protocol: Protocol | None) -> Protocol:
+    """The named protocol, else that of the main table of a task."""
+    return protocol or kind_of(registry.task_cards()[task].kind).protocol
 
 
 def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:

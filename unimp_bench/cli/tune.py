@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, pairs, protocol_option, task_option
+from unimp_bench.cli.common import (
+    corpus_folder,
+    corpus_option,
+    device_option,
+    pairs,
+    protocol_of,
+    protocol_option,
+    task_option,
+)
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
@@ -51,7 +59,7 @@ def command(
     seed: int,
     settings: tuple[str, ...],
     over: tuple[str, ...],
-    protocol: Protocol,
+    protocol: Protocol | None,
     options: tuple[str, ...],
     out: Path | None,
     replace: bool,
@@ -68,6 +76,7 @@ def command(
     registry.model_card(model)
     fixed, chosen = pairs("--set", settings), pairs("--option", options)
     searched = {key: _values(key, text) for key, text in pairs("--over", over).items()}
+    protocol = protocol_of(task, protocol)
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 

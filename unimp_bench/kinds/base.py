@@ -157,6 +157,7 @@ class Kind(ABC):
         selection: version of the selection rule by protocol; 1 by default.
         reported: the metric of a paper's table that the main table shows next to ours.
         has_protocols: the treatment of seen items matters, as in rankings alone.
+        protocol: of the main table.
         personal: predictions differ between users even after a short training.
         trains: its examples require a model trained on the corpus first.
         shown: heading of an example's shown items.
@@ -174,6 +175,7 @@ class Kind(ABC):
     selection: ClassVar[Mapping[Protocol, int]] = {}
     reported: ClassVar[str] = ""
     has_protocols: ClassVar[bool] = False
+    protocol: ClassVar[Protocol] = "paper"
     personal: ClassVar[bool] = False
     trains: ClassVar[bool] = False
     shown: ClassVar[str] = "Shown item"
@@ -255,6 +257,10 @@ class Kind(ABC):
     @abstractmethod
     def account(self, examples: int, catalogue: int, protocol: str) -> str:
         """Number of examples and what they were scored on, for the head of a table."""
+
+    def under(self, protocol: Protocol | None) -> Protocol:
+        """The protocol that is meant: the main one where none is named, and the only one of kinds without protocols."""
+        return protocol if protocol and self.has_protocols else self.protocol
 
     def column(self, metric: str) -> Column | None:
         """The column of a metric's full name."""

@@ -312,6 +312,7 @@ class RankingKind(Kind):
     selection = MappingProxyType({"paper": 2, "masked": 3})
     reported = "HR@5"
     has_protocols = True
+    protocol = "masked"
     personal = True
 
     def predict(self, model: Model[Any], examples: Examples, setting: Setting) -> Ranking:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from unimp_bench.metrics.scores import bootstrap_interval
 from unimp_bench.records import FloatArray
@@ -19,7 +19,7 @@ _GENERATED = "Generated sample data; not Amazon."
 
 
 def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | None:
-    """The main metric of the rows of a task's section; None for fewer than two rows.
+    """The main metric of the rows of a task's section that have a place, and of upper bounds; None for fewer than two.
 
     ``Point.row`` counts ``section.rows``.
 
@@ -27,22 +27,22 @@ def section_plot(section: Section, reported: Sequence[Reported] = ()) -> Plot | 
         section: of a task.
         reported: the printed tables of the task.
     """
-    metric = section.kind.main
     points = [
         _point(number, row, section, reported)
         for number, row in enumerate(section.filled)
-        if metric in row.metrics  # earlier results may lack it
+        if row.place is not None or (row.is_ceiling and section.kind.main in row.metrics)
     ]
     if len(points) < 2:
         return None
+    metric = section.kind.main
     shown = [point for point in points if point.row < MOST_ROWS or point.role == "floor"]
     ranked = [point for point in points if point.role != "ceiling"]
     best = "; then ".join(
         f"{point.label}, {point.value:.4f} [{point.low:.4f}, {point.high:.4f}]" for point in ranked[:2]
     )
     ceilings = [f"{point.label} reaches {point.value:.4f}" for point in points if point.role == "ceiling"]
-    lead = f"Best of {len(ranked)} by {metric}: {best}" if ranked else metric
-    notes = [f"{len(shown)} of {len(points)} rows: the best ones and floors."] if len(shown) < len(points) else []
+    lead = f"First of {len(ranked)} by {metric}: {best}" if ranked else metric
+    notes = [f"{len(shown)} of {len(points)} rows: the best, and floors."] if len(shown) < len(points) else []
     notes += [_GENERATED] if section.corpus.synthetic else []
     return Plot(
         title=f"{section.task.capitalize().replace('_', ' ')}: {section.title}",
@@ -61,11 +61,12 @@ def topic_plot(section: Section) -> Plot | None:
     """
     assert section.suite is not None
     base = section.filled[0]
-    if section.kind.main not in base.metrics:
+    if all(row.test is None for row in section.rows):
         return None
-    values = _values(base, section)
+    bases = {row.base for row in section.rows if row.test is not None}
+    values = {row.label: _values(row, section) for row in section.filled if row.test is not None or row.label in bases}
     points = [
-        _difference(number, row, base, values, section)
+        _difference(number, row, values)
         for number, row in enumerate(section.rows)
         if row is base or row.test is not None
     ]
@@ -101,10 +102,10 @@ def _point(number: int, row: Row, section: Section, reported: Sequence[Reported]
     )
 
 
-def _difference(number: int, row: Row, base: Row, values: FloatArray, section: Section) -> Point:
-    if row is base or row.test is None:
+def _difference(number: int, row: Row, values: Mapping[str, FloatArray]) -> Point:
+    if row.test is None:
         return Point(number, row.label, 0.0, role="base")
-    interval = bootstrap_interval(_values(row, section) - values, seed=0)
+    interval = bootstrap_interval(values[row.label] - values[row.base], seed=0)
     return Point(number, row.label, row.test.difference, interval.low, interval.high)
 
 

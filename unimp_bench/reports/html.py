@@ -245,7 +245,7 @@ def _data(tables: Sequence[Shown]) -> dict[str, Any]:
                     "warnings": found.warnings,
                     "answers": found.answers,
                     "quoted": [asdict(quoted) for quoted in found.quoted],
-                    "means": [round(side.means[at], 6) if side.means else None for side, _ in sides],
+                    "means": [_rounded(side.means[at]) if side.means else None for side, _ in sides],
                     "ties": both
                     and {
                         "seeds": len(both.runs),
@@ -256,6 +256,10 @@ def _data(tables: Sequence[Shown]) -> dict[str, Any]:
                 }
             )
     return {"sheets": sheets, "details": details, "runs": runs}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _metric(name: str, estimate: Estimate) -> dict[str, Any]:

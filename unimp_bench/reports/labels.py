@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+from unimp_bench import registry
 from unimp_bench.corpus.views import View, viewed
+from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.records import learned_from
 from unimp_bench.runs.results import Result, outdated
 from unimp_bench.runs.spec import FitSpec
-from unimp_bench.runs.suite import ALL_TASKS, Suite, SuiteRow
-from unimp_bench.runs.suites import CATALOGUE, VARIED
+from unimp_bench.runs.suite import ALL_TASKS, SUBJECT, Suite, SuiteRow
+from unimp_bench.runs.suites import CATALOGUE, SUITES, VARIED
 
 OLDER = "‡"
 """Mark of rows of an earlier version of model, features, task or selection rule."""
@@ -28,6 +33,48 @@ def label_of(result: Result) -> str:
     )
     label = f"{model.name} ({', '.join(parts)})" if parts else model.name
     return f"{label}{older_mark(result)}"
+
+
+BUDGET = ("epochs", "steps", "patience", "validate_every", "pretraining_epochs", "checkpoint_steps")
+"""Settings that are a budget: a column of their own, and no part of a name unless rows differ in nothing else."""
+
+
+def shown_labels(results: Mapping[str, Result]) -> dict[str, str]:
+    """How a table names its rows: the system as its task's suite names it, and what is changed.
+
+    Args:
+        results: one of each row, by ``label_of``.
+    """
+    short = {label: _shown(result, BUDGET) for label, result in results.items()}
+    counts = Counter(short.values())
+    return {label: name if counts[name] == 1 else _shown(results[label], ()) for label, name in short.items()}
+
+
+def _shown(result: Result, left_out: Iterable[str]) -> str:
+    model, fit = result.model, result.spec.fit
+    suite = SUITES.get(result.spec.task)
+    row = next((row for row in suite.rows if row.model and describes(row, result)), None) if suite else None
+    if model.name == SUBJECT:
+        millions = result.cost.parameters_total / 1e6 if result.cost else 0.0
+        name = f"UniMP-{model.preset}, {millions:.1f}M, {_weights(fit.config)}"
+    else:
+        name = model.name if row is None else row.label
+        preset = "" if model.preset == "default" or (row and row.preset) else model.preset
+        name += f", {preset}" if preset else ""
+    own = row.settings if row else {}
+    parts = settings_words({k: v for k, v in model.settings.items() if k not in own and k not in left_out})
+    earlier, last = [tasks_of(stage) for stage in fit.stages[:-1]], tasks_of(fit)
+    if row is None or earlier or not row.fit_on:
+        parts += _fit_words(earlier, last, fit.split, model.tune, result.spec.task)
+    return f"{name} ({', '.join(parts)}){older_mark(result)}" if parts else f"{name}{older_mark(result)}"
+
+
+def _weights(config: Mapping[str, Any]) -> str:
+    """Where the weights of UniMP's decoder and encoder come from."""
+    decoder, encoder = str(config.get("backbone", "")), str(config.get("pretrained", ""))
+    names = [Path(decoder).name] if "/" in decoder else []  # else the architecture of a random one
+    names += [f"{config.get('encoder')} ({encoder})"] if encoder else []
+    return f"pre-trained: {', '.join(names)}" if names else "from scratch"
 
 
 def older_mark(result: Result) -> str:
@@ -77,8 +124,8 @@ def _tasks_words(tasks: tuple[str, ...]) -> str:
     return "all six tasks" if set(tasks) == set(ALL_TASKS) else " and ".join(tasks)
 
 
-def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
-    """Whether a result belongs to a row, on any corpus and with any budget.
+def describes(row: SuiteRow, result: Result) -> bool:
+    """Whether a result is of the model and the way of fitting that a row names, whatever it is evaluated on.
 
     Settings that suites vary must equal those of the row; all others are the budget.
     """
@@ -86,16 +133,29 @@ def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
     stages = spec.fit.stages
     own = {key: value for key, value in model.settings.items() if key in VARIED.get(model.name, ())}
     return (
-        (model.name, spec.split, spec.protocol) == (row.model, suite.split, suite.protocol)
-        and not spec.options
+        model.name == row.model
         and row.preset in (None, model.preset)
         and own == row.settings
         and model.tune == row.tune
         and [tasks_of(stage) for stage in stages[:-1]] == [tuple(sorted(tasks)) for tasks in row.after]
         and tasks_of(stages[-1]) == tuple(sorted(row.fit_on or (spec.task,)))
+    )
+
+
+def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
+    """Whether a result is one of a row's, on whatever corpus and budget."""
+    spec = result.spec
+    return (
+        describes(row, result)
+        and (spec.split, spec.protocol) == (suite.split, _kind(result).under(suite.protocol))
+        and not spec.options
         and spec.fit.split == (row.fit_split or learned_from(suite.split))
         and result.corpus.name.partition("+")[2] == viewed_as(row, "", "")[0].removeprefix("+")
     )
+
+
+def _kind(result: Result) -> Kind:
+    return kind_of(registry.task_cards()[result.spec.task].kind)
 
 
 def viewed_as(row: SuiteRow, name: str, fingerprint: str) -> tuple[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from unimp_bench.markdown import anchor, generated, plain, table_head, table_row
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, published_path
 from unimp_bench.reports.plots import Plot
-from unimp_bench.reports.table import MIN_EXAMPLES, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
+from unimp_bench.reports.store import Withdrawal
+from unimp_bench.reports.table import MIN_MEAN, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
 from unimp_bench.runs.results import Estimate
 
 GENERATED = generated("unimp-bench leaderboard", "results/ and reported/")
@@ -54,6 +54,8 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str]) -> list
         "",
         *(warning if table.generated else []),
         table.facts,
+        *([f"Queries: {table.queries}."] if table.queries else []),
+        *_order_notes(table),
         *link,
         *banner,
         "",
@@ -68,16 +70,26 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str]) -> list
     ]
 
 
+def _order_notes(table: Table) -> list[str]:
+    """Why the order of the rows is missing or does not stand alone."""
+    if not table.ranked:
+        return []
+    notes = []
+    if not table.best and table.filled:
+        notes.append(f"No row is called best ({table.verdict.removeprefix('none: ')}).")
+    if table.lacks:
+        notes.append(f"Incomplete: no result of {', '.join(table.lacks)}.")
+    if table.split == "loo" and table.clock is False:
+        notes.append("No clock times: the order cannot be checked by a global temporal split.")
+    return ["", " ".join(notes)] if notes else []
+
+
 def _cells(row: Row, table: Table) -> list[str]:
     cells = list(map(_cell, row.cells))
     if not table.ranked:
         return [row.marked, *cells]
     place = "*upper bound*" if row.mark == "ceiling" else "" if row.place is None else str(row.place)
-    return [
-        place,
-        replace(row, label=f"{row.label}, {row.seeds} seeds").marked if row.seeds > 1 else row.marked,
-        *cells,
-    ]
+    return [f"{place} *best*" if row.mark in ("best", "tied") else place, row.marked, *cells]
 
 
 def _cell(cell: Cell) -> str:
@@ -130,7 +142,9 @@ def _slices(slices: Slices, first: str) -> list[str]:
     """Definitions of the cuts and the metric of each row on both sides, in a collapsed block."""
     shown = [each for each in slices.cuts if each.divides]
     sides = [side for each in shown for side in (each.yes, each.no)]
-    columns = [[f"{mean:.4f}" for mean in side.means] or [""] * len(slices.labels) for side in sides]
+    columns = [
+        ["" if mean is None else f"{mean:.4f}" for mean in side.means] or [""] * len(slices.labels) for side in sides
+    ]
     empty = [f"* {side.name}: {side.examples} examples are too few for a mean" for side in sides if not side.means]
     whole = [side for each in slices.cuts if not each.divides for side in (each.yes, each.no) if side.examples]
     empty += [f"* {side.name}: all examples, so this cut is omitted" for side in whole]
@@ -139,7 +153,7 @@ def _slices(slices: Slices, first: str) -> list[str]:
         "<details><summary>Where the rows differ</summary>",
         "",
         f"{slices.metric} of each row on both sides of each cut of the test examples (number of examples in the "
-        f"heading; no mean over fewer than {MIN_EXAMPLES}). Definitions of the cuts:",
+        f"heading; no mean over fewer than {MIN_MEAN}). Definitions of the cuts:",
         "",
         *(f"* *{each.yes.name}*, else *{each.no.name}*: {each.about}" for each in shown),
         "",
@@ -195,6 +209,7 @@ def index_markdown(
     topics: Iterable[Page],
     others: Sequence[tuple[str, str]],
     audits: Sequence[CorpusAudit],
+    withdrawn: Sequence[Withdrawal],
     published: bool,
 ) -> str:
     """The index: the best row of each table of a task, and the number of filled rows of each table of a topic.
@@ -204,6 +219,7 @@ def index_markdown(
         topics: pages of suites.
         others: file and description of further pages.
         audits: of corpora.
+        withdrawn: earlier results and conclusions that do not meet the standard.
         published: whether rows are published results; else they are runs of a workspace.
     """
     origin = (
@@ -213,19 +229,9 @@ def index_markdown(
     own = "Tables of the runs in this workspace, published or not."
     lines = [
         *(GENERATED, "# Leaderboards", "", origin if published else own, ""),
-        *table_head(("Task", "Corpus", "Split", "Protocol", "Best", "Metric", "Value", "Models")),
+        *table_head(("Task", "Corpus", "Split", "Protocol", "n", "Best", "Metric", "Value", "Global time", "Models")),
     ]
-    for page in tasks:
-        for table in page.tables:
-            best = table.best
-            if best is None or best.details is None:
-                continue
-            order = "file-order artefact" if table.order else ""
-            corpus = ", ".join(part for part in (table.corpus, table.options, order) if part)
-            value = f"{best.details.metrics[table.main].value:.4f}"
-            count = sum(row.mark not in ("ceiling", "empty") for row in table.rows)
-            cells = (_link(page, table), corpus, table.split, table.protocol, best.label, table.main, value, str(count))
-            lines.append(table_row(cells))
+    lines += [table_row(_index_row(page, table)) for page in tasks for table in page.tables if table.filled]
     lines += ["", "A topic compares the rows of a suite, `unimp-bench suite <topic>`, with its first row.", ""]
     lines += table_head(("Topic", "Table", "Corpus", "Task", "UniMP", "Rows with results"))
     for page in topics:
@@ -236,7 +242,27 @@ def index_markdown(
             lines.append(table_row((f"[{page.name}]({page.name}.md)", page.origin, "", "", "", "none yet")))
     if others:
         lines += ["", "Audits of printed tables:", "", *(f"* [{about}]({file})" for file, about in others)]
-    return "\n".join([*lines, *(_audit_index(audits) if audits else [])]) + "\n"
+    lines += _audit_index(audits) if audits else []
+    return "\n".join([*lines, *(_withdrawals(withdrawn) if withdrawn else [])]) + "\n"
+
+
+def _index_row(page: Page, table: Table) -> tuple[str, ...]:
+    order = "file-order artefact" if table.order else ""
+    corpus = ", ".join(part for part in (table.corpus, table.options, order) if part)
+    first = table.best[0].details if table.best else None
+    value = "" if first is None else f"{first.metrics[table.main].value:.4f}"
+    count = sum(row.mark not in ("ceiling", "empty") and row.place is not None for row in table.rows)
+    place = (_link(page, table), corpus, table.split, table.protocol, f"{table.units:,}")
+    return (*place, table.verdict, table.main, value, _time_words(table), str(count))
+
+
+def _time_words(table: Table) -> str:
+    """What the global temporal split says of a leave-one-out table."""
+    if table.split != "loo":
+        return ""
+    if table.by_time is None:
+        return "no clock times" if table.clock is False else "no results"
+    return ", ".join(table.by_time) or "none is best"
 
 
 def _link(page: Page, table: Table) -> str:
@@ -264,6 +290,20 @@ def _audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
             table_row((f"[{audit.name}]({audit_file(audit)})", *_shares(audit, [cut.name for cut in cuts])))
             for audit in audits
         ),
+    ]
+
+
+def _withdrawals(withdrawn: Sequence[Withdrawal]) -> list[str]:
+    """What was withdrawn, and why."""
+    return [
+        "",
+        "## Withdrawn",
+        "",
+        "Earlier results and conclusions that the [evaluation standard](../docs/standard.md) does not support. The "
+        "files are in the history of the repository, last at the commit named.",
+        "",
+        *table_head(("Withdrawn", "Why", "Results", "Commit")),
+        *(table_row((each.what, each.why, f"{each.results:,}", f"`{each.commit[:12]}`")) for each in withdrawn),
     ]
 
 

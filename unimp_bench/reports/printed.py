@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from unimp_bench import registry
 from unimp_bench.errors import DataError
@@ -33,13 +33,15 @@ class ReportedRow(Strict):
         system: name in the paper.
         models: names of the corresponding models of this project.
         metrics: the cells.
-        history: if it differs from that of the table.
+        history: where it is another than that of the table.
+        impossible: no ranking of one target per example gives its cells; found by the audit, never printed in a file.
     """
 
     system: str
     models: tuple[str, ...] = ()
     metrics: dict[str, float]
     history: History | None = None
+    impossible: bool = Field(default=False, exclude=True)
 
 
 class Reported(Strict):
@@ -106,12 +108,13 @@ def load_reported(folder: Path) -> list[Reported]:
     return [read_reported(path) for path in sorted((folder / REPORTED).glob("*.json"))]
 
 
-OTHER_DATA, OTHER_PROTOCOL, UNKNOWN_PROTOCOL = "†", "¶", "§"
+OTHER_DATA, OTHER_PROTOCOL, UNKNOWN_PROTOCOL, IMPOSSIBLE = "†", "¶", "§", "✗"
 
 MARKS = {
     OTHER_DATA: "on other data",
     OTHER_PROTOCOL: "under the other protocol (seen items masked there and kept here, or vice versa)",
     UNKNOWN_PROTOCOL: "protocol unknown",
+    IMPOSSIBLE: "printed in a row that cannot come from one ranking per example",
 }
 """Marks of reported numbers and their meanings."""
 
@@ -144,13 +147,14 @@ class Printed:
         protocol = ""
         if self.history != self.ours:
             protocol = UNKNOWN_PROTOCOL if self.history == "unknown" else OTHER_PROTOCOL
-        return ("" if self.same_data else OTHER_DATA) + protocol
+        return ("" if self.same_data else OTHER_DATA) + protocol + (IMPOSSIBLE if self.row.impossible else "")
 
     @property
     def differs(self) -> str:
         """Why it is not comparable; empty if it is."""
         parts = [] if self.same_data else ["other data"]
         parts += [] if self.history == self.ours else [f"seen items {seen_items(self.history)}"]
+        parts += [MARKS[IMPOSSIBLE]] if self.row.impossible else []
         return ", ".join(parts)
 
     def cell(self, metric: str) -> str:
@@ -180,7 +184,7 @@ def printed_rows(
         if wanted(row)
     ]
     order = ("", UNKNOWN_PROTOCOL, OTHER_PROTOCOL)
-    return sorted(found, key=lambda each: (not each.same_data, order.index(each.marks.removeprefix(OTHER_DATA))))
+    return sorted(found, key=lambda each: (not each.same_data, order.index(each.marks.strip(OTHER_DATA + IMPOSSIBLE))))
 
 
 def nearest(found: Sequence[Printed], metric: str) -> Printed | None:

@@ -25,11 +25,28 @@ TIES = View.parse("ST")
 """The view of a corpus with shuffled time ties."""
 
 
-def warnings(rows: Sequence[Scored]) -> dict[str, tuple[str, ...]]:
-    """Warnings on degenerate answers by row label; rows without a warning are absent."""
+@dataclass(frozen=True)
+class Degenerate:
+    """Warnings on the answers of one row, in words.
+
+    Attributes:
+        constant: its answers are (nearly) the same for all examples.
+        repeated: it has (nearly) the values of another row.
+    """
+
+    constant: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.constant, *self.repeated)
+
+
+def warnings(rows: Sequence[Scored]) -> dict[str, Degenerate]:
+    """Degenerate answers of the rows of a table, by label."""
     stored = {row.label: [_stored(result) for result in row.results] for row in rows}
-    found = {row.label: (*_constant(row), *_as_another(row, rows, stored)) for row in rows}
-    return {label: each for label, each in found.items() if each}
+    return {row.label: Degenerate(tuple(_constant(row)), tuple(_as_another(row, rows, stored))) for row in rows}
 
 
 def _constant(row: Scored) -> list[str]:
@@ -117,7 +134,7 @@ def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Sh
     for row in rows:
         by_seed = {result.spec.fit.seed: result for result in results if _is_of(row, result)}
         stored = [result for result in row.results if result.spec.fit.seed in by_seed]
-        if stored:
+        if stored and row.has_main:
             shuffled = tuple(by_seed[result.spec.fit.seed] for result in stored)
             before, after = (Scored.of(row.label, each, row.kind) for each in (stored, shuffled))
             main = row.kind.main
@@ -134,7 +151,7 @@ def _is_of(row: Scored, result: Result) -> bool:
     return (
         (result.corpus.name, result.spec.fit.fingerprint) == seen
         and _question(result) == _question(home)
-        and label_of(result) == row.label
+        and label_of(result) == label_of(home)
     )
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from unimp_bench.kinds import Kind
-from unimp_bench.metrics.paired import PairedTest, holm, paired_test
+from unimp_bench.metrics.paired import PairedTest, holm, paired_test, seeded_test
 from unimp_bench.metrics.scores import Interval, bootstrap_interval
 from unimp_bench.records import FloatArray
 from unimp_bench.runs.results import Estimate, Result
@@ -35,18 +35,30 @@ class Scored:
 
     @property
     def has_main(self) -> bool:
-        """Whether all results have the main metric, which those of before it was computed lack."""
-        return all(self.kind.main in result.estimates() for result in self.results)
+        """Whether every result has the main metric; results of before a kind got another one may lack it."""
+        return all(self.kind.main in each.estimates() for each in self.results)
 
     def main_value(self) -> float:
         """Mean of the main metric over seeds."""
-        return float(np.mean([result.estimates()[self.kind.main].value for result in self.results]))
+        return float(np.mean(self.main_by_seed()))
+
+    def main_by_seed(self) -> list[float]:
+        """The main metric of each seed."""
+        return [result.estimates()[self.kind.main].value for result in self.results]
+
+    def spread(self) -> float | None:
+        """Standard deviation of the main metric over seeds; None for one seed."""
+        return float(np.std(self.main_by_seed(), ddof=1)) if len(self.results) > 1 else None
 
     def main_values(self) -> FloatArray:
         """The compared metric per example, averaged over seeds."""
         values = self._values(self.kind.compared)
         assert values is not None
         return values
+
+    def seed_values(self) -> FloatArray:
+        """(seeds, n) values per example of the metric that rows are compared by."""
+        return np.array([result.example_values(self.kind.compared) for result in self.results])
 
     def metrics(self) -> dict[str, Estimate]:
         """Means over seeds, with intervals over examples; metrics that a seed lacks are absent."""
@@ -87,16 +99,21 @@ def _interval(values: bytes) -> Interval:
     return bootstrap_interval(np.frombuffer(values), seed=0)
 
 
-def compared(base: Scored, others: Sequence[Scored]) -> list[PairedTest | None]:
-    """Paired tests of the others against the base on the same examples, with Holm-corrected p.
+def compared(pairs: Sequence[tuple[Scored, Scored]]) -> list[PairedTest]:
+    """The first row of each pair against the second on the same examples: the difference of their means, p after Holm.
 
-    None where one of the two has no main metric.
+    Two single results are compared by the randomisation test over examples, rows of several seeds by the test in which
+    seeds are random as well.
     """
-    known = [other for other in others if base.has_main and other.has_main]
-    tests = [paired_test(other.main_values(), base.main_values(), seed=0) for other in known]
+    tests = [_test(row, base) for row, base in pairs]
     corrected = holm([test.p_value for test in tests])
-    adjusted = iter([replace(test, p_value=float(p)) for test, p in zip(tests, corrected, strict=True)])
-    return [next(adjusted) if base.has_main and other.has_main else None for other in others]
+    return [replace(test, p_value=float(p)) for test, p in zip(tests, corrected, strict=True)]
+
+
+def _test(row: Scored, base: Scored) -> PairedTest:
+    if len(row.results) == len(base.results) == 1:
+        return paired_test(row.main_values(), base.main_values(), seed=0)
+    return seeded_test(row.seed_values(), base.seed_values())
 
 
 def metric_names(results: Iterable[Result], kind: Kind) -> tuple[str, ...]:

@@ -2,20 +2,22 @@
 
 The section of a task holds one corpus, split, protocol and set of task options; that of a suite one corpus, task and
 budget (the preset and the settings that no suite varies). A row holds one configuration, averaged over its seeds.
-Upper bounds (models that use the ground truth of a generated corpus) are neither ranked nor compared.
+Upper bounds (models that read the ground truth of a generated corpus) and results of earlier versions are not ranked
+and not compared. What may be called best is a matter of ``unimp_bench.reports.standard``.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from unimp_bench import registry
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.metrics.paired import PairedTest
-from unimp_bench.records import PROTOCOLS, SPLITS
+from unimp_bench.records import SPLITS
 from unimp_bench.reports.labels import (
     claims,
     label_of,
@@ -25,9 +27,10 @@ from unimp_bench.reports.labels import (
     settings_words,
     viewed_as,
 )
-from unimp_bench.reports.remarks import Shuffled, has_shuffled_ties, shuffled_rows, warnings
+from unimp_bench.reports.remarks import Degenerate, Shuffled, has_shuffled_ties, shuffled_rows, warnings
 from unimp_bench.reports.scored import Scored, compared, metric_names
-from unimp_bench.runs.results import CorpusFacts, Estimate, Result
+from unimp_bench.reports.standard import MIN_EXAMPLES, Best, Flag, best_of, flags_of, is_older, is_seeded
+from unimp_bench.runs.results import CorpusFacts, Estimate, Queries, Result
 from unimp_bench.runs.suite import Suite, SuiteRow
 from unimp_bench.runs.suites import SUITES
 
@@ -44,7 +47,13 @@ class Row:
         metrics: means over seeds, with intervals over examples; absent if not computed.
         missing: reasons of absent metrics.
         place: 1 for the best by the kind's main metric; None for upper bounds, empty rows and rows of suites.
-        test: against the best row or the first row of a suite, after Holm; None for that row and upper bounds.
+        test: against the best row or the base row of a suite, after Holm; None for that row and unranked ones.
+        base: label of the row that it is compared with in a suite.
+        spread: standard deviation of the main metric over seeds; None for one seed.
+        seeded: whether its results depend on the seed.
+        best: ``first`` for the best row, ``tied`` for those that do not differ significantly from it; empty for all
+            rows if the standard allows no best row.
+        flags: required by the standard.
         warnings: of degenerate answers.
         of: the row of the suite; None for rows with results in the section of a task.
         reason: why the row is empty.
@@ -56,6 +65,11 @@ class Row:
     missing: dict[str, str] = field(default_factory=dict)
     place: int | None = None
     test: PairedTest | None = None
+    base: str = ""
+    spread: float | None = None
+    seeded: bool = False
+    best: Best = ""
+    flags: tuple[Flag, ...] = ()
     warnings: tuple[str, ...] = ()
     of: SuiteRow | None = None
     reason: str = ""
@@ -65,20 +79,6 @@ class Row:
         """Whether it is an upper bound."""
         return bool(self.results) and self.results[0].model.is_ceiling
 
-    @classmethod
-    def scored(
-        cls,
-        scored: Scored,
-        warned: dict[str, tuple[str, ...]],
-        *,
-        place: int | None = None,
-        test: PairedTest | None = None,
-        of: SuiteRow | None = None,
-    ) -> Row:
-        """A row with results."""
-        metrics, missing, found = scored.metrics(), scored.missing(), warned.get(scored.label, ())
-        return cls(scored.label, scored.results, metrics, missing, place, test, found, of)
-
 
 @dataclass(frozen=True)
 class Section:
@@ -87,11 +87,14 @@ class Section:
     Attributes:
         title: unique on its page, up to builds of a corpus.
         names: of the metrics of any row, in the order of the kind's columns.
-        rows: for a task upper bounds, then best first, then empty rows of its suite; for a suite in its order.
+        units: number of tested values: examples, or users with several targets.
+        rows: for a task upper bounds, then best first, earlier versions, and empty rows of its suite; for a suite in
+            its order.
         options: of the task, in words; empty for the defaults.
         suite: None for the section of a task.
         budget: preset and settings of a suite's section, in words.
         shuffled: rows of a task with results under shuffled time ties.
+        global_time: for split ``loo`` the corresponding section of split ``global-time``, if any.
     """
 
     title: str
@@ -103,11 +106,28 @@ class Section:
     split: str
     protocol: str
     examples: int
+    units: int
     rows: tuple[Row, ...]
     options: str = ""
     suite: Suite | None = None
     budget: str = ""
     shuffled: tuple[Shuffled, ...] = ()
+    global_time: Section | None = None
+
+    @property
+    def best(self) -> tuple[Row, ...]:
+        """The row that leads and those that the test does not tell from it; none where the standard names no best."""
+        return tuple(row for row in self.rows if row.best)
+
+    @property
+    def base(self) -> Row:
+        """The row that others are compared with: the first one that is no upper bound."""
+        return next(row for row in self.filled if not row.is_ceiling)
+
+    @property
+    def queries(self) -> Queries | None:
+        """Of the test examples; None for tasks without queries, and where no result counted them."""
+        return next((result.queries for row in self.filled for result in row.results if result.queries), None)
 
     @property
     def filled(self) -> tuple[Row, ...]:
@@ -125,16 +145,29 @@ def sections(results: Iterable[Result], card: TaskCard) -> list[Section]:
 
     Variants that only suites compare are excluded.
     """
-    results = list(results)
+    results, kind = list(results), kind_of(card.kind)
     shuffled = [result for result in results if has_shuffled_ties(result)]
-    groups: dict[tuple[bool, str, int, int, str, str], list[Result]] = defaultdict(list)
+    groups: dict[tuple[bool, str, int, bool, str, str], list[Result]] = defaultdict(list)
     for result in results:
         spec = result.spec
         if spec.task == card.name and not only_in_topics(result) and not has_shuffled_ties(result):
-            order = (SPLITS.index(spec.split), PROTOCOLS.index(spec.protocol))
+            order = (SPLITS.index(spec.split), spec.protocol != kind.protocol)
             key = (result.corpus.synthetic, result.corpus.name, *order, _options(result), spec.fit.fingerprint)
             groups[key].append(result)
-    return [_task_section(groups[key], kind_of(card.kind), shuffled) for key in sorted(groups)]
+    found = [_task_section(groups[key], kind, shuffled) for key in sorted(groups)]
+    return [replace(section, global_time=_by_time(section, found)) for section in found]
+
+
+def _by_time(section: Section, sections: Sequence[Section]) -> Section | None:
+    """The section of split ``global-time`` on the same corpus, protocol and options."""
+    if section.split != "loo":
+        return None
+
+    def question(each: Section) -> tuple[object, ...]:
+        return each.corpus.name, each.fingerprint, each.protocol, each.options
+
+    others = (each for each in sections if each.split == "global-time" and question(each) == question(section))
+    return next(others, None)
 
 
 def _task_section(results: list[Result], kind: Kind, shuffled: list[Result]) -> Section:
@@ -143,12 +176,27 @@ def _task_section(results: list[Result], kind: Kind, shuffled: list[Result]) -> 
         by_label[label_of(result)].append(result)
     rows = [Scored.of(label, group, kind) for label, group in by_label.items()]
     warned = warnings(rows)
+    flags = flags_of(rows, warned)
     ceilings = sorted((row for row in rows if row.is_ceiling), key=Scored.order)
-    ranked = sorted((row for row in rows if not row.is_ceiling), key=Scored.order)
-    tests = [None, *compared(ranked[0], ranked[1:])] if ranked else []
+    others = [row for row in rows if not row.is_ceiling]
+    ranked = sorted((row for row in others if row.has_main and not is_older(row)), key=Scored.order)
+    unranked = sorted((row for row in others if row not in ranked), key=lambda row: row.label)
+    units = max((row.seed_values().shape[1] for row in rows if row.has_main), default=0)
+    tests: dict[str, PairedTest] = {}
+    if units < MIN_EXAMPLES:
+        ranked, unranked = [], sorted([*ranked, *unranked], key=lambda row: row.label)
+    elif ranked:
+        others = ranked[1:]
+        tests = dict(zip((row.label for row in others), compared([(row, ranked[0]) for row in others]), strict=True))
+    best = best_of(ranked, tests)
     corpus, spec, options = results[0].corpus, results[0].spec, _options(results[0])
     parts = [corpus.name, f"split {spec.split}"]
     parts += [f"protocol {spec.protocol}"] if kind.has_protocols else []
+
+    def made(row: Scored, place: int | None = None) -> Row:
+        label = row.label
+        return _filled(row, warned[label], flags[label], place=place, test=tests.get(label), best=best.get(label, ""))
+
     return Section(
         title=", ".join([*parts, options] if options else parts),
         kind=kind,
@@ -159,23 +207,51 @@ def _task_section(results: list[Result], kind: Kind, shuffled: list[Result]) -> 
         split=spec.split,
         protocol=spec.protocol,
         examples=results[0].examples,
+        units=units,
         rows=(
-            *(Row.scored(row, warned) for row in ceilings),
-            *(
-                Row.scored(row, warned, place=place if row.has_main else None, test=test)
-                for place, (row, test) in enumerate(zip(ranked, tests, strict=True), 1)
-            ),
-            *_lacking(results, SUITES.get(spec.task)),
+            *map(made, ceilings),
+            *(made(row, place) for place, row in enumerate(ranked, 1)),
+            *map(made, unranked),
+            *_lacking(results, SUITES.get(spec.task), kind),
         ),
         options=options,
         shuffled=shuffled_rows([*ceilings, *ranked], shuffled),
     )
 
 
-def _lacking(results: list[Result], suite: Suite | None) -> list[Row]:
-    """Rows of the task's suite without results, if the section has the suite's split and protocol."""
+def _filled(
+    row: Scored,
+    warned: Degenerate,
+    flags: tuple[Flag, ...],
+    *,
+    place: int | None = None,
+    test: PairedTest | None = None,
+    best: Best = "",
+    base: str = "",
+    of: SuiteRow | None = None,
+) -> Row:
+    """A row with results."""
+    return Row(
+        label=row.label,
+        results=row.results,
+        metrics=row.metrics(),
+        missing=row.missing(),
+        place=place,
+        test=test,
+        spread=row.spread() if row.has_main else None,
+        seeded=is_seeded(row.results[0]),
+        best=best,
+        base=base,
+        flags=flags,
+        warnings=warned.words,
+        of=of,
+    )
+
+
+def _lacking(results: list[Result], suite: Suite | None, kind: Kind) -> list[Row]:
+    """Rows of the task's suite without a result, where the section has the suite's split and protocol."""
     corpus, spec = results[0].corpus.name, results[0].spec
-    if suite is None or spec.options or (spec.split, spec.protocol) != (suite.split, suite.protocol):
+    if suite is None or spec.options or (spec.split, spec.protocol) != (suite.split, kind.under(suite.protocol)):
         return []
     absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in results))]
     return [Row(row.label, of=row, reason=_why_empty(row, corpus)) for row in absent]
@@ -209,9 +285,16 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
     rows = [row for row in suite.rows if task in (registry.model_card(row.model).tasks if row.model else suite.tasks)]
     lines = [line for row in rows for line in _lines(suite, row, home, results, kind)]
     filled = [scored for _, scored in lines if scored is not None]
-    base, *others = [scored for scored in filled if not scored.is_ceiling]
-    tests = dict(zip((scored.label for scored in others), compared(base, others), strict=True))
     warned = warnings(filled)
+    flags = flags_of(filled, warned)
+    base = next(scored for scored in filled if not scored.is_ceiling)
+    bases = {scored.label: _base_of(row, base, lines) for row, scored in lines if scored is not None}
+    pairs = [
+        (scored, bases[scored.label])
+        for scored in filled
+        if scored is not bases[scored.label] and _compares(scored) and _compares(bases[scored.label])
+    ]
+    tests = dict(zip((scored.label for scored, _ in pairs), compared(pairs), strict=True))
     budget = ", ".join([f"preset {home.model.preset}", *settings_words(left_over(suite.rows[0], home))])
     return Section(
         title=f"{corpus.name}, {task}, {budget}",
@@ -221,17 +304,43 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
         corpus=corpus,
         fingerprint=home.spec.fit.fingerprint,
         split=suite.split,
-        protocol=suite.protocol,
+        protocol=kind.under(suite.protocol),
         examples=home.examples,
+        units=base.seed_values().shape[1] if base.has_main else 0,
         rows=tuple(
             Row(row.label, of=row, reason=_why_empty(row, corpus.name))
             if scored is None
-            else Row.scored(scored, warned, test=tests.get(scored.label), of=row)
+            else _filled(
+                scored,
+                warned[scored.label],
+                flags[scored.label],
+                test=tests.get(scored.label),
+                base=bases[scored.label].label,
+                of=row,
+            )
             for row, scored in lines
         ),
         suite=suite,
         budget=budget,
     )
+
+
+def _base_of(row: SuiteRow, base: Scored, lines: Sequence[tuple[SuiteRow, Scored | None]]) -> Scored:
+    """What a row of a suite is compared with: on a view of the corpus its own row without one, else the first row."""
+    if not row.views:
+        return base
+    clean = (scored for other, scored in lines if scored is not None and other == replace(row, **_clean(other)))
+    return next(clean, base)
+
+
+def _clean(other: SuiteRow) -> dict[str, Any]:
+    """What the row without a view does not share with its noisy row."""
+    return {"views": (), "label": other.label, "system": other.system}
+
+
+def _compares(row: Scored) -> bool:
+    """Whether a row of a suite can be tested."""
+    return not row.is_ceiling and row.has_main and not is_older(row) and row.seed_values().shape[1] >= MIN_EXAMPLES
 
 
 def _lines(

@@ -7,21 +7,60 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from unimp_bench.contracts import TaskCard
 from unimp_bench.errors import DataError, UsageError, did_you_mean
 from unimp_bench.files import Workspace
 from unimp_bench.reports.audit.corpus.record import CorpusAudit, load_audits
+from unimp_bench.reports.audit.table.report import TableAudit, audit_reported, marked
 from unimp_bench.reports.printed import Reported, load_reported
 from unimp_bench.reports.sections import Section, sections, topic_sections
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.runs.spec import KEY_LENGTH
 from unimp_bench.runs.suite import Suite
+from unimp_bench.settings import Strict
 
 RESULTS = "results"
+WITHDRAWN = "withdrawn.json"
 
 _KEY_BEGINS = 6
 _KEY = re.compile(rf"[0-9a-f]{{{_KEY_BEGINS},{KEY_LENGTH}}}")
 """A key or a prefix of one."""
+
+
+class Withdrawal(Strict):
+    """Published results or conclusions that were withdrawn.
+
+    Attributes:
+        what: was withdrawn.
+        why: the rule of the standard that it breaks, and the evidence.
+        commit: the last one that has it.
+        results: number of result files.
+    """
+
+    what: str
+    why: str
+    commit: str
+    results: int
+
+
+_WITHDRAWALS = TypeAdapter(tuple[Withdrawal, ...])
+
+
+def load_withdrawn(folder: Path) -> tuple[Withdrawal, ...]:
+    """What was withdrawn from a leaderboards folder; nothing where it has no such file.
+
+    Raises:
+        DataError: the file is not of this form.
+    """
+    path = folder / WITHDRAWN
+    if not path.is_file():
+        return ()
+    try:
+        return _WITHDRAWALS.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{path} is no list of withdrawals ({error.errors()[0]['msg']})") from None
 
 
 def load_results(folder: Path) -> list[Result]:
@@ -200,6 +239,7 @@ class Contents:
     results: tuple[Result, ...]
     sources: Path
     _sections: dict[str, list[Section]] = field(default_factory=dict, compare=False, repr=False)
+    _audits: list[TableAudit] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def published(cls, folder: Path) -> Contents:
@@ -221,8 +261,18 @@ class Contents:
         return self.home == self.sources
 
     def reported(self) -> list[Reported]:
-        """Tables of papers."""
-        return load_reported(self.sources)
+        """The numbers that papers print, rows marked that no ranking can give."""
+        return marked(load_reported(self.sources), self.table_audits())
+
+    def withdrawn(self) -> tuple[Withdrawal, ...]:
+        """What was withdrawn; nothing for runs of a workspace."""
+        return load_withdrawn(self.sources) if self.are_published else ()
+
+    def table_audits(self) -> list[TableAudit]:
+        """The audits of what papers print, made once."""
+        if not self._audits:
+            self._audits.extend(audit_reported(self.sources))
+        return self._audits
 
     def audits(self) -> list[CorpusAudit]:
         """Published audits; for runs of a workspace only those of their corpora."""

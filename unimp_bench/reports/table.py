@@ -8,13 +8,14 @@ from typing import Any, Literal
 from unimp_bench.reports.plots import Plot
 from unimp_bench.runs.results import Estimate
 
-Mark = Literal["best", "ceiling", "empty", ""]
-"""The best row by the main metric; an upper bound; a row without results; any other row."""
+Mark = Literal["best", "tied", "ceiling", "empty", ""]
+"""The best row by the main metric; one that does not differ significantly from it; an upper bound; a row without
+results; any other row."""
 
 DEGENERATE = "≡"
 """Suffix of the label of a row with a warning."""
 
-MIN_EXAMPLES = 20
+MIN_MEAN = 20
 """Minimum number of examples for a mean."""
 
 
@@ -51,6 +52,7 @@ class Stage:
 
     tasks: tuple[str, ...]
     model: str
+    version: int
     split: str
     seed: int
     options: dict[str, Any]
@@ -65,6 +67,9 @@ class Run:
         commit: full hash; empty if unknown.
         clean: whether there were no uncommitted changes.
         costs: in words, by name; empty for imported predictions, which cannot be reproduced.
+        stopped: why training ended (``converged``, ``budget``); empty without training or record.
+        older: what is of an earlier version.
+        crowded: whether other processes shared the machine.
     """
 
     key: str
@@ -78,16 +83,23 @@ class Run:
     stages: tuple[Stage, ...]
     remarks: tuple[str, ...]
     costs: dict[str, str]
+    stopped: str = ""
+    older: tuple[str, ...] = ()
+    crowded: bool = False
 
 
 @dataclass(frozen=True)
 class Quoted:
-    """A reported row of the same model; ``differs`` is why it is not comparable, empty if it is."""
+    """A reported row of the same model; ``differs`` is why it is not comparable, empty if it is.
+
+    ``impossible`` rows cannot come from one ranking per example.
+    """
 
     source: str
     system: str
     metrics: dict[str, float]
     differs: str
+    impossible: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,10 @@ class Row:
         reads: inputs of the model (``ModelFacts.reads``).
         cells: one per column.
         details: None for an empty row.
+        seeded: whether its results depend on the seed.
+        flags: keys of ``unimp_bench.reports.standard.FLAGS``.
+        steps: optimizer steps of all its fits, averaged over seeds; None without gradient steps.
+        trials: of the search that chose its settings.
         reason: why the row is empty.
     """
 
@@ -153,6 +169,10 @@ class Row:
     reads: tuple[str, ...]
     cells: tuple[Cell, ...]
     details: Details | None = None
+    seeded: bool = False
+    flags: tuple[str, ...] = ()
+    steps: int | None = None
+    trials: int = 0
     reason: str = ""
 
     @property
@@ -173,11 +193,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Side:
-    """The examples on one side of a cut; ``means`` of the metric, one per row, are empty for too few examples."""
+    """The examples on one side of a cut; ``means`` of the metric, one per row, none over too few examples.
+
+    A row without the metric has None."""
 
     name: str
     examples: int
-    means: tuple[float, ...]
+    means: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -221,10 +243,19 @@ class Table:
         budget: preset and settings of a suite's rows, in words.
         protocol: empty for tasks without protocols.
         facts: about the corpus and the examples, as Markdown.
+        units: number of test examples, or of users with several targets.
         generated: whether the corpus is generated.
         order: warning of a file-order artefact, as Markdown; empty without one.
         main: the metric of the order.
+        verdict: the best rows, or why there are none, in words.
         names: of all metrics, in order.
+        queries: statistics of the queries, in words; empty for tasks without queries.
+        one_query: share of the examples with the most frequent query; None if unknown.
+        by_time: labels of the best rows under split ``global-time``; None without results of that split.
+        agrees: whether a row is best under both splits; None if either has no best row.
+        clock: whether the corpus has clock times; None if unknown.
+        lacks: missing untrained baselines of the standard.
+        equal_steps: whether all trained rows should have the same number of optimizer steps.
     """
 
     title: str
@@ -238,14 +269,23 @@ class Table:
     options: str
     budget: str
     facts: str
+    units: int
     generated: bool
     order: str
     main: str
+    verdict: str
     names: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     slices: Slices | None = None
     ties: tuple[Ties, ...] = ()
+    queries: str = ""
+    one_query: float | None = None
+    by_time: tuple[str, ...] | None = None
+    agrees: bool | None = None
+    clock: bool | None = None
+    lacks: tuple[str, ...] = ()
+    equal_steps: bool = False
 
     @property
     def filled(self) -> list[Row]:
@@ -253,9 +293,14 @@ class Table:
         return [row for row in self.rows if row.details]
 
     @property
-    def best(self) -> Row | None:
-        """The best row by the main metric; None without one."""
-        return next((row for row in self.rows if row.mark == "best"), None)
+    def best(self) -> list[Row]:
+        """The best row and those that do not differ significantly from it; empty if the standard allows none."""
+        return [row for row in self.rows if row.mark in ("best", "tied")]
+
+    @property
+    def first_row(self) -> Row | None:
+        """The row of place 1, whether it may be called best or not."""
+        return next((row for row in self.rows if row.place == 1), None)
 
     def cell(self, row: Row, column: str) -> Cell:
         """The cell of a row by the name of its column."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -32,8 +33,15 @@ from unimp_bench.reports.remarks import spread_cells
 from unimp_bench.reports.scored import Scored
 from unimp_bench.reports.sections import Row as Scores
 from unimp_bench.reports.sections import Section
+from unimp_bench.reports.standard import (
+    FLAGS,
+    LEVEL,
+    MIN_SEEDS,
+    VERSION,
+    Best,
+)
 from unimp_bench.reports.table import (
-    MIN_EXAMPLES,
+    MIN_MEAN,
     Cell,
     Column,
     CutRows,
@@ -49,11 +57,20 @@ from unimp_bench.reports.table import (
     Table,
     Ties,
 )
-from unimp_bench.runs.results import Cost, Estimate, Result
+from unimp_bench.reports.verdict import (
+    agrees,
+    best_labels,
+    has_one_query,
+    missing_floors,
+    queries_words,
+    shown_rows,
+    verdict,
+)
+from unimp_bench.runs.results import Cost, Estimate, Result, outdated
 from unimp_bench.runs.suite import Suite
 from unimp_bench.runs.suites import CATALOGUE
 
-SIGNIFICANT = 0.05
+_BY_TIME = "Global time"
 COSTS = ("Fit", "Examples/s", "Memory", "Parameters")
 
 
@@ -79,6 +96,8 @@ def task_page(
     printed = [table for table in reported if table.task == card.name]
     notes = [f"Pictures generated for two users with the same query: [gallery]({gallery})."] if gallery else []
     notes += [] if found else ["No result has been published yet."]
+    notes += [f"No table of {section.title}: {queries_words(section)}." for section in found if has_one_query(section)]
+    found = [section for section in found if not has_one_query(section)]
     return _page(
         Page(
             name=card.name,
@@ -86,12 +105,16 @@ def task_page(
             origin=f"{card.table} of the UniMP paper",
             about=f"Prediction: {card.about}.",
             order=f"Rows are ordered by {kind.main}, {'highest' if highest else 'lowest'} first.",
-            reading=f"Rows are ordered by {kind.main}{'' if highest else ', lowest first'}. Brackets: 95% bootstrap "
-            f"intervals over examples. `p`: paired test of {kind.compared} against the best row (Holm-corrected within "
-            "the table); bold below 0.05. *upper bound*: uses the ground truth of a generated corpus, not ranked. "
-            f"{LEGEND} {OLDER}: result of an earlier version of the model, its features, the task or the selection "
-            "rule; versions are never averaged. Costs were measured on the machine named in the result file, possibly "
-            f"under other load. Variants of UniMP are compared on separate pages: {variants}.",
+            reading=f"Rows are ordered by {kind.main}{'' if highest else ', lowest first'} "
+            f"([evaluation standard](../docs/standard.md), version {VERSION}). Brackets: 95% bootstrap intervals over "
+            f"examples. `p`: paired test of {kind.compared} against the first row over examples and seeds "
+            f"(Holm-corrected within the table); bold below {LEVEL} where both rows have {MIN_SEEDS} seeds or no "
+            "random choices. *best*: the first row and all that the test does not tell from it. Seeds: number ± "
+            "standard deviation of the main metric. Steps: optimizer steps, those of earlier fits included. Global "
+            "time: the main metric (and place) under the split "
+            "`global-time`. *upper bound*: uses the ground truth of a generated corpus, not ranked. "
+            f"{LEGEND} {_flags_words()} {OLDER}: earlier version. Variants of UniMP are compared on separate pages: "
+            f"{variants}.",
             command=f"unimp-bench run --task {card.name} --model unimp",
             notes=tuple(notes),
             tables=tuple(table_of(section, printed, audits) for section in found),
@@ -123,11 +146,10 @@ def topic_page(
             order=f"Rows are in the order of the paper; differences are to the first row, {base}.",
             reading="Rows are in the order of the paper. Brackets: 95% bootstrap intervals over examples, of the mean "
             f"over seeds. *Difference*: to the first row, {base}, on the same examples; `p`: its paired test "
-            f"(Holm-corrected within the table); bold below 0.05. {LEGEND} {OLDER}: result of an earlier version of "
-            "the model, its features, the task or the selection rule. Section titles give preset and settings of all "
-            "rows of UniMP, the column *Change* the differences of a row. Reasons of empty rows are below the table. "
-            "Costs include all earlier fits, measured on the machine named in the result file, possibly under other "
-            "load.",
+            f"(Holm-corrected within the table), over examples and seeds; bold below {LEVEL} where both rows have "
+            f"{MIN_SEEDS} seeds or no random choices. {LEGEND} {_flags_words()} {OLDER}: earlier version. Section "
+            "titles give preset and settings of all rows of UniMP, the column *Change* the differences of a row. "
+            "Reasons of empty rows are below the table. Steps and costs include all earlier fits.",
             command=command,
             notes=tuple(notes),
             tables=tuple(table_of(section, printed, audits) for section in found),
@@ -136,6 +158,10 @@ def topic_page(
         found,
         topic_plot,
     )
+
+
+def _flags_words() -> str:
+    return "Flags: " + "; ".join(f"*{flag}*, {about}" for flag, about in FLAGS.items()) + "."
 
 
 def _page(page: Page, found: Sequence[Section], plot_of: Callable[[Section], Plot | None]) -> Page:
@@ -158,7 +184,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
     kind, corpus, ranked = section.kind, section.corpus, section.suite is None
     printed = [table for table in reported if (table.split == section.split if ranked else table.task == section.task)]
     columns = _columns(section, kind.reported if ranked or printed else "")
-    best = _best(section)
+    queries, shown = section.queries, shown_rows(section)
     return Table(
         title=section.title,
         first="Model" if ranked else "Row",
@@ -173,19 +199,36 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
         facts=f"{corpus.users:,} users, {corpus.items:,} items, {corpus.interactions:,} interactions, "
         f"{corpus.pictures:,} pictures; {kind.account(section.examples, corpus.catalogue, section.protocol)}. "
         f"Corpus `{section.fingerprint[:12]}`.",
+        units=section.units,
         generated=corpus.synthetic,
         order=order_words(section, audits),
         main=kind.main,
+        verdict=verdict(section) if ranked else "",
         names=section.names,
         columns=columns,
         rows=tuple(
-            _row(row, row.place if ranked else number, row is best, section, _printed(row, section, printed), columns)
+            _row(
+                row,
+                shown[row.label],
+                row.place if ranked else number,
+                section,
+                _printed(row, section, printed),
+                columns,
+            )
             for number, row in enumerate(section.rows, 1)
         ),
         slices=slices_of(section, audits),
         ties=tuple(
-            Ties(each.label, each.stored, each.shuffled, tuple(map(_run, each.results))) for each in section.shuffled
+            Ties(shown[each.label], each.stored, each.shuffled, tuple(map(_run, each.results)))
+            for each in section.shuffled
         ),
+        queries=queries_words(section),
+        one_query=None if queries is None else queries.commonest,
+        by_time=None if section.global_time is None else best_labels(section.global_time),
+        agrees=agrees(section),
+        clock=corpus.has_clock,
+        lacks=missing_floors(section) if ranked else (),
+        equal_steps=section.suite is not None and section.suite.equal_steps,
     )
 
 
@@ -199,23 +242,12 @@ def _columns(section: Section, reported: str) -> tuple[Column, ...]:
     metrics = [Column(name, first=first(name), is_metric=True) for name in names]
     printed = [Column(f"Reported {reported}", first=first(reported))] if reported else []
     costs = [Column(name, first="descending" if name == "Examples/s" else "ascending") for name in COSTS]
+    effort = [Column("Seeds", first="descending"), Column("Steps"), Column("Flags", numeric=False)]
     if section.suite is None:
-        return (*metrics, *printed, Column("p"), *costs)
+        by_time = [Column(_BY_TIME, first=first(section.kind.main))] if section.global_time else []
+        return (*metrics, *by_time, *printed, Column("p"), *effort, *costs)
     difference = Column("Difference", first=first(section.kind.main))
-    return (
-        *(Column("Change", numeric=False), Column("Seeds", first="descending")),
-        *(*metrics, difference, Column("p"), *printed, *costs),
-    )
-
-
-def _best(section: Section) -> Scores | None:
-    """The row with the best main metric, without upper bounds."""
-    main = section.kind.main
-    sign = 1 if _column(section.kind, main).higher_is_better else -1
-    rows = [row for row in section.rows if main in row.metrics and not row.is_ceiling]
-    if section.suite is None:
-        return next((row for row in rows if row.place == 1), None)
-    return max(rows, key=lambda row: sign * row.metrics[main].value, default=None)
+    return (Column("Change", numeric=False), *metrics, difference, Column("p"), *printed, *effort, *costs)
 
 
 def _printed(row: Scores, section: Section, printed: Sequence[Reported]) -> list[Printed]:
@@ -227,10 +259,12 @@ def _printed(row: Scores, section: Section, printed: Sequence[Reported]) -> list
 
 
 def _row(
-    row: Scores, place: int | None, best: bool, section: Section, printed: Sequence[Printed], columns: Sequence[Column]
+    row: Scores, label: str, place: int | None, section: Section, printed: Sequence[Printed], columns: Sequence[Column]
 ) -> Row:
-    kind, name = section.kind, row.results[0].model.name if row.of is None else row.of.label
+    kind, name = section.kind, label.partition(" (")[0] if row.of is None else row.of.label
     cells = {each: _metric_cell(kind, each, estimate) for each, estimate in row.metrics.items()}
+    if section.global_time is not None:
+        cells[_BY_TIME] = _by_time(row, section.global_time)
     quoted = nearest(printed, kind.reported)
     if quoted is not None:
         cells[f"Reported {kind.reported}"] = Cell(quoted.cell(kind.reported), quoted.row.metrics[kind.reported])
@@ -238,15 +272,46 @@ def _row(
         cells["Change"] = Cell(row_words(row.of))
     if row.test is not None:
         cells["Difference"] = Cell(f"{row.test.difference:+.4f}", row.test.difference)
-        cells["p"] = _p_cell(row.test.p_value)
+        cells["p"] = _p_cell(row.test.p_value, bold=not {"few seeds"} & {*row.flags, *section.base.flags})
     if not row.results:
         reads: tuple[str, ...] = registry.model_card(row.of.model).reads if row.of and row.of.model else ()
-        return Row(row.label, name, place, "empty", reads, _aligned(cells, columns), None, row.reason)
-    cells["Seeds"] = Cell(str(len(row.results)), len(row.results))
-    cells |= _cost_cells(row.results[0].cost)
-    mark: Mark = "ceiling" if row.is_ceiling else "best" if best else ""
-    reads = row.results[0].model.reads
-    return Row(row.label, name, place, mark, reads, _aligned(cells, columns), _details(row, section, printed))
+        return Row(label, name, place, "empty", reads, _aligned(cells, columns), reason=row.reason)
+    seeds, steps = len(row.results), _steps(row)
+    cells["Seeds"] = Cell(f"{seeds}" + ("" if row.spread is None else f" ± {row.spread:.4f}"), seeds)
+    cells["Steps"] = Cell("" if steps is None else f"{steps:,}", steps)
+    cells["Flags"] = Cell(", ".join(row.flags))
+    cells |= _cost_cells([result.cost for result in row.results])
+    return Row(
+        label=label,
+        name=name,
+        place=place,
+        mark="ceiling" if row.is_ceiling else _MARKS[row.best],
+        reads=row.results[0].model.reads,
+        cells=_aligned(cells, columns),
+        details=_details(row, section, printed),
+        seeded=row.seeded,
+        flags=row.flags,
+        steps=steps,
+        trials=max(result.tuning.trials if result.tuning else 0 for result in row.results),
+    )
+
+
+_MARKS: dict[Best, Mark] = {"first": "best", "tied": "tied", "": ""}
+
+
+def _steps(row: Scores) -> int | None:
+    """Optimizer steps of all fits that led to a row, the mean over seeds."""
+    known = [result.training.steps for result in row.results if result.training is not None]
+    return round(sum(known) / len(known)) if known else None
+
+
+def _by_time(row: Scores, section: Section) -> Cell:
+    """A row's main metric and place under a global temporal split."""
+    found = next((each for each in section.filled if each.label == row.label), None)
+    if found is None or section.kind.main not in found.metrics:
+        return Cell()
+    value = found.metrics[section.kind.main].value
+    return Cell(f"{value:.4f}" + ("" if found.place is None else f" (#{found.place})"), value)
 
 
 def _aligned(cells: Mapping[str, Cell], columns: Sequence[Column]) -> tuple[Cell, ...]:
@@ -258,20 +323,25 @@ def _metric_cell(kind: Kind, name: str, estimate: Estimate) -> Cell:
     return Cell(f"{estimate.value:.4f}", estimate.value, interval)
 
 
-def _p_cell(p_value: float) -> Cell:
-    return Cell("<0.001" if p_value < 0.001 else f"{p_value:.3f}", p_value, strong=p_value < SIGNIFICANT)
+def _p_cell(p_value: float, *, bold: bool) -> Cell:
+    return Cell("<0.001" if p_value < 0.001 else f"{p_value:.3f}", p_value, strong=bold and p_value < LEVEL)
 
 
-def _cost_cells(cost: Cost | None) -> dict[str, Cell]:
-    """Cells by the names of ``COSTS``; empty for imported predictions."""
-    if cost is None:
+def _cost_cells(costs: Sequence[Cost | None]) -> dict[str, Cell]:
+    """Means over seeds, by the names of ``COSTS``; none where predictions came from outside and nobody measured."""
+    known = [cost for cost in costs if cost is not None]
+    if not known:
         return {}
-    seconds, trained, total = cost.fit_seconds, cost.parameters_trained, cost.parameters_total
+    seconds = fmean(cost.fit_seconds for cost in known)
+    speed = fmean(cost.examples_per_second for cost in known)
+    memory = max(cost.peak_memory_mib for cost in known)
+    trained, total = known[0].parameters_trained, known[0].parameters_total
+    crowded = "~" if any(cost.is_crowded for cost in known) else ""
     cells = (
-        Cell(f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min", seconds),
-        Cell(f"{cost.examples_per_second:,.0f}", cost.examples_per_second),
-        Cell(f"{cost.peak_memory_mib:,.0f} MiB", cost.peak_memory_mib),
-        Cell(f"{total:,}" if trained == total or not total else f"{trained:,} of {total:,}", total),
+        Cell(f"{crowded}{seconds:.1f} s" if seconds < 120 else f"{crowded}{seconds / 60:.1f} min", seconds),
+        Cell(f"{crowded}{speed:,.0f}", speed),
+        Cell(f"{memory:,.0f} MiB", memory),
+        Cell(f"{total:,}" if trained in (0, total) else f"{trained:,} of {total:,}", total),
     )
     return dict(zip(COSTS, cells, strict=True))
 
@@ -285,7 +355,10 @@ def _details(row: Scores, section: Section, printed: Sequence[Printed]) -> Detai
         missing=row.missing,
         warnings=row.warnings,
         answers=spread_cells(row.results),
-        quoted=tuple(Quoted(each.table.source, each.row.system, each.row.metrics, each.differs) for each in printed),
+        quoted=tuple(
+            Quoted(each.table.source, each.row.system, each.row.metrics, each.differs, each.row.impossible)
+            for each in printed
+        ),
         runs=tuple(map(_run, row.results)),
     )
 
@@ -302,11 +375,22 @@ def _run(result: Result) -> Run:
         time=origin.time,
         versions=origin.versions,
         stages=tuple(
-            Stage(tuple(name for name, _ in each.tasks), each.model, each.split, each.seed, each.options, each.config)
+            Stage(
+                tuple(name for name, _ in each.tasks),
+                each.model,
+                each.version,
+                each.split,
+                each.seed,
+                each.options,
+                each.config,
+            )
             for each in fit.stages
         ),
         remarks=remarks_of(result),
-        costs={name: cell.text for name, cell in _cost_cells(result.cost).items()},
+        costs={name: cell.text for name, cell in _cost_cells([result.cost]).items()},
+        stopped=result.training.stopped if result.training else "",
+        older=outdated(result),
+        crowded=result.cost is not None and result.cost.is_crowded,
     )
 
 
@@ -325,9 +409,10 @@ def _column(kind: Kind, name: str) -> MetricColumn:
 def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
     """The slices of a section by the cuts of the corpus's audit; None without an audit of its examples.
 
-    Audits cover the default options of tasks, so sections with other options have no slices.
+    Audits know the examples that tasks draw by their own options, so a section with other options has none. Values of
+    users with several targets cannot be cut by example.
     """
-    if section.options:
+    if section.options or section.units not in (0, section.examples):
         return None
     found = [
         known
@@ -337,22 +422,22 @@ def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
     ]
     if not found:
         return None
-    if any(result.targets for row in section.filled for result in row.results):
-        return None  # values are per user, masks per example
-    rows = [row for row in section.filled if section.kind.main in row.metrics]
-    values = [Scored.of(row.label, row.results, section.kind).main_values() for row in rows]
+    rows = [Scored.of(row.label, row.results, section.kind) for row in section.filled]
+    values = [row.main_values() if row.has_main else None for row in rows]
 
     def side(name: str, mask: BoolArray) -> Side:
         examples = int(np.count_nonzero(mask))
-        means = tuple(float(each[mask].mean()) for each in values) if examples >= MIN_EXAMPLES else ()
-        return Side(name, examples, means)
+        if examples < MIN_MEAN:
+            return Side(name, examples, ())
+        return Side(name, examples, tuple(None if each is None else float(each[mask].mean()) for each in values))
 
     cuts = tuple(
         CutRows(cut.name, cut.about, side(cut.yes, mask), side(cut.no, np.logical_not(mask)))
         for cut in CUTS
         if (mask := found[0].mask(cut.name)) is not None
     )
-    return Slices(section.kind.compared, tuple(row.label for row in rows), cuts) if cuts and rows else None
+    shown = shown_rows(section)
+    return Slices(section.kind.compared, tuple(shown[row.label] for row in section.filled), cuts) if cuts else None
 
 
 def order_words(section: Section, audits: Sequence[CorpusAudit]) -> str:

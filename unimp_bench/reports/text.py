@@ -16,7 +16,15 @@ def table_text(table: Table) -> str:
     rows = table.filled if table.ranked else table.rows
     lines = [(f"{'#' if table.ranked else 'seed':>4}", "model", *names)]
     for row in rows:
-        begin = str(row.seeds or "-") if not table.ranked else "~" if row.mark == "ceiling" else str(row.place)
+        begin = (
+            str(row.seeds or "-")
+            if not table.ranked
+            else "~"
+            if row.mark == "ceiling"
+            else "-"
+            if row.place is None
+            else str(row.place)
+        )
         lines.append((begin, row.marked, *(table.cell(row, name).text or "-" for name in names)))
     notes = " (generated corpus)" if table.generated else ""
     notes += " (file-order artefact: sequential models rank too high)" if table.order else ""

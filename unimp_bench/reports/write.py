@@ -9,7 +9,7 @@ from unimp_bench.contracts import TaskCard
 from unimp_bench.files import write_atomically
 from unimp_bench.progress import progress, stage
 from unimp_bench.reports.audit.corpus.page import audit_page
-from unimp_bench.reports.audit.table.report import PAGE, audit_reported, table_audit_page
+from unimp_bench.reports.audit.table.report import PAGE, table_audit_page
 from unimp_bench.reports.excerpt import with_excerpts
 from unimp_bench.reports.markdown import PLOTS, audit_file, index_markdown, page_markdown, plot_path
 from unimp_bench.reports.plots import draw
@@ -47,11 +47,11 @@ def pages_of(board: Contents) -> dict[str, str]:
     tasks, topics = boards(board)
     made = {audit_file(audit): audit_page(audit) for audit in audits}
     others: list[tuple[str, str]] = []
-    printed = audit_reported(board.sources) if board.are_published else []
+    printed = board.table_audits() if board.are_published else []
     if printed:
         made[PAGE] = table_audit_page(printed)
         others.append((PAGE, "consistency of printed rows with one ranking per example"))
-    made["README.md"] = index_markdown(tasks, topics, others, audits, board.are_published)
+    made["README.md"] = index_markdown(tasks, topics, others, audits, board.withdrawn(), board.are_published)
     for page in (*tasks, *topics):
         made[f"{page.name}.md"] = page_markdown(page, audits)
         if page.plot is not None:

@@ -10,7 +10,8 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.records import Part, Split, learned_from
+from unimp_bench.kinds import kind_of
+from unimp_bench.records import Part, Protocol, Split, learned_from
 from unimp_bench.runs.runner import Planned, RunRequest, planned
 from unimp_bench.runs.suite import SUBJECT, Suite, SuiteRow
 from unimp_bench.runs.suites import VARIED
@@ -83,35 +84,38 @@ def cells(
         UsageError: the budget is a tuned one, and it was not tuned for this corpus.
     """
     opened = Corpus.open(corpus)
+    protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}
     if budget.preset == TUNED:
-        for task in tasks:
-            tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint, suite.protocol)
+        for task, protocol in protocols.items():
+            tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint, protocol)
 
     def chosen(row: SuiteRow, task: str) -> Budget:
         if row.budgeted:
             return budget
         tunable = row.preset is None and learned_from(suite.split) == "loo"
-        tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint, suite.protocol) is not None
+        tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint, protocols[task]) is not None
         return Budget(TUNED if tuned else row.preset)
 
     refusals: dict[_Drawn, str] = {}
     found = [
-        _cell(row, _request(suite, row, task, corpus, seed, chosen(row, task)), workspace, refusals)
+        _cell(row, _request(suite, row, task, corpus, protocol, seed, chosen(row, task)), workspace, refusals)
         for row in suite.rows
         if not row.lacks
-        for task in tasks
+        for task, protocol in protocols.items()
         for seed in range(seeds if row.seeded else 1)
     ]
     return sorted(found, key=lambda cell: (cell.request.seed, len(cell.fits)))
 
 
-def _request(suite: Suite, row: SuiteRow, task: str, corpus: Path, seed: int, budget: Budget) -> RunRequest:
+def _request(
+    suite: Suite, row: SuiteRow, task: str, corpus: Path, protocol: Protocol, seed: int, budget: Budget
+) -> RunRequest:
     return RunRequest(
         task=task,
         model=row.model,
         corpus=corpus,
         split=suite.split,
-        protocol=suite.protocol,
+        protocol=protocol,
         seed=seed,
         preset=budget.preset,
         fit_on=row.fit_on,

@@ -38,6 +38,7 @@ RANK_CEILING = 255
 _COUNT = np.dtype("<u2")
 RANK_NAMES = frozenset(metric.name for metric in RANK_METRICS)
 RESULT_NAME = "result.json"
+LEAK_REMARK = "LEAKS THE TEST TARGETS: the model read the held-out interactions while it was fitted"
 
 NEARLY = 0.95
 """Share of the examples from which on answers count as constant, or as those of another row: a reader is warned."""

@@ -24,12 +24,10 @@ from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage
 from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
-from unimp_bench.runs.results import RESULT_NAME, Cost, ModelFacts, Result, provenance, versions_of
+from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, provenance, versions_of
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
 from unimp_bench.runs.tuned import TUNED, tuned_settings
-
-LEAK_REMARK = "LEAKS THE TEST TARGETS: the model read the held-out interactions while it was fitted"
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,10 @@ class Suite:
         about: what is compared, in a sentence.
         tasks: what its rows are asked where the user names no task.
         rows: the first is the one that all others are tested against; the others in the order of the paper.
-        split, protocol: of all questions.
+        split, protocol: of all questions; tasks without protocols have none.
         variants: the rows are variants of the first one, which task pages leave to this topic's page.
         corpora: names of the only corpora that the table is about; empty for any.
+        equal_steps: the rows with gradient steps have the same total of them, earlier stages included.
     """
 
     name: str
@@ -75,9 +76,10 @@ class Suite:
     tasks: tuple[str, ...]
     rows: tuple[SuiteRow, ...]
     split: Split = "loo"
-    protocol: Protocol = "paper"
+    protocol: Protocol = "masked"
     variants: bool = False
     corpora: tuple[str, ...] = ()
+    equal_steps: bool = False
 
     def check_corpus(self, name: str) -> None:
         """Refuse a corpus that the table is not about.

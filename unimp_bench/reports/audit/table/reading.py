@@ -59,11 +59,15 @@ class PrintedRow:
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """The rows with rank metrics, and notes on omitted columns and assumptions, one line each."""
+    """The rows with rank metrics, and notes on omitted columns and assumptions, one line each.
+
+    ``source`` is that of a table of reported numbers; empty for one from elsewhere.
+    """
 
     title: str
     rows: tuple[PrintedRow, ...]
     notes: tuple[str, ...] = ()
+    source: str = ""
 
 
 MAX_DIGITS = 7
@@ -139,7 +143,7 @@ def _read_json(path: Path, percent: bool) -> PrintedTable:
     notes = _ignored(name for row in rows for name in row["metrics"])
     if filled != found:
         notes += ("cells with fewer digits than others of their measure are assumed to lack zeros at the end",)
-    return PrintedTable(f"{source}: {table.task}, {data}", filled, notes)
+    return PrintedTable(f"{source}: {table.task}, {data}", filled, notes, table.source)
 
 
 def _read_text(path: Path, percent: bool) -> PrintedTable:

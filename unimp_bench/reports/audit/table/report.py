@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property
@@ -14,7 +14,7 @@ from pathlib import Path
 from unimp_bench.markdown import anchor, generated, table_head, table_row
 from unimp_bench.reports.audit.table.program import ALTERNATIVES, STANDARD, Definition, Fit, nearest, span
 from unimp_bench.reports.audit.table.reading import Cell, PrintedRow, PrintedTable, read_table
-from unimp_bench.reports.printed import REPORTED
+from unimp_bench.reports.printed import REPORTED, Reported
 
 SEARCHED = 3
 """Maximum size of conflicts found by exhaustive search; larger ones are found by removing cells one by one."""
@@ -201,6 +201,25 @@ def audit_reported(folder: Path) -> list[TableAudit]:
     """
     paths = sorted((folder / REPORTED).glob("*.json"), key=lambda path: _natural(path.name))
     return [audit for audit in (TableAudit.of(read_table(path)) for path in paths) if audit.rows]
+
+
+def marked(tables: Iterable[Reported], audits: Iterable[TableAudit]) -> list[Reported]:
+    """Printed tables whose inconsistent rows are marked ``impossible``.
+
+    Args:
+        audits: of the same tables, and perhaps of others.
+    """
+    wrong = {(audit.table.source, each.row.system) for audit in audits for each in audit.inconsistent}
+    return [
+        table.model_copy(
+            update={
+                "rows": tuple(
+                    row.model_copy(update={"impossible": (table.source, row.system) in wrong}) for row in table.rows
+                )
+            }
+        )
+        for table in tables
+    ]
 
 
 def table_audit_page(audits: Sequence[TableAudit]) -> str:
