@@ -88,6 +88,11 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def threads() -> int:
     """Threads that this process computes with."""
     torch = sys.modules.get("torch")

@@ -103,7 +103,7 @@ def test_an_earlier_version_is_listed_without_place_or_test() -> None:
 def test_flags_of_budget_trials_and_crowded_machines() -> None:
     cost = Cost(
         fit_seconds=1, predict_seconds=1, examples_per_second=1, peak_memory_mib=1, parameters_trained=0,
-        parameters_total=0, cpu_seconds=1, threads=1, load=4.0,
+        parameters_total=0, cpu_seconds=1, threads=1, cores=2, load=4.0,
     )  # fmt: skip
     tuned = [each.model_copy(update={"tuning": Tuning(trials=30, seconds=9)}) for each in seeds("hgn", 0.3)]
     crowded = result("popularity", 0.1).model_copy(update={"cost": cost})

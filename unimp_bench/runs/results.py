@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import platform
 import subprocess
 import sys
@@ -26,7 +25,7 @@ from unimp_bench.corpus import features
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import write_atomically
 from unimp_bench.kinds import kind_of
-from unimp_bench.machine import device, processor
+from unimp_bench.machine import cores, device, processor
 from unimp_bench.metrics.ranking import RANK_METRICS, rank_scores
 from unimp_bench.metrics.rating import SQUARED_ERROR
 from unimp_bench.metrics.several import USER_METRICS
@@ -44,7 +43,7 @@ NEARLY = 0.95
 """Share of the examples from which on answers count as constant, or as those of another row: a reader is warned."""
 
 CROWDED = 0.5
-"""Processes beyond the run's own threads from which on a machine counts as crowded."""
+"""Runnable processes beyond the machine's cores above which it counts as crowded."""
 
 _AGAIN = "run it again with --fresh"
 
@@ -66,8 +65,9 @@ class Cost(Strict):
         examples_per_second: of prediction and scoring.
         peak_memory_mib: largest resident memory of the process during fit or prediction.
         parameters_trained, parameters_total: numbers of parameters; what a rule stores counts as such.
-        cpu_seconds: processor time of fit and prediction; None in results of before it was measured, as the next two.
+        cpu_seconds: processor time of fit and prediction; None in results of before it was measured, as the next three.
         threads: that the process computes with.
+        cores: of the machine.
         load: runnable processes of the whole machine, the mean of before and after (``os.getloadavg``).
     """
 
@@ -79,12 +79,13 @@ class Cost(Strict):
     parameters_total: int
     cpu_seconds: float | None = None
     threads: int | None = None
+    cores: int | None = None
     load: float | None = None
 
     @property
     def is_crowded(self) -> bool:
         """Whether other processes took part of the machine, so that times compare with nothing."""
-        return self.load is not None and self.threads is not None and self.load > self.threads + CROWDED
+        return self.load is not None and self.cores is not None and self.load > self.cores + CROWDED
 
 
 class Tuning(Strict):
@@ -417,8 +418,7 @@ def _host() -> str:
 
 
 def _machine() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    text = f"{platform.system()} {platform.machine()}, {cores} cores"
+    text = f"{platform.system()} {platform.machine()}, {cores()} cores"
     if found := processor():
         text += f" of {found}"
     torch = sys.modules.get("torch")
