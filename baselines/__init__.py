@@ -29,6 +29,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="query-popularity",
@@ -40,6 +41,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="transition-graph",
@@ -51,6 +53,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     *collaborative.CARDS,
     *sequential.CARDS,
@@ -81,6 +84,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="retrieved-picture",
@@ -92,6 +96,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     *oracle.CARDS,
 )

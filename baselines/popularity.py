@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray
 
@@ -30,6 +30,10 @@ class Popularity(Ranker[PopularityConfig]):
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._counts = np.load(folder / "counts.npy", allow_pickle=False)
+
+    def parameters(self) -> Parameters:
+        """The counts."""
+        return Parameters(total=len(self._counts))
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         return np.broadcast_to(self._counts[catalogue], (len(examples), len(catalogue)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unimp_bench.contracts import FitData, NoOptions, Painter
+from unimp_bench.contracts import FitData, NoOptions, Painter, Parameters
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.records import IntArray
@@ -59,6 +59,10 @@ class CategoryPicture(Painter[NoOptions]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._paths = np.array(json.loads((folder / "paths.json").read_text(encoding="utf-8")), dtype=object)
         self._codes = np.load(folder / "codes.npy", allow_pickle=False)
+
+    def parameters(self) -> Parameters:
+        """The codes."""
+        return Parameters(total=self._codes.size)
 
     def paint(self, examples: PictureExamples) -> IntArray:
         row_of = {path: row for row, path in enumerate(self._paths, start=1)}

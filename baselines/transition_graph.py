@@ -23,7 +23,7 @@ from scipy import sparse
 
 from baselines.learning.files import read_csr, write_csr
 from baselines.popularity import QueryMatcher
-from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.reader import PATH_SEPARATOR
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
@@ -79,6 +79,10 @@ class TransitionGraph(Ranker[TransitionGraphConfig]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._graph = read_csr(folder)
         self._describe(items)
+
+    def parameters(self) -> Parameters:
+        """The edges of the graph."""
+        return Parameters(total=int(self._graph.nnz))
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         votes = self._votes(examples)

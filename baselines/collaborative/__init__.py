@@ -53,6 +53,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="ease",
@@ -64,5 +65,6 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         validated=False,
+        seeded=False,
     ),
 )

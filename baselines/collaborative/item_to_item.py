@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from baselines.learning.interactions import TASK, Interactions, occurrences
-from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.progress import progress
 from unimp_bench.ragged import spans
@@ -58,6 +58,12 @@ class ItemToItem(Ranker[ConfigT], Generic[ConfigT, WeightsT]):
         interactions, weights = self._fitted
         scores = history_matrix(examples, interactions) @ weights
         return interactions.columns(scores.toarray() if sparse.issparse(scores) else scores, catalogue)
+
+    def parameters(self) -> Parameters:
+        """The weights: all of a dense matrix, those that are stored of a sparse one."""
+        assert self._fitted is not None, "fit or load comes first"
+        weights = self._fitted[1]
+        return Parameters(total=int(weights.size if isinstance(weights, np.ndarray) else weights.nnz))
 
     def save(self, folder: Path) -> None:
         assert self._fitted is not None, "fit or load comes first"

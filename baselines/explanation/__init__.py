@@ -13,6 +13,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="typical-sentence",
@@ -24,6 +25,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="nearest-sentence",
@@ -36,6 +38,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="mrg",

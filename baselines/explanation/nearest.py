@@ -29,7 +29,7 @@ from scipy import sparse
 
 from baselines.explanation.typical import DIGITS, NONE, TASK, category_groups, vectorizer
 from baselines.learning.files import reading
-from unimp_bench.contracts import FitData, Writer
+from unimp_bench.contracts import FitData, Parameters, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.text import TextExamples
 from unimp_bench.metrics.scores import Score
@@ -148,6 +148,10 @@ class NearestSentence(Writer[NearestConfig]):
             self._arrays = load_file(folder / _ARRAYS)
             self._weights = self._arrays.pop("weights")
         self._prepare(items)
+
+    def parameters(self) -> Parameters:
+        """Whom and what each training sentence is about, the histories, and the weights of the terms."""
+        return Parameters(total=sum(array.size for array in self._arrays.values()) + self._weights.size)
 
     def write(self, examples: TextExamples) -> list[str]:
         pairs = self.pairs(examples)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from unimp_bench.contracts import FitData, NoOptions, Writer
+from unimp_bench.contracts import FitData, NoOptions, Parameters, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.text import TextExamples
 from unimp_bench.records import FloatArray, IntArray
@@ -53,6 +53,10 @@ class TypicalSentence(Writer[NoOptions]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._sentences = json.loads((folder / "sentences.json").read_text(encoding="utf-8"))
         self._numbers = np.load(folder / "numbers.npy", allow_pickle=False)
+
+    def parameters(self) -> Parameters:
+        """A number of a sentence for each item; one where all have the same."""
+        return Parameters(total=len(self._numbers) if len(self._sentences) > 1 else 1)
 
     def write(self, examples: TextExamples) -> list[str]:
         return [self._sentences[number] for number in self._numbers[examples.shown.items]]

@@ -15,5 +15,6 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=True,
         corpora=("sample",),
         validated=False,
+        seeded=False,
     ),
 )

@@ -13,6 +13,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="constant-median",
@@ -48,6 +49,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="bias",
@@ -59,6 +61,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="rating-mf",

@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 from scipy import sparse
 
-from unimp_bench.contracts import FitData, NoOptions, Rater, TaskExamples
+from unimp_bench.contracts import FitData, NoOptions, Parameters, Rater, TaskExamples
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.rating import RatingExamples
@@ -55,6 +55,10 @@ class GlobalMean(Rater[NoOptions]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._mean = float(np.load(folder / "mean.npy", allow_pickle=False))
         self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+
+    def parameters(self) -> Parameters:
+        """The constant, and the offsets that are not zero."""
+        return Parameters(total=1 + int(np.count_nonzero(self._offsets)))
 
     def rate(self, examples: RatingExamples) -> FloatArray:
         return clipped(self._mean + self._offsets[examples.shown.items], examples)

@@ -13,6 +13,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="dense",
@@ -25,6 +26,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         features=("text",),
+        seeded=False,
     ),
     ModelCard(
         name="hem",

@@ -20,7 +20,7 @@ from pydantic import Field
 from scipy import sparse
 
 from baselines.learning.vocabulary import stems
-from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.ragged import Ragged
@@ -65,6 +65,10 @@ class BM25Index:
         shares = sparse.csr_array((saturated * idf[counts.indices], counts.indices, counts.indptr), shape=counts.shape)
         self._postings = shares.T.tocsr()
 
+    def __len__(self) -> int:
+        """Number of postings."""
+        return int(self._postings.nnz)
+
     def scores(self, queries: sparse.csr_array, documents: IntArray) -> FloatArray:
         """(queries, documents) float64, from word counts (queries, words) and document numbers."""
         scores: FloatArray = (queries @ self._postings[:, documents]).toarray()
@@ -84,6 +88,10 @@ class BM25(Ranker[BM25Config]):
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._read(items)
+
+    def parameters(self) -> Parameters:
+        """The postings."""
+        return Parameters(total=len(self._index))
 
     def remarks(self) -> tuple[str, ...]:
         return () if self._columns else ("no item has a word: every item ties",)

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from baselines.learning.training import Snapshot
 from baselines.search.learned import TASK
-from unimp_bench.contracts import FitData, Ranker
+from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.text import LSA, TextEncoder, item_texts, text_encoder
 from unimp_bench.errors import UsageError
@@ -99,6 +99,10 @@ class Dense(Ranker[DenseConfig]):
         kept = Snapshot.read(folder / FILE)
         self._vectors, self._popularity = (kept.tensors[name].numpy() for name in ("vectors", "popularity"))
         self._mixture = Mixture(kept.notes["a"], kept.notes["b"])
+
+    def parameters(self) -> Parameters:
+        """The vectors and popularities of the items; the encoder of texts is not counted."""
+        return Parameters(total=self._vectors.size + self._popularity.size)
 
     def remarks(self) -> tuple[str, ...]:
         chosen = self._mixture

@@ -24,6 +24,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
         validated=False,
+        seeded=False,
     ),
     ModelCard(
         name="popular-candidates",
@@ -35,5 +36,6 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=False,
         validated=False,
+        seeded=False,
     ),
 )

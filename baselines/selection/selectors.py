@@ -14,7 +14,7 @@ from baselines.learning.files import reading
 from baselines.learning.interactions import TASK as RECOMMENDATION
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import TrainingSettings
-from unimp_bench.contracts import FitData, NoOptions, Selector
+from unimp_bench.contracts import FitData, NoOptions, Parameters, Selector
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.kinds.selection import SelectionExamples
@@ -94,6 +94,10 @@ class PopularCandidates(Selector[NoOptions]):
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._counts = np.load(folder / "counts.npy", allow_pickle=False)
         self._share = float(np.load(folder / "share.npy", allow_pickle=False))
+
+    def parameters(self) -> Parameters:
+        """The counts, and the share."""
+        return Parameters(total=len(self._counts) + 1)
 
     def choose(self, examples: SelectionExamples) -> BoolArray:
         return near_best(self._scores(examples), examples.shown, self._share)
