@@ -56,7 +56,7 @@ class Selection(Task):
 
     def examples(self, corpus: Corpus, split: Split, part: Part) -> SelectionExamples:
         if corpus.parts is not None:
-            raise UsageError(f"corpus {corpus.name!r} comes with a split of its own, which has no order to select by")
+            raise UsageError(f"corpus {corpus.name!r} has a public split, which has no order to select by")
         if self.config.negatives == "same-category" and "category" not in corpus.items.attributes:
             raise UsageError(f"corpus {corpus.name!r} has no item categories to draw hard negatives from")
         if split == "new-domain" and part != "test":

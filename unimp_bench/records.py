@@ -22,18 +22,22 @@ IntArray = npt.NDArray[np.integer]
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
 
-Split = Literal["loo", "new-user", "new-domain", "global-time"]
+Split = Literal["loo", "new-user", "new-domain", "global-time", "public"]
 Part = Literal["train", "validation", "test"]
 Protocol = Literal["paper", "masked"]
 
 PAPER_SPLITS: tuple[Split, ...] = ("loo", "new-user", "new-domain")
-SPLITS: tuple[Split, ...] = (*PAPER_SPLITS, "global-time")
+DRAWN_SPLITS: tuple[Split, ...] = (*PAPER_SPLITS, "global-time")
+"""The splits that are drawn from the interactions of a corpus without a public split of its own."""
+SPLITS: tuple[Split, ...] = (*DRAWN_SPLITS, "public")
+MAIN_SPLITS: tuple[Split, ...] = ("loo", "public")
+"""The default split of a corpus is one of these; settings are tuned on its validation part."""
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "masked")
 
 
 def learned_from(split: Split) -> Split:
     """The split whose training part models are fitted on when they are evaluated on ``split`` without adaptation."""
-    return "global-time" if split == "global-time" else "loo"
+    return split if split in ("global-time", "public") else "loo"
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def test_short_histories_give_a_result_or_a_one_line_error(
 ) -> None:
     corpus = corpora[kind]
     own = {"epochs", "pretraining_epochs"} & set(vars(registry.make_model(model).config))
-    request = RunRequest(task, model, corpus.folder, settings=dict.fromkeys(own, "1"))
+    request = RunRequest(task, model, corpus.folder, split="public", settings=dict.fromkeys(own, "1"))
     try:
         result, _ = run(request, Workspace(tmp_path))
     except (UsageError, ModelError) as error:

@@ -1,4 +1,4 @@
-"""What a corpus with a split of its own may lack: a part without examples, and users without a training interaction."""
+"""Public splits: the split that commands evaluate, and what a corpus may lack: validation examples, known users."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from tests.corpora import finish
+from unimp_bench.cli.run import command
 from unimp_bench.corpus import Corpus, CorpusWriter
+from unimp_bench.corpus.splits import catalogue, default_split, target_examples, users_of
 from unimp_bench.errors import DataError, ModelError, UsageError
 from unimp_bench.files import Workspace
+from unimp_bench.interchange.dataset import ExportRequest, export_datasets
 from unimp_bench.kinds import Setting, kind_of
-from unimp_bench.records import Histories
+from unimp_bench.records import DRAWN_SPLITS, Histories, learned_from
 from unimp_bench.registry import make_model, make_task
+from unimp_bench.reports.audit.corpus.measure import audit_corpus
 from unimp_bench.runs.fitting import validation_scores
+from unimp_bench.runs.plan import Budget, cells
 from unimp_bench.runs.results import Result, pack_counts
 from unimp_bench.runs.runner import RunRequest, run
+from unimp_bench.runs.spec import FitSpec
+from unimp_bench.runs.suites import SUITES
 from unimp_bench.runs.tuning import Question, search, space_of
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -50,7 +58,68 @@ def write(folder: Path, parts: list[list[int]]) -> Corpus:
 
 
 def ask(corpus: Corpus, home: Path, task: str, model: str, **settings: Any) -> Any:
-    return run(RunRequest(task=task, model=model, corpus=corpus.folder, settings=settings), Workspace(home))[0]
+    return run(RunRequest(task, model, corpus.folder, split="public", settings=settings), Workspace(home))[0]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Corpus:
+    """A corpus whose public split has all parts."""
+    return write(tmp_path / "data" / "whole", [WHOLE] * 8)
+
+
+def test_a_public_split_is_the_only_one(whole: Corpus, planted: Corpus, tmp_path: Path) -> None:
+    assert (default_split(whole), default_split(planted)) == ("public", "loo")
+    for split in DRAWN_SPLITS:
+        with pytest.raises(UsageError, match=f"has a public split and no split {split}; use --split public$"):
+            target_examples(whole, split, "test", "t")
+        with pytest.raises(UsageError, match="; use --split public"):
+            run(RunRequest("recommendation", "popularity", whole.folder, split=split), Workspace(tmp_path))
+    with pytest.raises(UsageError, match="has no public split; use --split loo, new-user, new-domain, global-time"):
+        target_examples(planted, "public", "test", "t")
+    assert users_of(whole, "public").all() and len(catalogue(whole, "public")) == ITEMS
+    test = target_examples(whole, "public", "test", "t")
+    assert test.split == "public" and len(test) == 8
+    assert learned_from("public") == "public"
+
+
+def test_commands_evaluate_the_public_split_where_there_is_one(
+    whole: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--task", "recommendation", "--model", "popularity", "--corpus", "whole"]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert "corpus whole, split public, protocol paper" in done.output
+    (result,) = map(Result.read, tmp_path.glob("runs/*/result.json"))
+    assert (result.spec.split, result.spec.fit.split) == ("public", "public")
+    assert "--split public" in result.provenance.command
+
+
+def test_suites_and_searches_use_the_public_split(whole: Corpus, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    found = cells(SUITES["recommendation"], whole.folder, ("recommendation",), 1, Budget(), workspace)
+    assert {cell.request.split for cell in found} == {"public"} and any(cell.key for cell in found)
+    by_time = [suite for suite in SUITES.values() if suite.split == "global-time"]
+    for suite in by_time:
+        found = cells(suite, whole.folder, ("recommendation",), 1, Budget(), workspace)
+        assert {cell.request.split for cell in found} == {"global-time"}
+        assert all("use --split public" in cell.refused for cell in found)
+    space = space_of("transition-graph", {}, {})
+    question = Question("recommendation", "transition-graph", whole.folder, 0, {})
+    assert len(search(question, space, 2, workspace, lambda count, trial: None)) == 2
+    specs = [FitSpec.model_validate_json(path.read_bytes()) for path in workspace.fits.glob("*/spec.json")]
+    assert {spec.split for spec in specs} == {"public"}
+
+
+def test_an_export_has_the_public_split(whole: Corpus, tmp_path: Path) -> None:
+    request = ExportRequest(("recommendation",), whole.folder, tmp_path / "out")
+    (outcome,) = export_datasets(request, Workspace(tmp_path))
+    assert outcome.export is not None and outcome.export.skipped == {}
+    assert sorted(outcome.export.parts) == ["public_test", "public_train", "public_validation"]
+
+
+def test_an_audit_has_the_public_split(whole: Corpus) -> None:
+    audit = audit_corpus(whole)
+    assert {each.split for each in audit.splits} == {each.split for each in audit.sets} == {"public"}
 
 
 @pytest.fixture
@@ -118,7 +187,12 @@ def test_examples_of_users_that_a_model_cannot_score_count_as_missed(
     cold: Corpus, tmp_path: Path, protocol: Any
 ) -> None:
     request = RunRequest(
-        task="recommendation", model="mf", corpus=cold.folder, protocol=protocol, settings={"epochs": 1}
+        task="recommendation",
+        model="mf",
+        corpus=cold.folder,
+        split="public",
+        protocol=protocol,
+        settings={"epochs": 1},
     )
     workspace = Workspace(tmp_path)
     result, _ = run(request, workspace)
@@ -169,4 +243,4 @@ def test_a_validation_score_that_is_not_finite_is_an_error(
     monkeypatch.setattr(type(kind_of(task.kind)), "validation", lambda *_: {"paper": 0.5, "masked": float("nan")})
     setting = Setting(task, cold, "paper", tmp_path, "mine")
     with pytest.raises(ModelError, match="mine: the validation scores of recommendation are not all finite"):
-        validation_scores(make_model("popularity"), task.examples(cold, "loo", "validation"), setting)
+        validation_scores(make_model("popularity"), task.examples(cold, "public", "validation"), setting)

@@ -96,16 +96,16 @@ def test_the_instruction_shows_the_item_in_words(corpus: Corpus) -> None:
 
 def test_a_public_split_gives_several_targets_a_user(tmp_path: Path) -> None:
     corpus = write(tmp_path / "own", parts=[0, 1, 2, 2, 0, 0, 1, 2, 0, 0, 0, 0])
-    test = Preference().examples(corpus, "loo", "test")
+    test = Preference().examples(corpus, "public", "test")
     assert test.rows is not None and test.rows.tolist() == [3, 7]  # row 2 has no rating
     assert [test.history(number).tolist() for number in range(2)] == [[0, 1], [1, 2, 3]]
     assert len(set(example_ids(corpus, test))) == 2
-    train = Preference().examples(corpus, "loo", "train")
+    train = Preference().examples(corpus, "public", "train")
     assert train.rows is not None and train.rows.tolist() == [5, 9, 10, 11]
-    with pytest.raises(UsageError, match="split of its own"):
+    with pytest.raises(UsageError, match="no split new-user; use --split public"):
         Preference().examples(corpus, "new-user", "test")
     with pytest.raises(UsageError, match="no order"):
-        Selection().examples(corpus, "loo", "test")
+        Selection().examples(corpus, "public", "test")
 
 
 def test_what_a_corpus_lacks_is_said(tmp_path: Path, planted: Corpus) -> None:

@@ -12,7 +12,7 @@ from unimp_bench.errors import UsageError, did_you_mean
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import VARIABLE, choose_device
-from unimp_bench.records import PROTOCOLS, SPLITS, Protocol
+from unimp_bench.records import PROTOCOLS, SPLITS, Protocol, Split
 
 if TYPE_CHECKING:
     from unimp_bench.runs.results import Result
@@ -41,15 +41,25 @@ def built(workspace: Workspace) -> list[str]:
     return sorted(path.parent.name for path in workspace.data.glob("[!.]*/manifest.json"))
 
 
+def chosen_split(split: Split | None, folder: Path) -> Split:
+    """The split that a user named, or the default one of a corpus."""
+    if split is not None:
+        return split
+
+    from unimp_bench.corpus import Corpus
+    from unimp_bench.corpus.splits import default_split
+
+    return default_split(Corpus.open(folder))
+
+
 corpus_option = click.option(
     "--corpus", default="sample", show_default=True, help="Corpus: a name in data/, or a path."
 )
 split_option = click.option(
     "--split",
     type=click.Choice(SPLITS),
-    default="loo",
-    show_default=True,
-    help="Evaluation split: test users and their held-out interaction.",
+    help="Evaluation split: test users and their held-out interactions. [default: public where the corpus has a public "
+    "split, else loo]",
 )
 protocol_option = click.option(
     "--protocol",

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.common import corpus_folder, pairs, task_option
+from unimp_bench.cli.common import chosen_split, corpus_folder, pairs, split_option, task_option
 from unimp_bench.contracts import Model, Task, TaskCard
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace, write_atomically
-from unimp_bench.records import SPLITS, Split
+from unimp_bench.records import Split
 from unimp_bench.reports.columns import columns, paragraphs
 from unimp_bench.reports.describing import class_words, model_facts, task_facts
 from unimp_bench.reports.documentation.docstrings import differences, settings_of, typed
@@ -24,9 +24,7 @@ KINDS = ("task", "model", "corpus")
 @click.argument("kind", metavar="[task|model|corpus]")
 @click.argument("name")
 @click.option("--corpus", default="sample", show_default=True, help="Corpus of the examples of a task.")
-@click.option(
-    "--split", type=click.Choice(SPLITS), default="loo", show_default=True, help="Split of the examples of a task."
-)
+@split_option
 @task_option
 @click.option("--example", type=click.IntRange(min=0), help="For a task: print this test example.")
 @click.option(
@@ -40,7 +38,7 @@ def command(
     kind: str,
     name: str,
     corpus: str,
-    split: Split,
+    split: Split | None,
     options: tuple[str, ...],
     example: int | None,
     html: Path | None,
@@ -68,7 +66,7 @@ def _task(card: TaskCard, task: Task) -> None:
 
 
 def _examples(
-    card: TaskCard, task: Task, corpus_name: str, split: Split, number: int | None, html: Path | None, count: int
+    card: TaskCard, task: Task, corpus_name: str, named: Split | None, number: int | None, html: Path | None, count: int
 ) -> None:
     """Print one test example, write a page of some that are spread over all, or both."""
     workspace = Workspace.here()
@@ -81,7 +79,7 @@ def _examples(
     from unimp_bench.kinds import draw_examples
     from unimp_bench.runs.fitting import corpus_cache
 
-    corpus = Corpus.open(folder)
+    corpus, split = Corpus.open(folder), chosen_split(named, folder)
     if split not in task.splits:
         raise UsageError(f"{task.name} has no split {split}; it has {', '.join(task.splits)}")
     examples = draw_examples(task, corpus, split, "test", corpus_cache(corpus, workspace))

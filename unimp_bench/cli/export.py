@@ -11,7 +11,7 @@ from unimp_bench import registry
 from unimp_bench.cli.common import corpus_folder, corpus_option, pairs, view_option
 from unimp_bench.errors import find
 from unimp_bench.files import Workspace
-from unimp_bench.records import PAPER_SPLITS, SPLITS, Split
+from unimp_bench.records import SPLITS, Split
 
 if TYPE_CHECKING:
     from unimp_bench.interchange.dataset import Outcome
@@ -28,7 +28,7 @@ ALL = "all"
     "splits",
     multiple=True,
     type=click.Choice(SPLITS),
-    help="Export this split only; repeatable (default: the splits of the paper).",
+    help="Export this split only; repeatable (default: the splits of the paper, or public where the corpus has it).",
 )
 @view_option
 @click.option(
@@ -62,7 +62,7 @@ def command(
         tasks=chosen,
         corpus=folder,
         out=workspace.root / "exports" if out is None else out,
-        splits=splits or PAPER_SPLITS,
+        splits=splits,
         options=changed,
         views=views,
     )

@@ -8,6 +8,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.common import (
+    chosen_split,
     corpus_folder,
     corpus_option,
     device_option,
@@ -60,7 +61,7 @@ def command(
     task: str,
     model: str,
     corpus: str,
-    split: Split,
+    split: Split | None,
     protocol: Protocol | None,
     seed: int,
     preset: str | None,
@@ -90,7 +91,7 @@ def command(
         task=task,
         model=model,
         corpus=folder,
-        split=split,
+        split=chosen_split(split, folder),
         protocol=protocol_of(task, protocol),
         seed=seed,
         preset=preset,

@@ -8,6 +8,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli.common import (
+    chosen_split,
     corpus_folder,
     corpus_option,
     device_option,
@@ -42,7 +43,7 @@ def command(
     corpus: str,
     predictions: Path,
     system: str,
-    split: Split,
+    split: Split | None,
     protocol: Protocol | None,
     options: tuple[str, ...],
     views: tuple[str, ...],
@@ -63,7 +64,7 @@ def command(
         corpus=folder,
         predictions=predictions,
         system=system,
-        split=split,
+        split=chosen_split(split, folder),
         protocol=protocol_of(task, protocol),
         options=chosen,
         views=views,

@@ -9,8 +9,9 @@ section 3.1).
 first, the validation target is a user's first interaction between the two, the test target the first one after the
 second. So no training interaction is later than any target, unlike in leave-one-out (Meng et al., RecSys 2020).
 
-A corpus with a public split has its parts (``Corpus.parts``): the interactions marked validation and test are the
-targets, several per user, and a target's history is everything before its part.
+A corpus with a public split (``Corpus.parts``) has split ``public`` alone: the interactions marked validation and test
+are the targets, several per user, and a target's history is all that comes before its part. Other corpora have all
+splits but this one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
-from unimp_bench.records import BoolArray, Examples, Histories, IntArray, Part, Split
+from unimp_bench.records import DRAWN_SPLITS, BoolArray, Examples, Histories, IntArray, Part, Split
 
 MIN_INTERACTIONS = 3
 HELD_BACK = {"validation": 2, "test": 1}
@@ -28,10 +29,28 @@ TIME_SHARES = (0.8, 0.9)
 """Shares of the interactions, in time order, before the two instants of ``global-time``."""
 
 
+def default_split(corpus: Corpus) -> Split:
+    """The split that commands evaluate where none is named."""
+    return "loo" if corpus.parts is None else "public"
+
+
+def check_split(corpus: Corpus, split: Split) -> None:
+    """Refuse ``public`` where a corpus has no public split, and any other split where it has one.
+
+    Raises:
+        UsageError: with the splits that there are.
+    """
+    if corpus.parts is None and split == "public":
+        raise UsageError(f"corpus {corpus.name!r} has no public split; use --split {', '.join(DRAWN_SPLITS)}")
+    if corpus.parts is not None and split != "public":
+        raise UsageError(f"corpus {corpus.name!r} has a public split and no split {split}; use --split public")
+
+
 def users_of(corpus: Corpus, split: Split) -> BoolArray:
     """(users,) bool: the users of a split."""
-    new_domain = _new_domain_codes(corpus)
-    in_new_domain = np.isin(corpus.users.domains, new_domain)
+    if split == "public":
+        return np.ones(len(corpus.users), dtype=np.bool_)
+    in_new_domain = np.isin(corpus.users.domains, _new_domain_codes(corpus))
     if split == "new-domain":
         return in_new_domain
     held_out = corpus.users.held_out
@@ -44,8 +63,11 @@ def catalogue(corpus: Corpus, split: Split) -> IntArray:
 
     Stores sell some items in several domains, so such an item is in both catalogues.
     """
-    in_new_domain = np.isin(corpus.users.domains, _new_domain_codes(corpus))
-    members = in_new_domain if split == "new-domain" else ~in_new_domain
+    if split == "public":
+        members = users_of(corpus, split)
+    else:
+        in_new_domain = users_of(corpus, "new-domain")
+        members = in_new_domain if split == "new-domain" else ~in_new_domain
     sold = np.zeros(len(corpus.items), dtype=np.bool_)
     sold[corpus.histories.items[np.repeat(members, corpus.histories.lengths())]] = True
     chosen: IntArray = np.flatnonzero(sold)
@@ -59,12 +81,13 @@ def target_examples(corpus: Corpus, split: Split, part: Part, task: str) -> Exam
     example per user, or per interaction of a public part. ``new-user`` has only a test part.
 
     Raises:
-        UsageError: the corpus has no such users, or the part does not exist in this split.
+        UsageError: the corpus has no such split or users, or the part does not exist in this split.
     """
+    check_split(corpus, split)
     if part != "test" and split == "new-user":
         raise UsageError("split new-user has only a test part: models are fitted on loo, or adapted to new-domain")
     if corpus.parts is not None:
-        return _own_part(corpus, corpus.parts, split, part, task)
+        return _public(corpus, corpus.parts, part, task)
     if split == "global-time":
         return _by_the_clock(corpus, part, task)
     lengths = corpus.histories.lengths()
@@ -148,20 +171,18 @@ def _by_the_clock(corpus: Corpus, part: Part, task: str) -> Examples:
     return last_examples(corpus, "global-time", part, task, np.where(evaluated, unknown, 0))
 
 
-def _own_part(corpus: Corpus, parts: IntArray, split: Split, part: Part, task: str) -> Examples:
-    if split != "loo":
-        raise UsageError(f"corpus {corpus.name!r} comes with a split of its own and has no users for split {split}")
-    everybody = np.ones(corpus.histories.users, dtype=np.bool_)
+def _public(corpus: Corpus, parts: IntArray, part: Part, task: str) -> Examples:
+    everybody = users_of(corpus, "public")
     users = corpus.histories.owners()
     code = PART_CODES[part]
     unknown = np.bincount(users[parts >= max(code, 1)], minlength=corpus.histories.users)
     known = cut_histories(corpus, everybody, unknown)
     if part == "train":
-        return training_examples(corpus, known, split, task)
+        return training_examples(corpus, known, "public", task)
     rows = np.flatnonzero(parts == code)
     return Examples(
         task=task,
-        split=split,
+        split="public",
         part=part,
         histories=known,
         users=users[rows],

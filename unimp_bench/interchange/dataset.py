@@ -21,6 +21,7 @@ from unimp_bench import registry
 from unimp_bench.contracts import Task
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.manifest import file_entry
+from unimp_bench.corpus.splits import default_split
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, locked, storing
 from unimp_bench.interchange.card import RECORD_NAME, Export, PartFacts, card_text
@@ -86,6 +87,7 @@ _PARTS: dict[Split, tuple[Part, ...]] = {
     "new-user": ("test",),
     "new-domain": ("test",),
     "global-time": ("train", "validation", "test"),
+    "public": ("train", "validation", "test"),
 }
 
 
@@ -95,7 +97,8 @@ class ExportRequest:
 
     Attributes:
         out: datasets come to lie in ``out/<corpus>/<task>``.
-        splits: those of the paper where none is named; the training parts of loo and global-time overlap.
+        splits: where none is named those of the paper, or the public one of a corpus that has it; the training parts of
+            loo and global-time overlap.
         options: options of the one task named.
         views: seeded changes of the corpus, one upon the other.
     """
@@ -103,7 +106,7 @@ class ExportRequest:
     tasks: tuple[str, ...]
     corpus: Path
     out: Path
-    splits: tuple[Split, ...] = PAPER_SPLITS
+    splits: tuple[Split, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[str, ...] = ()
 
@@ -133,7 +136,7 @@ def export_datasets(request: ExportRequest, workspace: Workspace) -> Iterator[Ou
     tasks = [registry.make_task(name, request.options) for name in dict.fromkeys(request.tasks)]
     corpus = open_corpus(request.corpus, request.views)
     folders = [dataset_folder(request.out, corpus.name, task.name) for task in tasks]
-    drawer = _Drawer(corpus, corpus_cache(corpus, workspace), request.splits)
+    drawer = _Drawer(corpus, corpus_cache(corpus, workspace), request.splits or _usual_splits(corpus))
     words: list[str] | None = None
     twin: Path | None = None
     reasons = []
@@ -152,6 +155,11 @@ def export_datasets(request: ExportRequest, workspace: Workspace) -> Iterator[Ou
             yield Outcome(task.name, folder, export)
     if twin is None:
         raise UsageError(f"there is nothing to export: {'; '.join(dict.fromkeys(reasons))}")
+
+
+def _usual_splits(corpus: Corpus) -> tuple[Split, ...]:
+    split = default_split(corpus)
+    return (split,) if split == "public" else PAPER_SPLITS
 
 
 class _Drawer:

@@ -348,7 +348,7 @@ class RankingKind(Kind):
 
     def targets(self, examples: Examples, setting: Setting) -> IntArray | None:
         """Where a corpus has parts of its own, one list serves all of a user's targets, unless each has a query."""
-        public = setting.corpus.parts is not None and examples.split != "global-time"
+        public = examples.split == "public"
         return target_counts(examples.users) if public and examples.queries is None else None
 
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:

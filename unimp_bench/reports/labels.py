@@ -147,9 +147,10 @@ def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
     spec = result.spec
     return (
         describes(row, result)
-        and (spec.split, spec.protocol) == (suite.split, _kind(result).under(suite.protocol))
+        and suite.has_split(spec.split)
+        and spec.protocol == _kind(result).under(suite.protocol)
         and not spec.options
-        and spec.fit.split == (row.fit_split or learned_from(suite.split))
+        and spec.fit.split == (row.fit_split or learned_from(spec.split))
         and result.corpus.name.partition("+")[2] == viewed_as(row, "", "")[0].removeprefix("+")
     )
 

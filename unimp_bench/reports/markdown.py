@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from unimp_bench.markdown import anchor, generated, plain, table_head, table_row
+from unimp_bench.records import MAIN_SPLITS
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, published_path
 from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.store import Withdrawal
@@ -283,7 +284,7 @@ def _audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
     cuts = [cut for cut in CUTS if cut.name in INDEXED]
     return [
         "",
-        f"Shortcut audits of corpora: shares of the test examples of {INDEXED_TASK}, split loo.",
+        f"Shortcut audits of corpora: shares of the test examples of {INDEXED_TASK}, split {' or '.join(MAIN_SPLITS)}.",
         "",
         *table_head(("Audit", "Test examples", *(cut.yes for cut in cuts))),
         *(
@@ -308,8 +309,8 @@ def _withdrawals(withdrawn: Sequence[Withdrawal]) -> list[str]:
 
 
 def _shares(audit: CorpusAudit, cuts: Sequence[str]) -> list[str]:
-    """Cells for the ``loo`` test examples of one task; empty if there are none."""
-    found = next((each for each in audit.sets if INDEXED_TASK in each.tasks and each.split == "loo"), None)
+    """Cells for the test examples of one task in the main split; empty if there are none."""
+    found = next((each for each in audit.sets if INDEXED_TASK in each.tasks and each.split in MAIN_SPLITS), None)
     if found is None:
         return [""] * (1 + len(cuts))
     masks = [found.mask(cut) for cut in cuts]

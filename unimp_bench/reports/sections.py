@@ -251,7 +251,9 @@ def _filled(
 def _lacking(results: list[Result], suite: Suite | None, kind: Kind) -> list[Row]:
     """Rows of the task's suite without a result, where the section has the suite's split and protocol."""
     corpus, spec = results[0].corpus.name, results[0].spec
-    if suite is None or spec.options or (spec.split, spec.protocol) != (suite.split, kind.under(suite.protocol)):
+    if suite is None or spec.options:
+        return []
+    if spec.protocol != kind.under(suite.protocol) or not suite.has_split(spec.split):
         return []
     absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in results))]
     return [Row(row.label, of=row, reason=_why_empty(row, corpus)) for row in absent]
@@ -272,7 +274,14 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
         corpus, spec = result.corpus, result.spec
         if claims(suite, suite.rows[0], result) and (not suite.corpora or corpus.name in suite.corpora):
             budget = (result.model.preset, *left_over(suite.rows[0], result).items())
-            key = (corpus.synthetic, corpus.name, tasks.index(spec.task), budget, spec.fit.fingerprint)
+            key = (
+                corpus.synthetic,
+                corpus.name,
+                tasks.index(spec.task),
+                SPLITS.index(spec.split),
+                budget,
+                spec.fit.fingerprint,
+            )
             homes.setdefault(key, result)
     found = [_topic_section(suite, homes[key], results) for key in sorted(homes)]
     return [section for section in found if len(section.filled) > 1]
@@ -303,7 +312,7 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
         names=metric_names([result for scored in filled for result in scored.results], kind),
         corpus=corpus,
         fingerprint=home.spec.fit.fingerprint,
-        split=suite.split,
+        split=home.spec.split,
         protocol=kind.under(suite.protocol),
         examples=home.examples,
         units=base.seed_values().shape[1] if base.has_main else 0,
@@ -348,10 +357,12 @@ def _lines(
 ) -> list[tuple[SuiteRow, Scored | None]]:
     """The line of a row, or one per published budget for rows with their own budget."""
     seen = viewed_as(row, home.corpus.name, home.spec.fit.fingerprint)
+    asked = (home.spec.task, home.spec.split)
     wanted = (home.model.preset, left_over(suite.rows[0], home))
     groups: dict[str, list[Result]] = {}
     for result in results:
-        at_home = result.spec.task == home.spec.task and (result.corpus.name, result.spec.fit.fingerprint) == seen
+        at_home = (result.spec.task, result.spec.split) == asked
+        at_home = at_home and (result.corpus.name, result.spec.fit.fingerprint) == seen
         if not (row.model and at_home and claims(suite, row, result)):
             continue
         left = left_over(row, result)

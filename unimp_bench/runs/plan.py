@@ -8,10 +8,11 @@ from pathlib import Path
 
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import default_split
 from unimp_bench.errors import BenchError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
-from unimp_bench.records import Part, Protocol, Split, learned_from
+from unimp_bench.records import MAIN_SPLITS, Part, Protocol, Split, learned_from
 from unimp_bench.runs.runner import Planned, RunRequest, planned
 from unimp_bench.runs.suite import SUBJECT, Suite, SuiteRow
 from unimp_bench.runs.suites import VARIED
@@ -89,16 +90,18 @@ def cells(
         for task, protocol in protocols.items():
             tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint, protocol)
 
+    split = suite.split_on(default_split(opened))
+
     def chosen(row: SuiteRow, task: str) -> Budget:
         if row.budgeted:
             return budget
-        tunable = row.preset is None and learned_from(suite.split) == "loo"
+        tunable = row.preset is None and learned_from(split) in MAIN_SPLITS
         tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint, protocols[task]) is not None
         return Budget(TUNED if tuned else row.preset)
 
     refusals: dict[_Drawn, str] = {}
     found = [
-        _cell(row, _request(suite, row, task, corpus, protocol, seed, chosen(row, task)), workspace, refusals)
+        _cell(row, _request(suite, split, row, task, corpus, protocol, seed, chosen(row, task)), workspace, refusals)
         for row in suite.rows
         if not row.lacks
         for task, protocol in protocols.items()
@@ -108,13 +111,20 @@ def cells(
 
 
 def _request(
-    suite: Suite, row: SuiteRow, task: str, corpus: Path, protocol: Protocol, seed: int, budget: Budget
+    suite: Suite,
+    split: Split,
+    row: SuiteRow,
+    task: str,
+    corpus: Path,
+    protocol: Protocol,
+    seed: int,
+    budget: Budget,
 ) -> RunRequest:
     return RunRequest(
         task=task,
         model=row.model,
         corpus=corpus,
-        split=suite.split,
+        split=split,
         protocol=protocol,
         seed=seed,
         preset=budget.preset,

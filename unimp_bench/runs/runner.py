@@ -15,6 +15,7 @@ from typing import Any
 from unimp_bench import registry
 from unimp_bench.contracts import Model, ModelCard, Task, Training
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import check_split
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, locked, write_atomically
@@ -22,7 +23,7 @@ from unimp_bench.kinds import Setting, draw_examples, kind_of
 from unimp_bench.machine import cores, cpu_seconds, helping, load, main_first, main_says, peak_memory_mib, threads, wait
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage
-from unimp_bench.records import Protocol, Split, learned_from
+from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
 from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, provenance, versions_of
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
@@ -90,6 +91,7 @@ def planned(request: RunRequest, workspace: Workspace) -> Planned:
     corpus = open_corpus(request.corpus, request.views)
     task = registry.make_task(request.task, request.options)
     check_askable(task, request.split, request.protocol)
+    check_split(corpus, request.split)
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
     request = _without_tuned(request, workspace)
@@ -170,7 +172,7 @@ def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:
     """The same request with the settings that preset ``tuned`` stands for; noise in a corpus asks for no others."""
     if request.preset != TUNED:
         return request
-    if learned_from(request.split) != "loo":
+    if learned_from(request.split) not in MAIN_SPLITS:
         raise UsageError(
             f"settings are tuned on the validation part of loo, which holds what {request.split} asks for: "
             "leave out --preset tuned"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from unimp_bench.errors import UsageError
-from unimp_bench.records import Protocol, Split
+from unimp_bench.records import MAIN_SPLITS, Protocol, Split
 
 SUBJECT = "unimp"
 """The model that the suites are about: what a user sets for a suite is set for its rows."""
@@ -63,7 +63,8 @@ class Suite:
         about: what is compared, in a sentence.
         tasks: what its rows are asked where the user names no task.
         rows: the first is the one that all others are tested against; the others in the order of the paper.
-        split, protocol: of all questions; tasks without protocols have none.
+        split, protocol: of all runs: a corpus with a public split has ``public`` in the place of ``loo``, and tasks
+            without protocols have none.
         variants: the rows are variants of the first one, which task pages leave to this topic's page.
         corpora: names of the only corpora that the table is about; empty for any.
         equal_steps: the rows with gradient steps have the same total of them, earlier stages included.
@@ -80,6 +81,14 @@ class Suite:
     variants: bool = False
     corpora: tuple[str, ...] = ()
     equal_steps: bool = False
+
+    def split_on(self, default: Split) -> Split:
+        """The split of the runs on a corpus whose default split this is."""
+        return default if self.split in MAIN_SPLITS else self.split
+
+    def has_split(self, split: Split) -> bool:
+        """Whether runs on some corpus have this split."""
+        return split in MAIN_SPLITS if self.split in MAIN_SPLITS else split == self.split
 
     def check_corpus(self, name: str) -> None:
         """Refuse a corpus that the table is not about.

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from unimp_bench import registry
+from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.splits import default_split
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.kinds import Setting, draw_examples
@@ -201,6 +203,7 @@ def _request(question: Question, settings: Mapping[str, Any]) -> RunRequest:
         task=question.task,
         model=question.model,
         corpus=question.corpus,
+        split=default_split(Corpus.open(question.corpus)),
         seed=question.seed,
         settings=settings,
         options=question.options,

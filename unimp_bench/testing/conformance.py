@@ -27,7 +27,7 @@ from unimp_bench.files import Workspace
 from unimp_bench.generative.picture_tokens.tokenizer import PRESETS
 from unimp_bench.kinds import Kind, Setting, draw_examples, kind_of
 from unimp_bench.kinds.ranking import Ranker
-from unimp_bench.records import SPLITS, Examples, Shown
+from unimp_bench.records import DRAWN_SPLITS, Examples, Shown
 from unimp_bench.runs.fitting import MODEL_NAME, corpus_cache, fit_or_load
 from unimp_bench.runs.runner import RunRequest, run, specify
 from unimp_bench.testing.planted import write_planted_corpus
@@ -197,8 +197,8 @@ class ModelConformance:
 
     def test_serves_the_splits_that_its_card_says(self, corpus: Corpus, workspace: Workspace) -> None:
         """New users and new items: scored where the card says so, refused with the reason where not."""
-        able = dict.fromkeys(SPLITS, True) | {"new-user": self.card.new_users, "new-domain": self.card.new_items}
-        for split in SPLITS:
+        able = dict.fromkeys(DRAWN_SPLITS, True) | {"new-user": self.card.new_users, "new-domain": self.card.new_items}
+        for split in DRAWN_SPLITS:
             request = replace(self._request(corpus, self.card.tasks[0]), split=split, fit_on=())
             if able[split]:
                 assert run(request, workspace)[0].examples > 0

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from unimp_bench import registry
 from unimp_bench.contracts import Model, Painter, Ranker, Sampling, SamplingPainter, Task
 from unimp_bench.corpus import Corpus
-from unimp_bench.corpus.splits import catalogue
+from unimp_bench.corpus.splits import catalogue, default_split
 from unimp_bench.errors import UsageError, find, nearest
 from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.interchange.page import one_line
@@ -229,12 +229,12 @@ def draw(request: DrawRequest, workspace: Workspace) -> Gallery:
     corpus, painting, model = plan.corpus, plan.task, plan.model
     artist = Artist(model, request.model, painting, request.sampling)
     cache = corpus_cache(corpus, workspace)
-    searches = draw_examples(registry.make_task(SEARCH), corpus, "loo", "test", cache)
+    searches = draw_examples(registry.make_task(SEARCH), corpus, plan.spec.split, "test", cache)
     users = request.users or most_different_users(corpus, searches, request.query)
     queries, bought = queries_of(corpus, searches, request.query, users)
     pictures = picture_codes(painting, corpus, cache)
     fit_or_load(model, plan.spec.fit, corpus, workspace, "paper", fresh=False)
-    drawings = artist.draw(queries, catalogue(corpus, "loo"), pictures)
+    drawings = artist.draw(queries, catalogue(corpus, plan.spec.split), pictures)
     command = command_of(request, [corpus.users.names[user] for user in queries.users])
     about = _about(request, corpus.manifest.synthetic)
     with filling(request.out, cache) as folder:
@@ -281,6 +281,7 @@ def _fit_request(request: DrawRequest) -> RunRequest:
         task=PAINTING,
         model=request.model,
         corpus=request.corpus,
+        split=default_split(Corpus.open(request.corpus)),
         seed=request.seed,
         preset=request.preset,
         fit_on=request.fit_on,

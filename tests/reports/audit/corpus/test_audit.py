@@ -17,7 +17,7 @@ from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.records import SPLITS, Split
+from unimp_bench.records import DRAWN_SPLITS, Split
 from unimp_bench.reports.audit.corpus.measure import audit_corpus
 from unimp_bench.reports.audit.corpus.page import audit_page
 from unimp_bench.reports.audit.corpus.record import (
@@ -55,7 +55,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 def test_every_served_task_and_split_has_examples(planted: Corpus, audited: CorpusAudit) -> None:
     served = set()
     for name in registry.task_cards():
-        for split in SPLITS:
+        for split in DRAWN_SPLITS:
             try:
                 test = registry.make_task(name).examples(planted, split, "test")
             except UsageError:
@@ -69,7 +69,7 @@ def test_every_served_task_and_split_has_examples(planted: Corpus, audited: Corp
 
 
 @pytest.mark.parametrize("task", ["recommendation", "selection", "image_generation"])
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", DRAWN_SPLITS)
 def test_cuts_match_plain_loops(planted: Corpus, audited: CorpusAudit, task: str, split: Split) -> None:
     check_cuts(planted, audited, task, split)
 
@@ -77,7 +77,7 @@ def test_cuts_match_plain_loops(planted: Corpus, audited: CorpusAudit, task: str
 def test_cuts_of_a_random_corpus_match_plain_loops(chance: Corpus) -> None:
     audit = audit_corpus(chance)
     for task in ("recommendation", "selection"):
-        for split in SPLITS:
+        for split in DRAWN_SPLITS:
             check_cuts(chance, audit, task, split)
 
 
@@ -129,7 +129,7 @@ def test_cuts_that_do_not_apply_are_absent(tmp_path: Path, chance: Corpus) -> No
     assert [(each.tied, each.leaks) for each in timeless.splits] == [(None, None)]
     bare = audit_corpus(chance)
     assert all(set(found.masks) == {cut.name for cut in CUTS} - {"copy"} for found in bare.sets)
-    assert {found.split for found in bare.sets} == set(SPLITS)
+    assert {found.split for found in bare.sets} == set(DRAWN_SPLITS)
     assert all("preference" not in found.tasks and "search" not in found.tasks for found in bare.sets)
     pages = audit_page(timeless), audit_page(bare)
     assert "This corpus has no timestamps" in pages[0] and "neither titles nor pictures" not in pages[0]

@@ -13,7 +13,7 @@ import pytest
 from tests.reports.audit.corpus.planting import DAY, START, write_planted
 from tests.reports.audit.corpus.test_measures import questions, walks_of
 from unimp_bench.corpus import Corpus
-from unimp_bench.records import SPLITS
+from unimp_bench.records import DRAWN_SPLITS
 from unimp_bench.reports.audit.corpus.file_order import file_order, with_file
 from unimp_bench.reports.audit.corpus.interactions import evaluated_splits
 from unimp_bench.reports.audit.corpus.page import file_order_words
@@ -80,7 +80,7 @@ def test_the_checks_match_plain_loops(chance: Corpus) -> None:
 
 def test_the_cut_compares_the_ids_of_last_item_and_target(chance: Corpus) -> None:
     names = chance.items.names
-    for _, test in evaluated_splits(chance, SPLITS):
+    for _, test in evaluated_splits(chance, DRAWN_SPLITS):
         expected = [names[target] > names[history[-1][0]] for _, history, (target, _) in questions(chance, test)]
         assert with_file(chance, test).tolist() == expected
         assert 0 < sum(expected) < len(expected)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.reports.audit.corpus.planting import DAY, ITEMS, START, write_planted
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
-from unimp_bench.records import SPLITS, Examples, Histories
+from unimp_bench.records import DRAWN_SPLITS, Examples, Histories
 from unimp_bench.reports.audit.corpus.interactions import (
     Training,
     evaluated_splits,
@@ -61,15 +61,15 @@ def edges_of(training: Training) -> dict[tuple[int, int], list[tuple[int, int]]]
     return edges
 
 
-@pytest.fixture(params=SPLITS)
+@pytest.fixture(params=DRAWN_SPLITS)
 def evaluated(request: pytest.FixtureRequest, chance: Corpus) -> tuple[Training, Examples]:
-    found = {training.split: (training, test) for training, test in evaluated_splits(chance, SPLITS)}
-    assert set(found) == set(SPLITS)
+    found = {training.split: (training, test) for training, test in evaluated_splits(chance, DRAWN_SPLITS)}
+    assert set(found) == set(DRAWN_SPLITS)
     return found[request.param]
 
 
 def test_new_users_share_the_training_part_of_loo(chance: Corpus) -> None:
-    found = {training.split: walks_of(training.histories) for training, _ in evaluated_splits(chance, SPLITS)}
+    found = {training.split: walks_of(training.histories) for training, _ in evaluated_splits(chance, DRAWN_SPLITS)}
     assert found["new-user"] == found["loo"] != found["new-domain"]
 
 
@@ -160,11 +160,12 @@ def test_later_share_excludes_own_interactions(times: list[list[int]], asks: lis
 
 def test_blocks_change_nothing(chance: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [
-        (transitions(*evaluated), in_history(evaluated[1], np.less)) for evaluated in evaluated_splits(chance, SPLITS)
+        (transitions(*evaluated), in_history(evaluated[1], np.less))
+        for evaluated in evaluated_splits(chance, DRAWN_SPLITS)
     ]
     monkeypatch.setattr("unimp_bench.reports.audit.corpus.interactions._BLOCK", 3)
     monkeypatch.setattr("unimp_bench.reports.audit.corpus.interactions._STEPS", 7)
-    for (expected, yes), evaluated in zip(whole, evaluated_splits(chance, SPLITS), strict=True):
+    for (expected, yes), evaluated in zip(whole, evaluated_splits(chance, DRAWN_SPLITS), strict=True):
         assert transitions(*evaluated) == expected
         assert np.array_equal(in_history(evaluated[1], np.less), yes) and 0 < yes.mean() < 1
 
@@ -232,7 +233,7 @@ def test_planted_ties_are_found(tmp_path: Path) -> None:
 def test_positions_are_not_timestamps(tmp_path: Path) -> None:
     walks = [[(item, 0) for item in range(4)], [(item, place) for place, item in enumerate((3, 2, 1))]]
     corpus = write_planted(tmp_path / "positions", walks, 4)
-    ((training, test),) = evaluated_splits(corpus, SPLITS)
+    ((training, test),) = evaluated_splits(corpus, DRAWN_SPLITS)
     assert ties(corpus) is None and leaks(corpus, training, test) is None
 
 
@@ -280,7 +281,7 @@ def test_repeats_are_counted(tmp_path: Path) -> None:
 def test_a_corpus_without_test_examples_raises(tmp_path: Path) -> None:
     corpus = write_planted(tmp_path / "short", [[(0, START), (1, START)]], 2)
     with pytest.raises(UsageError, match="no test examples to audit"):
-        evaluated_splits(corpus, SPLITS)
+        evaluated_splits(corpus, DRAWN_SPLITS)
 
 
 def test_the_number_of_popular_items_is_rounded_up_exactly() -> None:
