@@ -9,6 +9,7 @@ CATALOGUE = (
         kind="ranking",
         about="the next item of a user, from the history",
         table="Table 1",
+        reads=(),
     ),
     TaskCard(
         name="search",
@@ -16,6 +17,7 @@ CATALOGUE = (
         kind="ranking",
         about="the item that a user means by a query, from history and query",
         table="Table 2d",
+        reads=("query",),
     ),
     TaskCard(
         name="preference",
@@ -23,6 +25,7 @@ CATALOGUE = (
         kind="rating",
         about="the user's rating of a given item",
         table="Table 2b",
+        reads=(),
     ),
     TaskCard(
         name="explanation",
@@ -30,6 +33,7 @@ CATALOGUE = (
         kind="text",
         about="a sentence on why a given item may suit the user or not",
         table="Table 2a",
+        reads=("text",),
     ),
     TaskCard(
         name="selection",
@@ -37,6 +41,7 @@ CATALOGUE = (
         kind="selection",
         about="the items among given candidates that suit the user",
         table="Table 2c",
+        reads=(),
     ),
     TaskCard(
         name="image_generation",
@@ -44,5 +49,6 @@ CATALOGUE = (
         kind="picture",
         about="the picture of the item that a user means, from query and two retrieved items",
         table="Figure 3",
+        reads=("query", "pictures"),
     ),
 )

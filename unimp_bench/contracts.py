@@ -58,13 +58,24 @@ class KindCard:
 
 @dataclass(frozen=True)
 class TaskCard:
-    """A task as lists and errors show it. ``factory`` is ``module:Class``, imported only when used."""
+    """A task as lists and errors show it.
+
+    Attributes:
+        name: what the user types.
+        factory: ``module:Class``, imported only when used.
+        kind: name of its kind.
+        about: one line for lists.
+        table: of the paper.
+        reads: what its examples are drawn from beside the interactions, such as the text that is the query or answer;
+            fits depend on it.
+    """
 
     name: str
     factory: str
     kind: str
     about: str
     table: str
+    reads: tuple[Reads, ...] = ("text", "pictures")
 
 
 @dataclass(frozen=True)

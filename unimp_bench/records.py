@@ -164,6 +164,7 @@ class Examples:
             once hidden.
         queries: (n,) int32 rows of ``query_texts``, or None for tasks without a query.
         query_texts: distinct query strings.
+        query_items: how many items have each of them as their query; empty where that is unknown.
         shown: the items that the instruction names, or None.
     """
 
@@ -182,6 +183,7 @@ class Examples:
     queries: IntArray | None = field(default=None, metadata=PER_EXAMPLE)
     query_texts: tuple[str, ...] = ()
     shown: Shown | None = field(default=None, metadata=PER_EXAMPLE)
+    query_items: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, examples: Examples, **columns: Any) -> Self:
@@ -208,9 +210,12 @@ class Examples:
         """The same examples, each with the text of its target (``texts`` holds one for every item) as its query."""
         if self.targets is None:
             raise ValueError("hidden examples have no target to make a query of")
-        distinct, query_of_item = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        distinct, query_of_item, counts = np.unique(
+            np.array(texts, dtype=object), return_inverse=True, return_counts=True
+        )
         queries = query_of_item.astype(np.int32)[self.targets]
-        return replace(self, queries=queries, query_texts=tuple(str(text) for text in distinct))
+        names = tuple(str(text) for text in distinct)
+        return replace(self, queries=queries, query_texts=names, query_items=tuple(counts.tolist()))
 
     def select(self, examples: IntArray | slice) -> Self:
         """A subset of the examples, by their numbers, over the same histories."""

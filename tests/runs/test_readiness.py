@@ -88,7 +88,7 @@ def test_commands_evaluate_the_public_split_where_there_is_one(
     monkeypatch.chdir(tmp_path)
     arguments = ["--task", "recommendation", "--model", "popularity", "--corpus", "whole"]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    assert "corpus whole, split public, protocol paper" in done.output
+    assert "corpus whole, split public, protocol masked" in done.output
     (result,) = map(Result.read, tmp_path.glob("runs/*/result.json"))
     assert (result.spec.split, result.spec.fit.split) == ("public", "public")
     assert "--split public" in result.provenance.command

@@ -162,6 +162,7 @@ def _corpus(name: str, verify: bool) -> None:
             "attributes": ", ".join(manifest.attributes),
             **{key.replace("_", " "): _told(value) for key, value in manifest.options.items()},
             "fingerprint": manifest.fingerprint,
+            **{f"fingerprint of {part}": found for part, found in corpus.part_fingerprints.items()},
         }
     )
     for kind, bad in manifest.bad_lines.items():

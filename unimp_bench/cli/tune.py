@@ -81,6 +81,7 @@ def command(
     folder = corpus_folder(corpus, workspace)
 
     from unimp_bench.corpus import Corpus
+    from unimp_bench.runs.identity import fit_fingerprint
     from unimp_bench.runs.results import provenance
     from unimp_bench.runs.runner import differing_options
     from unimp_bench.runs.tuned import Tuned, best, counted, place
@@ -96,7 +97,7 @@ def command(
         task=task,
         model=model,
         corpus=opened.name,
-        fingerprint=opened.fingerprint,
+        fingerprint=fit_fingerprint(opened, registry.model_card(model).reads, (task,), options=bool(chosen)),
         settings=dict(space.fixed),
         fixed=dict(space.fixed),
         trials=(),
@@ -106,7 +107,7 @@ def command(
         versions=_versions(task, model, protocol),
         provenance=provenance(_command(task, model, opened.name, trials, seed, protocol, settings, over, options)),
     )
-    earlier = None if replace else _comparable(path, tuned)
+    earlier = None if replace else _comparable(path, tuned, opened.fingerprint)
     done = search(Question(task, model, folder, seed, chosen, protocol), space, trials, workspace, _Progress())
     winner = best(done)
     assert winner is not None
@@ -121,8 +122,11 @@ def command(
     click.echo(f"The chosen settings are in {path}. To fit and test them, run:\n  {command}")
 
 
-def _comparable(path: Path, tuned: Tuned) -> Tuned | None:
+def _comparable(path: Path, tuned: Tuned, whole: str) -> Tuned | None:
     """The search that is kept at ``path``; None where there is none with a score.
+
+    Args:
+        whole: fingerprint of the whole corpus, by which earlier searches name it.
 
     Raises:
         DataError: what is there cannot be read.
@@ -133,6 +137,8 @@ def _comparable(path: Path, tuned: Tuned) -> Tuned | None:
     earlier = Tuned.read(path) if path.exists() else None
     if earlier is None or best(earlier.trials) is None:
         return None
+    if earlier.fingerprint == whole:
+        earlier = earlier.model_copy(update={"fingerprint": tuned.fingerprint})
     unlike = earlier.unlike(tuned)
     if unlike:
         raise UsageError(

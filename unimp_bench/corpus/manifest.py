@@ -75,6 +75,7 @@ class Manifest(Strict):
         bad_lines: lines of the raw files that were left out, by kind.
         bad_cells: values in lines that stayed which could not be read and are missing, by file and column.
         described: items that have it, by attribute.
+        parts: fingerprints of ``interactions``, ``texts`` and ``pictures``; empty in manifests of earlier versions.
         rating_scale: lowest rating, highest rating and the smallest step between two, None without ratings.
     """
 
@@ -96,6 +97,7 @@ class Manifest(Strict):
     files: dict[str, FileEntry]
     pictures: PictureEntry
     fingerprint: str
+    parts: dict[str, str] = Field(default_factory=dict)
     rating_scale: RatingScale | None = None
 
     @property

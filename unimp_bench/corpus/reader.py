@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unimp_bench.corpus.fingerprints import CONTENT_PARTS, part_fingerprints
 from unimp_bench.corpus.manifest import Manifest, RatingScale, file_entry, picture_entry, rating_scale
 from unimp_bench.corpus.writer import ARRAYS
 from unimp_bench.errors import DataError
@@ -266,6 +267,14 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         return self.manifest.fingerprint
+
+    @cached_property
+    def part_fingerprints(self) -> dict[str, str]:
+        """Fingerprints of the parts, computed where the manifest is of an earlier version."""
+        stored = self.manifest.parts
+        if not stored:
+            return part_fingerprints(self.folder, self.manifest)
+        return {part: stored[part] for part in CONTENT_PARTS}
 
     @cached_property
     def users(self) -> Users:

@@ -4,6 +4,7 @@
 the robustness of models (UniMP, section A.3 and Table 6). ``ST`` shuffles interactions of a user at the same time,
 where the stored order carries no information: any change in score is an artefact of file order.
 A view is a corpus with its own name and fingerprint over the same files: nothing is built, and caches do not mix.
+Of the fingerprints of its parts only that of the changed part differs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from unimp_bench.corpus.fingerprints import ContentPart
 from unimp_bench.corpus.manifest import Manifest
 from unimp_bench.corpus.reader import Corpus, Items
 from unimp_bench.errors import UsageError
@@ -27,6 +29,9 @@ ViewKind = Literal["NT", "NV", "ST"]
 
 SHARES: dict[ViewKind, float] = {"NT": 0.2, "NV": 0.2, "ST": 1.0}
 """Default share by kind; for noise that of the paper."""
+
+CHANGED: dict[ViewKind, ContentPart] = {"NT": "texts", "NV": "pictures", "ST": "interactions"}
+"""By kind, the part of the corpus that it changes: a fit that does not read it is shared with the corpus as stored."""
 
 _SHARE = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _FORM, _IN_NAMES = (
@@ -92,7 +97,9 @@ def view_of(corpus: Corpus, view: View) -> Corpus:
         UsageError: the corpus has nothing that the view could change.
     """
     name, fingerprint = viewed(corpus.name, corpus.fingerprint, view)
-    manifest = corpus.manifest.model_copy(update={"name": name, "fingerprint": fingerprint})
+    parts = dict(corpus.part_fingerprints)
+    parts[CHANGED[view.kind]] = _seen(parts[CHANGED[view.kind]], view)
+    manifest = corpus.manifest.model_copy(update={"name": name, "fingerprint": fingerprint, "parts": parts})
     if view.kind == "ST":
         return Corpus(corpus.folder, manifest, corpus.items, _shuffled_ties(corpus, view))
     noisy = MissingValues if view.kind == "NT" else OtherPictures
@@ -101,8 +108,11 @@ def view_of(corpus: Corpus, view: View) -> Corpus:
 
 def viewed(name: str, fingerprint: str, view: View) -> tuple[str, str]:
     """Name and fingerprint of a view of a corpus that has these."""
-    digest = hashlib.sha256(f"{fingerprint} {view.canonical}".encode()).hexdigest()
-    return f"{name}+{str(view).replace(':', '-')}", digest
+    return f"{name}+{str(view).replace(':', '-')}", _seen(fingerprint, view)
+
+
+def _seen(fingerprint: str, view: View) -> str:
+    return hashlib.sha256(f"{fingerprint} {view.canonical}".encode()).hexdigest()
 
 
 def parts_of_name(name: str) -> tuple[str, tuple[View, ...]]:

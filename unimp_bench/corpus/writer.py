@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from unimp_bench.corpus.fingerprints import part_fingerprints
 from unimp_bench.corpus.manifest import (
     MANIFEST_NAME,
     BadLines,
@@ -179,6 +180,7 @@ class CorpusWriter:
             fingerprint=fingerprint(files, pictures),
             rating_scale=self._rating_scale,
         )
+        manifest = manifest.model_copy(update={"parts": part_fingerprints(self.work, manifest)})
         (self.work / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         self._put_in_place()
         self._finished = True

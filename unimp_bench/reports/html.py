@@ -130,7 +130,7 @@ def html_page(board: Contents) -> str:
         audits=_audits(audits),
         audit_columns=_AUDIT_COLUMNS,
         cuts=CUTS,
-        galleries=galleries(board.home, {each.spec.fit.fingerprint for each in board.results if each.corpus.synthetic}),
+        galleries=galleries(board.home, {each.corpus_id for each in board.results if each.corpus.synthetic}),
         data=_data([each for found in shown.values() for each in found]),
         choices={
             "task": [page.name for page in tasks],

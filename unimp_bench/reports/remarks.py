@@ -90,7 +90,7 @@ def _equal(one: dict[str, FloatArray], other: dict[str, FloatArray]) -> float:
 
 
 def _corpus(row: Scored) -> str:
-    return row.results[0].spec.fit.fingerprint
+    return row.results[0].corpus_id
 
 
 def _seed(row: Scored, result: Result) -> str:
@@ -147,9 +147,9 @@ def shuffled_rows(rows: Iterable[Scored], results: Sequence[Result]) -> tuple[Sh
 def _is_of(row: Scored, result: Result) -> bool:
     """Whether a result differs from a row only by the view with shuffled ties."""
     home = row.results[0]
-    seen = viewed(home.corpus.name, home.spec.fit.fingerprint, TIES)
+    seen = viewed(home.corpus.name, home.corpus_id, TIES)
     return (
-        (result.corpus.name, result.spec.fit.fingerprint) == seen
+        (result.corpus.name, result.corpus_id) == seen
         and _question(result) == _question(home)
         and label_of(result) == label_of(home)
     )

@@ -152,7 +152,7 @@ def sections(results: Iterable[Result], card: TaskCard) -> list[Section]:
         spec = result.spec
         if spec.task == card.name and not only_in_topics(result) and not has_shuffled_ties(result):
             order = (SPLITS.index(spec.split), spec.protocol != kind.protocol)
-            key = (result.corpus.synthetic, result.corpus.name, *order, _options(result), spec.fit.fingerprint)
+            key = (result.corpus.synthetic, result.corpus.name, *order, _options(result), result.corpus_id)
             groups[key].append(result)
     found = [_task_section(groups[key], kind, shuffled) for key in sorted(groups)]
     return [replace(section, global_time=_by_time(section, found)) for section in found]
@@ -203,7 +203,7 @@ def _task_section(results: list[Result], kind: Kind, shuffled: list[Result]) -> 
         task=spec.task,
         names=metric_names(results, kind),
         corpus=corpus,
-        fingerprint=spec.fit.fingerprint,
+        fingerprint=results[0].corpus_id,
         split=spec.split,
         protocol=spec.protocol,
         examples=results[0].examples,
@@ -280,7 +280,7 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
                 tasks.index(spec.task),
                 SPLITS.index(spec.split),
                 budget,
-                spec.fit.fingerprint,
+                result.corpus_id,
             )
             homes.setdefault(key, result)
     found = [_topic_section(suite, homes[key], results) for key in sorted(homes)]
@@ -311,7 +311,7 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
         task=task,
         names=metric_names([result for scored in filled for result in scored.results], kind),
         corpus=corpus,
-        fingerprint=home.spec.fit.fingerprint,
+        fingerprint=home.corpus_id,
         split=home.spec.split,
         protocol=kind.under(suite.protocol),
         examples=home.examples,
@@ -356,13 +356,13 @@ def _lines(
     suite: Suite, row: SuiteRow, home: Result, results: Sequence[Result], kind: Kind
 ) -> list[tuple[SuiteRow, Scored | None]]:
     """The line of a row, or one per published budget for rows with their own budget."""
-    seen = viewed_as(row, home.corpus.name, home.spec.fit.fingerprint)
+    seen = viewed_as(row, home.corpus.name, home.corpus_id)
     asked = (home.spec.task, home.spec.split)
     wanted = (home.model.preset, left_over(suite.rows[0], home))
     groups: dict[str, list[Result]] = {}
     for result in results:
         at_home = (result.spec.task, result.spec.split) == asked
-        at_home = at_home and (result.corpus.name, result.spec.fit.fingerprint) == seen
+        at_home = at_home and (result.corpus.name, result.corpus_id) == seen
         if not (row.model and at_home and claims(suite, row, result)):
             continue
         left = left_over(row, result)

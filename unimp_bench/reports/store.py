@@ -181,7 +181,7 @@ def _identity(result: Result) -> tuple[object, ...]:
     stages = tuple((tuple(name for name, _ in stage.tasks), stage.split) for stage in spec.fit.stages)
     words = (model.settings, model.tune, spec.options)
     return (
-        *(spec.task, spec.split, spec.protocol, result.corpus.name, spec.fit.fingerprint, spec.fit.seed),
+        *(spec.task, spec.split, spec.protocol, result.corpus.name, result.corpus_id, spec.fit.seed),
         *(model.name, model.preset, stages),
         *(tuple(sorted((key, str(value)) for key, value in each.items())) for each in words),
     )
@@ -276,7 +276,7 @@ class Contents:
 
     def audits(self) -> list[CorpusAudit]:
         """Published audits; for runs of a workspace only those of their corpora."""
-        fingerprints = {result.spec.fit.fingerprint for result in self.results}
+        fingerprints = {result.corpus_id for result in self.results}
         return [each for each in load_audits(self.sources) if self.are_published or each.fingerprint in fingerprints]
 
     def sections(self, of: TaskCard | Suite) -> list[Section]:

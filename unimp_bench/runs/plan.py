@@ -88,7 +88,7 @@ def cells(
     protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}
     if budget.preset == TUNED:
         for task, protocol in protocols.items():
-            tuned_settings(workspace, task, SUBJECT, opened.name, opened.fingerprint, protocol)
+            tuned_settings(workspace, task, SUBJECT, opened, protocol)
 
     split = suite.split_on(default_split(opened))
 
@@ -96,7 +96,7 @@ def cells(
         if row.budgeted:
             return budget
         tunable = row.preset is None and learned_from(split) in MAIN_SPLITS
-        tuned = tunable and find_tuned(workspace, task, row.model, opened.fingerprint, protocols[task]) is not None
+        tuned = tunable and find_tuned(workspace, task, row.model, opened, protocols[task]) is not None
         return Budget(TUNED if tuned else row.preset)
 
     refusals: dict[_Drawn, str] = {}

@@ -20,8 +20,10 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, locked
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import main_says
+from unimp_bench.runs.identity import fit_fingerprint
 from unimp_bench.runs.results import RESULT_NAME, Estimate, Provenance, Result, outdated
 from unimp_bench.runs.runner import RunRequest, open_corpus, planned, run
+from unimp_bench.runs.spec import FitSpec
 
 ROUNDING = 1e-9
 """Intervals of equal values may miss their own mean in the last bits."""
@@ -132,10 +134,12 @@ def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequ
     if older := outdated(published):
         origin = _commit(published.provenance)
         raise UsageError(f"{spec.key} is a result of an earlier version ({'; '.join(older)}); use commit {origin}")
-    _check_corpus(published, corpus)
+    names_whole = _check_corpus(published, corpus)
     try:
         request = _request(published, corpus)
         now = planned(request, workspace).spec
+        if names_whole:
+            now = now.model_copy(update={"fit": _naming(now.fit, spec.fit.fingerprint), "views": spec.views})
     except UsageError as error:
         raise UsageError(f"this version cannot run {spec.key}: {error}") from None
     changed = _differences(spec.model_dump(mode="json"), now.model_dump(mode="json"))
@@ -167,12 +171,23 @@ def _request(published: Result, corpus: Path) -> RunRequest:
     )
 
 
-def _check_corpus(published: Result, folder: Path) -> None:
-    """Refuse a corpus that is not the one of a result."""
+def _naming(fit: FitSpec, fingerprint: str) -> FitSpec:
+    """The specification of a fit as earlier versions wrote it, with the fingerprint of the whole corpus."""
+    start = None if fit.start is None else _naming(fit.start, fingerprint)
+    return fit.model_copy(update={"fingerprint": fingerprint, "start": start})
+
+
+def _check_corpus(published: Result, folder: Path) -> bool:
+    """Refuse a corpus that differs from that of a result in what its fit reads; whether the result names it whole."""
     name, views = corpus_of(published)
-    wanted, found = published.spec.fit.fingerprint, open_corpus(folder, views)
+    fit, found = published.spec.fit, open_corpus(folder, views)
+    wanted = fit.fingerprint
     if found.fingerprint == wanted:
-        return
+        return True
+    tasks = [name for name, _ in fit.tasks]
+    reads = registry.model_card(fit.model).reads
+    if fit_fingerprint(found, reads, tasks, options=bool(fit.options)) == wanted:
+        return False
     then, now = published.corpus, found.manifest.counts
     pairs = [(noun, getattr(now, noun), getattr(then, noun)) for noun in ("users", "items", "interactions")]
     counts = ", ".join(f"{new:,} {noun} instead of {old:,}" for noun, new, old in pairs if new != old)

@@ -179,12 +179,13 @@ class Queries(Strict):
     Attributes:
         distinct: number of different queries.
         commonest: share of the examples with the most frequent one.
-        items: median number of catalogue items that have an example's query as their own, over examples.
+        items: median number of catalogue items that have an example's query as their own, over examples;
+            None where the task does not say.
     """
 
     distinct: int
     commonest: float
-    items: float
+    items: float | None
 
 
 class ModelFacts(Strict):
@@ -242,6 +243,11 @@ class Result(Strict):
     remarks: tuple[str, ...]
     cost: Cost | None
     provenance: Provenance
+
+    @property
+    def corpus_id(self) -> str:
+        """Fingerprint of the whole corpus, also in earlier results, whose fits named it."""
+        return self.corpus.fingerprint or self.spec.fit.fingerprint
 
     @classmethod
     def read(cls, path: Path) -> Result:

@@ -25,6 +25,7 @@ from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
+from unimp_bench.runs.identity import fit_fingerprint
 from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, provenance, versions_of
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
@@ -178,7 +179,7 @@ def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:
             "leave out --preset tuned"
         )
     corpus = Corpus.open(request.corpus)
-    chosen = tuned_settings(workspace, request.task, request.model, corpus.name, corpus.fingerprint, request.protocol)
+    chosen = tuned_settings(workspace, request.task, request.model, corpus, request.protocol)
     return dataclasses.replace(request, preset=None, settings={**chosen, **request.settings})
 
 
@@ -231,7 +232,7 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
 
 def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) -> RunSpec:
     """The specification of a request; ``model`` has the settings of the last fit."""
-    options = differing_options(task)
+    options, card = differing_options(task), registry.model_card(request.model)
     earlier = registry.make_model(request.model, request.preset, request.settings) if request.after else model
     unprepared = learned_from(request.split)
     stages = [(tasks, earlier, unprepared) for tasks in request.after]
@@ -242,12 +243,12 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
             tasks=tuple(sorted((name, registry.make_task(name).version) for name in set(tasks))),
             model=request.model,
             config=json.loads(json.dumps(dataclasses.asdict(fitted.config))),
-            fingerprint=corpus.fingerprint,
+            fingerprint=fit_fingerprint(corpus, card.reads, tasks, options=bool(options) and task.name in tasks),
             seed=request.seed,
             options={task.name: options} if options and task.name in tasks else {},
             split=split,
             start=fit,
-            **dataclasses.asdict(versions_of(registry.model_card(request.model), tasks)),
+            **dataclasses.asdict(versions_of(card, tasks)),
         )
     assert fit is not None
     return RunSpec(
@@ -257,6 +258,7 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
         split=request.split,
         protocol=request.protocol,
         options=options,
+        views=tuple(View.parse(text).canonical for text in request.views),
     )
 
 

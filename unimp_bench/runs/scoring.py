@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,6 +26,7 @@ from unimp_bench.runs.results import (
     Estimate,
     ModelFacts,
     Provenance,
+    Queries,
     Result,
     pack_counts,
     pack_ranks,
@@ -69,6 +71,10 @@ def scored(
             interactions=counts.interactions,
             pictures=counts.pictures,
             catalogue=len(catalogue(corpus, spec.split)),
+            fingerprint=corpus.fingerprint,
+            parts=corpus.part_fingerprints,
+            has_clock=corpus.has_clock,
+            repeats=repeated(examples),
         ),
         model=model,
         metrics={name: Estimate(value=score.value, low=score.low, high=score.high) for name, score in scores.items()},
@@ -78,9 +84,36 @@ def scored(
         values={name: pack_values(values) for name, values in kept.items()},
         missing={name: score.reason for name, score in found.items() if isinstance(score, Missing)},
         answers=spread_of(kind.answers(answers.prediction, examples)),
+        queries=queries_of(examples),
         remarks=remarks,
         cost=cost,
         provenance=provenance,
+    )
+
+
+def repeated(examples: Examples) -> float:
+    """Share of the targets that are in their own history."""
+    assert examples.targets is not None
+    histories, targets = examples.histories, examples.targets.astype(np.int64)
+    if not len(histories) or not len(examples):
+        return 0.0
+    size = max(int(histories.items.max()), int(targets.max())) + 1
+    # A history is the beginning of its user's rows: the first row of each user and item decides.
+    pairs, first = np.unique(histories.owners() * size + histories.items, return_index=True)
+    wanted = examples.users * size + targets
+    places = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
+    return float(((pairs[places] == wanted) & (first[places] < examples.ends)).mean())
+
+
+def queries_of(examples: Examples) -> Queries | None:
+    """How far the queries of some examples, at least one, tell items apart; None for examples without queries."""
+    if examples.queries is None:
+        return None
+    asked, counts = np.unique(examples.queries, return_counts=True)
+    return Queries(
+        distinct=len(asked),
+        commonest=float(counts.max() / len(examples)),
+        items=float(np.median(np.array(examples.query_items)[examples.queries])) if examples.query_items else None,
     )
 
 

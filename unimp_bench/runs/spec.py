@@ -25,7 +25,7 @@ class FitSpec(Strict):
         tasks: name and version of each task it is fitted on, sorted.
         model: full name, with the variant of a family.
         config: every field of the model's configuration.
-        fingerprint: of the corpus.
+        fingerprint: of the parts of the corpus that the model and its tasks read; in earlier results of all of it.
         seed: of every random choice.
         options: of its tasks, by name, where they differ from the task's own.
         split: whose training part it learns from.
@@ -60,7 +60,13 @@ class FitSpec(Strict):
 
 
 class RunSpec(Strict):
-    """A fit, and what it is evaluated on; ``options`` are those of the task that differ from its own."""
+    """A fit, and what it is evaluated on.
+
+    Attributes:
+        options: those of the task that differ from its own.
+        views: seeded changes of the corpus, one upon the other, in full; a fit that does not read what they change is
+            that of the unchanged corpus. Empty in earlier results, whose fingerprints tell views apart.
+    """
 
     fit: FitSpec
     task: str
@@ -68,6 +74,7 @@ class RunSpec(Strict):
     split: Split
     protocol: Protocol
     options: dict[str, Any] = Field(default={})
+    views: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -12,9 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from unimp_bench import registry
+from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import PROTOCOLS, Protocol
+from unimp_bench.runs.identity import fit_fingerprint
 from unimp_bench.runs.results import Provenance
 from unimp_bench.settings import Strict
 
@@ -136,13 +139,20 @@ def place(workspace: Workspace, task: str, corpus: str, model: str, protocol: Pr
     return workspace.leaderboards / TUNED / task / corpus / _file_name(model, protocol)
 
 
-def find_tuned(workspace: Workspace, task: str, model: str, fingerprint: str, protocol: Protocol) -> Tuned | None:
+def find_tuned(workspace: Workspace, task: str, model: str, corpus: Corpus, protocol: Protocol) -> Tuned | None:
     """The search for a model on a corpus, whatever the corpus is called; None where there was none.
 
-    Of searches under several names of the corpus, the one that reached the highest score.
+    Earlier searches name the whole corpus, later ones the parts that the model and task read. Of several the one that
+    reached the highest score.
     """
-    asked = (task, fingerprint, protocol)
-    found = [tuned for tuned in all_tuned(workspace, model) if (tuned.task, tuned.fingerprint, tuned.protocol) == asked]
+    reads = registry.model_card(model).reads
+    read = {fit_fingerprint(corpus, reads, (task,), options=options) for options in (False, True)}
+    known = {corpus.fingerprint, *read}
+    found = [
+        tuned
+        for tuned in all_tuned(workspace, model)
+        if (tuned.task, tuned.protocol) == (task, protocol) and tuned.fingerprint in known
+    ]
     return max(found, key=_reached, default=None)
 
 
@@ -154,18 +164,18 @@ def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
 
 
 def tuned_settings(
-    workspace: Workspace, task: str, model: str, corpus: str, fingerprint: str, protocol: Protocol
+    workspace: Workspace, task: str, model: str, corpus: Corpus, protocol: Protocol
 ) -> Mapping[str, Any]:
     """The settings that ``--preset tuned`` stands for.
 
     Raises:
         UsageError: no search was made.
     """
-    tuned = find_tuned(workspace, task, model, fingerprint, protocol)
+    tuned = find_tuned(workspace, task, model, corpus, protocol)
     if tuned is None:
         raise UsageError(
-            f"no tuned configuration of {model} for {task} on {corpus} under protocol {protocol}; make one with "
-            f"'unimp-bench tune --task {task} --model {model} --corpus {corpus} --protocol {protocol}'"
+            f"no tuned configuration of {model} for {task} on {corpus.name} under protocol {protocol}; make one with "
+            f"'unimp-bench tune --task {task} --model {model} --corpus {corpus.name} --protocol {protocol}'"
         )
     return tuned.settings
 

@@ -64,7 +64,7 @@ def check_identity(request: RunRequest, workspace: Workspace) -> None:
         for field in ("metrics", "ranks", "values", "missing", "examples", "corpus"):
             assert getattr(found, field) == getattr(ran, field), field
         assert pq.read_table(folder / "predictions.parquet").to_pylist() == rows
-        assert found.spec.options == ran.spec.options and found.spec.fit.fingerprint == ran.spec.fit.fingerprint
+        assert found.spec.options == ran.spec.options and found.corpus_id == ran.corpus_id
         assert found.spec.fit.config == {"predictions_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 

@@ -11,9 +11,11 @@ import pytest
 from unimp_bench import registry
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.reports.labels import label_of
+from unimp_bench.runs.identity import fit_fingerprint
 from unimp_bench.runs.plan import Budget, cells
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, planned
@@ -54,7 +56,7 @@ def test_tune_then_run(planted: Corpus, home: Workspace, capsys: pytest.CaptureF
     assert len(scores) == 4 and scores == sorted(scores, reverse=True)
     tuned = Tuned.read(home.leaderboards / "tuned" / "recommendation" / "planted" / "transition-graph.json")
     assert tuned.settings == {"decay": 0.9, "window": 1, "reverse": 0.0} and tuned.fixed == {"decay": 0.9}
-    assert tuned.fingerprint == planted.fingerprint and len(tuned.trials) == 4
+    assert tuned.fingerprint == fit_fingerprint(planted, ("order",), ("recommendation",)) and len(tuned.trials) == 4
     assert "--over window=1,3" in tuned.provenance.command and "/" not in tuned.provenance.command
     code, out, err = call(capsys, "run", *SEARCH, *corpus, "--preset", "tuned")
     assert code == 0, err
@@ -110,7 +112,7 @@ def test_of_two_names_of_a_corpus_the_better_search_is_found(planted: Corpus, ho
     for name, search in {"another": worse, "planted": better, "third": worse}.items():
         (path.parent.with_name(name)).mkdir(exist_ok=True)
         search.write(path.parent.with_name(name) / path.name)
-    assert find_tuned(home, "recommendation", MODEL, planted.fingerprint, "paper") == better
+    assert find_tuned(home, "recommendation", MODEL, planted, "paper") == better
 
 
 def kept(corpus: Corpus, home: Workspace, model: str = MODEL, **settings: object) -> Path:
@@ -149,10 +151,10 @@ def test_it_is_found_by_fingerprint_whatever_the_corpus_is_called(
 ) -> None:
     path = kept(planted, home, window=2)
     shutil.move(path.parent, path.parent.with_name("another"))
-    assert find_tuned(home, "recommendation", MODEL, planted.fingerprint, "paper") is not None
-    assert find_tuned(home, "recommendation", MODEL, planted.fingerprint, "masked") is None
-    assert find_tuned(home, "search", MODEL, planted.fingerprint, "paper") is None
-    assert find_tuned(home, "recommendation", MODEL, "0" * 64, "paper") is None
+    assert find_tuned(home, "recommendation", MODEL, planted, "paper") is not None
+    assert find_tuned(home, "recommendation", MODEL, planted, "masked") is None
+    assert find_tuned(home, "search", MODEL, planted, "paper") is None
+    assert find_tuned(home, "recommendation", MODEL, view_of(planted, View.parse("NT")), "paper") is None
 
 
 def test_a_damaged_or_unknown_setting_is_one_line(planted: Corpus, home: Workspace) -> None:
