@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 @click.option("--model", required=True, help="Model to tune; see 'unimp-bench list models'.")
 @corpus_option
 @click.option("--trials", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of trials.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Trials at once, in processes that share the cores; several make the search depend on which ends first.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting in all trials; repeatable."
@@ -56,6 +63,7 @@ def command(
     model: str,
     corpus: str,
     trials: int,
+    jobs: int,
     seed: int,
     settings: tuple[str, ...],
     over: tuple[str, ...],
@@ -66,8 +74,9 @@ def command(
 ) -> None:
     """Search settings of MODEL on the validation part, and store the best as its configuration for the corpus.
 
-    Every trial is a separate fit in runs/fits; the same command resumes after an interrupt. The test part is not
-    used. 'unimp-bench run --preset tuned' runs the chosen settings.
+    Every trial is a separate fit in runs/fits; the same command resumes after an interrupt. A trial that is worse than
+    most others at the same validation ends early (pruned), and is never chosen. The test part is not used.
+    'unimp-bench run --preset tuned' runs the chosen settings.
 
     The search is written to leaderboards/tuned/TASK/CORPUS/MODEL.json, which is committed. Trials of an earlier search
     of the same problem in that file are kept; a file with incomparable scores is refused unless --replace is given.
@@ -84,8 +93,9 @@ def command(
     from unimp_bench.runs.identity import fit_fingerprint
     from unimp_bench.runs.results import provenance
     from unimp_bench.runs.runner import differing_options
+    from unimp_bench.runs.trials import Question
     from unimp_bench.runs.tuned import Tuned, best, counted, place
-    from unimp_bench.runs.tuning import Question, search, space_of
+    from unimp_bench.runs.tuning import search, space_of
 
     opened = Corpus.open(folder)
     path = out or place(workspace, task, opened.name, model, protocol)
@@ -105,10 +115,13 @@ def command(
         seed=seed,
         options=differing_options(registry.make_task(task, chosen)),
         versions=_versions(task, model, protocol),
-        provenance=provenance(_command(task, model, opened.name, trials, seed, protocol, settings, over, options)),
+        provenance=provenance(
+            _command(task, model, opened.name, trials, jobs, seed, protocol, settings, over, options)
+        ),
     )
     earlier = None if replace else _comparable(path, tuned, opened.fingerprint)
-    done = search(Question(task, model, folder, seed, chosen, protocol), space, trials, workspace, _Progress())
+    question = Question(task, model, folder, seed, chosen, protocol)
+    done = search(question, space, trials, workspace, _Progress(), jobs)
     winner = best(done)
     assert winner is not None
     tuned = tuned.model_copy(update={"trials": done, "settings": {**space.fixed, **winner.values}})
@@ -159,7 +172,9 @@ class _Progress:
 
         self._done.append(trial)
         leader = best(tuple(self._done))
-        said = f"failed: {trial.failed}" if trial.score is None else f"{trial.score:.4f} in {trial.seconds:.0f} s"
+        said = f"failed: {trial.failed}"
+        if trial.score is not None:
+            said = f"{'pruned at ' if trial.stopped else ''}{trial.score:.4f} in {trial.seconds:.0f} s"
         ahead = "" if leader is None or leader.score is None else f"  (best {leader.score:.4f})"
         click.echo(f"  trial {len(self._done)} of {count}: {words(trial.values)}: {said}{ahead}", err=True)
 
@@ -188,7 +203,7 @@ def _account(space: Space, trials: int) -> str:
 
 
 def _table(trials: Sequence[Trial], measured: str) -> None:
-    """The trials, best first and the failed ones last; their scores are of what was ``measured``."""
+    """The trials, best first, pruned and failed ones last; their scores are of what was ``measured``."""
     from unimp_bench.runs.tuned import ranked
 
     keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
@@ -197,7 +212,11 @@ def _table(trials: Sequence[Trial], measured: str) -> None:
         (f"{trial.score:.4f}", f"{trial.seconds:.1f}", *(str(trial.values.get(key, "")) for key in keys))
         for trial in ranked(tuple(trials))
     ]
-    rows += [("failed", "", *(str(trial.values.get(key, "")) for key in keys)) for trial in trials if trial.failed]
+    rows += [
+        (trial.stopped or "failed", "", *(str(trial.values.get(key, "")) for key in keys))
+        for trial in sorted(trials, key=lambda trial: bool(trial.failed))
+        if not trial.is_finished
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -208,6 +227,7 @@ def _command(
     model: str,
     corpus: str,
     trials: int,
+    jobs: int,
     seed: int,
     protocol: Protocol,
     settings: tuple[str, ...],
@@ -217,6 +237,7 @@ def _command(
     """The command that gives this search."""
     parts = ["unimp-bench", "tune", "--task", task, "--model", model, "--corpus", corpus]
     parts += ["--trials", str(trials), "--protocol", protocol, "--seed", str(seed)]
+    parts += ["--jobs", str(jobs)] if jobs > 1 else []
     for name, given in (("--set", settings), ("--over", over), ("--option", options)):
         parts += [part for pair in given for part in (name, pair)]
     return shlex.join(parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,14 +144,26 @@ class FitCost(Strict):
             raise damaged(path, error.errors()[0]["msg"]) from None
 
 
+Watch = Callable[[Mapping[Protocol, float]], None]
+"""Called with the scores of each validation of a fit; what it raises ends the fit."""
+
+
 def fit_or_load(
-    model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Workspace, protocol: Protocol, *, fresh: bool
+    model: Model[Any],
+    spec: FitSpec,
+    corpus: Corpus,
+    workspace: Workspace,
+    protocol: Protocol,
+    *,
+    fresh: bool,
+    watch: Watch | None = None,
 ) -> FitCost:
     """Make ``model`` the fitted model of ``spec``: loaded where a finished fit is there, else fitted and saved.
 
     Args:
         protocol: whose selection ``model`` becomes, of those that were made from the one fit.
         fresh: forget an earlier fit of the same specification.
+        watch: sees the validations of this fit, not those of fits that it goes on from.
     """
     folder = workspace.fits / spec.key
     cache = corpus_cache(corpus, workspace)
@@ -173,7 +185,7 @@ def fit_or_load(
         work.mkdir(exist_ok=True)
         cpu = cpu_seconds()
         with _stopwatch(work / "seconds") as elapsed, stage(f"{spec.model}: fitting"):
-            data = _fit_data(spec, corpus, work, cache, start)
+            data = _fit_data(spec, corpus, work, cache, start, watch)
             _fit(model, spec, data)
             _select_and_save(model, data, spec, folder, protocol)
             training = model.training()
@@ -190,6 +202,21 @@ def fit_or_load(
         shutil.rmtree(work)
         wait()
     return cost
+
+
+def work_of(spec: FitSpec, workspace: Workspace) -> Path:
+    """Where a fit that is under way keeps its checkpoints."""
+    return workspace.fits / spec.key / "work"
+
+
+def abandon(spec: FitSpec, workspace: Workspace) -> float:
+    """Remove what an unfinished fit left, so that no later fit goes on from it; returns the wall seconds it took."""
+    work = work_of(spec, workspace)
+    with locked(work.parent):
+        with _stopwatch(work / "seconds") as elapsed:
+            seconds = elapsed()
+        shutil.rmtree(work)
+    return seconds
 
 
 def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache: Path) -> None:
@@ -240,7 +267,9 @@ def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace, *, fresh: bool) 
     )
 
 
-def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Start | None) -> FitData:
+def _fit_data(
+    spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Start | None, watch: Watch | None = None
+) -> FitData:
     tasks = {name: registry.make_task(name, spec.options.get(name)) for name, _ in spec.tasks}
     protocols = protocols_of(spec)
     unknown = unknown_users(registry.model_card(spec.model), corpus, spec.split)
@@ -250,7 +279,10 @@ def _fit_data(spec: FitSpec, corpus: Corpus, work: Path, cache: Path, start: Sta
     def validate(model: Model[Any], name: str) -> dict[Protocol, float]:
         setting = Setting(tasks[name], corpus, "paper", cache, spec.model, unknown=unknown)
         scores = validation_scores(model, examples[name].validation, setting)
-        return {protocol: scores.get(protocol, scores["paper"]) for protocol in protocols}
+        under = {protocol: scores.get(protocol, scores["paper"]) for protocol in protocols}
+        if watch is not None:
+            watch(under)
+        return under
 
     def leak() -> Corpus:
         (work / _LEAKED).touch()  # before it is used, and there still where an interrupted fit goes on

@@ -16,7 +16,7 @@ from unimp_bench.records import MAIN_SPLITS, Part, Protocol, Split, learned_from
 from unimp_bench.runs.runner import Planned, RunRequest, planned
 from unimp_bench.runs.suite import SUBJECT, Suite, SuiteRow
 from unimp_bench.runs.suites import VARIED
-from unimp_bench.runs.tuned import TUNED, find_tuned, tuned_settings
+from unimp_bench.runs.tuned import TUNED, find_tuned, tuned_search
 
 _Drawn = tuple[str, str, Split, Part]
 """Fingerprint of a corpus, task, split and part, of which examples are drawn."""
@@ -88,7 +88,7 @@ def cells(
     protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}
     if budget.preset == TUNED:
         for task, protocol in protocols.items():
-            tuned_settings(workspace, task, SUBJECT, opened, protocol)
+            tuned_search(workspace, task, SUBJECT, opened, protocol)
 
     split = suite.split_on(default_split(opened))
 

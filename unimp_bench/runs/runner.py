@@ -26,10 +26,10 @@ from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
 from unimp_bench.runs.identity import fit_fingerprint
-from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, provenance, versions_of
+from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance, versions_of
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
-from unimp_bench.runs.tuned import TUNED, tuned_settings
+from unimp_bench.runs.tuned import TUNED, tuned_search
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,18 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Planned:
-    """A request that was checked: what runs on what, and the specification that names it."""
+    """A request that was checked: what runs on what, and the specification that names it.
+
+    Attributes:
+        tuning: what the search took that chose the settings; None where none did.
+    """
 
     corpus: Corpus
     task: Task
     card: ModelCard
     model: Model[Any]
     spec: RunSpec
+    tuning: Tuning | None = None
 
 
 def planned(request: RunRequest, workspace: Workspace) -> Planned:
@@ -95,9 +100,9 @@ def planned(request: RunRequest, workspace: Workspace) -> Planned:
     check_split(corpus, request.split)
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
-    request = _without_tuned(request, workspace)
+    request, tuning = _without_tuned(request, workspace)
     model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
-    return Planned(corpus, task, card, model, specify(request, task, model, corpus))
+    return Planned(corpus, task, card, model, specify(request, task, model, corpus), tuning)
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         said = (missed, LEAK_REMARK if fit.leaked else "", request.note)
         remarks = (*model.remarks(), *filter(None, said))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
-        result = result.model_copy(update={"training": _training(model, fit)})
+        result = result.model_copy(update={"training": _training(model, fit), "tuning": plan.tuning})
         result.write(folder / RESULT_NAME)
         wait()
     return Outcome(result, noted=bool(request.note))
@@ -169,18 +174,21 @@ def _with_note(path: Path, note: str) -> Outcome:
     return Outcome(result, cached=True, noted=True)
 
 
-def _without_tuned(request: RunRequest, workspace: Workspace) -> RunRequest:
-    """The same request with the settings that preset ``tuned`` stands for; noise in a corpus asks for no others."""
+def _without_tuned(request: RunRequest, workspace: Workspace) -> tuple[RunRequest, Tuning | None]:
+    """The same request with the settings that preset ``tuned`` stands for, and what their search took.
+
+    Noise in a corpus asks for no others.
+    """
     if request.preset != TUNED:
-        return request
+        return request, None
     if learned_from(request.split) not in MAIN_SPLITS:
         raise UsageError(
             f"settings are tuned on the validation part of loo, which holds what {request.split} asks for: "
             "leave out --preset tuned"
         )
     corpus = Corpus.open(request.corpus)
-    chosen = tuned_settings(workspace, request.task, request.model, corpus, request.protocol)
-    return dataclasses.replace(request, preset=None, settings={**chosen, **request.settings})
+    tuned = tuned_search(workspace, request.task, request.model, corpus, request.protocol)
+    return dataclasses.replace(request, preset=None, settings={**tuned.settings, **request.settings}), tuned.budget
 
 
 def open_corpus(folder: Path, views: tuple[str, ...]) -> Corpus:

@@ -18,7 +18,7 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import PROTOCOLS, Protocol
 from unimp_bench.runs.identity import fit_fingerprint
-from unimp_bench.runs.results import Provenance
+from unimp_bench.runs.results import Provenance, Tuning
 from unimp_bench.settings import Strict
 
 TUNED = "tuned"
@@ -30,15 +30,23 @@ class Trial(Strict):
 
     Attributes:
         values: of the searched settings.
-        score: the task's validation score, between 0 and 1, higher better; None where the fit failed.
+        score: the task's validation score, between 0 and 1, higher better; the last one of a trial that was pruned;
+            None where the fit failed.
         seconds: of the fit, its validation included.
         failed: why there is no score.
+        stopped: ``pruned`` where the search ended the fit early, since others were better at the same validation.
     """
 
     values: dict[str, Any]
     score: float | None = None
     seconds: float = 0.0
     failed: str = ""
+    stopped: Literal["", "pruned"] = ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its fit was finished and scored, so that it may be chosen."""
+        return self.score is not None and not self.stopped
 
 
 class Tuned(Strict):
@@ -72,6 +80,11 @@ class Tuned(Strict):
     versions: dict[str, int] = Field(default={})
     provenance: Provenance
 
+    @property
+    def budget(self) -> Tuning:
+        """What the search took, as the results of its choice say it."""
+        return Tuning(trials=len(self.trials), seconds=round(sum(trial.seconds for trial in self.trials), 3))
+
     @classmethod
     def read(cls, path: Path) -> Tuned:
         """Parse one file.
@@ -92,12 +105,12 @@ class Tuned(Strict):
     def joined(self, earlier: Tuned) -> Tuned:
         """This search with the trials of an earlier one that asked the same (``unlike`` names nothing).
 
-        No trial is lost: of two with the same values the one of this search stays, unless it failed where the other
-        did not.
+        No trial is lost: of two with the same values the one of this search stays, unless it failed or was pruned
+        where the other was finished.
         """
         kept = {_point(trial): trial for trial in earlier.trials}
         new = {_point(trial): trial for trial in self.trials}
-        kept |= {point: trial for point, trial in new.items() if point not in kept or trial.score is not None}
+        kept |= {point: trial for point, trial in new.items() if trial.is_finished or not _finished(kept.get(point))}
         trials = tuple(kept.values())
         leader = best(trials)
         return self.model_copy(
@@ -129,9 +142,13 @@ def best(trials: tuple[Trial, ...]) -> Trial | None:
 
 
 def ranked(trials: tuple[Trial, ...]) -> list[Trial]:
-    """The trials that have a score, best first."""
-    scored = [(trial.score, trial) for trial in trials if trial.score is not None]
+    """The finished trials, best first."""
+    scored = [(trial.score, trial) for trial in trials if trial.score is not None and trial.is_finished]
     return [trial for _, trial in sorted(scored, key=lambda pair: -pair[0])]
+
+
+def _finished(trial: Trial | None) -> bool:
+    return trial is not None and trial.is_finished
 
 
 def place(workspace: Workspace, task: str, corpus: str, model: str, protocol: Protocol) -> Path:
@@ -163,10 +180,8 @@ def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
     return [tuned for tuned in map(Tuned.read, paths) if tuned.model == model]
 
 
-def tuned_settings(
-    workspace: Workspace, task: str, model: str, corpus: Corpus, protocol: Protocol
-) -> Mapping[str, Any]:
-    """The settings that ``--preset tuned`` stands for.
+def tuned_search(workspace: Workspace, task: str, model: str, corpus: Corpus, protocol: Protocol) -> Tuned:
+    """The search whose choice ``--preset tuned`` stands for.
 
     Raises:
         UsageError: no search was made.
@@ -177,7 +192,7 @@ def tuned_settings(
             f"no tuned configuration of {model} for {task} on {corpus.name} under protocol {protocol}; make one with "
             f"'unimp-bench tune --task {task} --model {model} --corpus {corpus.name} --protocol {protocol}'"
         )
-    return tuned.settings
+    return tuned
 
 
 def counted(trials: tuple[Trial, ...]) -> str:

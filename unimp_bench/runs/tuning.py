@@ -1,37 +1,34 @@
-"""Hyper-parameter search: every trial is an ordinary fit, scored by validation; the test part is never drawn."""
+"""Hyper-parameter search: which trials are made, several at once if asked, and which end early.
+
+The test part is never drawn. Bad trials are pruned: one whose best validation so far is below the median of the others
+at the same validation ends there (Optuna's ``MedianPruner``, after Golovin et al., KDD 2017).
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from unimp_bench import registry
-from unimp_bench.corpus import Corpus
-from unimp_bench.corpus.splits import default_split
 from unimp_bench.errors import ModelError, UsageError
-from unimp_bench.files import Workspace, write_atomically
-from unimp_bench.kinds import Setting, draw_examples
-from unimp_bench.records import Protocol
-from unimp_bench.runs.fitting import (
-    FIT_NAME,
-    SCORE_NAME,
-    FitCost,
-    check_selectable,
-    corpus_cache,
-    fit_or_load,
-    unknown_users,
-    validation_scores,
-)
-from unimp_bench.runs.runner import Planned, RunRequest, planned
+from unimp_bench.files import Workspace
+from unimp_bench.kinds import draw_examples
+from unimp_bench.machine import share_cores
+from unimp_bench.runs.fitting import check_selectable, corpus_cache
+from unimp_bench.runs.runner import Planned, planned
+from unimp_bench.runs.trials import Question, run_trial
 from unimp_bench.runs.tuned import Trial
-from unimp_bench.settings import Strict
 
 if TYPE_CHECKING:
     import optuna
@@ -107,29 +104,26 @@ def _plain(value: Any) -> Any:
 _REPEATS = 50
 """How often in a row the sampler may propose what was tried before, until the search counts as done."""
 
+FINISHED = 4
+"""Trials that must have finished before another is pruned."""
 
-@dataclass(frozen=True)
-class Question:
-    """What all trials are asked; ``options`` are those of the task that differ from its own."""
+VALIDATIONS = 5
+"""Validations that every trial is given, so that a slow start is not the end."""
 
-    task: str
-    model: str
-    corpus: Path
-    seed: int
-    options: Mapping[str, str]
-    protocol: Protocol = "paper"
-
-
-class _Score(Strict):
-    """The validation score of a fit."""
-
-    score: float
+_NAME = "search"
 
 
 def search(
-    question: Question, space: Space, trials: int, workspace: Workspace, tell: Callable[[int, Trial], None]
+    question: Question,
+    space: Space,
+    trials: int,
+    workspace: Workspace,
+    tell: Callable[[int, Trial], None],
+    jobs: int = 1,
 ) -> tuple[Trial, ...]:
     """Try the model as it is, and other points of its space: all of them where they are no more than ``trials``.
+
+    One at a time the search depends on the seed alone; of several at once it also depends on which ends first.
 
     Args:
         question: what is asked.
@@ -137,78 +131,132 @@ def search(
         trials: how many points at most.
         workspace: where fits are.
         tell: called with the number of points that the search will try and each trial that has ended.
+        jobs: how many trials at once, each in a process of its own that has its share of the cores.
 
     Raises:
         UsageError: the question cannot be asked at all, or there are no validation examples.
-        ModelError: every trial failed.
+        ModelError: every trial failed, or a process of a trial was killed.
     """
-    plan = planned(_request(question, space.fixed), workspace)
+    plan = planned(question.request(space.fixed), workspace)
     _check_selectable(plan, workspace)
-    asked = _Asked(question, space, workspace)
     count = min(trials, len(space))
     done: list[Trial] = []
-    for trial in asked.everywhere() if len(space) <= trials else asked.sampled(trials):
-        done.append(trial)
-        tell(count, trial)
+    with tempfile.TemporaryDirectory() as folder, _pool(jobs) as pool:
+        journal = None if pool is None else Path(folder) / "journal"
+        for trial in _Search(question, space, workspace, journal).trials(count, pool, jobs):
+            done.append(trial)
+            tell(count, trial)
     if all(trial.failed for trial in done):
         raise ModelError(f"{question.model}: each of {len(done)} trials failed; the first one: {done[0].failed}")
     return tuple(done)
 
 
-class _Asked:
-    """The trials of one question."""
+class _Search:
+    """The study of one question.
 
-    def __init__(self, question: Question, space: Space, workspace: Workspace) -> None:
-        self._question, self._space, self._workspace = question, space, workspace
+    Args:
+        journal: file by which processes share the study; None keeps it in memory.
+    """
 
-    def everywhere(self) -> Iterator[Trial]:
-        """Every point in the order of the grid."""
-        return map(self._trial, self._space.points())
+    def __init__(self, question: Question, space: Space, workspace: Workspace, journal: Path | None) -> None:
+        self._question, self._space, self._workspace, self._journal = question, space, workspace, journal
+        self._study = _study(question.seed, journal)
+        self._places = {key: tuple(range(len(values))) for key, values in space.values.items()}
+        self._known: dict[Point, Trial] = {}
+        self._running: dict[Future[Trial], tuple[optuna.Trial, Point]] = {}
 
-    def sampled(self, trials: int) -> Iterator[Trial]:
-        """The first point, then those that a tree-structured Parzen estimator proposes (Bergstra et al., 2011)."""
-        study = _study(self._question.seed)
-        places = {key: range(len(values)) for key, values in self._space.values.items()}
-        study.enqueue_trial(dict.fromkeys(places, 0))
-        known: dict[Point, Trial] = {}
-        repeats = 0
-        while len(known) < trials and repeats < _REPEATS:
-            proposed = study.ask()
-            point = tuple(proposed.suggest_categorical(key, tuple(choices)) for key, choices in places.items())
-            trial = known.get(point)
-            if trial is None:
-                trial = known[point] = self._trial(point)
-                yield trial
-                repeats = 0
-            else:
-                repeats += 1
-            _answer(study, proposed, trial)
+    def trials(self, count: int, pool: Executor | None, jobs: int) -> Iterator[Trial]:
+        """Trials as they end: every point in the order of the grid where ``count`` is all of them, else the first one
+        and those that a tree-structured Parzen estimator proposes (Bergstra et al., 2011)."""
+        first = [next(self._space.points())] if count < len(self._space) else self._space.points()
+        for point in first:
+            self._study.enqueue_trial(dict(zip(self._places, point, strict=True)))
+        while True:
+            repeats = 0
+            while len(self._running) < jobs and len(self._known) + len(self._running) < count and repeats < _REPEATS:
+                repeats = 0 if self._begin(pool) else repeats + 1
+            if not self._running:
+                return
+            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                yield self._ended(future)
 
-    def _trial(self, point: Point) -> Trial:
+    def _begin(self, pool: Executor | None) -> bool:
+        """Start the next trial that the sampler proposes, unless it was tried, or is being tried."""
+        proposed = self._study.ask()
+        point = tuple(proposed.suggest_categorical(key, choices) for key, choices in self._places.items())
+        if point in self._known or point in (other for _, other in self._running.values()):
+            _answer(self._study, proposed, self._known.get(point))
+            return False
         values = self._space.at(point)
-        request = _request(self._question, {**self._space.fixed, **values})
+        if pool is None:
+            future: Future[Trial] = Future()
+            trial = run_trial(self._question, self._space.fixed, values, self._workspace, _reporter(proposed))
+            future.set_result(trial)
+        else:
+            assert self._journal is not None
+            asked = (self._question, self._space.fixed, values, self._workspace)
+            future = pool.submit(_in_process, *asked, self._journal, proposed._trial_id)
+        self._running[future] = proposed, point
+        return True
+
+    def _ended(self, future: Future[Trial]) -> Trial:
+        """The trial of a process that has ended."""
+        proposed, point = self._running.pop(future)
         try:
-            plan = planned(request, self._workspace)
-        except UsageError as error:  # a combination that the model refuses
-            return Trial(values=values, failed=str(error))
-        try:
-            score, cost = _validated(plan, self._question.protocol, self._workspace)
-        except ModelError as error:
-            return Trial(values=values, failed=str(error))
-        return Trial(values=values, score=score, seconds=cost.seconds)
+            trial = self._known[point] = future.result()
+        except BrokenProcessPool:
+            raise ModelError(
+                f"{self._question.model}: the process of a trial was killed (out of memory?); the same command goes on "
+                "from the trials that have ended, with fewer --jobs if it must"
+            ) from None
+        _answer(self._study, proposed, trial)
+        return trial
 
 
-def _request(question: Question, settings: Mapping[str, Any]) -> RunRequest:
-    return RunRequest(
-        task=question.task,
-        model=question.model,
-        corpus=question.corpus,
-        split=default_split(Corpus.open(question.corpus)),
-        seed=question.seed,
-        settings=settings,
-        options=question.options,
-        protocol=question.protocol,
+def _in_process(
+    question: Question,
+    fixed: Mapping[str, Any],
+    values: Mapping[str, Any],
+    workspace: Workspace,
+    journal: Path,
+    number: int,
+) -> Trial:
+    """A trial in a process of its own."""
+    import optuna
+
+    return run_trial(
+        question, fixed, values, workspace, _reporter(optuna.Trial(_study(question.seed, journal), number))
     )
+
+
+def _reporter(proposed: optuna.Trial) -> Callable[[int, float], bool]:
+    def report(number: int, score: float) -> bool:
+        proposed.report(score, number)
+        return proposed.should_prune()
+
+    return report
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[Executor | None]:
+    """Processes that share the cores; None for one job, which this process does itself."""
+    if jobs == 1:
+        yield None
+        return
+    before = dict(os.environ)
+    share_cores(os.environ, jobs)
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_silence)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+
+
+def _silence() -> None:
+    """Progress of several trials on one terminal cannot be read."""
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 
 
 def _check_selectable(plan: Planned, workspace: Workspace) -> None:
@@ -222,37 +270,33 @@ def _check_selectable(plan: Planned, workspace: Workspace) -> None:
     check_selectable(examples, plan.corpus, "there is nothing to choose settings by")
 
 
-def _validated(plan: Planned, protocol: Protocol, workspace: Workspace) -> tuple[float, FitCost]:
-    """The validation score of a fit and what it took; measured once."""
-    spec, corpus = plan.spec.fit, plan.corpus
-    folder = workspace.fits / spec.key
-    record = folder / SCORE_NAME.format(protocol)
-    if (folder / FIT_NAME).is_file() and record.is_file():
-        with contextlib.suppress(ValidationError):  # a damaged score is measured again
-            return _Score.model_validate_json(record.read_bytes()).score, FitCost.read(folder / FIT_NAME)
-    cost = fit_or_load(plan.model, spec, corpus, workspace, protocol, fresh=False)
-    cache = corpus_cache(corpus, workspace)
-    setting = Setting(
-        plan.task, corpus, protocol, cache, spec.model, unknown=unknown_users(plan.card, corpus, spec.split)
-    )
-    examples = draw_examples(plan.task, corpus, spec.split, "validation", cache)
-    score = validation_scores(plan.model, examples, setting)[protocol]
-    write_atomically(record, _Score(score=score).model_dump_json() + "\n")
-    return score, cost
-
-
-def _study(seed: int) -> optuna.Study:
-    """An empty study in memory: what a trial gave is kept with its fit."""
+def _study(seed: int, journal: Path | None) -> optuna.Study:
+    """The study in a journal, or an empty one in memory: what a trial gave is kept with its fit."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = None
+    if journal is not None:
+        from optuna.storages.journal import JournalFileBackend
+
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+    return optuna.create_study(
+        study_name=_NAME,
+        storage=storage,
+        load_if_exists=True,
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=journal is not None),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=FINISHED, n_warmup_steps=VALIDATIONS),
+    )
 
 
-def _answer(study: optuna.Study, proposed: optuna.Trial, trial: Trial) -> None:
+def _answer(study: optuna.Study, proposed: optuna.Trial, trial: Trial | None) -> None:
+    """Tell the sampler what a trial gave; None for one that is still running."""
     from optuna.trial import TrialState
 
-    if trial.score is None:
+    if trial is None or trial.score is None:
         study.tell(proposed, state=TrialState.FAIL)
+    elif trial.stopped:
+        study.tell(proposed, state=TrialState.PRUNED)
     else:
         study.tell(proposed, trial.score)

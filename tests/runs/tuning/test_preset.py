@@ -24,7 +24,7 @@ from unimp_bench.runs.tuned import Trial, Tuned, find_tuned, place
 from unimp_bench.runs.tuning import space_of
 
 MODEL = "transition-graph"
-SEARCH = ["--task", "recommendation", "--model", MODEL]
+SEARCH = ["--task", "recommendation", "--model", MODEL, "--protocol", "paper"]
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_tune_then_run(planted: Corpus, home: Workspace, capsys: pytest.CaptureF
     code, out, err = call(capsys, "tune", *SEARCH, *corpus, *options)
     assert code == 0, err
     assert err.count("  trial ") == 4 and "trial 4 of 4: window=1, reverse=0.0: 0." in err
-    assert "Scores are validation NDCG@5 under protocol paper" in err
-    assert out.startswith("VALIDATION NDCG@5  SECONDS  window  reverse\n")
+    assert "Scores are validation NDCG@10 under protocol paper" in err
+    assert out.startswith("VALIDATION NDCG@10  SECONDS  window  reverse\n")
     assert out.rstrip().endswith(f"--model {MODEL} --corpus {planted.folder} --protocol paper --preset tuned")
     scores = [float(line.split()[0]) for line in out.splitlines() if line.startswith("0.")]
     assert len(scores) == 4 and scores == sorted(scores, reverse=True)
@@ -64,6 +64,8 @@ def test_tune_then_run(planted: Corpus, home: Workspace, capsys: pytest.CaptureF
     (path,) = home.runs.glob("*/result.json")
     result = Result.read(path)
     assert len(fits) == 4 and result.spec.fit.key in fits, "the run finds the fit of the search"
+    assert result.tuning is not None and result.tuning.trials == 4
+    assert result.tuning.seconds == pytest.approx(sum(trial.seconds for trial in tuned.trials), abs=1e-3)
     assert label_of(result) == "transition-graph (tuned)" and "--preset tuned" in result.provenance.command
     code, out, _ = call(capsys, "describe", "model", MODEL)
     assert "planted, recommendation  decay=0.9, window=1, reverse=0.0" in out and "best of 4 trials" in out
@@ -173,7 +175,8 @@ def test_a_members_name_is_a_plain_file_name(home: Workspace) -> None:
 
 
 def test_baselines_of_a_suite_run_as_they_were_tuned(planted: Corpus, home: Workspace) -> None:
-    kept(planted, home, window=2)
+    search = Tuned.read(kept(planted, home, window=2)).model_copy(update={"protocol": "masked"})
+    search.write(place(home, "recommendation", "planted", MODEL, "masked"))
     found = cells(SUITES["new_user"], planted.folder, ("recommendation",), 1, Budget(), home)
     presets = {cell.row.model: cell.request.preset for cell in found}
     assert presets[MODEL] == "tuned" and presets["popularity"] is None and presets["unimp"] is None

@@ -15,8 +15,9 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, locked
 from unimp_bench.records import Examples, Part, Split
+from unimp_bench.runs.trials import Question
 from unimp_bench.runs.tuned import Trial, best
-from unimp_bench.runs.tuning import Question, search, space_of
+from unimp_bench.runs.tuning import search, space_of
 
 MODEL = "transition-graph"
 OVER: Mapping[str, tuple[Any, ...]] = {"window": ("1", "3"), "reverse": ("0", "1")}
