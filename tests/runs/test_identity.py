@@ -17,6 +17,7 @@ from unimp_bench.corpus.splits import target_examples
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import DataError
 from unimp_bench.files import Workspace
+from unimp_bench.reports.store import corpora_of, on_one_corpus
 from unimp_bench.runs.identity import fit_fingerprint, parts_read
 from unimp_bench.runs.reproduction import request_of
 from unimp_bench.runs.results import CorpusFacts, Queries, Result
@@ -152,3 +153,27 @@ def test_repeats_count_the_own_history_alone(planted: Corpus) -> None:
 def test_earlier_results_are_of_the_corpus_that_their_fit_names() -> None:
     result = make_result("walks", np.arange(1, 9), fingerprint="a" * 64)
     assert result.corpus_id == "a" * 64
+
+
+def _told(texts: str, time: str, model: str, task: str = "recommendation", seed: int = 0) -> Result:
+    """A result on a corpus ``toy`` whose texts are as named; of nothing, one of before parts were kept."""
+    result = make_result(model, np.arange(1, 9), task=task, fingerprint="f" * 64, time=time, seed=seed)
+    parts = {"interactions": "i", "texts": texts, "pictures": "p"} if texts else {}
+    whole = texts * 8 if texts else ""
+    return result.model_copy(update={"corpus": result.corpus.model_copy(update={"fingerprint": whole, "parts": parts})})
+
+
+def test_corpora_that_differ_in_texts_alone_are_one_where_texts_do_not_matter() -> None:
+    bare, told = _told("a", "1", "sasrec"), _told("b", "2", "unisrec")
+    corpora = corpora_of([bare, told])
+    assert corpora(bare) == corpora(told) == told.corpus_id
+    assert {result.corpus_id for result in on_one_corpus([bare, told])} == {told.corpus_id}
+    searches = [_told("a", "1", "bm25", "search"), _told("b", "2", "bm25", "search")]
+    assert len({result.corpus_id for result in on_one_corpus(searches)}) == 2
+
+
+def test_earlier_results_are_of_the_corpus_whose_whole_fingerprint_their_fit_names() -> None:
+    earlier, told = _told("", "1", "sasrec"), _told("f" * 8, "2", "unisrec")
+    assert earlier.corpus_id == "f" * 64 == told.corpus_id
+    again = _told("g", "3", "dense")
+    assert {result.corpus_id for result in on_one_corpus([earlier, told, again])} == {again.corpus_id}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from unimp_bench.contracts import TaskCard
+from unimp_bench.corpus.fingerprints import fingerprint_of
 from unimp_bench.errors import DataError, UsageError, did_you_mean
 from unimp_bench.files import Workspace
 from unimp_bench.reports.audit.corpus.record import CorpusAudit, load_audits
 from unimp_bench.reports.audit.table.report import TableAudit, audit_reported, marked
 from unimp_bench.reports.printed import Reported, load_reported
 from unimp_bench.reports.sections import Section, sections, topic_sections
+from unimp_bench.runs.identity import parts_read
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.runs.spec import KEY_LENGTH
 from unimp_bench.runs.suite import Suite
@@ -114,7 +116,9 @@ class Published:
 
 def load_runs(workspace: Workspace) -> list[Result]:
     """The results of all finished runs; for each identity the latest."""
-    return list({_identity(result): result for result in _read(_finished(workspace, None))}.values())
+    found = _read(_finished(workspace, None))
+    corpora = corpora_of(found)
+    return list({_identity(result, corpora): result for result in found}.values())
 
 
 def publish(
@@ -134,8 +138,10 @@ def publish(
         UsageError: a key has no finished run, or a result needs ``replace`` or ``dirty``; nothing is written then.
     """
     folder = workspace.leaderboards
-    new = {_identity(result): result for result in _read(_finished(workspace, keys))}
-    earlier = {_identity(result): result for result in load_results(folder)}
+    finished, published = _read(_finished(workspace, keys)), load_results(folder)
+    corpora = corpora_of([*finished, *published])
+    new = {_identity(result, corpora): result for result in finished}
+    earlier = {_identity(result, corpora): result for result in published}
     fresh = {identity: result for identity, result in new.items() if earlier.get(identity) != result}
     changed = [result for result in fresh.values() if result.provenance.commit and not result.provenance.clean]
     if changed and not dirty:
@@ -175,13 +181,40 @@ def _read(paths: Iterable[Path]) -> list[Result]:
     return sorted(map(Result.read, paths), key=lambda result: result.provenance.time)
 
 
-def _identity(result: Result) -> tuple[object, ...]:
+def corpora_of(results: Iterable[Result]) -> Callable[[Result], str]:
+    """The fingerprint by which the corpus of a result is known among ``results``.
+
+    Corpora of one name that agree in what the examples of a task are drawn from are one corpus for that task, under
+    the fingerprint of the latest result: another version of the texts makes no other ranking.
+    """
+    latest: dict[tuple[str, str, str], str] = {}
+    known: dict[tuple[str, str], str] = {}
+    for result in sorted(results, key=lambda result: result.provenance.time, reverse=True):
+        spec, corpus = result.spec, result.corpus
+        if corpus.parts:
+            drawn = fingerprint_of(corpus.parts, parts_read((), (spec.task,), options=bool(spec.options)))
+            known[spec.task, result.corpus_id] = latest.setdefault((spec.task, corpus.name, drawn), result.corpus_id)
+    return lambda result: known.get((result.spec.task, result.corpus_id), result.corpus_id)
+
+
+def on_one_corpus(results: Sequence[Result]) -> list[Result]:
+    """The results, each with the fingerprint that ``corpora_of`` gives."""
+    corpora = corpora_of(results)
+    return [
+        result
+        if corpora(result) == result.corpus_id
+        else result.model_copy(update={"corpus": result.corpus.model_copy(update={"fingerprint": corpora(result)})})
+        for result in results
+    ]
+
+
+def _identity(result: Result, corpora: Callable[[Result], str]) -> tuple[object, ...]:
     """What must be unique: model, fit, task, data and seed; versions are ignored."""
     spec, model = result.spec, result.model
     stages = tuple((tuple(name for name, _ in stage.tasks), stage.split) for stage in spec.fit.stages)
     words = (model.settings, model.tune, spec.options)
     return (
-        *(spec.task, spec.split, spec.protocol, result.corpus.name, result.corpus_id, spec.fit.seed),
+        *(spec.task, spec.split, spec.protocol, result.corpus.name, corpora(result), spec.fit.seed),
         *(model.name, model.preset, stages),
         *(tuple(sorted((key, str(value)) for key, value in each.items())) for each in words),
     )
@@ -283,9 +316,8 @@ class Contents:
         """The sections of a task or suite (cached)."""
         key = f"{type(of).__name__} {of.name}"
         if key not in self._sections:
-            self._sections[key] = (
-                topic_sections(of, self.results) if isinstance(of, Suite) else sections(self.results, of)
-            )
+            results = on_one_corpus(self.results)
+            self._sections[key] = topic_sections(of, results) if isinstance(of, Suite) else sections(results, of)
         return self._sections[key]
 
     def only(self, corpus: str) -> Contents:
