@@ -56,7 +56,10 @@ def test_tune_then_run(planted: Corpus, home: Workspace, capsys: pytest.CaptureF
     assert len(scores) == 4 and scores == sorted(scores, reverse=True)
     tuned = Tuned.read(home.leaderboards / "tuned" / "recommendation" / "planted" / "transition-graph.json")
     assert tuned.settings == {"decay": 0.9, "window": 1, "reverse": 0.0} and tuned.fixed == {"decay": 0.9}
-    assert tuned.fingerprint == fit_fingerprint(planted, ("order",), ("recommendation",)) and len(tuned.trials) == 4
+    assert (
+        tuned.fingerprint == fit_fingerprint(planted, registry.model_card(MODEL).reads, ("recommendation",))
+        and len(tuned.trials) == 4
+    )
     assert "--over window=1,3" in tuned.provenance.command and "/" not in tuned.provenance.command
     code, out, err = call(capsys, "run", *SEARCH, *corpus, "--preset", "tuned")
     assert code == 0, err
