@@ -10,6 +10,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from tests.reports.pretended import small_tables
 from tests.reports.published import publish
 from unimp_bench.reports.html import HTML_NAME, html_page
 from unimp_bench.reports.store import Contents
@@ -43,7 +44,15 @@ def boards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def html(boards: Path) -> str:
     """The HTML page of ``boards``."""
-    return html_page(Contents.published(boards))
+    with small_tables():
+        return html_page(Contents.published(boards))
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    """``small_tables`` during a test."""
+    with small_tables():
+        yield
 
 
 @pytest.fixture(scope="session")

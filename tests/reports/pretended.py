@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from unimp_bench import registry
+from unimp_bench.errors import UsageError
+from unimp_bench.kinds import kind_of
 from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.records import IntArray, Protocol, Split, learned_from
+from unimp_bench.reports import sections, standard, verdict
 from unimp_bench.runs.results import (
     CorpusFacts,
     Cost,
@@ -23,9 +29,21 @@ from unimp_bench.runs.results import (
 from unimp_bench.runs.spec import FitSpec, RunSpec
 
 
+@contextmanager
+def small_tables() -> Iterator[None]:
+    """Tables of a few examples and one seed have an order and a best row, for tests that look at other things."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (sections, verdict):
+            patch.setattr(module, "MIN_EXAMPLES", 1)
+        patch.setattr(standard, "MIN_SEEDS", 1)
+        yield
+
+
 def _versions(model: str, tasks: Iterable[str]) -> dict[str, Any]:
-    card = registry.model_cards().get(model)
-    return {} if card is None else asdict(versions_of(card, tasks))
+    try:
+        return asdict(versions_of(registry.model_card(model), tasks))
+    except UsageError:
+        return {}
 
 
 def make_result(
@@ -46,7 +64,7 @@ def make_result(
     corpus: str = "toy",
     fingerprint: str = "f" * 64,
     time: str = "t",
-    protocol: Protocol = "paper",
+    protocol: Protocol | None = None,
 ) -> Result:
     """A synthetic result of the current versions with the given ranks."""
     settings, tune = dict(settings or {}), dict(tune or {})
@@ -65,8 +83,15 @@ def make_result(
             **_versions(model, tasks),
         )
     assert fit is not None
+    under = kind_of(registry.task_cards()[task].kind).under(protocol)
     return Result(
-        spec=RunSpec(fit=fit, task=task, task_version=1, split=split, protocol=protocol),
+        spec=RunSpec(
+            fit=fit,
+            task=task,
+            task_version=1,
+            split=split,
+            protocol=under,
+        ),
         corpus=CorpusFacts(name=corpus, synthetic=True, users=9, items=9, interactions=9, pictures=0, catalogue=9),
         model=ModelFacts(name=model, preset=preset, settings=settings, tune=tune, about="", source="", reads=reads),
         metrics={

@@ -22,6 +22,8 @@ from unimp_bench.reports.tables import order_words, slices_of
 from unimp_bench.reports.write import pages, show
 from unimp_bench.runs.suites import SUITES
 
+pytestmark = pytest.mark.usefixtures("small")
+
 N = 100
 COLD = np.arange(N) < MIN_MEAN - 1
 EVEN = np.arange(N) % 2 == 0

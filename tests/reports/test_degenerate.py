@@ -23,6 +23,8 @@ from unimp_bench.reports.write import pages, show, tables_of
 from unimp_bench.runs.results import AnswerSpread, Estimate, Result, pack_values
 from unimp_bench.runs.suites import CATALOGUE
 
+pytestmark = pytest.mark.usefixtures("small")
+
 STARS = (1.0, 5.0, 1.0)
 TRUTH = np.random.default_rng(0).choice(5, 400, p=(0.05, 0.05, 0.1, 0.2, 0.6)) + 1.0
 

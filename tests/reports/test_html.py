@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from tests.reports.pretended import small_tables
 from tests.reports.published import FINGERPRINT, HOSTILE, draw
 from unimp_bench.errors import DataError
 from unimp_bench.reports.html import galleries, html_page, whiskers
 from unimp_bench.reports.store import Contents
 from unimp_bench.reports.table import Page, Table
 from unimp_bench.reports.write import boards as pages_in
+
+pytestmark = pytest.mark.usefixtures("small")
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 LARGEST = 4_000_000
@@ -123,7 +126,8 @@ def test_every_linked_anchor_exists_once(reader: Reader) -> None:
 
 @pytest.fixture(scope="module")
 def search(boards: Path) -> Page:
-    return pages_in(Contents.published(boards))[0][1]
+    with small_tables():
+        return pages_in(Contents.published(boards))[0][1]
 
 
 @pytest.fixture(scope="module")
@@ -132,18 +136,18 @@ def table(search: Page) -> Table:
 
 
 def test_marks_of_rows_are_text(search: Page, table: Table, html: str) -> None:
-    assert (table.corpus, table.split, table.protocol) == ("toy", "loo", "paper")
+    assert (table.corpus, table.split, table.protocol) == ("toy", "loo", "masked")
     marks = {row.label: row.mark for row in table.rows if row.mark in ("best", "ceiling")}
     assert marks == {"oracle": "ceiling", "best": "best"}
     assert {row.reason for row in table.rows if row.mark == "empty"} >= {"no result yet"}
     assert table.generated
     assert '<a href="#audit-1">Audit of this corpus</a>' in html and 'id="audit-1"' in html
-    assert search.plot is not None and search.plot.finding.startswith("Best of ")
+    assert search.plot is not None and search.plot.finding.startswith("First of ")
     assert '<img src="data:image/svg+xml;base64,' in html
 
 
 def test_the_scale_of_intervals_excludes_upper_bounds(table: Table) -> None:
-    column = [each.name for each in table.columns].index("HR@10")
+    column = [each.name for each in table.columns].index("NDCG@10")
     rows = zip(table.rows, whiskers(table), strict=True)
     drawn = {row.label: found[column] for row, found in rows if row.mark != "empty"}
     assert drawn.pop("oracle") is None, "a ceiling would stretch the scale until no two intervals could be told apart"

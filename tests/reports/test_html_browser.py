@@ -113,7 +113,7 @@ def test_filters_show_and_count_matching_rows(browser: Browser) -> None:
     everything = count(browser)
     choose(browser, "corpus", "toy")
     choose(browser, "split", "loo")
-    choose(browser, "protocol", "paper")
+    choose(browser, "protocol", "masked")
     choose(browser, "task", "search")
     find(browser, "input[name=filled]").click()
     assert count(browser).startswith("6 of ")

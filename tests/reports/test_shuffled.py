@@ -15,6 +15,8 @@ from unimp_bench.reports.store import load_results
 from unimp_bench.reports.write import pages
 from unimp_bench.runs.results import Result
 
+pytestmark = pytest.mark.usefixtures("small")
+
 STORED, BY_CHANCE = np.array([1, 1, 1, 90]), np.array([1, 90, 91, 92])
 NAME, FINGERPRINT = viewed("toy", "f" * 64, View.parse("ST"))
 
