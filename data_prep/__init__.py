@@ -15,13 +15,13 @@ class CorpusCard:
     Attributes:
         name: what the user types.
         about: one line for lists.
-        source: ``module:callable`` that makes a ``data_prep.source.Source`` of a raw folder; None for the sample, which
-            is generated.
-        filtered: the raw files are filtered already and published numbers are on all their users, so that by default
-            neither a core is taken nor users are held out.
-        download: ``module:object``, a ``data_prep.download.releases.Release``; None where only the user can get the
+        source: ``module:callable`` that makes a ``data_prep.source.Source`` from a raw folder; None for the generated
+            sample.
+        filtered: whether the raw files are filtered already and published numbers are on all their users, so that the
+            defaults are no core and no held-out users.
+        download: ``module:object``, a ``data_prep.download.releases.Release``; None if only the user can obtain the
             raw files.
-        obtain: for those, how to get them.
+        obtain: for those, how to obtain them.
         choices: available options of the build: ``domains``, fetching ``pictures`` by their addresses, ``further`` raw
             folders.
     """
@@ -36,7 +36,7 @@ class CorpusCard:
 
     @property
     def needs_raw(self) -> bool:
-        """Whether it is built from files that only the user can bring."""
+        """Whether it is built from files that only the user can obtain."""
         return self.source is not None and self.download is None
 
 
@@ -74,13 +74,13 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "hm",
         "H&M's purchases from Kaggle: articles.csv, transactions_train.csv and images/",
         "data_prep.hm:HM",
-        obtain="unpack the Kaggle competition h-and-m-personalized-fashion-recommendations, which asks for a login",
+        obtain="unpack the Kaggle competition h-and-m-personalized-fashion-recommendations, which requires a login",
     ),
     CorpusCard(
         "netflix",
         "the Netflix set of LLMRec: train.json, val.json, test.json, item_attribute.csv and posters",
         "data_prep.netflix:Netflix",
         filtered=True,
-        obtain="unpack LLMRec's Netflix archives from the Google Drive that github.com/HKUDS/LLMRec names",
+        obtain="unpack LLMRec's Netflix archives from the Google Drive linked at github.com/HKUDS/LLMRec",
     ),
 )

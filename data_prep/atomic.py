@@ -1,17 +1,16 @@
-"""Reader of RecBole's atomic files: a set of *.inter and *.item, plain or gzip, or several sets, a folder each.
+"""Reader of RecBole's atomic files: a set of *.inter and *.item, plain or gzip, or several sets, one folder each.
 
 The first line names the columns, ``name:type``; types are token, float, and token_seq, whose separator may be given in
-parentheses (``categories:token_seq(|)``) and is a space otherwise. A sequence with a separator of its own is a list;
-one of words separated by spaces is a text. Column ``category``, or else ``categories``, ``class``, ``genre`` or
-``genres``, becomes the list attribute ``category``. A set without ``timestamp`` is taken in file order. A rating, or a
-float of an item, that is not a number is a missing value. A public split, which the corpus keeps, is a column
-``split`` of the interactions (``train``, ``val`` or ``test``), or one file per part (``x.train.inter``,
-``x.valid.inter``, ``x.test.inter``), or the column ``x_label`` of MMRec, whose untyped header (``userID``,
-``itemID``...) is read as well. What a corpus cannot hold (``*.user``, other columns of the interactions, sequences of
-floats) is named in the manifest as left out.
+parentheses (``categories:token_seq(|)``) and is a space otherwise. A sequence with an explicit separator is a list, one
+of words separated by spaces a text. Column ``category``, or else ``categories``, ``class``, ``genre`` or ``genres``,
+becomes the list attribute ``category``. A set without ``timestamp`` is in file order. Ratings, and floats of items,
+that are not numbers are missing values. A public split, which the corpus keeps, is a column ``split`` of the
+interactions (``train``, ``val`` or ``test``), or one file per part (``x.train.inter``, ``x.valid.inter``,
+``x.test.inter``), or the column ``x_label`` of MMRec, whose untyped header (``userID``, ``itemID``...) is supported.
+Unsupported content (``*.user``, other columns of the interactions, sequences of floats) is listed in the manifest.
 
-Several sets make one corpus, one domain per set: users belong to their set, and items of one name are one item, whose
-attributes are those of the first set that has them.
+Several sets make one corpus, one domain per set: users belong to their set, and items of the same name are one item,
+with the attributes of the first set that has them.
 """
 
 from __future__ import annotations
@@ -54,23 +53,23 @@ MMREC = {
     "timestamp": "timestamp:float",
     "x_label": "split:token",
 }
-"""The columns of MMRec's interactions, which have no types; its ``x_label`` is 0, 1 or 2."""
+"""Columns of MMRec's interactions, which have no types; ``x_label`` is 0, 1 or 2."""
 
-LAST_TIME = 2.0**53  # every whole number up to here is exact as a float
+LAST_TIME = 2.0**53  # larger integers are not exact as floats
 
 _COLUMN = re.compile(r"(?P<name>[^:]+):(?P<type>token|float|token_seq|float_seq)(\((?P<separator>.+)\))?")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One typed column; ``separator`` is None where the header gives none."""
+    """A typed column; ``separator`` is None if the header gives none."""
 
     name: str
     type: str
     separator: str | None
 
     def values(self, cells: list[str]) -> pa.Array:
-        """The cells as an attribute, empty ones as missing."""
+        """The cells as an attribute; empty ones are missing."""
         if self.type == "float":
             return pa.array([float(cell) if cell else None for cell in cells], pa.float64())
         if self.type == "token_seq" and self.separator is not None:
@@ -78,17 +77,17 @@ class Column:
         return pa.array([cell or None for cell in cells], pa.string())
 
     def lists(self, cells: list[str]) -> pa.Array:
-        """The cells as lists of strings; a plain token is a list of one."""
+        """The cells as lists of strings; a plain token is a list of length one."""
         separator = "\t" if self.type == "token" else self.separator or " "
         parts = [[part for part in cell.split(separator) if part] or None for cell in cells]
         return pa.array(parts, pa.list_(pa.string()))
 
 
 class Atomic(Source):
-    """The sets of one folder or several, in the order of the folders.
+    """The sets of one or several folders, in the order of the folders.
 
     Raises:
-        DataError: a folder holds no set or several, or two sets have files of one name.
+        DataError: a folder holds no set or several, or two sets have files of the same name.
     """
 
     name = "atomic"
@@ -113,11 +112,11 @@ class Atomic(Source):
         without = [each.domain for each in read if not each.split]
         if 0 < len(without) < len(read):
             raise DataError(
-                f"{', '.join(without)} has no column split, and another set has one; give all of them a split or none"
+                f"{', '.join(without)} has no column split, unlike another set; give all of them a split or none"
             )
 
     def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
-        """All items are described: a set may have no attributes at all, and an item none of its own."""
+        """All items count as described: sets and items may lack attributes."""
         orders = ["timestamp" if each.timed else "file" for each in self._sets]
         self.notes["order"] = orders[0] if len(set(orders)) == 1 else dict(zip(self.domains, orders, strict=True))
         codes = {name: code for code, name in enumerate(names)}
@@ -127,8 +126,8 @@ class Atomic(Source):
                 earlier = merged.get(name)
                 if earlier is not None and earlier.type != column.type:
                     raise DataError(
-                        f"{each.folder}: attribute {name!r} is of type {column.type} there and {earlier.type} in an "
-                        "earlier set; give it one type, or two names"
+                        f"{each.folder}: attribute {name!r} has type {column.type}, but {earlier.type} in an earlier "
+                        "set; use one type or two names"
                     )
                 merged[name] = column if earlier is None else pc.coalesce(earlier, column)
         self.notes["left_out"] = [name for each in self._sets for name in each.left_out]
@@ -139,7 +138,7 @@ class Atomic(Source):
 
 
 def _check_names(files: Iterable[Path]) -> None:
-    """Refuse files of one name: the manifest and the positions of bad lines name files without their folders."""
+    """Reject files of the same name: the manifest and the places of bad lines name files without folders."""
     known: dict[str, Path] = {}
     for path in files:
         other = known.setdefault(path.name.removesuffix(".gz"), path)
@@ -148,17 +147,17 @@ def _check_names(files: Iterable[Path]) -> None:
 
 
 class _AtomicSet:
-    """The one set in a folder.
+    """The set of a folder.
 
     Attributes:
-        folder: where it is.
-        domain: its name, that of its interactions' file.
-        timed, split: whether the interactions have times and parts of their own; known once they are read.
-        left_out: what has no place in a corpus.
+        folder: its folder.
+        domain: name of the interactions' file.
+        timed, split: whether the interactions have times and parts; known after reading them.
+        left_out: unsupported content.
 
     Raises:
-        DataError: no .inter file, or several that are not the parts of one split; or a header that lacks a column or is
-            none.
+        DataError: no .inter file, or several that are not the parts of one split; or a missing or invalid column of a
+            header.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -170,18 +169,18 @@ class _AtomicSet:
 
     @property
     def inter(self) -> Path:
-        """The file of the interactions, of several the training part."""
+        """The file of the interactions, or of their training part."""
         return next(iter(self._parts))
 
     def files(self) -> list[Path]:
-        """Those that are read."""
+        """The files to read."""
         return [path for path in (*self._parts, self._item) if path]
 
     def interactions(self, bad: BadRecords) -> Iterator[Interaction]:
-        """All sound lines, in the order of the file, and of several files one after the other.
+        """All valid lines in file order, one file after the other.
 
         Raises:
-            DataError: some of several files have times and others do not.
+            DataError: only some of the files have times.
         """
         timed: dict[Path, bool] = {}
         lines_before = 0
@@ -209,13 +208,13 @@ class _AtomicSet:
             lines_before += number
         if len(set(timed.values())) > 1:
             without = ", ".join(path.name for path, has_times in timed.items() if not has_times)
-            raise DataError(f"{self.folder}: {without} has no column timestamp, and another part has one")
+            raise DataError(f"{self.folder}: {without} has no column timestamp, unlike another part")
 
     def attributes(self, codes: dict[str, int], bad: BadRecords) -> dict[str, pa.Array]:
-        """Attributes of the items, by the code of each name, missing where the set does not describe an item.
+        """Attributes of the items by code; missing for items that the set does not describe.
 
         Raises:
-            DataError: the set describes items, but none of these.
+            DataError: the set describes items, but none of the given ones.
         """
         if self._item is None:
             return {}
@@ -245,8 +244,8 @@ class _AtomicSet:
                 others.append(cells[own])
         if others and codes and not any(rows):
             raise DataError(
-                f"{self._item}: none of its lines describes an item of {self.inter.name}: ids such as "
-                f"{_shown(others)} here and {_shown(codes)} there; use the same ids in both"
+                f"{self._item}: no line describes an item of {self.inter.name}; its ids are like {_shown(others)}, "
+                f"those of the interactions like {_shown(codes)}; use the same ids in both"
             )
         category = next((name for name in CATEGORY_NAMES if name in names), None)
         attributes: dict[str, pa.Array] = {}
@@ -270,9 +269,9 @@ class _AtomicSet:
 
 
 def _interaction_files(folder: Path, found: list[Path]) -> tuple[str, dict[Path, int | None]]:
-    """(name of the set, its files in the order of the parts that they are): None is the part of a file for all.
+    """(name of the set, its files in the order of their parts); the part of a single file is None.
 
-    Several files are the parts of a public split where they are called so: ``x.train.inter``, ``x.test.inter``.
+    Several files are the parts of a public split if they are named so: ``x.train.inter``, ``x.test.inter``.
 
     Raises:
         DataError: there is no file, or several that are not parts of one split.
@@ -297,7 +296,7 @@ def _shown(names: Iterable[str]) -> str:
 
 
 def _header(path: Path, lines: Iterator[tuple[int, bytes]], *needed: str) -> list[Column]:
-    """Take the first line off ``lines`` and parse it."""
+    """Consume and parse the first line."""
     _, line = next(lines, (0, b""))
     columns = []
     heads = line.decode("utf-8", "replace").rstrip("\r").split("\t")
@@ -307,8 +306,8 @@ def _header(path: Path, lines: Iterator[tuple[int, bytes]], *needed: str) -> lis
         match = _COLUMN.fullmatch(head)
         if match is None:
             raise DataError(
-                f"{path}: column {head[:40]!r} of its first line is not name:type, as in 'item_id:token', with tabs "
-                "between the columns"
+                f"{path}: column {head[:40]!r} of the first line is not name:type, such as 'item_id:token', with tabs "
+                "between columns"
             )
         columns.append(Column(match["name"], match["type"], match["separator"]))
     names = [column.name for column in columns]
@@ -317,7 +316,7 @@ def _header(path: Path, lines: Iterator[tuple[int, bytes]], *needed: str) -> lis
             raise DataError(f"{path} has no column {name}:token")
     for name in names:
         if names.count(name) > 1 or name in RESERVED:
-            raise DataError(f"{path}: rename its column {name!r}: it is there twice, or a corpus has one of its own")
+            raise DataError(f"{path}: rename column {name!r}: it is repeated or a reserved name")
     return columns
 
 

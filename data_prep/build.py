@@ -1,4 +1,4 @@
-"""Builds a corpus of any kind: the entry point of this package."""
+"""Entry point: builds a corpus of any kind."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ def build_corpus(
     pictures: PictureLimits | None = None,
     sentires: Path | None = None,
 ) -> Manifest:
-    """Build the corpus ``folder``, replacing an earlier one of that name once the new one is whole.
+    """Build the corpus ``folder``, which replaces an earlier one of that name when it is complete.
 
     Args:
         kind: a name of ``data_prep.CATALOGUE``.
-        raw: the folder of raw files; None for a kind that needs none.
+        raw: the folder of raw files; None if the kind needs none.
         options: None for the kind's defaults.
         further: more folders of raw files, for a kind that merges several sets into one corpus.
-        domains: the domains of the raw files to build from; all of them where none is named.
+        domains: the domains to build; all by default.
         pictures: fetch the items' pictures by their addresses, within these limits.
-        sentires: the folder of explanations that the Sentires toolkit extracted, ``reviews_<Domain>.pickle``.
+        sentires: the folder of the Sentires toolkit's explanations, ``reviews_<Domain>.pickle``.
 
     Raises:
         UsageError: unknown kind, a raw folder missing or too many, options or choices that do not fit the source.
-        DataError: raw files that are missing, unreadable or too bad; or ``folder`` is something else.
+        DataError: raw files are missing, unreadable or have too many bad lines; or ``folder`` has other content.
     """
     card = find(registry.corpus_cards(), kind, "corpus")
     options = options or BuildOptions.usual(card)
     if card.source is None:
         if raw is not None or further or domains or pictures or sentires:
-            raise UsageError(f"corpus {kind} is generated: it takes no raw folder, domains, pictures or explanations")
+            raise UsageError(f"corpus {kind} is generated: omit raw folders, domains, pictures and explanations")
         return _build_sample(folder, options)
     if raw is None:
-        raise UsageError(f"corpus {kind} is built from raw files; name their folder")
+        raise UsageError(f"corpus {kind} is built from raw files; give their folder")
     for folder_of_raw in (raw, *further):
         if not folder_of_raw.is_dir():
-            raise DataError(f"there is no folder {folder_of_raw}; name the folder of the raw files")
+            raise DataError(f"raw folder {folder_of_raw} does not exist")
     if further and "further" not in card.choices:
-        raise UsageError(f"corpus {kind} is built from one folder of raw files; name one")
+        raise UsageError(f"corpus {kind} is built from a single folder of raw files")
     for choice, value in (("further", further), ("domains", domains), ("pictures", pictures)):
         if value and choice not in card.choices:
-            raise UsageError(f"corpus {kind} offers no choice of {choice}; leave it out")
+            raise UsageError(f"corpus {kind} does not support a choice of {choice}")
     choices = {name: value for name, value in (("further", further), ("domains", domains)) if value}
     source: Source = registry.load(card.source)(raw, **choices)
     with storing(folder):
@@ -67,7 +67,7 @@ def build_corpus(
 
 
 def _build_sample(folder: Path, options: BuildOptions) -> Manifest:
-    """Generate the raw store, build it as an Amazon set, and add the generator's knowledge in corpus numbering."""
+    """Generate the raw store, build it like an Amazon set, and add the generator's parameters in corpus numbering."""
     from data_prep import sample
 
     with tempfile.TemporaryDirectory() as scratch:

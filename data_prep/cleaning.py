@@ -18,21 +18,21 @@ from unimp_bench.records import BoolArray, FloatArray, IntArray
 
 USUAL_NEW_DOMAIN = "Office_Products"
 TIES_SEED = 0
-"""Of the order of ties, the same in all corpora, so that it says nothing of other options."""
+"""Seed of the order of ties, the same in all corpora and independent of other options."""
 
 Ties = Literal["hash", "file"]
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What may be chosen about a corpus.
+    """Options of a build.
 
     Attributes:
         user_core, item_core: minimum number of interactions per user and per item; 0 keeps all.
         held_out: share of the users of training domains that split ``new-user`` gets.
-        new_domains: domains held out whole; None for Office_Products where there are others beside it.
+        new_domains: domains held out whole; by default Office_Products, unless it is the only domain.
         seed: of the draw of held-out users, and of the generated sample.
-        repeats: keep all interactions of a user with an item, not the first one alone.
+        repeats: keep all interactions of a user with an item, not only the first.
         partial: build from the available part of a raw file that ends too early.
         ties: how a user's interactions of one time are ordered: by a seeded hash of user and item, or as in the file,
             whose order may be informative (sorted by item, for example).
@@ -54,7 +54,7 @@ class BuildOptions:
         if self.user_core < 0 or self.item_core < 0:
             raise UsageError("a core is 0 (off) or more interactions")
         if not 0 <= self.held_out < 1:
-            raise UsageError(f"held-out share {self.held_out} is not in [0, 1); write 0.1 for a tenth of the users")
+            raise UsageError(f"held-out share {self.held_out} is not in [0, 1); 0.1 is a tenth of the users")
         if self.ties not in get_args(Ties):
             raise UsageError(f"unknown order of ties {self.ties!r}; use {' or '.join(get_args(Ties))}")
 
@@ -67,25 +67,25 @@ class BuildOptions:
         """The domains of a source that are held out whole, sorted.
 
         Raises:
-            UsageError: one of them is unknown, or none would be left to train on.
+            UsageError: one of them is unknown, or no domain would remain for training.
         """
         if self.new_domains is None:
             return (USUAL_NEW_DOMAIN,) if USUAL_NEW_DOMAIN in domains and len(domains) > 1 else ()
         for name in self.new_domains:
             find(dict.fromkeys(domains), name, "domain")
         if set(self.new_domains) == set(domains):
-            raise UsageError("all domains would be held out; leave one to train on")
+            raise UsageError("all domains would be held out; at least one must remain for training")
         return tuple(sorted(set(self.new_domains)))
 
 
 def tie_ranks(raw: Interactions, reviews: Spill, ties: Ties) -> IntArray:
-    """(rows,) int64 by which rows of one user and time are ordered.
+    """(rows,) int64 ranks that order rows of the same user and time.
 
-    For ``hash``, the order by (hash of user and item, hash of rating and review), which the order of the file does not
-    change: the second decides between repetitions of one interaction.
+    For ``hash``, by (hash of user and item, hash of rating and review), independently of the order of the file; the
+    second one orders repetitions of an interaction.
 
     Args:
-        reviews: one record per row, or none at all.
+        reviews: one record per row, or none.
     """
     ranks: IntArray = np.arange(len(raw))
     if ties == "file":
@@ -107,7 +107,7 @@ def tie_ranks(raw: Interactions, reviews: Spill, ties: Ties) -> IntArray:
 
 
 def _share_a_key(*keys: IntArray | FloatArray) -> IntArray:
-    """Rows, ascending, that have the same keys as another row."""
+    """Rows, ascending, with the same keys as another row."""
     order = np.lexsort(keys)
     same = np.all([key[order][1:] == key[order][:-1] for key in keys], axis=0)
     rows: IntArray = np.sort(order[np.append(same, False) | np.append(False, same)]) if len(order) else order
@@ -115,13 +115,13 @@ def _share_a_key(*keys: IntArray | FloatArray) -> IntArray:
 
 
 def _hashes(messages: Iterable[bytes], count: int) -> npt.NDArray[np.uint64]:
-    """(count,) the first eight bytes of BLAKE2b of each."""
+    """(count,) the first eight bytes of the BLAKE2b digest of each message."""
     digests = (hashlib.blake2b(message, digest_size=8).digest() for message in messages)
     return np.fromiter((int.from_bytes(digest, "little") for digest in digests), np.uint64, count)
 
 
 def first_of_each_pair(users: IntArray, items: IntArray, times: FloatArray, ranks: IntArray) -> IntArray:
-    """Rows, ascending, of the earliest interaction of each user and item; at equal times that of the lowest rank."""
+    """Rows, ascending, of the first interaction of each user and item, by time, then rank."""
     pairs = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
     order = np.lexsort((ranks, times, pairs))
     ordered = pairs[order]
@@ -132,7 +132,7 @@ def first_of_each_pair(users: IntArray, items: IntArray, times: FloatArray, rank
 
 
 def k_core(users: IntArray, items: IntArray, user_core: int, item_core: int) -> BoolArray:
-    """Rows of the largest subset in which every user and every item has at least that many rows, (rows,) bool."""
+    """(rows,) bool: the largest subset in which every user and every item has at least that many rows."""
     kept = np.arange(len(users))
     while True:
         user_counts, item_counts = np.bincount(users[kept]), np.bincount(items[kept])
@@ -161,8 +161,8 @@ def number_by_name(codes: IntArray, names: list[str]) -> tuple[IntArray, IntArra
 def draw_held_out(names: list[str], eligible: BoolArray, share: float, seed: int) -> BoolArray:
     """Draw ``share`` of the eligible users, (users,) bool.
 
-    The users with the lowest hashes of seed and name are drawn, so the order of the users does not
-    matter, and a user who joins or leaves the set moves at most one other across the line.
+    The users with the lowest hashes of seed and name are drawn, so the order of the users does not matter, and adding
+    or removing a user changes the state of at most one other.
     """
     candidates = np.flatnonzero(eligible)
     lots = [hashlib.blake2b(f"{seed} {names[user]}".encode()).digest() for user in candidates]

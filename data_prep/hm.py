@@ -1,4 +1,4 @@
-"""Reader of H&M's purchases: articles, transactions and pictures as Kaggle gives them (Table 9 of the UniMP paper).
+"""Reader of H&M's purchases: Kaggle's articles, transactions and pictures (Table 9 of the UniMP paper).
 
 The files of the competition ``h-and-m-personalized-fashion-recommendations``: ``articles.csv``,
 ``transactions_train.csv`` and ``images/<first three digits>/<article>.jpg``. A purchase has a day and no rating.
@@ -30,7 +30,7 @@ ARTICLE = {
 }
 CATEGORY = ("product_group_name", "product_type_name")
 DIGITS = 10
-"""Length of an article id; programs that read it as a number drop its leading zero."""
+"""Length of an article id; programs that read ids as numbers drop the leading zero."""
 
 _MISSING = ("", "Unknown", "Undefined")
 
@@ -101,7 +101,7 @@ class HM(Source):
 
 @cache
 def _seconds(day: str) -> float:
-    """Unix time of a day's beginning; the release has 734 days."""
+    """Unix time of the start of a day; the release has 734 days."""
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Interactions as readers yield them and as columns, and the records that are too many for memory."""
+"""Interactions as yielded by readers and as columns, and storage for records that exceed memory."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Interaction(NamedTuple):
     """One row of a raw file.
 
     Attributes:
-        rating: NaN where the source has none.
-        time: seconds, or whatever the source orders by.
-        line: its number in the raw file of its domain.
-        part: 0 training, 1 validation, 2 test, where the source has a split of its own.
-        review: its (summary, text), where the source has reviews.
+        rating: NaN if the source has none.
+        time: seconds, or the source's position.
+        line: line number in the raw file of the domain.
+        part: 0 training, 1 validation, 2 test, if the source has a public split.
+        review: its (summary, text), if the source has reviews.
     """
 
     user: str
@@ -56,7 +56,7 @@ class Interactions:
         user_names: unique names; a user of two domains is two users.
         user_domains: (users,) int16 codes.
         item_names: names in the order of first occurrence.
-        parts: (rows,) uint8, None where the source has no split of its own.
+        parts: (rows,) uint8, None without a public split.
     """
 
     users: IntArray
@@ -74,7 +74,7 @@ class Interactions:
 
 
 def collect(by_domain: Iterable[Iterator[Interaction]], domains: tuple[str, ...], reviews: Spill) -> Interactions:
-    """Read all interactions into columns, and the review of each one into ``reviews`` where there are reviews."""
+    """Read all interactions into columns, and their reviews, if any, into ``reviews``."""
     users, items, lines = array("i"), array("i"), array("i")
     ratings, times, parts = array("f"), array("d"), array("B")
     next_user = count().__next__
@@ -114,10 +114,10 @@ def collect(by_domain: Iterable[Iterator[Interaction]], domains: tuple[str, ...]
 class Spill:
     """Numbered byte records in a temporary file; memory grows by eight bytes per record.
 
-    The file has no name, so that a killed process leaves none.
+    The file is unnamed, so that nothing remains of a killed process.
 
     Args:
-        folder: where there is room for the records; the system's temporary folder may be in memory.
+        folder: a folder with enough space; the system's temporary folder may be in memory.
     """
 
     def __init__(self, folder: Path) -> None:

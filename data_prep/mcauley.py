@@ -1,8 +1,8 @@
 """Reader of McAuley's Amazon reviews with metadata, in the three styles of 2014, 2018 and 2023.
 
-One review file and one metadata file per domain. An item is described when a metadata file has a line for it;
-interactions with other items are skipped, as the UniMP authors' preprocessing does (they also drop items without a
-picture URL, which we keep, without a picture). Where several files describe an item the first one counts.
+One review file and one metadata file per domain. Interactions with items without a metadata line are skipped, as in the
+UniMP authors' preprocessing (they also drop items without a picture URL, which are kept here without a picture). If
+several files describe an item, the first one counts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from unimp_bench.errors import DataError, find
 from unimp_bench.records import BoolArray, IntArray
 
 MAX_NAME = 128
-LAST_TIME = 4_102_444_800  # the year 2100: a time in milliseconds is later
+LAST_TIME = 4_102_444_800  # the year 2100; times in milliseconds are later
 
 _LEADING_ASIN = re.compile(rb"""\s*\{\s*(['"])asin\1\s*:\s*(['"])([^'"\\]{1,128})\2\s*[,}]""")
 _ANY_ASIN = re.compile(rb"""(['"])asin\1\s*:\s*(['"])([^'"\\]{1,128})\2""")
@@ -34,7 +34,7 @@ _ANY_ASIN = re.compile(rb"""(['"])asin\1\s*:\s*(['"])([^'"\\]{1,128})\2""")
 
 @dataclass(frozen=True)
 class Style:
-    """The file names and fields of one year's release; ``fields`` are user, item, rating and time."""
+    """File names and fields of a release; ``fields`` are user, item, rating and time."""
 
     reviews: re.Pattern[str]
     expected: str
@@ -62,7 +62,7 @@ STYLES: Mapping[str, Style] = {
     ),
     "2023": Style(
         reviews=re.compile(r"(?!meta_)(?P<domain>.+?)\.(jsonl|csv)(\.gz)?"),
-        expected="<Domain>.jsonl.gz, or <Domain>.csv beside meta_<Domain>.jsonl.gz",
+        expected="<Domain>.jsonl.gz, or <Domain>.csv with meta_<Domain>.jsonl.gz",
         parse_metadata=parse_json,
         fields=("user_id", "parent_asin", "rating", "timestamp"),
         texts=("title", "text"),
@@ -75,10 +75,10 @@ class McAuley(Source):
     """The domains of one folder.
 
     Args:
-        domains: those to read; all where none is named.
+        domains: those to read; all by default.
 
     Raises:
-        DataError: no review file of the style, two of one domain, or one without its metadata.
+        DataError: no review file of the release, two of one domain, or one without metadata.
         UsageError: the folder lacks a named domain.
     """
 
@@ -133,7 +133,7 @@ class McAuley(Source):
             if match and path.is_file():
                 domain = match["domain"]
                 if ".csv" in path.suffixes and self._metadata_file(domain, path) is None:
-                    continue  # any other table
+                    continue  # an unrelated table
                 if domain in found:
                     raise DataError(f"{found[domain]} and {path.name} are both reviews of {domain}; keep one of them")
                 found[domain] = path
@@ -147,7 +147,7 @@ class McAuley(Source):
         found = self._metadata_file(domain, reviews)
         if found is None:
             ending = self._metadata_ending(reviews)
-            raise DataError(f"{self.raw} has no metadata for {reviews.name}; put meta_{domain}{ending}.gz beside it")
+            raise DataError(f"{self.raw} has no metadata for {reviews.name}; add meta_{domain}{ending}.gz")
         return found
 
     def _metadata_file(self, domain: str, reviews: Path) -> Path | None:
@@ -161,7 +161,7 @@ class McAuley(Source):
 
 
 def amazon_2014(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:
-    """The reviews of 2014, whose metadata are Python literals."""
+    """The reviews of 2014, with metadata as Python literals."""
     return McAuley(raw, "2014", domains)
 
 
@@ -171,18 +171,18 @@ def amazon_2018(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:
 
 
 def amazon_2023(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:
-    """The reviews of 2023, in JSON lines with times in milliseconds."""
+    """The reviews of 2023, as JSON lines with times in milliseconds."""
     return McAuley(raw, "2023", domains)
 
 
 @dataclass(frozen=True)
 class _Metadata(ItemTable):
-    """The raw lines of the items' metadata, parsed only for the items that are asked for.
+    """The raw lines of the items' metadata, parsed only for requested items.
 
     Attributes:
-        names: of the items.
-        record_of: (items,) number of an item's line in ``records``, -1 where it has none.
-        places: (records,) file and line number of each.
+        names: names of the items.
+        record_of: (items,) number of an item's line in ``records``, -1 if it has none.
+        places: (records,) file and line number.
     """
 
     style: Style
@@ -195,7 +195,7 @@ class _Metadata(ItemTable):
 
     @classmethod
     def read(cls, style: Style, files: list[Path], names: list[str], records: Spill, bad: BadRecords) -> _Metadata:
-        """Keep the first line of each of the items."""
+        """Read the first line of each item."""
         record_of = np.full(len(names), -1, dtype=np.int64)
         places: list[tuple[Path, int]] = []
         wanted = {name.encode(): code for code, name in enumerate(names)}
@@ -227,7 +227,7 @@ class _Metadata(ItemTable):
         return ItemAttributes(columns, sound, tuple(urls))
 
     def _parse(self, items: IntArray) -> Iterator[Product | None]:
-        """Each of the items; None, and a bad line, where its record is not what it was taken for."""
+        """Each item; None, counted as a bad line, if its record is invalid or of another item."""
         rows = self.record_of[items]
         for code, row, line in zip(items, rows, self.records.read(rows), strict=True):
             path, number = self.places[row]
@@ -246,10 +246,10 @@ class _Metadata(ItemTable):
 
 
 def _item_of(line: bytes, style: Style, wanted: Mapping[bytes, int]) -> int | None:
-    """Code of the wanted item that a metadata line describes, or None.
+    """Code of the wanted item described by a metadata line, or None.
 
-    A literal is costly to parse, so an item name at the beginning of the line is trusted here and checked when the
-    item's attributes are parsed; elsewhere it may be part of a description, so that the line is parsed.
+    Literals are slow to parse, so an item id at the beginning of the line is trusted and verified when the item's
+    attributes are parsed; elsewhere it may be part of a description, so the line is parsed.
     """
     if style.parse_metadata is parse_literal:
         leading = _LEADING_ASIN.match(line)
@@ -265,7 +265,7 @@ def _item_of(line: bytes, style: Style, wanted: Mapping[bytes, int]) -> int | No
 
 
 def _records(path: Path, style: Style, bad: BadRecords) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number of the line, record) of the reviews, JSON lines or CSV; anything else is a bad line.
+    """(line number, record) of the reviews, JSON lines or CSV; other lines are bad.
 
     Raises:
         DataError: a CSV file lacks a column.
@@ -274,7 +274,7 @@ def _records(path: Path, style: Style, bad: BadRecords) -> Iterator[tuple[int, d
         for number, cells in read_table(path, style.fields, bad):
             record: dict[str, Any] = dict(cells)
             for name in style.fields[2:]:
-                with contextlib.suppress(ValueError):  # what is no number remains text, which is rejected later
+                with contextlib.suppress(ValueError):  # otherwise it remains text, which is rejected later
                     record[name] = float(record[name])
             yield number, record
         return
@@ -286,11 +286,11 @@ def _records(path: Path, style: Style, bad: BadRecords) -> Iterator[tuple[int, d
 
 
 def _check(name: object, key: str) -> None:
-    """Raise BadRecord unless it names a user or an item."""
+    """Raise BadRecord unless it is a valid name of a user or an item."""
     if type(name) is not str or not 0 < len(name) <= MAX_NAME:
         raise BadRecord(MISSING_FIELD, key)
 
 
 def _review_text(value: object) -> str:
-    """A review as its reader sees it; text on both sides of a tag stays apart, since sentences end there."""
+    """A review as displayed; tags become gaps, since sentences end there."""
     return without_markup(value, gap="\n") if type(value) is str else ""

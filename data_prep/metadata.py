@@ -16,10 +16,10 @@ import pyarrow as pa
 from data_prep.raw_files import INVALID_JSON, INVALID_LITERAL, MISSING_FIELD, NOT_UTF8, BadRecord
 
 MAX_LITERAL = 1 << 18
-"""Maximum length of a literal in bytes: the parser's tree takes a few hundred times as much memory."""
+"""Maximum length of a literal in bytes: the parser's tree needs a few hundred times as much memory."""
 
 _PRICE = re.compile(r"(?:from )?\$? ?(\d[\d,]*(?:\.\d+)?)(?: ?- ?\$? ?\d[\d,]*(?:\.\d+)?)?")
-_SCRIPT = "getTime"  # some titles of 2018 hold a script of the page instead of a title
+_SCRIPT = "getTime"  # some titles of 2018 are scripts of the page
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,500}>|\[\[[A-Z]+:[^\[\]]{0,100}\]\]")
 """HTML, and the placeholder of a video (``[[VIDEOID:...]]``)."""
 
@@ -34,7 +34,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Product:
-    """One item. Missing is None."""
+    """One item; None is missing."""
 
     title: str | None = None
     brand: str | None = None
@@ -45,7 +45,7 @@ class Product:
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Product:
-        """From a parsed record of any of the three years."""
+        """From a parsed record of any release."""
         category = record.get("categories", record.get("category"))
         if isinstance(category, list) and category and isinstance(category[0], list):
             category = category[0]  # 2014 lists several paths
@@ -60,7 +60,7 @@ class Product:
 
 
 def picture_url(record: dict[str, Any]) -> str | None:
-    """The address of an item's first picture in a record of any of the three years, in the largest size."""
+    """The address of an item's first picture in a record of any release, in the largest size."""
     candidates = [record.get("imUrl")]  # 2014
     candidates += [_first(record.get(key)) for key in ("imageURLHighRes", "imageURL")]  # 2018
     images = _first(record.get("images"))  # 2023
@@ -92,7 +92,7 @@ def parse_literal(line: bytes) -> dict[str, Any]:
     """A Python literal of a dict; nothing in it is evaluated.
 
     Raises:
-        BadRecord: anything else, or too long or too deep to be parsed safely.
+        BadRecord: anything else, or a line too long or too deep to be parsed safely.
     """
     if len(line) > MAX_LITERAL:
         raise BadRecord(INVALID_LITERAL)
@@ -101,7 +101,7 @@ def parse_literal(line: bytes) -> dict[str, Any]:
         try:
             return parse_json(json)
         except BadRecord:
-            pass  # a literal that is no JSON, such as a tuple or None
+            pass  # a literal that is not JSON, such as a tuple or None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of backslashes in descriptions
@@ -116,10 +116,10 @@ def parse_literal(line: bytes) -> dict[str, Any]:
 
 
 def _requoted(line: bytes) -> bytes | None:
-    """The literal with JSON's quotes, where that is equivalent; JSON is parsed fifty times as fast as Python.
+    """The literal with JSON's quotes, if that is equivalent; JSON is parsed fifty times as fast as Python.
 
-    Without backslashes a string ends at the next quote of its kind. So where each stretch outside double quotes has
-    its single quotes in pairs, those pairs delimit strings, and no double quote is inside one of them.
+    Without backslashes a string ends at the next quote of its kind. If each stretch outside double quotes has single
+    quotes in pairs, those pairs delimit strings, and no double quote is inside one of them.
     """
     stretches = line.split(b'"')
     outside = stretches[::2]
@@ -130,7 +130,7 @@ def _requoted(line: bytes) -> bytes | None:
 
 
 def parse_price(value: object) -> float | None:
-    """Dollars from a number or from "$1,234.56"; the lower end of a range; anything else is missing."""
+    """Dollars from a number or "$1,234.56", the lower end of a range; anything else is missing."""
     if isinstance(value, str):
         match = _PRICE.fullmatch(value.strip())
         value = float(match.group(1).replace(",", "")) if match else None
@@ -145,7 +145,7 @@ def _first(value: object) -> object:
 
 
 def _text(value: object) -> str | None:
-    """Plain text without markup and runs of space; lists of text are joined."""
+    """Plain text without markup and repeated spaces; lists are joined."""
     if isinstance(value, list):
         value = " ".join(part for part in value if isinstance(part, str))
     if not isinstance(value, str) or _SCRIPT in value:
@@ -157,16 +157,16 @@ def _text(value: object) -> str | None:
 
 
 def _path(value: object) -> list[str] | None:
-    """A category path; 2023 has single names as well."""
+    """A category path; single names, as in 2023, are paths too."""
     parts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     return [text for part in parts if isinstance(part, str) and (text := _text(part))] or None
 
 
 def without_markup(text: str, gap: str = " ") -> str:
-    """A text as its reader sees it, with ``gap`` for each tag and entities decoded.
+    """A text as displayed, with ``gap`` for each tag and decoded entities.
 
-    Some releases hold markup that was encoded once more (``&lt;br /&gt;``, ``&amp;#34;``): decoding is repeated until
-    nothing changes. Each step makes the text shorter, so it ends.
+    Some releases contain markup that was encoded twice (``&lt;br /&gt;``, ``&amp;#34;``): decoding is repeated until
+    nothing changes. Each step shortens the text, so it ends.
     """
     while "<" in text or "&" in text or "[[" in text:
         bare = html.unescape(_TAG.sub(gap, text))

@@ -1,4 +1,4 @@
-"""Reader of the Netflix set that LLMRec's authors released (WSDM 2024; Table 9 of the UniMP paper).
+"""Reader of the Netflix set released by LLMRec's authors (WSDM 2024; Table 9 of the UniMP paper).
 
 ``train.json``, ``val.json`` and ``test.json`` hold the interactions, ``{"<user>": [<item>, ...], ...}``, and are the
 set's public split; ``item_attribute.csv`` has lines ``id,year,title`` and no header; posters are ``<id>.jpg``. The
@@ -28,7 +28,7 @@ ATTRIBUTES = "item_attribute.csv"
 
 
 class Netflix(Source):
-    """One domain; an interaction has neither time nor rating, so the order is that of the files.
+    """One domain; interactions have neither time nor rating, so they are in file order.
 
     Raises:
         DataError: a file is missing or present twice.
@@ -66,7 +66,7 @@ class Netflix(Source):
                 bad.add(WRONG_COLUMNS, self._attributes, number)
             elif not row[0].isdecimal():
                 bad.add(MISSING_FIELD, self._attributes, number, "id")
-            else:  # the Netflix Prize does not quote a title that has commas
+            else:  # titles with commas are not quoted
                 found.setdefault(row[0], (row[1], ",".join(row[2:])))
                 if row[1].strip() and _year(row[1]) is None:
                     bad.add_cell(self._attributes, number, "year")
@@ -98,15 +98,15 @@ def _read_lists(path: Path) -> dict[str, list[int]]:
     try:
         lists = orjson.loads(path.read_bytes().removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
-        raise DataError(f"{path} is not JSON ({error}); get it again") from None
+        raise DataError(f"{path} is not JSON ({error}); download it again") from None
     if not isinstance(lists, dict) or not all(
         isinstance(items, list) and all(type(item) is int for item in items) for items in lists.values()
     ):
-        raise DataError(f'{path} should hold {{"<user>": [<item>, ...], ...}}; get it again')
+        raise DataError(f'{path} is not of the form {{"<user>": [<item>, ...], ...}}; download it again')
     return lists
 
 
 def _year(cell: str) -> str | None:
-    """A year as text, since it is not an amount; pandas writes 2003.0 where others are missing."""
+    """A year as text, since it is not a quantity; pandas writes 2003.0 if others are missing."""
     digits = cell.strip().removesuffix(".0")
     return digits if digits.isdecimal() else None

@@ -1,7 +1,6 @@
-"""Pictures of items: fetched by the addresses in their metadata, and taken from a folder once they decode.
+"""Item pictures: downloaded by the addresses in metadata, and taken from a folder if they decode.
 
-Each is a JPEG or PNG of at most 50 megapixels. The fetched ones that failed are listed in ``broken.jsonl`` beside the
-others.
+Each is a JPEG or PNG of at most 50 megapixels. Failed downloads are listed in ``broken.jsonl`` in the same folder.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ RULE = "an item whose picture is broken or has no address stays, without a pictu
 PIECE = 1 << 16
 POLICY = RetryPolicy(attempts=3, connect=10.0, read=15.0, max_retry_after=30.0, redirects=5)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_decoding = threading.Lock()  # Pillow's warnings are turned into errors by filters that all threads share
+_decoding = threading.Lock()  # filters that turn Pillow's warnings into errors are shared by all threads
 
 
 def add_pictures(writer: CorpusWriter, found: Iterable[Path], items: list[str], bad: BadRecords) -> int:
     """Give the writer each item's ``<item>.jpg``, ``.jpeg`` or ``.png`` that Pillow can decode.
 
-    Names of items are looked up among the files that were ``found``, so that none becomes a path. Returns the number of
-    pictures that are named after no item.
+    Items are looked up among the ``found`` files, so that no item name becomes a path. Returns the number of pictures
+    without an item.
     """
     files: dict[str, Path] = {}
     for path in sorted(found):
@@ -60,7 +59,7 @@ def add_pictures(writer: CorpusWriter, found: Iterable[Path], items: list[str], 
 
 
 def picture_format(content: Path | BytesIO) -> str | None:
-    """``JPEG`` or ``PNG`` where the content is one, of at most 50 megapixels, that decodes to its end."""
+    """``JPEG`` or ``PNG`` for a complete picture of that format and at most 50 megapixels, else None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -68,23 +67,23 @@ def picture_format(content: Path | BytesIO) -> str | None:
             with Image.open(content, formats=("JPEG", "PNG")) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     return None
-                picture.draft(picture.mode, (64, 64))  # a JPEG decodes at an eighth of the size, all of its bytes read
+                picture.draft(picture.mode, (64, 64))  # decodes a JPEG at an eighth of the size, but reads all bytes
                 picture.load()
-                return "JPEG" if picture.format == "MPO" else picture.format  # of cameras: a JPEG with more behind it
-    # Pillow's plug-ins raise errors of many kinds on damaged files; SyntaxError is among them.
+                return "JPEG" if picture.format == "MPO" else picture.format  # a camera's JPEG with additional pictures
+    # Pillow's plug-ins raise many kinds of errors on damaged files, SyntaxError among them.
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
 
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """Limits for each picture that is fetched.
+    """Limits of picture downloads.
 
     Attributes:
-        workers: number fetched at once.
-        bytes: maximum size.
-        seconds: maximum duration.
-        allow_private: accept addresses of private, local and reserved ranges.
+        workers: number of parallel downloads.
+        bytes: maximum size of a picture.
+        seconds: maximum duration of a download.
+        allow_private: accept private, local and reserved addresses.
     """
 
     workers: int = 8
@@ -95,10 +94,10 @@ class PictureLimits:
 
 
 class Broken(Strict):
-    """One item's picture that could not be fetched, and why.
+    """A picture that could not be downloaded, with the reason.
 
     Attributes:
-        final: it is never requested again at this address; otherwise the next run tries.
+        final: whether it is never requested again at this address; otherwise the next run does.
     """
 
     item: str
@@ -108,7 +107,7 @@ class Broken(Strict):
 
 
 def read_broken(folder: Path) -> dict[str, Broken]:
-    """The list by item, where the last entry of an item counts; an incomplete line is ignored."""
+    """The list by item; the last entry of an item counts, an incomplete line is ignored."""
     path, found = folder / BROKEN_LIST, {}
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
@@ -127,15 +126,15 @@ def _write_broken(folder: Path, entries: Mapping[str, Broken], present: Iterable
 
 
 def fetch_pictures(urls: Mapping[str, str | None], folder: Path, limits: PictureLimits) -> dict[str, object]:
-    """Fetch the picture of each item into ``<folder>/<item>.jpg``, or ``.png`` where it is one.
+    """Download the picture of each item into ``<folder>/<item>.jpg`` or ``.png``.
 
-    Pictures that are there are not fetched again, nor are those that are known to be broken permanently.
+    Existing pictures and permanently broken ones are not requested again.
 
     Args:
-        urls: by item; None where its metadata name none.
+        urls: by item; None if its metadata has none.
 
     Returns:
-        The summary for the manifest: the number of items with a picture, with a broken one, and the rule for them.
+        The summary for the manifest: numbers of items with a picture and with a broken one, and the rule for them.
     """
     with locked(folder):
         known = read_broken(folder)
@@ -175,10 +174,10 @@ def _fetch_all(urls: Mapping[str, str], folder: Path, limits: PictureLimits) -> 
 
 
 def _fetch_one(item: str, url: str, folder: Path, limits: PictureLimits, send: Send) -> Broken | None:
-    """Fetch one picture into the folder, or say why not."""
+    """Download one picture into the folder; return the failure, if any."""
     try:
         if not _SAFE_NAME.fullmatch(item):
-            raise PermanentFailure("the item's name makes no safe file name")
+            raise PermanentFailure("the item's name is not a safe file name")
         limits.policy.run(lambda: _keep(_download(url, limits, send), folder, item))
     except (PermanentFailure, TransientFailure) as problem:
         return Broken(item=item, url=url, reason=str(problem), final=isinstance(problem, PermanentFailure))
@@ -190,7 +189,7 @@ def _download(url: str, limits: PictureLimits, send: Send) -> bytes:
     content = bytearray()
     with get(url, limits.policy, send=send) as response:
         if response.status != 200:
-            raise PermanentFailure(f"the server answers {response.status}")
+            raise PermanentFailure(f"the server returned {response.status}")
         while piece := response.read1(PIECE, decode_content=False):
             content += piece
             if len(content) > limits.bytes:
@@ -204,7 +203,7 @@ def _keep(content: bytes, folder: Path, item: str) -> None:
     with _decoding:
         kind = picture_format(BytesIO(content))
     if kind is None:
-        raise PermanentFailure("is no JPEG or PNG of at most 50 megapixels that decodes")
+        raise PermanentFailure("is not a complete JPEG or PNG of at most 50 megapixels")
     part = folder / f".{item}.part"
     part.write_bytes(content)
     part.replace(folder / f"{item}.{'jpg' if kind == 'JPEG' else 'png'}")

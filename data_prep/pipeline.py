@@ -1,9 +1,9 @@
 """From raw interactions to a corpus, the same for all sources.
 
-Skip interactions with undescribed items, keep the earliest interaction of each user and item unless repeats are wanted,
-take the k-core, order each user's rows by time, or by (part, time) where the source has a split of its own, and rows of
-one time by a hash of user and item or as in the file, number users and items by name, draw the held-out users, and
-write. The result depends on the inputs and the options alone.
+Skip interactions with undescribed items, keep the first interaction of each user and item unless repeats are kept,
+take the k-core, order each user's rows by time, or by (part, time) if the source has a public split, and time ties by
+a hash of user and item or as in the file, number users and items by name, draw the held-out users, and write. The
+result depends only on inputs and options.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Finishing = Callable[[CorpusWriter, list[str], list[str]], None]
 
 @dataclass(frozen=True)
 class _Kept:
-    """What cleaning leaves: rows of the raw interactions in file order, and the attributes of their items by name."""
+    """Result of cleaning: rows of the raw interactions in file order, and the attributes of their items by name."""
 
     rows: IntArray
     items: ItemAttributes
@@ -56,11 +56,11 @@ def run_pipeline(
 
     Args:
         finishing: called with the writer and the names of users and items before the corpus is closed.
-        sentires: a folder of explanations that the Sentires toolkit extracted.
-        pictures: fetch the pictures that the source names by address into its folder first, within these limits.
+        sentires: a folder of explanations extracted by the Sentires toolkit.
+        pictures: first download the source's pictures into its folder, within these limits.
 
     Raises:
-        DataError: the raw files are unreadable, too bad, or leave nothing.
+        DataError: the raw files are unreadable or have too many bad lines, or no interaction is left.
         UsageError: the options do not fit the source.
     """
     options = dataclasses.replace(options, new_domains=options.new_domains_among(source.domains))
@@ -103,7 +103,7 @@ def _clean(
     if len(raw) and not described.any():
         names = ", ".join(repr(name[:40]) for name in raw.item_names[:3])
         raise DataError(
-            f"{source.raw}: no line of the item files describes an item of the interactions, whose ids are such as "
+            f"{source.raw}: no line of the item files describes an item of the interactions, whose ids are like "
             f"{names}; check that the files belong together and use the same ids"
         )
     rows = _skip_undescribed(source, raw, np.arange(len(raw)), described, bad)
@@ -115,14 +115,14 @@ def _clean(
         core = rows[k_core(raw.users[rows], raw.items[rows], options.user_core, options.item_core)]
         if not len(core):
             raise DataError(
-                f"nothing of {source.raw} is left in the core of {options.user_core} interactions per user and "
+                f"{source.raw}: no interaction is left in the core of {options.user_core} per user and "
                 f"{options.item_core} per item; choose a smaller core"
             )
         items, _ = number_by_name(raw.items[core], raw.item_names)
         attributes = table.attributes(items)
         if attributes.sound.all():
             return _Kept(core, attributes, {"duplicates": duplicates, "outside the core": len(rows) - len(core)})
-        # Metadata are parsed for kept items only, so some turn out bad here; without them the core is smaller.
+        # Metadata are parsed for kept items only and may turn out bad, which makes the core smaller.
         described[items] = attributes.sound
         rows = _skip_undescribed(source, raw, rows, described, bad)
 
@@ -130,7 +130,7 @@ def _clean(
 def _skip_undescribed(
     source: Source, raw: Interactions, rows: IntArray, described: BoolArray, bad: BadRecords
 ) -> IntArray:
-    """The rows whose items have metadata; the others are counted as bad lines of their files."""
+    """The rows of items with metadata; others are counted as bad lines."""
     good = described[raw.items[rows]]
     skipped = rows[~good]
     domain_of = raw.user_domains[raw.users[skipped]]
@@ -147,7 +147,7 @@ class _Tables:
 
     Attributes:
         notes: facts for the manifest.
-        explanations: where they come from, by domain.
+        explanations: their origin, by domain.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class _Tables:
         self.explanations: dict[str, object] = {}
 
     def write_users_and_items(self, pictures: PictureLimits | None) -> None:
-        """Write users, pictures and items; an item of several domains belongs to the first."""
+        """Write users, pictures and items; an item of several domains belongs to the first one."""
         domains, options = self._source.domains, self._options
         item_domains = np.full(len(self.item_names), len(domains), dtype=np.int16)
         np.minimum.at(item_domains, self._items, self._user_domains[self._users])
@@ -210,7 +210,7 @@ class _Tables:
 
 
 def _report(options: BuildOptions, source: Source, raw: Interactions, kept: _Kept, tables: _Tables) -> dict[str, Any]:
-    """What the manifest says of the build: the options, notes on the reading, and what each rule removed or merged."""
+    """Build record of the manifest: options, notes of the reader, and counts of removed and merged input."""
     chosen = dataclasses.asdict(options) | {"new_domains": list(options.new_domains or ())}
     removed: dict[str, Any] = {"removed": kept.removed}
     if len(source.domains) > 1:

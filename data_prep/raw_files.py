@@ -1,8 +1,8 @@
-"""Raw text files, streamed in bounded memory: lines, rows of CSV, and a tally of what was bad in them.
+"""Raw text files, streamed in bounded memory: lines, CSV rows, and counts of bad input.
 
-Bad lines are counted by kind with their first positions; more than 5% of a file is an error. So is a file that ends too
+Bad lines are counted by kind with their first places; more than 5% of a file are an error. So is a file that ends too
 early: a truncated gzip, or an unterminated last line that is bad. With ``partial`` the build continues from the lines
-before the cut, which counts as one bad line, since nothing in the file says how much is missing.
+before the cut, which counts as one bad line, since the missing amount is unknown.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ NO_METADATA = "item without metadata"
 BROKEN_PICTURE = "broken picture"
 
 _HALF_A_LINE = (INVALID_JSON, INVALID_LITERAL, NOT_UTF8, WRONG_COLUMNS)
-"""How a line that was cut in two appears."""
+"""Bad kinds of a line that was cut in two."""
 
 
-class BadRecord(Exception):  # noqa: N818 (raised and caught inside a reader's loop; never an error of the user's)
-    """A record cannot be used; its arguments are the kind, one of the names above, and the bad column if known."""
+class BadRecord(Exception):  # noqa: N818 (raised and caught inside a reader's loop; never a user error)
+    """A record that cannot be used; the arguments are the kind, one of the names above, and the bad column if known."""
 
     def __init__(self, kind: str, column: str | None = None) -> None:
         super().__init__(kind)
@@ -50,10 +50,10 @@ class BadRecord(Exception):  # noqa: N818 (raised and caught inside a reader's l
 
 
 class BadRecords:
-    """The tally of one build: bad lines, which are left out, and bad cells, which become missing values.
+    """Counts of one build: bad lines, which are skipped, and bad cells, which become missing values.
 
     Args:
-        partial: build from the available part of a file that ends too early, which is an error otherwise.
+        partial: build from the available part of a truncated file, which is an error otherwise.
     """
 
     def __init__(self, partial: bool = False) -> None:
@@ -78,36 +78,35 @@ class BadRecords:
         self.add(problem.kind, path, line, problem.column)
 
     def add_cell(self, path: Path, line: int, column: str) -> None:
-        """Count an unreadable value, which is taken as missing; no number of them is an error."""
+        """Count an unreadable value, treated as missing, without a limit."""
         kind = f"{path.name}: {column}"
         self._cells[kind] += 1
         _append_first(self._places[kind], f"{path.name}:{line}")
 
     def add_file(self, kind: str, path: Path) -> None:
-        """Count a file that is bad as a whole, such as a picture; no number of them is an error."""
+        """Count a bad file, such as a picture, without a limit."""
         self._kinds[path][kind] += 1
         _append_first(self._places[kind], path.name)
 
     def cut(self, path: Path, line: int) -> None:
-        """A file ends too early, in this line.
+        """Record that a file is truncated in this line.
 
         Raises:
-            DataError: the build is not to continue from the lines before.
+            DataError: partial files are not allowed.
         """
         if not self._partial:
             raise DataError(
-                f"{path} ends too early: it is cut in line {line}; get it again, or build from the lines before with "
-                "--partial"
+                f"{path} is truncated in line {line}; download it again, or build from the lines before with --partial"
             )
 
     def end_of_file(self, path: Path, lines: int, unfinished: bool = False) -> None:
-        """Note the number of lines of a file, and check it.
+        """Record the number of lines of a file, and check it.
 
         Args:
-            unfinished: its last line is not terminated; a bad one is then half a line.
+            unfinished: whether its last line is unterminated; a bad one then counts as truncated.
 
         Raises:
-            DataError: the file is cut, or more than 5% of its lines are bad.
+            DataError: the file is truncated, or more than 5% of its lines are bad.
         """
         self._lines[path] = lines
         kind, last = self._last.get(path, ("", 0))
@@ -116,17 +115,17 @@ class BadRecords:
         self.check(path)
 
     def check(self, path: Path) -> None:
-        """Check a file that was read to its end.
+        """Check a completely read file.
 
         Raises:
-            DataError: more than 5% of its lines are bad; names the file, the kinds and the first lines.
+            DataError: more than 5% of its lines are bad; the message has the kinds and first lines.
         """
         lines, kinds = self._lines[path], self._kinds.get(path, Counter())
         if kinds.total() > TOLERATED * lines:
             found = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common())
             raise DataError(
                 f"{path}: {kinds.total()} of {lines} lines are bad ({found}), more than {TOLERATED:.0%}, first in line "
-                f"{', '.join(self._first[path])}; check that the file is whole and of the kind that you named"
+                f"{', '.join(self._first[path])}; check that the file is complete and of the right kind"
             )
 
     def to_manifest(self) -> dict[str, BadLines]:
@@ -149,10 +148,10 @@ def _append_first(places: list[str], place: str) -> None:
 def read_lines(path: Path, bad: BadRecords) -> Iterator[tuple[int, bytes]]:
     """Yield (number from 1, line without its newline) of a plain or gzip file, without blank lines and byte order mark.
 
-    At the end the share of bad lines is checked; it includes the lines that the caller adds to ``bad`` meanwhile.
+    At the end the share of bad lines is checked, including those that the caller adds to ``bad``.
 
     Raises:
-        DataError: the file cannot be read or ends too early, or more than 5% of its lines are bad.
+        DataError: the file is unreadable or truncated, or more than 5% of its lines are bad.
     """
     number, tail, skipping = 0, b"", False
     try:
@@ -177,12 +176,12 @@ def read_lines(path: Path, bad: BadRecords) -> Iterator[tuple[int, bytes]]:
         bad.cut(path, number)
         bad.add(TRUNCATED, path, number)
     except (OSError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read ({error}); fetch or unpack it again") from None
+        raise DataError(f"{path} cannot be read ({error}); download or unpack it again") from None
     bad.end_of_file(path, number, unfinished=bool(tail))
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """The unpacked content, block by block, without a byte order mark."""
+    """Blocks of the unpacked content, without a byte order mark."""
     blocks = _read(path)
     first = next(blocks, b"")
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -198,9 +197,9 @@ def _read(path: Path) -> Iterator[bytes]:
                 yield block
         return
     if not path.stat().st_size:
-        raise EOFError  # a gzip has a header, but the library takes an empty file for an empty gzip
+        raise EOFError  # the library treats an empty file as an empty gzip, which has a header
     with gzip.open(path) as packed:
-        # read1 returns what is unpacked so far, so nothing before a cut is lost.
+        # read1 returns what is unpacked so far, so that nothing before a cut is lost.
         while block := packed.read1(BLOCK):
             yield block
 
@@ -209,7 +208,7 @@ def read_rows(path: Path, bad: BadRecords) -> Iterator[tuple[int, list[str]]]:
     """Yield (number of its last line, cells) of each row of a CSV file; quoted cells may span lines.
 
     Raises:
-        DataError: the file cannot be read or ends too early, or more than 5% of its lines are bad.
+        DataError: the file is unreadable or truncated, or more than 5% of its lines are bad.
     """
     number = 0
 
@@ -227,7 +226,7 @@ def read_rows(path: Path, bad: BadRecords) -> Iterator[tuple[int, list[str]]]:
             row = next(rows)
         except StopIteration:
             return
-        except csv.Error as error:  # a quote without its partner, or a cell beyond the module's limit of 128 KiB
+        except csv.Error as error:  # an open quote, or a cell beyond the module's limit of 128 KiB
             if "unexpected end" in str(error):
                 bad.cut(path, number)
             bad.add(WRONG_COLUMNS, path, number)
@@ -236,13 +235,13 @@ def read_rows(path: Path, bad: BadRecords) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_table(path: Path, columns: tuple[str, ...], bad: BadRecords) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (number of its last line, cells by column) of a CSV file with a header; rows of another width are bad.
+    """Yield (number of its last line, cells by column) of each row of a CSV file with a header; other widths are bad.
 
     Args:
-        columns: those that the file must have.
+        columns: required columns.
 
     Raises:
-        DataError: a column is missing, or as of ``read_rows``.
+        DataError: a column is missing, or an error of ``read_rows``.
     """
     rows = read_rows(path, bad)
     _, header = next(rows, (0, []))

@@ -25,8 +25,8 @@ class ItemAttributes:
 
     Attributes:
         columns: one value per item.
-        sound: (items,) false where an item's metadata turn out bad.
-        picture_urls: the address of each item's picture, None where it has none; empty where the source names none.
+        sound: (items,) false if an item's metadata are invalid.
+        picture_urls: the address of each item's picture, None without one; empty if the source has none.
     """
 
     columns: dict[str, pa.Array]
@@ -36,10 +36,10 @@ class ItemAttributes:
 
 @dataclass(frozen=True)
 class ItemTable:
-    """The metadata of the items of all interactions; a source whose metadata are too large for memory subclasses it.
+    """The metadata of the items of all interactions; subclassed if they are too large for memory.
 
     Attributes:
-        described: (items,) which of them have metadata.
+        described: (items,) whether an item has metadata.
         columns: attributes, (items,) each.
     """
 
@@ -56,11 +56,11 @@ class Source(ABC):
     """One folder of raw files.
 
     Attributes:
-        name: of the format, for the manifest.
+        name: name of the format, for the manifest.
         licence: one line on the terms of the data.
         raw: the folder.
         domains: names, in the order of their codes.
-        notes: facts about the reading for the manifest, complete once the item table is read.
+        notes: notes of the reader for the manifest, complete once the item table is read.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Source(ABC):
 
     @abstractmethod
     def inputs(self) -> list[Path]:
-        """All raw files but pictures."""
+        """All raw files except pictures."""
 
     @abstractmethod
     def interactions_file(self, domain: int) -> Path:

@@ -15,8 +15,8 @@ from unimp_bench.records import SPLITS, Part, Shown, Split, Texts
 class Explanation(Task):
     """The instruction shows the item; the answer is a sentence of the user's own review of it.
 
-    Interactions whose review explains nothing are no examples; which sentences count is decided when the corpus is
-    built, and its manifest says by which rule.
+    Interactions without an explaining sentence give no example; the rule that selects sentences is fixed when the
+    corpus is built, and recorded in its manifest.
     """
 
     name = "explanation"
@@ -28,14 +28,14 @@ class Explanation(Task):
     def examples(self, corpus: Corpus, split: Split, part: Part) -> TextExamples:
         explanations = corpus.explanations
         if explanations is None:
-            raise UsageError(f"corpus {corpus.name!r} has no reviews, and {self.name} is learnt from them")
+            raise UsageError(f"corpus {corpus.name!r} has no reviews, which {self.name} requires")
         examples = target_examples(corpus, split, part, self.name)
         assert examples.rows is not None
         number_of = np.full(len(corpus.histories), -1, dtype=np.int64)
         number_of[explanations.rows] = np.arange(len(explanations.rows))
         explained = np.flatnonzero(number_of[examples.rows] >= 0)
         if not len(explained):
-            raise UsageError(f"no review of corpus {corpus.name!r}, split {split}, {part} part, explains anything")
+            raise UsageError(f"corpus {corpus.name!r}, split {split}, {part} part: no review contains an explanation")
         examples = examples.select(explained)
         assert examples.rows is not None and examples.targets is not None
         return TextExamples.of(

@@ -1,4 +1,4 @@
-"""User-guided image generation (UniMP, A.2): what does the item look like that the user has in mind?"""
+"""User-guided image generation (UniMP, A.2): a picture of the item that the user seeks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RETRIEVED = 2
 
 @dataclass(frozen=True)
 class ImageGenerationConfig:
-    """What the pictures are written in.
+    """The tokenizer whose codes represent the pictures.
 
     Attributes:
         tokenizer: preset of ``unimp_bench.generative.picture_tokens``; the first two are trained on the corpus's own
@@ -35,8 +35,8 @@ class ImageGenerationConfig:
 class ImageGeneration(Task):
     """The query is the target's category path; two retrieved items guide the picture; the answer is its codes.
 
-    The two items come from one fixed retriever (``tasks.retrieval``), so that all models draw from the same pictures.
-    Targets without a picture are no examples.
+    The two items come from one fixed retriever (``tasks.retrieval``), so that all models generate from the same
+    pictures. Targets without a picture give no example.
     """
 
     name = "image_generation"
@@ -49,7 +49,7 @@ class ImageGeneration(Task):
     def examples(self, corpus: Corpus, split: Split, part: Part) -> Examples:
         has_picture = corpus.items.has_picture
         if not has_picture.any():
-            raise UsageError(f"corpus {corpus.name!r} has no pictures, and {self.name} generates them")
+            raise UsageError(f"corpus {corpus.name!r} has no pictures, which {self.name} requires")
         paths = category_paths(corpus, self.name)
         examples = target_examples(corpus, split, part, self.name)
         assert examples.targets is not None

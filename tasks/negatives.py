@@ -1,4 +1,4 @@
-"""Draws items that a user never had, as wrong candidates."""
+"""Negative candidates: items that a user never interacted with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unimp_bench.records import BoolArray, Examples, IntArray, Split
 Negatives = Literal["uniform", "same-category"]
 
 _ROUNDS = 30
-"""Number of redraws of candidates that the user had or that are duplicates; those left after them are given up."""
+"""Number of redraws of known or duplicate candidates; slots that are still invalid are dropped."""
 
 
 def draw_negatives(
@@ -24,15 +24,15 @@ def draw_negatives(
     among: Negatives,
     rng: np.random.Generator,
 ) -> tuple[IntArray, IntArray]:
-    """Distinct items for each example that its user never had, in no part of the history.
+    """Distinct items per example that its user never interacted with, in any part of the history.
 
     Args:
         wanted: (n,) number of items.
-        among: ``uniform``: over the split's items of the user's domain. ``same-category``: those of them with the
-            target's category; where they run out, as ``uniform``.
+        among: ``uniform``: over the split's items of the user's domain. ``same-category``: over those with the
+            target's category, then as ``uniform`` if there are too few.
 
     Returns:
-        (rows,) items and (rows,) the example of each, by example; a small pool may give an example fewer.
+        (rows,) items and (rows,) their examples, in order of examples; fewer than ``wanted`` if the pool is small.
     """
     assert examples.targets is not None
     owner = np.repeat(np.arange(len(examples)), wanted)
@@ -60,7 +60,7 @@ class _Pools:
         self.offsets = np.searchsorted(keys[order], np.arange(int(keys.max(initial=-1)) + 2))
 
     def draw(self, keys: IntArray, rng: np.random.Generator) -> IntArray:
-        """(n,) one item of each key's pool, -1 where the pool is empty."""
+        """(n,) an item of each key's pool, -1 if the pool is empty."""
         inside = keys < len(self.offsets) - 1
         pool = np.where(inside, keys, 0)
         sizes = np.where(inside, self.offsets[pool + 1] - self.offsets[pool], 0)
@@ -78,13 +78,13 @@ def _fill(
     users: IntArray,
     rng: np.random.Generator,
 ) -> IntArray:
-    """Draw items into the open ``slots`` of ``drawn``; returns the slots that stay open."""
+    """Draw items into the open ``slots`` of ``drawn``; return the slots that remain open."""
     had = _Pairs(corpus)
     for _ in range(_ROUNDS):
         if not len(slots):
             break
         drawn[slots] = pools.draw(keys[slots], rng)
-        bad = _doubled(owner, drawn, len(had))  # a new draw may equal one that was kept before, in a later slot
+        bad = _doubled(owner, drawn, len(had))  # a new draw may equal a valid one in a later slot
         bad[slots] |= (drawn[slots] < 0) | had.hold(users[slots], np.maximum(drawn[slots], 0))
         slots = np.flatnonzero(bad)
         drawn[slots] = -1
@@ -92,7 +92,7 @@ def _fill(
 
 
 class _Pairs:
-    """All (user, item) pairs of a corpus, to look one up."""
+    """All (user, item) pairs of a corpus, for membership tests."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._items = len(corpus.items)
@@ -103,7 +103,7 @@ class _Pairs:
         return self._items
 
     def hold(self, users: IntArray, items: IntArray) -> BoolArray:
-        """(n,) whether the user ever had the item."""
+        """(n,) whether the user interacted with the item."""
         keys = users.astype(np.int64) * self._items + items
         nearest = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         found: BoolArray = self._keys[nearest] == keys

@@ -1,4 +1,4 @@
-"""Personalized preference prediction (UniMP, A.2): how will the user rate this item?"""
+"""Personalized preference prediction (UniMP, A.2): the user's rating of an item."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unimp_bench.records import SPLITS, Part, Shown, Split
 class Preference(Task):
     """The instruction shows the item; the answer is the user's rating of it, on the corpus's own scale.
 
-    Interactions without a rating are no examples.
+    Interactions without a rating give no example.
     """
 
     name = "preference"

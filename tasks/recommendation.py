@@ -1,4 +1,4 @@
-"""Personalized recommendation (UniMP, A.2): which item comes next?"""
+"""Personalized recommendation (UniMP, A.2): the user's next item."""
 
 from __future__ import annotations
 

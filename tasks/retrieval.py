@@ -1,7 +1,6 @@
-"""The fixed retriever of image generation: what users who had these items took next, among items of the query.
+"""The fixed retriever of image generation: items that followed those of the history, within the query's category.
 
-Any search model could be used here (the paper uses its own); a fixed one that needs no training gives every model the
-same pictures to draw from.
+The paper uses its own search model; a fixed retriever without training gives every model the same pictures.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ class Retriever:
     """Ranks the items with a picture under the query's category by transitions from the history, then by popularity.
 
     The transitions are those between consecutive interactions of the training part, summed over the last ``HISTORY``
-    items; equal scores go to the lower item number. A training example's own transition is not counted, since
-    it would reveal the target. A category with too few pictures widens to the one above it, and last to everything.
+    items; ties go to the lower item number. A training example's own transition is not counted, since it would reveal
+    the target. A category with too few pictures is widened to its parent, finally to the whole catalogue.
 
     Args:
         paths: the category path of every item.
@@ -48,7 +47,7 @@ class Retriever:
                 self._below[prefix].append(item)
 
     def retrieve(self, examples: Examples, count: int) -> IntArray:
-        """(n, count) item numbers, best first; an item occurs twice only where the catalogue has fewer pictures."""
+        """(n, count) item numbers, best first; an item is repeated only if the catalogue has fewer pictures."""
         assert examples.queries is not None
         found = np.empty((len(examples), count), dtype=np.int64)
         order = np.argsort(examples.queries, kind="stable")
@@ -74,7 +73,7 @@ class Retriever:
         return indices
 
     def _scores(self, examples: Examples, pool: IntArray) -> FloatArray:
-        """(n, pool): whole numbers are transitions, the part below one orders by popularity."""
+        """(n, pool): integer parts count transitions, fractional parts order by popularity."""
         history = examples.last_items(HISTORY)
         rows, columns = np.nonzero(history >= 0)
         shape = (len(examples), self._transitions.shape[0])
@@ -92,7 +91,7 @@ class Retriever:
         return ordered
 
     def _pool(self, query: str, count: int) -> IntArray:
-        """Sorted items whose category path is the query, or begins with so much of it that there are enough."""
+        """Sorted items with the query's category path, or with the longest prefix of it that has enough items."""
         exact = self._with_path.get(query, [])
         if len(exact) >= count:
             return np.array(exact)
@@ -102,6 +101,6 @@ class Retriever:
 
 
 def _prefixes(path: str) -> list[str]:
-    """A category path and all above it, the widest first."""
+    """A category path and its ancestors, from the root down."""
     parts = path.split(PATH_SEPARATOR)
     return [PATH_SEPARATOR.join(parts[:kept]) for kept in range(1, len(parts) + 1)]

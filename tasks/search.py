@@ -1,4 +1,4 @@
-"""Personalized search (UniMP, A.2): which item does this user mean by this query?"""
+"""Personalized search (UniMP, A.2): the item that the user seeks by a query."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Search(Task):
 
 
 def category_paths(corpus: Corpus, task: str) -> list[str]:
-    """The category path of every item, of which queries are made.
+    """The category path of every item, the text of queries.
 
     Raises:
         UsageError: the corpus has none.
     """
     if "category" not in corpus.items.attributes:
-        raise UsageError(f"corpus {corpus.name!r} has no item categories, and {task} makes its queries of them")
+        raise UsageError(f"corpus {corpus.name!r} has no item categories, which are the queries of {task}")
     return corpus.items.text("category")

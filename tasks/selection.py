@@ -1,4 +1,4 @@
-"""Personalized multi-modal selection (UniMP, A.2): which of these items suit the user?"""
+"""Personalized multi-modal selection (UniMP, A.2): the candidates that suit the user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SelectionConfig:
 
     Attributes:
         negatives: ``uniform`` over the items of the user's domain, or of the ``same-category`` as the positives.
-        fewest, most: bounds of the number of negatives, which is uniform between them.
+        fewest, most: minimum and maximum number of negatives, which is drawn uniformly between them.
     """
 
     negatives: Negatives = "uniform"
@@ -38,13 +38,13 @@ class SelectionConfig:
 
 
 class Selection(Task):
-    """Candidates are the user's next items and items that the user never had, in random order.
+    """Candidates are the user's next items and items that the user never interacted with, in random order.
 
-    A training example has one to three positives, and so has a test example of a new user or domain. In ``loo`` two
-    interactions of a user are kept from training: a validation example has the one before last as its positive, a test
-    example the last, since an item on which models were selected is no test. In ``global-time`` the positives of a test
-    example are the user's next one to three items after the instant. A public split has no order to take next items
-    from, and is refused.
+    Training examples have one to three positives, as have test examples of new users and domains. In ``loo`` the last
+    two interactions are excluded from training: the positive of a validation example is the one before last, that of a
+    test example the last, since models were selected on the other. In ``global-time`` the positives of a test example
+    are the user's next one to three items after the cut-off time. A public split has no order of next items and is
+    refused.
     """
 
     name = "selection"
@@ -61,8 +61,8 @@ class Selection(Task):
             raise UsageError(f"corpus {corpus.name!r} has no item categories to draw hard negatives from")
         if split == "new-domain" and part != "test":
             raise UsageError(
-                "selection asks users of a new domain for up to three items, on which a model that was adapted to it "
-                "would have been trained; leave out --fit-split new-domain"
+                "the targets of selection in a new domain are up to three items, on which a model fitted with "
+                "--fit-split new-domain would have been trained; omit that option"
             )
         rng = np.random.default_rng([SPLITS.index(split), _PARTS.index(part)])
         examples, positives = self._positives(corpus, split, part, rng)
@@ -83,7 +83,7 @@ class Selection(Task):
     def _positives(
         self, corpus: Corpus, split: Split, part: Part, rng: np.random.Generator
     ) -> tuple[Examples, IntArray]:
-        """Examples whose histories end before all positives, and how many consecutive interactions are positive."""
+        """Examples with histories that end before all positives, and the number of consecutive positives."""
         examples = target_examples(corpus, split, part, self.name)
         if part == "validation" or (split == "loo" and part == "test"):
             return examples, np.ones(len(examples), dtype=np.int64)

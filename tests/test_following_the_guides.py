@@ -1,7 +1,7 @@
-"""Each page on adding something, followed word for word in a copy of the repository: the checks there still pass.
+"""The pages add_*.md, followed word for word in a copy of the repository, where the checks still pass.
 
-A block of code on a page begins with the file that it is: a new one, or one that gains it where the second line says. A
-block of Markdown says below which line of which file it belongs.
+A block of code names its file in the first line and, for an existing file, the place of insertion in the second. A
+block of Markdown names its file and the line above it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SLOW_CHECKS = [
 
 
 def follow(guide: Path, repository: Path) -> None:
-    """Do what a page says."""
+    """Apply the blocks of a page."""
     for language, block in re.findall(r"```(python|markdown)\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL):
         first, _, rest = block.partition("\n")
         if language == "markdown":
@@ -65,14 +65,14 @@ def follow(guide: Path, repository: Path) -> None:
 
 
 def insert_below(path: Path, begin: str, text: str) -> None:
-    """Put text below the line that begins so."""
+    """Insert text below the line with this beginning."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     (number,) = [number for number, line in enumerate(lines) if line.startswith(begin)]
     path.write_text("".join([*lines[: number + 1], text, *lines[number + 1 :]]), encoding="utf-8")
 
 
 def insert_import(path: Path, statement: str) -> None:
-    """Put an import behind the module's last one."""
+    """Insert an import after the module's last one."""
     source = path.read_text(encoding="utf-8")
     last = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)][-1]
     lines = source.splitlines(keepends=True)
@@ -80,9 +80,9 @@ def insert_import(path: Path, statement: str) -> None:
 
 
 def insert_element(path: Path, name: str, element: str) -> None:
-    """Put an element at the end of the collection that is called so, or that the function of that name returns.
+    """Append an element to the collection of this name, or to the one returned by the function of this name.
 
-    ``rows of TABLE`` is the collection ``rows`` of the class ``TABLE`` or of what is assigned to that name.
+    ``rows of TABLE`` is the collection ``rows`` of the class ``TABLE`` or of the value assigned to that name.
     """
     source = path.read_text(encoding="utf-8")
     tree: ast.AST = ast.parse(source)
@@ -100,14 +100,14 @@ def insert_element(path: Path, name: str, element: str) -> None:
 
 
 def _is_named(node: ast.AST, name: str) -> bool:
-    """Whether a node is the class or the assignment of a name."""
+    """Whether a node is the class of a name or an assignment to it."""
     if isinstance(node, ast.ClassDef):
         return node.name == name
     return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name
 
 
 def _collection(node: ast.AST, name: str) -> ast.expr | None:
-    """The tuple, list or dictionary that a node binds to a name."""
+    """The tuple, list or dictionary bound to a name by a node."""
     match node:
         case (
             ast.Assign(targets=[ast.Name(id=found)], value=value)
@@ -122,7 +122,7 @@ def _collection(node: ast.AST, name: str) -> ast.expr | None:
 
 
 def call(repository: Path, *command: str | Path) -> str:
-    """What a command says in the copy; it must end well."""
+    """The output of a successful command in the copy."""
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(repository), "UNIMP_BENCH_HOME": str(repository)}
     done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-8000:]
@@ -131,7 +131,7 @@ def call(repository: Path, *command: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository in which every page was followed, its commands for line breaks included."""
+    """A copy of the repository after following every page, formatting included."""
     repository = tmp_path_factory.mktemp("followed")
     for name in COPIED:
         shutil.copytree(
@@ -148,25 +148,25 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return repository
 
 
-def test_the_checks_pass_where_every_page_was_followed(followed: Path) -> None:
+def test_checks_pass_after_following_every_page(followed: Path) -> None:
     found = call(followed, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", *CHECKS)
     assert "passed" in found
 
 
-def test_what_was_added_is_listed(followed: Path) -> None:
+def test_additions_are_listed(followed: Path) -> None:
     for kind, name in (("models", "recency"), ("tasks", "brand-search"), ("corpora", "plays"), ("suites", "history")):
         assert f"\n{name} " in call(followed, sys.executable, "-m", "unimp_bench", "list", kind)
 
 
 @pytest.mark.slow
-def test_types_and_pages_agree_where_every_page_was_followed(followed: Path) -> None:
+def test_types_and_pages_agree_after_following_every_page(followed: Path) -> None:
     call(followed, sys.executable, "-m", "mypy", "--cache-dir", followed / ".mypy_cache")
     call(followed, sys.executable, "-m", "unimp_bench", "leaderboard")
     call(followed, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *SLOW_CHECKS)
 
 
-def test_a_page_that_leaves_out_a_step_is_noticed(tmp_path: Path) -> None:
-    """An element without its place, and a block whose file is there already."""
+def test_incomplete_pages_are_detected(tmp_path: Path) -> None:
+    """An element without its place, and a block for an existing file."""
     guide = tmp_path / "guide.md"
     (tmp_path / "module.py").write_text("CARDS = (1,)\n")
     guide.write_text("```python\n# module.py\n2\n```\n")
@@ -188,7 +188,7 @@ def test_a_page_that_leaves_out_a_step_is_noticed(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_package_of_its_own_is_found_by_its_entry_point(tmp_path: Path, group: str, kind: str, card: str) -> None:
+def test_external_packages_are_found_by_entry_point(tmp_path: Path, group: str, kind: str, card: str) -> None:
     (tmp_path / "guest.py").write_text(f"import data_prep, unimp_bench.contracts\nCARD = {card}\n")
     about = tmp_path / "guest-1.0.dist-info"
     about.mkdir()

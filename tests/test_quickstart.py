@@ -1,4 +1,4 @@
-"""``make quickstart``: what it runs leaves the repository as it was, and shows its table on a terminal."""
+"""``make quickstart`` leaves the repository unchanged and shows its table on a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def recipe() -> list[list[str]]:
-    """The commands of ``unimp-bench`` that ``make quickstart`` runs, once everything is installed."""
+    """The ``unimp-bench`` commands of ``make quickstart`` after the installation."""
     made = subprocess.run(
         ["make", "--dry-run", "quickstart", "VENV=/nowhere"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -40,7 +40,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, sample: Corpus, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with a published result of another machine for a row that the quickstart runs."""
+    """A checkout with a result published by another machine for a row of the quickstart."""
     shutil.copy(ROOT / ".gitignore", tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "sample").symlink_to(sample.folder)
@@ -55,8 +55,8 @@ def repository(tmp_path: Path, sample: Corpus, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path
 
 
-def test_the_first_run_leaves_the_repository_clean(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Word for word but for the training of UniMP, which is cut short."""
+def test_the_quickstart_leaves_the_repository_clean(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unchanged commands, except for a shortened training of UniMP."""
     commands = [command for command in recipe() if command[0] != "data"]
     assert [command[0] for command in commands] == ["run", "run", "leaderboard"]
     for command in commands:

@@ -1,6 +1,6 @@
 """One GET with its redirects, the retry policy, and the check that an address is public.
 
-Built on urllib3: it detects a body that is shorter than announced, and it alone of the usual libraries connects to a
+Built on urllib3: it detects a body that is shorter than announced, and, unlike other common libraries, connects to a
 given IP address. Addresses found in metadata are untrusted and may lead to the public internet only (``PublicSend``).
 """
 
@@ -31,7 +31,7 @@ from urllib3.util import Retry, Timeout, Url, parse_url
 from unimp_bench import __version__
 
 TRANSIENT_STATUS = (408, 425, 429)
-"""Responses below 500 that invite a retry."""
+"""Retryable statuses below 500."""
 
 HEADERS = {"User-Agent": f"unimp-bench/{__version__}", "Accept-Encoding": "identity"}
 NAT64 = IPv6Network("64:ff9b::/96")
@@ -39,16 +39,16 @@ Send = Callable[[str, Mapping[str, str], Timeout], urllib3.BaseHTTPResponse]
 T = TypeVar("T")
 
 
-class PermanentFailure(Exception):  # noqa: N818 (callers turn it into an error of the user's)
-    """A retry would fail in the same way; the argument says why."""
+class PermanentFailure(Exception):  # noqa: N818 (callers turn it into a user error)
+    """A retry would fail in the same way; the argument is the reason."""
 
 
 class TransientFailure(Exception):  # noqa: N818
     """A retry may succeed.
 
     Attributes:
-        retry_after: seconds that the server asked to wait.
-        outlook: why no further attempt is made, once there is none.
+        retry_after: seconds to wait, as requested by the server.
+        outlook: why there is no further attempt, if there is none.
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -64,7 +64,7 @@ class RetryPolicy:
         attempts: consecutive failures without new bytes before giving up.
         connect, read: seconds until a connection, and until the next byte.
         first_pause, max_pause: seconds between attempts, doubled each time.
-        max_retry_after: maximum seconds of waiting that a server may ask for.
+        max_retry_after: maximum seconds of waiting at a server's request.
         redirects: maximum number followed.
     """
 
@@ -77,13 +77,13 @@ class RetryPolicy:
     redirects: int = 10
 
     def run(self, work: Callable[[], T], advanced: Callable[[], bool] = lambda: False) -> T:
-        """Call ``work`` until it succeeds, waiting as long as the server asked, or an exponential back-off with jitter.
+        """Call ``work`` until it succeeds, waiting as requested by the server or by exponential back-off with jitter.
 
         Args:
-            advanced: whether the last attempt brought new bytes, so that it counts as the first failure.
+            advanced: whether the last attempt received new bytes, so that it counts as the first failure.
 
         Raises:
-            TransientFailure: no further attempt is made; ``outlook`` says why.
+            TransientFailure: there is no further attempt, for the reason in ``outlook``.
         """
         failures = 0
         while True:
@@ -103,16 +103,18 @@ class RetryPolicy:
         return max(retry_after or 0.0, backoff * random.uniform(0.5, 1.0))  # noqa: S311 (spreads clients)
 
     def outlook(self, failures: int, pause: float) -> str:
-        """Why not to try again after this many consecutive failures and such a pause; empty to try again."""
+        """Why there is no further attempt after this many consecutive failures and such a pause; empty if there is."""
         if failures >= self.attempts:
             return f"given up after {failures} attempts"
         return (
-            f"the server asks to wait {pause:.0f} seconds" if pause > max(self.max_retry_after, self.max_pause) else ""
+            f"the server requests {pause:.0f} seconds of waiting"
+            if pause > max(self.max_retry_after, self.max_pause)
+            else ""
         )
 
 
 def send(url: str, headers: Mapping[str, str], timeout: Timeout) -> urllib3.BaseHTTPResponse:
-    """One GET without following redirects, through the proxy that the environment names."""
+    """One GET without following redirects, through the proxy of the environment."""
     parts = urlsplit(url)
     proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
     manager = urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
@@ -125,13 +127,13 @@ def send(url: str, headers: Mapping[str, str], timeout: Timeout) -> urllib3.Base
 def get(
     url: str, policy: RetryPolicy, headers: Mapping[str, str] | None = None, send: Send = send
 ) -> Iterator[urllib3.BaseHTTPResponse]:
-    """The response to a GET, its body not yet read; its status is 200 or, where a range was asked for, 206 or 416.
+    """The response to a GET, its body not yet read; its status is 200, or 206 or 416 if a range was requested.
 
     Redirects are followed by the same ``send``.
 
     Raises:
-        PermanentFailure: an invalid address, too many redirects, or a response that will not change.
-        TransientFailure: no response, a busy server or a broken one; also what reading the body raises in the block.
+        PermanentFailure: an invalid address, too many redirects, or a final response.
+        TransientFailure: no response, a busy server or a broken response; also errors of reading the body in the block.
     """
     timeout = Timeout(connect=policy.connect, read=policy.read)
     try:
@@ -162,20 +164,20 @@ def check_scheme(url: str) -> None:
     except ValueError:
         sound = False
     if not sound:
-        raise PermanentFailure(f"{url[:200]!r} is no http or https address")
+        raise PermanentFailure(f"{url[:200]!r} is not an http or https address")
 
 
 def _joined(url: str, target: str) -> str:
     try:
         return urljoin(url, target)
     except ValueError:
-        raise PermanentFailure(f"redirects to {target[:200]!r}, which is no address") from None
+        raise PermanentFailure(f"redirects to {target[:200]!r}, which is not an address") from None
 
 
 def _check_status(response: urllib3.BaseHTTPResponse) -> None:
     if response.status in (200, 206, 416):
         return
-    reason = f"the server answers {response.status}" + (f" {response.reason}" if response.reason else "")
+    reason = f"the server returned {response.status}" + (f" {response.reason}" if response.reason else "")
     if response.status in TRANSIENT_STATUS or response.status >= 500:
         raise TransientFailure(reason, _retry_after(response))
     raise PermanentFailure(reason)
@@ -189,7 +191,7 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
 
 
 def _reason(error: HTTPError) -> str:
-    """The error's own message, without the connection that urllib3 puts before it."""
+    """The error's message without urllib3's prefix of the connection."""
     message = " ".join(str(error).split())
     return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", message)[:200] or type(error).__name__
 
@@ -197,12 +199,12 @@ def _reason(error: HTTPError) -> str:
 class PublicSend:
     """One GET without following redirects, to public addresses only; shared by threads, connections are kept.
 
-    A host is resolved once, its addresses are checked, and the connection goes to the very address that was checked, so
-    that a name that resolves differently a moment later gains nothing. The proxy of the environment is not used: it
-    would resolve the name by itself.
+    A host is resolved once, its addresses are checked, and the connection goes to the checked address, so that a name
+    that resolves differently a moment later cannot bypass the check. The proxy of the environment is not used, since it
+    would resolve the name itself.
 
     Args:
-        connections: kept per host.
+        connections: number kept open per host.
         allow_private: accept any address.
     """
 
@@ -211,11 +213,11 @@ class PublicSend:
         self._pools = urllib3.PoolManager(num_pools=64, maxsize=connections)
 
     def __call__(self, url: str, headers: Mapping[str, str], timeout: Timeout) -> urllib3.BaseHTTPResponse:
-        """Send it.
+        """Send the request.
 
         Raises:
             PermanentFailure: the host has an address that is not public.
-            TransientFailure: the host cannot be resolved at this time.
+            TransientFailure: the host cannot be resolved.
         """
         parts = parse_url(url)
         *others, last = self._addresses(parts)
@@ -237,7 +239,7 @@ class PublicSend:
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         for address in addresses:
             if not self._allow_private and not is_public(address):
-                raise PermanentFailure(f"{host} is at {address}, which is no public address")
+                raise PermanentFailure(f"{host} is at {address}, which is not a public address")
         return addresses
 
     def _send(self, address: str, parts: Url, headers: Mapping[str, str], timeout: Timeout) -> urllib3.BaseHTTPResponse:
@@ -256,7 +258,7 @@ class PublicSend:
 
 
 def is_public(address: str) -> bool:
-    """Whether this is an address of the public internet; an IPv6 address that embeds an IPv4 one is judged by it."""
+    """Whether this is a public address; an IPv6 address that embeds an IPv4 one is judged by it."""
     parsed = ip_address(address.partition("%")[0])
     embedded = _embedded(parsed) if isinstance(parsed, IPv6Address) else None
     parsed = embedded or parsed

@@ -1,4 +1,4 @@
-"""The files of the McAuley lab's releases, two per domain, and the hosts that have them."""
+"""Files of the McAuley lab's releases, two per domain, and their hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Release:
         reviews, metadata: paths of a domain's two files, with the placeholder ``{domain}``.
         usual: the domains of the UniMP paper (Table 5) that the release has.
         others: the further domains.
-        sha256: of files, where it is known.
+        sha256: known hashes of files.
     """
 
     hosts: tuple[str, ...]
@@ -33,7 +33,7 @@ class Release:
     sha256: Mapping[str, str] = field(default_factory=dict)
 
     def choose(self, domains: tuple[str, ...]) -> tuple[str, ...]:
-        """The domains to fetch; the usual ones where none is named.
+        """The domains to fetch, by default the usual ones.
 
         Raises:
             UsageError: the release has no such domain.
@@ -46,17 +46,17 @@ class Release:
     def fetch(
         self, domains: tuple[str, ...], folder: Path, mirror: str | None = None, policy: RetryPolicy | None = None
     ) -> None:
-        """Bring both files of each domain into ``folder``; what is there is kept, what is incomplete is resumed.
+        """Download both files of each domain into ``folder``; existing files are kept, incomplete ones resumed.
 
         Args:
-            mirror: an address that replaces every host; the paths are the same.
+            mirror: an address that replaces scheme and host of every file.
 
         Raises:
             DataError: no host provides a file.
-            UsageError: another process fetches into the folder, or the mirror is not an address.
+            UsageError: another process downloads into the folder, or the mirror is not an address.
         """
         if mirror is not None and not mirror.startswith(("http://", "https://")):
-            raise UsageError(f"mirror {mirror!r} is no address; write it as in https://mirror.example")
+            raise UsageError(f"mirror {mirror!r} is not an address such as https://mirror.example")
         with locked(folder):
             for domain in domains:
                 for path in (self.reviews.format(domain=domain), self.metadata.format(domain=domain)):
@@ -100,7 +100,7 @@ AMAZON_2014 = Release(
         Musical_Instruments Patio_Lawn_and_Garden Pet_Supplies Tools_and_Home_Improvement Video_Games
         """
     ),
-    # The hosts publish none; these two are as the CaIRec authors (github.com/ShyJason/CaIRec) give them.
+    # The hosts publish none; these two are from the CaIRec authors (github.com/ShyJason/CaIRec).
     sha256={
         "reviews_Beauty_5.json.gz": "e5925ec99023f1dc9c7d3dff7ef34cfeacd40d1b981b5525e1e4ba9c8abc18fe",
         "meta_Beauty.json.gz": "c7977dc0e0ead14ac7df8c1c6de74da00e4bebfad87a0f0c5763d4c5bc9b53a0",

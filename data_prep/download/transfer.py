@@ -1,4 +1,4 @@
-"""Brings one file: resumed after any interruption, checked, and under its own name only once it is complete."""
+"""Downloads one file: resumed after an interruption, verified, and named ``.part`` until it is complete."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<size>\d+|\*)")
 
 
 class Origin(Strict):
-    """Where the bytes came from.
+    """Origin of downloaded bytes.
 
     Attributes:
         url: the requested address.
-        validator: the server's strong ETag, or its Last-Modified; None where it gave neither.
-        size: of the whole file in bytes, None where the server did not say.
+        validator: the server's strong ETag, or Last-Modified; None without both.
+        size: of the whole file in bytes, None if unknown.
     """
 
     url: str
@@ -50,7 +50,7 @@ class Partial:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def origin(self, url: str) -> Origin | None:
-        """The origin, if the copy can be continued from ``url``: its validator shows whether the file has changed."""
+        """The origin, if the copy can be continued from ``url``: its validator detects changes of the file."""
         try:
             origin = Origin.model_validate_json(self._origin.read_bytes())
         except (OSError, ValidationError):
@@ -58,7 +58,7 @@ class Partial:
         return origin if origin.url == url and origin.validator and self.size else None
 
     def begin(self, origin: Origin) -> None:
-        """Discard what is there and take bytes of this origin."""
+        """Discard existing bytes and start a copy of this origin."""
         self.discard()
         write_atomically(self._origin, origin.model_dump_json())
 
@@ -68,19 +68,19 @@ class Partial:
         self._origin.unlink(missing_ok=True)
 
     def put_in_place(self) -> None:
-        """Make it the target."""
+        """Rename it to the target."""
         self.path.replace(self.target)
         self._origin.unlink(missing_ok=True)
 
 
 def fetch_file(url: str, target: Path, sha256: str | None = None, policy: RetryPolicy | None = None) -> None:
-    """Make ``target`` a complete copy of ``url``; an existing target is left as it is.
+    """Make ``target`` a complete copy of ``url``; an existing target is kept.
 
     The received bytes are kept in ``<target>.part`` and continued by the next call. The SHA-256 is compared with
-    ``sha256`` where one is known, and written to ``<target>.sha256`` in the form that ``sha256sum --check`` reads.
+    ``sha256`` if known, and written to ``<target>.sha256`` in the format of ``sha256sum --check``.
 
     Raises:
-        DataError: the server refuses, fails in all attempts, or gives other bytes than it should.
+        DataError: the server refuses, fails in all attempts, or sends unexpected bytes.
     """
     if target.is_file():
         return
@@ -93,7 +93,7 @@ def fetch_file(url: str, target: Path, sha256: str | None = None, policy: RetryP
         _finish(part, sha256)
 
     def advanced() -> bool:
-        """Only bytes beyond all earlier ones are progress, so that a server that stops at one position is given up."""
+        """Only bytes beyond all earlier ones are progress, so that a server that repeats a position is given up."""
         nonlocal farthest
         before, farthest = farthest, max(farthest, part.size)
         return farthest > before
@@ -107,10 +107,10 @@ def fetch_file(url: str, target: Path, sha256: str | None = None, policy: RetryP
 
 
 def _bring(url: str, part: Partial, policy: RetryPolicy) -> None:
-    """Read what is missing of the part.
+    """Download the missing bytes of the part.
 
     Raises:
-        PermanentFailure, TransientFailure: not all of it came.
+        PermanentFailure, TransientFailure: bytes are still missing.
     """
     origin = part.origin(url)
     resume = {"Range": f"bytes={part.size}-", "If-Range": origin.validator or ""} if origin else {}
@@ -120,18 +120,18 @@ def _bring(url: str, part: Partial, policy: RetryPolicy) -> None:
             part.begin(origin)
         elif origin is None or not _continues(response, part, origin):
             part.discard()
-            raise TransientFailure("the server continues another file or at another position")
+            raise TransientFailure("the server sent another file or position")
         if response.status != 416:
             _append(response, part, origin)
     if origin.size is not None and part.size != origin.size:
         came = part.size
         if came > origin.size:
             part.discard()
-        raise TransientFailure(f"{came:,} bytes came of {origin.size:,}")
+        raise TransientFailure(f"received {came:,} of {origin.size:,} bytes")
 
 
 def _continues(response: urllib3.BaseHTTPResponse, part: Partial, origin: Origin) -> bool:
-    """Whether a partial response begins where the part ends, or says that nothing is missing."""
+    """Whether a partial response starts at the end of the part, or says that nothing is missing."""
     if response.status == 416:
         return part.size == origin.size
     start, size = content_range(response.headers.get("Content-Range", ""))
@@ -139,7 +139,7 @@ def _continues(response: urllib3.BaseHTTPResponse, part: Partial, origin: Origin
 
 
 def content_range(header: str) -> tuple[int, int | None]:
-    """(first byte, size of the whole or None) of a Content-Range header; (-1, None) where it is invalid."""
+    """(first byte, size of the file or None) of a Content-Range header; (-1, None) if it is invalid."""
     match = _CONTENT_RANGE.fullmatch(header.strip())
     if match is None:
         return -1, None
@@ -154,9 +154,9 @@ def _append(response: urllib3.BaseHTTPResponse, part: Partial, origin: Origin) -
 
 
 def _write(response: urllib3.BaseHTTPResponse, stream: BinaryIO) -> Iterator[None]:
-    """Write the body as it comes, so that a stall loses nothing of it; yield at every mebibyte."""
+    """Write the body as it arrives, so that a stall loses nothing; yield after every mebibyte."""
     written = 0
-    # Not decoded: what a server announces as an encoding is the .gz itself.
+    # Not decoded: an announced encoding is that of the .gz itself.
     while piece := response.read1(BLOCK, decode_content=False):
         stream.write(piece)
         written += len(piece)
@@ -166,21 +166,21 @@ def _write(response: urllib3.BaseHTTPResponse, stream: BinaryIO) -> Iterator[Non
 
 
 def _finish(part: Partial, sha256: str | None) -> None:
-    """Check the bytes and put the file in its place.
+    """Verify the bytes and move the file into place.
 
     Raises:
-        TransientFailure: a damaged gzip, which a server's wrong length may hide.
+        TransientFailure: a damaged gzip, as after a wrong announced length.
         DataError: not the expected file.
     """
     if part.target.suffix == ".gz" and not _is_whole_gzip(part.path):
         part.discard()
-        raise TransientFailure("the received file is no whole gzip")
+        raise TransientFailure("the received file is not a complete gzip")
     found = file_entry(part.path).sha256
     if sha256 is not None and found != sha256:
         part.discard()
         raise DataError(
-            f"{part.target.name} has SHA-256 {found}, but {sha256} is expected; "
-            "try another mirror, or name a folder of raw files that you trust"
+            f"{part.target.name} has SHA-256 {found}, not the expected {sha256}; "
+            "try another mirror, or use a trusted folder of raw files"
         )
     digest = part.target.with_name(f"{part.target.name}.sha256")
     digest.write_text(f"{found}  {part.target.name}\n", encoding="utf-8")
@@ -198,7 +198,7 @@ def _is_whole_gzip(path: Path) -> bool:
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:
-    """What If-Range takes: a strong ETag, or the time of the last change."""
+    """The value for If-Range: a strong ETag, or the time of the last change."""
     tag = headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else headers.get("Last-Modified")
 

@@ -1,7 +1,7 @@
-"""Why a user finds that an item suits them or not: one sentence of the user's own review.
+"""Explanations: one sentence of the user's own review on why an item suits them or not.
 
-``rule`` picks it from the review's text; ``sentires`` reads what the Sentires toolkit extracted, for the domains that
-have such a file. Either is written into a corpus here.
+``rule`` selects it from the review's text; ``sentires`` reads the extractions of the Sentires toolkit for the domains
+that have such a file. This module writes either into a corpus.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ def write_explanations(
     extracted: Extracted | None,
     domains: tuple[str, ...],
 ) -> dict[str, object]:
-    """Write ``explanations.parquet``; return, by domain, the origin and the number of its explanations.
+    """Write ``explanations.parquet``; return origin and number of explanations by domain.
 
     Args:
         titles: (items,) strings, of the corpus's items.
-        reviews: one record per raw interaction, or none at all.
+        reviews: one record per raw interaction, or none.
         extracted: the contents of Sentires' files.
         domains: names, by code.
     """
@@ -74,7 +74,7 @@ def write_explanations(
 
 
 def _by_rule(block: Rows, titles: pa.Array, reviews: Spill, without: list[int]) -> Iterator[tuple[int, str]]:
-    """(place in the block, sentence) of the rows whose domains are not among ``without``."""
+    """(index in the block, sentence) of rows in domains that are not in ``without``."""
     places = np.flatnonzero(~np.isin(block.domains, without))
     titles_of = titles.take(pa.array(block.items[places])).to_pylist()
     for place, title, record in zip(places.tolist(), titles_of, reviews.read(block.raw[places]), strict=True):

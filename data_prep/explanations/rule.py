@@ -1,8 +1,8 @@
-"""The rule that picks from a review the sentence that explains the rating: an opinion on a feature.
+"""The rule that selects from a review the sentence that explains the rating: an opinion on a feature.
 
 A sentence is a candidate if it has 4 to 30 words, at least one *pair*, and some word that the item's title lacks. A
-pair is an opinion word and a word that can name a feature, at most three words apart and with no punctuation between
-them; a word belongs to one pair at most. Of the candidates the one with the most pairs is taken, of equals the first.
+pair is an opinion word and a word that can name a feature, at most three words apart without punctuation between
+them; a word belongs to at most one pair. The candidate with the most pairs is selected, the first one on ties.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from data_prep.metadata import without_markup
 
 SHORTEST, LONGEST = 4, 30
-"""Words of a sentence; 30 is also the limit of the UniMP authors' code."""
+"""Numbers of words of a sentence; 30 is also the limit of the UniMP authors' code."""
 
 REACH = 3
 """Maximum distance in words of an opinion and its feature."""
 
 _LIKERS = "i we they you he she do don't didn't did not really also would always absolutely actually"
 LIKERS = frozenset(_LIKERS.split())
-"""Words after which *like* is an opinion; elsewhere it compares."""
+"""Words after which *like* is an opinion, not a comparison."""
 
 PRAISE = """
     good great nice fine excellent wonderful fantastic amazing awesome perfect ideal superb brilliant terrific
@@ -112,7 +112,7 @@ VAGUE = """
 
 OPINIONS = frozenset((PRAISE + BLAME).split())
 NO_FEATURES = frozenset((FUNCTION_WORDS + COMMON_VERBS + PEOPLE + MOMENTS + VAGUE).split())
-"""Any other word can name a feature, so that every domain has its own, from *colour* to *ice cream*."""
+"""Any other word can name a feature, so that every domain has its own ones, from *colour* to *ice cream*."""
 
 _OPINIONS = frozenset(word.encode() for word in OPINIONS)
 _SPACED = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
@@ -121,19 +121,19 @@ _MARKS = re.compile(r"[.!?\r\n][.!?\r\n]*[\"')\]]*\s*")
 _TITLE = re.compile(r"(?:^|[\s(])(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|vs)$")
 _ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[a-z]\.[a-z]|oz|lbs?|ft|in|no|approx|incl)$", re.IGNORECASE)
 _WINDOW = 8
-"""Characters before a full stop: more than an abbreviation has, so that a match never begins inside a word."""
+"""Characters before a full stop: more than in an abbreviation, so that a match never starts inside a word."""
 
 
 def explaining_sentence(text: str, title: str = "") -> str | None:
-    """The sentence of a review that explains its rating, cleaned; None where there is none.
+    """The cleaned sentence of a review that explains its rating; None if there is none.
 
     Args:
         text: the review.
-        title: of the item; a sentence that only repeats it explains nothing.
+        title: title of the item; a sentence that only repeats it explains nothing.
     """
     best, best_pairs = None, 0
     for sentence in sentences(text):
-        if _max_pairs(sentence) <= best_pairs:  # most sentences need no closer look
+        if _max_pairs(sentence) <= best_pairs:  # a fast check that excludes most sentences
             continue
         tokens = tokenize(sentence)
         pairs = count_pairs(tokens)
@@ -143,7 +143,7 @@ def explaining_sentence(text: str, title: str = "") -> str | None:
 
 
 def _max_pairs(sentence: str) -> int:
-    """The number of opinion words of a sentence, counted fast and regardless of punctuation: it has no more pairs."""
+    """Upper bound of the number of pairs: the number of opinion words, regardless of punctuation."""
     words = sentence.encode("ascii", "replace").lower().translate(_SPACED).split()
     return sum(map(_OPINIONS.__contains__, words)) if SHORTEST <= len(words) <= 3 * LONGEST else 0
 
@@ -155,13 +155,13 @@ def _is_fit(tokens: list[str], title: str) -> bool:
 
 
 def tokenize(text: str) -> list[str]:
-    """Words, numbers and marks in lower case."""
+    """Words, numbers and punctuation marks in lower case."""
     tokens: list[str] = _TOKEN.findall(text.lower().replace("\u2019", "'"))
     return tokens
 
 
 def count_pairs(tokens: list[str]) -> int:
-    """Pairs of an opinion and a feature in a sentence; each opinion takes the nearest feature that is free."""
+    """Number of pairs of an opinion and a feature; each opinion takes the nearest free feature."""
     taken: set[int] = set()
     for place, word in enumerate(tokens):
         if word in OPINIONS and _is_meant(tokens, place):
@@ -172,7 +172,7 @@ def count_pairs(tokens: list[str]) -> int:
 
 
 def _feature_near(tokens: list[str], place: int, taken: set[int]) -> int | None:
-    """The free feature nearest to a word without punctuation between them, of two the one behind it."""
+    """The free feature nearest to a word without punctuation between them, on ties the one after it."""
     sides = [1, -1]
     for distance in range(1, REACH + 1):
         for side in tuple(sides):
@@ -185,7 +185,7 @@ def _feature_near(tokens: list[str], place: int, taken: set[int]) -> int | None:
 
 
 def _is_meant(tokens: list[str], place: int) -> bool:
-    """Whether a word that can be an opinion is one here: not *looks like*, *as well* or *pretty big*."""
+    """Whether a possible opinion word is one in its context: not *looks like*, *as well* or *pretty big*."""
     word, before = tokens[place], tokens[place - 1] if place else ""
     if word == "like":
         return before in LIKERS
@@ -199,11 +199,11 @@ def _names_feature(word: str) -> bool:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The sentences of a review in their order and original form; ``clean`` makes each one line.
+    """The sentences of a review in order and in their original form; ``clean`` makes each one line.
 
     A sentence ends at a full stop, a question or an exclamation mark followed by a space, at several of them
-    before a capital, before a capitalised word even where the space was forgotten, and at the end of a line; but not
-    after an initial or a title (*Mr. Smith*), nor after an abbreviation where no capital follows (*16 oz. bottle*).
+    before a capital, before a capitalised word even without a space, and at the end of a line; but not
+    after an initial or a title (*Mr. Smith*), nor after an abbreviation unless a capital follows (*16 oz. bottle*).
     """
     text = without_markup(text, gap="\n")
     start = 0
@@ -227,9 +227,9 @@ def _ends_sentence(text: str, start: int, marks: re.Match[str]) -> bool:
     found, behind = marks[0], text[marks.end() : marks.end() + 2]
     if "\n" in found or "\r" in found:
         return True
-    if not found[-1].isspace():  # "great gift.Love it", but neither "4.5", "amazon.com" nor "e.g."
+    if not found[-1].isspace():  # "great gift.Love it", but not "4.5", "amazon.com" or "e.g."
         return text[marks.start() - 1 : marks.start()].islower() and behind.istitle() and len(behind) == 2
-    if len(found.rstrip("\"')] \t")) > 1:  # "so... good" goes on, "so good!!! Love it" does not
+    if len(found.rstrip("\"')] \t")) > 1:  # not "so... good", but "so good!!! Love it"
         return behind[:1].isupper() or "." not in found
     if found[0] != ".":
         return True

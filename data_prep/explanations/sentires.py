@@ -1,13 +1,13 @@
-"""Reader of the explanations that the Sentires toolkit extracted, as NLG4RS and Sentires-Guide store them.
+"""Reader of explanations extracted by the Sentires toolkit, as stored by NLG4RS and Sentires-Guide.
 
 A folder of ``reviews_<Domain>.pickle``, each a list of dicts with ``user``, ``item`` and ``sentence``, a list of
 (feature, opinion, sentence, score); a file prepared for training has one such tuple, ``template``. Of several sentences
-of a review the one with the most (feature, opinion) pairs is taken, of equals the first; one of less than 4 or more
-than 30 words is none.
+of a review the one with the most (feature, opinion) pairs is used, the first one on ties; those of fewer than 4 or more
+than 30 words are skipped.
 
 The pickles are not unpickled, so that nothing in them can run or name code: the opcodes are parsed by the standard
 library's ``pickletools``, and only those that build dicts, lists, tuples, strings, numbers, booleans and None are
-executed, here. All others are refused by name.
+executed by this module. All others are refused by name.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Extracted:
     """The sentences of all files.
 
     Attributes:
-        files: by the code of a domain that has a file: the number of its records, and of those without a sentence.
+        files: by code of a domain with a file: the number of its records, and of those without a sentence.
         spill: the sentences.
-        record_of: (raw interactions,) the number of the sentence in the spill, -1 where there is none.
+        record_of: (raw interactions,) the sentence's number in the spill, -1 if there is none.
     """
 
     files: dict[int, dict[str, int]]
@@ -49,7 +49,7 @@ class Extracted:
     record_of: IntArray
 
     def sentences(self, raw: IntArray) -> Iterator[tuple[int, str]]:
-        """(position in ``raw``, sentence) of those raw interactions that have one."""
+        """(index in ``raw``, sentence) of those raw interactions that have one."""
         records = self.record_of[raw]
         places = np.flatnonzero(records >= 0)
         for place, sentence in zip(places.tolist(), self.spill.read(records[places]), strict=True):
@@ -65,12 +65,12 @@ def find_files(folder: Path, domains: tuple[str, ...]) -> dict[int, Path]:
     paths = {code: folder / f"reviews_{name}.pickle" for code, name in enumerate(domains)}
     found = {code: path for code, path in paths.items() if path.is_file()}
     if not found:
-        raise DataError(f"{folder} has no {paths[0].name}, nor such a file of another domain of the corpus")
+        raise DataError(f"{folder} has no {paths[0].name}, nor such a file for another domain of the corpus")
     return found
 
 
 def extract(files: dict[int, Path], domains: tuple[str, ...], raw: Interactions, spill: Spill) -> Extracted:
-    """Read the files, put their sentences into ``spill`` and find the interactions that they explain.
+    """Read the files, put their sentences into ``spill``, and match them with interactions.
 
     Raises:
         DataError: a file is not a pickle of plain records, or its records have other fields.
@@ -97,14 +97,14 @@ def extract(files: dict[int, Path], domains: tuple[str, ...], raw: Interactions,
         record_of[rows] = _look_up(wanted, np.asarray(pairs), np.asarray(numbers))
         if records > without and not len(pairs):
             raise DataError(
-                f"{path}: none of its records is of a user and an item of the reviews; are both of one release?"
+                f"{path}: no record matches a user and an item of the reviews; use files of the same release"
             )
         counts[domain] = {"records": records, "records without a sentence": without}
     return Extracted(counts, spill, record_of)
 
 
 def _look_up(wanted: IntArray, keys: IntArray, values: IntArray) -> IntArray:
-    """The value of the first key equal to each of ``wanted``, -1 where there is none."""
+    """The value of the first key equal to each of ``wanted``, -1 if there is none."""
     if not len(keys):
         return np.full(len(wanted), -1, dtype=np.int64)
     order = np.argsort(keys, kind="stable")
@@ -116,7 +116,7 @@ def _look_up(wanted: IntArray, keys: IntArray, values: IntArray) -> IntArray:
 def _fields(record: Any, path: Path) -> tuple[str, str, str | None]:
     """User, item and the explaining sentence of a record."""
     if type(record) is not dict or type(record.get("user")) is not str or type(record.get("item")) is not str:
-        raise DataError(f"{path} has a record without a user and an item, which Sentires does not write")
+        raise DataError(f"{path} has a record without a user and an item, unlike Sentires' files")
     quadruples = record.get("sentence")
     if type(quadruples) is not list:
         quadruples = [record.get("template")]
@@ -125,24 +125,24 @@ def _fields(record: Any, path: Path) -> tuple[str, str, str | None]:
         for quadruple in quadruples
         if type(quadruple) is tuple and len(quadruple) == 4 and type(quadruple[2]) is str
     )
-    for sentence, _ in counts.most_common():  # equals in the order of their first occurrence
+    for sentence, _ in counts.most_common():  # ties in the order of their first occurrence
         sentence = clean(sentence)
         if SHORTEST <= len(sentence.split()) <= LONGEST:
             return record["user"], record["item"], sentence
     return record["user"], record["item"], None
 
 
-class _Refused(Exception):  # noqa: N818 (its text is the reason; the reader makes the error of it)
-    """The pickle has contents that plain data do not have."""
+class _Refused(Exception):  # noqa: N818 (its text is the reason of the reader's error)
+    """The pickle has other contents than plain data."""
 
 
 def read_records(path: Path) -> Iterator[Any]:
-    """Yield the elements of the list in a pickle, each once it is complete.
+    """Yield the elements of the list in a pickle when they are complete.
 
-    Memory holds the strings and tuples that later elements may refer to, and a batch of elements (1,000 in Python's).
+    Memory holds the strings and tuples that later elements may refer to, and one batch of elements (1,000 in Python's).
 
     Raises:
-        DataError: not a pickle of one list, truncated, too big, too deep, or with anything but plain data in it.
+        DataError: not a pickle of one list, truncated, too big, too deep, or with other contents than plain data.
     """
     try:
         size = path.stat().st_size
@@ -154,13 +154,13 @@ def read_records(path: Path) -> Iterator[Any]:
         raise DataError(f"{path} is refused: {reason}; only plain lists, dicts, strings and numbers are read") from None
     except (OSError, ValueError, OverflowError, UnicodeError, MemoryError, IndexError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise DataError(f"{path} is no whole pickle ({first}); fetch it again") from None
+        raise DataError(f"{path} is not a complete pickle ({first}); download it again") from None
 
 
 def _pairs(values: list[Any]) -> dict[str, Any]:
     keys = values[::2]
     if len(values) % 2 or not all(type(key) is str for key in keys):
-        raise _Refused("a dict has keys that are no strings")
+        raise _Refused("a dict has keys that are not strings")
     return dict(zip(keys, values[1::2], strict=True))
 
 
@@ -179,13 +179,13 @@ _PACKS: Final[dict[str, tuple[Callable[[list[Any]], Any], int | None]]] = {
     "TUPLE2": (tuple, 2),
     "TUPLE3": (tuple, 3),
 }
-"""Opcodes that make a container of so many values; None for those after the last mark."""
+"""Opcodes that make a container of that many values; None for all values after the last mark."""
 
 
 def _elements(content: mmap.mmap) -> Iterator[Any]:
     """Execute the opcodes of a pickle; values on the stack and in the memo are paired with the depth of their nesting.
 
-    Lists and dicts in two places are refused, for they could contain themselves.
+    Lists and dicts that are referenced twice are refused, as they could contain themselves.
     """
     stack: list[tuple[Any, int]] = []
     marks: list[int] = []
@@ -197,7 +197,7 @@ def _elements(content: mmap.mmap) -> Iterator[Any]:
         stack.append((value, depth))
 
     def take(count: int | None) -> tuple[list[Any], int]:
-        """Remove the last values, those after the last mark unless counted; and the depth of a container of them."""
+        """Remove that many values, or those after the last mark; return them and the depth of their container."""
         start = marks.pop() if count is None else len(stack) - count
         if start < (marks[-1] if marks else 0):
             raise _Refused("a value is missing")
@@ -206,10 +206,10 @@ def _elements(content: mmap.mmap) -> Iterator[Any]:
         return [value for value, _ in taken], 1 + max((depth for _, depth in taken), default=0)
 
     def top(kind: type, depth: int) -> Any:
-        """The container on top of the stack, which is given values to be of this depth."""
+        """The container on top of the stack, which receives values of this depth."""
         (container,), own = take(1)
         if type(container) is not kind:
-            raise _Refused(f"values are put into what is no {kind.__name__}")
+            raise _Refused(f"values are put into an object that is not a {kind.__name__}")
         push(container, max(own - 1, depth))
         return container
 
@@ -231,7 +231,7 @@ def _elements(content: mmap.mmap) -> Iterator[Any]:
             values, depth = take(1 if name == "APPEND" else None)
             elements = top(list, depth)
             elements.extend(values)
-            if len(stack) == 1:  # the outermost list: its elements are complete
+            if len(stack) == 1:  # the outermost list, with complete elements
                 yield from elements
                 elements.clear()
         elif name in ("SETITEM", "SETITEMS"):
@@ -242,14 +242,14 @@ def _elements(content: mmap.mmap) -> Iterator[Any]:
             memo[index] = None if type(stack[-1][0]) in (list, dict) else stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             if argument not in memo:
-                raise _Refused("it refers to what is not there")
+                raise _Refused("it refers to a missing object")
             remembered = memo[argument]
             if remembered is None:
-                raise _Refused("a list or dict is in two places")
+                raise _Refused("a list or dict is referenced twice")
             push(*remembered)
         elif name == "STOP":
             if marks or len(stack) != 1 or type(stack[0][0]) is not list:
-                raise _Refused("it holds something else than one list")
+                raise _Refused("it holds other contents than one list")
             yield from stack[0][0]  # filled by LIST, not by appending
         elif name not in ("PROTO", "FRAME"):
             raise _Refused(f"it holds {name}")

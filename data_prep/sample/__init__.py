@@ -1,8 +1,8 @@
 """The built-in ``sample``: a small store of seven domains, drawn from a documented choice model.
 
-``docs/sample.md`` says what is planted where. ``generate`` writes raw files of the 2014 format, pictures included, so
-that the readers and the pipeline that build Amazon build the sample, too; ``attach_truth`` gives the built corpus the
-generator's knowledge, from which the oracle takes the true probabilities.
+``docs/sample.md`` describes the model. ``generate`` writes raw files of the 2014 format, pictures included, which are
+built by the same readers and pipeline as Amazon; ``attach_truth`` adds the generator's parameters to the built corpus,
+from which the oracle computes the true probabilities.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ __all__ = ["SEED", "attach_truth", "generate"]
 SEED = 0
 DAY = 86_400
 OPENING, OPENING_SPAN = 13_514, 1_096
-"""First purchases fall on the days of 2007 to 2009, counted from 1970."""
+"""First purchases are on days of 2007 to 2009, counted from 1970."""
 
 MEDIAN_GAP, GAP_SPREAD, LONGEST_GAP = 18.0, 1.1, 120
-"""Days between two purchases of a shopper: log-normal, at least one, so that the order is never in doubt."""
+"""Days between two purchases of a shopper: log-normal, at least one, so that there are no ties."""
 
 
 def generate(raw: Path, seed: int = SEED, departments: Sequence[Department] = DEPARTMENTS) -> None:
-    """Write review and metadata files, ``images/`` and ``truth/`` into ``raw``, which has none of them yet.
+    """Write review and metadata files, ``images/`` and ``truth/`` into ``raw``, which has none of them.
 
     Args:
         seed: the same seed gives the same bytes.
-        departments: the domains to write; each is the same whichever others are written.
+        departments: the domains to write, each independent of the others.
     """
     (raw / "images").mkdir(parents=True)
-    # A domain's numbers come from generators of its own, so that no domain depends on another one's length.
+    # One generator per domain, so that no domain depends on the size of another.
     domains = [
         _generate_domain(raw, department, np.random.SeedSequence([seed, DEPARTMENTS.index(department)]))
         for department in progress(departments, "sample store", total=len(departments), unit="domain")
@@ -77,7 +77,7 @@ def _generate_domain(raw: Path, department: Department, seeds: np.random.SeedSeq
 
 
 def _days(purchases: IntArray, rng: np.random.Generator) -> IntArray:
-    """(all purchases,) days since 1970, growing for each shopper."""
+    """(all purchases,) days since 1970, increasing per shopper."""
     gaps = np.exp(rng.normal(np.log(MEDIAN_GAP), GAP_SPREAD, (len(purchases), int(purchases.max()))))
     gaps = np.clip(np.ceil(np.round(gaps, 6)), 1, LONGEST_GAP).astype(np.int64)
     gaps[:, 0] = OPENING + rng.integers(0, OPENING_SPAN, len(purchases))
@@ -110,7 +110,7 @@ def _reviewer_name(dice: Dice) -> str:
 
 
 def _write_gzip(path: Path, lines: Iterable[str]) -> None:
-    """Write lines without a name or a time in the gzip header, so that the same lines give the same bytes."""
+    """Write lines without a name or a time in the gzip header, so that equal lines give equal bytes."""
     with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
         for line in lines:
             packed.write(f"{line}\n".encode())

@@ -1,11 +1,11 @@
-"""Who buys what, in which order, and how it is rated: the models that ``docs/sample.md`` describes.
+"""The models of purchases, their order and ratings that ``docs/sample.md`` describes.
 
-A shopper takes the next item from the domain's items not bought yet, with probability proportional to ``exp`` of
+A shopper's next item is drawn from the domain's items not bought yet, with probability proportional to ``exp`` of
 
     popularity + picture taste + theme taste - PRICE_WEIGHT (dearness - purse)^2 + order
 
-where order is ``follow`` from the last item's shelf, plus ``SERIES_BOOSTS`` for the successors of the last items.
-A rating cuts a satisfaction into stars: taste, the item's quality, the shopper's leniency, and as much noise.
+where order is ``follow`` for the last item's shelf, plus ``SERIES_BOOSTS`` for the successors of the last items.
+A rating is a satisfaction cut into stars: taste, the item's quality, the shopper's leniency, and as much noise.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from unimp_bench.records import FloatArray, IntArray
 
 PRICE_WEIGHT = 0.4
 SERIES_BOOSTS = (4.5, 2.3)
-"""Log boost of the successor of the last item, and of the last item but one."""
+"""Log boosts of the successors of the last item and of the one before."""
 
 CORE = 5
 
 FINE = 2 * DECIMALS
-"""Utilities are rounded to this: far finer than what matters, far coarser than the last bit of a sum."""
+"""Precision of rounded utilities: far finer than relevant, far coarser than the last bit of a sum."""
 
 LIKING_WEIGHT = 0.5
 QUALITY_SPREAD = 0.35
 NOISE_SPREAD = 0.79
-"""The noise has about the variance of liking, leniency and quality together: half of a rating cannot be known."""
+"""The noise has about the variance of liking, leniency and quality together: half of a rating is unpredictable."""
 
 CUTS = (-1.89, -1.43, -0.94, -0.22)
-"""A satisfaction above ``k`` of these is ``k + 1`` stars: shares of about 4.5, 5.5, 10, 22 and 58 per cent."""
+"""A satisfaction above ``k`` of these gives ``k + 1`` stars: shares of about 4.5, 5.5, 10, 22 and 58 per cent."""
 
 
 @dataclass(frozen=True)
 class Purchases:
-    """All purchases of one domain, shoppers in order, each one's in the order of buying; columns (purchases,).
+    """All purchases of one domain, by shopper, then in the order of buying; columns (purchases,).
 
     Attributes:
         shopper, item: numbers within the domain.
-        log_probability: of this choice, given what the shopper had bought before.
-        liking: the shopper's taste for the item (picture, theme, price), whatever its popularity and the order.
+        log_probability: of this choice, given the shopper's earlier purchases.
+        liking: the shopper's taste for the item (picture, theme, price), without popularity and order.
     """
 
     shopper: IntArray
@@ -52,11 +52,10 @@ class Purchases:
 
 
 def draw_purchases(store: Store, shoppers: Shoppers, rng: np.random.Generator) -> tuple[Items, Purchases]:
-    """Let all shoppers shop; the items on the shelves at the end, and what was bought.
+    """Draw all purchases; return the items offered at the end, and the purchases.
 
-    While some items sell fewer than ``CORE`` times, the worse half of them is taken off the shelves and the season
-    is drawn anew, so that the 5-core drops nothing of the last season and every recorded probability holds in the
-    built corpus.
+    While some items sell fewer than ``CORE`` times, the worse half of them is removed and all purchases are drawn
+    anew, so that the 5-core drops nothing of the last draw and every recorded probability holds in the built corpus.
     """
     items = store.items
     while True:
@@ -69,7 +68,7 @@ def draw_purchases(store: Store, shoppers: Shoppers, rng: np.random.Generator) -
 
 
 def liking(items: Items, shoppers: Shoppers) -> FloatArray:
-    """(shoppers, items) the part of the utility that is the shopper's own."""
+    """(shoppers, items) the personal part of the utility."""
     return np.round(
         shoppers.colour[:, items.colour]
         + shoppers.shape[:, items.shape]
@@ -92,7 +91,7 @@ def _season(items: Items, follow: FloatArray, shoppers: Shoppers, rng: np.random
         shopping = np.flatnonzero(shoppers.purchases > step)
         values = utilities[shopping] + _order(items, follow, successors, chosen[shopping, :step])
         values = np.where(bought[shopping], -np.inf, np.round(values, FINE))
-        # Gumbel's trick: the largest of value + noise is a draw from the softmax; rounded, it is the same everywhere.
+        # Gumbel's trick: the maximum of value + noise is a draw from the softmax; rounding makes it portable.
         noise = np.round(rng.gumbel(size=own.shape), FINE)
         picked = np.argmax(values + noise[shopping], axis=1)
         rows = np.arange(len(shopping))
@@ -105,7 +104,7 @@ def _season(items: Items, follow: FloatArray, shoppers: Shoppers, rng: np.random
 
 
 def _order(items: Items, follow: FloatArray, successors: IntArray, history: IntArray) -> FloatArray:
-    """(shoppers, items) what the last items add; ``history`` is (shoppers, items bought so far)."""
+    """(shoppers, items) boost by the last items; ``history`` is (shoppers, items bought so far)."""
     order = np.zeros((len(history), len(items)))
     rows = np.arange(len(history))
     if history.shape[1]:
@@ -128,8 +127,8 @@ class Ratings:
 
     Attributes:
         stars: (purchases,) from 1 to 5.
-        quality: (items,) what all ratings of an item share.
-        liking_mean, liking_spread: of the liking over the purchases, by which it is standardised.
+        quality: (items,) the common part of an item's ratings.
+        liking_mean, liking_spread: mean and deviation of the liking over the purchases, for standardisation.
     """
 
     stars: IntArray
@@ -139,7 +138,7 @@ class Ratings:
 
 
 def draw_ratings(items: Items, shoppers: Shoppers, purchases: Purchases, rng: np.random.Generator) -> Ratings:
-    """Rate all purchases of a domain."""
+    """Draw ratings for all purchases of a domain."""
     quality = rng.normal(0.0, QUALITY_SPREAD, len(items))
     noise = rng.normal(0.0, NOISE_SPREAD, len(purchases.item))
     mean, spread = float(purchases.liking.mean()), float(purchases.liking.std())

@@ -1,6 +1,6 @@
-"""Draws the picture of an item: its shape in its colour and pattern, on a bright ground, as a shop photographs it.
+"""Draws the picture of an item: its shape in its colour and pattern on a bright background.
 
-Size, place, tilt, shade and ground vary from picture to picture and mean nothing.
+Size, position, tilt, shade and background vary at random.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def draw_pictures(items: Items, folder: Path, rng: np.random.Generator) -> None:
 
 
 def draw_picture(colour: str, shape: str, pattern: str, whim: list[float]) -> Image.Image:
-    """One picture; ``whim`` holds eight numbers in [0, 1) that decide all that means nothing."""
+    """One picture; ``whim`` holds eight numbers in [0, 1) for the random details."""
     size = SIZES[int(whim[0] * len(SIZES))]
     canvas = size * OVERSAMPLING
     ground = _GROUNDS[int(whim[1] * len(_GROUNDS))]
@@ -75,7 +75,7 @@ def _outline(shape: str, centre: Point, radius: float, tilt: float) -> list[Poin
 
 
 def _cloth(shade: Rgb, pattern: str, canvas: int, whim: float) -> Image.Image:
-    """A canvas full of the pattern, in the shade and a paler or darker tone of it."""
+    """A canvas filled with the pattern, in the shade and a paler or darker tone of it."""
     tone = _mixed(shade, (255, 255, 255), 0.62) if sum(shade) < 480 else _mixed(shade, (60, 40, 20), 0.55)
     cloth = Image.new("RGB", (canvas, canvas), shade)
     draw = ImageDraw.Draw(cloth)

@@ -1,4 +1,4 @@
-"""The items and shoppers of one domain, and what the shoppers like, can pay, and how they rate and write."""
+"""Items and shoppers of one domain, with the shoppers' tastes, budgets, and parameters of ratings and reviews."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ BRANDS = 12
 POPULARITY_SPREAD = 0.55
 FOLLOW_BOOST = 0.8
 DECIMALS = 4
-"""Every drawn number is rounded to this, so that a last-bit difference between machines changes no choice."""
+"""Precision of drawn numbers, so that a last-bit difference between machines changes no choice."""
 
 SHOPPERS_PER_DOMAIN = 430
 SECOND_FAVOURITE = 0.5
-"""Share of shoppers who have a second favourite among the colours, shapes or themes."""
+"""Share of shoppers with a second favourite among the colours, shapes or themes."""
 
 MIN_PURCHASES, MAX_PURCHASES, MEAN_PURCHASES = 6, 14, 9.0
 
@@ -37,11 +37,11 @@ class Items:
     Attributes:
         asins: ten-character ids.
         shelf, noun, brand, theme: codes into the department's shelves, the shelf's nouns, the brands, ``THEMES``.
-        colour, shape, pattern: codes of what only the picture shows.
-        popularity: log weight that all shoppers share.
+        colour, shape, pattern: codes of features that only the picture shows.
+        popularity: log weight common to all shoppers.
         price: dollars.
-        dearness: log price against the shelf's usual one, standardised over the domain and cut at two deviations.
-        series: place in the hidden ring of successors; the item that follows has the next higher one.
+        dearness: log price relative to the shelf's usual one, standardised over the domain and cut at two deviations.
+        series: position in the hidden cycle of successors; the next item has the next higher one.
     """
 
     asins: np.ndarray
@@ -61,11 +61,11 @@ class Items:
         return len(self.asins)
 
     def take(self, keep: np.ndarray) -> Items:
-        """The items where ``keep`` (items,) holds; the ring of successors closes over the gaps."""
+        """The items where ``keep`` (items,) holds; the cycle of successors closes over the gaps."""
         return replace(self, **{field.name: getattr(self, field.name)[keep] for field in fields(self)})
 
     def successors(self) -> IntArray:
-        """(items,) the item that each one draws after it; every item follows exactly one other."""
+        """(items,) the successor of each item; every item follows exactly one other."""
         ring = np.argsort(self.series)
         following = np.empty(len(ring), dtype=np.int64)
         following[ring] = np.roll(ring, -1)
@@ -74,7 +74,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Store:
-    """One domain's items and brands; ``follow`` (shelves, shelves) is the log boost of a shelf after another one."""
+    """Items and brands of a domain; ``follow`` (shelves, shelves) is the log boost of a shelf after another one."""
 
     department: Department
     brands: tuple[str, ...]
@@ -83,7 +83,7 @@ class Store:
 
 
 def draw_store(department: Department, rng: np.random.Generator) -> Store:
-    """Draw a store of ``ITEMS_PER_SHELF`` items a shelf."""
+    """Draw a store of ``ITEMS_PER_SHELF`` items per shelf."""
     shelves = len(department.shelves)
     count = shelves * ITEMS_PER_SHELF
     shelf = np.repeat(np.arange(shelves), ITEMS_PER_SHELF)
@@ -109,7 +109,7 @@ def draw_store(department: Department, rng: np.random.Generator) -> Store:
 
 
 def _follow(rng: np.random.Generator, shelves: int) -> FloatArray:
-    """After a thing from one shelf, one other shelf is wanted: the shelves stand in a ring, too."""
+    """(shelves, shelves) boosts of the next shelf in a random cycle."""
     ring = rng.permutation(shelves)
     follow = np.zeros((shelves, shelves))
     follow[ring, np.roll(ring, -1)] = FOLLOW_BOOST
@@ -126,7 +126,7 @@ def _brand_names(rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _codes(rng: np.random.Generator, count: int, prefix: str, length: int) -> np.ndarray:
-    """Distinct ids like those of the real store, sorted."""
+    """Distinct sorted ids in the format of the real store."""
     letters = _ASIN_SYMBOLS[rng.integers(0, len(_ASIN_SYMBOLS), (2 * count, length - len(prefix)))]
     distinct = np.unique([prefix + "".join(row) for row in letters])
     return np.sort(rng.choice(distinct, count, replace=False))
@@ -138,9 +138,9 @@ class Shoppers:
 
     Attributes:
         names: (shoppers,) reviewer ids.
-        colour, shape, pattern, theme: (shoppers, kinds) log weight that a kind adds to an item's chance.
-        purse: (shoppers,) the dearness that a shopper likes best.
-        purchases: (shoppers,) items that each one buys.
+        colour, shape, pattern, theme: (shoppers, kinds) log weight of an item of that kind.
+        purse: (shoppers,) the preferred dearness.
+        purchases: (shoppers,) number of items that each one buys.
         leniency: (shoppers,) shift of all ratings, in standard deviations.
         wordiness: (shoppers,) shift of the log length of all reviews.
     """
@@ -180,7 +180,7 @@ def draw_shoppers(rng: np.random.Generator) -> Shoppers:
 def _tastes(
     rng: np.random.Generator, count: int, kinds: int, *, first: float, second: float, dislike: float
 ) -> FloatArray:
-    """(count, kinds) weights: a favourite, for some a second one, and one kind that is disliked; all others 0."""
+    """(count, kinds) weights: a favourite, for some a second one, and one disliked kind; all others 0."""
     tastes = np.zeros((count, kinds))
     ranked = rng.permuted(np.tile(np.arange(kinds), (count, 1)), axis=1)
     everyone = np.arange(count)

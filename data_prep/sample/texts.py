@@ -1,6 +1,6 @@
-"""Writes the texts of the sample: the shop's metadata lines of 2014, and the reviews.
+"""Texts of the sample: metadata lines of 2014, and reviews.
 
-A review has opinions on what the shopper likes or dislikes in the item, in the tone of the rating.
+Reviews have opinions on what the shopper likes or dislikes in the item, in the tone of the rating.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from data_prep.sample.words import THEMES, Feature, Tone
 from unimp_bench.records import FloatArray, IntArray
 
 NO_PRICE, NO_BRAND, NO_DESCRIPTION, HAS_RELATED = 0.08, 0.15, 0.05, 0.6
-"""Shares of items whose metadata lack a price, a brand or a description, or have related items."""
+"""Shares of items without a price, a brand or a description, and with related items."""
 
 MEDIAN_WORDS = 24.0
 WORDS_SPREAD = 0.8
 SHORT = 4
-"""Reviews of at most so many words are a bare exclamation."""
+"""Maximum number of words of a review that is a bare exclamation."""
 
 PRICE_LIKED, PRICE_DISLIKED = 0.6, 1.4
-"""Distances between dearness and purse below and above which a shopper speaks well or ill of the price."""
+"""Distances between dearness and purse below and above which a shopper praises or criticises the price."""
 
 T = TypeVar("T")
 _BLOCK = 1 << 14
 
 
 class Dice:
-    """Small random decisions from one generator, which is read in blocks because texts need many of them."""
+    """Small random decisions from one generator, which is read in blocks for speed."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._numbers = self._draw(rng)
@@ -54,7 +54,7 @@ class Dice:
 
 
 def write_listings(store: Store, items: Items, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """One metadata record an item, in the order of the items."""
+    """One metadata record per item, in the order of the items."""
     dice = Dice(rng)
     ranks = 1 + np.argsort(np.argsort(-items.popularity))
     shelves = [np.flatnonzero(items.shelf == shelf) for shelf in range(len(store.department.shelves))]
@@ -84,7 +84,7 @@ def _listing(
         record["description"] = " ".join(line.format(**slots) for line in lines)
     record["salesRank"] = {store.department.label: 37 * rank + 11}
     if dice.chance(HAS_RELATED):
-        # Viewed, not bought: neighbours on the shelf, so that nothing of the order of purchases leaks out.
+        # Viewed, not bought: neighbours on the shelf, so that the order of purchases does not leak.
         neighbours = dice.shuffled(shelves[items.shelf[number]])[:4]
         record["related"] = {"also_viewed": [str(items.asins[each]) for each in neighbours if each != number]}
     return record
@@ -100,7 +100,7 @@ class Review(NamedTuple):
 def write_reviews(
     store: Store, items: Items, shoppers: Shoppers, purchases: Purchases, stars: IntArray, rng: np.random.Generator
 ) -> Iterator[Review]:
-    """One review a purchase, in their order."""
+    """One review per purchase, in order."""
     lengths = _lengths(shoppers, purchases, rng)
     opinions = _opinions(items, shoppers, purchases)
     dice = Dice(rng)
@@ -116,7 +116,7 @@ def write_reviews(
 
 
 def _opinions(items: Items, shoppers: Shoppers, purchases: Purchases) -> dict[Feature, FloatArray]:
-    """By feature, (purchases,): above 0 where the shopper likes it in the item, below 0 where not."""
+    """By feature, (purchases,): above 0 if the shopper likes it in the item, below 0 if not."""
     who, what = purchases.shopper, purchases.item
     distance = np.abs(items.dearness[what] - shoppers.purse[who])
     return {
@@ -129,7 +129,7 @@ def _opinions(items: Items, shoppers: Shoppers, purchases: Purchases) -> dict[Fe
 
 
 def _lengths(shoppers: Shoppers, purchases: Purchases, rng: np.random.Generator) -> IntArray:
-    """(purchases,) words, log-normal: some one word, some hundreds."""
+    """(purchases,) numbers of words, log-normal: some one word, some hundreds."""
     logs = np.log(MEDIAN_WORDS) + shoppers.wordiness[purchases.shopper]
     logs = logs + rng.normal(0.0, WORDS_SPREAD, len(purchases.item))
     lengths: IntArray = np.floor(np.exp(np.round(logs, 6))).astype(np.int64)
@@ -154,7 +154,7 @@ def _review(
 
 
 def _lines(tone: Tone, likes: list[Feature], dislikes: list[Feature], dice: Dice) -> Iterator[str]:
-    """Sentences in order of urgency, none twice: a judgement, opinions that fit it, then stories and the rest."""
+    """Distinct sentences in order of priority: a judgement, opinions that fit it, then stories and the rest."""
     judgements = dice.shuffled(words.TONE_LINES[tone])
     said = {"good": [likes], "mixed": [likes, dislikes], "bad": [dislikes]}[tone]
     opinions = [

@@ -1,21 +1,21 @@
-"""What the generator knows and no model may see: enough to compute every probability of a choice and of a rating again.
+"""Parameters of the generator, hidden from models: sufficient to compute the probabilities of choices and ratings.
 
-Arrays, in ``raw/truth`` over the generator's order of users and items, in a corpus's ``truth`` over its numbers:
+Arrays, in ``raw/truth`` in the generator's order of users and items, in ``truth`` of a corpus in its numbering:
 
     user_domain (users,), item_domain (items,)   codes of the domains
     user_colour (users, 8), user_shape (users, 6), user_pattern (users, 5), user_theme (users, 12)   log weights
-    user_purse (users,)                          the dearness a user likes best
+    user_purse (users,)                          the preferred dearness
     item_colour, item_shape, item_pattern, item_theme, item_shelf (items,)   codes
     item_popularity, item_dearness (items,)
-    item_successor (items,)                      the item that an item draws after it, -1 where the corpus lacks it
+    item_successor (items,)                      the successor of an item, -1 if the corpus lacks it
     follow (shelves, shelves)                    log boost of an item's shelf after the last item's shelf
     series_boost (2,)                            log boosts of the successors of the last item and the one before
     price_weight ()                              of the squared distance between dearness and purse
     user_leniency (users,), item_quality (items,)   shifts of the satisfaction that a rating cuts into stars
     user_liking_mean, user_liking_spread (users,)   of the liking over the purchases of the user's domain
     liking_weight ()                             of the standardised liking in the satisfaction
-    noise_spread ()                              standard deviation of what else is in the satisfaction
-    star_cut (4,)                                a satisfaction above k of these is k + 1 stars
+    noise_spread ()                              standard deviation of the noise in the satisfaction
+    star_cut (4,)                                a satisfaction above k of these gives k + 1 stars
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SHARED = ("follow", "series_boost", "price_weight", "liking_weight", "noise_spre
 
 @dataclass(frozen=True)
 class DomainTruth:
-    """All that was drawn for one domain; ``items`` are those on the shelves at the end."""
+    """All draws of one domain; ``items`` are those offered at the end."""
 
     store: Store
     items: Items
@@ -84,13 +84,13 @@ def attach_truth(raw: Path, folder: Path, users: list[str], items: list[str]) ->
     """Write the truth of a corpus built from ``raw``, in its numbering, as .npy arrays into ``folder``.
 
     Args:
-        raw: what ``generate`` wrote.
-        folder: exists; ``truth`` of the corpus.
+        raw: folder written by ``generate``.
+        folder: the existing ``truth`` folder of the corpus.
         users: names ``<reviewerID>_<Domain>`` in the order of the corpus.
         items: asins in the order of the corpus.
 
     Raises:
-        DataError: the truth is missing, or the corpus has a user or item that the generator never drew.
+        DataError: the truth is missing, or the corpus has a user or item that the generator did not draw.
     """
     truth = raw / "truth"
     if not truth.is_dir():
@@ -111,7 +111,7 @@ def attach_truth(raw: Path, folder: Path, users: list[str], items: list[str]) ->
 
 
 def _columns(domain: DomainTruth, code: int, users: int, items: int, shelves: int) -> dict[str, np.ndarray]:
-    """The rows of one domain, with its own numbers shifted to those of all domains."""
+    """The rows of one domain, with its numbers shifted to those of all domains."""
     shoppers, goods, purchases = domain.shoppers, domain.items, domain.purchases
     return {
         "user_domain": np.full(len(shoppers), code),
@@ -154,9 +154,9 @@ def _write_names(path: Path, names: list[str]) -> None:
 
 
 def _rows(path: Path, names: list[str]) -> IntArray:
-    """Where each of ``names`` stands in the generator's list."""
+    """Indices of ``names`` in the generator's list."""
     known = {name: row for row, name in enumerate(json.loads(path.read_text(encoding="utf-8")))}
     missing = next((name for name in names if name not in known), None)
     if missing is not None:
-        raise DataError(f"the sample's truth ({path}) does not know {missing!r}; generate the sample again")
+        raise DataError(f"the sample's truth ({path}) lacks {missing!r}; generate the sample again")
     return np.array([known[name] for name in names], dtype=np.int64)

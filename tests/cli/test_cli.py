@@ -1,4 +1,4 @@
-"""The command line: one line for every mistake, exit codes a script can rely on, answers in a moment."""
+"""The command line: one-line errors, exit codes, fast help and lists."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ MISTAKES = [
     ("describe corpus nothing", 2, "unknown corpus 'nothing'"),
     ("data --corpus amazon-2015", 2, "did you mean 'amazon-201"),
     ("data --corpus atomic", 2, "--raw"),
-    ("data --corpus atomic --raw /nowhere", 2, "there is no folder /nowhere"),
-    ("data --corpus hm --raw . --raw .", 2, "corpus hm is built from one folder"),
-    ("data --raw . --raw .", 2, "it takes no raw folder"),
+    ("data --corpus atomic --raw /nowhere", 2, "raw folder /nowhere does not exist"),
+    ("data --corpus hm --raw . --raw .", 2, "corpus hm is built from a single folder"),
+    ("data --raw . --raw .", 2, "omit raw folders"),
     ("data --corpus atomic --raw . --name ../x", 2, "letters, digits"),
     ("data --held-out 3", 2, "held-out"),
     ("publish", 2, "--all"),
@@ -90,7 +90,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("line", "code", "message"), MISTAKES, ids=[line for line, *_ in MISTAKES])
-def test_a_mistake_gets_one_line_and_its_exit_code(
+def test_a_user_error_is_one_line_with_its_exit_code(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, line: str, code: int, message: str
 ) -> None:
     got, out, err = call(capsys, *line.split())
@@ -114,7 +114,7 @@ HEAVY = {"torch", "transformers", "pandas", "pyarrow", "scipy"}
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["list", "models"], ["list", "corpora"], ["list", "suites"], ["run", "--help"]]
 )
-def test_answers_load_no_torch(arguments: list[str]) -> None:
+def test_help_and_lists_load_no_torch(arguments: list[str]) -> None:
     unwanted = HEAVY | {"numpy"} if arguments == ["--help"] else HEAVY
     script = (
         "import sys\nfrom unimp_bench.cli.main import main\n"
@@ -152,17 +152,17 @@ def test_lists_and_descriptions_fit_the_terminal(
     assert letters(said(width)) == letters(said(120)), "nothing is cut off"
 
 
-def test_the_package_is_the_command() -> None:
+def test_python_m_runs_the_command() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "unimp_bench", "list", "tasks"], capture_output=True, text=True, check=True
     )
     assert "recommendation" in answer.stdout
 
 
-def test_messages_name_what_their_reader_writes(
+def test_messages_name_the_options_of_the_caller(
     capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Options to who typed the command, variables to who typed ``make data``."""
+    """Options for callers of the command, variables for callers of ``make data``."""
     for arguments, option, variable in (
         ("data --corpus atomic", "--raw <folder>", "RAW=<folder>"),
         ("data --held-out 3", "'--held-out'", "'HELD_OUT'"),
@@ -185,7 +185,7 @@ def test_messages_name_what_their_reader_writes(
     assert "UNIMP_BENCH_MAKE=1 /nowhere/bin/unimp-bench data --corpus atomic" in made.stdout
 
 
-def test_showing_a_table_writes_nothing(
+def test_showing_a_table_writes_no_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boards = tmp_path / "leaderboards"
@@ -232,7 +232,7 @@ def test_descriptions(capsys: pytest.CaptureFixture[str], planted: Corpus) -> No
     assert "windows of users' sequences per step" in out and "see the module" not in out.lower()
     assert "a causal transformer pre-trained to predict items" in call(capsys, "describe", "model", "s3rec")[1]
     code, out, _ = call(capsys, "describe", "corpus", str(planted.folder), "--verify")
-    assert code == 0 and planted.fingerprint in out and "agrees with its hash" in out
+    assert code == 0 and planted.fingerprint in out and "match their hashes" in out
     code, _, err = call(capsys, "describe", "task", "search", "--example", "9999", "--corpus", str(planted.folder))
     assert code == 2 and "numbered from 0" in err
 

@@ -1,4 +1,4 @@
-"""``unimp-bench data``: what the screen says of a build."""
+"""``unimp-bench data``: the report of a build."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ def _screen(*arguments: object) -> list[str]:
     return [line.strip() for line in done.output.splitlines()]
 
 
-def test_the_build_says_what_it_matched_and_left_out(raw: Path) -> None:
+def test_the_build_reports_matched_and_dropped_input(raw: Path) -> None:
     screen = _screen("--corpus", "atomic", "--raw", raw, "--name", "mine")
     assert screen[0].endswith("mine: 3 users, 4 items, 5 interactions, 1 pictures, 0 explanations")
     assert screen[1:-1] == [
         "3 of 4 items have attributes (title 2, price 2)",
         "1 of 4 items have a picture",
         "ratings from 1 to 4 in steps of 1.5",
-        "left out 2 repeated interactions of a user and an item, the first kept (--repeats keeps all)",
-        "left out x.user, x.inter: place: no place in a corpus",
-        "left out 1 picture named after no item of the corpus",
-        "taken as missing 1 unreadable value of x.inter: rating, first at x.inter:6",
-        "taken as missing 1 unreadable value of x.item: price, first at x.item:2",
+        "dropped 2 repeated interactions of a user and an item, the first is kept (--repeats keeps all)",
+        "dropped x.user, x.inter: place: not supported",
+        "dropped 1 picture without an item of the corpus",
+        "treated 1 unreadable value of x.inter: rating as missing, first at x.inter:6",
+        "treated 1 unreadable value of x.item: price as missing, first at x.item:2",
     ]
 
 
-def test_a_corpus_in_the_place_of_another_is_named(raw: Path) -> None:
+def test_a_replaced_corpus_is_reported(raw: Path) -> None:
     arguments = ("--corpus", "atomic", "--raw", raw, "--name", "mine")
     first = _screen(*arguments)[-1].removeprefix("fingerprint ")
-    assert "the same as the corpus of that name before" in _screen(*arguments)
+    assert "identical to the previous corpus of that name" in _screen(*arguments)
     screen = _screen(*arguments, "--repeats")
     assert screen[0].endswith("7 interactions, 1 pictures, 0 explanations")
-    replaced = [line for line in screen if line.startswith("in the place of another corpus of that name")]
+    replaced = [line for line in screen if line.startswith("replaced another corpus of that name")]
     assert len(replaced) == 1
     assert f"(3 users, 4 items, 5 interactions, fingerprint {first})" in replaced[0]
 
@@ -66,18 +66,18 @@ def test_merged_items_the_core_and_the_split_are_counted(raw: Path, tmp_path: Pa
     for folder, name, lines in ((raw, "x", ("u\ta\t0", "u\tb\t1")), (other, "y", ("s\ta\t0", "s\tc\t2", "s\td\t2"))):
         (folder / f"{name}.inter").write_text("userID\titemID\tx_label\n" + "".join(f"{line}\n" for line in lines))
     screen = _screen("--corpus", "atomic", "--raw", raw, "--raw", other, "--name", "both")
-    assert "merged 1 item of several domains, each in the catalogue once" in screen
+    assert "merged 1 item in several domains" in screen
     assert "public split: training 2, validation 1, test 2" in screen
-    assert "no ratings, or one value alone" in screen
+    assert "no ratings, or all equal" in screen
 
 
-def test_what_is_outside_the_core_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interactions_outside_the_core_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     records = reviews()
     write_style("amazon-2018", tmp_path / "raw", records=[*records, records[0] | {"reviewerID": "once"}])
     screen = _screen("--corpus", "amazon-2018", "--raw", tmp_path / "raw")
     assert "12 of 12 items have attributes (title 12, brand 12, category 12, price 12, description 12)" in screen
-    assert "left out 1 interaction outside the core of 5 per user and 5 per item" in screen
+    assert "dropped 1 interaction outside the core of 5 per user and 5 per item" in screen
 
 
 def test_the_order_of_the_file_is_in_the_default_name(raw: Path) -> None:

@@ -27,7 +27,7 @@ def test_the_commands(capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_p
     corpus = ["--corpus", str(planted.folder)]
     html = tmp_path / "pages" / "search.html"
     code, out, err = call(capsys, "describe", "task", "search", *corpus, "--example", "3", "--html", str(html))
-    assert (code, err) == (0, "") and re.search(r"^query  +\S", out, re.MULTILINE) and f"written {html}" in out
+    assert (code, err) == (0, "") and re.search(r"^query  +\S", out, re.MULTILINE) and f"wrote {html}" in out
     ids = re.findall('aria-labelledby="(.*?)"', html.read_text())
     assert len(ids) == 12 and ids == re.findall('<h2 id="(.*?)"', html.read_text())
     call(capsys, "describe", "task", "search", *corpus, "--split", "new-user", "--count", "2", "--html", str(html))
@@ -36,7 +36,7 @@ def test_the_commands(capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_p
     assert code == 2 and err.startswith("error: ") and err.count("\n") == 1
 
 
-def test_an_export_and_its_mistakes(capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path) -> None:
+def test_export_and_its_errors(capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path) -> None:
     corpus = ["--corpus", str(planted.folder)]
     code, out, err = call(capsys, "export", "--task", "search", *corpus, "--split", "new-user")
     assert (code, err) == (0, "") and (tmp_path / "exports" / "planted" / "search" / "README.md").is_file()

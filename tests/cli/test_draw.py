@@ -23,7 +23,7 @@ load = registry.load
 
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home of its own, a model whose answers are known, and a tokenizer that is trained in a moment."""
+    """A separate workspace, a model with known answers, and a tokenizer that trains quickly."""
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
     card = ModelCard(
         name="near",
@@ -50,13 +50,13 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 def test_a_gallery_from_a_query(capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path) -> None:
     out = tmp_path / "gallery"
-    asked = ["--query", QUERY, "--corpus", str(planted.folder), "--model", "near", "--out", str(out)]
-    code, said, err = call(capsys, *asked)
+    arguments = ["--query", QUERY, "--corpus", str(planted.folder), "--model", "near", "--out", str(out)]
+    code, said, err = call(capsys, *arguments)
     assert all(line.startswith("picture tokenizer: ") for line in err.splitlines()), err
-    assert code == 0 and f"written {out}: gallery.html, gallery.md" in said
+    assert code == 0 and f"wrote {out}: gallery.html, gallery.md" in said
     record = json.loads((out / "gallery.json").read_text())
     assert {path.name for path in out.iterdir()} == {"gallery.json", *record["files"]}
-    assert len(record["users"]) == 2 and all(f"{user}: drawn from " in said for user in record["users"])
+    assert len(record["users"]) == 2 and all(f"{user}: generated from " in said for user in record["users"])
     assert "blue square" in record["command"] and str(tmp_path) not in (out / "gallery.md").read_text()
     for kind, side in (("history-5", 32), ("retrieved-2", 32), ("generated", 36), ("bought", 32), ("ceiling", 36)):
         for user in (1, 2):
@@ -69,21 +69,21 @@ def test_a_gallery_from_a_query(capsys: pytest.CaptureFixture[str], planted: Cor
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
     named = [part for user in record["users"] for part in ("--user", user)]
-    assert call(capsys, *asked, *named)[0] == 0, "our own gallery is replaced"
+    assert call(capsys, *arguments, *named)[0] == 0, "our own gallery is replaced"
     after = {path.name: path.read_bytes() for path in out.iterdir()}
     assert {name for name in before if before[name] != after[name]} == {"gallery.html", "gallery.md"}
     assert "least similar" in before["gallery.md"].decode() and "least similar" not in after["gallery.md"].decode()
     assert sorted((tmp_path / "runs" / "fits").iterdir()) == fits, "the fit was found"
 
 
-def test_free_text_has_no_truth_and_chance_has_a_seed(
+def test_free_text_has_no_target_and_sampling_has_a_seed(
     capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path
 ) -> None:
-    asked = ["--query", "anything blue", "--corpus", str(planted.folder), "--model", "near", "--user", "u1"]
+    arguments = ["--query", "anything blue", "--corpus", str(planted.folder), "--model", "near", "--user", "u1"]
     codes = []
     for seed in ("5", "6"):
         out = tmp_path / f"gallery-{seed}"
-        code, said, _ = call(capsys, *asked, "--out", str(out), "--temperature", "1", "--draw-seed", seed)
+        code, said, _ = call(capsys, *arguments, "--out", str(out), "--temperature", "1", "--draw-seed", seed)
         assert code == 0 and "note: no test example has the query 'anything blue', so there is no" in said
         assert not list(out.glob("*bought*")) and not list(out.glob("*ceiling*"))
         assert "sampled at temperature" in (out / "gallery.html").read_text()
@@ -108,22 +108,40 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("change", "code", "message"), MISTAKES, ids=[" ".join(change) for change, *_ in MISTAKES])
-def test_a_mistake_gets_one_line_and_leaves_nothing(
+def test_an_error_is_one_line_and_writes_nothing(
     capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path, change: list[str], code: int, message: str
 ) -> None:
-    asked = ["--query", QUERY, "--corpus", str(planted.folder), "--model", "near", "--out", str(tmp_path / "gallery")]
-    got, out, err = call(capsys, *asked, *change)
+    arguments = [
+        "--query",
+        QUERY,
+        "--corpus",
+        str(planted.folder),
+        "--model",
+        "near",
+        "--out",
+        str(tmp_path / "gallery"),
+    ]
+    got, out, err = call(capsys, *arguments, *change)
     assert (got, out) == (code, ""), err
     assert err.startswith("error: ") and err.count("\n") == 1 and message in err
     assert not (tmp_path / "gallery").exists() and not (tmp_path / "runs").exists()
 
 
-def test_a_folder_of_somebody_else_is_refused_first(
+def test_a_folder_with_other_content_is_refused_before_the_fit(
     capsys: pytest.CaptureFixture[str], planted: Corpus, tmp_path: Path
 ) -> None:
     (tmp_path / "gallery").mkdir()
     (tmp_path / "gallery" / "thesis.tex").write_text("mine")
-    asked = ["--query", QUERY, "--corpus", str(planted.folder), "--model", "near", "--out", str(tmp_path / "gallery")]
-    code, _, err = call(capsys, *asked)
+    arguments = [
+        "--query",
+        QUERY,
+        "--corpus",
+        str(planted.folder),
+        "--model",
+        "near",
+        "--out",
+        str(tmp_path / "gallery"),
+    ]
+    code, _, err = call(capsys, *arguments)
     assert code == 3 and "thesis.tex" in err and err.count("\n") == 1
     assert (tmp_path / "gallery" / "thesis.tex").read_text() == "mine" and not (tmp_path / "runs").exists()

@@ -1,4 +1,4 @@
-"""What a run says while it works: every training the same, and on standard error alone."""
+"""Progress of runs: the same format for all trainings, on standard error only."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("preference", "sancl", "epochs=1,width=8,word_width=8,space=8", {"sancl": 1}, (1,)),
     ],
 )
-def test_a_log_gets_a_line_for_each_epoch(
+def test_a_log_has_one_line_per_epoch(
     task: str,
     model: str,
     settings: str,

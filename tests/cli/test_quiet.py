@@ -1,4 +1,4 @@
-"""Warnings of libraries do not reach the terminal, unless somebody wants to see them."""
+"""Warnings of libraries are hidden unless requested."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def said(*options: str) -> tuple[str, str]:
     return run.stdout, run.stderr
 
 
-def test_a_command_says_what_it_says_alone() -> None:
+def test_library_warnings_are_hidden() -> None:
     assert said() == ("answer\n", "")
 
 
-def test_whoever_wants_warnings_gets_them() -> None:
+def test_library_warnings_are_shown_on_request() -> None:
     _, err = said("-W", "default")
     for words in ("divide by zero", "changed filters", "a log line", "advice"):
         assert words in err
 
 
-def test_errors_of_libraries_are_shown_and_all_is_as_before_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
+def test_library_errors_are_shown_and_the_state_is_restored(capsys: pytest.CaptureFixture[str]) -> None:
     shown, handlers = warnings.showwarning, list(logging.getLogger().handlers)
     with quiet_libraries():
         with warnings.catch_warnings():

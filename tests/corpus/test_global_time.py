@@ -88,7 +88,7 @@ def test_models_learn_from_before_the_instant_alone(planted: Corpus, tmp_path: P
     assert plan.spec.fit.split == "global-time"
     assert "--fit-split" not in run(request, workspace)[0].provenance.command
     for refused in (replace(request, fit_split="loo"), replace(request, split="loo", fit_split="global-time")):
-        with pytest.raises(UsageError, match="leave out --fit-split"):
+        with pytest.raises(UsageError, match="omit --fit-split"):
             planned(refused, workspace)
     unimp = replace(request, model="unimp", after=(("search",),))
     assert {stage.split for stage in planned(unimp, workspace).spec.fit.stages} == {"global-time"}
@@ -98,5 +98,5 @@ def test_settings_tuned_on_loo_are_refused(planted: Corpus, tmp_path: Path) -> N
     request = RunRequest(
         task="recommendation", model="itemknn", corpus=planted.folder, split="global-time", preset="tuned"
     )
-    with pytest.raises(UsageError, match="leave out --preset tuned"):
+    with pytest.raises(UsageError, match="omit --preset tuned"):
         planned(request, Workspace(tmp_path))

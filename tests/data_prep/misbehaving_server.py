@@ -1,4 +1,4 @@
-"""An HTTP server on this machine whose answers go wrong in the ways that servers do."""
+"""A local HTTP server that stalls, disconnects and misreports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Answer = Callable[["Handler"], None]
 
 @dataclass
 class Server:
-    """Answers by path: the first of a path's answers to its first request, and so on; the last one stays."""
+    """Answers by path, one per request in order; the last one is repeated."""
 
     port: int
     answers: dict[str, list[Answer]] = field(default_factory=dict)
@@ -31,13 +31,13 @@ class Server:
         self.answers[path] = list(answers)
         return self.url(path)
 
-    def asked(self, path: str = "/file") -> list[dict[str, str]]:
-        """Headers of the requests for a path, in order."""
+    def headers_of(self, path: str = "/file") -> list[dict[str, str]]:
+        """Headers of the requests of a path, in order."""
         return [headers for requested, headers in self.requests if requested == path]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection, kept alive where the answer was whole."""
+    """One connection, kept alive after a complete answer."""
 
     protocol_version = "HTTP/1.1"
     book: Server
@@ -87,17 +87,17 @@ def misbehaving_server() -> Iterator[Server]:
 
 
 def whole(content: bytes, ranges: bool = True, **headers: str) -> Answer:
-    """The file, or the part that the Range asks for while If-Range still holds."""
+    """The file, or the requested range while If-Range holds."""
     return body(content, ranges=ranges, **headers)
 
 
 def cut_off(content: bytes, after: int, ranges: bool = True, **headers: str) -> Answer:
-    """The connection ends ``after`` bytes of what was asked for, less than was announced."""
+    """Close the connection after ``after`` bytes of the requested ones, fewer than announced."""
     return body(content, sent=after, ranges=ranges, **headers)
 
 
 def stall(content: bytes, after: int, **headers: str) -> Answer:
-    """Nothing more comes after some bytes, and the connection stays open."""
+    """Send some bytes, then nothing on an open connection."""
     return body(content, sent=after, stalls=True, **headers)
 
 
@@ -109,13 +109,13 @@ def body(
     announced: int | None = None,
     **headers: str,
 ) -> Answer:
-    """A body of which some is sent, with headers in words with underscores."""
+    """A body, sent in part; headers are keywords with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     validators = (named.get("ETag"), named.get("Last-Modified"))
 
     def answer(handler: Handler) -> None:
-        asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-        start = int(asked[1]) if asked and ranges and handler.headers.get("If-Range") in validators else 0
+        wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+        start = int(wanted[1]) if wanted and ranges and handler.headers.get("If-Range") in validators else 0
         if start and start >= len(content):
             handler.start(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
             return
@@ -148,6 +148,6 @@ def hang_up(handler: Handler) -> None:
 
 
 def nonsense(handler: Handler) -> None:
-    """No HTTP."""
+    """A response that is not HTTP."""
     handler.wfile.write(b"\x00\x01 what?\r\n\r\n")
     handler.close_connection = True

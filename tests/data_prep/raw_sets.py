@@ -1,4 +1,4 @@
-"""Small raw sets in the three styles of McAuley, with one truth behind them."""
+"""Small raw sets with the same content in McAuley's three formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Fields = dict[str, Any]
 
 @dataclass
 class RawSet:
-    """Lines of one domain, to be changed by a test before they are written."""
+    """Lines of one domain, which tests change before writing them."""
 
     reviews: list[bytes]
     metadata: list[bytes]
@@ -37,7 +37,7 @@ def reviews(users: int = 30, items: int = 12, each: int = 8, seed: int = 0) -> l
 
 
 def review(user: str, item: str, time: int = START, rating: float = 4.0) -> Fields:
-    """One review in 2014 fields; its text says whose it is."""
+    """One review in 2014 fields; its text names user and item."""
     return {
         "reviewerID": user,
         "asin": item,
@@ -122,7 +122,7 @@ STYLES = {
 def write_style(
     kind: str, folder: Path, domain: str = "Beauty", records: list[Fields] | None = None, packed: bool = True
 ) -> None:
-    """Write one domain in the style of ``kind``, whole and sound."""
+    """Write one valid domain in the format of ``kind``."""
     make, review_name, metadata_name = STYLES[kind]
     records = reviews() if records is None else records
     raw = make(records, [product(item, domain) for item in sorted({record["asin"] for record in records})])
@@ -132,13 +132,13 @@ def write_style(
 
 
 def write_2014(folder: Path, raw: RawSet, domain: str = "Beauty") -> None:
-    """Write lines that a test made or damaged."""
+    """Write the lines of a test."""
     write_lines(folder / f"reviews_{domain}_5.json.gz", raw.reviews)
     write_lines(folder / f"meta_{domain}.json.gz", raw.metadata)
 
 
 def sound_2014(**sizes: int) -> RawSet:
-    """A sound set of 2014, as lines."""
+    """A valid set of 2014, as lines."""
     records = reviews(**sizes)
     return lines_2014(records, [product(item) for item in sorted({record["asin"] for record in records})])
 

@@ -1,4 +1,4 @@
-"""The reader of atomic files: types, separators, order, and what cannot be read."""
+"""The reader of atomic files: types, separators, order, and invalid input."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_interactions_in_time_order_and_typed_attributes(raw: Path, ending: str)
     assert manifest.options["removed"] == {"duplicates": 1, "outside the core": 0}
 
 
-def test_without_timestamps_the_file_has_the_order(raw: Path) -> None:
+def test_without_timestamps_interactions_are_in_file_order(raw: Path) -> None:
     _write(raw, "x.inter", ["item_id:token\tuser_id:token\tplace:token", "z\tu\there", "a\tu\tthere", "m\tu\tthere"])
     corpus = _build(raw)
     assert [corpus.items.names[item] for item in corpus.histories.items] == ["z", "a", "m"]
@@ -94,7 +94,7 @@ def test_a_public_split_orders_a_users_rows_by_part_then_time(raw: Path) -> None
     assert corpus.manifest.options["left_out"] == []
 
 
-def test_a_single_token_is_a_category_of_one(raw: Path) -> None:
+def test_a_single_token_is_a_category_path_of_length_one(raw: Path) -> None:
     _write(raw, "x.inter", ["user_id:token\titem_id:token", "u\ta"])
     _write(raw, "x.item", ["item_id:token\tclass:token\tcategory:token", "a\tmodel\ttwo words"])
     corpus = _build(raw)
@@ -110,7 +110,8 @@ def test_a_core_and_held_out_users_on_request(raw: Path) -> None:
 
 
 _NEVER_MEET = (
-    r"a\.item: none of its lines describes an item of a\.inter: ids such as ' a', 'b\.0' here and 'a', 'b', 'c' there"
+    r"a\.item: no line describes an item of a\.inter; its ids are like ' a', 'b\.0', "
+    r"those of the interactions like 'a', 'b', 'c'"
 )
 
 BAD = {
@@ -133,17 +134,17 @@ def test_bad_lines_are_counted_and_skipped(raw: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("cells", "cut"), [("u1\ta\t3", True), ("u1\ta\t3\t4", False)])
-def test_a_last_line_that_stops_in_the_middle_is_a_cut(raw: Path, cells: str, cut: bool) -> None:
+def test_an_incomplete_last_line_is_a_truncation(raw: Path, cells: str, cut: bool) -> None:
     lines = [INTER[0], *(f"u{number}\ti{number % 3}\t3\t{number}" for number in range(40)), cells]
     _write(raw, "x.inter", lines)
     if cut:
-        with pytest.raises(DataError, match=r"x\.inter ends too early: it is cut in line 42"):
+        with pytest.raises(DataError, match=r"x\.inter is truncated in line 42"):
             _build(raw)
     assert len(_build(raw, BuildOptions(0, 0, 0.0, partial=True)).histories) == (40 if cut else 41)
 
 
 @pytest.mark.parametrize("cell", ["-", "nan", "N/A", "five", "inf"])
-def test_a_rating_that_is_no_number_is_missing_and_its_interaction_stays(raw: Path, cell: str) -> None:
+def test_a_non_numeric_rating_is_missing_and_its_interaction_is_kept(raw: Path, cell: str) -> None:
     _write(raw, "x.inter", [INTER[0], f"u\ta\t{cell}\t1", "u\tb\t4\t2"])
     corpus = _build(raw)
     assert np.array_equal(corpus.histories.ratings, [np.nan, 4.0], equal_nan=True)
@@ -152,7 +153,7 @@ def test_a_rating_that_is_no_number_is_missing_and_its_interaction_stays(raw: Pa
 
 
 @pytest.mark.parametrize("bad", [1, 39, 40])
-def test_a_number_that_is_none_costs_its_cell_alone(raw: Path, bad: int) -> None:
+def test_an_invalid_number_invalidates_only_its_cell(raw: Path, bad: int) -> None:
     _write(raw, "x.inter", [INTER[0], "u\ti7\t1\t1", "u\ti8\t1\t2"])
     unread = (7, *(number for number in range(40) if number not in (7, 8)), 8)[:bad]
     prices = [f"i{number}\t{'-' if number in unread else number}\tname {number}" for number in range(40)]
@@ -184,14 +185,14 @@ def test_an_unknown_part_is_a_bad_line(raw: Path) -> None:
         ({"a.train.inter": INTER, "b.test.inter": INTER}, r"several \.inter files"),
         ({"a.train.inter": INTER, "a.train.inter.gz": INTER}, r"several \.inter files"),
         ({"a.train.inter": INTER, "a.test.inter": ["user_id:token\titem_id:token", "u\ti"]}, "no column timestamp"),
-        ({"a.inter": ["user_id:token item_id:token", "u i"]}, "with tabs between the columns"),
+        ({"a.inter": ["user_id:token item_id:token", "u i"]}, "with tabs between columns"),
         ({"a.inter": INTER, "a.item": ["item_id:token\ttitle:token", " a\tA", "b.0\tB"]}, _NEVER_MEET),
-        ({"a.inter": ["user_id\titem_id", "u\ti"]}, "column 'user_id' of its first line is not name:type"),
-        ({"a.inter": []}, "column '' of its first line"),
+        ({"a.inter": ["user_id\titem_id", "u\ti"]}, "column 'user_id' of the first line is not name:type"),
+        ({"a.inter": []}, "column '' of the first line"),
         ({"a.inter": ["user_id:token\titem:token", "u\ti"]}, "column 'item'|no column item_id"),
-        ({"a.inter": INTER, "a.item": ["item_id:token\tpicture:token", "a\tb"]}, "rename its column 'picture'"),
-        ({"a.inter": INTER, "a.item": ["item_id:token\tx:token\tx:token", "a\tb\tc"]}, "rename its column 'x'"),
-        ({"a.inter": INTER[:1]}, "nothing of"),
+        ({"a.inter": INTER, "a.item": ["item_id:token\tpicture:token", "a\tb"]}, "rename column 'picture'"),
+        ({"a.inter": INTER, "a.item": ["item_id:token\tx:token\tx:token", "a\tb\tc"]}, "rename column 'x'"),
+        ({"a.inter": INTER[:1]}, "no interaction is left"),
     ],
 )
 def test_unusable_folders(raw: Path, files: dict[str, list[str]], message: str) -> None:
@@ -204,7 +205,7 @@ def test_unusable_folders(raw: Path, files: dict[str, list[str]], message: str) 
 
 
 def test_files_of_the_parts_are_a_public_split(raw: Path) -> None:
-    """RecBole's ``benchmark_filename``; columns may stand in another order in each file."""
+    """RecBole's ``benchmark_filename``; files may differ in the order of columns."""
     _write(raw, "x.test.inter", ["item_id:token\tuser_id:token\ttimestamp:float", "b\tu\t1", "e\tu\t0"])
     _write(raw, "x.train.inter", ["user_id:token\titem_id:token\ttimestamp:float", "u\ta\t9", "u\td\t2"])
     _write(raw, "x.valid.inter.gz", ["user_id:token\titem_id:token\ttimestamp:float\tsplit:token", "u\tc\t5\ttest"])
@@ -220,7 +221,7 @@ def test_files_of_the_parts_are_a_public_split(raw: Path) -> None:
 
 
 def test_parts_without_times_are_in_the_order_of_the_files(raw: Path) -> None:
-    """And of a pair in two parts the training part has it, however early its line stands in the other file."""
+    """A pair in two parts belongs to the training part, regardless of line numbers."""
     _write(raw, "x.test.inter", ["user_id:token\titem_id:token", "u\tb", "u\tc"])
     _write(raw, "x.train.inter", ["user_id:token\titem_id:token", "u\td", "u\ta", "u\tb"])
     corpus = _build(raw)
@@ -240,13 +241,13 @@ def test_the_layout_of_mmrec(raw: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.inter", "x.item"])
-def test_a_byte_order_mark_hides_no_column(raw: Path, name: str) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_column_name(raw: Path, name: str) -> None:
     for each, lines in {"x.inter": INTER, "x.item": ITEM}.items():
         _write(raw, each, ["\ufeff" * (each == name) + lines[0], *lines[1:]])
     assert _build(raw).items.text("title") == ["", "The Second", ""]
 
 
-def test_repeats_are_kept_where_they_are_wanted(raw: Path) -> None:
+def test_repeats_are_kept_on_request(raw: Path) -> None:
     _write(raw, "films.inter", INTER)
     corpus = _build(raw, BuildOptions(0, 0, 0.0, repeats=True))
     assert [corpus.items.names[item] for item in corpus.histories.items] == ["a", "b", "b", "c", "a"]

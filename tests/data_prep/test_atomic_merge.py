@@ -1,4 +1,4 @@
-"""Several atomic sets as one corpus: a domain each, users of their own, one catalogue."""
+"""Several atomic sets as one corpus: one domain and separate users per set, one catalogue."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _build(raws: list[Path], options: BuildOptions | None = None) -> Corpus:
     return Corpus.open(folder)
 
 
-def test_users_are_those_of_their_set_and_items_of_one_name_are_one(raws: list[Path]) -> None:
+def test_users_are_per_set_and_items_are_merged_by_name(raws: list[Path]) -> None:
     corpus = _build(raws)
     manifest = corpus.manifest
     assert manifest.domains == ("toys", "books", "bare")
@@ -60,7 +60,7 @@ def test_users_are_those_of_their_set_and_items_of_one_name_are_one(raws: list[P
     assert set(manifest.inputs) == {"toys.inter", "toys.item", "books.inter", "books.item", "bare.inter"}
 
 
-def test_attributes_are_joined_by_name_and_the_first_set_that_has_one_gives_it(raws: list[Path]) -> None:
+def test_attributes_are_joined_by_name_from_the_first_set(raws: list[Path]) -> None:
     items = _build(raws).items
     assert items.attributes == ("brand", "category", "price")
     assert items.column("brand").to_pylist() == ["Acme", "Both", "Press", None]
@@ -68,7 +68,7 @@ def test_attributes_are_joined_by_name_and_the_first_set_that_has_one_gives_it(r
     assert items.column("price").to_pylist() == [None, 2.0, 3.5, None]
 
 
-def test_the_core_is_taken_over_all_sets_together(tmp_path: Path) -> None:
+def test_the_core_is_computed_over_all_sets(tmp_path: Path) -> None:
     """Item a is bought twice, but once in each set."""
     raws = [
         _write(tmp_path / "x", "x", [INTER, "u\ta\t1", "u\tb\t2", "v\tb\t1"], None),
@@ -78,14 +78,14 @@ def test_the_core_is_taken_over_all_sets_together(tmp_path: Path) -> None:
     assert corpus.items.names == ["a", "b", "c"] and len(corpus.histories) == 6
 
 
-def test_bad_lines_are_those_of_their_file(raws: list[Path]) -> None:
+def test_bad_lines_are_reported_per_file(raws: list[Path]) -> None:
     lines = [INTER, *(f"v{number}\tb\t{number}" for number in range(40)), "short", ""]
     (raws[1] / "books.inter").write_text("\n".join(lines))
     (bad,) = _build(raws).manifest.bad_lines.values()
     assert bad.first == ("books.inter:42",)
 
 
-def test_a_public_split_is_that_of_all_sets(tmp_path: Path) -> None:
+def test_a_public_split_covers_all_sets(tmp_path: Path) -> None:
     split = "user_id:token\titem_id:token\tsplit:token"
     raws = [
         _write(tmp_path / "x", "x", [split, "u\ta\ttrain", "u\tb\ttest"], None),
@@ -94,7 +94,7 @@ def test_a_public_split_is_that_of_all_sets(tmp_path: Path) -> None:
     corpus = _build(raws)
     assert corpus.parts is not None and corpus.parts.tolist() == [0, 2, 0, 1]
     (raws[1] / "y.inter").write_text("\n".join([INTER, "u\tc\t1"]))
-    with pytest.raises(DataError, match="y has no column split, and another set has one"):
+    with pytest.raises(DataError, match="y has no column split, unlike another set"):
         _build(raws)
 
 
@@ -104,18 +104,18 @@ def test_orders_that_differ_are_noted_by_set(raws: list[Path]) -> None:
     assert order == {"toys": "timestamp", "books": "timestamp", "bare": "file"}
 
 
-def test_sets_that_do_not_go_together_are_refused(raws: list[Path]) -> None:
+def test_incompatible_sets_are_refused(raws: list[Path]) -> None:
     (raws[1] / "books.item").write_text("item_id:token\tbrand:float\nc\t3")
-    with pytest.raises(DataError, match=r"books: attribute 'brand' is of type double there and string"):
+    with pytest.raises(DataError, match=r"books: attribute 'brand' has type double, but string"):
         _build(raws)
     same = _write(raws[0].parent / "again" / "toys", "toys", *SETS["toys"])
     with pytest.raises(DataError, match="have the same name; rename one of the sets"):
         _build([raws[0], same])
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="does not exist"):
         _build([raws[0], raws[0] / "nowhere"])
 
 
 def test_other_kinds_are_built_from_one_folder(raws: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="corpus netflix is built from one folder"):
+    with pytest.raises(UsageError, match="corpus netflix is built from a single folder"):
         build_corpus("netflix", tmp_path / "films", raws[0], further=(raws[1],))
     assert not (tmp_path / "films").exists()

@@ -1,4 +1,4 @@
-"""The build as a whole: the same bytes every time, nothing left by an interrupt, and options that make sense."""
+"""Builds: reproducible bytes, interrupts, and invalid options."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_same_input_gives_the_same_bytes(raw: Path, tmp_path: Path) -> None:
+def test_builds_are_reproducible_to_the_byte(raw: Path, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     first = build_corpus("amazon-2014", corpus, raw)
     contents = _contents(corpus)
@@ -57,7 +57,7 @@ def test_the_same_input_gives_the_same_bytes(raw: Path, tmp_path: Path) -> None:
         assert run.stdout.strip() == first.fingerprint
 
 
-def test_seed_and_share_decide_who_is_held_out(raw: Path, tmp_path: Path) -> None:
+def test_held_out_users_depend_on_seed_and_share(raw: Path, tmp_path: Path) -> None:
     def held_out(**options: float) -> list[str]:
         build_corpus("amazon-2014", tmp_path / "corpus", raw, BuildOptions(**options))  # type: ignore[arg-type]
         users = Corpus.open(tmp_path / "corpus").users
@@ -92,7 +92,7 @@ def test_the_manifest_names_options_and_inputs(raw: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, MemoryError])
-def test_an_interrupted_build_leaves_the_earlier_corpus_alone(
+def test_an_interrupted_build_keeps_the_earlier_corpus(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
 ) -> None:
     home = tmp_path / "home"
@@ -115,7 +115,7 @@ def test_new_domains(raw: Path, tmp_path: Path) -> None:
     assert build_corpus("amazon-2014", corpus, raw, BuildOptions(new_domains=("Toys",))).new_domains == ("Toys",)
     with pytest.raises(UsageError, match="did you mean 'Toys'"):
         build_corpus("amazon-2014", corpus, raw, BuildOptions(new_domains=("Toy",)))
-    with pytest.raises(UsageError, match="leave one to train on"):
+    with pytest.raises(UsageError, match="at least one must remain for training"):
         build_corpus("amazon-2014", corpus, raw, BuildOptions(new_domains=("Beauty", "Toys", "Office_Products")))
 
 
@@ -125,20 +125,20 @@ def test_one_domain_is_never_held_out_by_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"user_core": -1}, {"item_core": -2}, {"held_out": 1.0}, {"held_out": -0.1}])
-def test_options_that_make_no_sense(wrong: dict[str, float]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         BuildOptions(**wrong)  # type: ignore[arg-type]
 
 
-def test_wrong_kinds_and_folders(raw: Path, tmp_path: Path) -> None:
+def test_invalid_kinds_and_folders_are_refused(raw: Path, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     with pytest.raises(UsageError, match="did you mean 'amazon-2014'"):
         build_corpus("amazon2014", corpus, raw)
-    with pytest.raises(UsageError, match="takes no raw folder"):
+    with pytest.raises(UsageError, match="omit raw folders"):
         build_corpus("sample", corpus, raw)
-    with pytest.raises(UsageError, match="name their folder"):
+    with pytest.raises(UsageError, match="give their folder"):
         build_corpus("amazon-2014", corpus, None)
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match="does not exist"):
         build_corpus("atomic", corpus, raw / "nowhere")
     with pytest.raises(DataError, match="exists and is not a corpus"):
         build_corpus("amazon-2014", raw, raw)

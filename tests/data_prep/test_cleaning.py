@@ -1,4 +1,4 @@
-"""The cleaning rules against plain loops that say the same."""
+"""The cleaning rules against equivalent loops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _columns(rows: list[tuple[int, int, int]]) -> tuple[np.ndarray, np.ndarray, 
 
 
 @given(ROWS)
-def test_first_of_each_pair_is_the_earliest_and_then_the_first_in_the_file(rows: list[tuple[int, int, int]]) -> None:
+def test_first_of_each_pair_is_the_earliest_by_time_then_rank(rows: list[tuple[int, int, int]]) -> None:
     best: dict[tuple[int, int], int] = {}
     for number, (user, item, time) in enumerate(rows):
         if (user, item) not in best or time < rows[best[user, item]][2]:
@@ -28,9 +28,7 @@ def test_first_of_each_pair_is_the_earliest_and_then_the_first_in_the_file(rows:
 
 
 @given(ROWS, st.integers(0, 4), st.integers(0, 4))
-def test_k_core_is_what_removing_one_row_at_a_time_leaves(
-    rows: list[tuple[int, int, int]], user_core: int, item_core: int
-) -> None:
+def test_k_core_equals_iterative_removal(rows: list[tuple[int, int, int]], user_core: int, item_core: int) -> None:
     kept = list(range(len(rows)))
     while True:
         users, items = Counter(rows[row][0] for row in kept), Counter(rows[row][1] for row in kept)
@@ -59,7 +57,7 @@ def test_held_out_users_do_not_depend_on_the_order() -> None:
     assert not np.array_equal(draw_held_out(names, eligible, 0.1, seed=4), drawn)
 
 
-def test_one_user_less_moves_at_most_one_other() -> None:
+def test_removing_a_user_changes_at_most_one_other() -> None:
     names = [f"user{number}" for number in range(500)]
     full = draw_held_out(names, np.ones(500, dtype=np.bool_), 0.1, seed=0)
     fewer = draw_held_out(names[1:], np.ones(499, dtype=np.bool_), 0.1, seed=0)

@@ -36,7 +36,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def _serve(server: Server, release: Release, kind: str, folder: Path, host: int = 0) -> None:
-    """Put a small set of each usual domain where the release has it on one of its hosts."""
+    """Serve a small set of each usual domain under the paths of the release."""
     for domain in release.usual:
         write_style(kind, folder, domain)
     for path in folder.iterdir():
@@ -70,10 +70,10 @@ def _unimp_bench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[i
 def test_addresses(
     release: Release, reviews_at: str, metadata_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr("data_prep.download.releases.fetch_file", lambda url, *_: asked.append(url))
+    requested: list[str] = []
+    monkeypatch.setattr("data_prep.download.releases.fetch_file", lambda url, *_: requested.append(url))
     release.fetch(("Office_Products",), tmp_path)
-    assert asked == [reviews_at, metadata_at]
+    assert requested == [reviews_at, metadata_at]
 
 
 def test_the_domains_of_the_paper_are_usual() -> None:
@@ -95,7 +95,7 @@ def test_the_domains_of_the_paper_are_usual() -> None:
         AMAZON_2018.choose(("Beauty",))
 
 
-def test_the_other_host_is_asked_where_the_first_fails(server: Server, tmp_path: Path) -> None:
+def test_the_second_host_is_used_if_the_first_fails(server: Server, tmp_path: Path) -> None:
     release = Release((server.url("/gone"), server.url("/there")), "r/{domain}.bin", "m/{domain}.bin", ("A",), ())
     server.answer(whole(b"reviews"), path="/there/r/A.bin")
     server.answer(status(503), path="/gone/r/A.bin")
@@ -104,16 +104,16 @@ def test_the_other_host_is_asked_where_the_first_fails(server: Server, tmp_path:
     assert (tmp_path / "A.bin").read_bytes() == b"reviews"
 
 
-def test_a_file_that_no_host_has(server: Server, tmp_path: Path) -> None:
+def test_a_file_missing_on_all_hosts_is_an_error(server: Server, tmp_path: Path) -> None:
     release = Release((server.url("/a"), server.url("/b")), "{domain}_5.json.gz", "meta_{domain}.json.gz", ("A",), ())
     with pytest.raises(DataError, match=r"A_5\.json\.gz cannot be fetched: .*/a/.* 404.*; .*/b/.* 404"):
         release.fetch(("A",), tmp_path)
 
 
-def test_a_known_digest_is_checked(server: Server, tmp_path: Path) -> None:
+def test_a_known_hash_is_verified(server: Server, tmp_path: Path) -> None:
     release = Release((server.url(""),), "{domain}.bin", "m/{domain}.bin", ("A",), (), {"A.bin": "0" * 64})
     server.answer(whole(b"x"), path="/A.bin")
-    with pytest.raises(DataError, match="is expected"):
+    with pytest.raises(DataError, match="not the expected"):
         release.fetch(("A",), tmp_path)
 
 
@@ -139,17 +139,17 @@ def test_one_command_downloads_and_builds(
     assert out.count("-99.9%") >= len(release.usual)
     raw = tmp_path / "home" / "data" / "raw" / kind
     assert {path.name for path in raw.glob("*.gz")} == {path.name for path in (tmp_path / "remote").iterdir()}
-    asked = len(server.requests)
+    requested = len(server.requests)
     chosen = build_corpus(kind, tmp_path / "folder", tmp_path / "remote")
     assert chosen.fingerprint == corpus.fingerprint
 
     code, out, err = _unimp_bench(capsys, "data", "--corpus", kind, "--domain", "Toys_and_Games", "--name", "toys")
     assert (code, err) == (0, "")
     assert Corpus.open(tmp_path / "home" / "data" / "toys").manifest.domains == ("Toys_and_Games",)
-    assert len(server.requests) == asked
+    assert len(server.requests) == requested
 
 
-def test_an_interrupted_download_goes_on(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes(server: Server, tmp_path: Path) -> None:
     release = Release((server.url(""),), "{domain}.bin", "m_{domain}.bin", ("A",), ())
     content = b"0123456789" * 1000
     part = tmp_path / "A.bin.part"
@@ -160,12 +160,12 @@ def test_an_interrupted_download_goes_on(server: Server, tmp_path: Path) -> None
     server.answer(whole(b"m"), path="/m_A.bin")
     release.fetch(("A",), tmp_path)
     assert (tmp_path / "A.bin").read_bytes() == content
-    assert server.asked("/A.bin")[0]["Range"] == "bytes=4000-"
+    assert server.headers_of("/A.bin")[0]["Range"] == "bytes=4000-"
 
 
 @pytest.mark.parametrize("mirror", ["snap.stanford.edu", "ftp://x", "/folder"])
 def test_a_mirror_is_an_address(tmp_path: Path, mirror: str) -> None:
-    with pytest.raises(UsageError, match="is no address"):
+    with pytest.raises(UsageError, match="is not an address"):
         AMAZON_2014.fetch(("Baby",), tmp_path, mirror)
 
 
@@ -176,16 +176,16 @@ def test_a_mirror_is_an_address(tmp_path: Path, mirror: str) -> None:
         ("--corpus netflix", "Google Drive"),
         ("--corpus amazon-2023", "amazon-reviews-2023.github.io"),
         ("--corpus atomic", "--raw <folder>"),
-        ("--corpus sample --domain Baby", "takes no raw folder, domains, pictures or"),
-        ("--corpus sample --pictures", "takes no raw folder, domains, pictures or"),
-        ("--corpus atomic --raw . --pictures", "offers no choice of pictures"),
-        ("--corpus hm --raw . --domain Baby", "offers no choice of domains"),
+        ("--corpus sample --domain Baby", "omit raw folders, domains, pictures and"),
+        ("--corpus sample --pictures", "omit raw folders, domains, pictures and"),
+        ("--corpus atomic --raw . --pictures", "does not support a choice of pictures"),
+        ("--corpus hm --raw . --domain Baby", "does not support a choice of domains"),
         ("--corpus amazon-2014 --domain Beaty", "did you mean 'Beauty'"),
         ("--corpus amazon-2014 --name raw", "and not 'raw'"),
         ("--corpus amazon-2014 --raw . --allow-private", "--allow-private needs --pictures"),
     ],
 )
-def test_what_cannot_be(
+def test_unsupported_options_are_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -199,7 +199,7 @@ def test_what_cannot_be(
     assert err.count("\n") == 1
 
 
-def test_a_domain_that_the_folder_lacks(tmp_path: Path) -> None:
+def test_a_missing_domain_is_an_error(tmp_path: Path) -> None:
     write_style("amazon-2014", tmp_path / "raw", "Beauty")
     (tmp_path / "raw" / "reviews_Baby_5.json.gz").touch()  # its metadata are not there yet
     build_corpus("amazon-2014", tmp_path / "corpus", tmp_path / "raw", domains=("Beauty",))
@@ -240,13 +240,13 @@ def test_pictures_by_address(server: Server, tmp_path: Path, year: str) -> None:
     assert manifest.options["pictures"] == {"have one": 10, "broken": 1, "have no address": 1, "rule": RULE}
     assert list(read_broken(raw / "images")) == ["I001"]
     assert {path for path, _ in server.requests} == {f"/{item}.jpg" for item in items if item != "I002"}
-    asked = len(server.requests)
+    requested = len(server.requests)
     again = build_corpus(f"amazon-{year}", tmp_path / "corpus", raw, SMALL, pictures=limits)
     assert again == manifest
-    assert len(server.requests) == asked
+    assert len(server.requests) == requested
 
 
-def test_only_items_of_the_core_are_asked_for(server: Server, tmp_path: Path) -> None:
+def test_only_pictures_of_core_items_are_requested(server: Server, tmp_path: Path) -> None:
     records = [record for record in reviews() if record["asin"] != "I003"]
     records += [record for record in reviews() if record["asin"] == "I003"][:1]
     items = sorted({record["asin"] for record in records})

@@ -1,4 +1,4 @@
-"""One file from a server that goes wrong: resumed, checked, retried or refused, never half under its name."""
+"""Downloads from faulty servers: resumed, verified, retried or refused, never incomplete under the final name."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def target(tmp_path: Path) -> Path:
 
 
 def _is_alone(target: Path) -> bool:
-    """Nothing but the file and its digest is left in the folder."""
+    """Whether the folder holds only the file and its hash."""
     return sorted(path.name for path in target.parent.iterdir()) == [target.name, f"{target.name}.sha256"]
 
 
-def test_a_file_comes_whole_with_its_digest(server: Server, target: Path) -> None:
+def test_a_file_is_downloaded_with_its_hash(server: Server, target: Path) -> None:
     fetch_file(server.answer(whole(CONTENT)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
     digest = target.with_name("file.bin.sha256").read_text()
     assert digest == f"{hashlib.sha256(CONTENT).hexdigest()}  file.bin\n"
     assert _is_alone(target)
-    assert "Range" not in server.asked()[0]
+    assert "Range" not in server.headers_of()[0]
 
 
-def test_a_file_that_is_there_is_not_asked_for(server: Server, target: Path) -> None:
+def test_an_existing_file_is_not_requested(server: Server, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(b"mine")
     fetch_file(server.answer(whole(CONTENT)), target, policy=HASTY)
@@ -76,18 +76,18 @@ def test_a_file_that_is_there_is_not_asked_for(server: Server, target: Path) -> 
     ("headers", "validator"),
     [({"ETag": TAG}, TAG), ({"Last_Modified": formatdate(0, usegmt=True)}, formatdate(0, usegmt=True))],
 )
-def test_what_was_cut_off_goes_on_where_it_stopped(
+def test_a_broken_connection_resumes_at_its_position(
     server: Server, target: Path, headers: dict[str, str], validator: str
 ) -> None:
     cuts = [cut_off(CONTENT, 700_001, **headers) for _ in range(4)]
     fetch_file(server.answer(*cuts, whole(CONTENT, **headers)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
-    asked = [headers.get("Range") for headers in server.asked()]
-    assert asked == [None, *[f"bytes={700_001 * times}-" for times in range(1, 5)]]
-    assert {headers["If-Range"] for headers in server.asked()[1:]} == {validator}
+    requested = [headers.get("Range") for headers in server.headers_of()]
+    assert requested == [None, *[f"bytes={700_001 * times}-" for times in range(1, 5)]]
+    assert {headers["If-Range"] for headers in server.headers_of()[1:]} == {validator}
 
 
-def test_a_later_call_goes_on(server: Server, target: Path) -> None:
+def test_a_later_call_resumes(server: Server, target: Path) -> None:
     url = server.answer(cut_off(CONTENT, 1_500_000, ETag=TAG), status(404))
     with pytest.raises(DataError, match="404"):
         fetch_file(url, target, policy=HASTY)
@@ -96,11 +96,11 @@ def test_a_later_call_goes_on(server: Server, target: Path) -> None:
     server.answer(whole(CONTENT, ETag=TAG))
     fetch_file(url, target, policy=HASTY)
     assert target.read_bytes() == CONTENT
-    assert server.asked()[-1]["Range"] == "bytes=1500000-"
+    assert server.headers_of()[-1]["Range"] == "bytes=1500000-"
     assert _is_alone(target)
 
 
-def test_a_part_that_is_all_of_it_is_finished_without_more(server: Server, target: Path) -> None:
+def test_a_complete_partial_file_needs_no_further_bytes(server: Server, target: Path) -> None:
     url = server.answer(cut_off(CONTENT, len(CONTENT) - 1, ETag=TAG), status(404))
     with pytest.raises(DataError):
         fetch_file(url, target, policy=HASTY)
@@ -108,22 +108,22 @@ def test_a_part_that_is_all_of_it_is_finished_without_more(server: Server, targe
     server.answer(whole(CONTENT, ETag=TAG))
     fetch_file(url, target, policy=HASTY)
     assert target.read_bytes() == CONTENT
-    assert server.asked()[-1]["Range"] == f"bytes={len(CONTENT)}-"
+    assert server.headers_of()[-1]["Range"] == f"bytes={len(CONTENT)}-"
 
 
 @pytest.mark.parametrize("later", [{"ETag": '"v2"'}, {}])
-def test_a_file_that_changed_meanwhile_starts_again(server: Server, target: Path, later: dict[str, str]) -> None:
+def test_a_changed_file_restarts(server: Server, target: Path, later: dict[str, str]) -> None:
     old = cut_off(b"x" * 2_000_000, 1_000_000, ETag=TAG)
     fetch_file(server.answer(old, whole(CONTENT, **later)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"v1"'}])
-def test_without_a_validator_it_starts_again(server: Server, target: Path, headers: dict[str, str]) -> None:
+def test_without_a_validator_the_download_restarts(server: Server, target: Path, headers: dict[str, str]) -> None:
     answers = cut_off(CONTENT, 1_000_000, **headers), whole(CONTENT, **headers)
     fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
-    assert [headers.get("Range") for headers in server.asked()] == [None, None]
+    assert [headers.get("Range") for headers in server.headers_of()] == [None, None]
 
 
 def test_bytes_of_another_address_are_not_continued(server: Server, target: Path) -> None:
@@ -138,10 +138,10 @@ def test_a_server_that_ignores_ranges_restarts_cleanly(server: Server, target: P
     answers = cut_off(CONTENT, 1_000_000, ranges=False, ETag=TAG), whole(CONTENT, ranges=False, ETag=TAG)
     fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
-    assert server.asked()[1]["Range"] == "bytes=1000000-"
+    assert server.headers_of()[1]["Range"] == "bytes=1000000-"
 
 
-def test_a_server_that_always_cuts_at_one_place_is_given_up(server: Server, target: Path) -> None:
+def test_a_server_that_always_stops_at_one_position_is_given_up(server: Server, target: Path) -> None:
     url = server.answer(cut_off(CONTENT, 1_000_000, ranges=False, ETag=TAG))
     with pytest.raises(DataError, match="given up after 3 attempts"):
         fetch_file(url, target, policy=HASTY)
@@ -156,11 +156,11 @@ def _wrong_range(start: int, size: int) -> Answer:
 
 
 @pytest.mark.parametrize(("start", "size"), [(5, len(CONTENT)), (1_000_000, len(CONTENT) + 7)])
-def test_a_wrong_continuation_is_thrown_away(server: Server, target: Path, start: int, size: int) -> None:
+def test_a_wrong_continuation_is_discarded(server: Server, target: Path, start: int, size: int) -> None:
     answers = cut_off(CONTENT, 1_000_000, ETag=TAG), _wrong_range(start, size), whole(CONTENT, ETag=TAG)
     fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
-    assert "Range" not in server.asked()[2]
+    assert "Range" not in server.headers_of()[2]
 
 
 def test_a_server_may_continue_in_slices(server: Server, target: Path) -> None:
@@ -178,34 +178,34 @@ def test_a_server_may_continue_in_slices(server: Server, target: Path) -> None:
     assert len(server.requests) == 5
 
 
-def test_a_part_of_more_than_the_file_is_thrown_away(server: Server, target: Path) -> None:
+def test_a_partial_file_longer_than_the_file_is_discarded(server: Server, target: Path) -> None:
     shorter = CONTENT[:500_000]
     fetch_file(server.answer(cut_off(CONTENT, 1_000_000, ETag=TAG), whole(shorter, ETag=TAG)), target, policy=HASTY)
     assert target.read_bytes() == shorter
 
 
-def test_a_stalling_server_is_tried_again_and_nothing_is_lost(server: Server, target: Path) -> None:
+def test_a_stalled_download_is_retried_without_loss(server: Server, target: Path) -> None:
     answers = stall(CONTENT, 100_000, ETag=TAG), stall(CONTENT, 50_000, ETag=TAG), whole(CONTENT, ETag=TAG)
     fetch_file(server.answer(*answers), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
-    assert [headers.get("Range") for headers in server.asked()] == [None, "bytes=100000-", "bytes=150000-"]
+    assert [headers.get("Range") for headers in server.headers_of()] == [None, "bytes=100000-", "bytes=150000-"]
 
 
 @pytest.mark.parametrize("broken", [hang_up, nonsense, status(500), status(503), status(502), status(408)])
-def test_a_passing_fault_is_tried_again(server: Server, target: Path, broken: Answer) -> None:
+def test_a_transient_failure_is_retried(server: Server, target: Path, broken: Answer) -> None:
     fetch_file(server.answer(broken, broken, whole(CONTENT)), target, policy=HASTY)
     assert target.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("broken", [hang_up, status(500), stall(CONTENT, 0)])
-def test_a_lasting_fault_is_given_up(server: Server, target: Path, broken: Answer) -> None:
+def test_a_persistent_failure_is_given_up(server: Server, target: Path, broken: Answer) -> None:
     with pytest.raises(DataError, match="given up after 3 attempts"):
         fetch_file(server.answer(broken), target, policy=HASTY)
     assert len(server.requests) == 3
     assert not target.exists()
 
 
-def test_nobody_there(target: Path) -> None:
+def test_an_unreachable_server_is_an_error(target: Path) -> None:
     with misbehaving_server() as gone:
         url = gone.url()
     with pytest.raises(DataError, match=r"/file: Failed to establish a new connection: .*; given up after 3 attempts"):
@@ -213,8 +213,8 @@ def test_nobody_there(target: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410, 204])
-def test_a_refusal_is_not_tried_again(server: Server, target: Path, code: int) -> None:
-    with pytest.raises(DataError, match=f"the server answers {code}") as caught:
+def test_a_refusal_is_not_retried(server: Server, target: Path, code: int) -> None:
+    with pytest.raises(DataError, match=f"the server returned {code}") as caught:
         fetch_file(server.answer(status(code)), target, policy=HASTY)
     assert "\n" not in str(caught.value)
     assert len(server.requests) == 1
@@ -230,7 +230,7 @@ def test_retry_after_is_honoured(server: Server, target: Path, code: int) -> Non
 
 def test_retry_after_may_be_a_date(server: Server, target: Path) -> None:
     far = status(503, Retry_After=formatdate(time.time() + 500, usegmt=True))
-    with pytest.raises(DataError, match=r"asks to wait (499|500) seconds"):
+    with pytest.raises(DataError, match=r"requests (499|500) seconds of waiting"):
         fetch_file(server.answer(far), target, policy=HASTY)
     assert len(server.requests) == 1
 
@@ -251,37 +251,37 @@ def test_a_loop_of_redirects_ends(server: Server, target: Path) -> None:
 
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://[::1/x"])
-def test_a_redirect_leaves_the_web_nowhere(server: Server, target: Path, location: str) -> None:
+def test_redirects_to_other_schemes_are_refused(server: Server, target: Path, location: str) -> None:
     with pytest.raises(DataError):
         fetch_file(server.answer(redirect(location)), target, policy=HASTY)
     assert len(server.requests) == 1
 
 
-def test_a_length_that_is_too_long_is_noticed(server: Server, target: Path) -> None:
+def test_a_too_long_announced_length_is_detected(server: Server, target: Path) -> None:
     with pytest.raises(DataError, match="given up"):
         fetch_file(server.answer(body(CONTENT, announced=len(CONTENT) + 9)), target, policy=HASTY)
     assert not target.exists()
 
 
-def test_a_length_that_is_too_short_is_noticed_in_a_gzip(server: Server, tmp_path: Path) -> None:
+def test_a_too_short_announced_length_is_detected_in_a_gzip(server: Server, tmp_path: Path) -> None:
     target, packed = tmp_path / "file.json.gz", gzip.compress(CONTENT)
-    with pytest.raises(DataError, match="no whole gzip"):
+    with pytest.raises(DataError, match="not a complete gzip"):
         fetch_file(server.answer(body(packed, announced=len(packed) - 9)), target, policy=HASTY)
     assert list(tmp_path.iterdir()) == []
     fetch_file(server.answer(whole(packed)), target, policy=HASTY)
     assert gzip.decompress(target.read_bytes()) == CONTENT
 
 
-def test_a_length_that_is_too_short_is_noticed_by_the_digest(server: Server, target: Path) -> None:
+def test_a_too_short_announced_length_is_detected_by_the_hash(server: Server, target: Path) -> None:
     known = hashlib.sha256(CONTENT).hexdigest()
-    with pytest.raises(DataError, match=f"{known} is expected"):
+    with pytest.raises(DataError, match=f"not the expected {known}"):
         fetch_file(server.answer(body(CONTENT, announced=len(CONTENT) - 9)), target, known, HASTY)
     assert list(target.parent.iterdir()) == []
     fetch_file(server.answer(whole(CONTENT)), target, known, HASTY)
     assert target.read_bytes() == CONTENT
 
 
-def test_a_gzip_announced_as_an_encoding_stays_packed(server: Server, tmp_path: Path) -> None:
+def test_a_gzip_content_encoding_is_not_decoded(server: Server, tmp_path: Path) -> None:
     packed = gzip.compress(b"lines")
     fetch_file(server.answer(whole(packed, Content_Encoding="gzip")), tmp_path / "file.gz", policy=HASTY)
     assert (tmp_path / "file.gz").read_bytes() == packed
@@ -304,7 +304,7 @@ def test_pauses_grow_with_jitter_up_to_a_bound() -> None:
     assert policy.pause(1, 30.0) == 30.0
 
 
-def test_when_to_give_up() -> None:
+def test_retries_end_after_attempts_or_long_pauses() -> None:
     policy = RetryPolicy(attempts=3, max_pause=60.0, max_retry_after=600.0)
     assert [bool(policy.outlook(failures, 60.0)) for failures in (1, 2, 3, 4)] == [False, False, True, True]
     assert not policy.outlook(1, 600.0)

@@ -1,4 +1,4 @@
-"""Pictures by address: within limits, from public hosts only, broken ones listed and not asked for again."""
+"""Pictures by address: within limits, from public hosts only, broken ones listed and not requested for again."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _pictures(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.suffix in (".jpg", ".png", ".part"))
 
 
-def test_pictures_come_under_their_items_names(server: Server, tmp_path: Path) -> None:
+def test_pictures_are_named_by_their_items(server: Server, tmp_path: Path) -> None:
     urls = {
         "A": server.answer(whole(JPEG), path="/a.jpg"),
         "B": server.answer(whole(PNG), path="/b.jpg?x=1"),
@@ -81,25 +81,25 @@ def test_pictures_come_under_their_items_names(server: Server, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (status(404), "the server answers 404"),
-        (status(403), "the server answers 403"),
-        (whole(b"<html>no picture</html>"), "is no JPEG or PNG"),
-        (whole(b""), "is no JPEG or PNG"),
-        (whole(JPEG[:-200]), "is no JPEG or PNG"),
-        (whole(_picture("GIF")), "is no JPEG or PNG"),
+        (status(404), "the server returned 404"),
+        (status(403), "the server returned 403"),
+        (whole(b"<html>no picture</html>"), "is not a complete JPEG or PNG"),
+        (whole(b""), "is not a complete JPEG or PNG"),
+        (whole(JPEG[:-200]), "is not a complete JPEG or PNG"),
+        (whole(_picture("GIF")), "is not a complete JPEG or PNG"),
         (whole(_picture("BMP", (300, 300))), "more than 60,000 bytes"),
-        (body(JPEG, announced=len(JPEG) - 300), "is no JPEG or PNG"),
+        (body(JPEG, announced=len(JPEG) - 300), "is not a complete JPEG or PNG"),
         (redirect("/x"), "redirects more than 3 times"),
-        (redirect("file:///etc/passwd"), "is no http or https address"),
+        (redirect("file:///etc/passwd"), "is not an http or https address"),
     ],
 )
-def test_what_is_broken_for_good(server: Server, tmp_path: Path, answer: Answer, reason: str) -> None:
+def test_permanent_failures_are_final(server: Server, tmp_path: Path, answer: Answer, reason: str) -> None:
     broken = _fetch(server, tmp_path, {"x": answer})
     assert reason in broken["x"].reason
     assert broken["x"].final
-    asked = len(server.requests)
+    requested = len(server.requests)
     _fetch(server, tmp_path, {"x": whole(JPEG)})
-    assert len(server.requests) == asked
+    assert len(server.requests) == requested
     assert _pictures(tmp_path) == []
 
 
@@ -107,7 +107,7 @@ def test_what_is_broken_for_good(server: Server, tmp_path: Path, answer: Answer,
     "answer",
     [status(500), status(429, Retry_After="900"), stall(JPEG, 100), cut_off(JPEG, 100), body(JPEG, announced=90_000)],
 )
-def test_what_may_come_another_time(server: Server, tmp_path: Path, answer: Answer) -> None:
+def test_transient_failures_are_retried_by_the_next_run(server: Server, tmp_path: Path, answer: Answer) -> None:
     broken = _fetch(server, tmp_path, {"x": answer})
     assert not broken["x"].final
     assert _pictures(tmp_path) == []
@@ -115,7 +115,7 @@ def test_what_may_come_another_time(server: Server, tmp_path: Path, answer: Answ
     assert _pictures(tmp_path) == ["x.jpg"]
 
 
-def test_a_passing_fault_is_tried_again_at_once(server: Server, tmp_path: Path) -> None:
+def test_a_transient_failure_is_retried_immediately(server: Server, tmp_path: Path) -> None:
     url = server.answer(status(503, Retry_After="1"), whole(JPEG))
     begin = time.monotonic()
     fetch_pictures({"x": url}, tmp_path, LOCAL)
@@ -123,7 +123,7 @@ def test_a_passing_fault_is_tried_again_at_once(server: Server, tmp_path: Path) 
     assert _pictures(tmp_path) == ["x.jpg"]
 
 
-def test_a_trickle_is_given_up(server: Server, tmp_path: Path) -> None:
+def test_a_slow_download_is_given_up(server: Server, tmp_path: Path) -> None:
     def trickle(handler: Handler) -> None:
         handler.start(200, {"Content-Length": "5000"})
         while not handler.book.released.wait(0.05):
@@ -156,7 +156,7 @@ def test_another_address_of_a_broken_picture_is_tried(server: Server, tmp_path: 
     assert (tmp_path / BROKEN_LIST).read_text() == ""
 
 
-def test_the_list_of_the_broken(server: Server, tmp_path: Path) -> None:
+def test_the_list_of_broken_pictures_is_sorted_and_current(server: Server, tmp_path: Path) -> None:
     (tmp_path / BROKEN_LIST).write_text('{"item":"old","url":"http://old","reason":"gone","final":true}\n{"item":"ha')
     _fetch(server, tmp_path, {"b": status(404), "a": status(410), "c": whole(JPEG)})
     lines = (tmp_path / BROKEN_LIST).read_text().splitlines()
@@ -165,7 +165,7 @@ def test_the_list_of_the_broken(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("item", ["../x", "a/b", "", ".hidden", "a\x00b", "x" * 200])
-def test_an_item_name_is_no_path(server: Server, tmp_path: Path, item: str) -> None:
+def test_an_item_name_is_never_a_path(server: Server, tmp_path: Path, item: str) -> None:
     folder = tmp_path / "images"
     fetch_pictures({item: server.answer(whole(JPEG))}, folder, LOCAL)
     assert "safe file name" in read_broken(folder)[item].reason
@@ -173,7 +173,7 @@ def test_an_item_name_is_no_path(server: Server, tmp_path: Path, item: str) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
 
 
-def test_many_come_at_once_but_no_more_than_allowed(server: Server, tmp_path: Path) -> None:
+def test_downloads_are_parallel_up_to_the_limit(server: Server, tmp_path: Path) -> None:
     together = threading.Barrier(4, timeout=5)
 
     def meet(handler: Handler) -> None:
@@ -229,7 +229,7 @@ def test_private_addresses_are_refused_before_a_connection(server: Server, tmp_p
     server.answer(whole(JPEG), path="/x")
     fetch_pictures({"x": f"http://{host}:{server.port}/x"}, tmp_path, GUARDED)
     entry = read_broken(tmp_path)["x"]
-    assert "is no public address" in entry.reason
+    assert "is not a public address" in entry.reason
     assert entry.final
     assert server.requests == []
 
@@ -239,7 +239,7 @@ def test_private_addresses_are_refused_before_a_connection(server: Server, tmp_p
 )
 def test_only_http(tmp_path: Path, url: str) -> None:
     fetch_pictures({"x": url}, tmp_path, LOCAL)
-    assert "is no http or https address" in read_broken(tmp_path)["x"].reason
+    assert "is not an http or https address" in read_broken(tmp_path)["x"].reason
 
 
 def test_a_redirect_to_a_private_address_is_refused(
@@ -248,7 +248,7 @@ def test_a_redirect_to_a_private_address_is_refused(
     monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
     url = server.answer(redirect(f"http://127.0.0.2:{server.port}/there"), path="/here")
     fetch_pictures({"x": url}, tmp_path, GUARDED)
-    assert "127.0.0.2 is at 127.0.0.2, which is no public address" in read_broken(tmp_path)["x"].reason
+    assert "127.0.0.2 is at 127.0.0.2, which is not a public address" in read_broken(tmp_path)["x"].reason
     assert [path for path, _ in server.requests] == ["/here"]
 
 
@@ -272,21 +272,21 @@ def test_one_private_address_of_a_host_is_enough(
     assert "pictures.invalid is at 127.0.0.1" in read_broken(tmp_path)["x"].reason
 
 
-def test_the_connection_goes_to_the_address_that_was_checked(
+def test_the_connection_uses_the_checked_address(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def resolve(host: str, port: int, *rest: int, **more: int) -> object:
-        asked.append(host)
+        requested.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     server.answer(whole(JPEG), path="/x%20y?z=1")
     fetch_pictures({"x": f"http://pictures.invalid:{server.port}/x y?z=1#part"}, tmp_path, LOCAL)
     assert _pictures(tmp_path) == ["x.jpg"]
-    assert asked == ["pictures.invalid", "127.0.0.1"]
-    assert server.asked("/x%20y?z=1")[0]["Host"] == f"pictures.invalid:{server.port}"
+    assert requested == ["pictures.invalid", "127.0.0.1"]
+    assert server.headers_of("/x%20y?z=1")[0]["Host"] == f"pictures.invalid:{server.port}"
 
 
 def test_the_next_address_of_a_host_is_tried(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The rule that picks explanations, sentence by sentence, and what a build writes of them."""
+"""The rule that selects explanations, and the explanations of a build."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_pairs_are_opinions_on_features(sentence: str, pairs: int) -> None:
     assert count_pairs(tokenize(sentence)) == pairs
 
 
-def test_the_word_lists_are_what_they_say() -> None:
+def test_word_lists_hold_single_tokens_and_overlap_as_declared() -> None:
     for words in (OPINIONS, NO_FEATURES):
         assert all(tokenize(word) == [word] for word in words)
     assert {"like", "well", "pretty"} >= OPINIONS & NO_FEATURES
@@ -124,7 +124,7 @@ def test_the_word_lists_are_what_they_say() -> None:
         ("I&#39;d say the colour\x07 is lovely.", "", "I'd say the colour is lovely."),
     ],
 )
-def test_the_rule(text: str, title: str, sentence: str | None) -> None:
+def test_ranks_follow_the_rule(text: str, title: str, sentence: str | None) -> None:
     assert explaining_sentence(text, title) == sentence
 
 
@@ -155,7 +155,7 @@ def test_the_rule(text: str, title: str, sentence: str | None) -> None:
         )
     )
 )
-def test_what_is_picked_keeps_the_promises(words: list[str]) -> None:
+def test_selected_sentences_satisfy_the_rule(words: list[str]) -> None:
     text, title = " ".join(words), "the good lid"
     picked = explaining_sentence(text, title)
     if picked is not None:
@@ -211,7 +211,7 @@ def test_a_build_explains_its_reviews_by_the_rule(tmp_path: Path) -> None:
     assert corpus.manifest.options["explanations"] == {"Beauty": {"by": "rule", "count": len(expected)}}
 
 
-def test_chunks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_chunk_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_raw(tmp_path / "raw", "Beauty", "Toys")
     whole = build(tmp_path / "raw", tmp_path / "whole")
     monkeypatch.setattr("data_prep.explanations.CHUNK", 7)
@@ -276,7 +276,7 @@ def test_the_command_line_takes_the_folder(tmp_path: Path, monkeypatch: pytest.M
     result = CliRunner().invoke(command, [*options, "--core", "0"])
     assert result.exit_code == 0, result.output
     assert "240 interactions, 0 pictures, 1 explanations" in result.output
-    with pytest.raises(UsageError, match="takes no raw folder, domains, pictures or explanations"):
+    with pytest.raises(UsageError, match="omit raw folders, domains, pictures and explanations"):
         CliRunner().invoke(command, ["--sentires", str(tmp_path / "sentires")], catch_exceptions=False)
 
 
@@ -287,10 +287,10 @@ def test_the_command_line_takes_the_folder(tmp_path: Path, monkeypatch: pytest.M
         ([{"user": "A"}], "a record without a user and an item"),
         (["text"], "a record without a user and an item"),
         ([{"user": "A", "item": print}], "is refused: it holds .*GLOBAL"),
-        ({"user": "A"}, "something else than one list"),
+        ({"user": "A"}, "other contents than one list"),
         (
             [{"user": "nobody", "item": "X", "sentence": [("colour", "fine", "the colour is very fine", 1)]}],
-            "none of its records is of a user and an item of the reviews",
+            "no record matches a user and an item of the reviews",
         ),
     ],
 )

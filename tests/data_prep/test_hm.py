@@ -1,4 +1,4 @@
-"""H&M in Kaggle's form: articles with quoted descriptions, purchases by day, pictures in folders of three digits."""
+"""H&M in Kaggle's format: articles with quoted descriptions, purchases by day, pictures in folders of three digits."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_articles_purchases_and_pictures(tmp_path: Path) -> None:
     assert corpus.manifest.bad_lines == {}
 
 
-def test_zeros_that_a_program_dropped_come_back(tmp_path: Path) -> None:
+def test_dropped_leading_zeros_are_restored(tmp_path: Path) -> None:
     write_picture(tmp_path / "raw" / "images" / "010" / "0100775015.jpg")
     articles = [_article(number, article_id=f"{100 + number}775015") for number in range(4)]
     corpus = _build(tmp_path, articles=articles, purchases=[line.replace(",01", ",1") for line in _purchases()])
@@ -114,11 +114,11 @@ def test_bad_lines_are_counted(tmp_path: Path) -> None:
     assert corpus.manifest.counts.interactions == 180
 
 
-def test_a_quote_that_is_open_at_the_end_is_a_cut(tmp_path: Path) -> None:
-    """Nobody knows how many lines it has swallowed."""
+def test_an_open_quote_at_the_end_is_a_truncation(tmp_path: Path) -> None:
+    """The number of lost lines is unknown."""
     lines = [f"2018-09-20,u{user},0{100 + number}775015,0.05,2" for user in range(30) for number in range(6)]
     lines.append('2018-09-20,"u1,0100775015,0.05,2')
-    with pytest.raises(DataError, match=r"transactions_train\.csv ends too early: .* line 182"):
+    with pytest.raises(DataError, match=r"transactions_train\.csv is truncated in line 182"):
         _build(tmp_path, purchases=lines)
     corpus = _build(tmp_path, replace(SMALL, partial=True), purchases=lines)
     assert {kind: bad.count for kind, bad in corpus.manifest.bad_lines.items()} == {WRONG_COLUMNS: 1}

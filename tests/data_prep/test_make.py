@@ -1,4 +1,4 @@
-"""``make data``: how the folders of raw files reach the command."""
+"""``make data``: the folders of raw files as arguments of the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The McAuley readers: three styles of one truth, and every way in which a raw file can be wrong."""
+"""The McAuley readers: three formats of the same content, and invalid raw files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_users_are_per_domain_and_an_item_has_its_first_domain(raw: Path) -> Non
     assert not corpus.users.held_out[corpus.users.domains == 1].any()
 
 
-def test_of_two_reviews_of_one_item_the_earlier_stays(raw: Path) -> None:
+def test_of_two_reviews_of_an_item_the_earlier_is_kept(raw: Path) -> None:
     records = [record for record in reviews() if (record["reviewerID"], record["asin"]) != ("U000", "I000")]
     records += [review("U000", "I000", 2_000_000_000, 1.0), review("U000", "I000", 1_000_000_000, 5.0)]
     records += [review("U000", "I000", 1_000_000_000, 2.0)]
@@ -93,7 +93,7 @@ def test_equal_times_stay_in_file_order_on_demand(raw: Path) -> None:
     assert [corpus.items.names[item] for item in corpus.histories.items] == items * 6
 
 
-def test_the_core_goes_to_its_fixed_point(raw: Path) -> None:
+def test_the_core_is_iterated_to_its_fixed_point(raw: Path) -> None:
     chain = [
         review("V0", "I000"),
         review("V0", "I001"),
@@ -152,7 +152,7 @@ def test_too_many_bad_reviews_stop_the_build(raw: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("rating", ["5", True, None, [5]])
-def test_a_rating_that_is_no_number_is_missing_and_its_review_stays(raw: Path, rating: object) -> None:
+def test_a_non_numeric_rating_is_missing_and_its_review_is_kept(raw: Path, rating: object) -> None:
     sound = sound_2014()
     record = json.loads(sound.reviews[7])
     sound.reviews[7] = json.dumps(record | {"overall": rating}).encode()
@@ -164,7 +164,7 @@ def test_a_rating_that_is_no_number_is_missing_and_its_review_stays(raw: Path, r
     assert corpus.manifest.bad_cells["reviews_Beauty_5.json.gz: overall"].first == ("reviews_Beauty_5.json.gz:8",)
 
 
-def test_a_price_that_is_none_is_counted_and_its_line_stays(raw: Path) -> None:
+def test_an_invalid_price_is_counted_and_its_line_is_kept(raw: Path) -> None:
     sound = sound_2014()
     sound.metadata[2] = sound.metadata[2].replace(b"12.5", b"'see cart'")
     sound.metadata[3] = sound.metadata[3].replace(b"12.5", b"''")
@@ -178,12 +178,12 @@ def test_a_price_that_is_none_is_counted_and_its_line_stays(raw: Path) -> None:
 
 @pytest.mark.parametrize("kind", STYLES)
 @pytest.mark.parametrize("metadata", [False, True])
-def test_a_cut_file_is_an_error_unless_what_is_there_is_wanted(raw: Path, kind: str, metadata: bool) -> None:
+def test_a_truncated_file_is_an_error_unless_partial(raw: Path, kind: str, metadata: bool) -> None:
     write_style(kind, raw, records=reviews(users=200))
     (path,) = (path for path in raw.iterdir() if path.name.startswith("meta_") is metadata)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) - (20 if metadata else len(content) // 2)])
-    with pytest.raises(DataError, match=rf"{path.name} ends too early: .*--partial"):
+    with pytest.raises(DataError, match=rf"{path.name} is truncated in line .*--partial"):
         _build(raw, kind)
     assert list(raw.parent.iterdir()) == [raw]
     if not metadata:
@@ -193,11 +193,11 @@ def test_a_cut_file_is_an_error_unless_what_is_there_is_wanted(raw: Path, kind: 
         assert partial.manifest.options["partial"] is True
 
 
-def test_metadata_of_other_items_are_an_error_that_says_so(raw: Path) -> None:
+def test_metadata_of_other_items_only_are_an_error(raw: Path) -> None:
     sound = sound_2014()
     sound.metadata = [line.replace(b"'asin': 'I", b"'asin': 'B") for line in sound.metadata]
     write_2014(raw, sound)
-    with pytest.raises(DataError, match=r"no line of the item files describes an item .* such as 'I0\d\d'"):
+    with pytest.raises(DataError, match=r"no line of the item files describes an item .* like 'I0\d\d'"):
         _build(raw)
 
 
@@ -215,7 +215,7 @@ def test_reviews_are_kept_without_markup(raw: Path) -> None:
     assert texts[0].splitlines()[3:5] == ["", "5 < 6 "]
 
 
-def test_a_table_of_reviews_is_read_as_their_json(raw: Path) -> None:
+def test_csv_reviews_equal_json_reviews(raw: Path) -> None:
     write_style("amazon-2023", raw, packed=False)
     expected = _build(raw, "amazon-2023")
     lines = [json.loads(line) for line in (raw / "Beauty.jsonl").read_bytes().splitlines()]
@@ -231,7 +231,7 @@ def test_a_table_of_reviews_is_read_as_their_json(raw: Path) -> None:
         _build(raw, "amazon-2023")
 
 
-def test_an_unreadable_literal_takes_its_item_out_and_the_core_closes_over_the_gap(raw: Path) -> None:
+def test_an_item_with_unreadable_metadata_is_removed_before_the_core(raw: Path) -> None:
     sound = sound_2014(users=400, items=40)
     lone = [json.dumps(review("U-lone", item)).encode() for item in ("I000", "I001", "I039")]
     sound.reviews += lone
@@ -255,7 +255,7 @@ def test_literals_of_items_that_are_not_kept_are_not_parsed(raw: Path) -> None:
     assert _build(raw).manifest.bad_lines == {}
 
 
-def test_a_description_cannot_pass_for_the_key(raw: Path) -> None:
+def test_a_description_is_not_mistaken_for_the_item_id(raw: Path) -> None:
     sound = sound_2014()
     genuine = sound.metadata[0]
     fake = repr({"description": "'asin': 'I000', ", "title": "fake", "asin": "I999"}).encode()
@@ -268,7 +268,7 @@ def test_a_description_cannot_pass_for_the_key(raw: Path) -> None:
     assert corpus.manifest.bad_lines == {}
 
 
-def test_lone_surrogates_reach_no_file(raw: Path) -> None:
+def test_lone_surrogates_are_replaced(raw: Path) -> None:
     sound = sound_2014()
     sound.metadata[0] = rb"{'asin': 'I000', 'title': 'a\ud800b', 'categories': [['\udc00']]}"
     sound.metadata.append(rb"{'title': 'x', 'asin': '\ud800'}")
@@ -297,7 +297,7 @@ def test_missing_texts_are_empty(raw: Path) -> None:
 
 def test_no_metadata_file_is_an_error(raw: Path) -> None:
     write_lines(raw / "reviews_Beauty_5.json.gz", sound_2014().reviews)
-    with pytest.raises(DataError, match=r"no metadata for reviews_Beauty_5.*put meta_Beauty\.json\.gz beside it"):
+    with pytest.raises(DataError, match=r"no metadata for reviews_Beauty_5.*add meta_Beauty\.json\.gz"):
         _build(raw)
 
 
@@ -316,12 +316,12 @@ def test_a_folder_of_another_style_is_an_error(raw: Path) -> None:
 
 def test_nothing_left_is_an_error(raw: Path) -> None:
     write_style("amazon-2014", raw)
-    with pytest.raises(DataError, match=r"nothing of .* core of 50 interactions per user and 3 per item"):
+    with pytest.raises(DataError, match=r"no interaction is left in the core of 50 per user and 3 per item"):
         _build(raw, options=BuildOptions(user_core=50, item_core=3))
 
 
 def test_an_empty_file_is_an_error(raw: Path) -> None:
     write_lines(raw / "reviews_Beauty_5.json", [])
     write_lines(raw / "meta_Beauty.json", [])
-    with pytest.raises(DataError, match="nothing of"):
+    with pytest.raises(DataError, match="no interaction is left"):
         _build(raw)

@@ -23,7 +23,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(TEXTS, VALUES, max_size=5))
 @example({"a": 'x", "b": "y'})
 @example({"a": "it's", "b": 'say "hi"', "c": '5" pipe'})
-def test_a_literal_is_what_python_says_it_is(record: dict[str, Any]) -> None:
+def test_literals_equal_those_of_python(record: dict[str, Any]) -> None:
     parsed = parse_literal(repr(record).encode())
     assert _without_big_integers(parsed) == _without_big_integers(record)
 
@@ -33,7 +33,7 @@ def test_a_literal_is_what_python_says_it_is(record: dict[str, Any]) -> None:
 @example("{'a': '''b'''}")
 @example("{'a': 'b' 'c'}")
 @example("{'a': u'b'}")
-def test_any_dict_is_what_python_says_it_is(text: str) -> None:
+def test_generated_dicts_equal_those_of_python(text: str) -> None:
     try:
         expected = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError):
@@ -63,7 +63,7 @@ def test_any_dict_is_what_python_says_it_is(text: str) -> None:
     ],
     ids=lambda bomb: bomb[:12],
 )
-def test_a_bomb_is_a_bad_literal(bomb: str) -> None:
+def test_a_deeply_nested_literal_is_bad(bomb: str) -> None:
     assert len(bomb) <= MAX_LITERAL
     with pytest.raises(BadRecord, match=INVALID_LITERAL):
         parse_literal(bomb.encode())

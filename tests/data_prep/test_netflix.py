@@ -80,7 +80,7 @@ def test_other_forms_are_refused(tmp_path: Path, content: str) -> None:
         build_corpus("netflix", tmp_path / "corpus", raw)
 
 
-def test_files_that_are_missing_or_doubled(tmp_path: Path) -> None:
+def test_missing_and_duplicate_files_are_errors(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     _write(raw)
     (raw / "netflix_image_text" / "test.json").write_text("{}")
@@ -92,7 +92,7 @@ def test_files_that_are_missing_or_doubled(tmp_path: Path) -> None:
         build_corpus("netflix", tmp_path / "corpus", raw)
 
 
-def test_a_byte_order_mark_and_a_year_that_is_none(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_skipped_and_an_invalid_year_is_missing(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     _write(raw)
     for path in (raw / "val.json", raw / "netflix_image_text" / "item_attribute.csv"):
@@ -104,7 +104,7 @@ def test_a_byte_order_mark_and_a_year_that_is_none(tmp_path: Path) -> None:
     assert (counted.count, counted.first) == (1, ("item_attribute.csv:2",))
 
 
-def test_a_json_that_is_cut_is_an_error(tmp_path: Path) -> None:
+def test_truncated_json_is_an_error(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     _write(raw)
     content = (raw / "train.json").read_bytes()

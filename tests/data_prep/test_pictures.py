@@ -18,7 +18,7 @@ from unimp_bench.corpus import Corpus
 
 
 def _png_of_size(path: Path, width: int, height: int) -> None:
-    """A PNG that claims a size and has no more than its header."""
+    """A PNG header with a size and without content."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -52,7 +52,7 @@ def test_items_get_their_pictures(tmp_path: Path) -> None:
     assert (broken.count, broken.first) == (3, ("I005.jpg", "I006.jpg", "I007.jpg"))
 
 
-def test_an_item_name_is_no_path(tmp_path: Path) -> None:
+def test_an_item_name_is_never_a_path(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     records = reviews()
     for record in records:
@@ -72,7 +72,7 @@ def test_decompression_bombs_are_broken_pictures(tmp_path: Path, width: int, hei
     assert picture_format(tmp_path / "x.png") is None
 
 
-def test_the_limit_of_pixels_is_what_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_beyond_the_pixel_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_picture(tmp_path / "x.png", (30, 30))
     assert picture_format(tmp_path / "x.png") is not None
     monkeypatch.setattr(pictures, "MAX_PIXELS", 899)

@@ -1,4 +1,4 @@
-"""Streaming of raw lines: cuts, damage, overlong lines, and the share of bad lines."""
+"""Streaming of raw lines: truncation, damage, overlong lines, and the share of bad lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("last", [b"\n", b""])
-def test_all_lines_come_with_their_numbers(tmp_path: Path, packed: bool, last: bytes) -> None:
+def test_lines_are_numbered_from_one(tmp_path: Path, packed: bool, last: bytes) -> None:
     content = b"\n".join([*TEXT[:10], b"", *TEXT[10:]]) + last
     path = _write(tmp_path / ("x.json.gz" if packed else "x.json"), gzip.compress(content) if packed else content)
     read = list(read_lines(path, BadRecords()))
@@ -36,21 +36,21 @@ def test_two_gzip_members_are_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.9999])
-def test_a_cut_gzip_is_an_error(tmp_path: Path, share: float) -> None:
+def test_a_truncated_gzip_is_an_error(tmp_path: Path, share: float) -> None:
     packed = gzip.compress(b"\n".join(TEXT))
     path = _write(tmp_path / "x.json.gz", packed[: int(len(packed) * share)])
-    with pytest.raises(DataError, match=r"x\.json\.gz ends too early: it is cut in line \d+; .* --partial"):
+    with pytest.raises(DataError, match=r"x\.json\.gz is truncated in line \d+; .* --partial"):
         list(read_lines(path, BadRecords()))
 
 
-def test_an_empty_file_is_no_gzip(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"x\.gz ends too early"):
+def test_an_empty_file_is_not_a_gzip(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x\.gz is truncated"):
         list(read_lines(_write(tmp_path / "x.gz", b""), BadRecords()))
 
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize(("end", "cut"), [(b"", True), (b"\n", False)])
-def test_a_bad_last_line_without_an_end_is_a_cut(tmp_path: Path, packed: bool, end: bytes, cut: bool) -> None:
+def test_a_bad_unterminated_last_line_is_a_truncation(tmp_path: Path, packed: bool, end: bytes, cut: bool) -> None:
     content = b"\n".join(TEXT) + end
     path = _write(tmp_path / ("x.json.gz" if packed else "x.json"), gzip.compress(content) if packed else content)
 
@@ -61,7 +61,7 @@ def test_a_bad_last_line_without_an_end_is_a_cut(tmp_path: Path, packed: bool, e
         return bad
 
     if cut:
-        with pytest.raises(DataError, match="ends too early: it is cut in line 5000"):
+        with pytest.raises(DataError, match="is truncated in line 5000"):
             read(BadRecords())
     assert read(BadRecords(partial=True)).to_manifest()[INVALID_JSON].count == 1
     if not cut:
@@ -69,18 +69,18 @@ def test_a_bad_last_line_without_an_end_is_a_cut(tmp_path: Path, packed: bool, e
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, packed: bool) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path, packed: bool) -> None:
     content = "\ufeffone\n\ufefftwo\n".encode()
     path = _write(tmp_path / ("x.gz" if packed else "x"), gzip.compress(content) if packed else content)
     assert [line.decode() for _, line in read_lines(path, BadRecords())] == ["one", "\ufefftwo"]
 
 
-def test_utf_16_is_refused_by_its_name(tmp_path: Path) -> None:
+def test_utf_16_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.inter is encoded in UTF-16; save it as UTF-8"):
         list(read_lines(_write(tmp_path / "x.inter", "user_id:token\n".encode("utf-16")), BadRecords()))
 
 
-def test_a_cut_gzip_gives_the_whole_lines_before_the_cut_where_they_are_wanted(tmp_path: Path) -> None:
+def test_partial_reading_gives_the_complete_lines_of_a_truncated_gzip(tmp_path: Path) -> None:
     packed = gzip.compress(b"\n".join(TEXT))
     path = _write(tmp_path / "x.json.gz", packed[: len(packed) // 2])
     bad = BadRecords(partial=True)
@@ -91,7 +91,7 @@ def test_a_cut_gzip_gives_the_whole_lines_before_the_cut_where_they_are_wanted(t
     assert (counted.count, counted.first) == (1, (f"x.json.gz:{len(read) + 1}",))
 
 
-def test_a_gzip_cut_near_its_start_is_an_error(tmp_path: Path) -> None:
+def test_a_gzip_truncated_near_its_start_is_an_error(tmp_path: Path) -> None:
     path = _write(tmp_path / "x.json.gz", gzip.compress(b"\n".join(TEXT))[:40])
     with pytest.raises(DataError, match=r"x\.json\.gz: 1 of 1 lines are bad \(1 x truncated gzip\)"):
         list(read_lines(path, BadRecords(partial=True)))
@@ -120,7 +120,7 @@ def test_an_overlong_line_is_skipped_and_counted(tmp_path: Path, monkeypatch: py
     assert bad.to_manifest()[LINE_TOO_LONG].first == ("x.json:31",)
 
 
-def test_bad_lines_of_the_reader_count_in_the_share(tmp_path: Path) -> None:
+def test_bad_lines_added_by_the_caller_count(tmp_path: Path) -> None:
     path = _write(tmp_path / "x.json", b"\n".join(TEXT[:100]))
 
     def read(share: int) -> BadRecords:

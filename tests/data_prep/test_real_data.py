@@ -1,4 +1,4 @@
-"""Real Amazon and MovieLens files: the counts that are known of them."""
+"""Real Amazon and MovieLens files, by known counts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_third_of_the_gift_cards_are_explained(realdata: Path, tmp_path: Path)
     ("name", "counts"),
     [("beauty", (22_363, 12_101, 198_502)), ("office", (4_892, 1_780, 35_513)), ("grocery", (14_681, 8_687, 121_892))],
 )
-def test_atomic_sets_stay_whole(realdata: Path, tmp_path: Path, name: str, counts: tuple[int, int, int]) -> None:
+def test_atomic_sets_lose_nothing(realdata: Path, tmp_path: Path, name: str, counts: tuple[int, int, int]) -> None:
     corpus = _build("atomic", realdata / name, tmp_path / name)
     assert _counts(corpus) == counts
     assert corpus.manifest.counts.held_out_users == 0
@@ -128,7 +128,7 @@ def test_movielens_with_posters(realdata: Path, tmp_path: Path) -> None:
 
 
 def test_literals_of_2014(realdata: Path) -> None:
-    """Both ways of reading a literal agree on every real line, and nearly all take the fast one."""
+    """Both parsers of literals agree on every real line, and the fast one reads nearly all."""
     path = realdata / "musical_instruments_raw_2014_sample" / "meta_Musical_Instruments.json.gz"
     if not path.is_file():
         pytest.skip(f"no {path}")
@@ -151,7 +151,7 @@ def test_metadata_of_other_items_stop_the_build(realdata: Path, tmp_path: Path) 
 
 
 def test_reviews_of_2014(realdata: Path, tmp_path: Path) -> None:
-    """Real review lines with metadata made for them."""
+    """Real review lines with generated metadata."""
     source = realdata / "grocery_raw_2014_sample" / "reviews_Grocery_and_Gourmet_Food_5.json.gz"
     if not source.is_file():
         pytest.skip(f"no {source}")

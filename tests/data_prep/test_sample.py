@@ -1,4 +1,4 @@
-"""The sample is what docs/sample.md says: reproducible raw files of 2014, with everything planted in its place."""
+"""The sample has the properties of docs/sample.md: reproducible raw files of 2014 with the planted signals."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def lines(path: Path) -> list[str]:
 # --- raw files ---------------------------------------------------------------------------------------------------
 
 
-def test_same_seed_gives_the_same_bytes(raw: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes(raw: Path, tmp_path: Path) -> None:
     generate(tmp_path / "again", departments=DEPARTMENTS[:1])
     generate(tmp_path / "other", seed=1, departments=DEPARTMENTS[:1])
     first, again, other = digests(raw), digests(tmp_path / "again"), digests(tmp_path / "other")
@@ -92,8 +92,8 @@ def test_metadata_lines_are_python_literals_with_gaps(raw: Path) -> None:
             assert picture.format == "JPEG" and 64 <= picture.width <= 96
 
 
-def test_truth_knows_only_its_own_users(raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not know 'stranger'"):
+def test_unknown_users_are_an_error(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lacks 'stranger'"):
         attach_truth(raw, tmp_path, ["stranger"], [])
     with pytest.raises(DataError, match="no truth folder"):
         attach_truth(tmp_path, tmp_path, [], [])
@@ -102,7 +102,7 @@ def test_truth_knows_only_its_own_users(raw: Path, tmp_path: Path) -> None:
 # --- the built corpus --------------------------------------------------------------------------------------------
 
 
-def test_size_is_as_promised_and_the_core_drops_nothing(sample: Corpus) -> None:
+def test_the_size_is_as_documented_and_the_core_drops_nothing(sample: Corpus) -> None:
     counts = sample.manifest.counts
     assert 2_900 <= counts.users <= 3_100
     assert 1_400 <= counts.items <= 1_600
@@ -114,7 +114,7 @@ def test_size_is_as_promised_and_the_core_drops_nothing(sample: Corpus) -> None:
     assert lengths.min() >= 6 and lengths.max() <= 14 and 8.5 < lengths.mean() < 9.5
 
 
-def test_what_the_picture_shows_is_never_written(sample: Corpus) -> None:
+def test_looks_are_never_named_in_texts(sample: Corpus) -> None:
     summaries, texts = sample.reviews.take(np.arange(len(sample.histories)))
     written = [*sample.items.text("title"), *sample.items.text("description"), *sample.items.text("category")]
     assert not SEEN_ONLY & set().union(*map(words, [*written, *summaries, *texts]))
@@ -127,7 +127,7 @@ def test_title_names_the_theme_and_no_other(sample: Corpus) -> None:
 
 
 def test_picture_shows_the_colour(sample: Corpus) -> None:
-    """The hue of the strongest pixels tells the colour of plain items."""
+    """The hue of the most saturated pixels is the colour of plain items."""
     references = np.array([_RGB[name] for name in COLOURS], dtype=float)
     plain = np.flatnonzero(truth(sample, "item_pattern") == PATTERNS.index("plain"))
     right = 0
@@ -141,7 +141,7 @@ def test_picture_shows_the_colour(sample: Corpus) -> None:
     assert right > 0.97 * len(plain)
 
 
-def test_every_look_has_a_picture_of_its_own() -> None:
+def test_every_look_has_a_distinct_picture() -> None:
     looks = [(colour, shape, pattern) for colour in COLOURS for shape in SHAPES for pattern in PATTERNS]
     assert len({draw_picture(*look, [0.5] * 8).tobytes() for look in looks}) == len(looks) == 240
 
@@ -153,7 +153,7 @@ def test_popularity_has_a_long_tail(sample: Corpus) -> None:
     assert sales[0] > 8 * np.median(sales) and np.median(sales) < 0.9 * sales.mean()
 
 
-def test_ratings_are_skewed_and_half_known(sample: Corpus) -> None:
+def test_ratings_are_skewed_and_half_predictable(sample: Corpus) -> None:
     ratings = np.asarray(sample.histories.ratings)
     shares = np.bincount(ratings.astype(int), minlength=6)[1:] / len(ratings)
     assert shares[4] > 0.5 and shares[3] > shares[2] > shares[1] > 0.03 and shares[0] > 0.03
@@ -188,11 +188,11 @@ def test_opinions_agree_with_taste(sample: Corpus, feature: str) -> None:
 
 
 def spoken_of(lines: Iterable[str]) -> Callable[[str], object]:
-    """Whether a sentence is one of these lines, filled in."""
+    """Whether a sentence fills in one of these lines."""
     return re.compile("|".join(re.sub(r"\\{\w+\\}", ".+", re.escape(line)) for line in lines)).fullmatch
 
 
-def test_explanations_are_of_the_review_and_of_the_taste(sample: Corpus) -> None:
+def test_explanations_come_from_the_review_and_agree_with_taste(sample: Corpus) -> None:
     assert sample.explanations is not None
     rows = sample.explanations.rows
     sentences = sample.explanations.take(np.arange(len(rows)))
@@ -206,8 +206,8 @@ def test_explanations_are_of_the_review_and_of_the_taste(sample: Corpus) -> None
 
 
 @pytest.mark.parametrize("feature", ["colour", "shape", "pattern", "theme"])
-def test_five_purchases_tell_the_favourite(sample: Corpus, feature: str) -> None:
-    """The commonest kind among the first five is the favourite far more often than by chance."""
+def test_five_purchases_reveal_the_favourite(sample: Corpus, feature: str) -> None:
+    """The most frequent kind among the first five is the favourite far more often than by chance."""
     tastes = truth(sample, f"user_{feature}")
     kinds = tastes.shape[1]
     rows = sample.histories.offsets[:-1, None] + np.arange(5)
@@ -216,8 +216,8 @@ def test_five_purchases_tell_the_favourite(sample: Corpus, feature: str) -> None
     assert (counts.argmax(axis=1) == tastes.argmax(axis=1)).mean() > 2 / kinds + 0.05
 
 
-def test_order_has_information_of_its_own(sample: Corpus) -> None:
-    """Successors follow often, and neither shelf, theme nor look of an item tells its successor."""
+def test_the_order_has_additional_information(sample: Corpus) -> None:
+    """Successors follow often, and are independent of shelf, theme and look."""
     items, users = sample.histories.items, buyers(sample)
     successor = truth(sample, "item_successor")
     within = users[1:] == users[:-1]

@@ -1,4 +1,4 @@
-"""Pickles are read as plain data or refused with one line; nothing in them is ever called."""
+"""Pickles are read as plain data or refused in one line; nothing in them is called."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_plain_records_are_read_in_every_protocol(tmp_path: Path, protocol: int)
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.lists(values), protocol=st.integers(0, pickle.HIGHEST_PROTOCOL))
-def test_whatever_is_plain_is_read_as_it_is(tmp_path: Path, data: list[Any], protocol: int) -> None:
+def test_generated_plain_data_are_read_unchanged(tmp_path: Path, data: list[Any], protocol: int) -> None:
     content = pickle.dumps(data, protocol)
     if depth(data) > MAX_DEPTH:
         assert "deep" in refusal(tmp_path, content)
@@ -74,7 +74,7 @@ def test_whatever_is_plain_is_read_as_it_is(tmp_path: Path, data: list[Any], pro
     assert read == data and repr(read) == repr(data)
 
 
-def test_a_tuple_may_stand_in_two_places(tmp_path: Path) -> None:
+def test_a_tuple_may_be_referenced_twice(tmp_path: Path) -> None:
     shared = ("colour", "nice", "a nice colour", 1)
     data = [{"template": shared, "sentence": [shared, shared]}]
     assert list(read_records(write(tmp_path, pickle.dumps(data)))) == data
@@ -134,7 +134,7 @@ def test_anything_but_plain_data_is_refused(
     assert not (tmp_path / "pwned").exists()
 
 
-def test_the_calls_above_would_leave_their_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unpickling_the_examples_would_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for kind in ("os.system", "eval"):
         pickle.loads(pickle.dumps(HOSTILE[kind]))
@@ -152,35 +152,35 @@ HANDMADE: dict[str, tuple[bytes, str]] = {
     "build": (b"\x80\x02]}b.", "BUILD"),
     "dup": (b"\x80\x02]2a.", "DUP"),
     "pop": (b"\x80\x02]]0.", "POP"),
-    "list in itself": (b"\x80\x02]q\x00h\x00a.", "two places"),
-    "dict in itself": (b"\x80\x02]}q\x00X\x01\x00\x00\x00ah\x00sa.", "two places"),
-    "no such memory": (b"\x80\x02]h\x07a.", "not there"),
-    "mark missing": (b"\x80\x02]e.", "refused|no whole pickle"),
-    "value missing": (b"\x80\x02](a.", "refused|no whole pickle"),
-    "append to a dict": (b"\x80\x02}K\x01a.", "refused|no whole pickle"),
-    "entry in a list": (b"\x80\x02]K\x01K\x02s.", "refused|no whole pickle"),
+    "list in itself": (b"\x80\x02]q\x00h\x00a.", "referenced twice"),
+    "dict in itself": (b"\x80\x02]}q\x00X\x01\x00\x00\x00ah\x00sa.", "referenced twice"),
+    "missing memo entry": (b"\x80\x02]h\x07a.", "missing object"),
+    "mark missing": (b"\x80\x02]e.", "refused|not a complete pickle"),
+    "value missing": (b"\x80\x02](a.", "refused|not a complete pickle"),
+    "append to a dict": (b"\x80\x02}K\x01a.", "refused|not a complete pickle"),
+    "entry in a list": (b"\x80\x02]K\x01K\x02s.", "refused|not a complete pickle"),
     "keys that are no strings": (b"\x80\x02]}K\x01K\x02sa.", "keys"),
-    "no list": (b"\x80\x02}.", "else than one list"),
-    "a string alone": (b"\x80\x02X\x01\x00\x00\x00a.", "else than one list"),
-    "a mark left": (b"\x80\x02](.", "else than one list"),
+    "no list": (b"\x80\x02}.", "other contents than one list"),
+    "a string alone": (b"\x80\x02X\x01\x00\x00\x00a.", "other contents than one list"),
+    "a mark left": (b"\x80\x02](.", "other contents than one list"),
     "a deep list": (b"\x80\x02" + b"]" * 10**4 + b"a" * (10**4 - 1) + b".", "deep"),
     "a deep tuple": (b"\x80\x02])" + b"\x85" * 10**4 + b"a.", "deep"),
-    "nothing": (b"", "no whole pickle"),
-    "text": (b"user,item,rating\nA,B,5\n", "refused|no whole pickle"),
-    "a huge string announced": (b"\x80\x04]\x8d" + struct.pack("<Q", 1 << 62) + b"x.", "no whole pickle"),
+    "nothing": (b"", "not a complete pickle"),
+    "text": (b"user,item,rating\nA,B,5\n", "refused|not a complete pickle"),
+    "a huge string announced": (b"\x80\x04]\x8d" + struct.pack("<Q", 1 << 62) + b"x.", "not a complete pickle"),
     "a huge memory number": (b"\x80\x02]K\x01r\xff\xff\xff\xffa.", ""),
-    "a huge number": (b"\x80\x02](L" + b"9" * 10**5 + b"L\ne.", "no whole pickle"),
+    "a huge number": (b"\x80\x02](L" + b"9" * 10**5 + b"L\ne.", "not a complete pickle"),
 }
 
 
 @pytest.mark.parametrize("kind", [kind for kind in HANDMADE if HANDMADE[kind][1]])
-def test_what_no_pickler_writes_is_refused(tmp_path: Path, kind: str) -> None:
+def test_malformed_pickles_are_refused(tmp_path: Path, kind: str) -> None:
     content, reason = HANDMADE[kind]
     message = refusal(tmp_path, content)
     assert any(part in message for part in reason.split("|")), message
 
 
-def test_a_huge_memory_number_takes_no_memory(tmp_path: Path) -> None:
+def test_a_huge_memo_index_allocates_nothing(tmp_path: Path) -> None:
     assert list(read_records(write(tmp_path, HANDMADE["a huge memory number"][0]))) == [1]
 
 
@@ -190,7 +190,7 @@ def test_a_long_string_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_every_cut_is_noticed(tmp_path: Path, protocol: int) -> None:
+def test_every_truncation_is_detected(tmp_path: Path, protocol: int) -> None:
     content = pickle.dumps(RECORDS, protocol)
     for length in range(len(content)):
         refusal(tmp_path, content[:length])

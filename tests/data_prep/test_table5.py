@@ -1,4 +1,4 @@
-"""Our counts beside the paper's."""
+"""Comparison of counts with the paper's."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _corpus(tmp_path: Path, kind: str, **domains: int) -> Corpus:
     return Corpus.open(tmp_path / "corpus")
 
 
-def test_sizes_are_of_domains(tmp_path: Path) -> None:
+def test_sizes_are_per_domain(tmp_path: Path) -> None:
     """Both domains have the same twelve items and users of the same names; each counts its own."""
     corpus = _corpus(tmp_path, "amazon-2014", Beauty=30, Baby=10)
     assert domain_sizes(corpus) == {"Baby": Size(10, 12, 80), "Beauty": Size(30, 12, 240)}
 
 
-def test_an_item_counts_where_it_was_bought(tmp_path: Path) -> None:
+def test_an_item_counts_in_every_domain_with_a_purchase(tmp_path: Path) -> None:
     write_style("amazon-2014", tmp_path / "raw", "Beauty", [review("U1", "I000"), review("U1", "I001")])
     write_style("amazon-2014", tmp_path / "raw", "Toys_and_Games", [review("U1", "I001")])
     build_corpus("amazon-2014", tmp_path / "corpus", tmp_path / "raw", ALL)

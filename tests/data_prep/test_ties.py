@@ -1,4 +1,4 @@
-"""Interactions of one time: ordered by a hash whatever the order of the file, or as in the file."""
+"""Time ties: ordered by a hash regardless of the file, or as in the file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _shuffled(lines: list[str]) -> list[str]:
 TIED = [f"u{user}\ti{item:02d}\t{(item + user) // 4 * DAY}" for user in range(9) for item in range(20)]
 
 
-def test_the_order_of_the_lines_decides_under_file_alone(tmp_path: Path) -> None:
+def test_the_order_of_lines_matters_only_under_file(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     fingerprints = {
         ties: [_build(_atomic(raw, lines), "atomic", ties).fingerprint for lines in (TIED, _shuffled(TIED))]
@@ -71,8 +71,8 @@ def test_a_public_split_is_ordered_within_its_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("repeats", [False, True])
-def test_repetitions_of_one_time_do_not_depend_on_the_file(tmp_path: Path, repeats: bool) -> None:
-    """Of reviews of one user, item and time the same one is the first, ratings and texts included."""
+def test_tied_repetitions_do_not_depend_on_the_file(tmp_path: Path, repeats: bool) -> None:
+    """Of reviews of the same user, item and time the same one is first, with its rating and text."""
     records = [
         review(f"U{user}", f"I{item:03d}", rating=rating) | {"reviewText": f"take {rating} of {item}"}
         for user in range(4)
@@ -87,19 +87,19 @@ def test_repetitions_of_one_time_do_not_depend_on_the_file(tmp_path: Path, repea
     assert seen[0][1] != seen[1][1]
 
 
-def test_without_times_the_file_has_the_order(tmp_path: Path) -> None:
+def test_without_times_interactions_are_in_file_order(tmp_path: Path) -> None:
     """A position is a time without ties."""
     lines = [line.rpartition("\t")[0] for line in TIED]
     both = [_build(_atomic(tmp_path / "raw", lines, ""), "atomic", ties) for ties in ("hash", "file")]
     assert both[0].fingerprint == both[1].fingerprint
 
 
-def test_another_order_is_refused() -> None:
+def test_an_unknown_order_is_refused() -> None:
     with pytest.raises(UsageError, match="use hash or file"):
         BuildOptions(ties="id")  # type: ignore[arg-type]
 
 
-def test_the_manifest_says_how_ties_are_ordered(tmp_path: Path) -> None:
+def test_the_manifest_records_the_order_of_ties(tmp_path: Path) -> None:
     manifest = _build(_atomic(tmp_path / "raw", TIED), "atomic", "hash").manifest
     assert (manifest.options["ties"], manifest.ties) == ("hash", "hash")
     earlier = {name: value for name, value in manifest.options.items() if name != "ties"}

@@ -110,7 +110,7 @@ def test_damaged_or_misplaced_results_raise(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds the run"):
         load_results(tmp_path)
     moved.write_text("{}")
-    with pytest.raises(DataError, match="is no result"):
+    with pytest.raises(DataError, match="is not a result"):
         load_results(tmp_path)
 
 
@@ -120,7 +120,7 @@ def test_inconsistent_ranks_raise(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the values of its 3 examples"):
         load_results(tmp_path)
     place(tmp_path, result.model_copy(update={"ranks": "no base64"}))
-    with pytest.raises(DataError, match="does not hold the values of its 2 examples"):
+    with pytest.raises(DataError, match="lacks the values of its 2 examples"):
         Result.read(path)
 
 

@@ -1,4 +1,4 @@
-"""A fit or result that is damaged is one line that names ``--fresh``, and ``--fresh`` mends it."""
+"""A damaged fit or result is a one-line error that names ``--fresh``, which repairs it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("model", ["mf", "popularity", "ease"])
-def test_each_damaged_file_of_a_fit(model: str, how: str, planted: Corpus, workspace: Workspace) -> None:
+def test_damaged_files_of_a_fit_are_reported(model: str, how: str, planted: Corpus, workspace: Workspace) -> None:
     request = _request(planted, model)
     whole, _ = run(request, workspace)
     fit = _folder(request, workspace)
@@ -56,7 +56,7 @@ def test_each_damaged_file_of_a_fit(model: str, how: str, planted: Corpus, works
 
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("name", ["seconds", "training/latest.safetensors"])
-def test_each_damaged_file_of_an_interrupted_fit(
+def test_damaged_files_of_an_interrupted_fit_are_reported(
     name: str, how: str, planted: Corpus, workspace: Workspace, interrupted: None
 ) -> None:
     request = _request(planted)
@@ -72,7 +72,7 @@ def test_each_damaged_file_of_an_interrupted_fit(
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The first fit is interrupted when its training has ended, before anything is saved."""
+    """Interrupt the first fit after training, before anything is saved."""
     from baselines.learning.model import LearnedRanker
 
     select, calls = LearnedRanker.select, iter([KeyboardInterrupt()])
@@ -87,7 +87,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_result(how: str, planted: Corpus, workspace: Workspace) -> None:
+def test_a_damaged_result_is_reported(how: str, planted: Corpus, workspace: Workspace) -> None:
     request = _request(planted, "popularity")
     first, _ = run(request, workspace)
     damage(workspace.runs / first.spec.key / "result.json", how)
@@ -99,7 +99,7 @@ def test_a_damaged_result(how: str, planted: Corpus, workspace: Workspace) -> No
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_score_of_a_search_is_measured_again(how: str, planted: Corpus, workspace: Workspace) -> None:
+def test_a_damaged_score_of_a_search_is_recomputed(how: str, planted: Corpus, workspace: Workspace) -> None:
     question = Question("recommendation", "mf", planted.folder, 0, {})
     space = Space({"width": (8,)}, {"epochs": 1})
     (first,) = search(question, space, 1, workspace, lambda *_: None)
@@ -110,7 +110,7 @@ def test_a_damaged_score_of_a_search_is_measured_again(how: str, planted: Corpus
 
 
 @pytest.mark.parametrize("most", [100, 3_000])
-def test_a_disk_that_is_full_while_training(
+def test_a_full_disk_during_training_is_reported(
     most: int, planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The held-out interactions are behind one door, and who goes through it is named in every result."""
+"""Access to held-out interactions has one entry point, whose use is recorded in every result."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from unimp_bench.runs.runner import LEAK_REMARK, RunRequest, run
 
 @dataclasses.dataclass(frozen=True)
 class PeekConfig:
-    """What it looks at, and whether it is killed just after."""
+    """What the model reads, and whether it is killed afterwards."""
 
     at: str = "leak"
     killed: bool = False
 
 
 class Peeker(Ranker[PeekConfig]):
-    """Knows what the held-out interactions are, or what the generator knows."""
+    """Reads the held-out interactions, or the generator's parameters."""
 
     Config = PeekConfig
 
@@ -69,13 +69,13 @@ def peeker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "load", lambda factory: Peeker if factory == card.factory else load(factory))
 
 
-def test_a_models_items_lead_to_no_interaction(planted: Corpus) -> None:
+def test_items_give_a_model_no_access_to_interactions(planted: Corpus) -> None:
     public = {name: getattr(planted.items, name) for name in dir(planted.items) if not name.startswith("_")}
     assert not [name for name, value in public.items() if isinstance(value, Path | Corpus)]
 
 
 @pytest.mark.usefixtures("peeker")
-def test_every_result_of_a_fit_that_leaks_says_so(planted: Corpus, tmp_path: Path) -> None:
+def test_every_result_of_a_leaking_fit_has_a_remark(planted: Corpus, tmp_path: Path) -> None:
     workspace, request = Workspace(tmp_path), RunRequest("recommendation", "peek", planted.folder)
     first, _ = run(request, workspace)
     assert first.metrics["HR@1"].value == 1 and LEAK_REMARK in first.remarks
@@ -86,7 +86,7 @@ def test_every_result_of_a_fit_that_leaks_says_so(planted: Corpus, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("peeker")
-def test_a_leak_before_an_interrupt_is_remembered(planted: Corpus, tmp_path: Path) -> None:
+def test_a_leak_before_an_interrupt_is_recorded(planted: Corpus, tmp_path: Path) -> None:
     request = RunRequest("recommendation", "peek", planted.folder, settings={"killed": "true"})
     with pytest.raises(KeyboardInterrupt):
         run(request, Workspace(tmp_path))
@@ -95,7 +95,7 @@ def test_a_leak_before_an_interrupt_is_remembered(planted: Corpus, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("peeker")
-def test_the_ground_truth_is_for_models_that_declare_it(planted: Corpus, tmp_path: Path) -> None:
+def test_reading_the_ground_truth_must_be_declared(planted: Corpus, tmp_path: Path) -> None:
     request = RunRequest("recommendation", "peek", planted.folder, settings={"at": "truth"})
     with pytest.raises(DataError, match="only a generated corpus has one"):
         run(request, Workspace(tmp_path))

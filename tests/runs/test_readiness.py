@@ -145,7 +145,7 @@ def cold(tmp_path: Path) -> Corpus:
         ("preference", "rating-mf", {}),
     ],
 )
-def test_a_model_that_selects_by_validation_is_refused_where_there_is_none(
+def test_a_model_with_selection_requires_a_validation_part(
     unvalidated: Corpus, tmp_path: Path, task: str, model: str, settings: dict[str, Any]
 ) -> None:
     with pytest.raises(UsageError, match=f"no validation examples of {task} .* mark rows"):
@@ -154,13 +154,13 @@ def test_a_model_that_selects_by_validation_is_refused_where_there_is_none(
 
 
 @pytest.mark.parametrize(("task", "model"), [("recommendation", "popularity"), ("preference", "global-mean")])
-def test_a_model_that_selects_nothing_needs_no_validation_part(
+def test_a_model_without_selection_needs_no_validation_part(
     unvalidated: Corpus, tmp_path: Path, task: str, model: str
 ) -> None:
     assert ask(unvalidated, tmp_path, task, model).examples == 16
 
 
-def test_nothing_is_tuned_without_validation_examples(unvalidated: Corpus, tmp_path: Path) -> None:
+def test_tuning_requires_validation_examples(unvalidated: Corpus, tmp_path: Path) -> None:
     question = Question("recommendation", "transition-graph", unvalidated.folder, 0, {})
     space = space_of("transition-graph", {}, {})
     with pytest.raises(UsageError, match="corpus 'unvalidated' has no validation examples of recommendation"):
@@ -172,10 +172,10 @@ def test_nothing_is_tuned_without_validation_examples(unvalidated: Corpus, tmp_p
     ("parts", "message"),
     [
         ([TRAIN] * 5 + [VALIDATION], "no test examples of recommendation .* nothing to score"),
-        ([VALIDATION] * 3 + [TEST] * 3, "no training examples of recommendation .* nothing to learn from"),
+        ([VALIDATION] * 3 + [TEST] * 3, "no training examples of recommendation .* nothing to train on"),
     ],
 )
-def test_other_parts_without_examples_are_refused(tmp_path: Path, parts: list[int], message: str) -> None:
+def test_other_empty_parts_are_refused(tmp_path: Path, parts: list[int], message: str) -> None:
     corpus = write(tmp_path / "lacking", [parts] * 4)
     with pytest.raises(UsageError, match=message):
         ask(corpus, tmp_path, "recommendation", "popularity")
@@ -183,9 +183,7 @@ def test_other_parts_without_examples_are_refused(tmp_path: Path, parts: list[in
 
 
 @pytest.mark.parametrize("protocol", ["paper", "masked"])
-def test_examples_of_users_that_a_model_cannot_score_count_as_missed(
-    cold: Corpus, tmp_path: Path, protocol: Any
-) -> None:
+def test_unscorable_users_count_as_misses(cold: Corpus, tmp_path: Path, protocol: Any) -> None:
     request = RunRequest(
         task="recommendation",
         model="mf",
@@ -213,30 +211,30 @@ def test_examples_of_users_that_a_model_cannot_score_count_as_missed(
     path = workspace.runs / result.spec.key / "result.json"
     assert Result.read(path) == result
     result.model_copy(update={"targets": pack_counts(counts[:-1])}).write(path)
-    with pytest.raises(DataError, match="does not hold the targets of its users"):
+    with pytest.raises(DataError, match="lacks the targets of its users"):
         Result.read(path)
-    said = "6 of 13 test examples are of users without a training interaction, whom mf cannot score (1: u3)"
-    assert any(remark == f"{said}: they count as missed" for remark in result.remarks)
+    remark = "6 of 13 test examples are of users without a training interaction, which mf cannot score (1: u3)"
+    assert f"{remark}: they count as misses" in result.remarks
 
 
-def test_a_model_of_new_users_scores_them(cold: Corpus, tmp_path: Path) -> None:
+def test_models_of_new_users_score_them(cold: Corpus, tmp_path: Path) -> None:
     result = ask(cold, tmp_path, "recommendation", "popularity")
     assert result.examples == 13 and not any("cannot score" in remark for remark in result.remarks)
 
 
-def test_where_nothing_can_be_missed_they_are_refused_before_the_fit(cold: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"whom rating-mf cannot score \(1: u3\); run a model that scores new users"):
+def test_kinds_without_misses_refuse_unscorable_users_before_the_fit(cold: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"which rating-mf cannot score \(1: u3\); use a model that scores new users"):
         ask(cold, tmp_path, "preference", "rating-mf")
     assert not list(tmp_path.glob("runs/fits/*"))
 
 
-def test_a_model_that_knows_none_of_the_users_is_refused(tmp_path: Path) -> None:
+def test_a_model_without_any_known_user_is_refused(tmp_path: Path) -> None:
     corpus = write(tmp_path / "strangers", [[TRAIN] * 4 + [VALIDATION] * 2] * 4 + [[TEST] * 6] * 4)
-    with pytest.raises(UsageError, match=r"24 of 24 test .* cannot score \(4: u4, u5, u6, ...\); run a model"):
+    with pytest.raises(UsageError, match=r"24 of 24 test .* cannot score \(4: u4, u5, u6, ...\); use a model"):
         ask(corpus, tmp_path, "recommendation", "mf", epochs=1)
 
 
-def test_a_validation_score_that_is_not_finite_is_an_error(
+def test_a_non_finite_validation_score_is_an_error(
     cold: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task("recommendation")

@@ -1,4 +1,4 @@
-"""The runner: a result's number is the model's, cached by specification, refused where the model cannot serve."""
+"""The runner: results are the model's, cached by specification; unsupported requests are refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NextConfig:
 
 
 class NextOnRing(Ranker[NextConfig]):
-    """Knows the planted ring: scores the item ``step`` after the last one highest."""
+    """Uses the planted cycle: scores the item ``step`` after the last one highest."""
 
     Config = NextConfig
     fits = 0
@@ -84,7 +84,7 @@ def _request(corpus: Corpus, **changes: Any) -> RunRequest:
 
 
 @pytest.mark.usefixtures("ring")
-def test_a_run_scores_the_test_part_and_keeps_everything(planted: Corpus, tmp_path: Path) -> None:
+def test_a_run_scores_the_test_part_and_stores_its_files(planted: Corpus, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     result, cached = run(_request(planted), workspace)
     examples = registry.make_task("recommendation").examples(planted, "loo", "test")
@@ -103,7 +103,7 @@ def test_a_run_scores_the_test_part_and_keeps_everything(planted: Corpus, tmp_pa
 
 
 @pytest.mark.usefixtures("ring")
-def test_a_finished_run_is_not_run_again_unless_asked(planted: Corpus, tmp_path: Path) -> None:
+def test_a_finished_run_is_reused_unless_fresh(planted: Corpus, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     first, _ = run(_request(planted), workspace)
     second, cached = run(_request(planted), workspace)
@@ -113,7 +113,7 @@ def test_a_finished_run_is_not_run_again_unless_asked(planted: Corpus, tmp_path:
 
 
 @pytest.mark.usefixtures("ring")
-def test_a_note_reaches_a_result_that_is_there(planted: Corpus, tmp_path: Path) -> None:
+def test_a_note_is_added_to_an_existing_result(planted: Corpus, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     first, _ = run(_request(planted), workspace)
     noted = carry_out(_request(planted, note="by night"), workspace)
@@ -127,7 +127,7 @@ def test_a_note_reaches_a_result_that_is_there(planted: Corpus, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("ring")
-def test_protocols_and_splits_share_one_fit_and_settings_do_not(planted: Corpus, tmp_path: Path) -> None:
+def test_protocols_and_splits_but_not_settings_share_a_fit(planted: Corpus, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     results = [
         run(_request(planted, **change), workspace)[0]
@@ -140,7 +140,7 @@ def test_protocols_and_splits_share_one_fit_and_settings_do_not(planted: Corpus,
 
 
 @pytest.mark.usefixtures("ring")
-def test_an_interrupted_fit_goes_on_from_its_checkpoint(planted: Corpus, tmp_path: Path) -> None:
+def test_an_interrupted_fit_resumes_from_its_checkpoint(planted: Corpus, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     request = _request(planted, settings={"fail_after": 0})
     with pytest.raises(KeyboardInterrupt):
@@ -162,7 +162,7 @@ def test_an_interrupted_fit_goes_on_from_its_checkpoint(planted: Corpus, tmp_pat
         ({"fit_on": ("search",)}, "does not serve search"),
     ],
 )
-def test_what_cannot_be_served_is_refused(planted: Corpus, tmp_path: Path, change: Any, message: str) -> None:
+def test_unsupported_requests_are_refused(planted: Corpus, tmp_path: Path, change: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run(_request(planted, **change), Workspace(tmp_path))
     assert not list(tmp_path.rglob("*.json"))
@@ -178,7 +178,7 @@ def test_nan_scores_are_an_error_and_no_result(
     assert not list(tmp_path.rglob("result.json"))
 
 
-def test_the_command_of_a_request_is_whole() -> None:
+def test_the_command_of_a_request_is_complete() -> None:
     request = RunRequest(
         task="search", model="unimp", corpus=Path("data/sample"), settings={"epochs": "3"}, note="cut short", seed=4
     )

@@ -1,4 +1,4 @@
-"""What orders a table selects its models: one fit keeps its best epoch under each protocol."""
+"""Models are selected by the metric of their table: one fit keeps its best epoch under each protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ load = registry.load
 
 
 class TwoEpochs(Ranker[NoOptions]):
-    """Its first epoch knows the planted order of half of the users; its second of all, but puts seen items first."""
+    """The first epoch predicts the order of half of the users, the second of all, but ranks seen items first."""
 
     Config = NoOptions
     fits = 0
@@ -67,7 +67,7 @@ def two_epochs(monkeypatch: pytest.MonkeyPatch) -> ModelCard:
 
 
 @pytest.mark.usefixtures("two_epochs")
-def test_each_protocol_ranks_by_its_own_best_epoch_of_one_fit(planted: Corpus, tmp_path: Path) -> None:
+def test_each_protocol_uses_its_best_epoch_of_one_fit(planted: Corpus, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     request = RunRequest(task="recommendation", model="two", corpus=planted.folder)
     masked, _ = run(dataclasses.replace(request, protocol="masked"), workspace)
@@ -81,7 +81,7 @@ def test_each_protocol_ranks_by_its_own_best_epoch_of_one_fit(planted: Corpus, t
 
 
 @pytest.mark.usefixtures("two_epochs")
-def test_trials_are_scored_under_their_protocol_on_one_fit(planted: Corpus, tmp_path: Path) -> None:
+def test_trials_of_both_protocols_share_fits(planted: Corpus, tmp_path: Path) -> None:
     space, scores = Space({}, {}), {}
     protocols: tuple[Protocol, Protocol] = ("paper", "masked")
     for protocol in protocols:
@@ -93,8 +93,8 @@ def test_trials_are_scored_under_their_protocol_on_one_fit(planted: Corpus, tmp_
 
 
 @pytest.mark.parametrize("name", ["ranking", "rating", "text", "selection", "picture"])
-def test_the_metric_that_orders_a_table_is_the_one_that_selects(name: str) -> None:
-    """Each kind's ``validation`` is its main metric; of ratings, whose main one is an error, the share that is left."""
+def test_models_are_selected_by_the_metric_that_orders_tables(name: str) -> None:
+    """Each kind's ``validation`` is its main metric; for ratings, 1 minus the error's share of the scale."""
     kind = kind_of(name)
     validation = type(kind).validation.__doc__ or ""
     assert kind.main in validation or name == "picture"

@@ -1,4 +1,4 @@
-"""Versions name fits and results: what an earlier version made is never found for, or mixed with, a new one."""
+"""Versions of fits and results: those of an earlier version are never reused or mixed with new ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_new_version_of_a_model_is_another_run(
     assert outdated(first) == ("version 1 of the model, now 2",) and not outdated(second)
 
 
-def test_features_and_selection_rules_stand_in_the_specification(
+def test_specifications_hold_versions_of_features_and_selection_rules(
     planted: Corpus, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = Workspace(tmp_path)
@@ -71,7 +71,7 @@ def test_specifications_without_versions_are_those_of_version_1() -> None:
     )
 
 
-def test_a_selection_rule_ages_the_results_of_its_protocol_alone() -> None:
+def test_a_selection_rule_outdates_only_results_of_its_protocol() -> None:
     result = make_result("mf", np.array([1, 2, 3]), task="recommendation")
     result = refitted(result, selection={"ranking/paper": 2})
     assert outdated(result) == ()
@@ -80,7 +80,7 @@ def test_a_selection_rule_ages_the_results_of_its_protocol_alone() -> None:
     assert outdated(refitted(masked, selection={"ranking/masked": 3})) == ()
 
 
-def test_versions_never_share_a_row_and_an_older_one_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_never_share_a_row_and_older_ones_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     old = make_result("bm25", np.array([1, 2, 300]))
     with_card(monkeypatch, "bm25", version=2)
     new = make_result("bm25", np.array([1, 9, 300]), seed=1)

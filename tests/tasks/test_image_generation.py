@@ -1,4 +1,4 @@
-"""Image generation: the fixed retriever finds what its definition says, and never tells the target."""
+"""Image generation: the fixed retriever follows its definition and does not reveal the target."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unimp_bench.records import Examples, Histories
 
 
 def definition(corpus: Corpus, examples: Examples, number: int) -> list[int]:
-    """The two best items by a loop over the definition."""
+    """The two best items by a loop."""
     train = target_examples(corpus, "loo", "train", "x")
     assert train.targets is not None and examples.targets is not None and examples.queries is not None
     pairs = list(zip(train.histories.items[train.ends - 1].tolist(), train.targets.tolist(), strict=True))
@@ -36,7 +36,7 @@ def definition(corpus: Corpus, examples: Examples, number: int) -> list[int]:
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_the_retriever_is_its_definition(planted: Corpus, part: str) -> None:
+def test_the_retriever_follows_its_definition(planted: Corpus, part: str) -> None:
     examples = ImageGeneration().examples(planted, "loo", part)  # type: ignore[arg-type]
     assert examples.shown is not None
     for number in np.linspace(0, len(examples) - 1, 25).astype(int):
@@ -52,8 +52,8 @@ def test_targets_and_retrieved_items_have_pictures(planted: Corpus) -> None:
     assert (np.diff(examples.shown.items.reshape(-1, 2)) != 0).all()
 
 
-def test_a_training_example_does_not_count_its_own_transition_however_often_its_last_item_came(tmp_path: Path) -> None:
-    """Of [a, b, a] followed by t, and no other user, nothing is left that leads to t."""
+def test_a_training_example_does_not_count_its_own_transitions(tmp_path: Path) -> None:
+    """With [a, b, a] followed by t, and no other user, no transition to t remains."""
     with CorpusWriter(tmp_path / "repeats") as writer:
         writer.users(["u"], ["all"], np.zeros(1, bool))
         writer.items([*"abtvw"], ["all"] * 5, {"category": pa.array(["Tools"] * 5)})
@@ -70,7 +70,7 @@ def test_a_training_example_does_not_count_its_own_transition_however_often_its_
     assert np.floor(scores[-1, 1]) == 2, "a led to b once, and a stands twice in the window"
 
 
-def test_a_narrow_category_widens(planted: Corpus) -> None:
+def test_a_small_category_is_widened(planted: Corpus) -> None:
     paths = [f"Books > {item}" if item < 24 else "Tools" for item in range(len(planted.items))]
     retriever = Retriever(planted, "loo", paths)
     examples = target_examples(planted, "loo", "test", "x").asking(paths)

@@ -1,4 +1,4 @@
-"""Selection: positives come from the user's future alone, negatives from what the user never had."""
+"""Selection: positives are future items of the user, negatives items that the user never interacted with."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def everything_of(corpus: Corpus, user: int) -> set[int]:
 
 
 @pytest.mark.parametrize(("split", "part"), PARTS)
-def test_candidates_are_sound(planted: Corpus, split: Split, part: Part) -> None:
+def test_candidates_are_valid(planted: Corpus, split: Split, part: Part) -> None:
     examples = Selection().examples(planted, split, part)
     for number, (user, liked, others) in enumerate(candidates(examples)):
         assert len(set(liked) | set(others)) == len(liked) + len(others)
@@ -50,15 +50,15 @@ def test_candidates_are_sound(planted: Corpus, split: Split, part: Part) -> None
         assert (planted.items.domains[others] == domain).all()
 
 
-def test_only_what_no_model_trained_on_is_asked_for(planted: Corpus) -> None:
+def test_test_positives_are_not_in_the_training_data(planted: Corpus) -> None:
     train = Selection().examples(planted, "loo", "train")
     trained = {user: set(train.histories.items[a:b].tolist()) for user, (a, b) in _spans(train).items()}
     counts = {}
     for part in ("validation", "test"):
         for user, liked, _ in candidates(Selection().examples(planted, "loo", part)):  # type: ignore[arg-type]
             assert not trained[user] & set(liked.tolist())
-            asked = planted.histories.items[planted.histories.offsets[user + 1] - (2 if part == "validation" else 1)]
-            assert liked.tolist() == [asked], "nothing that models were selected on is a test target"
+            held_out = planted.histories.items[planted.histories.offsets[user + 1] - (2 if part == "validation" else 1)]
+            assert liked.tolist() == [held_out], "nothing that models were selected on is a test target"
             counts.setdefault(part, set()).add(len(liked))
     assert counts == {"validation": {1}, "test": {1}}
 
@@ -68,14 +68,14 @@ def test_new_users_have_up_to_three_positives(planted: Corpus) -> None:
     assert numbers == {1, 2, 3}
 
 
-def test_the_hidden_future_is_not_in_the_histories(planted: Corpus) -> None:
+def test_histories_end_before_the_positives(planted: Corpus) -> None:
     examples = Selection().examples(planted, "loo", "test")
     for user, liked, _ in candidates(examples):
         known = examples.histories.items[examples.histories.offsets[user] : examples.histories.offsets[user + 1]]
         assert not set(known.tolist()) & set(liked.tolist())
 
 
-def test_two_draws_are_the_same_and_the_place_of_a_positive_tells_nothing(planted: Corpus) -> None:
+def test_draws_are_reproducible_and_positions_uninformative(planted: Corpus) -> None:
     first, second = (Selection().examples(planted, "loo", "train") for _ in range(2))
     assert first.shown is not None and second.shown is not None
     assert np.array_equal(first.shown.items, second.shown.items)

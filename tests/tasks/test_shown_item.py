@@ -23,7 +23,7 @@ RATINGS = [4, 3, NONE, 5, 2, 1, 4, 4, NONE, 2, 5, 3]
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Corpus:
-    """Three users of four interactions; two ratings are absent, every other row has a sentence."""
+    """Three users of four interactions; two ratings are missing, every other row has a sentence."""
     return write(tmp_path / "small")
 
 
@@ -56,7 +56,7 @@ def test_the_answer_is_the_rating_of_the_target_row(corpus: Corpus) -> None:
     assert [len(examples.history(number)) for number in range(3)] == [3, 3, 3]
 
 
-def test_interactions_without_a_rating_are_no_examples(corpus: Corpus) -> None:
+def test_unrated_interactions_are_skipped(corpus: Corpus) -> None:
     validation = Preference().examples(corpus, "loo", "validation")
     assert validation.users.tolist() == [1, 2]  # row 2 has no rating
     train = Preference().examples(corpus, "loo", "train")
@@ -68,11 +68,11 @@ def test_the_answer_is_the_sentence_of_the_target_row(corpus: Corpus) -> None:
     assert examples.texts.read() == ["sentence 2", "sentence 6", "sentence 10"]
     some = examples.select(np.array([2, 0]))
     assert some.texts.read() == ["sentence 10", "sentence 2"]
-    with pytest.raises(UsageError, match="explains anything"):
+    with pytest.raises(UsageError, match="contains an explanation"):
         Explanation().examples(corpus, "loo", "test")
 
 
-def test_nothing_of_the_answer_is_left_when_hidden(corpus: Corpus) -> None:
+def test_hidden_examples_contain_no_answer(corpus: Corpus) -> None:
     rated = Preference().examples(corpus, "loo", "validation").hidden()
     explained = Explanation().examples(corpus, "loo", "validation").hidden()
     assert (
@@ -94,7 +94,7 @@ def test_the_instruction_shows_the_item_in_words(corpus: Corpus) -> None:
     assert rendered[0].id == "preference/loo/test/a/3" == example_ids(corpus, examples)[0]
 
 
-def test_a_public_split_gives_several_targets_a_user(tmp_path: Path) -> None:
+def test_a_public_split_gives_several_targets_per_user(tmp_path: Path) -> None:
     corpus = write(tmp_path / "own", parts=[0, 1, 2, 2, 0, 0, 1, 2, 0, 0, 0, 0])
     test = Preference().examples(corpus, "public", "test")
     assert test.rows is not None and test.rows.tolist() == [3, 7]  # row 2 has no rating
@@ -108,7 +108,7 @@ def test_a_public_split_gives_several_targets_a_user(tmp_path: Path) -> None:
         Selection().examples(corpus, "public", "test")
 
 
-def test_what_a_corpus_lacks_is_said(tmp_path: Path, planted: Corpus) -> None:
+def test_missing_data_of_a_corpus_are_reported(tmp_path: Path, planted: Corpus) -> None:
     corpus = write(tmp_path / "unrated", ratings=[NONE] * 12)
     with pytest.raises(UsageError, match="has no ratings"):
         Preference().examples(corpus, "loo", "test")

@@ -8,7 +8,7 @@ from unimp_bench.errors import did_you_mean
 
 
 class Group(click.Group):
-    """A group whose error for an unknown command suggests the nearest one."""
+    """A group that suggests the nearest command for an unknown one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,4 +1,4 @@
-"""``unimp-bench audit``: how far a corpus or a printed table can be trusted."""
+"""``unimp-bench audit``: shortcuts and leakage of a corpus, consistency of a printed table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def command() -> None:
 @click.argument("corpus", default="sample")
 @click.option("--publish", is_flag=True, help="Also copy the audit into leaderboards/ and write the pages.")
 def audit_corpus_command(corpus: str, publish: bool) -> None:
-    """Measure shortcuts and leakage in CORPUS (a name in data/, or a path); write audit.json and audit.md beside it."""
+    """Measure shortcuts and leakage in CORPUS (a name in data/, or a path); write audit.json and audit.md into it."""
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
@@ -43,9 +43,9 @@ def audit_corpus_command(corpus: str, publish: bool) -> None:
         )
     if audit.order is not None:
         click.echo(
-            f"order: {percent(audit.order.ascending)} of the neighbours ascend by item id, "
+            f"order: {percent(audit.order.ascending)} of neighbouring pairs ascend by item id, "
             f"{percent(audit.order.expected)} expected; of {audit.order.frequent:,} frequent pairs "
-            f"{percent(audit.order.one_way)} only go one way, {percent(audit.order.by_chance)} by chance"
+            f"{percent(audit.order.one_way)} are one-way, {percent(audit.order.by_chance)} by chance"
         )
     if words := file_order_words(audit.order):
         click.echo(f"file-order artefact: {words}")
@@ -69,7 +69,7 @@ def audit_table_command(files: tuple[Path, ...], examples: int | None, percent: 
     """Test whether HR, NDCG and MRR of each row of FILE are consistent at the printed precision.
 
     FILE is a CSV with a header such as system,HR@5,NDCG@5,MRR@5, Markdown with such tables, or a table of
-    leaderboards/reported. Ends with 1 where a row is not consistent, with 3 where a file has nothing to test.
+    leaderboards/reported. Exits with 1 if a row is not consistent, with 3 if a file has nothing to test.
     """
     from unimp_bench.reports.audit.table.reading import read_table
     from unimp_bench.reports.audit.table.report import TableAudit, lines_of

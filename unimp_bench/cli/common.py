@@ -1,4 +1,4 @@
-"""What commands share: options of an evaluation, and how a result is printed."""
+"""Options shared by commands, and the printed form of a result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def corpus_folder(name: str, workspace: Workspace) -> Path:
     """The folder of a built corpus: a name below ``data/``, or a path.
 
     Raises:
-        UsageError: nothing is there; says how to build it, or which name is near.
+        UsageError: the corpus does not exist; says how to build it, or suggests the nearest name.
     """
     if "/" in name:
         return Path(name)
@@ -35,7 +35,7 @@ def corpus_folder(name: str, workspace: Workspace) -> Path:
 
 
 def built(workspace: Workspace) -> list[str]:
-    """Names of the corpora that are built."""
+    """Names of the built corpora."""
     if not workspace.data.is_dir():
         return []
     return sorted(path.parent.name for path in workspace.data.glob("[!.]*/manifest.json"))
@@ -92,10 +92,10 @@ def protocol_of(task: str, protocol: Protocol | None) -> Protocol:
 
 
 def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
-    """What an option that takes KEY=VALUE was given, each key once.
+    """The values of a repeatable KEY=VALUE option, each key once.
 
     Raises:
-        UsageError: one has no key or value, or comes twice.
+        UsageError: a key or value is missing, or a key is repeated.
     """
     settings = {}
     for pair in given:
@@ -109,9 +109,9 @@ def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
 
 
 def echo_result(result: Result, ending: str) -> None:
-    """The question with ``ending`` behind it; then, a line each, the metrics of the main table and all remarks.
+    """Print model, task, corpus and split, then one line per metric of the main table and per remark.
 
-    A metric has its interval, or the reason why it is missing. How far the answers differ is a remark.
+    A metric has its interval, or the reason why it is missing. The diversity of the answers is a remark.
     """
     spec = result.spec
     ranked = f", protocol {spec.protocol}" if result.ranks else ""

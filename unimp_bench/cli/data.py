@@ -1,4 +1,4 @@
-"""``unimp-bench data``: raw files to a corpus."""
+"""``unimp-bench data``: build a corpus from raw files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unimp_bench.files import Workspace
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RAW = "raw"
-"""The folder in data/ for what is downloaded."""
+"""Folder of downloads in data/."""
 
 
 @click.command("data")
@@ -70,7 +70,7 @@ def command(
         raise UsageError(f"{corpus} is built from raw files{hint}: give their folder with --raw <folder>")
     for folder in raws:
         if not folder.is_dir():
-            raise UsageError(f"there is no folder {folder}")
+            raise UsageError(f"raw folder {folder} does not exist")
     if name is not None and (not NAME.fullmatch(name) or name == RAW):
         raise UsageError(f"invalid corpus name {name!r}: use letters, digits, '.', '_' and '-', and not {RAW!r}")
     if allow_private and not pictures:
@@ -105,7 +105,7 @@ def command(
 
 
 def _earlier(folder: Path) -> Manifest | None:
-    """The manifest of the corpus that a build will replace, None where there is none that can be read."""
+    """The manifest of the corpus that a build will replace, None if there is no readable one."""
     try:
         return Manifest.read(folder)
     except DataError:
@@ -113,7 +113,7 @@ def _earlier(folder: Path) -> Manifest | None:
 
 
 def _report(folder: Path, manifest: Manifest, earlier: Manifest | None) -> None:
-    """What was built, and what was matched, merged and left out on the way."""
+    """Print what was built, merged and dropped."""
     counts = manifest.counts
     click.echo(
         f"built {folder}: {counts.users:,} users, {counts.items:,} items, {counts.interactions:,} interactions, "
@@ -140,10 +140,10 @@ def _account(manifest: Manifest) -> Iterator[str]:
         yield f"{counts.pictures:,} of {counts.items:,} items have a picture"
     shared = options.get("items of several domains")
     if shared:
-        yield f"merged {_number(shared, 'item')} of several domains, each in the catalogue once"
+        yield f"merged {_number(shared, 'item')} in several domains"
     scale = manifest.rating_scale
     if scale is None:
-        yield "no ratings, or one value alone"
+        yield "no ratings, or all equal"
     else:
         yield "ratings from {:g} to {:g} in steps of {:g}".format(*scale)
     if "public split" in options:
@@ -151,23 +151,23 @@ def _account(manifest: Manifest) -> Iterator[str]:
     removed = options["removed"]
     if removed["duplicates"]:
         yield (
-            f"left out {_number(removed['duplicates'], 'repeated interaction')} of a user and an item, the first kept "
-            "(--repeats keeps all)"
+            f"dropped {_number(removed['duplicates'], 'repeated interaction')} of a user and an item, the first is "
+            "kept (--repeats keeps all)"
         )
     if removed["outside the core"]:
         yield (
-            f"left out {_number(removed['outside the core'], 'interaction')} outside the core of "
+            f"dropped {_number(removed['outside the core'], 'interaction')} outside the core of "
             f"{options['user_core']} per user and {options['item_core']} per item"
         )
     if options.get("left_out"):
-        yield f"left out {', '.join(options['left_out'])}: no place in a corpus"
+        yield f"dropped {', '.join(options['left_out'])}: not supported"
     if "pictures of no item" in options:
-        yield f"left out {_number(options['pictures of no item'], 'picture')} named after no item of the corpus"
+        yield f"dropped {_number(options['pictures of no item'], 'picture')} without an item of the corpus"
     for kind, bad in manifest.bad_lines.items():
         yield f"skipped {bad.count:,} x {kind}, first at {', '.join(bad.first)}"
     for column, bad in manifest.bad_cells.items():
         values = _number(bad.count, "unreadable value")
-        yield f"taken as missing {values} of {column}, first at {', '.join(bad.first)}"
+        yield f"treated {values} of {column} as missing, first at {', '.join(bad.first)}"
 
 
 def _number(count: int, what: str) -> str:
@@ -176,9 +176,9 @@ def _number(count: int, what: str) -> str:
 
 def _replaced(manifest: Manifest, earlier: Manifest) -> str:
     if earlier.fingerprint == manifest.fingerprint:
-        return "the same as the corpus of that name before"
+        return "identical to the previous corpus of that name"
     counts = earlier.counts
     return (
-        f"in the place of another corpus of that name ({counts.users:,} users, {counts.items:,} items, "
-        f"{counts.interactions:,} interactions, fingerprint {earlier.fingerprint}), whose results stand apart"
+        f"replaced another corpus of that name ({counts.users:,} users, {counts.items:,} items, "
+        f"{counts.interactions:,} interactions, fingerprint {earlier.fingerprint}); its results are not comparable"
     )

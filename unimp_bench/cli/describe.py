@@ -1,4 +1,4 @@
-"""``unimp-bench describe``: all about one task, model or corpus."""
+"""``unimp-bench describe``: details of a task, model or corpus."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _task(card: TaskCard, task: Task) -> None:
 def _examples(
     card: TaskCard, task: Task, corpus_name: str, named: Split | None, number: int | None, html: Path | None, count: int
 ) -> None:
-    """Print one test example, write a page of some that are spread over all, or both."""
+    """Print one test example, write a page of examples evenly spaced over all, or both."""
     workspace = Workspace.here()
     folder = corpus_folder(corpus_name, workspace)
 
@@ -85,7 +85,7 @@ def _examples(
     examples = draw_examples(task, corpus, split, "test", corpus_cache(corpus, workspace))
     if number is not None:
         if number >= len(examples):
-            raise UsageError(f"no test example {number}: there are {len(examples)}, numbered from 0")
+            raise UsageError(f"no test example {number}: the {len(examples)} examples are numbered from 0")
         click.echo()
         click.echo(as_text(next(sheets(corpus, examples.select(slice(number, number + 1))))))
     if html is not None:
@@ -95,7 +95,7 @@ def _examples(
         heading = f"{card.name} on {corpus.name}: {len(spread)} of {len(examples):,} test examples, split {split}"
         chosen = sheets(corpus, examples.select(spread))
         write_atomically(html, page(heading, f"Prediction: {card.about}.", card.kind, chosen))
-        click.echo(f"\nwritten {html}")
+        click.echo(f"\nwrote {html}")
 
 
 def _model(name: str) -> None:
@@ -111,7 +111,7 @@ def _model(name: str) -> None:
 
 
 def _settings(heading: str, config: Any) -> None:
-    """The fields of a configuration, their values and what they mean."""
+    """Print the fields of a configuration with their values and meanings."""
     found = settings_of(config)
     if found:
         click.echo(f"\n{heading}:")
@@ -120,7 +120,7 @@ def _settings(heading: str, config: Any) -> None:
 
 
 def _presets(model: Model[Any]) -> None:
-    """What each preset sets otherwise than the first one, whose values the settings show."""
+    """Print the settings in which each preset differs from the first."""
     from unimp_bench.runs.tuned import words
 
     if model.presets:
@@ -160,7 +160,7 @@ def _corpus(name: str, verify: bool) -> None:
             "domains": ", ".join(manifest.domains),
             "held-out domains": ", ".join(manifest.new_domains) or "none",
             "attributes": ", ".join(manifest.attributes),
-            **{key.replace("_", " "): _told(value) for key, value in manifest.options.items()},
+            **{key.replace("_", " "): _words(value) for key, value in manifest.options.items()},
             "fingerprint": manifest.fingerprint,
             **{f"fingerprint of {part}": found for part, found in corpus.part_fingerprints.items()},
         }
@@ -168,31 +168,31 @@ def _corpus(name: str, verify: bool) -> None:
     for kind, bad in manifest.bad_lines.items():
         click.echo(f"skipped: {bad.count:,} x {kind}, first at {', '.join(bad.first)}")
     for column, bad in manifest.bad_cells.items():
-        click.echo(f"taken as missing: {bad.count:,} values of {column}, first at {', '.join(bad.first)}")
+        click.echo(f"treated as missing: {bad.count:,} values of {column}, first at {', '.join(bad.first)}")
     if verify:
         corpus.verify()
-        click.echo("every file agrees with its hash")
+        click.echo("all files match their hashes")
 
 
-def _told(value: object) -> str:
+def _words(value: object) -> str:
     """An option of a corpus in words."""
     if isinstance(value, dict):
         return ", ".join(
-            f"{key} ({_told(part)})" if isinstance(part, dict) else f"{key} {_told(part)}"
+            f"{key} ({_words(part)})" if isinstance(part, dict) else f"{key} {_words(part)}"
             for key, part in value.items()
         )
     if isinstance(value, list):
-        return ", ".join(map(_told, value)) or "none"
+        return ", ".join(map(_words, value)) or "none"
     return typed(value)
 
 
 def _doc(described: object) -> None:
-    """What its class says of it."""
+    """Print the docstring of its class."""
     click.echo(paragraphs(_plain(class_words(type(described)))))
 
 
 def _plain(text: str) -> str:
-    """A docstring's words without the marks of its code."""
+    """A docstring without code marks."""
     return text.replace("``", "")
 
 

@@ -1,4 +1,4 @@
-"""``unimp-bench draw``: what a model draws for some users who ask the same."""
+"""``unimp-bench draw``: generated pictures for users with the same query."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def command(
     )
     gallery = draw(request, workspace)
     for user, items in zip(gallery.record.users, gallery.record.retrieved, strict=True):
-        click.echo(f"{_printable(user)}: drawn from {', '.join(map(_printable, items))}")
+        click.echo(f"{_printable(user)}: generated from {', '.join(map(_printable, items))}")
     for remark in gallery.remarks:
         click.echo(f"  note: {remark}")
-    click.echo(f"written {out}: {', '.join(name for name in gallery.record.files if not name.endswith('.png'))}")
+    click.echo(f"wrote {out}: {', '.join(name for name in gallery.record.files if not name.endswith('.png'))}")
 
 
 def _printable(name: str) -> str:

@@ -67,15 +67,15 @@ def command(
         views=views,
     )
     for outcome in export_datasets(request, workspace):
-        _tell(outcome)
+        _echo(outcome)
 
 
-def _tell(outcome: Outcome) -> None:
+def _echo(outcome: Outcome) -> None:
     if outcome.export is None:
-        click.echo(f"{outcome.task}: left out: {outcome.reason}")
+        click.echo(f"{outcome.task}: skipped: {outcome.reason}")
         return
     click.echo(f"{outcome.task}: {outcome.export.examples:,} examples in {outcome.folder}")
     for name, part in outcome.export.parts.items():
         click.echo(f"  {name.ljust(16)} {part.examples:>10,}")
     for name, reason in outcome.export.skipped.items():
-        click.echo(f"  {name.ljust(16)}   left out: {reason}")
+        click.echo(f"  {name.ljust(16)}   skipped: {reason}")

@@ -1,4 +1,4 @@
-"""``unimp-bench leaderboard``: the tables, from the published results and nothing else."""
+"""``unimp-bench leaderboard``: tables of published results or of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unimp_bench.progress import stage
 from unimp_bench.runs.suites import SUITES
 
 DEFAULT = "-"
-"""What the option ``--html`` is without a path."""
+"""Value of the option ``--html`` without a path."""
 
 
 @click.command("leaderboard")

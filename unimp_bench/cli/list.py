@@ -1,4 +1,4 @@
-"""``unimp-bench list``: what there is, in a moment, without loading any of it."""
+"""``unimp-bench list``: tasks, models, corpora and suites, without loading them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ KINDS = ("tasks", "models", "corpora", "suites")
 def command(kind: str) -> None:
     """List tasks, models, corpora or suites.
 
-    READS is what decides a model's answers; SPLITS are those that it answers once it is fitted on loo, or for
-    global-time on what lies before an instant. With --fit-split new-domain any model learns the new domain itself.
+    READS are the inputs of a model; SPLITS are those that it supports after a fit on loo (for global-time, on the
+    interactions before the cut-off time). With --fit-split new-domain any model can be fitted on the new domain.
     """
     find(dict.fromkeys(KINDS), kind, "list")
     rows = {"tasks": _tasks, "models": _models, "corpora": _corpora, "suites": _suites}[kind]()
-    whole = 2 if kind == "corpora" else 1  # a command is copied whole
+    whole = 2 if kind == "corpora" else 1  # commands are not wrapped, so that they can be copied
     click.echo("\n".join(columns(rows, wrapping=range(whole, len(rows[0])))))
 
 
 def _tasks() -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("TASK", "KIND", "PAPER", "WHAT IT ASKS")]
+    rows: list[tuple[str, ...]] = [("TASK", "KIND", "PAPER", "PREDICTION")]
     return rows + [(card.name, card.kind, card.table, card.about) for card in registry.task_cards().values()]
 
 
 def _models() -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("MODEL", "TASKS", "READS", "SPLITS", "WHAT IT IS")]
+    rows: list[tuple[str, ...]] = [("MODEL", "TASKS", "READS", "SPLITS", "DESCRIPTION")]
     for card in registry.model_cards().values():
         name = f"{card.name}:<Model>" if card.variant else card.name
         tasks = "all" if set(card.tasks) == set(registry.task_cards()) else ", ".join(card.tasks)
@@ -45,7 +45,7 @@ def _models() -> list[tuple[str, ...]]:
 
 def _corpora() -> list[tuple[str, ...]]:
     present = built(Workspace.here())
-    rows: list[tuple[str, ...]] = [("CORPUS", "STATE", "WHAT IT IS")]
+    rows: list[tuple[str, ...]] = [("CORPUS", "STATE", "DESCRIPTION")]
     for card in registry.corpus_cards().values():
         how = f"make data CORPUS={card.name}" + (" RAW=<folder>" if card.needs_raw else "")
         rows.append((card.name, "built" if card.name in present else how, card.about))
@@ -55,7 +55,7 @@ def _corpora() -> list[tuple[str, ...]]:
 
 
 def _suites() -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("SUITE", "PAPER", "TASKS", "ROWS", "WHAT IT COMPARES")]
+    rows: list[tuple[str, ...]] = [("SUITE", "PAPER", "TASKS", "ROWS", "COMPARISON")]
     return rows + [
         (suite.name, suite.table, ", ".join(suite.tasks), str(len(suite.rows)), suite.about) for suite in CATALOGUE
     ]

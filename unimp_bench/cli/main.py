@@ -1,4 +1,4 @@
-"""The command ``unimp-bench``: errors become one line and an exit code, commands are imported when used.
+"""The command ``unimp-bench``: turns errors into one line and an exit code, imports commands on use.
 
 Exit codes: 0 success; 1 failed runs of a suite, a published result not reproduced, or an inconsistent row of an audited
 table; 2 unknown name or option; 3 invalid file or corpus; 4 missing package; 5 broken model contract; 6 locked by
@@ -38,20 +38,20 @@ _LEVELS = {
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Within the block, which imports the libraries, no warning is shown and no library's log line; errors are."""
+    """Hide warnings and log lines of libraries, except errors, within the block that imports them."""
     if sys.warnoptions:
         yield
         return
     levels = dict(_LEVELS)
     if not sys.stderr.isatty():
-        levels["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers' bars too; a log keeps every state
+        levels["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # transformers' bars too; a log file would keep every state
     own = [name for name in levels if name not in os.environ]
     os.environ.update({name: levels[name] for name in own})
-    handler = logging.NullHandler()  # without one, logging writes warnings to the terminal by itself
+    handler = logging.NullHandler()  # without a handler, logging prints warnings to the terminal
     logging.getLogger().addHandler(handler)
     try:
         with warnings.catch_warnings():
-            # Not a filter: libraries put theirs in front of it when they are imported.
+            # Not a filter: libraries insert theirs before it when they are imported.
             warnings.showwarning = lambda *_, **__: None
             yield
     finally:
@@ -78,13 +78,13 @@ COMMANDS = {
 }
 INTERRUPTED = 130
 MADE = "UNIMP_BENCH_MAKE"
-"""In the environment where ``make data`` runs the command: its user writes RAW=<folder>, not --raw <folder>."""
+"""Set by ``make data``: error messages then name RAW=<folder>, not --raw <folder>."""
 
 _OF_MAKE = re.compile(r"--(corpus|raw|name|held-out|core|domain|mirror|pictures)\b( <)?")
 
 
 class _Commands(Group):
-    """Subcommands by name; each lives in a module of its own that is imported when the command runs."""
+    """Subcommands by name, each in a module that is imported when the command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -98,7 +98,7 @@ class _Commands(Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except EOFError as error:  # a defect, or a damaged file; click would take it for an interrupt at a prompt
+        except EOFError as error:  # a defect or a damaged file; click would treat it as an interrupted prompt
             raise RuntimeError("a file ended too early") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -113,10 +113,10 @@ def root() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of the console script; always ends with ``sys.exit``."""
+    """Entry point of the console script; always calls ``sys.exit``."""
     signal.signal(signal.SIGTERM, _terminated)
     if helping():
-        sys.stdout = io.StringIO()  # the main process says the same
+        sys.stdout = io.StringIO()  # the main process prints the same
     share_cores(os.environ)
     try:
         with quiet_libraries():
@@ -133,15 +133,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted; the same command resumes", INTERRUPTED)
     except Exception as error:
-        said = _of_system(error)
-        if said is None:
+        message = _of_system(error)
+        if message is None:
             raise
-        _fail(said, 3)
+        _fail(message, 3)
     sys.exit(0)
 
 
 def _no_such_option(error: click.NoSuchOption) -> str:
-    """An unknown option, with the nearest one; where none is near, the command that lists them."""
+    """The message for an unknown option: the nearest one, or the command that lists them."""
     known: set[str] = set()
     if error.ctx is not None:
         known.update(*(parameter.opts for parameter in error.ctx.command.get_params(error.ctx)))

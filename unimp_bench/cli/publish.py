@@ -1,4 +1,4 @@
-"""``unimp-bench publish``: results of runs into ``leaderboards/``."""
+"""``unimp-bench publish``: copy results of runs into ``leaderboards/``."""
 
 from __future__ import annotations
 

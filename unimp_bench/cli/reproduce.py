@@ -1,4 +1,4 @@
-"""``unimp-bench reproduce``: a published row, run again from its stored specification."""
+"""``unimp-bench reproduce``: rerun a published row from its stored specification."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def command(row: str, corpus: str | None) -> None:
     published = find_result(workspace.leaderboards, row)
     request = request_of(published, corpus_folder(corpus or corpus_of(published)[0], workspace), workspace)
     click.echo(f"{published.spec.key}: {published.provenance.command}")
-    _tell(reproduce(published, request, workspace))
+    _report(reproduce(published, request, workspace))
 
 
-def _tell(found: Reproduction) -> None:
-    """The table, what else differs, and the verdict.
+def _report(found: Reproduction) -> None:
+    """Print the comparison of metrics, other differences, and the verdict.
 
     Raises:
         BenchError: a value is outside its published interval.

@@ -1,4 +1,4 @@
-"""``unimp-bench resources``: what text metrics need beyond packages, and one command to get each."""
+"""``unimp-bench resources``: files that text metrics require in addition to packages."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ EXISTING = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.group("resources", cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Show the resources of METEOR and BERTScore; without them their cells stay empty."""
+    """Show the resources of METEOR and BERTScore, whose cells are empty without them."""
     if context.invoked_subcommand is None:
         resources = Resources.of(Workspace.here())
-        _tell("METEOR", lambda: f"WordNet in {resources.wordnet()}")
-        _tell("BERTScore", lambda: "the encoder {0.name} in {0.folder}".format(resources.encoder()))
+        _state("METEOR", lambda: f"WordNet in {resources.wordnet()}")
+        _state("BERTScore", lambda: "the encoder {0.name} in {0.folder}".format(resources.encoder()))
         click.echo(
             f"{'':10} without a network: 'unimp-bench resources get --help'; {OVERRIDE}=<name or folder> overrides"
         )
 
 
-def _tell(metric: str, here: Callable[[], str]) -> None:
+def _state(metric: str, found: Callable[[], str]) -> None:
     try:
-        click.echo(f"{metric:10} ready: {here()}")
+        click.echo(f"{metric:10} ready: {found()}")
     except DependencyError as error:
         click.echo(f"{metric:10} empty: {error}")
 

@@ -1,4 +1,4 @@
-"""``unimp-bench run``: one task, one model, one corpus."""
+"""``unimp-bench run``: fit and score a model on a task and corpus."""
 
 from __future__ import annotations
 

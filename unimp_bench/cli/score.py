@@ -1,4 +1,4 @@
-"""``unimp-bench score``: predictions that somebody else made."""
+"""``unimp-bench score``: score predictions of an external system."""
 
 from __future__ import annotations
 
@@ -74,4 +74,5 @@ def command(
     )
     result = score(submission, workspace)
     echo_result(result, "")
-    click.echo(f"  result {workspace.runs / result.spec.key} written; 'unimp-bench publish {result.spec.key}' shows it")
+    key = result.spec.key
+    click.echo(f"  result {workspace.runs / key} written; 'unimp-bench publish {key}' publishes it")

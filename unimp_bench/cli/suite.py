@@ -1,4 +1,4 @@
-"""``unimp-bench suite``: all runs of one topic's table."""
+"""``unimp-bench suite``: run all rows of a table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXECUTORS = ("processes", "ray")
 )
 @click.option("--address", help="Address of a running Ray cluster, or 'auto' (default: start Ray on this machine).")
 @click.option("--dry-run", is_flag=True, help="Show finished and remaining runs without running any.")
-@click.option("--no-publish", is_flag=True, hidden=True, expose_value=False)  # what older scripts say; suites never do
+@click.option("--no-publish", is_flag=True, hidden=True, expose_value=False)  # of older scripts; suites never publish
 @device_option
 @click.pass_context
 def command(
@@ -117,7 +117,7 @@ def _executor(kind: str, address: str | None, jobs: int | None) -> Executor:
 
 
 def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
-    """Run what is left, under a table on a terminal."""
+    """Run the remaining cells, with a live table on a terminal."""
     from unimp_bench.runs.execution.board import live, plain, shown_live
     from unimp_bench.runs.execution.executor import execute
 
@@ -128,11 +128,11 @@ def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
 
 
 def _show(suite: Suite, corpus: str, workspace: Workspace) -> None:
-    """Write the pages of the workspace's runs, and show what the suite's page says of the corpus."""
+    """Write the pages of the workspace's runs, and show the suite's tables of the corpus."""
     from unimp_bench.reports.store import Contents
     from unimp_bench.reports.write import show, write_pages
 
     contents = Contents.of_runs(workspace)
     write_pages(contents)
-    click.echo(f"wrote the pages of {contents.home}, {suite.name}.md among them; 'unimp-bench publish' publishes runs")
+    click.echo(f"wrote {contents.home / suite.name}.md and all other pages; 'unimp-bench publish' publishes runs")
     click.echo(show(contents, registry.task_cards().get(suite.name) or suite, corpus))

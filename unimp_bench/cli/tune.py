@@ -128,7 +128,7 @@ def command(
     if earlier is not None:
         tuned = tuned.joined(earlier)
         added = len(tuned.trials) - len(earlier.trials)
-        click.echo(f"The {counted(earlier.trials)} of {path} stay beside {added} new.", err=True)
+        click.echo(f"Kept the {counted(earlier.trials)} of {path} and added {added}.", err=True)
     tuned.write(path)
     _table(tuned.trials, measured)
     command = f"unimp-bench run --task {task} --model {model} --corpus {corpus} --protocol {protocol} --preset tuned"
@@ -142,8 +142,8 @@ def _comparable(path: Path, tuned: Tuned, whole: str) -> Tuned | None:
         whole: fingerprint of the whole corpus, by which earlier searches name it.
 
     Raises:
-        DataError: what is there cannot be read.
-        UsageError: its scores cannot be compared with those of this search, so that it might be lost to a worse one.
+        DataError: the file cannot be read.
+        UsageError: its scores are not comparable with those of this search.
     """
     from unimp_bench.runs.tuned import Tuned, best, counted
 
@@ -162,7 +162,7 @@ def _comparable(path: Path, tuned: Tuned, whole: str) -> Tuned | None:
 
 
 class _Progress:
-    """A line for each trial that has ended, on standard error."""
+    """Prints a line per finished trial to standard error."""
 
     def __init__(self) -> None:
         self._done: list[Trial] = []
@@ -172,15 +172,15 @@ class _Progress:
 
         self._done.append(trial)
         leader = best(tuple(self._done))
-        said = f"failed: {trial.failed}"
+        outcome = f"failed: {trial.failed}"
         if trial.score is not None:
-            said = f"{'pruned at ' if trial.stopped else ''}{trial.score:.4f} in {trial.seconds:.0f} s"
+            outcome = f"{'pruned at ' if trial.stopped else ''}{trial.score:.4f} in {trial.seconds:.0f} s"
         ahead = "" if leader is None or leader.score is None else f"  (best {leader.score:.4f})"
-        click.echo(f"  trial {len(self._done)} of {count}: {words(trial.values)}: {said}{ahead}", err=True)
+        click.echo(f"  trial {len(self._done)} of {count}: {words(trial.values)}: {outcome}{ahead}", err=True)
 
 
 def _versions(task: str, model: str, protocol: Protocol) -> dict[str, int]:
-    """The present versions that decide a validation score, those that are not 1."""
+    """The current versions on which a validation score depends, without those that are 1."""
     from unimp_bench.runs.results import versions_of
 
     now = versions_of(registry.model_card(model), [task])
@@ -234,7 +234,7 @@ def _command(
     over: tuple[str, ...],
     options: tuple[str, ...],
 ) -> str:
-    """The command that gives this search."""
+    """The command of this search."""
     parts = ["unimp-bench", "tune", "--task", task, "--model", model, "--corpus", corpus]
     parts += ["--trials", str(trials), "--protocol", protocol, "--seed", str(seed)]
     parts += ["--jobs", str(jobs)] if jobs > 1 else []

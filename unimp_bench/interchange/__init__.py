@@ -1,1 +1,1 @@
-"""Exchange with others: instruction datasets out, predictions and results in."""
+"""Export of instruction datasets, import of predictions and results."""

@@ -1,7 +1,4 @@
-"""What an exported instruction dataset says of itself: its record, and the card that is written from it.
-
-The card is README.md: what the Hugging Face loader and a reader have to know.
-"""
+"""The record and the card (README.md, read by the Hugging Face loader) of an exported instruction dataset."""
 
 from __future__ import annotations
 
@@ -27,9 +24,9 @@ class PartFacts(Strict):
     """Counts of one part of a split.
 
     Attributes:
-        examples, users: how many.
-        history: shortest, median and longest history.
-        candidates, suitable: for selection, how many examples have so many candidates, and so many to be chosen.
+        examples, users: numbers of examples and users.
+        history: minimum, median and maximum length of the histories.
+        candidates, suitable: for selection, numbers of examples by number of candidates, and by number of positives.
     """
 
     examples: int
@@ -40,7 +37,7 @@ class PartFacts(Strict):
 
     @classmethod
     def of(cls, examples: Examples) -> PartFacts:
-        """Count some examples; there is at least one."""
+        """The counts of at least one example."""
         lengths = examples.ends - examples.starts()
         candidates = examples.shown if examples.has_candidates else None
         return cls(
@@ -53,14 +50,14 @@ class PartFacts(Strict):
 
 
 class Export(Strict):
-    """All about one dataset but its data.
+    """The record of a dataset.
 
     Attributes:
-        corpus, fingerprint: of the corpus, after its views.
+        corpus, fingerprint: of the corpus with its views.
         task, task_version, options: the task with all its options.
         parts: by split name in the dataset (``loo_train``).
-        skipped: splits and parts that the corpus cannot give, by name, with the reason.
-        pictures: how many picture files.
+        skipped: reasons why splits and parts are missing, by name.
+        pictures: number of picture files.
         files: size and hash of every Parquet file.
     """
 
@@ -78,12 +75,12 @@ class Export(Strict):
 
     @property
     def examples(self) -> int:
-        """Of all parts."""
+        """Number of examples in all parts."""
         return sum(part.examples for part in self.parts.values())
 
     @classmethod
     def there(cls, folder: Path) -> bool:
-        """Whether a folder holds a dataset of ours, of this fingerprint or another."""
+        """Whether a folder holds an exported dataset, of any fingerprint."""
         try:
             cls.model_validate_json((folder / RECORD_NAME).read_bytes())
         except (OSError, ValidationError):
@@ -102,36 +99,36 @@ COLUMNS = {
     "split": ("string", "`loo`, `new-user`, `new-domain` or `global-time`"),
     "part": ("string", "`train`, `validation` or `test`"),
     "domain": ("string", "the user's domain"),
-    "user": ("string", "the user, by the name of the source"),
+    "user": ("string", "the user's name in the source"),
     "history": ("list of string", "all items before the target, oldest first"),
-    "history_ratings": ("list of float32", "the user's ratings of them; null where there is none"),
-    "history_times": ("list of int64", "seconds since 1970, or the place in the sequence, as the source has it"),
-    "query": ("string", "what the user asks for"),
-    "shown": ("list of string", "the items that the instruction names: the one to judge, candidates, retrieved ones"),
-    "shown_pictures": ("list of string", "their pictures; null for an item without one"),
-    "instruction": ("string", "the words of the task, with the query and the shown items in words"),
+    "history_ratings": ("list of float32", "aligned with `history`; null without a rating"),
+    "history_times": ("list of int64", "seconds since 1970, or positions in the sequence, depending on the source"),
+    "query": ("string", "the user's query"),
+    "shown": ("list of string", "items in the instruction: the one to judge, candidates, retrieved ones"),
+    "shown_pictures": ("list of string", "paths of their pictures; null for an item without one"),
+    "instruction": ("string", "the instruction, with query and shown items filled in"),
     "target": ("string", "the answer: an item, a rating, a sentence, the chosen items, or the codes of a picture"),
-    "target_items": ("list of string", "the items that are the answer, or that it is about"),
-    "target_pictures": ("list of string", "their pictures; null for an item without one"),
-    "target_rating": ("float32", "the true rating, for rating tasks"),
+    "target_items": ("list of string", "the items of the answer, or its subject"),
+    "target_pictures": ("list of string", "paths of their pictures; null for an item without one"),
+    "target_rating": ("float32", "the observed rating, for rating tasks"),
 }
 ITEM_COLUMNS = {
-    "item": ("string", "the item, by the name of the source"),
+    "item": ("string", "the item's name in the source"),
     "domain": ("string", "its domain"),
-    "words": ("string", "the item as instructions and prompts write it: `[IMG] Category c Price p ... [EOC]`"),
-    "picture": ("string", "its picture; null for an item without one"),
-    "attributes": ("struct", "its attributes as the corpus has them"),
+    "words": ("string", "its words in instructions and prompts: `[IMG] Category c Price p ... [EOC]`"),
+    "picture": ("string", "path of its picture; null without one"),
+    "attributes": ("struct", "its attributes in the corpus"),
 }
 
 
 def card_text(export: Export, card: TaskCard, task: Task, manifest: Manifest) -> str:
-    """README.md of a dataset: a YAML header that names the files of every split, then Markdown."""
-    invented = " The corpus is generated: nothing here says anything about a real store." if manifest.synthetic else ""
+    """README.md of a dataset: a YAML header with the files of every split, then Markdown."""
+    generated = " The corpus is generated and says nothing about real data." if manifest.synthetic else ""
     sections = [
         _header(export),
         f"# {export.task} on {export.corpus}",
-        f"What is asked: {plain(card.about)}. Instructions for multi-modal personalization, after *Towards Unified "
-        f"Multi-Modal Personalization* (UniMP, ICLR 2024), drawn from the corpus `{export.corpus}`.{invented}",
+        f"Prediction: {plain(card.about)}. Instructions for multi-modal personalization, after *Towards Unified "
+        f"Multi-Modal Personalization* (UniMP, ICLR 2024), from the corpus `{export.corpus}`.{generated}",
         f"> {plain(task.instruction)}",
         "## Load",
         _LOADING.replace("SPLIT", next(iter(export.parts))),
@@ -140,12 +137,12 @@ def card_text(export: Export, card: TaskCard, task: Task, manifest: Manifest) ->
         *(_skipped(export.skipped) if export.skipped else ()),
         *(_candidates(export) if any(part.candidates for part in export.parts.values()) else ()),
         "## Columns",
-        "A column that the task does not have is null.",
-        _table(("column", "type", "what it is"), ((f"`{name}`", *about) for name, about in COLUMNS.items())),
+        "Columns that the task does not have are null.",
+        _table(("column", "type", "content"), ((f"`{name}`", *about) for name, about in COLUMNS.items())),
         "## Items",
-        "`items.parquet`, the configuration `items`: one row for every item of the corpus.",
-        _table(("column", "type", "what it is"), ((f"`{name}`", *about) for name, about in _item_columns(manifest))),
-        f"{export.pictures:,} pictures lie in `pictures/`; paths are relative to this folder, so it can be moved whole."
+        "`items.parquet`, the configuration `items`: one row per item of the corpus.",
+        _table(("column", "type", "content"), ((f"`{name}`", *about) for name, about in _item_columns(manifest))),
+        f"`pictures/` has {export.pictures:,} pictures; paths are relative to this folder, which can be moved."
         if export.pictures
         else "The corpus has no pictures.",
         "## Source",
@@ -197,8 +194,8 @@ def _candidates(export: Export) -> tuple[str, ...]:
     )
     return (
         "## Candidates",
-        "Examples by the number of candidates, and by the number of those to be chosen.",
-        _table(("split", "candidates: examples", "to be chosen: examples"), rows),
+        "Numbers of examples by number of candidates, and by number of candidates to choose.",
+        _table(("split", "candidates: examples", "to choose: examples"), rows),
     )
 
 
@@ -227,14 +224,14 @@ def _source(export: Export, manifest: Manifest) -> Iterable[tuple[str, str]]:
 
 
 def _sentences(account: object) -> str:
-    """Where the explanations come from, as the corpus recorded it."""
+    """The source of the explanations, as recorded in the corpus."""
     if not isinstance(account, dict):
-        return "the corpus does not say how they were chosen"
+        return "not recorded in the corpus"
     chosen: dict[str, list[str]] = {}
     for domain, entry in account.items():
         chosen.setdefault(str(entry.get("by", "unknown")), []).append(plain(str(domain)))
     known = {
-        "rule": "picked from the user's review by the rule of this project (an opinion on a feature)",
+        "rule": "selected from the user's review by the rule of this project (an opinion on a feature)",
         "sentires": "extracted by the Sentires toolkit",
     }
     return "; ".join(f"{known.get(by, plain(by))}: {', '.join(domains)}" for by, domains in chosen.items())

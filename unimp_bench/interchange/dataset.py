@@ -34,13 +34,13 @@ from unimp_bench.runs.runner import open_corpus
 
 ITEMS_NAME = "items.parquet"
 PARQUET = {"compression": "zstd", "store_schema": False}
-"""How every file is written; without Arrow's own schema, since it would tell readers of dictionaries."""
+"""Options of every file; Arrow's own schema is omitted, since it would declare dictionary types."""
 
 _ROWS_A_GROUP = 50_000
 
 
 def write_items(corpus: Corpus, words: Sequence[str], folder: Path) -> None:
-    """One row an item, in the order of the corpus: name, domain, words, picture path, and attributes as a struct."""
+    """One row per item, in the order of the corpus: name, domain, words, picture path, and attributes as a struct."""
     items = corpus.items
     columns = {
         "item": pa.array(items.names, pa.string()),
@@ -55,12 +55,12 @@ def write_items(corpus: Corpus, words: Sequence[str], folder: Path) -> None:
 
 
 def place_pictures(corpus: Corpus, folder: Path, twin: Path | None) -> int:
-    """Put the pictures of the catalogue below ``folder``; returns how many there are.
+    """Put the pictures of the catalogue below ``folder``; return their number.
 
     Args:
         twin: a dataset of the same corpus written just before: its pictures are linked, so that several datasets
-            take the space of one and each can be moved alone. Those of the corpus are copied, never linked: what a
-            user does to a dataset must not reach the corpus.
+            share disk space and each can still be moved. Pictures of the corpus are copied, never linked, so that
+            changes to a dataset cannot reach the corpus.
     """
     paths = sorted({path for path in picture_paths(corpus) if path is not None})
     if paths:
@@ -72,7 +72,7 @@ def place_pictures(corpus: Corpus, folder: Path, twin: Path | None) -> int:
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Whether a hard link could be made; some file systems have none."""
+    """Whether a hard link was made; some file systems do not support them."""
     try:
         os.link(source, target)
     except OSError:
@@ -93,7 +93,7 @@ _PARTS: dict[Split, tuple[Part, ...]] = {
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What a user asks for; names are not checked yet.
+    """What to export; names are not checked yet.
 
     Attributes:
         out: datasets come to lie in ``out/<corpus>/<task>``.
@@ -113,7 +113,7 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one task: a dataset, or the reason why there is none."""
+    """The dataset of one task, or the reason why it was not written."""
 
     task: str
     folder: Path
@@ -122,17 +122,17 @@ class Outcome:
 
 
 def export_datasets(request: ExportRequest, workspace: Workspace) -> Iterator[Outcome]:
-    """Write the dataset of each task in turn; a second call gives the same bytes.
+    """Write the dataset of each task in turn; repeated calls give the same bytes.
 
     Yields:
-        An outcome when each task is done. An earlier dataset stays until the new one is whole.
+        An outcome per finished task. An earlier dataset remains until the new one is complete.
 
     Raises:
-        UsageError: an unknown task, option or view, or the corpus can give none of what is asked.
-        DataError: the corpus is damaged, or something else lies where a dataset would.
+        UsageError: unknown task, option or view, or a corpus with none of the requested examples.
+        DataError: the corpus is damaged, or the folder of a dataset has other content.
     """
     if request.options and len(request.tasks) > 1:
-        raise UsageError("options belong to one task; name one task with them")
+        raise UsageError("options belong to a single task; export one task at a time")
     tasks = [registry.make_task(name, request.options) for name in dict.fromkeys(request.tasks)]
     corpus = open_corpus(request.corpus, request.views)
     folders = [dataset_folder(request.out, corpus.name, task.name) for task in tasks]
@@ -154,7 +154,7 @@ def export_datasets(request: ExportRequest, workspace: Workspace) -> Iterator[Ou
             twin = folder
             yield Outcome(task.name, folder, export)
     if twin is None:
-        raise UsageError(f"there is nothing to export: {'; '.join(dict.fromkeys(reasons))}")
+        raise UsageError(f"nothing to export: {'; '.join(dict.fromkeys(reasons))}")
 
 
 def _usual_splits(corpus: Corpus) -> tuple[Split, ...]:
@@ -163,7 +163,7 @@ def _usual_splits(corpus: Corpus) -> tuple[Split, ...]:
 
 
 class _Drawer:
-    """Draws the parts of the chosen splits, and keeps why some cannot be drawn."""
+    """Draws the parts of the requested splits, and records why others are unavailable."""
 
     def __init__(self, corpus: Corpus, cache: Path, splits: tuple[Split, ...]) -> None:
         self.corpus = corpus
@@ -172,7 +172,7 @@ class _Drawer:
         self.skipped: dict[str, str] = {}
 
     def draw(self, task: Task) -> Iterator[tuple[str, Examples]]:
-        """The parts that there are, by their names in the dataset; the others go to ``skipped``."""
+        """The available parts by their names in the dataset; reasons for the others go to ``skipped``."""
         self.skipped = {}
         for split, part in self._parts:
             name = f"{split}-{part}"
@@ -197,7 +197,7 @@ def _write(
     folder: Path,
     twin: Path | None,
 ) -> Export:
-    """Fill an empty folder; ``skipped`` is complete once all is drawn."""
+    """Fill an empty folder; ``skipped`` is complete when all parts are drawn."""
     (folder / DATA).mkdir()
     renderer = Renderer(corpus, task.instruction, words)
     parts = {}
@@ -224,7 +224,7 @@ def _write(
 
 
 def _write_part(renderer: Renderer, examples: Examples, folder: Path, name: str) -> None:
-    """Shards of a fixed number of examples; a block of the renderer is a row group."""
+    """Shards of a fixed number of examples; each block of the renderer is a row group."""
     shards = -(-len(examples) // ROWS_A_FILE)
     for shard, some in enumerate(examples.blocks(ROWS_A_FILE)):
         path = folder / f"{name}-{shard:05d}-of-{shards:05d}.parquet"
@@ -237,10 +237,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 def dataset_folder(out: Path, corpus: str, task: str) -> Path:
-    """``out/corpus/task``, after a check that it is free or holds a dataset of ours.
+    """``out/corpus/task``, after a check that it is free or holds an exported dataset.
 
     Raises:
-        DataError: a name would leave ``out``, or something else is there; nothing of it is touched.
+        DataError: a name is not a plain folder name, or the folder has other content, which is left unchanged.
     """
     for name in (corpus, task):
         if not _NAME.fullmatch(name):
@@ -254,13 +254,13 @@ def dataset_folder(out: Path, corpus: str, task: str) -> Path:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """An empty hidden folder beside ``folder`` that takes its place when the block ends well, and else goes.
+    """An empty hidden folder that replaces ``folder`` if the block succeeds, and is removed otherwise.
 
-    The caller holds a lock on the parent, so what an earlier process left can be told and cleared.
+    The caller holds a lock on the parent, so remains of an earlier process can be removed.
     """
     partial, old = (folder.with_name(f".{folder.name}.{state}") for state in ("partial", "old"))
     shutil.rmtree(partial, ignore_errors=True)
-    if old.exists():  # a process died between the two renames below, or just after them
+    if old.exists():  # a process was killed between the two renames below, or just after them
         shutil.rmtree(old) if folder.exists() else old.rename(folder)
     partial.mkdir(parents=True)
     try:

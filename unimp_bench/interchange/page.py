@@ -1,4 +1,4 @@
-"""Examples of a dataset with their pictures as one static HTML page that loads nothing from a network."""
+"""Examples of a dataset with their pictures as one static HTML page without network access."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unimp_bench.kinds.rendering import Renderer, item_words, picture_paths
 from unimp_bench.records import Example, Examples
 
 LAST = 6
-"""Items of a history that a reader sees."""
+"""Number of history items listed."""
 
 WIDTH = 100
 _LABEL = 13
@@ -28,14 +28,14 @@ _LABEL = 13
 
 @dataclass(frozen=True)
 class Entry:
-    """An item in a list.
+    """A listed item.
 
     Attributes:
         item: its name.
-        title: its title, or its words where the corpus has no titles.
+        title: its title, or its words if the corpus has no titles.
         picture: its file.
-        rating: the user's, for items of the history.
-        chosen: it is among the answers, for candidates.
+        rating: the user's rating, for items of the history.
+        chosen: whether a candidate is an answer.
     """
 
     item: str
@@ -56,13 +56,13 @@ class Sheet:
     answers: tuple[Entry, ...]
 
     @property
-    def told(self) -> bool:
-        """The shown items tell already which the answers are."""
+    def answers_shown(self) -> bool:
+        """Whether the shown items already include the answers."""
         return self.example.shown == self.example.target_items or any(entry.chosen for entry in self.shown)
 
 
 def sheets(corpus: Corpus, examples: Examples) -> Iterator[Sheet]:
-    """A sheet for each of some examples."""
+    """A sheet per example."""
     numbers = {name: number for number, name in enumerate(corpus.items.names)}
     has_titles = "title" in corpus.items.attributes
     titles = corpus.items.text("title") if has_titles else item_words(corpus)
@@ -86,7 +86,7 @@ def sheets(corpus: Corpus, examples: Examples) -> Iterator[Sheet]:
 
 
 def one_line(text: str) -> str:
-    """Text from outside on one line, without characters that steer a terminal."""
+    """External text on one line, without control characters."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
@@ -102,8 +102,8 @@ def as_text(sheet: Sheet) -> str:
     if sheet.shown:
         lines += [_field("shown", ""), *(_item(entry) for entry in sheet.shown)]
     named = example.target == " ".join(example.target_items)
-    lines.append(_field("answer", "" if named and not sheet.told else example.target))
-    return "\n".join([*lines, *(() if sheet.told else map(_item, sheet.answers))])
+    lines.append(_field("answer", "" if named and not sheet.answers_shown else example.target))
+    return "\n".join([*lines, *(() if sheet.answers_shown else map(_item, sheet.answers))])
 
 
 def _field(label: str, text: str) -> str:
@@ -115,12 +115,12 @@ def _item(entry: Entry) -> str:
     mark = {None: "", True: "[x] ", False: "[ ] "}[entry.chosen]
     rating = "" if entry.rating is None else f"  rated {rating_words(entry.rating)}"
     line = f"  {mark}{one_line(entry.item).ljust(10)}  {entry.title}"
-    room = WIDTH - len(rating)
-    return (line if len(line) <= room else line[: room - 4] + " ...") + rating
+    width = WIDTH - len(rating)
+    return (line if len(line) <= width else line[: width - 4] + " ...") + rating
 
 
 SIDE = 160
-"""Pictures are scaled down to this many pixels a side, so that a page stays light."""
+"""Maximum width and height of embedded pictures, in pixels."""
 
 _TEMPLATE = """\
 <!doctype html>
@@ -180,7 +180,7 @@ blockquote, .target { margin: 0; padding: .5rem .8rem; border-left: 3px solid; o
 {%- endif %}
 <h3>Answer</h3>
 <p class="target">{{ sheet.example.target }}</p>
-{%- if not sheet.told %}
+{%- if not sheet.answers_shown %}
 {{- gallery(sheet.answers, "ul") }}
 {%- endif %}
 </article>
@@ -192,10 +192,10 @@ blockquote, .target { margin: 0; padding: .5rem .8rem; border-left: 3px solid; o
 
 
 def page(heading: str, about: str, kind: str, sheets: Iterable[Sheet]) -> str:
-    """The page of some examples of one task; all text is escaped, pictures are part of the page.
+    """The page of examples of one task; all text is escaped, pictures are embedded.
 
     Args:
-        kind: of the task.
+        kind: kind of the task.
 
     Raises:
         DataError: a picture cannot be decoded.
@@ -212,7 +212,7 @@ def page(heading: str, about: str, kind: str, sheets: Iterable[Sheet]) -> str:
 
 
 def _embedded(path: Path) -> str:
-    """A picture as a ``data:`` address, written anew: what else the file may hold stays behind."""
+    """A picture as a ``data:`` address, re-encoded without other content of the file."""
     picture = open_picture(path)
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     stream = io.BytesIO()

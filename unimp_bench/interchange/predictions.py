@@ -1,4 +1,4 @@
-"""Reads predictions files of any kind, Parquet or JSONL, in bounded memory. The file is not trusted."""
+"""Reads prediction files of any kind, Parquet or JSONL, in bounded memory. Files are untrusted."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _BYTES_AT_ONCE = 256 << 20
 _BYTES_IN_GROUP = 2 << 30
 _PARQUET = b"PAR1"
 _INDEX = re.compile(r"__index_level_\d+__")
-"""What pandas calls an index in a Parquet file."""
+"""Name of a pandas index in a Parquet file."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One prediction: where it stands in the file, counted from 1, and its cells."""
+    """One prediction: its place in the file, counted from 1, and its cells."""
 
     place: str
     fields: Fields
@@ -59,26 +59,26 @@ class PredictionFile:
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[PredictionFile]:
-        """Open a file for one reading.
+        """Open a file to be read once.
 
         Raises:
-            DataError: there is no such file, or its name does not fit on a line.
+            DataError: the file does not exist, or its name has unprintable characters.
         """
         if not path.is_file():
-            raise DataError(f"there is no predictions file {quoted(str(path))}")
+            raise DataError(f"predictions file {quoted(str(path))} does not exist")
         if not path.name.isprintable():
-            raise DataError(f"the file name {quoted(path.name)} holds characters that cannot be shown; rename it")
+            raise DataError(f"the file name {quoted(path.name)} has unprintable characters; rename it")
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             stream.seek(0)
             yield cls(path.name, digest, stream)
 
     def rows(self, reader: type[AnswerReader]) -> Iterator[Row]:
-        """All rows, with the columns that ``reader`` wants; those that it ignores are left out.
+        """All rows, with the columns that ``reader`` requires, without those that it ignores.
 
         Raises:
-            DataError: the file is neither Parquet nor JSONL, is damaged, too large in a place, or has a column that
-                means nothing.
+            DataError: the file is neither Parquet nor JSONL, is damaged, exceeds a size limit, or has an unknown
+                column.
         """
         is_parquet = self.stream.read(len(_PARQUET)) == _PARQUET
         self.stream.seek(0)
@@ -92,18 +92,18 @@ class PredictionFile:
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
             if len(line) > MAX_LINE:
-                raise DataError(f"{self.name}, {place}: is longer than {MAX_LINE:,} bytes")
+                raise DataError(f"{self.name}, {place}: longer than {MAX_LINE:,} bytes")
             if not line.strip():
                 continue
             try:
                 fields = orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 raise DataError(
-                    f"{self.name}, {place}: is no JSON ({error.msg}); predictions are a Parquet file or one JSON "
+                    f"{self.name}, {place}: not JSON ({error.msg}); predictions are a Parquet file or one JSON "
                     "object per line"
                 ) from None
             if not isinstance(fields, dict):
-                raise DataError(f"{self.name}, {place}: is no JSON object but {quoted(fields)}")
+                raise DataError(f"{self.name}, {place}: not a JSON object but {quoted(fields)}")
             self._check_columns(fields, reader, f", {place}")
             yield Row(place, fields)
 
@@ -119,7 +119,7 @@ class PredictionFile:
                     yield Row(f"row {number}", fields)
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             reason = quoted(" ".join(str(error).split()))
-            raise DataError(f"{self.name} is damaged: its Parquet cannot be read ({reason})") from None
+            raise DataError(f"{self.name} is damaged: not readable as Parquet ({reason})") from None
 
     def _check_schema(self, file: pq.ParquetFile, reader: type[AnswerReader]) -> list[str]:
         """The columns to read."""
@@ -133,7 +133,7 @@ class PredictionFile:
             kind = file.schema_arrow.field(name).type
             if not _is_plain(kind.value_type if _is_list(kind) else kind):
                 raise DataError(
-                    f"{self.name}: column {name} is of type {quoted(str(kind))}, which holds no predictions"
+                    f"{self.name}: column {name} has the type {quoted(str(kind))}, which predictions cannot have"
                 )
         groups = (file.metadata.row_group(group) for group in range(file.metadata.num_row_groups))
         if any(group.total_byte_size > _BYTES_IN_GROUP for group in groups):
@@ -154,12 +154,12 @@ class PredictionFile:
                     f"{self.name}{place}: unknown column {quoted(name)}; predictions have {', '.join(known)}"
                 )
         if ID not in names:
-            raise DataError(f"{self.name}{place}: has no column {ID}; predictions have {', '.join(known)}")
+            raise DataError(f"{self.name}{place}: missing column {ID}; predictions have {', '.join(known)}")
 
     def _check_size(self, batch: pa.RecordBatch, number: int) -> None:
         rows = f"{self.name}, rows {number + 1} to {number + len(batch)}"
         if batch.nbytes > _BYTES_AT_ONCE:
-            raise DataError(f"{rows}: are larger than {_BYTES_AT_ONCE:,} bytes together")
+            raise DataError(f"{rows}: together larger than {_BYTES_AT_ONCE:,} bytes")
         for column in batch.columns:
             if _is_list(column.type) and (pc.max(pc.list_value_length(column)).as_py() or 0) > MAX_LIST:
                 raise DataError(f"{rows}: a list has more than {MAX_LIST:,} values")
@@ -170,7 +170,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Text, a number, or nothing at all: a column of empty lists or of nulls has that type."""
+    """Text, a number, or null, the type of columns of empty lists or nulls."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
@@ -182,7 +182,7 @@ NAMED = 3
 
 @dataclass
 class _Tally:
-    """Ids that something is wrong with: how many, and the first few."""
+    """Number of ids with an error, and the first few of them."""
 
     wrong: str
     count: int = 0
@@ -199,25 +199,25 @@ class _Tally:
 
 
 def read_predictions(file: PredictionFile, examples: Examples, setting: Setting) -> Any:
-    """The prediction that a file holds for some examples, one row for each, in any order.
+    """The prediction in a file for the given examples, one row per example, in any order.
 
     Raises:
-        DataError: an id is missing, doubled or unknown, or an answer is none.
+        DataError: an id is missing, duplicate or unknown, or an answer is invalid.
     """
     reader = kind_of(setting.task.kind).reader(examples, setting)
     ids = example_ids(setting.corpus, examples)
     example_of = {name: example for example, name in enumerate(ids)}
     answered = np.zeros(len(ids), dtype=np.bool_)
-    missing, doubled, unknown = _Tally("missing"), _Tally("doubled"), _Tally("unknown")
+    missing, duplicate, unknown = _Tally("missing"), _Tally("duplicate"), _Tally("unknown")
     for row in file.rows(type(reader)):
         name = row.fields[ID]
         if not isinstance(name, str):
-            raise DataError(f"{file.name}, {row.place}: its id is {quoted(name)}, not a string")
+            raise DataError(f"{file.name}, {row.place}: the id is {quoted(name)}, not a string")
         example = example_of.get(name)
         if example is None:
             unknown.add(name)
         elif answered[example]:
-            doubled.add(name)
+            duplicate.add(name)
         else:
             answered[example] = True
             try:
@@ -226,11 +226,11 @@ def read_predictions(file: PredictionFile, examples: Examples, setting: Setting)
                 raise DataError(f"{file.name}, {row.place} ({quoted(name)}): {error}") from None
     for number in np.flatnonzero(~answered):
         missing.add(ids[number])
-    wrong = [str(tally) for tally in (missing, doubled, unknown) if tally.count]
+    wrong = [str(tally) for tally in (missing, duplicate, unknown) if tally.count]
     if wrong:
         raise DataError(
-            f"{file.name} does not answer the {len(ids):,} {examples.part} examples of {examples.task}, split "
-            f"{examples.split}, one row for each: {'; '.join(wrong)}"
+            f"{file.name} does not have one row for each of the {len(ids):,} {examples.part} examples of "
+            f"{examples.task}, split {examples.split}: {'; '.join(wrong)}"
         )
     try:
         return reader.finish()

@@ -1,4 +1,4 @@
-"""Scores a system by the file of its predictions, and keeps the result as that of a run."""
+"""Scores the predictions file of an external system, and stores the result like that of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from unimp_bench.runs.runner import check_askable, differing_options, open_corpu
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
 
-REMARK = "scored from a file; training and selection are its author's word"
+REMARK = "scored from a file; training and selection are self-reported"
 LONGEST_LINE = 200
 DIGITS_SHOWN = 8
 
@@ -33,19 +33,19 @@ _SYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
 
 @dataclass(frozen=True)
 class Submission:
-    """A file of predictions, and what it says it is.
+    """A predictions file and its description.
 
     Attributes:
         predictions: the file.
         system: its name in tables: letters, digits and ``._+-``.
-        options: options of the task that differ from its own.
-        views: seeded changes of the corpus that the system saw.
+        options: options of the task that differ from the defaults.
+        views: seeded changes of the corpus that the system used.
         about: one line on the system.
-        source: the paper or program it comes from.
-        reads: what decides its answers (``unimp_bench.contracts.Reads``).
+        source: the paper or program of the system.
+        reads: its inputs (``unimp_bench.contracts.Reads``).
 
     Raises:
-        UsageError: the name or a line is not one, or nothing can be read of that kind.
+        UsageError: the name, a line or an input is invalid.
     """
 
     task: str
@@ -62,7 +62,7 @@ class Submission:
 
     def __post_init__(self) -> None:
         if not _SYSTEM.fullmatch(self.system):
-            raise UsageError(f"{self.system!r} is no name: at most 40 letters, digits and ._+- that begin with neither")
+            raise UsageError(f"invalid name {self.system!r}: use 1 to 40 letters, digits and ._+-, not ._+- first")
         for name, line in (("about", self.about), ("source", self.source)):
             if not line.isprintable() or len(line) > LONGEST_LINE:
                 raise UsageError(f"{name} takes one line of at most {LONGEST_LINE} characters")
@@ -71,16 +71,16 @@ class Submission:
 
     @property
     def model(self) -> str:
-        """The system's name where models are named."""
+        """The system's name in the column of models."""
         return f"external:{self.system}"
 
 
 def score(submission: Submission, workspace: Workspace) -> Result:
-    """Score a file as a run is scored; the result lies in ``runs/`` and can be published.
+    """Score a file like a run; the result is stored in ``runs/`` and can be published.
 
     Raises:
-        UsageError: the task, split or protocol is none that the corpus has.
-        DataError: the file is not what it should be.
+        UsageError: the corpus does not have the task, split or protocol.
+        DataError: the file is invalid.
     """
     corpus = open_corpus(submission.corpus, submission.views)
     task = registry.make_task(submission.task, submission.options)
@@ -103,7 +103,7 @@ def score(submission: Submission, workspace: Workspace) -> Result:
 
 
 def command_of(submission: Submission) -> str:
-    """The command that gives this result, with the file by its name alone."""
+    """The command of this result, with the file name without its folder."""
     parts = ["unimp-bench", "score", "--task", submission.task, "--corpus", submission.corpus.name]
     parts += ["--predictions", submission.predictions.name, "--name", submission.system]
     parts += ["--split", submission.split, "--protocol", submission.protocol]
@@ -138,7 +138,7 @@ def _specify(submission: Submission, task: Task, corpus: Corpus, sha256: str) ->
 
 
 def _facts(submission: Submission, sha256: str) -> ModelFacts:
-    """Two files of one name are two rows of a table, told apart by how their hashes begin."""
+    """Files of the same system name are separate rows, distinguished by the first digits of their hashes."""
     return ModelFacts(
         name=submission.model,
         preset="default",

@@ -1,1 +1,1 @@
-"""From a specification to a result: fitting, running, scoring, tuning, suites, reproduction."""
+"""Fitting, running, scoring, tuning, suites and reproduction of specifications."""

@@ -1,8 +1,8 @@
 """Fits a model or finds it fitted: one folder per fit specification, shared by all runs that evaluate the fit.
 
-A fit folder holds ``work`` (the model's own checkpoints) while the fit is under way; then ``model`` (for a model that
-is selected on validation, one per protocol: ``model-masked``), ``log`` where the model kept one, and, last,
-``fit.json``, which marks it as finished.
+During a fit the folder has ``work`` (the model's checkpoints); afterwards ``model`` (for a model that is selected on
+validation, one per protocol: ``model-masked``), ``log`` if the model kept one, and ``fit.json``, which is written
+last and marks the fit as finished.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _NAMED = 3
 
 
 def check_not_empty(examples: Examples, corpus: Corpus, use: str) -> None:
-    """Refuse a part without examples.
+    """Raise an error for a part without examples.
 
     Args:
         examples: all of the part.
-        corpus: that they are drawn from.
-        use: what they are needed for.
+        corpus: corpus of the examples.
+        use: purpose of the examples, for the message.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are no examples.
     """
     if len(examples):
         return
@@ -54,19 +54,19 @@ def check_not_empty(examples: Examples, corpus: Corpus, use: str) -> None:
 
 
 def check_selectable(examples: Examples, corpus: Corpus, use: str) -> None:
-    """Refuse a validation part without examples where something is selected by them.
+    """Raise an error if there are no validation examples for selection.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are no examples.
     """
     check_not_empty(examples, corpus, f"{use}; {NO_VALIDATION}")
 
 
 def unknown_users(card: ModelCard, corpus: Corpus, learned: Split) -> BoolArray | None:
-    """(users,) bool: the users that a model cannot score, those without a training interaction; None for none.
+    """(users,) bool: users that a model cannot score, for lack of a training interaction; None if there are none.
 
     Args:
-        learned: the split whose training part the model is fitted on.
+        learned: the split of the training part.
     """
     if card.new_users:
         return None
@@ -75,53 +75,53 @@ def unknown_users(card: ModelCard, corpus: Corpus, learned: Split) -> BoolArray 
 
 
 def check_known(examples: Examples, kind: str, corpus: Corpus, model: str, unknown: BoolArray | None) -> str:
-    """What a result must say of examples whose users the model cannot score: a ranking counts them as missed.
+    """The remark on examples of users that the model cannot score, which a ranking counts as misses; empty without any.
 
     Args:
         examples: of any part.
-        kind: of their task.
-        unknown: what ``unknown_users`` gave.
+        kind: kind of their task.
+        unknown: result of ``unknown_users``.
 
     Raises:
-        UsageError: the kind has no such thing as a miss, or no user is known at all.
+        UsageError: the kind has no misses, or no user is known.
     """
-    asked = np.zeros(0, dtype=np.int64) if unknown is None else examples.users[unknown[examples.users]]
-    if not len(asked):
+    of_unknown = np.zeros(0, dtype=np.int64) if unknown is None else examples.users[unknown[examples.users]]
+    if not len(of_unknown):
         return ""
-    names = [corpus.users.names[user] for user in np.unique(asked)]
+    names = [corpus.users.names[user] for user in np.unique(of_unknown)]
     listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-    said = (
-        f"{len(asked):,} of {len(examples):,} {examples.part} examples are of users without a training interaction, "
-        f"whom {model} cannot score ({len(names):,}: {listed})"
+    remark = (
+        f"{len(of_unknown):,} of {len(examples):,} {examples.part} examples are of users without a training "
+        f"interaction, which {model} cannot score ({len(names):,}: {listed})"
     )
     if not kind_of(kind).has_protocols:
-        raise UsageError(f"{said}; run a model that scores new users, or give these users training interactions")
-    if len(asked) == len(examples):
-        raise UsageError(f"{said}; run a model that scores new users")
-    return f"{said}: they count as missed"
+        raise UsageError(f"{remark}; use a model that scores new users, or give these users training interactions")
+    if len(of_unknown) == len(examples):
+        raise UsageError(f"{remark}; use a model that scores new users")
+    return f"{remark}: they count as misses"
 
 
 FIT_NAME = "fit.json"
 SCORE_NAME = "validation-{}.json"
-"""What a search measured of the fit under a protocol."""
+"""Validation score of the fit under a protocol, as measured by a search."""
 
 MODEL_NAME = "model"
 
 _LEAKED = "leaked"
 
 LOG_NAME = "log"
-"""The folder in ``work`` that is kept when a fit has ended."""
+"""The folder in ``work`` that is kept when a fit has finished."""
 
 
 class FitCost(Strict):
-    """What a finished fit took, the fits that it goes on from included.
+    """Cost of a finished fit, including the fits that initialised it.
 
     Attributes:
         seconds: wall time.
-        peak_memory_mib: the most memory.
-        leaked: it read the held-out interactions (``FitData.leak``).
-        cpu_seconds: processor time, without the parts before an interrupt; None in fits of before it was measured.
-        steps, examples: optimizer steps taken and training examples shown; 0 without gradient steps.
+        peak_memory_mib: maximum memory.
+        leaked: the model read the held-out interactions (``FitData.leak``).
+        cpu_seconds: processor time, without the parts before an interrupt; None in earlier fits.
+        steps, examples: numbers of optimizer steps and training examples; 0 without gradient steps.
     """
 
     seconds: float
@@ -133,7 +133,7 @@ class FitCost(Strict):
 
     @classmethod
     def read(cls, path: Path) -> FitCost:
-        """What a finished fit wrote.
+        """Read the cost of a finished fit.
 
         Raises:
             DataError: the file is damaged.
@@ -158,7 +158,7 @@ def fit_or_load(
     fresh: bool,
     watch: Watch | None = None,
 ) -> FitCost:
-    """Make ``model`` the fitted model of ``spec``: loaded where a finished fit is there, else fitted and saved.
+    """Load the fitted model of ``spec`` into ``model``, or fit and save it.
 
     Args:
         protocol: whose selection ``model`` becomes, of those that were made from the one fit.
@@ -220,18 +220,18 @@ def abandon(spec: FitSpec, workspace: Workspace) -> float:
 
 
 def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache: Path) -> None:
-    """Make ``model`` what was saved in ``folder``.
+    """Load ``model`` from ``folder``.
 
     Raises:
-        DataError: a file there is missing or damaged.
+        DataError: a file is missing or damaged.
     """
     try:
         with blamed(model, spec.model, "load"):
             model.load(folder, corpus.items, cache)
     except BenchError:
         raise
-    except Exception as error:  # of whatever kind a damaged file causes
-        if disk_error(error) is not None:  # of the cache, which loading may fill
+    except Exception as error:  # any exception that a damaged file causes
+        if disk_error(error) is not None:  # from the cache, which loading may fill
             raise
         raise damaged(folder, reason(error)) from error
 
@@ -246,10 +246,10 @@ def _fit(model: Model[Any], spec: FitSpec, data: FitData) -> None:
 
 
 def _start(spec: FitSpec, corpus: Corpus, workspace: Workspace, *, fresh: bool) -> tuple[FitCost, Start | None]:
-    """The fitted model that a fit goes on from, fitted now where it is not there yet, and what it took.
+    """The fitted model that initialises a fit, fitted now if necessary, and its cost.
 
     Args:
-        fresh: fit it again where it is damaged.
+        fresh: refit it if it is damaged.
     """
     start = spec.start
     if start is None:
@@ -285,7 +285,7 @@ def _fit_data(
         return under
 
     def leak() -> Corpus:
-        (work / _LEAKED).touch()  # before it is used, and there still where an interrupted fit goes on
+        (work / _LEAKED).touch()  # before the corpus is read, so that an interrupted fit keeps the mark
         return corpus
 
     answers = read_only(catalogue(corpus, spec.split))
@@ -294,24 +294,24 @@ def _fit_data(
 
 
 def _examples(task: Task, spec: FitSpec, corpus: Corpus, cache: Path, unknown: BoolArray | None) -> TaskExamples[Any]:
-    """What a model is given of a task, read-only.
+    """The examples of a task for a model, read-only.
 
     Raises:
-        UsageError: a part that the model needs has no example, or the model cannot score the users of validation.
+        UsageError: a required part is empty, or the model cannot score the validation users.
     """
     card = registry.model_card(spec.model)
     train = draw_examples(task, corpus, spec.split, "train", cache)
     validation = draw_examples(task, corpus, spec.split, "validation", cache)
-    if not len(train.histories):  # a user's only interaction is no example, and yet teaches some models
-        check_not_empty(train, corpus, "there is nothing to learn from")
+    if not len(train.histories):  # a user's only interaction is not an example, but some models learn from it
+        check_not_empty(train, corpus, "there is nothing to train on")
     if card.validated:
-        check_selectable(validation, corpus, f"{spec.model} selects by them (its card says validated=True)")
+        check_selectable(validation, corpus, f"{spec.model} requires them for selection (card: validated=True)")
     check_known(validation, task.kind, corpus, spec.model, unknown)
     return read_only(TaskExamples(train, validation))
 
 
 def validation_scores(model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
-    """What ``Kind.validation`` gives, which is finite: a selection by anything else would be one by chance.
+    """``Kind.validation``, with finite scores only, as required for selection.
 
     Raises:
         ModelError: a score is not finite.
@@ -323,7 +323,7 @@ def validation_scores(model: Model[Any], examples: Examples, setting: Setting) -
 
 
 def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:
-    """The folder of what depends on a corpus alone, made where it is not there."""
+    """The folder of files that depend only on a corpus, created if missing."""
     cache = workspace.cache / corpus.fingerprint[:16]
     cache.mkdir(parents=True, exist_ok=True)
     return cache
@@ -337,14 +337,14 @@ def protocols_of(spec: FitSpec) -> tuple[Protocol, ...]:
 
 
 def _model_folder(folder: Path, spec: FitSpec, protocol: Protocol) -> Path:
-    """Where a fit keeps the model that a protocol selected."""
+    """The folder of the model selected under a protocol."""
     if not registry.model_card(spec.model).validated:
         return folder / MODEL_NAME
     return folder / f"{MODEL_NAME}-{protocol if protocol in protocols_of(spec) else 'paper'}"
 
 
 def _select_and_save(model: Model[Any], data: FitData, spec: FitSpec, folder: Path, protocol: Protocol) -> None:
-    """Save the model of each protocol, and leave ``model`` as that of ``protocol``."""
+    """Save the model of each protocol, and leave ``model`` in the state of ``protocol``."""
     kept = {_model_folder(folder, spec, each): each for each in protocols_of(spec)}
     last = _model_folder(folder, spec, protocol)
     for place in sorted(kept, key=lambda place: place == last):
@@ -362,7 +362,7 @@ def _keep_log(work: Path, folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Empty a fit folder; ``fit.json`` goes first, so that a half-cleared folder is no finished fit."""
+    """Empty a fit folder, ``fit.json`` first, so that a half-cleared folder does not count as finished."""
     (folder / FIT_NAME).unlink(missing_ok=True)
     for path in (*folder.glob(SCORE_NAME.format("*")), *folder.glob("spec.json")):
         path.unlink()
@@ -372,7 +372,7 @@ def _clear(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _stopwatch(record: Path) -> Iterator[Callable[[], float]]:
-    """Wall seconds of a fit, those of its interrupted parts included (kept in ``record``, unless it was killed)."""
+    """Wall seconds of a fit, including its interrupted parts (stored in ``record``, unless it was killed)."""
     try:
         before = float(record.read_text(encoding="utf-8")) if record.is_file() else 0.0
     except ValueError as error:

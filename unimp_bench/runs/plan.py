@@ -1,4 +1,4 @@
-"""The cells of a suite on one corpus: every row, task and seed, as a run with a name of its own."""
+"""The cells of a suite on one corpus: one run per row, task and seed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from unimp_bench.runs.suites import VARIED
 from unimp_bench.runs.tuned import TUNED, find_tuned, tuned_search
 
 _Drawn = tuple[str, str, Split, Part]
-"""Fingerprint of a corpus, task, split and part, of which examples are drawn."""
+"""Fingerprint of a corpus, task, split and part that examples are drawn from."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a user chooses for all rows of a suite that are about the subject."""
+    """Preset and settings chosen by the user for all rows of the subject."""
 
     preset: str | None = None
     settings: Mapping[str, str] | None = None
 
     def check(self) -> None:
-        """Refuse a setting that the suites compare, or that the subject does not have.
+        """Reject settings that the suites compare or that the subject does not have.
 
         Raises:
             UsageError: with the reason.
@@ -46,11 +46,11 @@ class Cell:
     """One row, task and seed.
 
     Attributes:
-        row: of the suite.
-        request: what is run.
-        key: of the run; empty where it is refused.
-        fits: keys of all fits that the run needs, in their order.
-        refused: why it cannot be run.
+        row: row of the suite.
+        request: the run.
+        key: key of the run; empty if it is refused.
+        fits: keys of all fits required by the run, in order.
+        refused: why it cannot run.
     """
 
     row: SuiteRow
@@ -61,28 +61,28 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What tells the cell from the others of its suite."""
+        """Name of the cell, unique in its suite."""
         return f"{self.row.label}, {self.request.task}, seed {self.request.seed}"
 
 
 def cells(
     suite: Suite, corpus: Path, tasks: Iterable[str], seeds: int, budget: Budget, workspace: Workspace
 ) -> list[Cell]:
-    """All cells of the rows that a suite runs.
+    """The cells of all rows that a suite runs.
 
-    One seed after the other, so that the table has all its rows early; within a seed, fits that others go on from
-    come first. A baseline without a preset of its own runs as it was tuned for the task and corpus, where it was.
+    Cells are ordered by seed, so that the table soon has all its rows, then by number of fits, so that fits that
+    initialise others come first. A baseline without preset uses tuned settings for the task and corpus, if available.
 
     Args:
-        suite: whose rows.
+        suite: the suite.
         corpus: folder of a built corpus.
-        tasks: what they are asked.
-        seeds: how many, from 0.
-        budget: of the rows about the subject.
-        workspace: where tuned configurations are.
+        tasks: tasks of the rows.
+        seeds: number of seeds, from 0.
+        budget: preset and settings of the subject's rows.
+        workspace: location of tuned configurations.
 
     Raises:
-        UsageError: the budget is a tuned one, and it was not tuned for this corpus.
+        UsageError: the budget is tuned settings, which do not exist for this corpus.
     """
     opened = Corpus.open(corpus)
     protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}
@@ -149,11 +149,11 @@ def _cell(row: SuiteRow, request: RunRequest, workspace: Workspace, refusals: di
 
 
 def _refused(plan: Planned, refusals: dict[_Drawn, str]) -> str:
-    """Why the corpus lacks what the run's examples are drawn from; empty where it lacks nothing.
+    """Why the corpus lacks examples that the run requires; empty if it lacks none.
 
     Args:
         plan: of the run.
-        refusals: what is known of other runs.
+        refusals: known reasons of other runs.
     """
     drawn: set[tuple[str, Split, Part]] = {(plan.task.name, plan.spec.split, "test")}
     drawn |= {(name, stage.split, "validation") for stage in plan.spec.fit.stages for name, _ in stage.tasks}

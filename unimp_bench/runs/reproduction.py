@@ -1,7 +1,7 @@
-"""Runs a published result again, from nothing but its stored specification, and sets the new numbers beside it.
+"""Reruns a published result from its stored specification alone, and compares the numbers.
 
-A reproduction has runs of its own, in ``runs/reproductions/<key>``: no earlier run or fit is read, and killing it and
-asking again goes on from its checkpoints. Asking for a finished one starts over.
+A reproduction has its own runs, in ``runs/reproductions/<key>``. No earlier run or fit is read; an interrupted
+reproduction resumes from its checkpoints, a finished one starts over when it is repeated.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from unimp_bench.runs.runner import RunRequest, open_corpus, planned, run
 from unimp_bench.runs.spec import FitSpec
 
 ROUNDING = 1e-9
-"""Intervals of equal values may miss their own mean in the last bits."""
+"""Tolerance, since intervals of equal values may exclude their mean by rounding."""
 
 
 @dataclass(frozen=True)
 class ReproductionSpace(Workspace):
-    """The corpora and the cache of a workspace, with runs of its own: those of one reproduction."""
+    """A workspace with the corpora and cache of another one, and separate runs for one reproduction."""
 
     key: str
 
@@ -40,17 +40,17 @@ class ReproductionSpace(Workspace):
         return self.root / "runs" / "reproductions" / self.key
 
     def forget_finished(self) -> None:
-        """Forget all runs and fits where one run is finished; what was interrupted stays."""
+        """Delete all runs and fits if a run is finished; interrupted ones are kept."""
         finished = list(self.runs.glob(f"*/{RESULT_NAME}"))
         if finished:
-            shutil.rmtree(self.fits, ignore_errors=True)  # before the results, by which an interrupt here is noticed
+            shutil.rmtree(self.fits, ignore_errors=True)  # before the results, which show that a deletion is incomplete
         for path in finished:
             shutil.rmtree(path.parent)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of the main table, as it was published and as it is now; None where it cannot be computed now."""
+    """One metric of the main table, published and new; None if it cannot be computed now."""
 
     name: str
     published: Estimate
@@ -58,7 +58,7 @@ class Metric:
 
     @property
     def inside(self) -> bool:
-        """Whether the published interval holds the new value; and its own, as it does in a file that nobody edited."""
+        """Whether the published interval contains the new value, and its own (it does unless the file was edited)."""
         low, high = self.published.low - ROUNDING, self.published.high + ROUNDING
         return self.new is not None and low <= self.new.value <= high and low <= self.published.value <= high
 
@@ -71,7 +71,7 @@ class Reproduction:
     new: Result
 
     def metrics(self) -> list[Metric]:
-        """Of the main table, those that were published."""
+        """The published metrics of the main table."""
         kind = kind_of(registry.task_cards()[self.published.spec.task].kind)
         return [
             Metric(name, estimate, self.new.metrics.get(name))
@@ -80,52 +80,54 @@ class Reproduction:
         ]
 
     def same_ranks(self) -> int | None:
-        """How many target ranks are identical, as results keep them; None where nothing is ranked."""
+        """Number of identical target ranks, as stored; None for other kinds than rankings."""
         if not self.published.ranks:
             return None
         return int(np.sum(self.published.target_ranks() == self.new.target_ranks()))
 
     def changes(self) -> list[str]:
-        """What differs in code, machine and packages that both records name, a line each."""
+        """Differences of code, machine, and packages named in both records, one per line."""
         then, now = self.published.provenance, self.new.provenance
         pairs = [("commit", _commit(then), _commit(now)), ("machine", then.machine, now.machine)]
         pairs += [(name, old, now.versions[name]) for name, old in then.versions.items() if name in now.versions]
-        return [f"{name}: {old} then, {new} now" for name, old, new in pairs if old != new]
+        return [f"{name}: published with {old}, now {new}" for name, old, new in pairs if old != new]
 
 
 def reproduce(published: Result, request: RunRequest, workspace: Workspace) -> Reproduction:
-    """Run a result's specification from the beginning.
+    """Rerun a result's specification from scratch.
 
     Args:
         published: the result.
-        request: what ``request_of`` made of it.
-        workspace: the user's, of which nothing but the corpora and the cache is read.
+        request: its request, from ``request_of``.
+        workspace: the user's workspace, of which only corpora and cache are read.
     """
     space = ReproductionSpace(workspace.root, published.spec.key)
     with locked(space.runs):
         main_says(space.forget_finished)
         new, _ = run(request, space)
     if new.examples != published.examples:
-        raise DataError(f"the row has {published.examples} examples, now there are {new.examples}: not comparable")
+        raise DataError(
+            f"not comparable: the published row has {published.examples} examples, now there are {new.examples}"
+        )
     return Reproduction(published, new)
 
 
 def corpus_of(published: Result) -> tuple[str, tuple[str, ...]]:
-    """Name of the corpus as it was built, and the views of it that the result is on."""
+    """Name of the corpus as built, and the views that were applied to it."""
     name, views = parts_of_name(published.corpus.name)
     return name, tuple(map(str, views))
 
 
 def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequest:
-    """The request whose specification is that of a result, field by field.
+    """The request with the specification of a result, field by field.
 
     Args:
         published: the result.
-        corpus: folder of the corpus it is on.
-        workspace: where the request will be made.
+        corpus: folder of its corpus.
+        workspace: workspace of the request.
 
     Raises:
-        UsageError: the result was scored from a file, or this version has no such specification.
+        UsageError: the result was scored from a file, or this version cannot express its specification.
         DataError: the folder holds another corpus.
     """
     spec = published.spec
@@ -150,7 +152,7 @@ def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequ
 
 
 def _request(published: Result, corpus: Path) -> RunRequest:
-    """Configurations in full; fields that came later stand at their own defaults, whatever a preset says."""
+    """The request with complete configurations; fields added since have their defaults, regardless of presets."""
     *_, last = stages = published.spec.fit.stages
     usual = dataclasses.asdict(registry.load(registry.model_card(last.model).factory).Config())
     settings = {**usual, **stages[0].config}
@@ -200,7 +202,7 @@ def _check_corpus(published: Result, folder: Path) -> bool:
 
 
 def _differences(stored: Any, now: Any, place: str = "") -> list[str]:
-    """Where a stored record is not what it would be now; what is new there beside it is no difference."""
+    """Differences of a stored record from the current one; new fields are not differences."""
     if isinstance(stored, dict) and isinstance(now, dict):
         return [
             line

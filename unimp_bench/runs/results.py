@@ -40,12 +40,12 @@ RESULT_NAME = "result.json"
 LEAK_REMARK = "LEAKS THE TEST TARGETS: the model read the held-out interactions while it was fitted"
 
 NEARLY = 0.95
-"""Share of the examples from which on answers count as constant, or as those of another row: a reader is warned."""
+"""Share of examples from which answers count as constant, or as those of another row, with a warning."""
 
 CROWDED = 0.5
 """Runnable processes beyond the machine's cores above which it counts as crowded."""
 
-_AGAIN = "run it again with --fresh"
+_AGAIN = "rerun with --fresh"
 
 
 class Estimate(Strict):
@@ -57,18 +57,18 @@ class Estimate(Strict):
 
 
 class Cost(Strict):
-    """What the run took on its machine.
+    """Cost of a run on its machine.
 
     Attributes:
-        fit_seconds, predict_seconds: wall time; fit includes validation, and the parts before an interrupt, though
-            not what a killed process did not live to write down.
+        fit_seconds, predict_seconds: wall time; fit includes validation and the parts before an interrupt, except for
+            those that a killed process did not write down.
         examples_per_second: of prediction and scoring.
-        peak_memory_mib: largest resident memory of the process during fit or prediction.
-        parameters_trained, parameters_total: numbers of parameters; what a rule stores counts as such.
-        cpu_seconds: processor time of fit and prediction; None in results of before it was measured, as the next three.
-        threads: that the process computes with.
-        cores: of the machine.
-        load: runnable processes of the whole machine, the mean of before and after (``os.getloadavg``).
+        peak_memory_mib: maximum resident memory of the process during fit or prediction.
+        parameters_trained, parameters_total: numbers of parameters, including the stored values of rules.
+        cpu_seconds: processor time of fit and prediction; None in earlier results, as are the next three.
+        threads: number of threads of the process.
+        cores: number of cores of the machine.
+        load: runnable processes of the whole machine, mean of before and after (``os.getloadavg``).
     """
 
     fit_seconds: float
@@ -84,7 +84,7 @@ class Cost(Strict):
 
     @property
     def is_crowded(self) -> bool:
-        """Whether other processes took part of the machine, so that times compare with nothing."""
+        """Whether other processes used the machine, so that times are not comparable."""
         return self.load is not None and self.cores is not None and self.load > self.cores + CROWDED
 
 
@@ -92,8 +92,8 @@ class Tuning(Strict):
     """The search that chose the settings of a run with preset ``tuned``.
 
     Attributes:
-        trials: number of fits, failed and stopped ones included.
-        seconds: wall time of all of them.
+        trials: number of fits, including failed and stopped ones.
+        seconds: total wall time.
     """
 
     trials: int
@@ -101,14 +101,14 @@ class Tuning(Strict):
 
 
 class Provenance(Strict):
-    """Where a number comes from.
+    """Origin of a result.
 
     Attributes:
-        command: the exact command that gives it.
-        commit: of the code, or empty where the code is no checkout; ``clean`` is false when files were changed.
-        versions: of Python and the packages that matter.
+        command: the exact command.
+        commit: commit of the code, empty without a checkout; ``clean`` is false if files were changed.
+        versions: versions of Python and relevant packages.
         machine: processor, cores and accelerator.
-        host: a digest that tells one machine from another and names neither; empty for results of before it was kept.
+        host: a digest that distinguishes machines without naming them; empty in earlier results.
         time: UTC, ISO 8601, when the result was written.
     """
 
@@ -122,12 +122,12 @@ class Provenance(Strict):
 
     @property
     def origin(self) -> tuple[str, str]:
-        """The machine, as far as results know it."""
+        """The machine, as far as it is known."""
         return self.machine, self.host
 
 
 class AnswerSpread(Strict):
-    """How far answers differ from one example to the next.
+    """Diversity of answers over examples.
 
     Attributes:
         distinct: number of different answers.
@@ -139,25 +139,25 @@ class AnswerSpread(Strict):
 
     @property
     def is_constant(self) -> bool:
-        """Whether (nearly) all examples got the same answer."""
+        """Whether (nearly) all examples have the same answer."""
         return self.commonest >= NEARLY
 
     @property
     def words(self) -> str:
-        """As a remark says it."""
+        """The text of a remark."""
         if self.distinct == 1:
             return "the same answer for all examples"
         return f"{self.distinct:,} distinct answers, the most frequent one for {self.commonest:.1%} of the examples"
 
 
 class CorpusFacts(Strict):
-    """What a table says of the corpus without opening it.
+    """Facts about the corpus for tables, without opening it.
 
     Attributes:
-        fingerprint: of the whole corpus; empty in earlier results, whose fits name it.
+        fingerprint: of the whole corpus; empty in earlier results, which have it in their fits.
         parts: fingerprints of its parts (``interactions``, ``texts``, ``pictures``).
-        has_clock: its times are clock times.
-        repeats: share of the test targets that are in their own history.
+        has_clock: whether its times are timestamps.
+        repeats: share of test targets that occur in their own history.
     """
 
     name: str
@@ -174,7 +174,7 @@ class CorpusFacts(Strict):
 
 
 class Queries(Strict):
-    """The queries of the test examples of a task that has them.
+    """The queries of the test examples, if the task has queries.
 
     Attributes:
         distinct: number of different queries.
@@ -189,7 +189,7 @@ class Queries(Strict):
 
 
 class ModelFacts(Strict):
-    """What a table says of the model without importing it; ``tune`` are the settings of the last of several fits."""
+    """Facts about the model for tables, without importing it; ``tune`` holds settings of the last of several fits."""
 
     name: str
     preset: str
@@ -201,28 +201,28 @@ class ModelFacts(Strict):
 
     @property
     def is_ceiling(self) -> bool:
-        """Whether it reads the truth of a generated corpus."""
+        """Whether it uses the ground truth of a generated corpus."""
         return "truth" in self.reads
 
 
 class Result(Strict):
-    """One run's outcome.
+    """Outcome of one run.
 
     Attributes:
         metrics: by name, as ``HR@5``.
         examples: number of examples scored.
         ranks: of rankings, target ranks in example order: uint8, clipped at 255, zlib-packed, base64.
         values: of other kinds, by metric, values in example order: float16, zlib-packed, base64.
-        missing: metrics that could not be computed, with the reason.
-        answers: how far they differ; None for rankings, and in results that are older than this field.
+        missing: reasons why metrics could not be computed, by name.
+        answers: their diversity; None for rankings and in earlier results.
         targets: of rankings with several targets per user (public splits), the number of each user's targets, users in
             example order: packed as ``ranks``, two bytes each. Metrics and ``example_values`` are then per user.
         queries: of the examples; None for tasks without queries and in earlier results.
         training: of all fits that lead to this one, steps and examples summed; None for a model without gradient steps
             and in earlier results.
-        tuning: the search behind the settings; None for settings that nothing chose.
-        remarks: what a reader must know of this number, such as a training that was cut short.
-        cost: None where the predictions came from elsewhere.
+        tuning: the search of the settings; None for settings that were not tuned.
+        remarks: notes for the reader, such as a training stopped early.
+        cost: None for external predictions.
     """
 
     format: Literal["unimp-bench-result"] = "unimp-bench-result"
@@ -254,24 +254,24 @@ class Result(Strict):
         """Parse one result file.
 
         Raises:
-            DataError: it cannot be read, is no result, or its ranks do not belong to it.
+            DataError: the file cannot be read, is not a result, or its values do not match its examples.
         """
         try:
             result = cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-            raise DataError(f"{path} is no result that this version reads ({reason}); {_AGAIN}") from None
+            raise DataError(f"{path} is not a result of a supported format ({reason}); {_AGAIN}") from None
         kept = [result.example_values(name) for name in result.metrics]
         counts = result.target_counts()
         units = result.examples if counts is None else len(counts)
         if {len(values) for values in kept if values is not None} != {units}:
-            raise DataError(f"{path} does not hold the values of its {result.examples} examples; {_AGAIN}")
+            raise DataError(f"{path} lacks the values of its {result.examples} examples; {_AGAIN}")
         return result
 
     def estimates(self) -> Mapping[str, Estimate]:
-        """``metrics``, and those that the ranks give of a result that is older than a cutoff.
+        """``metrics``, completed from the ranks for results from before a cutoff was added.
 
-        Ranks from elsewhere may be those of short lists, which give no more than was computed of them.
+        External ranks are not used, as they may come from short lists.
         """
         complete = self.metrics.keys() | self.missing.keys() >= RANK_NAMES
         if complete or not self.ranks or self.targets or self.cost is None:
@@ -279,38 +279,38 @@ class Result(Strict):
         return {**_of_ranks(self.ranks), **self.metrics}
 
     def write(self, path: Path) -> None:
-        """Write the result so that it is there whole or not at all."""
+        """Write the result atomically."""
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
 
     def target_ranks(self) -> IntArray:
-        """(examples,) int64 ranks of a ranking, those beyond ``RANK_CEILING`` given as the ceiling."""
+        """(examples,) int64 ranks of a ranking, those above ``RANK_CEILING`` clipped to it."""
         return np.frombuffer(_unpacked(self.ranks), dtype=np.uint8).astype(np.int64)
 
     def target_counts(self) -> IntArray | None:
-        """(users,) number of targets of each user; None where values are per example.
+        """(users,) number of targets of each user; None if values are per example.
 
         Raises:
-            DataError: they are not those of the examples.
+            DataError: they do not match the examples.
         """
         if not self.targets:
             return None
         packed = _unpacked(self.targets)
         counts = np.frombuffer(packed[: len(packed) // 2 * 2], dtype=_COUNT).astype(np.int64)
         if counts.sum() != self.examples or len(self.target_ranks()) != self.examples or not counts.all():
-            raise DataError(f"result {self.spec.key} does not hold the targets of its users; {_AGAIN}")
+            raise DataError(f"result {self.spec.key} lacks the targets of its users; {_AGAIN}")
         return counts
 
     def example_values(self, metric: str) -> FloatArray | None:
-        """(examples,) values of a metric, or None where it is not defined for one example.
+        """(examples,) values of a metric, or None if it is not defined per example.
 
-        With several targets per user they are (users,) values of users.
+        With several targets per user, (users,) values per user.
         """
         if metric in self.missing:
             return None
         counts = self.target_counts()
         if counts is not None:
-            of_users = next((known for known in USER_METRICS if known.name == metric), None)
-            return None if of_users is None else of_users.values(self.target_ranks(), counts)
+            per_user = next((known for known in USER_METRICS if known.name == metric), None)
+            return None if per_user is None else per_user.values(self.target_ranks(), counts)
         if self.ranks:
             known = next((known for known in RANK_METRICS if known.name == metric), None)
             return None if known is None else known.values(self.target_ranks())
@@ -325,18 +325,18 @@ class Result(Strict):
 
 @lru_cache(maxsize=4096)
 def _of_ranks(ranks: str) -> dict[str, Estimate]:
-    """Of packed ranks; kept, since a result is shown on several pages."""
+    """Estimates from packed ranks; cached, since a result is shown on several pages."""
     scores = rank_scores(np.frombuffer(_unpacked(ranks), dtype=np.uint8).astype(np.int64))
     return {name: Estimate(value=score.value, low=score.low, high=score.high) for name, score in scores.items()}
 
 
 def pack_ranks(ranks: IntArray) -> str:
-    """The text form of target ranks in a result."""
+    """The encoded target ranks of a result."""
     return _packed(np.minimum(ranks, RANK_CEILING).astype(np.uint8).tobytes())
 
 
 def pack_counts(counts: IntArray) -> str:
-    """The text form of numbers of targets in a result.
+    """The encoded numbers of targets of a result.
 
     Raises:
         ValueError: a number does not fit in two bytes.
@@ -347,7 +347,7 @@ def pack_counts(counts: IntArray) -> str:
 
 
 def pack_values(values: FloatArray) -> str:
-    """The text form of a metric's values in a result."""
+    """The encoded values of a metric in a result."""
     return _packed(values.astype(np.float16).tobytes())
 
 
@@ -356,7 +356,7 @@ def _packed(content: bytes) -> str:
 
 
 def _unpacked(text: str) -> bytes:
-    """What ``_packed`` took; nothing where the text is damaged."""
+    """The argument of ``_packed``; empty if the text is damaged."""
     try:
         return zlib.decompress(base64.b64decode(text, validate=True))
     except (ValueError, zlib.error):
@@ -374,8 +374,8 @@ def provenance(command: str, code: Sequence[str] = CODE, packages: Sequence[str]
     """The provenance of a result written now by ``command``.
 
     Args:
-        code: folders whose files make the result.
-        packages: whose versions matter.
+        code: folders with the code of the result.
+        packages: packages whose versions are recorded.
     """
     commit, clean = _commit(code)
     return Provenance(
@@ -400,7 +400,7 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def _commit(code: Sequence[str]) -> tuple[str, bool]:
-    """Commit of the checkout this code runs from, and whether the files of its folders are as committed."""
+    """Commit of the checkout of this code, and whether the files in its folders are unchanged."""
     root = Path(__file__).resolve().parents[2]
     commit = _git(root, "rev-parse", "HEAD")
     return commit, bool(commit) and not _git(root, "status", "--porcelain", "--", *code)
@@ -415,7 +415,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _host() -> str:
-    """A digest of the id that the operating system was given, or of the machine's name where it has none."""
+    """A digest of the operating system's machine id, or of the machine's name if it has none."""
     try:
         name = Path("/etc/machine-id").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
@@ -443,7 +443,7 @@ class Versions:
 
 
 def versions_of(card: ModelCard, tasks: Iterable[str]) -> Versions:
-    """The present versions of what a fit of a model on some tasks depends on."""
+    """The current versions that a fit of a model on some tasks depends on."""
     kinds = {registry.task_cards()[task].kind for task in tasks} if card.validated else set()
     rules = {f"{name}/{protocol}": number for name in kinds for protocol, number in kind_of(name).selection.items()}
     return Versions(
@@ -454,10 +454,10 @@ def versions_of(card: ModelCard, tasks: Iterable[str]) -> Versions:
 
 
 def outdated(result: Result) -> tuple[str, ...]:
-    """What was of an earlier version when a result was made, in words; nothing for a result of the present versions.
+    """What has changed in version since a result was made, in words; empty for a result of the current versions.
 
-    A selection rule counts for the results of its own kind and protocol alone: the others were selected as they are
-    now. A model that is not registered here has no present version.
+    A selection rule only affects results of its kind and protocol. Models that are not registered have no current
+    version.
     """
     return tuple(dict.fromkeys(_earlier(result)))
 

@@ -1,4 +1,4 @@
-"""Runs one specification: fit or find the fitted model, let it answer the test part once, score, write the result."""
+"""Runs one specification: fit or load the model, predict the test part once, score, write the result."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from unimp_bench.runs.tuned import TUNED, tuned_search
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a user asks for; names are not checked yet.
+    """A requested run; names are not checked yet.
 
     Attributes:
-        preset: of the model; ``tuned`` for what ``unimp-bench tune`` chose for the task and corpus.
-        fit_on: tasks the model is fitted on; empty for the evaluated task alone.
-        fit_split: whose training part it learns from; None for what the split's models learn from unprepared
-            (``records.learned_from``). ``new-domain`` is to learn the new domain itself.
-        after: the tasks of each earlier fit that the fit goes on from, in their order; those are unprepared.
+        preset: of the model; ``tuned`` for settings chosen by ``unimp-bench tune`` for the task and corpus.
+        fit_on: training tasks; empty for the evaluated task alone.
+        fit_split: split of the training part; None for the default of the evaluated split (``records.learned_from``).
+            ``new-domain`` trains on the new domain itself.
+        after: the tasks of each earlier fit that initialises the next one, in order; these use the default split.
         settings: fields of the model's configuration that differ from the preset, in all fits.
-        tune: fields that differ in the last fit alone.
-        options: options of the task that differ from its own.
-        views: seeded changes of the corpus, one upon the other (``NT``, ``NV:0.4``).
-        note: a remark to keep with the result.
-        fresh: fit and score again even where a result is there.
+        tune: fields that differ in the last fit only.
+        options: options of the task that differ from the defaults.
+        views: seeded changes of the corpus, applied in order (``NT``, ``NV:0.4``).
+        note: a remark to store with the result.
+        fresh: fit and score again even if a result exists.
     """
 
     task: str
@@ -85,14 +85,14 @@ class Planned:
 
 
 def planned(request: RunRequest, workspace: Workspace) -> Planned:
-    """Check a request, and do nothing of it yet.
+    """Check a request without running it.
 
     Args:
-        request: what is asked.
-        workspace: where tuned configurations are.
+        request: the run.
+        workspace: location of tuned configurations.
 
     Raises:
-        BenchError: the request cannot be run, with the reason in one line.
+        BenchError: the request cannot be run; the message gives the reason in one line.
     """
     corpus = open_corpus(request.corpus, request.views)
     task = registry.make_task(request.task, request.options)
@@ -107,7 +107,7 @@ def planned(request: RunRequest, workspace: Workspace) -> Planned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a request: its result, whether that was there already, and whether the note was added to it."""
+    """Result of a request, whether it existed already, and whether the note was added to it."""
 
     result: Result
     cached: bool = False
@@ -115,17 +115,17 @@ class Outcome:
 
 
 def run(request: RunRequest, workspace: Workspace) -> tuple[Result, bool]:
-    """``carry_out`` without a word on the note: the result, and whether it was there already."""
+    """The result of ``carry_out``, and whether it existed already."""
     outcome = carry_out(request, workspace)
     return outcome.result, outcome.cached
 
 
 def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
-    """Do what is asked, or find that it was done; a result that is there already gets the note as a further remark.
+    """Run a request, or find its result; an existing result gets the note as an additional remark.
 
     Raises:
-        BenchError: anything the user can mend, as one line. Nothing half-written stays: an interrupted fit keeps its
-            checkpoints, and the same request goes on from them.
+        BenchError: any error that the user can fix, in one line. Nothing half-written remains: an interrupted fit
+            keeps its checkpoints, and the same request resumes from them.
     """
     plan = planned(request, workspace)
     corpus, task, model, spec = plan.corpus, plan.task, plan.model, plan.spec
@@ -144,7 +144,7 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         before = load()
         fit = fit_or_load(model, spec.fit, corpus, workspace, request.protocol, fresh=request.fresh)
         if helping():
-            wait()  # until the result is there
+            wait()  # until the result is written
             return Outcome(Result.read(folder / RESULT_NAME))
         started, cpu = time.perf_counter(), cpu_seconds()
         with stage(f"{request.model}: predicting {len(examples):,} examples"):
@@ -154,8 +154,8 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)
         _check_truth(plan)
-        said = (missed, LEAK_REMARK if fit.leaked else "", request.note)
-        remarks = (*model.remarks(), *filter(None, said))
+        notes = (missed, LEAK_REMARK if fit.leaked else "", request.note)
+        remarks = (*model.remarks(), *filter(None, notes))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result = result.model_copy(update={"training": _training(model, fit), "tuning": plan.tuning})
         result.write(folder / RESULT_NAME)
@@ -164,7 +164,7 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
 
 
 def _with_note(path: Path, note: str) -> Outcome:
-    """The result that is there, with the note among its remarks."""
+    """The existing result, with the note among its remarks."""
     result = Result.read(path)
     if not note or note in result.remarks:
         return Outcome(result, cached=True)
@@ -183,8 +183,8 @@ def _without_tuned(request: RunRequest, workspace: Workspace) -> tuple[RunReques
         return request, None
     if learned_from(request.split) not in MAIN_SPLITS:
         raise UsageError(
-            f"settings are tuned on the validation part of loo, which holds what {request.split} asks for: "
-            "leave out --preset tuned"
+            f"settings are tuned on the validation part of loo, which overlaps the test part of {request.split}: "
+            "omit --preset tuned"
         )
     corpus = Corpus.open(request.corpus)
     tuned = tuned_search(workspace, request.task, request.model, corpus, request.protocol)
@@ -192,11 +192,11 @@ def _without_tuned(request: RunRequest, workspace: Workspace) -> tuple[RunReques
 
 
 def open_corpus(folder: Path, views: tuple[str, ...]) -> Corpus:
-    """A corpus under some views of it.
+    """A corpus with views applied.
 
     Raises:
-        DataError: the folder holds none.
-        UsageError: there is no such view, or it would change nothing.
+        DataError: the folder holds no corpus.
+        UsageError: a view is unknown or without effect.
     """
     corpus = Corpus.open(folder)
     for text in views:
@@ -205,7 +205,7 @@ def open_corpus(folder: Path, views: tuple[str, ...]) -> Corpus:
 
 
 def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
-    """Refuse, with the reason, a split or protocol that says nothing of a task."""
+    """Reject a split or protocol that does not apply to a task."""
     if split not in task.splits:
         raise UsageError(f"{task.name} has no split {split}; it has {', '.join(task.splits)}")
     if protocol != "paper" and not kind_of(task.kind).has_protocols:
@@ -213,7 +213,7 @@ def check_askable(task: Task, split: Split, protocol: Protocol) -> None:
 
 
 def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunRequest) -> None:
-    """Refuse, with the reason, what a model or task does not serve."""
+    """Reject a request that the model or task does not support."""
     for name in (task.name, *request.fit_on, *chain.from_iterable(request.after)):
         if name not in card.tasks:
             raise UsageError(f"{card.name} does not serve {name}; it serves {', '.join(card.tasks)}")
@@ -232,9 +232,9 @@ def _check_serves(card: ModelCard, task: Task, corpus: Corpus, request: RunReque
         )
     if request.fit_split not in (None, learned_from(request.split), request.split):
         raise UsageError(
-            f"a model that is asked about {request.split} learns from {learned_from(request.split)}"
+            f"models evaluated on {request.split} are trained on {learned_from(request.split)}"
             + (" or new-domain" if request.split == "new-domain" else "")
-            + f", not from {request.fit_split}; leave out --fit-split"
+            + f", not on {request.fit_split}; omit --fit-split"
         )
 
 
@@ -271,19 +271,19 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
 
 
 def differing_options(task: Task) -> dict[str, Any]:
-    """Options of a task that are not its own."""
+    """Options of a task that differ from the defaults."""
     usual = dataclasses.asdict(task.Config())
     return {key: value for key, value in dataclasses.asdict(task.config).items() if value != usual[key]}
 
 
 def _check_truth(plan: Planned) -> None:
-    """Refuse a model that read the ground truth of a generated corpus without saying so."""
+    """Reject a model that read the ground truth of a generated corpus without declaring it."""
     if plan.corpus.items.truth_was_read and "truth" not in plan.card.reads:
         raise ModelError(f"{plan.card.name} read the ground truth of {plan.corpus.name}; its card must declare 'truth'")
 
 
 def _training(model: Model[Any], fit: FitCost) -> Training | None:
-    """That of a fitted model, with the steps and examples of the fits that it goes on from."""
+    """The training record of a model, with the steps and examples of the fits that initialised it."""
     own = model.training()
     return None if own is None else dataclasses.replace(own, steps=fit.steps, examples=fit.examples)
 
@@ -317,12 +317,12 @@ def _facts(request: RunRequest, card: ModelCard) -> ModelFacts:
 
 
 def command_of(request: RunRequest) -> str:
-    """The command that gives this run."""
+    """The command of this run."""
     return shlex.join(["unimp-bench", *arguments_of(request, request.corpus.name)])
 
 
 def arguments_of(request: RunRequest, corpus: str) -> list[str]:
-    """What the command line is given for this run, with the corpus by a name or path."""
+    """The command-line arguments of this run, with the corpus as a name or path."""
     parts = ["run", "--task", request.task, "--model", request.model, "--corpus", corpus]
     parts += ["--split", request.split, "--protocol", request.protocol, "--seed", str(request.seed)]
     for view in request.views:
@@ -342,7 +342,7 @@ def arguments_of(request: RunRequest, corpus: str) -> list[str]:
 def model_arguments(
     options: Mapping[str, Any], preset: str | None, fit_on: Iterable[str], settings: Mapping[str, Any]
 ) -> list[str]:
-    """What the command line is given for a model and what it is fitted on."""
+    """The command-line arguments for a model and its training tasks."""
     parts = [part for key, value in sorted(options.items()) for part in ("--option", f"{key}={value}")]
     parts += ["--preset", preset] if preset else []
     parts += [part for name in fit_on for part in ("--fit-on", name)]

@@ -1,4 +1,4 @@
-"""From predictions to a result: the same way for a model that ran here and for a file that somebody else made."""
+"""From predictions to a result, for models that ran in the harness and for prediction files alike."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from unimp_bench.runs.spec import RunSpec
 
 @dataclass(frozen=True)
 class Answers:
-    """What was predicted for which examples, and where; the prediction is of the type of the task's kind."""
+    """Predictions, their examples and setting; the prediction has the type of the task's kind."""
 
     prediction: Any
     examples: Examples
@@ -52,7 +52,7 @@ def scored(
     cost: Cost | None,
     provenance: Provenance,
 ) -> Result:
-    """The result of some answers: every metric that can be computed, and why the others cannot."""
+    """The result of predictions: every metric that can be computed, and reasons for the others."""
     corpus, examples = answers.setting.corpus, answers.examples
     kind = kind_of(answers.setting.task.kind)
     with stage(f"{model.name}: scoring {len(examples):,} predictions"):
@@ -118,7 +118,7 @@ def queries_of(examples: Examples) -> Queries | None:
 
 
 def spread_of(answers: Sequence[Hashable] | None) -> AnswerSpread | None:
-    """How far some answers, at least one, differ; None where the kind compares none."""
+    """Diversity of at least one answer; None for kinds without comparable answers."""
     if answers is None:
         return None
     counts = Counter(answers)
@@ -126,7 +126,7 @@ def spread_of(answers: Sequence[Hashable] | None) -> AnswerSpread | None:
 
 
 def write_predictions(path: Path, answers: Answers) -> None:
-    """One row an example: its id, the answer and the truth, by source names."""
+    """Write one row per example: id, answer and ground truth, by source names."""
     columns = kind_of(answers.setting.task.kind).table(answers.prediction, answers.examples, answers.setting)
     ids = example_ids(answers.setting.corpus, answers.examples)
     with written(path) as partial:

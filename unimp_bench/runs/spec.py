@@ -1,7 +1,7 @@
-"""What a run is, as one frozen record. Its hash is the run's name on disk.
+"""The specification of a run as a frozen record. Its hash names the run on disk.
 
-Two specifications with any difference that could change a number have different keys, so no setting can read
-another setting's cache. Labels (the corpus's name, the preset's name) are no part of the key.
+Two specifications that differ in anything that could change a number have different keys, so no setting can read
+another setting's cache. Labels (names of corpora and presets) are not part of the key.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ KEY_LENGTH = 16
 
 
 class FitSpec(Strict):
-    """What decides a fitted model: shared by all runs that only evaluate it elsewhere.
+    """The specification of a fitted model, shared by all runs that evaluate it.
 
     Attributes:
-        tasks: name and version of each task it is fitted on, sorted.
+        tasks: name and version of each training task, sorted.
         model: full name, with the variant of a family.
         config: every field of the model's configuration.
         fingerprint: of the parts of the corpus that the model and its tasks read; in earlier results of all of it.
         seed: of every random choice.
-        options: of its tasks, by name, where they differ from the task's own.
-        split: whose training part it learns from.
-        start: the fitted model that this one goes on from; None for one that begins anew.
+        options: options of the tasks that differ from the defaults, by task.
+        split: split of the training part.
+        start: the fitted model that initialises this one; None if it is trained from scratch.
         version: of the model (``ModelCard.version``).
-        features: versions of the feature extractors that the model reads, by name, where they are not 1.
-        selection: versions of the rules that chose among its epochs and settings on validation, by kind of task and
-            protocol (``ranking/masked``), where they are not 1.
+        features: versions of the model's feature extractors, by name, if they are not 1.
+        selection: versions of the rules that select epochs and settings on validation, by kind of task and protocol
+            (``ranking/masked``), if they are not 1.
     """
 
     tasks: tuple[tuple[str, int], ...]
@@ -55,7 +55,7 @@ class FitSpec(Strict):
 
     @property
     def stages(self) -> tuple[FitSpec, ...]:
-        """The fits that lead to this one, and itself, in their order."""
+        """The fits that initialise this one, in order, and this one."""
         return (*(self.start.stages if self.start else ()), self)
 
 
@@ -83,7 +83,7 @@ class RunSpec(Strict):
 
 
 def _hash(record: Strict) -> str:
-    # What is at its default is left out, so that a field that comes later does not rename earlier runs.
+    # Fields at their defaults are omitted, so that a new field does not change earlier keys.
     content = record.model_dump(mode="json", exclude_defaults=True)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:KEY_LENGTH]

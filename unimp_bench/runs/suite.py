@@ -1,4 +1,4 @@
-"""A suite: the rows of one of the papers' tables, as runs of this harness. Data, loads nothing."""
+"""A suite: the rows of a table of one of the papers, as data; importing it loads nothing else."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from unimp_bench.errors import UsageError
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split
 
 SUBJECT = "unimp"
-"""The model that the suites are about: what a user sets for a suite is set for its rows."""
+"""The model that the suites are about: settings of a suite apply to its rows."""
 
 ALL_TASKS = ("recommendation", "search", "preference", "explanation", "selection", "image_generation")
 
 
 PROMPTED = ("recommendation", "search", "preference", "explanation", "selection")
-"""What P5 and its kin learn at once, as their authors have it."""
+"""The tasks that P5 and VIP5 learn jointly, as in the authors' code."""
 
 
 @dataclass(frozen=True)
 class SuiteRow:
-    """One row of a table: a model, and the way it is fitted.
+    """One row of a table: a model and how it is fitted.
 
     Attributes:
-        label: as the paper's table has it.
-        model: by name; empty for systems that cannot be asked.
-        preset: where the row is about a preset; else the user's choice, one for all rows about the subject, and of
-            another model what it was tuned to.
+        label: label in the paper's table.
+        model: name of the model; empty for systems that cannot run.
+        preset: of rows that are defined by a preset; otherwise the user's choice for all rows of the subject, and tuned
+            settings or defaults for other models.
         settings, tune, fit_on, fit_split, after, views: as in ``unimp_bench.runs.runner.RunRequest``; values as text.
-        system: the row's name in the paper's table (``leaderboards/reported``), where it stands there.
-        seeded: chance has a part in it, so that several seeds say more than one.
-        lacks: why a suite does not run it; empty for rows that it runs.
+        system: the row's name in the paper's table (``leaderboards/reported``), if it is there.
+        seeded: whether results depend on the seed.
+        lacks: why a suite does not run the row; empty for rows that it runs.
     """
 
     label: str
@@ -48,18 +48,18 @@ class SuiteRow:
 
     @property
     def budgeted(self) -> bool:
-        """Whether preset and further settings are the user's to choose, the same for all such rows of a table."""
+        """Whether preset and further settings are chosen by the user, for all such rows of a table."""
         return self.model == SUBJECT and self.preset is None
 
 
 @dataclass(frozen=True)
 class Suite:
-    """The rows that one topic compares, all of them asked the same questions.
+    """The rows compared by one topic, on the same tasks, split and protocol.
 
     Attributes:
         name: of the suite, and of its page in ``leaderboards/``.
         title: the page's heading.
-        table: of which paper.
+        table: table and paper.
         about: what is compared, in a sentence.
         tasks: what its rows are asked where the user names no task.
         rows: the first is the one that all others are tested against; the others in the order of the paper.
@@ -91,20 +91,20 @@ class Suite:
         return split in MAIN_SPLITS if self.split in MAIN_SPLITS else split == self.split
 
     def check_corpus(self, name: str) -> None:
-        """Refuse a corpus that the table is not about.
+        """Reject a corpus that is not one of the table's.
 
         Raises:
-            UsageError: with the names of those that it is about.
+            UsageError: with the names of the table's corpora.
         """
         if self.corpora and name not in self.corpora:
             raise UsageError(f"suite {self.name} runs on {' or '.join(self.corpora)}, not on {name!r}")
 
 
 def refused(systems: str, reason: str) -> SuiteRow:
-    """The row of systems that cannot be asked, so that the table says why."""
+    """The row of systems that cannot run, with the reason."""
     return SuiteRow(systems, model="", lacks=reason)
 
 
 def popularity(fit_split: Split | None = None) -> SuiteRow:
-    """The floor of a table of rankings."""
+    """The reference row of non-personalized popularity."""
     return SuiteRow("Popularity", model="popularity", fit_split=fit_split, seeded=False)

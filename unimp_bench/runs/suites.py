@@ -36,7 +36,7 @@ RECOMMENDATION = Suite(
         SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
     ),
 )
-"""Table 1: recommenders by what they read. Its name is a task's, so its page is that task's."""
+"""Table 1. Task suites have the name of their task, so their page is that of the task."""
 
 
 EXPLANATION = Suite(
@@ -56,7 +56,7 @@ EXPLANATION = Suite(
         SuiteRow("MRG", model="mrg", system="MRG"),
     ),
 )
-"""Table 2a: why an item suits a user. Its name is a task's, so its page is that task's."""
+"""Table 2a."""
 
 
 PREFERENCE = Suite(
@@ -80,7 +80,7 @@ PREFERENCE = Suite(
         SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
     ),
 )
-"""Table 2b: how users will rate. Its name is a task's, so its page is that task's."""
+"""Table 2b."""
 
 
 SELECTION = Suite(
@@ -102,7 +102,7 @@ SELECTION = Suite(
         SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
     ),
 )
-"""Table 2c: which of several items suit a user. Its name is a task's, so its page is that task's."""
+"""Table 2c."""
 
 
 SEARCH = Suite(
@@ -125,7 +125,7 @@ SEARCH = Suite(
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
     ),
 )
-"""Table 2d: who finds what a user means. Its name is a task's, so its page is that task's."""
+"""Table 2d."""
 
 
 ABLATION = Suite(
@@ -144,7 +144,7 @@ ABLATION = Suite(
     ),
     variants=True,
 )
-"""Table 3: what each component of UniMP brings."""
+"""Table 3."""
 
 
 NEW_USER = Suite(
@@ -169,7 +169,7 @@ NEW_USER = Suite(
         ),
     ),
 )
-"""Table 4a: users that no model was fitted on."""
+"""Table 4a."""
 
 
 NEW_DOMAIN = Suite(
@@ -203,7 +203,7 @@ NEW_DOMAIN = Suite(
         ),
     ),
 )
-"""Table 4b: a domain that no model was first fitted on."""
+"""Table 4b."""
 
 
 ROBUSTNESS = Suite(
@@ -222,7 +222,7 @@ ROBUSTNESS = Suite(
         SuiteRow("UniMP with NV", views=("NV",), system="UniMP with NV"),
     ),
 )
-"""Table 6: noise in texts and pictures."""
+"""Table 6."""
 
 
 _STAGES = (
@@ -231,7 +231,7 @@ _STAGES = (
     ("recommendation", "search", "selection"),
     ("recommendation", "search", "selection", "explanation"),
 )
-"""The authors' continual training: a task more in every stage, the earlier ones thinned to the model's rehearsal."""
+"""The authors' continual training: one more task per stage, earlier ones subsampled to the model's rehearsal."""
 
 LEARNING_STRATEGY = Suite(
     name="learning_strategy",
@@ -249,7 +249,7 @@ LEARNING_STRATEGY = Suite(
         ),
     ),
 )
-"""Table 7: one task, one after the other, or all at once."""
+"""Table 7."""
 
 
 FUSION = Suite(
@@ -268,7 +268,7 @@ FUSION = Suite(
     ),
     variants=True,
 )
-"""Table 8: how pictures reach the decoder."""
+"""Table 8."""
 
 
 OTHER_DATASETS = Suite(
@@ -288,7 +288,7 @@ OTHER_DATASETS = Suite(
     ),
     corpora=("hm", "netflix", "movielens"),
 )
-"""Table 9: stores that are not Amazon."""
+"""Table 9."""
 
 
 _GPU = "needs a GPU and the published weights; see docs/unimp.md"
@@ -310,7 +310,7 @@ BACKBONES = Suite(
     ),
     variants=True,
 )
-"""Table 10: the decoder, and its size."""
+"""Table 10."""
 
 
 IMAGE_GENERATION = Suite(
@@ -327,7 +327,7 @@ IMAGE_GENERATION = Suite(
         SuiteRow("Oracle", model="oracle", seeded=False),
     ),
 )
-"""Figure 3, in numbers. Its name is a task's, so its page is that task's."""
+"""Figure 3."""
 
 
 _START = (("search",),)
@@ -353,7 +353,7 @@ ADAPTATION = Suite(
     ),
     variants=True,
 )
-"""The survey's axis of adaptation (section 3): what moves when a fitted model learns another task."""
+"""The survey's axis of adaptation (section 3)."""
 
 
 def _pretrained(label: str, pretraining: str) -> SuiteRow:
@@ -374,7 +374,7 @@ PRETRAINING = Suite(
     ),
     variants=True,
 )
-"""The survey's axis of pre-training (section 2): what is learnt of the items before any user is seen."""
+"""The survey's axis of pre-training (section 2)."""
 
 
 GLOBAL_TIME = Suite(
@@ -399,8 +399,7 @@ GLOBAL_TIME = Suite(
         SuiteRow("VBPR", model="vbpr"),
     ),
 )
-"""Those of Table 1 that are a kind of their own; any other model can be asked with ``--split global-time``."""
-"""By the clock: recommenders that learn from nothing later than what they are asked."""
+"""Representative recommenders of Table 1; any other can be run with ``--split global-time``."""
 
 CATALOGUE = (
     RECOMMENDATION,
@@ -427,4 +426,4 @@ VARIED = {
     model: frozenset(key for suite in CATALOGUE for row in suite.rows if row.model == model for key in row.settings)
     for model in {row.model for suite in CATALOGUE for row in suite.rows if row.model}
 }
-"""By model, the settings that some suite compares; what else a user sets is a budget."""
+"""By model, the settings compared by suites; all others are a budget."""

@@ -1,6 +1,6 @@
-"""A search as it is kept and committed: ``leaderboards/tuned/<task>/<corpus>/<model>.json``.
+"""A stored and committed search: ``leaderboards/tuned/<task>/<corpus>/<model>.json``.
 
-What it chose is the model's configuration for that corpus, which ``--preset tuned`` stands for.
+The chosen settings are the model's configuration for that corpus under ``--preset tuned``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unimp_bench.runs.results import Provenance, Tuning
 from unimp_bench.settings import Strict
 
 TUNED = "tuned"
-"""The preset that stands for what a search chose, and the folder that keeps the searches."""
+"""The preset of chosen settings, and the folder of searches."""
 
 
 class Trial(Strict):
@@ -54,14 +54,14 @@ class Tuned(Strict):
 
     Attributes:
         fingerprint: of the corpus, by which the search is found; ``corpus`` is a label.
-        settings: what was chosen: the fixed settings and those of the best trial, each by its own value, so that a
-            default which changes later does not change the choice.
+        settings: the chosen settings: the fixed ones and those of the best trial, with explicit values, so that later
+            changes of defaults do not change them.
         fixed: settings that were the same in all trials.
-        trials: in the order of the search; the first has the model's own values.
-        protocol: under which the trials were scored, and their models selected.
+        trials: in the order of the search; the first has the default values.
+        protocol: protocol of the scores and of model selection.
         seed: of the search and of every fit.
-        options: of the task that differ from its own.
-        versions: of the model, its features and its selection rule, those that are not 1.
+        options: of the task that differ from the defaults.
+        versions: of the model, its features and its selection rule, if they are not 1.
         provenance: of the last search that added a trial.
     """
 
@@ -90,20 +90,20 @@ class Tuned(Strict):
         """Parse one file.
 
         Raises:
-            DataError: it cannot be read, or is no search.
+            DataError: the file cannot be read, or is not a search.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-            raise DataError(f"{path} is no tuned configuration that this version reads ({reason})") from None
+            raise DataError(f"{path} is not a tuned configuration of a supported format ({reason})") from None
 
     def write(self, path: Path) -> None:
-        """Write the search so that it is there whole or not at all."""
+        """Write the search atomically."""
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
 
     def joined(self, earlier: Tuned) -> Tuned:
-        """This search with the trials of an earlier one that asked the same (``unlike`` names nothing).
+        """This search with the trials of an earlier search of the same problem (``unlike`` is empty).
 
         No trial is lost: of two with the same values the one of this search stays, unless it failed or was pruned
         where the other was finished.
@@ -122,7 +122,7 @@ class Tuned(Strict):
         )
 
     def unlike(self, other: Tuned) -> tuple[str, ...]:
-        """What keeps the scores of two searches from being compared, in words; nothing where they can be."""
+        """Why the scores of two searches are not comparable, in words; empty if they are."""
         named = {
             "task": "another task",
             "model": "another model",
@@ -133,11 +133,11 @@ class Tuned(Strict):
             "options": "other options of the task",
             "versions": "another version of the model",
         }
-        return tuple(said for field, said in named.items() if getattr(self, field) != getattr(other, field))
+        return tuple(reason for field, reason in named.items() if getattr(self, field) != getattr(other, field))
 
 
 def best(trials: tuple[Trial, ...]) -> Trial | None:
-    """The trial of the highest score, the earlier one of equals; None where all failed."""
+    """The trial with the highest score, the earlier one on ties; None if all failed."""
     return next(iter(ranked(trials)), None)
 
 
@@ -152,7 +152,7 @@ def _finished(trial: Trial | None) -> bool:
 
 
 def place(workspace: Workspace, task: str, corpus: str, model: str, protocol: Protocol) -> Path:
-    """Where a search is kept; the colon of a family's member, which some file systems refuse, becomes a dot."""
+    """The file of a search; the colon in names of a family's models becomes a dot, as some file systems refuse it."""
     return workspace.leaderboards / TUNED / task / corpus / _file_name(model, protocol)
 
 
@@ -170,11 +170,11 @@ def find_tuned(workspace: Workspace, task: str, model: str, corpus: Corpus, prot
         for tuned in all_tuned(workspace, model)
         if (tuned.task, tuned.protocol) == (task, protocol) and tuned.fingerprint in known
     ]
-    return max(found, key=_reached, default=None)
+    return max(found, key=_best_score, default=None)
 
 
 def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
-    """Every search for a model, on whatever task and corpus."""
+    """All searches for a model, on any task and corpus."""
     folder = workspace.leaderboards / TUNED
     paths = [path for protocol in PROTOCOLS for path in sorted(folder.glob(f"*/*/{_file_name(model, protocol)}"))]
     return [tuned for tuned in map(Tuned.read, paths) if tuned.model == model]
@@ -184,7 +184,7 @@ def tuned_search(workspace: Workspace, task: str, model: str, corpus: Corpus, pr
     """The search whose choice ``--preset tuned`` stands for.
 
     Raises:
-        UsageError: no search was made.
+        UsageError: there is no search.
     """
     tuned = find_tuned(workspace, task, model, corpus, protocol)
     if tuned is None:
@@ -196,22 +196,22 @@ def tuned_search(workspace: Workspace, task: str, model: str, corpus: Corpus, pr
 
 
 def counted(trials: tuple[Trial, ...]) -> str:
-    """How many trials, in words."""
+    """Number of trials, in words."""
     return f"{len(trials)} {'trial' if len(trials) == 1 else 'trials'}"
 
 
 def words(values: Mapping[str, Any]) -> str:
-    """Settings as they are typed."""
+    """Settings as they are typed on the command line."""
     return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
-def _reached(tuned: Tuned) -> float:
+def _best_score(tuned: Tuned) -> float:
     leader = best(tuned.trials)
     return -1.0 if leader is None or leader.score is None else leader.score
 
 
 def _point(trial: Trial) -> str:
-    """The values of a trial, by which two are the same."""
+    """Identity of a trial's values."""
     return json.dumps(trial.values, sort_keys=True)
 
 

@@ -39,11 +39,11 @@ Point = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Space:
-    """A grid; a point is the place of each setting's value.
+    """A grid; a point is the index of each setting's value.
 
     Attributes:
-        values: of each searched setting, typed, the model's own value first.
-        fixed: settings that are the same everywhere, typed.
+        values: typed values of each searched setting, the default first.
+        fixed: typed settings that are the same in all trials.
     """
 
     values: Mapping[str, tuple[Any, ...]]
@@ -56,7 +56,7 @@ class Space:
         return size
 
     def points(self) -> Iterator[Point]:
-        """Every point; the first one is the model as it is."""
+        """All points; the first is the default configuration."""
         return product(*(range(len(values)) for values in self.values.values()))
 
     def at(self, point: Point) -> dict[str, Any]:
@@ -65,15 +65,15 @@ class Space:
 
 
 def space_of(model: str, fixed: Mapping[str, Any], over: Mapping[str, tuple[Any, ...]]) -> Space:
-    """The space of a model.
+    """The search space of a model.
 
     Args:
         model: by name.
         fixed: settings for all trials.
-        over: settings and their values, instead of the model's own space; values may be text.
+        over: settings and their values, instead of the model's search space; values may be text.
 
     Raises:
-        UsageError: an unknown setting, a value that does not fit, or nothing to search.
+        UsageError: an unknown setting, an invalid value, or nothing to search.
     """
     own = registry.make_model(model, settings=fixed)
     for key in over:
@@ -89,7 +89,7 @@ def space_of(model: str, fixed: Mapping[str, Any], over: Mapping[str, tuple[Any,
 
 
 def _values(model: str, fixed: Mapping[str, Any], key: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The model's own value and the others, each as the configuration holds it, none twice."""
+    """The default value and the others, as in the configuration, without duplicates."""
     changes: list[dict[str, Any]] = [{}, *({key: value} for value in values)]
     made = [registry.make_model(model, settings={**fixed, **change}).config for change in changes]
     found = [_plain(getattr(config, key)) for config in made]
@@ -97,12 +97,12 @@ def _values(model: str, fixed: Mapping[str, Any], key: str, values: tuple[Any, .
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON gives it back."""
+    """A value after a round trip through JSON."""
     return json.loads(json.dumps(value))
 
 
 _REPEATS = 50
-"""How often in a row the sampler may propose what was tried before, until the search counts as done."""
+"""Number of consecutive proposals of known points after which the search ends."""
 
 FINISHED = 4
 """Trials that must have finished before another is pruned."""
@@ -121,7 +121,7 @@ def search(
     tell: Callable[[int, Trial], None],
     jobs: int = 1,
 ) -> tuple[Trial, ...]:
-    """Try the model as it is, and other points of its space: all of them where they are no more than ``trials``.
+    """Try the default configuration and other points of the space, all of them if there are at most ``trials``.
 
     One at a time the search depends on the seed alone; of several at once it also depends on which ends first.
 
@@ -260,14 +260,14 @@ def _silence() -> None:
 
 
 def _check_selectable(plan: Planned, workspace: Workspace) -> None:
-    """Refuse a search whose trials could not be told apart.
+    """Raise an error if there are no validation examples.
 
     Raises:
-        UsageError: there are no validation examples.
+        UsageError: there are none.
     """
     cache = corpus_cache(plan.corpus, workspace)
     examples = draw_examples(plan.task, plan.corpus, plan.spec.fit.split, "validation", cache)
-    check_selectable(examples, plan.corpus, "there is nothing to choose settings by")
+    check_selectable(examples, plan.corpus, "there is nothing to select settings by")
 
 
 def _study(seed: int, journal: Path | None) -> optuna.Study:

@@ -1,4 +1,4 @@
-"""Corpora with hostile words, and an export that many tests read."""
+"""Corpora with hostile texts, and an export shared by tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ USERS = ("../x", "<b>u</b>", "a b", "u")
 
 @pytest.fixture
 def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The package ``datasets`` with a cache of the test's own; tests that need it skip where it is absent."""
+    """The package ``datasets`` with a separate cache; tests are skipped without it."""
     package = pytest.importorskip("datasets")
     monkeypatch.setattr(package.config, "HF_DATASETS_CACHE", tmp_path / "hf")
     return package
@@ -37,7 +37,7 @@ def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Corpus:
-    """Four users of six interactions with names and titles that would break what does not quote them."""
+    """Four users of six interactions with names and titles that need quoting."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "corpora" / "hostile"
     with CorpusWriter(folder) as writer:

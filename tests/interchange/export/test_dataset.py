@@ -1,4 +1,4 @@
-"""Datasets on disk: they load, they hold what was drawn, the bytes repeat, and nothing half-written stays."""
+"""Exported datasets: loading, contents, reproducible bytes, and atomic writing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_every_part_holds_the_examples_that_are_drawn(planted: Corpus, tmp_path: Path) -> None:
+def test_every_part_holds_the_drawn_examples(planted: Corpus, tmp_path: Path) -> None:
     for outcome in export(planted, tmp_path / "out"):
         task = registry.make_task(outcome.task)
         assert outcome.export is not None and not outcome.export.skipped and len(outcome.export.parts) == 5
@@ -57,7 +57,7 @@ def test_every_part_holds_the_examples_that_are_drawn(planted: Corpus, tmp_path:
 
 
 def _names(corpus: Corpus, example: str) -> tuple[str, ...]:
-    """What the user had before the place that an example's id names."""
+    """The user's items before the place in an example's id."""
     *_, user, place = example.split("/")
     start = int(corpus.histories.offsets[corpus.users.names.index(user)])
     return tuple(corpus.items.names[item] for item in corpus.histories.items[start : start + int(place)])
@@ -111,7 +111,7 @@ def test_long_parts_are_cut_into_files_and_blocks(
     assert rows == pq.read_table(whole.folder / "data" / "loo-train-00000-of-00001.parquet").to_pylist()
 
 
-def test_what_the_corpus_cannot_give_is_left_out_with_its_reason(hostile: Corpus, tmp_path: Path) -> None:
+def test_unavailable_parts_are_skipped_with_a_reason(hostile: Corpus, tmp_path: Path) -> None:
     outcome = export(hostile, tmp_path / "out", "search")[0]
     assert outcome.export is not None
     assert set(outcome.export.parts) == {"loo_train", "loo_validation", "loo_test"}
@@ -120,7 +120,7 @@ def test_what_the_corpus_cannot_give_is_left_out_with_its_reason(hostile: Corpus
     assert "* `new-user-test`: corpus 'hostile' has no users" in card and "split: new_user_test" not in card
 
 
-def test_a_task_that_cannot_be_drawn_is_left_out(hostile: Corpus, tmp_path: Path) -> None:
+def test_unavailable_tasks_are_skipped(hostile: Corpus, tmp_path: Path) -> None:
     manifest = hostile.folder / "manifest.json"
     content = json.loads(manifest.read_text())
     del content["files"]["explanations.parquet"]
@@ -154,7 +154,7 @@ def test_the_record_reads_back(planted: Corpus, tmp_path: Path) -> None:
     assert Export.there(outcome.folder) and not Export.there(tmp_path)
 
 
-def test_hostile_names_stay_words(hostile: Corpus, tmp_path: Path) -> None:
+def test_hostile_names_are_plain_text(hostile: Corpus, tmp_path: Path) -> None:
     for outcome in export(hostile, tmp_path / "out", *FAST, "explanation"):
         rows = pq.read_table(outcome.folder / "data").to_pylist()
         assert {row["user"] for row in rows} == set(hostile.users.names)
@@ -181,7 +181,7 @@ def _shown(row: dict[str, list[str]]) -> list[tuple[str, str]]:
     return list(zip(row["shown"], row["shown_pictures"], strict=True))
 
 
-def test_the_pictures_of_the_corpus_are_out_of_reach(planted: Corpus, tmp_path: Path) -> None:
+def test_changes_of_a_dataset_do_not_reach_the_corpus(planted: Corpus, tmp_path: Path) -> None:
     first, second = export(planted, tmp_path / "out", "search", "recommendation")
     path = planted.items.picture(0)
     assert path is not None
@@ -206,7 +206,7 @@ def test_a_picture_name_that_leaves_its_folder_is_refused(hostile: Corpus, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
-def test_something_else_in_the_place_stays_untouched(planted: Corpus, tmp_path: Path, kind: str) -> None:
+def test_other_content_is_left_unchanged(planted: Corpus, tmp_path: Path, kind: str) -> None:
     place = tmp_path / "out" / "planted" / "search"
     place.parent.mkdir(parents=True)
     other = tmp_path / "other"
@@ -234,7 +234,7 @@ def test_a_corpus_whose_name_is_a_path_is_refused(planted: Corpus, tmp_path: Pat
     assert not (tmp_path / "escaped").exists()
 
 
-def test_an_export_that_dies_leaves_the_earlier_one(
+def test_a_failed_export_keeps_the_earlier_one(
     planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export(planted, tmp_path / "out", "search")
@@ -251,7 +251,7 @@ def test_an_export_that_dies_leaves_the_earlier_one(
 
 
 @pytest.mark.parametrize("state", ["partial", "between"])
-def test_what_a_killed_export_left_is_cleared(planted: Corpus, tmp_path: Path, state: str) -> None:
+def test_remains_of_a_killed_export_are_removed(planted: Corpus, tmp_path: Path, state: str) -> None:
     export(planted, tmp_path / "out", "search")
     before = hashes(tmp_path / "out")
     folder = tmp_path / "out" / "planted" / "search"
@@ -262,7 +262,7 @@ def test_what_a_killed_export_left_is_cleared(planted: Corpus, tmp_path: Path, s
     assert hashes(tmp_path / "out") == before
 
 
-def test_another_corpus_of_the_name_replaces_the_dataset(planted: Corpus, tmp_path: Path) -> None:
+def test_a_corpus_of_the_same_name_replaces_the_dataset(planted: Corpus, tmp_path: Path) -> None:
     from unimp_bench.testing.planted import write_planted_corpus
 
     first = export(planted, tmp_path / "out", "search")[0].export

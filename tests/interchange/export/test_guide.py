@@ -1,4 +1,4 @@
-"""The guide to the datasets says what is so: its columns are the columns, its code runs."""
+"""The guide to the datasets: its columns are complete and its code runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unimp_bench.kinds.rendering import SCHEMA
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "datasets.md"
 
 
-def test_every_column_is_told() -> None:
+def test_every_column_is_documented() -> None:
     guide = GUIDE.read_text(encoding="utf-8")
     assert list(COLUMNS) == SCHEMA.names
     assert all(f"`{name}`" in guide for name in (*COLUMNS, *ITEM_COLUMNS))

@@ -1,4 +1,4 @@
-"""Examples as a person reads them: as text, and as a page that opens from disk."""
+"""Examples as text, and as a page that opens from disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from unimp_bench.registry import make_task
 
 
 class Page(HTMLParser):
-    """Collects what a browser would see of a page."""
+    """Collects the elements of a page."""
 
     def __init__(self, content: str) -> None:
         super().__init__()
@@ -61,20 +61,20 @@ def test_an_example_lists_items_by_title_within_the_width(planted: Corpus, tmp_p
     assert listed == [(name, titles[planted.items.names.index(name)]) for name in history[-6:]]
 
 
-def test_candidates_carry_their_marks(planted: Corpus, tmp_path: Path) -> None:
+def test_candidates_are_marked(planted: Corpus, tmp_path: Path) -> None:
     sheet = next(sheets(planted, drawn(planted, "selection", tmp_path).select(slice(1))))
     marked = re.findall(r"^  \[(x| )\] (i\d+)", as_text(sheet), re.MULTILINE)
     assert [name for _, name in marked] == list(sheet.example.shown)
     assert {name for mark, name in marked if mark == "x"} == set(sheet.example.target_items)
 
 
-def test_nothing_steers_the_terminal(hostile: Corpus, tmp_path: Path) -> None:
+def test_control_characters_are_removed(hostile: Corpus, tmp_path: Path) -> None:
     for sheet in sheets(hostile, drawn(hostile, "preference", tmp_path)):
         assert "\x1b" not in as_text(sheet) and "[31mred" not in sheet.example.id
 
 
 @pytest.mark.parametrize("task", ["recommendation", "search", "preference", "selection", "explanation"])
-def test_a_page_escapes_what_is_hostile_and_asks_no_network(hostile: Corpus, tmp_path: Path, task: str) -> None:
+def test_a_page_escapes_text_and_needs_no_network(hostile: Corpus, tmp_path: Path, task: str) -> None:
     examples = drawn(hostile, task, tmp_path)
     content = page("A <heading>", "about", make_task(task).kind, sheets(hostile, examples))
     seen = Page(content)

@@ -1,4 +1,4 @@
-"""Files of predictions on the planted corpus: valid ones to spoil, and the call that reads them."""
+"""Prediction files on the planted corpus: valid ones for tests to change, and their reader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from tests.corpora import finish
-from tests.interchange.external.files import CODES, LENGTH, Asked, Rows
+from tests.interchange.external.files import CODES, LENGTH, Rows, ValidAnswers
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.corpus.splits import catalogue
@@ -39,10 +39,10 @@ def reviewed(planted: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Corpu
 
 
 @pytest.fixture
-def ask(planted: Corpus, reviewed: Corpus, tmp_path: Path) -> Callable[..., Asked]:
-    """``ask(task, split="loo", protocol="paper")``; pictures have four codes of eight, and no tokenizer."""
+def valid_answers(planted: Corpus, reviewed: Corpus, tmp_path: Path) -> Callable[..., ValidAnswers]:
+    """``valid_answers(task, split="loo", protocol="paper")``; pictures: four codes out of eight, no tokenizer."""
 
-    def asked(name: str, split: Split = "loo", protocol: Protocol = "paper") -> Asked:
+    def draw(name: str, split: Split = "loo", protocol: Protocol = "paper") -> ValidAnswers:
         corpus = reviewed if name == "explanation" else planted
         task = registry.make_task(name)
         examples = task.examples(corpus, split, "test")
@@ -67,9 +67,9 @@ def ask(planted: Corpus, reviewed: Corpus, tmp_path: Path) -> Callable[..., Aske
             else:
                 answer = {"codes": [number % CODES] * LENGTH}
             rows.append({"id": name_of, **answer})
-        return Asked(examples, setting, rows)
+        return ValidAnswers(examples, setting, rows)
 
-    return asked
+    return draw
 
 
 def _first_shown(corpus: Corpus, examples: Examples, number: int) -> list[str]:

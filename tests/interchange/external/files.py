@@ -1,4 +1,4 @@
-"""Predictions as files, and the call that reads them."""
+"""Prediction files and their reader."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ CODES, LENGTH = 8, 4
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The test examples of a task, and a valid answer to each."""
+class ValidAnswers:
+    """The test examples of a task, with valid answers."""
 
     examples: Examples
     setting: Setting
     rows: Rows
 
     def read(self, path: Path) -> Any:
-        """The prediction that a file holds."""
+        """The prediction in a file."""
         with PredictionFile.open(path) as file:
             return read_predictions(file, self.examples, self.setting)
 

@@ -1,4 +1,4 @@
-"""What a list says of its target's rank, and which lists are refused together."""
+"""Target ranks from lists, and inconsistent lists."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.interchange.external.files import Asked, write_jsonl
+from tests.interchange.external.files import ValidAnswers, write_jsonl
 from unimp_bench.errors import DataError
 from unimp_bench.kinds.ranking import RankingKind, Reach, reach
 from unimp_bench.kinds.ranks import rank_targets, top_items
 from unimp_bench.metrics.scores import Missing, Score, Scores
 
-Ask = Callable[..., Asked]
+ValidAnswersOf = Callable[..., ValidAnswers]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ Ask = Callable[..., Asked]
         (1, [1.0, 1.0, 1.0, 1.0], True, Reach(4, 4, 4)),
     ],
 )
-def test_the_rule(place: int | None, scores: list[float] | None, whole: bool, expected: Reach) -> None:
+def test_ranks_follow_the_rule(place: int | None, scores: list[float] | None, whole: bool, expected: Reach) -> None:
     assert reach(place, 4, scores, whole, 48) == expected
 
 
@@ -44,8 +44,8 @@ def test_the_rule(place: int | None, scores: list[float] | None, whole: bool, ex
     length=st.integers(1, 14),
     target=st.integers(0, 13),
 )
-def test_the_harness_rank_is_one_that_its_own_list_allows(scores: list[int], length: int, target: int) -> None:
-    """With scores the list never flatters: what it gives is no better than the true rank, and is it but for a tie."""
+def test_the_harness_rank_agrees_with_its_list(scores: list[int], length: int, target: int) -> None:
+    """With scores, a list's rank is never better than the true one, and equal to it except for ties."""
     row = np.array([scores], dtype=np.float64)
     target %= len(scores)
     best = top_items(row, length)[0]
@@ -63,16 +63,16 @@ def test_the_harness_rank_is_one_that_its_own_list_allows(scores: list[int], len
         assert found.given == len(scores)
 
 
-def test_a_rank_must_agree_with_its_items(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("recommendation")
-    one = replace(asked, examples=asked.examples.select(slice(0, 1)))
+def test_a_rank_must_agree_with_its_items(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("recommendation")
+    one = replace(valid, examples=valid.examples.select(slice(0, 1)))
     assert one.examples.targets is not None
     target = f"i{one.examples.targets[0]}"
     others = [f"i{item}" for item in range(48) if f"i{item}" != target]
     inside, outside = [*others[:4], target, *others[4:11]], others[:12]
 
     def rank(**cells: object) -> int:
-        return int(one.read(write_jsonl(tmp_path / "p", [{"id": asked.rows[0]["id"], **cells}])).ranks[0])
+        return int(one.read(write_jsonl(tmp_path / "p", [{"id": valid.rows[0]["id"], **cells}])).ranks[0])
 
     assert rank(items=inside) == rank(items=inside, rank=5) == 5
     assert rank(items=inside, rank=9) == 9
@@ -86,61 +86,61 @@ def test_a_rank_must_agree_with_its_items(ask: Ask, tmp_path: Path) -> None:
         rank(items=outside, rank=12)
 
 
-def test_ranks_alone_are_enough(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("recommendation")
-    rows = [{"id": row["id"], "rank": 1 + number % 48} for number, row in enumerate(asked.rows)]
-    ranking = asked.read(write_jsonl(tmp_path / "p", rows))
+def test_ranks_alone_are_enough(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("recommendation")
+    rows = [{"id": row["id"], "rank": 1 + number % 48} for number, row in enumerate(valid.rows)]
+    ranking = valid.read(write_jsonl(tmp_path / "p", rows))
     assert ranking.ranks.tolist() == [row["rank"] for row in rows] and ranking.top.shape == (144, 0)
 
 
-def test_masked_lists_hold_no_seen_item_and_fewer_places(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("recommendation", protocol="masked")
-    asked.read(write_jsonl(tmp_path / "p", asked.rows))
-    seen = asked.setting.corpus.items.names[asked.examples.history(0)[0]]
-    kept = asked.rows[0]["items"]
-    asked.rows[0]["items"] = [seen, *kept[1:]]
+def test_masked_lists_hold_no_seen_item_and_fewer_places(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("recommendation", protocol="masked")
+    valid.read(write_jsonl(tmp_path / "p", valid.rows))
+    seen = valid.setting.corpus.items.names[valid.examples.history(0)[0]]
+    kept = valid.rows[0]["items"]
+    valid.rows[0]["items"] = [seen, *kept[1:]]
     with pytest.raises(DataError, match=f"holds '{seen}', a seen item, which protocol masked"):
-        asked.read(write_jsonl(tmp_path / "p", asked.rows))
-    places = 48 - len(set(asked.examples.history(0)))
-    for rank, row in enumerate(asked.rows):
+        valid.read(write_jsonl(tmp_path / "p", valid.rows))
+    places = 48 - len(set(valid.examples.history(0)))
+    for rank, row in enumerate(valid.rows):
         row.pop("items")
         row["rank"] = places + 1 if rank == 0 else 1
     with pytest.raises(DataError, match=rf"outside 1\.\.{places}, "):
-        asked.read(write_jsonl(tmp_path / "p", asked.rows))
+        valid.read(write_jsonl(tmp_path / "p", valid.rows))
 
 
-def test_lists_that_are_short_or_unequal_are_refused(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("recommendation")
-    short = [{**row, "items": row["items"][:4]} for row in asked.rows]
+def test_lists_that_are_short_or_unequal_are_refused(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("recommendation")
+    short = [{**row, "items": row["items"][:4]} for row in valid.rows]
     with pytest.raises(DataError, match=r"at most 4 items; give 10 or more, and 50 for all metrics"):
-        asked.read(write_jsonl(tmp_path / "p", short))
+        valid.read(write_jsonl(tmp_path / "p", short))
     with pytest.raises(DataError, match="1 of its 144 lists are shorter than the longest, which has 12 items"):
-        asked.read(write_jsonl(tmp_path / "p", [short[0], *asked.rows[1:]]))
-    ten = [{**row, "items": row["items"][:10]} for row in asked.rows]
-    assert asked.read(write_jsonl(tmp_path / "p", ten)).top.shape == (144, 10)
+        valid.read(write_jsonl(tmp_path / "p", [short[0], *valid.rows[1:]]))
+    ten = [{**row, "items": row["items"][:10]} for row in valid.rows]
+    assert valid.read(write_jsonl(tmp_path / "p", ten)).top.shape == (144, 10)
 
 
-def test_metrics_beyond_the_lists_are_missing(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("recommendation")
+def test_metrics_beyond_the_lists_are_missing(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("recommendation")
     kind = RankingKind()
 
     def scores(rows: list[dict[str, Any]]) -> Scores:
-        return kind.scores(asked.read(write_jsonl(tmp_path / "p", rows)), asked.examples, asked.setting)
+        return kind.scores(valid.read(write_jsonl(tmp_path / "p", rows)), valid.examples, valid.setting)
 
-    twelve = scores(asked.rows)
+    twelve = scores(valid.rows)
     assert isinstance(twelve["NDCG@10"], Score)
     assert twelve["HR@20"] == Missing("the lists have 12 items: give 50, or the target's rank")
-    with_ranks = scores([{"id": row["id"], "rank": 1} for row in asked.rows])
+    with_ranks = scores([{"id": row["id"], "rank": 1} for row in valid.rows])
     assert all(isinstance(with_ranks[f"{name}@50"], Score) for name in ("HR", "NDCG", "MRR"))
     names = [f"i{item}" for item in range(48)]
-    whole = scores([{"id": row["id"], "items": names} for row in asked.rows])
+    whole = scores([{"id": row["id"], "items": names} for row in valid.rows])
     assert isinstance(whole["HR@50"], Score), "nothing is left outside the list"
 
 
-def test_all_rows_give_the_same_columns(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("recommendation")
-    asked.rows[5]["rank"] = 48
+def test_all_rows_give_the_same_columns(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("recommendation")
+    valid.rows[5]["rank"] = 48
     with pytest.raises(DataError, match=r"line 6 .* gives items and rank, where earlier rows give items"):
-        asked.read(write_jsonl(tmp_path / "p", asked.rows))
+        valid.read(write_jsonl(tmp_path / "p", valid.rows))
     with pytest.raises(DataError, match="scores without items"):
-        asked.read(write_jsonl(tmp_path / "p", [{"id": r["id"], "rank": 1, "scores": [1]} for r in asked.rows]))
+        valid.read(write_jsonl(tmp_path / "p", [{"id": r["id"], "rank": 1, "scores": [1]} for r in valid.rows]))

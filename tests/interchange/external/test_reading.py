@@ -1,4 +1,4 @@
-"""Predictions files: what is valid is read alike from JSONL and Parquet; everything else is one line."""
+"""Prediction files: valid JSONL and Parquet are equivalent; everything else is a one-line error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.interchange.external.files import TASKS, Asked, write_jsonl, write_parquet
+from tests.interchange.external.files import TASKS, ValidAnswers, write_jsonl, write_parquet
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import BenchError, DataError
@@ -25,7 +25,7 @@ from unimp_bench.kinds import Setting
 from unimp_bench.kinds.ranking import RankingReader
 from unimp_bench.kinds.rendering import example_ids
 
-Ask = Callable[..., Asked]
+ValidAnswersOf = Callable[..., ValidAnswers]
 Row = dict[str, Any]
 
 
@@ -39,36 +39,36 @@ def same(first: Any, second: Any) -> bool:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_both_formats_and_every_order_give_the_same(ask: Ask, tmp_path: Path, task: str) -> None:
-    asked = ask(task)
-    lines = asked.read(write_jsonl(tmp_path / "p", asked.rows))
-    assert same(lines, asked.read(write_parquet(tmp_path / "p", asked.rows)))
-    assert same(lines, asked.read(write_jsonl(tmp_path / "p", asked.rows[::-1])))
-    spaced = b"\r\n\n".join(orjson.dumps(row) for row in asked.rows)
+def test_formats_and_orders_are_equivalent(valid_answers: ValidAnswersOf, tmp_path: Path, task: str) -> None:
+    valid = valid_answers(task)
+    lines = valid.read(write_jsonl(tmp_path / "p", valid.rows))
+    assert same(lines, valid.read(write_parquet(tmp_path / "p", valid.rows)))
+    assert same(lines, valid.read(write_jsonl(tmp_path / "p", valid.rows[::-1])))
+    spaced = b"\r\n\n".join(orjson.dumps(row) for row in valid.rows)
     (tmp_path / "p").write_bytes(spaced)
-    assert same(lines, asked.read(tmp_path / "p"))
+    assert same(lines, valid.read(tmp_path / "p"))
 
 
-def test_answers_reach_their_examples(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("preference")
-    ratings = asked.read(write_jsonl(tmp_path / "p", asked.rows[::-1]))
-    assert [None if np.isnan(rating) else rating for rating in ratings] == [row["rating"] for row in asked.rows]
-    asked = ask("selection")
-    chosen = asked.read(write_parquet(tmp_path / "p", asked.rows))
-    assert asked.examples.shown is not None
+def test_answers_reach_their_examples(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("preference")
+    ratings = valid.read(write_jsonl(tmp_path / "p", valid.rows[::-1]))
+    assert [None if np.isnan(rating) else rating for rating in ratings] == [row["rating"] for row in valid.rows]
+    valid = valid_answers("selection")
+    chosen = valid.read(write_parquet(tmp_path / "p", valid.rows))
+    assert valid.examples.shown is not None
     firsts = np.zeros(len(chosen), dtype=bool)
-    firsts[asked.examples.shown.offsets[:-1][np.arange(len(asked.rows)) % 3 > 0]] = True
+    firsts[valid.examples.shown.offsets[:-1][np.arange(len(valid.rows)) % 3 > 0]] = True
     assert np.array_equal(chosen, firsts)
 
 
-def test_what_a_run_writes_beside_the_answers_is_ignored(ask: Ask, tmp_path: Path) -> None:
-    beside = {"recommendation": "target", "preference": "truth", "explanation": "truth", "selection": "candidates"}
-    for task, column in beside.items():
-        asked = ask(task)
-        rows = [{**row, column: {"anything": 1}} for row in asked.rows]
-        plain = asked.read(write_jsonl(tmp_path / "p", asked.rows))
-        assert same(plain, asked.read(write_jsonl(tmp_path / "p", rows)))
-        assert same(plain, asked.read(write_parquet(tmp_path / "p", rows)))
+def test_additional_columns_of_a_run_are_ignored(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    additional = {"recommendation": "target", "preference": "truth", "explanation": "truth", "selection": "candidates"}
+    for task, column in additional.items():
+        valid = valid_answers(task)
+        rows = [{**row, column: {"anything": 1}} for row in valid.rows]
+        plain = valid.read(write_jsonl(tmp_path / "p", valid.rows))
+        assert same(plain, valid.read(write_jsonl(tmp_path / "p", rows)))
+        assert same(plain, valid.read(write_parquet(tmp_path / "p", rows)))
 
 
 def without(key: str) -> Callable[[Row], Row]:
@@ -80,9 +80,9 @@ def put(**cells: Any) -> Callable[[Row], Row]:
 
 
 IN_A_ROW = [
-    ("recommendation", without("id"), "has no column id"),
-    ("recommendation", put(id=7), "its id is 7, not a string"),
-    ("recommendation", put(id=None), "its id is None, not a string"),
+    ("recommendation", without("id"), "missing column id"),
+    ("recommendation", put(id=7), "the id is 7, not a string"),
+    ("recommendation", put(id=None), "the id is None, not a string"),
     ("recommendation", put(score=1), "unknown column 'score'; predictions have id, items, scores, rank"),
     ("recommendation", put(truth=1), "unknown column 'truth'"),
     ("recommendation", without("items"), "neither items nor the target's rank"),
@@ -123,97 +123,97 @@ IN_A_ROW = [
 
 
 @pytest.mark.parametrize(("task", "spoil", "message"), IN_A_ROW, ids=[f"{t}-{m}" for t, _, m in IN_A_ROW])
-def test_a_row_that_is_no_answer_is_refused_by_its_line_and_id(
-    ask: Ask, tmp_path: Path, task: str, spoil: Callable[[Row], Row], message: str
+def test_invalid_rows_are_refused_by_line_and_id(
+    valid_answers: ValidAnswersOf, tmp_path: Path, task: str, spoil: Callable[[Row], Row], message: str
 ) -> None:
-    asked = ask(task)
-    rows = [spoil(asked.rows[0]), *asked.rows[1:]]
+    valid = valid_answers(task)
+    rows = [spoil(valid.rows[0]), *valid.rows[1:]]
     with pytest.raises(DataError, match=message) as caught:
-        asked.read(write_jsonl(tmp_path / "p.jsonl", rows))
+        valid.read(write_jsonl(tmp_path / "p.jsonl", rows))
     assert str(caught.value).startswith("p.jsonl, line 1") and "\n" not in str(caught.value)
 
 
-def test_numbers_that_are_not_finite_are_refused_in_parquet(ask: Ask, tmp_path: Path) -> None:
+def test_non_finite_numbers_are_refused_in_parquet(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
     for task, cell in (("recommendation", "scores"), ("preference", "rating")):
         for bad in (np.nan, np.inf, -np.inf):
-            asked = ask(task)
-            values: list[Any] = [[5.0] * 12 if cell == "scores" else 3.0 for _ in asked.rows]
+            valid = valid_answers(task)
+            values: list[Any] = [[5.0] * 12 if cell == "scores" else 3.0 for _ in valid.rows]
             values[1] = [bad] * 12 if cell == "scores" else bad
-            rows = [{**row, cell: value} for row, value in zip(asked.rows, values, strict=True)]
+            rows = [{**row, cell: value} for row, value in zip(valid.rows, values, strict=True)]
             with pytest.raises(DataError, match=r"row 2 \(.*not a finite number"):
-                asked.read(write_parquet(tmp_path / "p", rows))
+                valid.read(write_parquet(tmp_path / "p", rows))
 
 
-def test_missing_doubled_and_unknown_ids_are_counted_in_one_line(ask: Ask, tmp_path: Path) -> None:
-    asked = ask("preference")
-    first, second, *_ = asked.rows
+def test_missing_duplicate_and_unknown_ids_are_counted(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid = valid_answers("preference")
+    first, second, *_ = valid.rows
     strange = [{"id": f"x{number}\n\x1b[31m", "rating": 1} for number in range(4)]
     with pytest.raises(DataError) as caught:
-        asked.read(write_jsonl(tmp_path / "p", [first, first, first, *strange, *asked.rows[3:]]))
+        valid.read(write_jsonl(tmp_path / "p", [first, first, first, *strange, *valid.rows[3:]]))
     message = str(caught.value)
-    assert f"the 144 test examples of preference, split loo, one row for each: 2 missing ('{second['id']}'" in message
-    assert f"2 doubled ('{first['id']}', '{first['id']}'); 4 unknown ('x0\\n\\x1b[31m', " in message
+    assert f"the 144 test examples of preference, split loo: 2 missing ('{second['id']}'" in message
+    assert f"2 duplicate ('{first['id']}', '{first['id']}'); 4 unknown ('x0\\n\\x1b[31m', " in message
     assert message.endswith("'x2\\n\\x1b[31m', ...)") and message.isprintable()
 
 
-def test_predictions_of_another_split_are_not_taken(ask: Ask, tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "p", ask("preference", "new-user").rows)
+def test_predictions_of_another_split_are_refused(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "p", valid_answers("preference", "new-user").rows)
     with pytest.raises(DataError, match=r"144 missing .* 16 unknown"):
-        ask("preference").read(path)
+        valid_answers("preference").read(path)
 
 
 WHOLE_FILES = [
     (b"", "144 missing"),
     (b"\n\n", "144 missing"),
-    (b"\x80\x04\x95", "line 1: is no JSON"),
-    (b"id,rating\na,1\n", "line 1: is no JSON .* Parquet file or one JSON object per line"),
-    (b"[1]\n", r"line 1: is no JSON object but \[1\]"),
-    (b'{"id": "a", "rating": NaN}', "line 1: is no JSON"),
-    (b'{"id": "a", "rating": 1e999}', "line 1: is no JSON"),
-    (b'{"id": ' + b"[" * 3000 + b"]" * 3000 + b"}", "line 1: is no JSON"),
-    (b"\xef\xbb\xbf{}", "line 1: has no column id"),
-    (b"{}\n\xef\xbb\xbf{}", "line 1: has no column id"),
+    (b"\x80\x04\x95", "line 1: not JSON"),
+    (b"id,rating\na,1\n", "line 1: not JSON .* Parquet file or one JSON object per line"),
+    (b"[1]\n", r"line 1: not a JSON object but \[1\]"),
+    (b'{"id": "a", "rating": NaN}', "line 1: not JSON"),
+    (b'{"id": "a", "rating": 1e999}', "line 1: not JSON"),
+    (b'{"id": ' + b"[" * 3000 + b"]" * 3000 + b"}", "line 1: not JSON"),
+    (b"\xef\xbb\xbf{}", "line 1: missing column id"),
+    (b"{}\n\xef\xbb\xbf{}", "line 1: missing column id"),
     (b'{"id": "a", "__index_level_0__": 3}', r"'__index_level_0__' is the index of a pandas .* index=False"),
-    (b'{"id": "' + b"a" * MAX_LINE + b'"}', "line 1: is longer than 1,048,576 bytes"),
-    (b"PAR1", "its Parquet cannot be read"),
-    (b"PAR1" + b"\x00" * 100 + b"PAR1", "its Parquet cannot be read"),
+    (b'{"id": "' + b"a" * MAX_LINE + b'"}', "line 1: longer than 1,048,576 bytes"),
+    (b"PAR1", "not readable as Parquet"),
+    (b"PAR1" + b"\x00" * 100 + b"PAR1", "not readable as Parquet"),
 ]
 
 
 @pytest.mark.parametrize(("content", "message"), WHOLE_FILES, ids=[message for _, message in WHOLE_FILES])
-def test_a_file_that_holds_no_predictions_is_refused(ask: Ask, tmp_path: Path, content: bytes, message: str) -> None:
+def test_other_files_are_refused(valid_answers: ValidAnswersOf, tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "p").write_bytes(content)
     with pytest.raises(DataError, match=message):
-        ask("preference").read(tmp_path / "p")
+        valid_answers("preference").read(tmp_path / "p")
 
 
-def test_paths_that_are_no_file_are_refused(ask: Ask, tmp_path: Path) -> None:
+def test_invalid_paths_are_refused(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(DataError, match="there is no predictions file"):
-            ask("preference").read(path)
+        with pytest.raises(DataError, match=r"predictions file .* does not exist"):
+            valid_answers("preference").read(path)
     (tmp_path / "a\nb").touch()
-    with pytest.raises(DataError, match="cannot be shown"):
-        ask("preference").read(tmp_path / "a\nb")
+    with pytest.raises(DataError, match="unprintable characters"):
+        valid_answers("preference").read(tmp_path / "a\nb")
 
 
-def test_parquet_columns_that_hold_no_predictions_are_refused(ask: Ask, tmp_path: Path) -> None:
-    asked, path = ask("preference"), tmp_path / "p"
-    ids = [row["id"] for row in asked.rows]
+def test_parquet_columns_of_other_types_are_refused(valid_answers: ValidAnswersOf, tmp_path: Path) -> None:
+    valid, path = valid_answers("preference"), tmp_path / "p"
+    ids = [row["id"] for row in valid.rows]
     for column in (pa.array([{"a": 1}] * len(ids)), pa.array([[[1]]] * len(ids)), pa.array([b"1"] * len(ids))):
         pq.write_table(pa.table({"id": ids, "rating": column}), path)
-        with pytest.raises(DataError, match="column rating is of type"):
-            asked.read(path)
+        with pytest.raises(DataError, match="column rating has the type"):
+            valid.read(path)
     pq.write_table(pa.table([ids, ids, ids], names=["id", "rating", "rating"]), path)
     with pytest.raises(DataError, match="the column 'rating' twice"):
-        asked.read(path)
+        valid.read(path)
     pq.write_table(pa.table({"id": ids, "rating": [[1.0] * 5000] * len(ids)}), path)
     with pytest.raises(DataError, match="rows 1 to 144: a list has more than 4,096 values"):
-        asked.read(path)
+        valid.read(path)
     pq.write_table(pa.table({"id": ids, "rating": [1.0] * len(ids), "mood": ids}), path)
     with pytest.raises(DataError, match="unknown column 'mood'"):
-        asked.read(path)
+        valid.read(path)
     pq.write_table(pa.table({"id": pa.array(ids).dictionary_encode(), "rating": pa.array([1] * len(ids))}), path)
-    assert (asked.read(path) == 1).all()
+    assert (valid.read(path) == 1).all()
 
 
 CELLS = st.recursive(
@@ -226,37 +226,41 @@ CELLS = st.recursive(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize("task", TASKS)
-def test_no_line_is_a_traceback(ask: Ask, tmp_path: Path, task: str, data: st.DataObject) -> None:
-    asked = ask(task)
+def test_generated_lines_give_no_traceback(
+    valid_answers: ValidAnswersOf, tmp_path: Path, task: str, data: st.DataObject
+) -> None:
+    valid = valid_answers(task)
     names = st.sampled_from(["items", "scores", "rank", "rating", "text", "chosen", "codes", "truth", "target", "é"])
     cells = data.draw(st.dictionaries(names, CELLS, max_size=4))
-    line = orjson.dumps({**asked.rows[0], **cells}) if data.draw(st.booleans()) else data.draw(st.binary(max_size=99))
-    rest = [orjson.dumps(row) for row in asked.rows[1:]]
+    line = orjson.dumps({**valid.rows[0], **cells}) if data.draw(st.booleans()) else data.draw(st.binary(max_size=99))
+    rest = [orjson.dumps(row) for row in valid.rows[1:]]
     (tmp_path / "p").write_bytes(b"\n".join([line, *rest]))
     try:
-        asked.read(tmp_path / "p")
+        valid.read(tmp_path / "p")
     except BenchError as error:
         assert str(error).isprintable() and len(str(error)) < 800
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1), values=st.binary(min_size=1, max_size=8))
-def test_no_damage_to_parquet_is_a_traceback(ask: Ask, tmp_path: Path, place: float, values: bytes) -> None:
-    asked = ask("selection")
-    path = write_parquet(tmp_path / "p", asked.rows)
+def test_damaged_parquet_gives_no_traceback(
+    valid_answers: ValidAnswersOf, tmp_path: Path, place: float, values: bytes
+) -> None:
+    valid = valid_answers("selection")
+    path = write_parquet(tmp_path / "p", valid.rows)
     content = bytearray(path.read_bytes())
     start = int(place * (len(content) - len(values)))
     content[start : start + len(values)] = values
     path.write_bytes(content)
     try:
-        asked.read(path)
+        valid.read(path)
     except BenchError as error:
         assert str(error).isprintable()
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
-def test_rows_stream_in_little_memory(tmp_path: Path, form: str) -> None:
-    """Thirty thousand lists are some 25 MB of objects; one batch, and the compressed file, are all that is held."""
+def test_rows_are_streamed_in_bounded_memory(tmp_path: Path, form: str) -> None:
+    """Thirty thousand lists are about 25 MB of objects; only one batch and the compressed file are in memory."""
     count = 30_000
     rows = [{"id": f"u{n}", "items": [f"i{n % 50 + place}" for place in range(10)]} for n in range(count)]
     path = (write_jsonl if form == "jsonl" else write_parquet)(tmp_path / "p", rows)

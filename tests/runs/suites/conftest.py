@@ -1,4 +1,4 @@
-"""Suites of cheap rows, and a workspace to run them in."""
+"""Suites of fast rows, and a workspace to run them in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unimp_bench.runs.suite import Suite, SuiteRow
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """An empty workspace, of this process and of those that it starts."""
+    """An empty workspace for this process and its children."""
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
     return Workspace(tmp_path)
 

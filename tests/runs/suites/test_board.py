@@ -1,4 +1,4 @@
-"""What a user is shown of a suite: where each cell stands, what is left, how far a training has come."""
+"""Progress of a suite: states of cells, remaining time, progress of trainings."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def test_states_follow_the_events(cells_of: Cells, workspace: Workspace) -> None
     assert board.counts() == "3 left, 1 was there, 1 cannot run"
     assert board.left() == [fails, left, done]
     (before,) = board.of(State.WAS_THERE)
-    assert (before.said, before.seconds) == ("NDCG@5 0.5000", 6)
+    assert (before.note, before.seconds) == ("NDCG@10 0.6505", 6)
     board.note(Event(fails, State.RUNNING))
     assert board.of(State.RUNNING)[0].started is not None
     failed = board.note(Event(fails, State.FAILED, "NaN scores", 3.0))
-    assert (failed.said, failed.seconds, failed.started, failed.place) == ("NaN scores", 3.0, None, 1)
+    assert (failed.note, failed.seconds, failed.started, failed.place) == ("NaN scores", 3.0, None, 1)
     finish(done, workspace)
-    assert board.note(Event(done, State.DONE, seconds=9.0)).said == "NDCG@5 0.5000"
+    assert board.note(Event(done, State.DONE, seconds=9.0)).note == "NDCG@10 0.6505"
     assert board.counts() == "1 left, 1 was there, 1 done, 1 failed, 1 cannot run"
 
 
-def test_the_rest_takes_what_the_rows_own_seeds_took_or_the_mean(cells_of: Cells, workspace: Workspace) -> None:
+def test_remaining_time_is_estimated_per_row_or_by_the_mean(cells_of: Cells, workspace: Workspace) -> None:
     cells = cells_of(["itemknn", "transition-graph"], seeds=2)
     board = Board(cells, workspace)
     assert board.remaining_seconds() is None
@@ -68,12 +68,12 @@ def test_the_rest_takes_what_the_rows_own_seeds_took_or_the_mean(cells_of: Cells
     assert board.remaining_seconds() == 10 + 50
     board.places = 2
     assert board.remaining_seconds() == 30
-    assert summary(board) == "2 left, 2 done; about 30 s to go"
+    assert summary(board) == "2 left, 2 done; about 30 s left"
     board.note(Event(cells[2], State.RUNNING)).started = time.monotonic() - 4
     assert board.remaining_seconds() == pytest.approx(28, abs=0.5)
 
 
-def test_two_hundred_cells_fit_a_screen_with_what_matters(cells_of: Cells, workspace: Workspace) -> None:
+def test_two_hundred_cells_fit_a_screen_by_relevance(cells_of: Cells, workspace: Workspace) -> None:
     cells = cells_of(["itemknn"], seeds=200)
     board = Board(cells, workspace)
     for number, cell in enumerate(cells[:150]):
@@ -86,12 +86,12 @@ def test_two_hundred_cells_fit_a_screen_with_what_matters(cells_of: Cells, works
     lines = drawn(board, workspace, 16)
     assert len(lines) <= 15
     assert "NaN [scores]" in "\n".join(lines) and "and 190 more" in lines[-2]
-    assert lines[-1].startswith("49 left, 1 running, 149 done, 1 failed; about 50 s to go")
+    assert lines[-1].startswith("49 left, 1 running, 149 done, 1 failed; about 50 s left")
 
 
-def test_a_running_cell_shows_its_epoch_then_its_words(cells_of: Cells, workspace: Workspace) -> None:
+def test_a_running_cell_shows_its_epoch_or_last_line(cells_of: Cells, workspace: Workspace) -> None:
     (cell,) = cells_of(["itemknn"])
-    assert progress_of(cell, workspace) == "fits"
+    assert progress_of(cell, workspace) == "fitting"
     fit = workspace.fits / cell.fits[0]
     log = fit / "work" / "log" / "training.jsonl"
     log.parent.mkdir(parents=True)
@@ -101,16 +101,16 @@ def test_a_running_cell_shows_its_epoch_then_its_words(cells_of: Cells, workspac
     assert progress_of(cell, workspace) == "epoch 5, validation 0.1250"
     staged = Cell(cell.row, cell.request, cell.key, ("earlier", *cell.fits))
     (workspace.fits / "earlier").mkdir()
-    assert progress_of(staged, workspace) == "fit 1 of 2, fits"
+    assert progress_of(staged, workspace) == "fit 1 of 2, fitting"
     (workspace.fits / "earlier" / "fit.json").touch()
     assert progress_of(staged, workspace) == "fit 2 of 2, epoch 5, validation 0.1250"
     log.write_text('{"epoch": 6, "lo')
-    assert progress_of(cell, workspace) == "fits"
+    assert progress_of(cell, workspace) == "fitting"
     (fit / "fit.json").touch()
-    assert progress_of(cell, workspace) == "predicts"
+    assert progress_of(cell, workspace) == "predicting"
 
 
-def test_the_live_table_leaves_its_last_state_on_the_screen(
+def test_the_last_state_of_the_live_table_remains(
     cells_of: Cells, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (cell,) = cells_of(["itemknn"])
@@ -130,7 +130,7 @@ def test_the_live_table_leaves_its_last_state_on_the_screen(
         assert ("\x1b[1;31m" in last) == colour
 
 
-def test_without_a_terminal_there_is_a_line_an_event(
+def test_without_a_terminal_each_event_is_a_line(
     cells_of: Cells, workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -1,4 +1,4 @@
-"""What the end of a process says of its cell."""
+"""States of cells after the end of their processes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ENDS = [
     (End(trouble="the node is gone"), "", State.FAILED, "the node is gone"),
     (End(2), "error: corpus 'x' has no reviews", State.REFUSED, "corpus 'x' has no reviews"),
     (End(6), "error: another process works on y", State.HELD, "another process works on y"),
-    (End(0), "  HR@5 1", State.FAILED, "ended well, but its result is not in this workspace"),
+    (End(0), "  HR@5 1", State.FAILED, "exited with 0, but its result is not in this workspace"),
 ]
 
 
 @pytest.mark.parametrize(("end", "said", "state", "reason"), ENDS, ids=[reason for *_, reason in ENDS])
-def test_each_end_has_its_state_and_reason(
+def test_exit_codes_map_to_states_and_reasons(
     cells_of: Callable[..., list[Cell]], workspace: Workspace, end: End, said: str, state: State, reason: str
 ) -> None:
     (cell,) = cells_of(["popularity"])

@@ -1,4 +1,4 @@
-"""Cells run in processes of their own: one failure stops no other, nothing is done twice, two never share a fit."""
+"""Cells run in separate processes: failures are isolated, nothing is done twice, fits are never shared."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Cells = Callable[..., list[Cell]]
 
 
 def obstruct(cell: Cell, workspace: Workspace) -> Path:
-    """Make a cell fail: a folder stands where it would write a file."""
+    """Make a cell fail by a folder in place of a file that it writes."""
     obstacle = workspace.runs / cell.key / "spec.json"
     obstacle.mkdir(parents=True)
     return obstacle
 
 
-def test_a_cell_that_fails_stops_no_other(cells_of: Cells, workspace: Workspace) -> None:
+def test_a_failed_cell_does_not_stop_others(cells_of: Cells, workspace: Workspace) -> None:
     first, second = cells_of(CHEAP)
     obstruct(first, workspace)
     started, failed, _, done = execute([first, second], workspace, Processes())
@@ -43,7 +43,7 @@ def test_a_cell_that_fails_stops_no_other(cells_of: Cells, workspace: Workspace)
     assert "HR@5" in log_of(second, workspace).read_text()
 
 
-def test_two_jobs_run_at_once_unless_they_share_a_fit(cells_of: Cells, workspace: Workspace) -> None:
+def test_jobs_run_in_parallel_unless_they_share_a_fit(cells_of: Cells, workspace: Workspace) -> None:
     popular, graph = cells_of(CHEAP)
     sharing = Cell(popular.row, replace(popular.request, protocol="masked"), "shared", popular.fits)
     events = list(execute([popular, sharing, graph], workspace, Processes(2)))
@@ -52,7 +52,7 @@ def test_two_jobs_run_at_once_unless_they_share_a_fit(cells_of: Cells, workspace
     assert states.index(("shared", State.RUNNING)) > states.index((popular.key, State.DONE))
 
 
-def test_what_runs_is_stopped_when_the_suite_is(planted: Corpus, workspace: Workspace) -> None:
+def test_running_cells_are_stopped_with_the_suite(planted: Corpus, workspace: Workspace) -> None:
     (cell, *_) = cells(SUITES["ablation"], planted.folder, ("recommendation",), 1, Budget(), NOWHERE)
     events = execute([cell], workspace, Processes())
     assert next(events).state is State.RUNNING
@@ -65,9 +65,7 @@ def test_what_runs_is_stopped_when_the_suite_is(planted: Corpus, workspace: Work
         assert not is_done(cell, workspace)
 
 
-def test_a_cell_waits_for_another_process_at_its_fit_and_no_other_cell_does(
-    cells_of: Cells, workspace: Workspace
-) -> None:
+def test_only_a_cell_with_a_locked_fit_waits(cells_of: Cells, workspace: Workspace) -> None:
     first, second = cells_of(CHEAP)
     with locked(workspace.fits / first.fits[-1]):
         events = execute([first, second], workspace, Processes())
@@ -81,7 +79,7 @@ def test_a_cell_waits_for_another_process_at_its_fit_and_no_other_cell_does(
     assert [event.state for event in events] == [State.RUNNING, State.DONE]
 
 
-def test_what_the_other_process_has_done_is_not_done_again(cells_of: Cells, workspace: Workspace) -> None:
+def test_a_run_finished_by_another_process_is_not_repeated(cells_of: Cells, workspace: Workspace) -> None:
     (cell,) = cells_of(CHEAP[:1])
     with locked(workspace.runs / cell.key):
         events = execute([cell], workspace, Processes())
@@ -91,7 +89,7 @@ def test_what_the_other_process_has_done_is_not_done_again(cells_of: Cells, work
     assert not log_of(cell, workspace).exists()
 
 
-def test_a_cell_that_finds_the_lock_taken_after_its_start_is_tried_again(
+def test_a_cell_that_finds_a_lock_after_its_start_is_retried(
     cells_of: Cells, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unimp_bench.runs.execution.executor._PAUSE_SECONDS", 0.1)
@@ -118,7 +116,7 @@ def test_a_cell_that_finds_the_lock_taken_after_its_start_is_tried_again(
     assert states[:2] == [State.RUNNING, State.HELD] and states[-2:] == [State.RUNNING, State.DONE]
 
 
-def test_the_command_runs_shows_and_goes_on(
+def test_the_command_runs_shows_and_resumes(
     planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -160,10 +158,10 @@ def test_only_publishing_touches_the_leaderboards(
     assert f"wrote the pages of {workspace.runs / 'leaderboards'}" in capsys.readouterr().out
 
 
-def test_what_the_corpus_lacks_is_said_once_and_before_anything_runs(
+def test_missing_data_are_reported_once_before_any_run(
     planted: Corpus, workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A corpus without ratings and reviews: for each row that rates, and for each that learned from sentences too."""
+    """A corpus without ratings and reviews, for rows that require either."""
     raw, bare = tmp_path / "raw", tmp_path / "bare"
     raw.mkdir()
     clicks = [f"u{user}\ti{(user + step) % 9}\t{step}" for user in range(20) for step in range(6)]
@@ -187,7 +185,7 @@ def test_what_the_corpus_lacks_is_said_once_and_before_anything_runs(
     assert not workspace.runs.exists()
 
 
-def test_what_cannot_be_asked_is_no_failure_unless_it_is_all_that_was(
+def test_impossible_runs_fail_only_if_all_are_impossible(
     planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -206,7 +204,7 @@ def test_what_cannot_be_asked_is_no_failure_unless_it_is_all_that_was(
     assert err.count("\n") == 1 and len(re.findall(reason, out)) == 1
 
 
-def test_a_preset_that_nobody_tuned_is_refused_before_anything_runs(
+def test_an_untuned_preset_is_refused_before_any_run(
     planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -215,7 +213,7 @@ def test_a_preset_that_nobody_tuned_is_refused_before_anything_runs(
     assert "no tuned configuration of unimp for recommendation" in capsys.readouterr().err
 
 
-def test_a_corpus_that_the_table_is_not_about_is_refused(
+def test_a_corpus_outside_the_table_is_refused(
     planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -23,7 +23,7 @@ from unimp_bench.runs.execution.ray_cluster import RayCluster, attempt
 from unimp_bench.runs.plan import Cell
 
 
-def test_cells_run_on_a_cluster_of_one_and_a_failure_stops_no_other(
+def test_cells_run_on_a_local_cluster_and_failures_are_isolated(
     cells_of: Callable[..., list[Cell]], workspace: Workspace
 ) -> None:
     pytest.importorskip("ray")
@@ -47,7 +47,7 @@ def test_cells_run_on_a_cluster_of_one_and_a_failure_stops_no_other(
     assert is_done(third, workspace) or "interrupted" in (workspace.runs / third.key / "log.txt").read_text()
 
 
-def test_a_node_runs_the_command_where_the_suite_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_uses_the_working_directory_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log.txt").touch()
     end = attempt(("list", "corpora"), str(tmp_path / "log.txt"), {"UNIMP_BENCH_HOME": "here"}, str(tmp_path))
@@ -55,7 +55,7 @@ def test_a_node_runs_the_command_where_the_suite_runs(tmp_path: Path, monkeypatc
     assert attempt(("lst",), str(tmp_path / "log.txt"), {}, str(tmp_path)) == End(2)
 
 
-def test_a_node_that_does_not_see_the_workspace_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_without_the_workspace_reports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     trouble = attempt(("list", "corpora"), str(tmp_path / "none.txt"), {}, str(tmp_path)).trouble
     assert "does not see" in trouble and "none.txt" in trouble and "share its file system" in trouble
@@ -78,7 +78,7 @@ def test_an_interrupted_node_stops_the_process(tmp_path: Path, monkeypatch: pyte
     assert time.monotonic() - started < 60
 
 
-def test_without_ray_there_is_one_line(
+def test_missing_ray_is_a_one_line_error(
     planted: Corpus, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = builtins.__import__
@@ -96,9 +96,9 @@ def test_without_ray_there_is_one_line(
     assert capsys.readouterr().err == "error: --executor ray needs Ray: pip install 'unimp-bench[ray]'\n"
 
 
-def test_an_address_where_nobody_answers_is_one_line_at_once() -> None:
+def test_an_unreachable_address_is_an_immediate_error() -> None:
     pytest.importorskip("ray")
     started = time.monotonic()
-    with pytest.raises(UsageError, match=r"no Ray cluster answers at 127\.0\.0\.1:9: .*refused"):
+    with pytest.raises(UsageError, match=r"no Ray cluster responds at 127\.0\.0\.1:9: .*refused"):
         RayCluster("127.0.0.1:9")
     assert time.monotonic() - started < 30

@@ -1,4 +1,4 @@
-"""A suite that was killed, alone or with all that it had started, ends with the tables of one that was not."""
+"""A suite that was killed, with or without its child processes, ends with the same tables as an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROVENANCE = Provenance(command="", commit="", clean=True, versions={}, machine=
 
 @contextlib.contextmanager
 def suite(home: Path, corpus: Corpus, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """``unimp-bench suite new_user`` in a process group of its own, and the file with what it says."""
+    """``unimp-bench suite new_user`` in a separate process group, and the file of its output."""
     home.mkdir(exist_ok=True)
     said = home / "said.txt"
     command = [sys.executable, "-m", "unimp_bench.cli.main", "suite", "new_user", "--corpus", str(corpus.folder)]
@@ -58,7 +58,7 @@ def suite(home: Path, corpus: Corpus, *options: str) -> Iterator[tuple[subproces
 
 
 def finish(home: Path, corpus: Corpus, *options: str) -> str:
-    """Let a suite come to its end; what it said."""
+    """Wait for the end of a suite; return its output."""
     with suite(home, corpus, *options) as (process, said):
         assert process.wait(PATIENCE) == 0, said.read_text()
         return said.read_text()
@@ -72,7 +72,7 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> No
 
 
 def tables(home: Path) -> dict[str, str]:
-    """The pages of all results, as if each had taken as long as any other."""
+    """The pages of all results, with equal times."""
     level = home / "level"
     for path in Workspace(home).runs.glob(f"*/{RESULT_NAME}"):
         place(level, Result.read(path).model_copy(update={"cost": COST, "provenance": PROVENANCE}))
@@ -83,7 +83,7 @@ def predictions(home: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in Workspace(home).runs.glob("*/predictions.parquet")}
 
 
-def test_after_a_kill_of_all_processes_the_tables_are_the_same(planted: Corpus, tmp_path: Path) -> None:
+def test_tables_are_the_same_after_killing_all_processes(planted: Corpus, tmp_path: Path) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     finish(undisturbed, planted, *CHEAP)
     with suite(killed, planted, *CHEAP) as (process, said):
@@ -110,7 +110,7 @@ def test_a_suite_waits_for_the_orphan_of_a_killed_one(planted: Corpus, tmp_path:
 
 
 @pytest.mark.slow
-def test_trainings_that_were_killed_twice_end_as_undisturbed_ones(planted: Corpus, tmp_path: Path) -> None:
+def test_trainings_killed_twice_equal_uninterrupted_ones(planted: Corpus, tmp_path: Path) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     finish(undisturbed, planted, *LEARNED)
     for lines in (3, 6):

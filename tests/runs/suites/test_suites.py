@@ -1,4 +1,4 @@
-"""The suites: every row is a run that can be asked for, and what the paper prints has its row."""
+"""The suites: every row can run, and every printed number has a row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEADERBOARDS = Path(__file__).resolve().parents[3] / "leaderboards"
 
 
 @pytest.mark.parametrize("suite", CATALOGUE, ids=lambda suite: suite.name)
-def test_every_row_can_be_run_or_says_why_not(suite: Suite, planted: Corpus) -> None:
+def test_every_row_can_run_or_has_a_reason(suite: Suite, planted: Corpus) -> None:
     anywhere = replace(suite, corpora=())
     found = cells(anywhere, planted.folder, suite.tasks, 2, Budget(), NOWHERE)
     assert {cell.refused for cell in found if cell.row.model != "oracle"} <= {""}
@@ -35,13 +35,13 @@ def test_every_row_can_be_run_or_says_why_not(suite: Suite, planted: Corpus) -> 
     assert len({row.label for row in suite.rows}) == len(suite.rows)
 
 
-def test_suites_of_a_tasks_name_are_those_whose_page_is_the_tasks() -> None:
+def test_task_suites_share_the_page_of_their_task() -> None:
     shared = set(SUITES) & set(registry.task_cards())
     assert shared == set(registry.task_cards())
     assert not any(SUITES[name].variants for name in shared), "their rows are on the task's page or nowhere"
 
 
-def test_each_printed_row_of_a_topic_has_its_row_and_the_other_way_round() -> None:
+def test_printed_rows_and_suite_rows_correspond() -> None:
     topics = {table.topic for table in load_reported(LEADERBOARDS)} - {""}
     assert topics == {suite.name for suite in CATALOGUE if any(row.system for row in suite.rows)}
     for table in load_reported(LEADERBOARDS):
@@ -65,7 +65,7 @@ def test_definitions_load_no_torch() -> None:
     assert answer.stdout.strip() == "False"
 
 
-def test_cells_go_seed_by_seed_and_shared_fits_come_first(planted: Corpus) -> None:
+def test_cells_are_ordered_by_seed_then_number_of_fits(planted: Corpus) -> None:
     suite = SUITES["learning_strategy"]
     found = cells(suite, planted.folder, suite.tasks, 2, Budget(settings={"epochs": "1"}), NOWHERE)
     assert [cell.request.seed for cell in found] == sorted(cell.request.seed for cell in found)
@@ -76,7 +76,7 @@ def test_cells_go_seed_by_seed_and_shared_fits_come_first(planted: Corpus) -> No
     assert users[:2] == ["Multi-task", "Multi-task"] and len(users) == 6
 
 
-def test_a_budget_is_the_subjects_alone_and_touches_nothing_that_suites_compare(planted: Corpus) -> None:
+def test_a_budget_applies_to_the_subject_only_and_to_no_compared_setting(planted: Corpus) -> None:
     found = cells(SUITES["new_user"], planted.folder, ("recommendation",), 3, Budget("base", {"epochs": "2"}), NOWHERE)
     requests = {cell.row.label: cell.request for cell in found}
     assert (requests["UniMP"].preset, requests["UniMP"].settings) == ("base", {"epochs": "2"})
@@ -91,7 +91,7 @@ def test_a_budget_is_the_subjects_alone_and_touches_nothing_that_suites_compare(
         Budget("huge").check()
 
 
-def test_a_row_that_cannot_be_asked_is_refused_with_the_reason(planted: Corpus) -> None:
+def test_an_impossible_row_is_refused_with_the_reason(planted: Corpus) -> None:
     rows = (SuiteRow("UniMP"), SuiteRow("BM25", model="bm25"), SuiteRow("Later", lacks="not yet"))
     suite = Suite("s", "S", "none", "", ("recommendation",), rows)
     first, second = cells(suite, planted.folder, suite.tasks, 1, Budget(), NOWHERE)

@@ -1,4 +1,4 @@
-"""The preset ``tuned``: it stands for what a search chose, by the corpus's fingerprint, and is no part of any key."""
+"""The preset ``tuned``: chosen settings, found by the corpus's fingerprint; not part of any key."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_smaller_search_keeps_the_trials_of_a_larger_one(
     assert call(capsys, *question, "--over", "window=1,3,10", "--over", "damping=0")[0] == 0
     larger = Tuned.read(path)
     code, out, err = call(capsys, *question, "--over", "damping=0.3", "--trials", "1")
-    assert code == 0 and f"The {len(larger.trials)} trials of {path} stay beside 1 new" in err
+    assert code == 0 and f"Kept the {len(larger.trials)} trials of {path} and added 1." in err
     joined = Tuned.read(path)
     assert joined.trials[:-1] == larger.trials and len(out.split("\n\n")[0].splitlines()) >= len(joined.trials)
     assert max(trial.score or 0 for trial in joined.trials) >= max(trial.score or 0 for trial in larger.trials)
@@ -103,14 +103,14 @@ def test_a_smaller_search_keeps_the_trials_of_a_larger_one(
     assert code == 2 and "holds a search of 1 trial with another version of the model" in err
 
 
-def test_a_trial_that_failed_takes_no_score_away(planted: Corpus, home: Workspace) -> None:
+def test_a_failed_trial_replaces_no_score(planted: Corpus, home: Workspace) -> None:
     search = Tuned.read(kept(planted, home))
     scored = search.model_copy(update={"trials": (Trial(values={"window": 1}, score=0.5),)})
     failed = search.model_copy(update={"trials": (Trial(values={"window": 1}, failed="no memory"),)})
     assert failed.joined(scored).trials == scored.trials and scored.joined(failed).trials == scored.trials
 
 
-def test_of_two_names_of_a_corpus_the_better_search_is_found(planted: Corpus, home: Workspace) -> None:
+def test_of_searches_under_two_corpus_names_the_better_is_used(planted: Corpus, home: Workspace) -> None:
     path = kept(planted, home, window=1)
     worse = Tuned.read(path).model_copy(update={"trials": (Trial(values={}, score=0.1),)})
     better = worse.model_copy(update={"trials": (Trial(values={}, score=0.2),), "settings": {"window": 2}})
@@ -121,7 +121,7 @@ def test_of_two_names_of_a_corpus_the_better_search_is_found(planted: Corpus, ho
 
 
 def kept(corpus: Corpus, home: Workspace, model: str = MODEL, **settings: object) -> Path:
-    """A search that was never made."""
+    """An artificial search."""
     path = place(home, "recommendation", corpus.name, model, "paper")
     content = {
         "task": "recommendation",
@@ -138,22 +138,20 @@ def kept(corpus: Corpus, home: Workspace, model: str = MODEL, **settings: object
     return path
 
 
-def test_the_preset_and_the_same_values_by_hand_have_one_key(planted: Corpus, home: Workspace) -> None:
+def test_the_preset_has_the_key_of_the_same_explicit_settings(planted: Corpus, home: Workspace) -> None:
     kept(planted, home, window=2, damping=0.5)
-    asked = RunRequest("recommendation", MODEL, planted.folder)
+    request = RunRequest("recommendation", MODEL, planted.folder)
     by_hand = {"window": "2", "damping": "0.5"}
     preset = planned(RunRequest("recommendation", MODEL, planted.folder, preset="tuned"), home)
     hand = planned(RunRequest("recommendation", MODEL, planted.folder, settings=by_hand), home)
-    assert preset.spec == hand.spec and preset.spec.key != planned(asked, home).spec.key
+    assert preset.spec == hand.spec and preset.spec.key != planned(request, home).spec.key
     over = RunRequest("recommendation", MODEL, planted.folder, preset="tuned", settings={"window": "5"})
     assert planned(over, home).model.config.window == 5, "what is set by hand comes last"
     noisy = RunRequest("recommendation", MODEL, planted.folder, preset="tuned", views=("NT",))
     assert planned(noisy, home).model.config.window == 2
 
 
-def test_it_is_found_by_fingerprint_whatever_the_corpus_is_called(
-    planted: Corpus, home: Workspace, tmp_path: Path
-) -> None:
+def test_searches_are_found_by_fingerprint(planted: Corpus, home: Workspace, tmp_path: Path) -> None:
     path = kept(planted, home, window=2)
     shutil.move(path.parent, path.parent.with_name("another"))
     assert find_tuned(home, "recommendation", MODEL, planted, "paper") is not None
@@ -162,17 +160,17 @@ def test_it_is_found_by_fingerprint_whatever_the_corpus_is_called(
     assert find_tuned(home, "recommendation", MODEL, view_of(planted, View.parse("NT")), "paper") is None
 
 
-def test_a_damaged_or_unknown_setting_is_one_line(planted: Corpus, home: Workspace) -> None:
+def test_damaged_files_and_unknown_settings_are_one_line_errors(planted: Corpus, home: Workspace) -> None:
     request = RunRequest("recommendation", MODEL, planted.folder, preset="tuned")
     path = kept(planted, home, windw=2)
     with pytest.raises(UsageError, match="did you mean 'window'"):
         planned(request, home)
     path.write_text("{")
-    with pytest.raises(DataError, match="is no tuned configuration"):
+    with pytest.raises(DataError, match="is not a tuned configuration"):
         planned(request, home)
 
 
-def test_a_members_name_is_a_plain_file_name(home: Workspace) -> None:
+def test_names_of_family_models_become_plain_file_names(home: Workspace) -> None:
     assert place(home, "recommendation", "toy", "recbole:BPR", "paper").name == "recbole.BPR.json"
     assert place(home, "recommendation", "toy", "mf", "masked").name == "mf@masked.json"
 
@@ -186,7 +184,7 @@ def test_baselines_of_a_suite_run_as_they_were_tuned(planted: Corpus, home: Work
 
 
 @pytest.mark.parametrize("name", [card.name for card in registry.model_cards().values() if card.variant is None])
-def test_every_value_of_every_space_is_one_that_the_model_takes(name: str) -> None:
+def test_models_accept_every_value_of_their_spaces(name: str) -> None:
     model = registry.make_model(name)
     if model.space:
         space = space_of(name, {}, {})

@@ -1,4 +1,4 @@
-"""The search: it finds what is planted on validation alone, goes on after an interrupt, and outlives a failed trial."""
+"""The search: finds the planted optimum on validation alone, resumes, and continues after failed trials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OVER: Mapping[str, tuple[Any, ...]] = {"window": ("1", "3"), "reverse": ("0", "1
 
 
 class Watch:
-    """What the graph was fitted with; fits from the ``stop``-th on are interrupted."""
+    """Settings of the fits; fits from the ``stop``-th on are interrupted."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fitted: list[Any] = []
@@ -59,14 +59,14 @@ def tune(
 ) -> tuple[Trial, ...]:
     question = Question("recommendation", MODEL, corpus.folder, seed, {})
     space = space_of(MODEL, fixed or {}, over)
-    told: list[Trial] = []
-    done = search(question, space, trials, Workspace(home), lambda count, trial: told.append(trial))
-    assert tuple(told) == done
+    reported: list[Trial] = []
+    done = search(question, space, trials, Workspace(home), lambda count, trial: reported.append(trial))
+    assert tuple(reported) == done
     return done
 
 
-def test_a_small_grid_is_searched_whole_and_its_best_point_found(planted: Corpus, tmp_path: Path) -> None:
-    """Users walk along the ring, each item once: what came before is never what comes next."""
+def test_a_small_grid_is_searched_exhaustively(planted: Corpus, tmp_path: Path) -> None:
+    """Users follow the cycle, each item once: past items never come next."""
     done = tune(planted, tmp_path)
     points = [tuple(trial.values.values()) for trial in done]
     assert points[0] == (3, 0.5), "the first trial is the model as it is"
@@ -77,7 +77,7 @@ def test_a_small_grid_is_searched_whole_and_its_best_point_found(planted: Corpus
     assert scores[1, 0.0] > scores[1, 1.0] + 0.05  # type: ignore[operator]
 
 
-def test_a_large_space_is_sampled_and_the_seed_decides(planted: Corpus, tmp_path: Path, watch: Watch) -> None:
+def test_a_large_space_is_sampled_by_seed(planted: Corpus, tmp_path: Path, watch: Watch) -> None:
     first = tune(planted, tmp_path, {}, trials=7)
     assert len(first) == len(watch.fitted) == 7
     own = TransitionGraph.Config()
@@ -88,7 +88,7 @@ def test_a_large_space_is_sampled_and_the_seed_decides(planted: Corpus, tmp_path
     assert {str(trial.values) for trial in other} != {str(trial.values) for trial in first}
 
 
-def test_an_interrupted_search_goes_on_and_fits_nothing_twice(planted: Corpus, tmp_path: Path, watch: Watch) -> None:
+def test_an_interrupted_search_resumes_without_refitting(planted: Corpus, tmp_path: Path, watch: Watch) -> None:
     watch.stop = 3
     with pytest.raises(KeyboardInterrupt):
         tune(planted, tmp_path)
@@ -112,7 +112,7 @@ def test_the_test_part_is_never_drawn(planted: Corpus, tmp_path: Path, monkeypat
     assert set(drawn) == {"train", "validation"}
 
 
-def test_a_trial_that_fails_says_why_and_the_others_go_on(planted: Corpus, tmp_path: Path, watch: Watch) -> None:
+def test_a_failed_trial_has_a_reason_and_does_not_stop_others(planted: Corpus, tmp_path: Path, watch: Watch) -> None:
     watch.refused = [2]
     done = tune(planted, tmp_path, {"window": (1, 2)})
     assert [(trial.values["window"], trial.failed) for trial in done] == [(3, ""), (1, ""), (2, "not this one")]
@@ -122,7 +122,7 @@ def test_a_trial_that_fails_says_why_and_the_others_go_on(planted: Corpus, tmp_p
         tune(planted, tmp_path, {"recent": (4,)}, fixed={"window": 4})
 
 
-def test_a_fit_that_another_process_works_on_is_no_failed_trial(planted: Corpus, tmp_path: Path) -> None:
+def test_a_locked_fit_is_not_a_failed_trial(planted: Corpus, tmp_path: Path) -> None:
     done = tune(planted, tmp_path, {"window": (1,)})
     fits = sorted(Workspace(tmp_path).fits.iterdir())
     assert len(fits) == len(done) == 2
@@ -132,7 +132,7 @@ def test_a_fit_that_another_process_works_on_is_no_failed_trial(planted: Corpus,
         tune(planted, tmp_path, {"window": (1,)})
 
 
-def test_settings_that_hold_for_all_are_not_searched(planted: Corpus, tmp_path: Path) -> None:
+def test_fixed_settings_are_not_searched(planted: Corpus, tmp_path: Path) -> None:
     space = space_of(MODEL, {"window": "1", "decay": "0.9"}, {})
     assert set(space.values) == {"reverse", "damping"} and space.fixed == {"window": 1, "decay": 0.9}
     with pytest.raises(UsageError, match="window is set for all trials"):
@@ -148,15 +148,13 @@ def test_settings_that_hold_for_all_are_not_searched(planted: Corpus, tmp_path: 
         ("popularity", {}, "popularity has no search space"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_in_a_line(
-    model: str, over: Mapping[str, tuple[str, ...]], message: str
-) -> None:
+def test_invalid_spaces_are_refused(model: str, over: Mapping[str, tuple[str, ...]], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         space_of(model, {}, over)
     assert "\n" not in str(caught.value)
 
 
-def test_a_question_that_cannot_be_asked_is_refused_before_any_fit(planted: Corpus, tmp_path: Path) -> None:
+def test_an_invalid_problem_is_refused_before_any_fit(planted: Corpus, tmp_path: Path) -> None:
     question = Question("preference", MODEL, planted.folder, 0, {})
     with pytest.raises(UsageError, match="does not serve preference"):
         search(question, space_of(MODEL, {}, OVER), 3, Workspace(tmp_path), lambda *_: None)

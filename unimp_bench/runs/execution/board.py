@@ -31,29 +31,29 @@ from unimp_bench.runs.results import RESULT_NAME, Result
 
 @dataclass(eq=False)
 class Standing:
-    """Where one cell stands.
+    """State of one cell.
 
     Attributes:
-        said: its main metric, or why it waits, failed or cannot run; empty before it begins and while it runs.
-        seconds: wall time of the run, or the cost of a result that was there; None where nothing was run.
-        started: by the monotonic clock, while it runs.
-        place: its number among those that came to an end, 0 before.
+        note: its main metric, or why it waits, failed or cannot run; empty before it starts and while it runs.
+        seconds: wall time of the run, or the cost of an existing result; None if nothing was run.
+        started: monotonic time of its start, while it runs.
+        place: its index among finished cells, from 1; 0 before.
     """
 
     cell: Cell
     state: State = State.LEFT
-    said: str = ""
+    note: str = ""
     seconds: float | None = None
     started: float | None = None
     place: int = 0
 
 
 class Board:
-    """The cells of a call in their order; follows their events.
+    """The cells of a suite call in order, updated by their events.
 
     Attributes:
-        standings: one a cell.
-        places: how many cells run at once.
+        standings: one per cell.
+        places: number of cells that run in parallel.
     """
 
     def __init__(self, cells: Sequence[Cell], workspace: Workspace) -> None:
@@ -63,34 +63,34 @@ class Board:
         self._by_key = {standing.cell.key: standing for standing in self.standings if standing.cell.key}
 
     def left(self) -> list[Cell]:
-        """The cells that have to be run."""
+        """The cells that have not been run."""
         return [standing.cell for standing in self.standings if standing.state is State.LEFT]
 
     def of(self, *states: State) -> list[Standing]:
-        """Those that stand in one of some states."""
+        """The standings with one of the given states."""
         return [standing for standing in self.standings if standing.state in states]
 
     def note(self, event: Event) -> Standing:
-        """Take an event down; where its cell stands now."""
+        """Record an event; return the standing of its cell."""
         standing = self._by_key[event.cell.key]
         standing.started = time.monotonic() if event.state is State.RUNNING else None
-        standing.said, standing.seconds = event.reason, event.seconds or None
+        standing.note, standing.seconds = event.reason, event.seconds or None
         if event.state is State.DONE:
-            standing.said = main_metric(Result.read(self._workspace.runs / event.cell.key / RESULT_NAME))
+            standing.note = main_metric(Result.read(self._workspace.runs / event.cell.key / RESULT_NAME))
         if event.state in (State.DONE, State.FAILED, State.REFUSED):
             standing.place = 1 + max(other.place for other in self.standings)
-        standing.state = event.state  # last: what a table shows of it meanwhile is whole
+        standing.state = event.state  # last, so that a concurrent table sees a consistent standing
         return standing
 
     def counts(self) -> str:
-        """How many cells stand where, in words; nothing of empty states."""
+        """Numbers of cells per non-empty state, in words."""
         number = Counter(standing.state for standing in self.standings)
         return ", ".join(f"{number[state]} {state}" for state in State if number[state]) or "nothing to do"
 
     def remaining_seconds(self) -> float | None:
-        """What is left would take so long if each cell took what the finished ones of its row took.
+        """Estimated time of the remaining cells, from the mean time of finished cells of the same row.
 
-        A row without one counts as the mean of all finished cells; None where there is none.
+        A row without finished cells uses the mean of all finished cells; None if there are none.
         """
         known = [standing for standing in self.standings if standing.state.has_result and standing.seconds is not None]
         if not known:
@@ -115,13 +115,13 @@ class Board:
 
 
 def main_metric(result: Result) -> str:
-    """The metric that a task's models are compared by."""
+    """The main metric of the task, with its value."""
     main = kind_of(registry.task_cards()[result.spec.task].kind).main
     return f"{main} {result.metrics[main].value:.4f}" if main in result.metrics else f"no {main}"
 
 
 def progress_of(cell: Cell, workspace: Workspace) -> str:
-    """How far a running cell has come: the epoch of its fit, or the last line of what it said."""
+    """Progress of a running cell: the epoch of its fit, or the last line of its output."""
     for number, key in enumerate(cell.fits, 1):
         fit = workspace.fits / key
         if (fit / FIT_NAME).is_file():
@@ -129,8 +129,8 @@ def progress_of(cell: Cell, workspace: Workspace) -> str:
         logs = sorted((fit / "work" / FIT_LOG_NAME).glob("*.jsonl"), key=_changed)
         stage = f"fit {number} of {len(cell.fits)}, " if len(cell.fits) > 1 else ""
         epoch = _epoch(last_line(logs[-1])) if logs else ""
-        return stage + epoch if epoch else stage + (last_line(log_of(cell, workspace)) or "fits")
-    return last_line(log_of(cell, workspace)) or "predicts"
+        return stage + epoch if epoch else stage + (last_line(log_of(cell, workspace)) or "fitting")
+    return last_line(log_of(cell, workspace)) or "predicting"
 
 
 def _changed(path: Path) -> float:
@@ -141,49 +141,49 @@ def _changed(path: Path) -> float:
 
 
 def _epoch(line: str) -> str:
-    """A line of a training's log in words; empty where it is none, as when it is still being written."""
+    """A line of a training log in words; empty if it cannot be parsed, as while it is being written."""
     try:
-        said = json.loads(line)
-        parts = [f"epoch {said['epoch']}"]
+        entry = json.loads(line)
+        parts = [f"epoch {entry['epoch']}"]
     except (ValueError, TypeError, KeyError):
         return ""
-    if scores := said.get("validation"):
+    if scores := entry.get("validation"):
         parts += [f"validation {next(iter(scores.values())):.4f}"]
-    elif isinstance(said.get("loss"), float):
-        parts += [f"loss {said['loss']:.4f}"]
+    elif isinstance(entry.get("loss"), float):
+        parts += [f"loss {entry['loss']:.4f}"]
     return ", ".join(parts)
 
 
 Follow = Callable[[Standing], None]
-"""Told of each cell whose state has changed."""
+"""Called with each cell whose state has changed."""
 
 
 @contextmanager
 def plain(board: Board, workspace: Workspace) -> Iterator[Follow]:
-    """Say what needs no running; then follow the events."""
+    """Print finished and impossible cells, then follow the events."""
     echo_standings(board.of(State.WAS_THERE, State.REFUSED))
 
     def follow(standing: Standing) -> None:
         if standing.state is State.RUNNING:
             _echo(standing.state, standing.cell.name, str(log_of(standing.cell, workspace)))
         elif standing.state is State.HELD:
-            _echo(standing.state, standing.cell.name, standing.said)
+            _echo(standing.state, standing.cell.name, standing.note)
         else:
             left = len(board.of(State.LEFT, State.HELD, State.RUNNING))
-            said = f"{standing.said}  ({standing.seconds or 0:.0f} s, {left} left)"
-            _echo(standing.state, standing.cell.name, said)
+            text = f"{standing.note}  ({standing.seconds or 0:.0f} s, {left} left)"
+            _echo(standing.state, standing.cell.name, text)
 
     yield follow
 
 
 def echo_standings(standings: list[Standing]) -> None:
-    """A line for each cell: where it stands, and its metric or why it has none; cells that cannot run by the reason."""
+    """Print one line per cell: its state, and its metric or reason; cells that cannot run are grouped by reason."""
     refused: dict[str, list[Standing]] = {}
     for standing in standings:
         if standing.state is State.REFUSED:
-            refused.setdefault(standing.said, []).append(standing)
+            refused.setdefault(standing.note, []).append(standing)
         else:
-            _echo(standing.state, standing.cell.name, standing.said)
+            _echo(standing.state, standing.cell.name, standing.note)
     for reason, alike in refused.items():
         labels = "; ".join(dict.fromkeys(standing.cell.row.label for standing in alike))
         name = alike[0].cell.name if len(alike) == 1 else f"{len(alike)} runs of {labels}"
@@ -191,13 +191,13 @@ def echo_standings(standings: list[Standing]) -> None:
 
 
 def echo_failed(board: Board, workspace: Workspace) -> None:
-    """The cells that failed: why, and where they said it."""
+    """Print the failed cells with reason and log."""
     failed = board.of(State.FAILED)
     if failed:
         click.echo(f"{len(failed)} {State.FAILED}:")
     for standing in failed:
         log = f"  ({log_of(standing.cell, workspace)})" if standing.cell.key else ""
-        click.echo(f"  {standing.cell.name}: {standing.said}{log}")
+        click.echo(f"  {standing.cell.name}: {standing.note}{log}")
 
 
 def _echo(state: State, name: str, text: str) -> None:
@@ -215,24 +215,24 @@ _STYLES = {
 }
 _WANTED = (State.RUNNING, State.FAILED, State.HELD, State.DONE, State.LEFT, State.REFUSED, State.WAS_THERE)
 _FRAME_LINES = 6
-"""Of the screen: the table's head and ends, the lines below it, and the cursor's."""
+"""Lines of the screen around the rows: the table's head and ends, the lines below it, and the cursor's."""
 
 
 def shown_live() -> bool:
-    """Whether standard output is a terminal that can be drawn on."""
+    """Whether standard output is an interactive terminal."""
     return sys.stdout.isatty() and Console().is_interactive
 
 
 @contextmanager
 def live(board: Board, workspace: Workspace, console: Console | None = None) -> Iterator[Follow]:
-    """Keep a table of the board on the terminal; its last state stays there, with the reasons of what cannot run."""
+    """Keep a live table on the terminal; its last state remains, followed by the reasons of cells that cannot run."""
     console = console or Console()
 
     def drawn() -> RenderableType:
         return table(board, workspace, console.size.height)
 
     with Live(get_renderable=drawn, console=console, refresh_per_second=2, redirect_stdout=False) as screen:
-        yield lambda standing: None  # the screen looks for itself
+        yield lambda standing: None  # the live table reads the board itself
         screen.refresh()
     echo_standings(board.of(State.REFUSED))
 
@@ -244,26 +244,26 @@ def table(board: Board, workspace: Workspace, height: int) -> RenderableType:
     lines.add_column("row", no_wrap=True, overflow="ellipsis", max_width=32)
     for name in ("task", "seed", "state"):
         lines.add_column(name, no_wrap=True)
-    lines.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
+    lines.add_column("progress", no_wrap=True, overflow="ellipsis", ratio=1)
     lines.add_column("time", no_wrap=True, justify="right")
     for standing in chosen:
         request, state = standing.cell.request, standing.state
-        said = progress_of(standing.cell, workspace) if state is State.RUNNING else standing.said
-        cells = (standing.cell.row.label, request.task, str(request.seed), str(state), said, _time(standing))
-        # A label or reason may hold brackets, which are no markup here.
+        note = progress_of(standing.cell, workspace) if state is State.RUNNING else standing.note
+        cells = (standing.cell.row.label, request.task, str(request.seed), str(state), note, _time(standing))
+        # As Text, since brackets in labels and reasons are not markup.
         lines.add_row(*(Text(cell, style="" if column == 4 else _STYLES[state]) for column, cell in enumerate(cells)))
     hidden = len(board.standings) - len(chosen)
     return Group(lines, Text(f"and {hidden} more" if hidden else "", style="dim"), Text(summary(board), style="bold"))
 
 
 def summary(board: Board) -> str:
-    """Counts of the states, and the time that the rest may take."""
+    """Numbers of cells per state, and the estimated remaining time."""
     rest = board.remaining_seconds() if board.of(State.LEFT, State.HELD, State.RUNNING) else None
-    return board.counts() + ("" if rest is None else f"; about {duration(rest)} to go")
+    return board.counts() + ("" if rest is None else f"; about {duration(rest)} left")
 
 
 def chosen_for(board: Board, lines: int) -> list[Standing]:
-    """The standings that fit, in the order of the board: those that a user looks for first, the last ended before."""
+    """The standings that fit on the screen, in the order of the board, selected by relevance and recency."""
     wanted = sorted(board.standings, key=lambda standing: (_WANTED.index(standing.state), -standing.place))
     chosen = set(wanted[:lines])
     return [standing for standing in board.standings if standing in chosen]

@@ -1,4 +1,4 @@
-"""Runs the cells of a suite in processes: one failure stops no other cell, and no fit is trained twice at once."""
+"""Runs the cells of a suite in processes: failures are isolated, and no fit is trained twice at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unimp_bench.runs.results import RESULT_NAME
 from unimp_bench.runs.runner import arguments_of
 
 PROGRAM = ("-m", "unimp_bench.cli.main")
-"""What Python is given to be ``unimp-bench``, whether the console script is installed or not."""
+"""Arguments of Python for ``unimp-bench``, whether the console script is installed or not."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class End:
     """How a process ended.
 
     Attributes:
-        code: its exit code; the negative number of the signal that killed it.
-        trouble: why it never ran or was lost, where that is not the process's own doing.
+        code: its exit code, or the negative number of the signal that killed it.
+        trouble: why it never ran or was lost, for reasons outside the process.
     """
 
     code: int = 0
@@ -40,15 +40,15 @@ class End:
 
 
 class Job(ABC):
-    """A process that was started, here or elsewhere."""
+    """A started process, local or remote."""
 
     @abstractmethod
     def end(self) -> End | None:
-        """How it ended; None as long as it runs."""
+        """How it ended; None while it runs."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Tell it to end as after Ctrl-C, and do not wait for it."""
+        """Request it to end as by Ctrl-C, without waiting."""
 
     @abstractmethod
     def wait(self) -> None:
@@ -56,17 +56,17 @@ class Job(ABC):
 
 
 class Executor(ABC):
-    """Starts processes; a context manager, which gives back what it holds.
+    """Starts processes; a context manager that releases its resources.
 
     Attributes:
-        places: how many may run at once.
+        places: maximum number of parallel processes.
     """
 
     places: int
 
     @abstractmethod
     def start(self, arguments: Sequence[str], log: Path) -> Job:
-        """Start ``unimp-bench`` with these arguments; all it says goes to ``log``, which is there and empty."""
+        """Start ``unimp-bench`` with these arguments; its output goes to ``log``, an existing empty file."""
 
     def __enter__(self) -> Self:
         return self
@@ -74,8 +74,8 @@ class Executor(ABC):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Give back what is held; nothing runs any more."""
+    def close(self) -> None:  # noqa: B027 - most have no resources
+        """Release resources; no process runs any more."""
 
 
 class Processes(Executor):
@@ -106,7 +106,7 @@ class _Process(Job):
 
 
 def start_process(arguments: Sequence[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A process of ``unimp-bench`` that says what it has to say at the end of ``log``."""
+    """A process of ``unimp-bench`` with its output appended to ``log``."""
     with log.open("ab") as stream:
         return subprocess.Popen(
             [sys.executable, *PROGRAM, *arguments],
@@ -119,13 +119,13 @@ def start_process(arguments: Sequence[str], log: Path, environment: dict[str, st
 
 LOG_NAME = "log.txt"
 
-# The last words of a process that ran out of memory: Python's own, PyTorch's on a processor and on a graphics card.
+# Last words of a process that ran out of memory: Python's, and PyTorch's on CPU and GPU.
 _NO_MEMORY = ("MemoryError", "can't allocate memory", "out of memory")
 _TAIL_BYTES = 65_536
 
 
 class State(StrEnum):
-    """Where a cell stands."""
+    """State of a cell."""
 
     LEFT = "left"
     HELD = "waiting"
@@ -142,13 +142,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """A cell has changed its state.
+    """A change of a cell's state.
 
     Attributes:
-        cell: which.
-        state: the new one.
-        reason: why it waits, failed or cannot run, in a line; empty for the other states.
-        seconds: wall time since its start, where it has ended.
+        cell: the cell.
+        state: the new state.
+        reason: why it waits, failed or cannot run, in one line; empty for other states.
+        seconds: wall time since its start, if it has ended.
     """
 
     cell: Cell
@@ -158,42 +158,42 @@ class Event:
 
 
 def is_done(cell: Cell, workspace: Workspace) -> bool:
-    """Whether the cell's run has its result."""
+    """Whether the cell's run has a result."""
     return bool(cell.key) and (workspace.runs / cell.key / RESULT_NAME).is_file()
 
 
 def log_of(cell: Cell, workspace: Workspace) -> Path:
-    """Where the cell's process writes what it says."""
+    """The file of the output of the cell's process."""
     return workspace.runs / cell.key / LOG_NAME
 
 
 def judged(cell: Cell, workspace: Workspace, end: End, seconds: float) -> Event:
-    """What the end of its process means for a cell.
+    """The event of a cell whose process has ended.
 
-    What the process calls a mistake of the user is no failure here: the suite has checked names and settings, so it
-    is the corpus that lacks what the row needs, such as reviews.
+    A usage error of the process is not a failure: names and settings were checked by the suite, so the corpus lacks
+    data required by the row, such as reviews.
     """
-    said = last_line(log_of(cell, workspace)).removeprefix("error: ")
+    message = last_line(log_of(cell, workspace)).removeprefix("error: ")
     if end.trouble:
         return Event(cell, State.FAILED, end.trouble, seconds)
     if end.code == 0:
         if is_done(cell, workspace):
             return Event(cell, State.DONE, seconds=seconds)
-        return Event(cell, State.FAILED, "ended well, but its result is not in this workspace", seconds)
+        return Event(cell, State.FAILED, "exited with 0, but its result is not in this workspace", seconds)
     if end.code == BusyError.exit_code:
-        return Event(cell, State.HELD, said, seconds)
+        return Event(cell, State.HELD, message, seconds)
     if end.code == UsageError.exit_code:
-        return Event(cell, State.REFUSED, said, seconds)
-    return Event(cell, State.FAILED, _failure(end.code, said), seconds)
+        return Event(cell, State.REFUSED, message, seconds)
+    return Event(cell, State.FAILED, _failure(end.code, message), seconds)
 
 
-def _failure(code: int, said: str) -> str:
+def _failure(code: int, message: str) -> str:
     if code < 0:
         hint = " (out of memory?)" if -code == signal.SIGKILL else ""
         return f"killed by {_signal_name(-code)}{hint}"
-    if any(words in said for words in _NO_MEMORY):
-        return f"out of memory: {said}"
-    return said or f"ended with exit code {code}"
+    if any(words in message for words in _NO_MEMORY):
+        return f"out of memory: {message}"
+    return message or f"ended with exit code {code}"
 
 
 def _signal_name(number: int) -> str:
@@ -204,7 +204,7 @@ def _signal_name(number: int) -> str:
 
 
 def last_line(path: Path) -> str:
-    """The last line of a text file that has anything on it; empty where there is none."""
+    """The last non-blank line of a text file; empty if there is none."""
     try:
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
@@ -216,15 +216,14 @@ def last_line(path: Path) -> str:
 
 _POLL_SECONDS = 0.2
 _PAUSE_SECONDS = 5.0
-"""Before a cell that found another process at work is tried again."""
+"""Pause before a cell locked by another process is retried."""
 
 
 def execute(cells: Sequence[Cell], workspace: Workspace, executor: Executor) -> Iterator[Event]:
-    """Run the cells in their order, as many at once as the executor has places, never two that share a fit.
+    """Run the cells in order, as many in parallel as the executor has places, never two that share a fit.
 
-    A cell whose run or fit another process holds waits for that process: an orphan of a suite that was killed, or a
-    run that the user started by hand. What still runs when the iteration ends is told to stop, and goes on from its
-    checkpoint later.
+    A cell whose run or fit is locked by another process (an orphan of a killed suite, or a manual run) waits for that
+    process. Processes that still run when the iteration ends are stopped; they resume from their checkpoints later.
     """
     waiting = [_Waiting(cell) for cell in cells]
     running: list[_Running] = []
@@ -237,10 +236,10 @@ def execute(cells: Sequence[Cell], workspace: Workspace, executor: Executor) -> 
                     continue
                 holder = _held(place.cell, workspace)
                 if holder is not None:
-                    yield from place.tell(f"{holder} is locked by another process")
+                    yield from place.report(f"{holder} is locked by another process")
                     continue
                 waiting.remove(place)
-                if is_done(place.cell, workspace):  # the process that it waited for has done it
+                if is_done(place.cell, workspace):  # by the process that held the lock
                     yield Event(place.cell, State.DONE)
                     continue
                 running.append(_Running.start(place.cell, workspace, executor))
@@ -264,15 +263,15 @@ def execute(cells: Sequence[Cell], workspace: Workspace, executor: Executor) -> 
 
 @dataclass
 class _Waiting:
-    """A cell that has not begun; ``told`` is why it waits, as far as that was said."""
+    """A cell that has not started; ``reported`` is the last reported reason of its waiting."""
 
     cell: Cell
     not_before: float = 0.0
-    told: str = ""
+    reported: str = ""
 
-    def tell(self, reason: str) -> Iterator[Event]:
-        if reason != self.told:
-            self.told = reason
+    def report(self, reason: str) -> Iterator[Event]:
+        if reason != self.reported:
+            self.reported = reason
             yield Event(self.cell, State.HELD, reason)
 
 
@@ -291,11 +290,11 @@ class _Running:
         return cls(cell, job, time.monotonic())
 
     def shares_a_fit(self, cell: Cell) -> bool:
-        """Whether both would fit or read the same model, which is locked meanwhile."""
+        """Whether both use the same fit, which is locked meanwhile."""
         return not set(self.cell.fits).isdisjoint(cell.fits)
 
 
 def _held(cell: Cell, workspace: Workspace) -> Path | None:
-    """The folder of the run or of one of its fits that another process works on."""
+    """The folder of the run or of one of its fits that is locked by another process."""
     folders = [workspace.runs / cell.key, *(workspace.fits / key for key in cell.fits)]
     return next((folder for folder in folders if is_locked(folder)), None)

@@ -1,6 +1,6 @@
-"""Cells on a Ray cluster, or on this machine as a cluster of one: each is the same process, on whatever node has room.
+"""Cells as processes on the nodes of a Ray cluster, or of a local one on this machine.
 
-All nodes share the file system of the workspace, by the same paths; that is where a cell's result and log go.
+All nodes share the file system of the workspace under the same paths; results and logs are stored there.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 10.0
 _OWN_VARIABLES = "UNIMP_BENCH_"
 _STORE_BYTES = 100 * 2**20
-"""Of a cluster of one: what passes through Ray is a command and an exit code."""
+"""Object store of a local cluster, which only passes commands and exit codes."""
 
 _QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anyone
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what it would warn of otherwise
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage reports
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default, without Ray's warning
 }
 
 
 class RayCluster(Executor):
-    """One task of Ray a cell, with an equal share of the cores and graphics cards."""
+    """One Ray task per cell, with equal shares of the cores and GPUs."""
 
     def __init__(self, address: str | None = None, places: int | None = None) -> None:
-        """Join a cluster, or begin one on this machine.
+        """Connect to a cluster, or start one on this machine.
 
         Args:
-            address: of a cluster that runs, ``auto`` for the one that this process runs in; None to begin one.
-            places: cells at once; None for one a graphics card, or one a core where there is no card.
+            address: of a running cluster, ``auto`` for that of this process; None to start one.
+            places: number of parallel cells; None for one per GPU, or one per core without GPUs.
 
         Raises:
             DependencyError: Ray is not installed.
-            UsageError: no cluster answers at the address.
+            UsageError: the cluster does not respond.
         """
         self._ray = _connected(address)
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        cores, cards = (sum(int(node.get(name, 0)) for node in nodes) for name in ("CPU", "GPU"))
-        self.places = places or cards or cores or 1
-        # A task must fit a node, and Ray splits a card into ten thousand parts at most.
+        cores, gpus = (sum(int(node.get(name, 0)) for node in nodes) for name in ("CPU", "GPU"))
+        self.places = places or gpus or cores or 1
+        # A task must fit on a node, and Ray divides a GPU into at most 10,000 parts.
         core_share = max(1, min(cores // self.places, *(int(node.get("CPU", 0)) or cores for node in nodes)))
-        card_share = min(1.0, cards * 10_000 // self.places / 10_000)
-        # What is killed is not tried again behind the user's back: the same command does that.
-        self._remote = self._ray.remote(num_cpus=core_share, num_gpus=card_share, max_retries=0)(attempt)
+        gpu_share = min(1.0, gpus * 10_000 // self.places / 10_000)
+        # No automatic retries: the user repeats the command.
+        self._remote = self._ray.remote(num_cpus=core_share, num_gpus=gpu_share, max_retries=0)(attempt)
         self._variables = {key: value for key, value in os.environ.items() if key.startswith(_OWN_VARIABLES)}
         self._folder = str(Path.cwd())
 
@@ -86,13 +86,13 @@ class _Task(Job):
 
 
 def attempt(arguments: tuple[str, ...], log: str, variables: dict[str, str], folder: str) -> End:
-    """Run ``unimp-bench`` on the node that calls this; interrupted, it stops the process.
+    """Run ``unimp-bench`` on this node; stop the process on an interrupt.
 
     Args:
         arguments: of ``unimp-bench``.
         log: an empty file of the workspace, made by the suite.
-        variables: set beside those of the node.
-        folder: where the suite runs, to which paths are relative.
+        variables: set in addition to those of the node.
+        folder: working directory of the suite, for relative paths.
     """
     if not (Path(log).is_file() and Path(folder).is_dir()):
         missing = log if Path(folder).is_dir() else folder
@@ -100,7 +100,7 @@ def attempt(arguments: tuple[str, ...], log: str, variables: dict[str, str], fol
     os.chdir(folder)
     process = start_process(arguments, Path(log), {**os.environ, **variables})
     try:
-        # An interrupt from Ray is noticed between two calls, so nothing here waits for long.
+        # Ray delivers interrupts between two calls, so no call may wait for long.
         while process.poll() is None:
             time.sleep(_POLL_SECONDS)
     finally:
@@ -131,16 +131,16 @@ def _connected(address: str | None) -> Any:
                 logging_level=logging.ERROR,
             )
     except (OSError, ValueError, RuntimeError) as error:
-        place = f"answers at {address}" if address else "begins on this machine"
+        place = f"responds at {address}" if address else "starts on this machine"
         raise UsageError(f"no Ray cluster {place}: {_first_line(error)}") from None
     return ray
 
 
 def _check_answers(address: str) -> None:
-    """Knock at ``host:port``, where Ray itself would try again for minutes.
+    """Connect to ``host:port`` first, since Ray would retry for minutes.
 
     Raises:
-        OSError: nobody is there.
+        OSError: there is no connection.
     """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
