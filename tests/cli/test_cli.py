@@ -217,7 +217,7 @@ def test_a_run_a_publication_and_its_table(capsys: pytest.CaptureFixture[str], p
     assert "--fresh reruns it; note already present\n" in call(capsys, *run, "--note", "by night")[1]
     key = next(tmp_path.glob("runs/*/result.json")).parent.name
     assert call(capsys, "publish", key[:8], "--dirty")[0] == 0
-    assert "| 1 | bm25 |" in (tmp_path / "leaderboards" / "search.md").read_text()
+    assert "\n|  | BM25 | " in (tmp_path / "leaderboards" / "search.md").read_text()
     assert "bm25" in call(capsys, "leaderboard", "search")[1]
 
 

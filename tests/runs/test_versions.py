@@ -72,7 +72,7 @@ def test_specifications_without_versions_are_those_of_version_1() -> None:
 
 
 def test_a_selection_rule_outdates_only_results_of_its_protocol() -> None:
-    result = make_result("mf", np.array([1, 2, 3]), task="recommendation")
+    result = make_result("mf", np.array([1, 2, 3]), task="recommendation", protocol="paper")
     result = refitted(result, selection={"ranking/paper": 2})
     assert outdated(result) == ()
     masked = result.model_copy(update={"spec": result.spec.model_copy(update={"protocol": "masked"})})
@@ -85,7 +85,7 @@ def test_versions_never_share_a_row_and_older_ones_are_marked(monkeypatch: pytes
     with_card(monkeypatch, "bm25", version=2)
     new = make_result("bm25", np.array([1, 9, 300]), seed=1)
     (section,) = sections([old, new], registry.task_cards()["search"])
-    assert [(row.label, len(row.results)) for row in section.filled] == [("bm25 ‡", 1), ("bm25", 1)]
+    assert [(row.label, len(row.results)) for row in section.filled] == [("bm25", 1), ("bm25 ‡", 1)]
     assert remarks_of(old)[-1] == (
         "result of an earlier version: version 1 of the model, now 2; the same command gives a new result"
     )

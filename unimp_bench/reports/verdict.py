@@ -51,10 +51,9 @@ def queries_words(section: Section) -> str:
     queries = section.queries
     if queries is None:
         return ""
-    return (
-        f"{queries.distinct:,} distinct queries, the most frequent one in {queries.commonest:.1%} of the examples; "
-        f"a query fits {queries.items:,.0f} items (median)"
-    )
+    fitting = "" if queries.items is None else f"; a query fits {queries.items:,.0f} items (median)"
+    frequent = f"the most frequent one in {queries.commonest:.1%} of the examples"
+    return f"{queries.distinct:,} distinct queries, {frequent}{fitting}"
 
 
 def shown_rows(section: Section) -> dict[str, str]:

@@ -129,7 +129,7 @@ def test_each_file_has_a_separate_row(planted: Corpus, tmp_path: Path, ratings: 
         (row,) = [line for line in page if f"| {label} {MARK} |" in line]
         assert row.endswith("|  |  |  |  |")
         assert f"* {label}: {REMARK}" in page or f"* {label} {MARK}: {REMARK}" in page
-    assert any("| item-mean |" in line and " s |" in line for line in page)
+    assert any("| Item mean |" in line and " s |" in line for line in page)
     assert any(
         line.startswith("unimp-bench score --task preference") and "--predictions a.jsonl" in line for line in page
     )
