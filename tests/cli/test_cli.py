@@ -218,7 +218,7 @@ def test_a_run_a_publication_and_its_table(capsys: pytest.CaptureFixture[str], p
     key = next(tmp_path.glob("runs/*/result.json")).parent.name
     assert call(capsys, "publish", key[:8], "--dirty")[0] == 0
     assert "\n|  | BM25 | " in (tmp_path / "leaderboards" / "search.md").read_text()
-    assert "bm25" in call(capsys, "leaderboard", "search")[1]
+    assert "BM25" in call(capsys, "leaderboard", "search")[1]
 
 
 def test_descriptions(capsys: pytest.CaptureFixture[str], planted: Corpus) -> None:
