@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unimp_bench.reports.printed import IMPOSSIBLE
 from unimp_bench.reports.standard import LEVEL, MIN_EXAMPLES, MIN_SEEDS, ONE_QUERY
 from unimp_bench.reports.table import Details, Page, Row, Table
+from unimp_bench.runs.suite import SUBJECT
 
 BUDGET_WORDS = ("epochs=", "steps=", "patience=", " seeds")
 
@@ -45,12 +46,18 @@ def _of_table(table: Table) -> Iterator[Violation]:
         yield broken("a search table of one query")
     if table.agrees is False and not table.verdict.startswith("none"):
         yield broken("a best row though the splits disagree")
-    steps = {row.steps for row in table.filled if row.steps is not None}
+    steps = {row.steps for row in table.filled if row.steps is not None and _model(row) == SUBJECT}
     if table.equal_steps and len(steps) > 1:
         yield broken("unequal steps")
     labels = [row.label for row in table.rows]
     if len(set(labels)) < len(labels):
         yield broken("two rows of one name")
+
+
+def _model(row: Row) -> str:
+    """The model of a row with results; empty for imported predictions."""
+    assert row.details is not None
+    return row.details.runs[0].stages[-1].model if row.details.runs[0].stages else ""
 
 
 def _of_rows(table: Table) -> Iterator[Violation]:

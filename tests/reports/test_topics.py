@@ -18,6 +18,7 @@ from unimp_bench.reports.sections import NO_RESULT, Section, sections, topic_sec
 from unimp_bench.reports.store import Contents
 from unimp_bench.reports.write import pages, show
 from unimp_bench.runs.results import Result
+from unimp_bench.runs.suite import ALL_TASKS
 from unimp_bench.runs.suites import CATALOGUE, SUITES
 
 pytestmark = pytest.mark.usefixtures("small")
@@ -126,6 +127,36 @@ def test_rows_are_compared_with_the_first_one_within_a_budget(tmp_path: Path) ->
         place(tmp_path, result)
     shown = show(Contents.published(tmp_path), SUITES["ablation"], "toy")
     assert "   3  UniMP " in shown and "   -  w/o Context " in shown
+
+
+def with_steps(steps: int, **changes: Any) -> Result:
+    """A synthetic result each of whose fits takes a number of steps."""
+    return ranked(settings={"steps": str(steps)}, config={"steps": steps}, protocol="masked", **changes)
+
+
+def test_rows_of_one_total_of_steps_are_one_section() -> None:
+    suite = SUITES["learning_strategy"]
+    rows = {row.label: row for row in suite.rows}
+    results = [
+        with_steps(400),
+        *(
+            with_steps(steps, fit_on=row.fit_on, after=row.after, tune=row.tune)
+            for steps, row in [(400, rows["Multi-task"]), (200, rows["Multi-task + Full"]), (100, rows["Continue"])]
+        ),
+        with_steps(400, after=rows["Multi-task + Efficient"].after, tune=rows["Multi-task + Efficient"].tune),
+        with_steps(200),
+        with_steps(200, fit_on=rows["Multi-task"].fit_on),
+    ]
+    larger, smaller = sorted(topic_sections(suite, results), key=lambda section: -len(section.filled))
+    assert larger.title == "toy, recommendation, preset tiny, 400 steps in total"
+    assert labels(larger) == ["Single task", "Continue", "Multi-task", "Multi-task + Full"]
+    assert smaller.title == "toy, recommendation, preset tiny, 200 steps in total"
+    assert labels(smaller) == ["Single task", "Multi-task"]
+
+
+def test_a_suite_of_equal_steps_has_no_section_of_epochs() -> None:
+    by_epochs = [ranked(settings={"epochs": "4"}, protocol="masked", fit_on=tasks) for tasks in ((), ALL_TASKS)]
+    assert topic_sections(SUITES["learning_strategy"], by_epochs) == []
 
 
 def test_a_topic_needs_two_comparable_rows() -> None:

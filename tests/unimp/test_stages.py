@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from tests.unimp.small import SMALL, answers, examples_of, fit_data
-from unimp_bench.contracts import FitData, Start
+from unimp_bench.contracts import FitData, Start, Training
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import DataError
 from unimp_bench.records import Protocol
+from unimp_bench.unimp.model import UniMPModel
 from unimp_bench.unimp.unimp import UniMP
 
 ONE = replace(SMALL, epochs=1, batch_tokens=4096)
@@ -40,11 +41,19 @@ def tensors(model: UniMP) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model._model.named_parameters()}
 
 
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(model: UniMPModel, *_: object) -> Training:
+        model.eval()
+        return Training(0, 0, 0, "budget")
+
+    monkeypatch.setattr("unimp_bench.unimp.unimp.train", none)
+    monkeypatch.setattr("unimp_bench.unimp.unimp.restore_best", lambda *_: None)
+
+
 @pytest.fixture
 def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fit ends where it began."""
-    monkeypatch.setattr("unimp_bench.unimp.unimp.train", lambda model, *_: model.eval())
-    monkeypatch.setattr("unimp_bench.unimp.unimp.restore_best", lambda *_: None)
+    no_training(monkeypatch)
 
 
 def test_a_fit_begins_where_the_earlier_one_ended(
@@ -53,8 +62,7 @@ def test_a_fit_begins_where_the_earlier_one_ended(
     """Same task, no step: the same answers. A new task: its tokens are added, and the old task's answers stay."""
     first = fitted(planted, tmp_path, cache, "search")
     search = examples_of(planted, "search", "test")
-    monkeypatch.setattr("unimp_bench.unimp.unimp.train", lambda model, *_: model.eval())
-    monkeypatch.setattr("unimp_bench.unimp.unimp.restore_best", lambda *_: None)
+    no_training(monkeypatch)
     for tasks in (("search",), ("search", "selection", "preference")):
         second = UniMP(replace(ONE, trained="output"))
         second.fit(after(fit_data(planted, tmp_path / "again", cache, *tasks), tmp_path, "search"))

@@ -166,9 +166,33 @@ def viewed_as(row: SuiteRow, name: str, fingerprint: str) -> tuple[str, str]:
     return name, fingerprint
 
 
-def left_over(row: SuiteRow, result: Result) -> dict[str, str]:
-    """The settings of a result that are not set by its row."""
-    return {key: value for key, value in sorted(result.model.settings.items()) if key not in row.settings}
+def left_over(suite: Suite, row: SuiteRow, result: Result) -> dict[str, str]:
+    """The settings of a result that are not set by its row.
+
+    In a suite of equal steps those of the subject are the total of its stages, so that rows of one total agree.
+    """
+    left = {key: value for key, value in sorted(result.model.settings.items()) if key not in row.settings}
+    if suite.equal_steps and row.budgeted and (steps := _steps(result)):
+        left["steps"] = str(steps * row.stages)
+    return left
+
+
+def has_equal_steps(suite: Suite, result: Result) -> bool:
+    """Whether a result of the subject can be in a suite's tables: those of equal steps need a number of them."""
+    return not suite.equal_steps or _steps(result) > 0
+
+
+def _steps(result: Result) -> int:
+    """The number of steps that was set for each fit of a result; 0 where epochs set it."""
+    steps = result.spec.fit.config.get("steps")
+    return steps if isinstance(steps, int) else 0
+
+
+def budget_words(suite: Suite, result: Result) -> str:
+    """The budget of a suite's section, from a result of its first row: the preset, and settings that no row sets."""
+    left = left_over(suite, suite.rows[0], result)
+    total = [f"{int(left.pop('steps')):,} steps in total"] if suite.equal_steps else []
+    return ", ".join([f"preset {result.model.preset}", *total, *settings_words(left)])
 
 
 def only_in_topics(result: Result) -> bool:

@@ -19,7 +19,9 @@ from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.metrics.paired import PairedTest
 from unimp_bench.records import SPLITS
 from unimp_bench.reports.labels import (
+    budget_words,
     claims,
+    has_equal_steps,
     label_of,
     left_over,
     older_mark,
@@ -266,14 +268,16 @@ def _options(result: Result) -> str:
 def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
     """The sections of one suite with results of the first and another row.
 
+    In a suite of equal steps results whose steps follow from epochs have no section.
     Real corpora by name, then generated ones; tasks in the order of the registry.
     """
     tasks = list(registry.task_cards())
     homes: dict[tuple[object, ...], Result] = {}
     for result in results:
         corpus, spec = result.corpus, result.spec
-        if claims(suite, suite.rows[0], result) and (not suite.corpora or corpus.name in suite.corpora):
-            budget = (result.model.preset, *left_over(suite.rows[0], result).items())
+        about = not suite.corpora or corpus.name in suite.corpora
+        if about and claims(suite, suite.rows[0], result) and has_equal_steps(suite, result):
+            budget = (result.model.preset, *left_over(suite, suite.rows[0], result).items())
             key = (
                 corpus.synthetic,
                 corpus.name,
@@ -304,7 +308,7 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
         if scored is not bases[scored.label] and _compares(scored) and _compares(bases[scored.label])
     ]
     tests = dict(zip((scored.label for scored, _ in pairs), compared(pairs), strict=True))
-    budget = ", ".join([f"preset {home.model.preset}", *settings_words(left_over(suite.rows[0], home))])
+    budget = budget_words(suite, home)
     return Section(
         title=f"{corpus.name}, {task}, {budget}",
         kind=kind,
@@ -358,14 +362,14 @@ def _lines(
     """The line of a row, or one per published budget for rows with their own budget."""
     seen = viewed_as(row, home.corpus.name, home.corpus_id)
     asked = (home.spec.task, home.spec.split)
-    wanted = (home.model.preset, left_over(suite.rows[0], home))
+    wanted = (home.model.preset, left_over(suite, suite.rows[0], home))
     groups: dict[str, list[Result]] = {}
     for result in results:
         at_home = (result.spec.task, result.spec.split) == asked
         at_home = at_home and (result.corpus.name, result.corpus_id) == seen
         if not (row.model and at_home and claims(suite, row, result)):
             continue
-        left = left_over(row, result)
+        left = left_over(suite, row, result)
         if not row.budgeted:
             groups.setdefault(_extended(row, result.model.preset, left) + older_mark(result), []).append(result)
         elif (result.model.preset, left) == wanted:

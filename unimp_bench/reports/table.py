@@ -255,7 +255,7 @@ class Table:
         agrees: whether a row is best under both splits; None if either has no best row.
         clock: whether the corpus has clock times; None if unknown.
         lacks: missing untrained baselines of the standard.
-        equal_steps: whether all trained rows should have the same number of optimizer steps.
+        equal_steps: whether the rows of the suites' subject have the same number of optimizer steps.
     """
 
     title: str

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from unimp_bench import registry
+from unimp_bench.contracts import Model
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import default_split
 from unimp_bench.errors import BenchError, UsageError
@@ -38,7 +41,15 @@ class Budget:
         for key in self.settings or {}:
             if key in VARIED[SUBJECT]:
                 raise UsageError(f"{key} is compared by suites and cannot be set for all rows; use --preset")
-        registry.make_model(SUBJECT, None if self.preset == TUNED else self.preset, self.settings)
+        self.model()
+
+    def model(self) -> Model[Any]:
+        """The subject with these settings; preset ``tuned``, which depends on the corpus, is left out.
+
+        Raises:
+            UsageError: it has no such preset or setting.
+        """
+        return registry.make_model(SUBJECT, None if self.preset == TUNED else self.preset, self.settings)
 
 
 @dataclass(frozen=True)
@@ -82,8 +93,9 @@ def cells(
         workspace: location of tuned configurations.
 
     Raises:
-        UsageError: the budget is tuned settings, which do not exist for this corpus.
+        UsageError: the budget is a tuned one, and it was not tuned for this corpus; or its steps cannot be held equal.
     """
+    total = total_steps(suite, budget)
     opened = Corpus.open(corpus)
     protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}
     if budget.preset == TUNED:
@@ -94,7 +106,7 @@ def cells(
 
     def chosen(row: SuiteRow, task: str) -> Budget:
         if row.budgeted:
-            return budget
+            return replace(budget, settings=_with_steps(row, budget, total))
         tunable = row.preset is None and learned_from(split) in MAIN_SPLITS
         tuned = tunable and find_tuned(workspace, task, row.model, opened, protocols[task]) is not None
         return Budget(TUNED if tuned else row.preset)
@@ -108,6 +120,33 @@ def cells(
         for seed in range(seeds if row.seeded else 1)
     ]
     return sorted(found, key=lambda cell: (cell.request.seed, len(cell.fits)))
+
+
+def total_steps(suite: Suite, budget: Budget) -> int:
+    """Optimizer steps of each row of the subject, earlier stages and pre-training included; 0 if not held equal.
+
+    Raises:
+        UsageError: epochs are set, or the total cannot be divided equally among the stages of each row.
+    """
+    if not suite.equal_steps:
+        return 0
+    settings = budget.settings or {}
+    if "epochs" in settings:
+        raise UsageError(f"suite {suite.name} holds the optimizer steps of its rows equal; set steps, not epochs")
+    total = budget.model().config.steps or suite.steps
+    stages = math.lcm(*(row.stages for row in suite.rows if row.budgeted))
+    if total % stages:
+        raise UsageError(
+            f"steps={total} cannot be divided equally among the up to {max(row.stages for row in suite.rows)} fits of "
+            f"a row of {suite.name}; set a multiple of {stages}, such as {math.ceil(total / stages) * stages}"
+        )
+    return total
+
+
+def _with_steps(row: SuiteRow, budget: Budget, total: int) -> Mapping[str, str]:
+    """The settings of a row of the subject: each stage takes an equal part of the total; 0 for steps as they are."""
+    settings = dict(budget.settings or {})
+    return {**settings, "steps": str(total // row.stages)} if total else settings
 
 
 def _request(

@@ -51,6 +51,11 @@ class SuiteRow:
         """Whether preset and further settings are chosen by the user, for all such rows of a table."""
         return self.model == SUBJECT and self.preset is None
 
+    @property
+    def stages(self) -> int:
+        """Number of its fits, each initialised from the one before."""
+        return len(self.after) + 1
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -67,7 +72,8 @@ class Suite:
             without protocols have none.
         variants: the rows are variants of the first one, which task pages leave to this topic's page.
         corpora: names of the only corpora that the table is about; empty for any.
-        equal_steps: the rows with gradient steps have the same total of them, earlier stages included.
+        equal_steps: the rows of the subject have the same total of optimizer steps, earlier stages included.
+        steps: that total, where the user sets none.
     """
 
     name: str
@@ -81,6 +87,7 @@ class Suite:
     variants: bool = False
     corpora: tuple[str, ...] = ()
     equal_steps: bool = False
+    steps: int = 0
 
     def split_on(self, default: Split) -> Split:
         """The split of the runs on a corpus whose default split this is."""

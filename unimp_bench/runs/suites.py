@@ -2,6 +2,9 @@
 
 from unimp_bench.runs.suite import ALL_TASKS, PROMPTED, Suite, SuiteRow, popularity, refused
 
+_STEPS = 2100
+"""Total of a suite of equal steps: about twelve epochs of recommendation alone on the sample, at preset tiny."""
+
 RECOMMENDATION = Suite(
     name="recommendation",
     title="Recommendation",
@@ -202,6 +205,8 @@ NEW_DOMAIN = Suite(
             "learn a vector per item, and have none for these",
         ),
     ),
+    equal_steps=True,
+    steps=_STEPS,
 )
 """Table 4b."""
 
@@ -248,6 +253,8 @@ LEARNING_STRATEGY = Suite(
             "Multi-task + Efficient", after=(ALL_TASKS,), tune={"trained": "output"}, system="Multi-task+Efficient"
         ),
     ),
+    equal_steps=True,
+    steps=_STEPS,
 )
 """Table 7."""
 
@@ -352,6 +359,8 @@ ADAPTATION = Suite(
         _adapted("Output layer", "output"),
     ),
     variants=True,
+    equal_steps=True,
+    steps=_STEPS,
 )
 """The survey's axis of adaptation (section 3)."""
 
@@ -373,6 +382,8 @@ PRETRAINING = Suite(
         _pretrained("Autoregressive", "autoregressive"),
     ),
     variants=True,
+    equal_steps=True,
+    steps=_STEPS,
 )
 """The survey's axis of pre-training (section 2)."""
 

@@ -70,6 +70,8 @@ class UniMPConfig:
         rehearsal: share of the training examples of earlier tasks that a fit with new tasks keeps when it is
             initialised from a fitted model (the authors' continual training: 0.25).
         epochs: passes over the training examples; the best by validation is kept, under each protocol.
+        steps: optimizer steps of the fit, those of its pre-training included, instead of ``epochs``: there are as many
+            passes as they need, and the last one ends early. 0: as many as ``epochs`` give.
         batch_tokens: tokens per batch, padding included.
         accumulation: batches per step.
         logit_rows: labels whose logits over the vocabulary are held at once; bounds the memory of a step.
@@ -120,6 +122,7 @@ class UniMPConfig:
     recommendation_weight: Weight = 2.0
     gamma: Weight = 2.0
     epochs: Count = 12
+    steps: Number = 0
     draws: Count = 2
     rating: Literal["expectation", "likeliest"] = "expectation"
     batch_tokens: Count = 2048

@@ -71,7 +71,7 @@ def pretrain(
         features: of their pictures; items without one take part with their words.
 
     Raises:
-        UsageError: the contrastive objective has no pictures.
+        UsageError: the contrastive objective has no pictures, or no step of ``config.steps`` is left after it.
         ModelError: the pre-training diverged, or is out of memory.
         DataError: the saved result is damaged.
     """
@@ -79,6 +79,12 @@ def pretrain(
     source = item_sentences(pieces, _items(model, features, vocabulary, config))
     seeds = np.random.default_rng(seed).integers(2**31, size=config.pretraining_epochs)
     plans = [list(plan_batches(source, config.batch_tokens, int(each))) for each in seeds]
+    steps = sum(map(len, plans))
+    if 0 < config.steps <= steps:
+        raise UsageError(
+            f"unimp: pre-training takes {steps} steps, of steps={config.steps} in total; raise steps or lower "
+            f"pretraining_epochs, now {config.pretraining_epochs}"
+        )
     losses: list[float] = []
     with main_first():
         if not kept.is_file():
@@ -88,7 +94,7 @@ def pretrain(
             set_trained(model, config.trained)
             save_weights(model, kept)
     load_weights(model, kept)
-    return Pretrained(losses, sum(map(len, plans)), sum(len(chosen) for plan in plans for chosen in plan))
+    return Pretrained(losses, steps, sum(len(chosen) for plan in plans for chosen in plan))
 
 
 def _pretrain(

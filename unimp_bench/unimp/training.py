@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -58,6 +59,7 @@ class TrainingData:
         draw: returns the sentences of an epoch for a seed.
         work: folder of checkpoints and log.
         metric: name of the validation metric, for progress.
+        steps: of the training, which then ends within an epoch; 0 for ``config.epochs`` whole ones.
     """
 
     draw: Callable[[int], Sentences]
@@ -66,6 +68,7 @@ class TrainingData:
     seed: int
     work: Path
     metric: str = "validation"
+    steps: int = 0
 
 
 def train(model: UniMPModel, config: UniMPConfig, data: TrainingData, validate: Callable[[], Scores]) -> Training:
@@ -104,16 +107,14 @@ class _Training:
         self._checkpoint = data.work / _CHECKPOINT
         resumes = self._checkpoint.is_file()
         self._done = load_training(self._trained, self._optimizer, self._checkpoint) if resumes else Progress()
-        seeds = [derived_seed(data.seed, epoch) for epoch in range(config.epochs)]
-        self._drawn = [data.draw(seed) for seed in seeds]
-        drawn = zip(self._drawn, seeds, strict=True)
-        self._plans = [list(plan_batches(each, config.batch_tokens, seed)) for each, seed in drawn]
+        drawn = list(_epochs(config, data))
+        self._drawn, self._plans = [sentences for sentences, _ in drawn], [plan for _, plan in drawn]
         self._steps = sum(math.ceil(len(plan) / config.accumulation) for plan in self._plans)
         self._log = TrainingLog(data.work / "log", self._done, self._device, self._summed)
 
     def run(self, validate: Callable[[], Scores]) -> Training:
         """Train up to the last epoch; the model is then as the last step left it, on the device."""
-        epochs, done = self._config.epochs, self._done
+        epochs, done = len(self._plans), self._done
         best = EarlyStopping.parse(done.stopping).scores
         with training("unimp", epochs, metric=self._data.metric, done=done.epoch, best=best) as shown:
             while self._done.epoch < epochs:
@@ -194,6 +195,21 @@ class _Training:
         """The sum over all processes."""
         total: Tensor = self._accelerator.reduce(counts, "sum")
         return total
+
+
+def _epochs(config: UniMPConfig, data: TrainingData) -> Iterator[tuple[Sentences, list[IntArray]]]:
+    """The sentences of each epoch and their batches: of ``config.epochs`` epochs, or of ``data.steps`` steps."""
+    left = data.steps
+    for epoch in itertools.count() if data.steps else range(config.epochs):
+        seed = derived_seed(data.seed, epoch)
+        sentences = data.draw(seed)
+        plan = list(plan_batches(sentences, config.batch_tokens, seed))
+        if data.steps:
+            plan = plan[: left * config.accumulation]
+            left -= math.ceil(len(plan) / config.accumulation)
+        yield sentences, plan
+        if data.steps and not left:
+            return
 
 
 def restore_best(model: UniMPModel, work: Path, protocol: Protocol) -> None:

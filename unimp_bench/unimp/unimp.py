@@ -106,10 +106,11 @@ class UniMP(
             pieces = catalogue_pieces(data.items, vocabulary, words)
             first = pretrain(self._model, pieces, self._features, vocabulary, self.config, data.seed, data.work)
         examples, metric = self._training_examples(data), data.metric(*data.examples)
+        steps = self.config.steps and self.config.steps - first.steps
         second = train(
             self._model,
             self.config,
-            TrainingData(examples.draw, self._features, vocabulary, data.seed, data.work, metric),
+            TrainingData(examples.draw, self._features, vocabulary, data.seed, data.work, metric, steps),
             lambda: mean_scores([data.validate(self, task) for task in data.examples]),
         )
         self._training = replace(second, steps=first.steps + second.steps, examples=first.items + second.examples)
