@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -68,9 +69,9 @@ def test_the_quickstart_leaves_the_repository_clean(repository: Path, capsys: py
     assert git(repository, "status", "--porcelain") == ""
     wrote, *table = out.splitlines()
     assert wrote.startswith("wrote ") and max(map(len, table)) <= 120
-    assert "sample, split loo, protocol paper" in out and "bm25" in out and "unimp" in out
+    assert "sample, split loo, protocol masked" in out and "BM25" in out and "UniMP-tiny" in out
     page = (repository / "runs" / "leaderboards" / "search.md").read_text(encoding="utf-8")
-    assert "| bm25 |" in page and "| unimp (tiny, epochs=1, width=32) |" in page
+    assert re.search(r"\| BM25 \|", page) and re.search(r"\| UniMP-tiny, 0\.\dM, from scratch \(width=32\) \|", page)
     with pytest.raises(SystemExit) as caught:
         main(["publish", "--all", "--dirty"])
     assert caught.value.code == 2 and "--replace" in capsys.readouterr().err

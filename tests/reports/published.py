@@ -83,14 +83,10 @@ def _results() -> list[Result]:
         make_result("best", ranks(6, 12), split="new-user", reads=("order", "text", "pictures", "query")),
         make_result("bm25", ranks(7, 50), split="new-user", reads=("text", "query")),
         make_result("bm25", ranks(8, 50), corpus="other", fingerprint="e" * 64, reads=("text", "query")),
-        _masked(make_result("worse", ranks(9, 60), reads=("order", "pictures"))),
+        make_result("worse", ranks(9, 60), reads=("order", "pictures"), protocol="paper"),
         make_result("unimp", ranks(10, 20), reads=("order", "pictures"), **ablation),
         make_result("unimp", ranks(11, 30), reads=("order", "pictures"), settings={"fusion": "none"}, **ablation),
     ]
-
-
-def _masked(result: Result) -> Result:
-    return result.model_copy(update={"spec": result.spec.model_copy(update={"protocol": "masked"})})
 
 
 def _banded(result: Result) -> Result:

@@ -16,7 +16,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.reports.published import HOSTILE
 
-TABLE = "#search-toy-split-loo-protocol-paper"
+TABLE = "#search-toy-split-loo-protocol-masked"
 Browser = webdriver.Chrome
 
 
