@@ -38,7 +38,8 @@ def _of_table(table: Table) -> Iterator[Violation]:
     if table.best:
         for row in table.filled:
             p_value = table.cell(row, "p").value
-            if row.place and not row.mark and (p_value is None or p_value >= LEVEL):
+            enough = "few seeds" not in row.flags
+            if row.place and not row.mark and enough and (p_value is None or p_value >= LEVEL):
                 yield broken("not called best though no test tells it from the first row", row)
             if row.mark == "tied" and p_value is not None and p_value < LEVEL:
                 yield broken("called best though it differs from the first row", row)
@@ -76,7 +77,7 @@ def _of_row(row: Row, details: Details, table: Table) -> Iterator[str]:
     if row.seeds < MIN_SEEDS and row.seeded and row.mark != "ceiling":
         if "few seeds" not in flags:
             yield "few seeds without a flag"
-        if row.mark == "best":
+        if row.mark in ("best", "tied"):
             yield "best with few seeds"
         if any(cell.strong for cell in row.cells):
             yield "significant with few seeds"

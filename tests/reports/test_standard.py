@@ -78,6 +78,11 @@ def test_two_seeds_are_never_best_and_no_difference_is_significant() -> None:
     assert [row.flags for row in table.filled] == [("few seeds",), (), ()]
 
 
+def test_a_row_of_two_seeds_is_not_best_even_if_it_does_not_differ_from_the_best() -> None:
+    section = section_of([*seeds("sasrec", 0.60), *seeds("gru4rec", 0.59, 2), result("popularity", 0.1)])
+    assert [(row.best, row.flags) for row in section.filled] == [("first", ()), ("", ("few seeds",)), ("", ())]
+
+
 def test_a_model_without_chance_needs_one_seed() -> None:
     (table,) = page_of([result("popularity", 0.6), result("itemknn", 0.2)]).tables
     assert table.verdict == "Popularity" and table.cell(table.filled[1], "p").strong

@@ -9,6 +9,7 @@ from typing import Any
 
 from unimp_bench import registry
 from unimp_bench.corpus.views import View, viewed
+from unimp_bench.errors import UsageError
 from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.records import learned_from
 from unimp_bench.runs.results import Result, outdated
@@ -59,7 +60,7 @@ def _shown(result: Result, left_out: Iterable[str]) -> str:
         name = f"UniMP-{model.preset}, {millions:.1f}M, {_weights(fit.config)}"
     else:
         name = model.name if row is None else row.label
-        preset = "" if model.preset == "default" or (row and row.preset) else model.preset
+        preset = "" if model.preset in ("default", _usual_preset(model.name)) or (row and row.preset) else model.preset
         name += f", {preset}" if preset else ""
     own = row.settings if row else {}
     parts = settings_words({k: v for k, v in model.settings.items() if k not in own and k not in left_out})
@@ -67,6 +68,13 @@ def _shown(result: Result, left_out: Iterable[str]) -> str:
     if row is None or earlier or not row.fit_on:
         parts += _fit_words(earlier, last, fit.split, model.tune, result.spec.task)
     return f"{name} ({', '.join(parts)}){older_mark(result)}" if parts else f"{name}{older_mark(result)}"
+
+
+def _usual_preset(model: str) -> str:
+    try:
+        return registry.default_preset(model)
+    except UsageError:  # of a model that is not registered here
+        return ""
 
 
 def _weights(config: Mapping[str, Any]) -> str:

@@ -104,7 +104,7 @@ def flags_of(rows: Sequence[Scored], warned: Mapping[str, Degenerate]) -> dict[s
 
 
 def best_of(ranked: Sequence[Scored], tests: Mapping[str, PairedTest]) -> dict[str, Best]:
-    """The rows that may be called best, by label: the first one, and those that no test tells from it.
+    """The best rows by label: the first one, and those of enough seeds that do not differ significantly from it.
 
     None where the first row has too few seeds.
 
@@ -114,6 +114,8 @@ def best_of(ranked: Sequence[Scored], tests: Mapping[str, PairedTest]) -> dict[s
     """
     if not ranked or has_few_seeds(ranked[0]):
         return {}
-    first, *others = (row.label for row in ranked)
-    tied: dict[str, Best] = {label: "tied" for label in others if tests[label].p_value >= LEVEL}
-    return {first: "first", **tied}
+    first, *others = ranked
+    tied: dict[str, Best] = {
+        row.label: "tied" for row in others if tests[row.label].p_value >= LEVEL and not has_few_seeds(row)
+    }
+    return {first.label: "first", **tied}
