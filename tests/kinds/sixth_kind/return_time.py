@@ -184,4 +184,5 @@ MODEL = ModelCard(
     new_users=True,
     new_items=True,
     validated=False,
+    seeded=False,
 )
