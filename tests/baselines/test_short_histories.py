@@ -90,4 +90,4 @@ def test_short_histories_give_a_result_or_a_one_line_error(
         assert kind != "few" and CAUSES[kind] in str(error) and "\n" not in str(error)
     else:
         assert kind != "one" or model not in OF_SEQUENCES, "a result without training data"
-        assert result.examples and 0 <= result.metrics["HR@5"].value <= 1
+        assert result.examples and 0 <= result.metrics["NDCG@10"].value <= 1
