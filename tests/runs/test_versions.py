@@ -14,9 +14,10 @@ from unimp_bench.corpus import Corpus, features
 from unimp_bench.files import Workspace
 from unimp_bench.reports.sections import sections
 from unimp_bench.reports.tables import remarks_of
-from unimp_bench.runs.results import Result, outdated, versions_of
+from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, planned, run
 from unimp_bench.runs.spec import FitSpec
+from unimp_bench.runs.versions import outdated, versions_of
 
 
 def with_card(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:

@@ -181,7 +181,7 @@ class _Progress:
 
 def _versions(task: str, model: str, protocol: Protocol) -> dict[str, int]:
     """The current versions on which a validation score depends, without those that are 1."""
-    from unimp_bench.runs.results import versions_of
+    from unimp_bench.runs.versions import versions_of
 
     now = versions_of(registry.model_card(model), [task])
     rule = f"{registry.task_cards()[task].kind}/{protocol}"

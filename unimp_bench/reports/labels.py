@@ -12,10 +12,11 @@ from unimp_bench.corpus.views import View, viewed
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.records import learned_from
-from unimp_bench.runs.results import Result, outdated
+from unimp_bench.runs.results import Result
 from unimp_bench.runs.spec import FitSpec
 from unimp_bench.runs.suite import ALL_TASKS, SUBJECT, Suite, SuiteRow
 from unimp_bench.runs.suites import CATALOGUE, SUITES, VARIED
+from unimp_bench.runs.versions import outdated
 
 OLDER = "‡"
 """Mark of rows of an earlier version of model, features, task or selection rule."""

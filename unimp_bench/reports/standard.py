@@ -13,7 +13,8 @@ from unimp_bench.errors import UsageError
 from unimp_bench.metrics.paired import PairedTest
 from unimp_bench.reports.remarks import Degenerate
 from unimp_bench.reports.scored import Scored
-from unimp_bench.runs.results import LEAK_REMARK, Result, outdated
+from unimp_bench.runs.results import LEAK_REMARK, Result
+from unimp_bench.runs.versions import outdated
 
 VERSION = "1"
 

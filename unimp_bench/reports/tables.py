@@ -66,9 +66,10 @@ from unimp_bench.reports.verdict import (
     shown_rows,
     verdict,
 )
-from unimp_bench.runs.results import Cost, Estimate, Result, outdated
+from unimp_bench.runs.results import Cost, Estimate, Result
 from unimp_bench.runs.suite import Suite
 from unimp_bench.runs.suites import CATALOGUE
+from unimp_bench.runs.versions import outdated
 
 _BY_TIME = "Global time"
 COSTS = ("Fit", "Examples/s", "Memory", "Parameters")

@@ -21,9 +21,10 @@ from unimp_bench.files import Workspace, locked
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import main_says
 from unimp_bench.runs.identity import fit_fingerprint
-from unimp_bench.runs.results import RESULT_NAME, Estimate, Provenance, Result, outdated
+from unimp_bench.runs.results import RESULT_NAME, Estimate, Provenance, Result
 from unimp_bench.runs.runner import RunRequest, open_corpus, planned, run
 from unimp_bench.runs.spec import FitSpec
+from unimp_bench.runs.versions import outdated
 
 ROUNDING = 1e-9
 """Tolerance, since intervals of equal values may exclude their mean by rounding."""

@@ -26,10 +26,11 @@ from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
 from unimp_bench.runs.identity import fit_fingerprint
-from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance, versions_of
+from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
 from unimp_bench.runs.tuned import TUNED, tuned_search
+from unimp_bench.runs.versions import versions_of
 
 
 @dataclass(frozen=True)
