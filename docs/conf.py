@@ -38,7 +38,10 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_use_ivar = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(?!unimp_bench\.(contracts|records|runs\.results|runs\.spec|errors)\.).*|.*\.ConfigT")
+    (
+        "py:.*",
+        r"(?!unimp_bench\.(contracts|records|runs\.results|runs\.spec|errors)\.).*|.*\.(ConfigT|ExamplesT|Training)",
+    )
 ]
 
 suppress_warnings = ["misc.highlighting_failure"]  # of formats that the repository's host knows, such as csv
