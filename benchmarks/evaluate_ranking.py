@@ -34,6 +34,8 @@ from unimp_bench.metrics.ranking import CUTOFFS, MEASURES, rank_metric_means
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
 
 HISTORY = 10
+COMPARED = tuple(cutoff for cutoff in CUTOFFS if cutoff <= 10)
+"""Cutoffs that all sides compute."""
 RECBOLE_DEFAULT = 4096
 RECBOLE_BATCHES = (32, 64, 128, 256, RECBOLE_DEFAULT)
 RECBOLE_NAMES = {"HR": "hit", "NDCG": "ndcg", "MRR": "mrr"}
@@ -103,7 +105,8 @@ def ours(problem: Problem, top: int) -> Callable[[], Means]:
 
     def evaluate() -> Means:
         ranking = rank_examples(model, examples, catalogue, "masked", top=top, label="dot product")
-        return rank_metric_means(ranking.ranks)
+        means = rank_metric_means(ranking.ranks)
+        return {f"{name}@{k}": means[f"{name}@{k}"] for name in MEASURES for k in COMPARED}
 
     return evaluate
 
@@ -123,7 +126,7 @@ class RecBole:
         setattr(np, "float", float)  # noqa: B010  (its MRR was written for numpy 1)
         config = {
             "metrics": ["Hit", "NDCG", "MRR"],
-            "topk": list(CUTOFFS),
+            "topk": list(COMPARED),
             "metric_decimal_place": 12,
             "eval_args": {"mode": {"valid": "full", "test": "full"}},
             "device": torch.device("cpu"),
@@ -148,19 +151,19 @@ class RecBole:
             scores[seen] = -np.inf
             self.collector.eval_batch_collect(scores, None, rows, targets)
         found = self.evaluator.evaluate(self.collector.get_data_struct())
-        return {f"{name}@{k}": float(found[f"{RECBOLE_NAMES[name]}@{k}"]) for name in MEASURES for k in CUTOFFS}
+        return {f"{name}@{k}": float(found[f"{RECBOLE_NAMES[name]}@{k}"]) for name in MEASURES for k in COMPARED}
 
 
 def loop(problem: Problem) -> Means:
     """A plain loop over users."""
-    found = {f"{name}@{k}": 0.0 for name in MEASURES for k in CUTOFFS}
+    found = {f"{name}@{k}": 0.0 for name in MEASURES for k in COMPARED}
     for user, target, seen in zip(problem.users, problem.targets, problem.seen, strict=True):
         scores = problem.items @ user
         scores[seen] = -np.inf
-        best = np.argpartition(-scores, CUTOFFS[-1])[: CUTOFFS[-1]]
+        best = np.argpartition(-scores, COMPARED[-1])[: COMPARED[-1]]
         best = best[np.argsort(-scores[best])]
         for place in np.flatnonzero(best == target):
-            for k in CUTOFFS:
+            for k in COMPARED:
                 if place < k:
                     found[f"HR@{k}"] += 1
                     found[f"NDCG@{k}"] += 1 / np.log2(place + 2)

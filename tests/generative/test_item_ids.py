@@ -64,8 +64,8 @@ def test_the_last_code_numbers_colliding_items() -> None:
 
 def test_similar_items_share_codes(items: Items, features: PictureFeatures) -> None:
     """Items with equal codes agree in colour (pictures) or kind (texts) more than twice as often as random pairs."""
-    items, pictured = np.arange(72), items.has_picture
-    colour, kind = np.where(pictured, items % 24 // 12, 2), items % 4
+    numbers = np.arange(72)
+    colour, kind = np.where(items.has_picture, numbers % 24 // 12, 2), numbers % 4
     one, other = np.triu_indices(72, 1)
     for truth, given in ((colour, features), (kind, None)):
         code = semantic_ids(items, given, 1, 6, seed=0).codes[:, 0]

@@ -9,6 +9,8 @@ import pytest
 
 from unimp_bench.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("small")
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, boards: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

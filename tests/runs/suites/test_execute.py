@@ -138,7 +138,7 @@ def test_the_command_runs_shows_and_resumes(
     assert code == 1 and "1 of 2 runs failed" in err and err.count("\n") == 1
     failure = r"Transition graph, recommendation, seed 0: .*Is a directory  \("
     assert re.search(f"  failed     {failure}[0-9]+ s, 1 left", out)
-    assert "done       Popularity, recommendation, seed 0: NDCG@5" in out
+    assert "done       Popularity, recommendation, seed 0: NDCG@10" in out
     assert re.search(f"1 failed:\n  {failure}{log_of(graph, workspace)}", out)
     obstacle.rmdir()
     code, out, err = call(*rows)
@@ -154,8 +154,8 @@ def test_only_publishing_touches_the_leaderboards(
     with pytest.raises(SystemExit):
         main(["suite", "new_user", "--corpus", str(planted.folder), "--row", "Popularity"])
     assert list(workspace.runs.glob("*/result.json")) and not workspace.leaderboards.exists()
-    assert "| popularity |" in (workspace.runs / "leaderboards" / "recommendation.md").read_text()
-    assert f"wrote the pages of {workspace.runs / 'leaderboards'}" in capsys.readouterr().out
+    assert "| Popularity |" in (workspace.runs / "leaderboards" / "recommendation.md").read_text()
+    assert f"wrote {workspace.runs / 'leaderboards' / 'new_user.md'} and all other pages" in capsys.readouterr().out
 
 
 def test_missing_data_are_reported_once_before_any_run(

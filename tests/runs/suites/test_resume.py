@@ -90,7 +90,7 @@ def test_tables_are_the_same_after_killing_all_processes(planted: Corpus, tmp_pa
         until(lambda: "running    Popularity" in said.read_text(), process)
     assert not (killed / "runs" / "leaderboards").exists()
     assert "1 left, 1 was there" in finish(killed, planted, *CHEAP)
-    assert "popularity" in tables(killed)["recommendation.md"]
+    assert "Popularity" in tables(killed)["recommendation.md"]
     assert tables(killed) == tables(undisturbed) and predictions(killed) == predictions(undisturbed)
 
 
