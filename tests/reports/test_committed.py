@@ -11,8 +11,8 @@ from unimp_bench.reports.write import pages_of
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 
 
-def test_committed_tables_follow_from_their_results(committed: Contents) -> None:
-    made = pages_of(committed)
+def test_committed_tables_follow_from_their_results() -> None:
+    made = pages_of(Contents.published(COMMITTED))  # not the shared contents, whose sections may be of other thresholds
     for name, content in made.items():
         found = (COMMITTED / name).read_text(encoding="utf-8")
         if name.endswith(".svg"):  # the rest changes with the version of matplotlib
