@@ -47,6 +47,10 @@ def _of_table(table: Table) -> Iterator[Violation]:
         yield broken("a search table of one query")
     if table.agrees is False and not table.verdict.startswith("none"):
         yield broken("a best row though the splits disagree")
+    if table.by_time and not set(table.confirmed) <= set(table.by_time):
+        yield broken("a confirmed row that is not best by time")
+    if table.split == "loo" and table.clock and table.best and not table.by_time and "unconfirmed" not in table.verdict:
+        yield broken("a best row without a word on the missing temporal split")
     steps = {row.steps for row in table.filled if row.steps is not None and _model(row) == SUBJECT}
     if table.equal_steps and len(steps) > 1:
         yield broken("unequal steps")

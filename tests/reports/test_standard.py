@@ -125,6 +125,21 @@ def test_both_splits_must_name_the_same_best_row() -> None:
     assert first.cell(first.filled[0], "Global time").text.endswith("(#2)")
 
 
+def test_only_rows_that_are_best_by_both_splits_are_named() -> None:
+    loo = [*seeds("sasrec", 0.60), *seeds("gru4rec", 0.59), result("popularity", 0.1)]
+    by_time = [*seeds("sasrec", 0.1, split="global-time"), *seeds("gru4rec", 0.6, split="global-time")]
+    (first, _) = page_of([*loo, *by_time]).tables
+    assert first.agrees and first.confirmed == ("GRU4Rec",)
+    assert first.verdict == "GRU4Rec; SASRec is first here, not by a global temporal split"
+
+
+def test_a_best_row_of_a_corpus_with_clock_times_is_unconfirmed_without_temporal_results() -> None:
+    made = [each.model_copy(update={"corpus": each.corpus.model_copy(update={"has_clock": True})})
+            for each in (result("popularity", 0.6), result("itemknn", 0.2))]  # fmt: skip
+    (table,) = page_of(made).tables
+    assert table.verdict == "Popularity; unconfirmed by time"
+
+
 def test_floors_that_are_missing_are_named() -> None:
     assert missing_floors(section_of([result("popularity", 0.1), result("ease", 0.2)])) == (
         "itemknn",
@@ -210,6 +225,8 @@ PLANTED: dict[str, Callable[[Table], Table]] = {
     "called best though it differs from the first row": lambda table: _row(table, 2, mark="tied"),
     "a search table of one query": lambda table: replace(table, task="search", one_query=0.9),
     "a best row though the splits disagree": lambda table: replace(table, agrees=False),
+    "a confirmed row that is not best by time": lambda table: replace(table, by_time=("another",)),
+    "a best row without a word on the missing temporal split": lambda table: replace(table, clock=True),
     "unequal steps": lambda table: replace(_with_steps(_with_steps(table, 0, 7), 1, 8), equal_steps=True),
     "two rows of one name": lambda table: _row(table, 0, label=table.rows[1].label),
     "more trials than other trained rows without a flag": lambda table: _row(table, 0, trials=30),

@@ -10,12 +10,13 @@ import pytest
 
 from data_prep.build import build_corpus
 from tests.reports.pretended import make_result
+from tests.runs.test_versions import with_card
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.fingerprints import fingerprint_of
 from unimp_bench.corpus.splits import target_examples
 from unimp_bench.corpus.views import View, view_of
-from unimp_bench.errors import DataError
+from unimp_bench.errors import DataError, ModelError
 from unimp_bench.files import Workspace
 from unimp_bench.reports.store import corpora_of, on_one_corpus
 from unimp_bench.runs.identity import fit_fingerprint, parts_read
@@ -53,6 +54,16 @@ def test_titles_leave_the_fits_of_models_that_read_the_order_alone(tmp_path: Pat
     assert _key(told, "dense") != _key(more, "dense")
     parts = [corpus.part_fingerprints for corpus in (bare, told, more)]
     assert [len({each[name] for each in parts}) for name in ("interactions", "texts", "pictures")] == [1, 3, 1]
+
+
+def test_a_model_that_reads_more_than_it_declares_is_refused(
+    planted: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its fit would be taken for that of a corpus with other texts."""
+    with_card(monkeypatch, "s3rec", reads=("order",))
+    settings = {"epochs": 1, "pretraining_epochs": 1}
+    with pytest.raises(ModelError, match="s3rec read the texts of planted; its card must declare 'text'"):
+        run(RunRequest("recommendation", "s3rec", planted.folder, settings=settings), Workspace(tmp_path))
 
 
 def test_a_view_changes_the_fits_that_read_what_it_changes(planted: Corpus) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from unimp_bench.corpus.fingerprints import CONTENT_PARTS, part_fingerprints
+from unimp_bench.corpus.fingerprints import CONTENT_PARTS, ContentPart, part_fingerprints
 from unimp_bench.corpus.manifest import Manifest, RatingScale, file_entry, picture_entry, rating_scale
 from unimp_bench.corpus.writer import ARRAYS
 from unimp_bench.errors import DataError
@@ -147,11 +147,13 @@ class Items:
         domains: (items,) int16 codes.
         attributes: names of the attribute columns.
         truth_was_read: ``truth`` was called.
+        parts_read: the parts of the corpus whose columns were read; names and domains belong to all of them.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder = folder
         self.truth_was_read = False
+        self.parts_read: set[ContentPart] = set()
         self.fingerprint = manifest.fingerprint
         self.domain_names = manifest.domains
         self.attributes = manifest.attributes
@@ -170,7 +172,13 @@ class Items:
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column as stored."""
+        self._note(name)
         return read_table(self._path, [name]).column(name)
+
+    def _note(self, column: str) -> None:
+        """Keep which part a column belongs to."""
+        if column not in ("item", "domain"):
+            self.parts_read.add("pictures" if column == "picture" else "texts")
 
     def text(self, attribute: str) -> list[str]:
         """An attribute as text, one string an item: lists joined as a path, numbers printed, missing empty."""

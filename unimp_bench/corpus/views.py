@@ -136,6 +136,7 @@ class MissingValues(Items):
             )
 
     def column(self, name: str) -> pa.ChunkedArray:
+        self._note(name)
         values = self._items.column(name)
         if name not in self._missing:
             return values
@@ -167,6 +168,7 @@ class OtherPictures(Items):
             raise UsageError(f"view NV changes nothing: {parts_of_name(manifest.name)[0]} has fewer than two pictures")
 
     def column(self, name: str) -> pa.ChunkedArray:
+        self._note(name)
         values = self._items.column(name)
         return values.take(pa.array(self._shown)) if name == "picture" else values
 

@@ -55,7 +55,8 @@ def shown_labels(results: Mapping[str, Result]) -> dict[str, str]:
 def _shown(result: Result, left_out: Iterable[str]) -> str:
     model, fit = result.model, result.spec.fit
     suite = SUITES.get(result.spec.task)
-    row = next((row for row in suite.rows if row.model and describes(row, result)), None) if suite else None
+    rows = [row for row in suite.rows if row.model and describes(row, result)] if suite else []
+    row = next((row for row in rows if row.preset), next(iter(rows), None))  # a row of the very preset comes first
     if model.name == SUBJECT:
         millions = result.cost.parameters_total / 1e6 if result.cost else 0.0
         name = f"UniMP-{model.preset}, {millions:.1f}M, {_weights(fit.config)}"

@@ -250,7 +250,7 @@ def index_markdown(
 def _index_row(page: Page, table: Table) -> tuple[str, ...]:
     order = "file-order artefact" if table.order else ""
     corpus = ", ".join(part for part in (table.corpus, table.options, order) if part)
-    first = table.best[0].details if table.best else None
+    first = next((row.details for row in table.best if row.label in table.confirmed), None)
     value = "" if first is None else f"{first.metrics[table.main].value:.4f}"
     count = sum(row.mark not in ("ceiling", "empty") and row.place is not None for row in table.rows)
     place = (_link(page, table), corpus, table.split, table.protocol, f"{table.units:,}")

@@ -5,7 +5,7 @@ The rules and their reasons are in ``docs/standard.md``; ``tests/reports/test_st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from unimp_bench import registry
@@ -74,9 +74,9 @@ def is_older(row: Scored) -> bool:
     return any(map(outdated, row.results))
 
 
-def trials_of(row: Scored) -> int:
-    """Trials of the search that chose a row's settings; 0 where nothing was searched."""
-    return max(result.tuning.trials if result.tuning else 0 for result in row.results)
+def trials_of(results: Iterable[Result]) -> int:
+    """Trials of the search that chose the settings of a row's results; 0 where nothing was searched."""
+    return max(result.tuning.trials if result.tuning else 0 for result in results)
 
 
 def flags_of(rows: Sequence[Scored], warned: Mapping[str, Degenerate]) -> dict[str, tuple[Flag, ...]]:
@@ -86,7 +86,7 @@ def flags_of(rows: Sequence[Scored], warned: Mapping[str, Degenerate]) -> dict[s
         rows: all with results.
         warned: their degenerate answers, by label.
     """
-    trained = [trials_of(row) for row in rows if row.results[0].training is not None and not is_older(row)]
+    trained = [trials_of(row.results) for row in rows if row.results[0].training is not None and not is_older(row)]
     fewest = min(trained, default=0)
 
     def raised(row: Scored) -> dict[Flag, bool]:
@@ -97,7 +97,7 @@ def flags_of(rows: Sequence[Scored], warned: Mapping[str, Degenerate]) -> dict[s
             "few seeds": has_few_seeds(row) and not row.is_ceiling,
             "constant": bool(warned[row.label].constant),
             "as another row": bool(warned[row.label].repeated),
-            "trials": bool(trained) and trials_of(row) > fewest,
+            "trials": bool(trained) and trials_of(row.results) > fewest,
             "crowded": any(each.cost and each.cost.is_crowded for each in row.results),
         }
 

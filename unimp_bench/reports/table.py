@@ -248,6 +248,7 @@ class Table:
         order: warning of a file-order artefact, as Markdown; empty without one.
         main: the metric of the order.
         verdict: the best rows, or why there are none, in words.
+        confirmed: labels of the best rows that a global temporal split does not contradict.
         names: of all metrics, in order.
         queries: statistics of the queries, in words; empty for tasks without queries.
         one_query: share of the examples with the most frequent query; None if unknown.
@@ -274,6 +275,7 @@ class Table:
     order: str
     main: str
     verdict: str
+    confirmed: tuple[str, ...]
     names: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]

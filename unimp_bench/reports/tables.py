@@ -39,6 +39,7 @@ from unimp_bench.reports.standard import (
     MIN_SEEDS,
     VERSION,
     Best,
+    trials_of,
 )
 from unimp_bench.reports.table import (
     MIN_MEAN,
@@ -60,6 +61,7 @@ from unimp_bench.reports.table import (
 from unimp_bench.reports.verdict import (
     agrees,
     best_labels,
+    confirmed,
     has_one_query,
     missing_floors,
     queries_words,
@@ -198,13 +200,15 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
         options=section.options,
         budget=section.budget,
         facts=f"{corpus.users:,} users, {corpus.items:,} items, {corpus.interactions:,} interactions, "
-        f"{corpus.pictures:,} pictures; {kind.account(section.examples, corpus.catalogue, section.protocol)}. "
+        f"{corpus.pictures:,} pictures; {kind.account(section.examples, corpus.catalogue, section.protocol)}"
+        f"{_repeats_words(section)}. "
         f"Corpus `{section.fingerprint[:12]}`.",
         units=section.units,
         generated=corpus.synthetic,
         order=order_words(section, audits),
         main=kind.main,
         verdict=verdict(section) if ranked else "",
+        confirmed=confirmed(section) if ranked else (),
         names=section.names,
         columns=columns,
         rows=tuple(
@@ -231,6 +235,12 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
         lacks=missing_floors(section) if ranked else (),
         equal_steps=section.suite is not None and section.suite.equal_steps,
     )
+
+
+def _repeats_words(section: Section) -> str:
+    """How many targets repeat an item of their history, which decides whether masking is fair."""
+    share = section.corpus.repeats
+    return "" if share is None or not section.kind.has_protocols else f"; {share:.1%} of the targets are seen items"
 
 
 def _columns(section: Section, reported: str) -> tuple[Column, ...]:
@@ -293,7 +303,7 @@ def _row(
         seeded=row.seeded,
         flags=row.flags,
         steps=steps,
-        trials=max(result.tuning.trials if result.tuning else 0 for result in row.results),
+        trials=trials_of(row.results),
     )
 
 

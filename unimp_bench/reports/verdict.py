@@ -7,29 +7,50 @@ from unimp_bench.reports.sections import Section
 from unimp_bench.reports.standard import FLOORS, MIN_EXAMPLES, ONE_QUERY
 
 
+def confirmed(section: Section) -> tuple[str, ...]:
+    """The best rows as tables show them; of a leave-one-out section with clock times those that are best by a global
+    temporal split too, where that names any."""
+    rows, by_time = section.best, section.global_time
+    if by_time is not None and by_time.best:
+        also = {row.label for row in by_time.best}
+        rows = tuple(row for row in rows if row.label in also)
+    shown = shown_rows(section)
+    return tuple(shown[row.label] for row in rows)
+
+
 def verdict(section: Section) -> str:
-    """Which rows may be called best, or why none may."""
+    """Which rows are best, or why none is, in words."""
     if section.units < MIN_EXAMPLES:
         return f"none: {section.units:,} examples, fewer than {MIN_EXAMPLES}"
     if not section.best:
         return "none: too few seeds of the first row" if any(row.place for row in section.rows) else "none"
-    first, *tied = best_labels(section)
-    if agrees(section) is False:
-        return f"none: another order by a global temporal split (here {first})"
-    return first + (f" (= {', '.join(tied)})" if tied else "")
+    leader, rows = shown_rows(section)[section.best[0].label], confirmed(section)
+    if not rows:
+        return f"none: another order by a global temporal split (here {leader})"
+    words = rows[0] + (f" (= {', '.join(rows[1:])})" if rows[1:] else "")
+    if leader != rows[0]:
+        words += f"; {leader} is first here, not by a global temporal split"
+    return f"{words}; unconfirmed by time" if _is_unconfirmed(section) else words
 
 
-def best_labels(section: Section) -> tuple[str, ...]:
-    """The best rows as the table shows them."""
-    shown = shown_rows(section)
-    return tuple(shown[row.label] for row in section.best)
+def _is_unconfirmed(section: Section) -> bool:
+    """Whether a global temporal split could confirm the best rows, and has no result or no best row."""
+    if section.split != "loo" or not section.corpus.has_clock:
+        return False
+    return section.global_time is None or not section.global_time.best
 
 
 def agrees(section: Section) -> bool | None:
     """Whether a row is best by leave-one-out and by a global temporal split; None where either names no best."""
     if section.global_time is None or not section.best or not section.global_time.best:
         return None
-    return not {row.label for row in section.best}.isdisjoint(row.label for row in section.global_time.best)
+    return bool(confirmed(section))
+
+
+def best_labels(section: Section) -> tuple[str, ...]:
+    """The best rows of a section by itself, as tables show them."""
+    shown = shown_rows(section)
+    return tuple(shown[row.label] for row in section.best)
 
 
 def missing_floors(section: Section) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ def cells(
         for row in suite.rows
         if not row.lacks
         for task, protocol in protocols.items()
-        for seed in range(seeds if row.seeded else 1)
+        for seed in range(seeds if registry.model_card(row.model).seeded else 1)
     ]
     return sorted(found, key=lambda cell: (cell.request.seed, len(cell.fits)))
 

@@ -25,7 +25,7 @@ from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
-from unimp_bench.runs.identity import fit_fingerprint
+from unimp_bench.runs.identity import fit_fingerprint, parts_read
 from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
@@ -154,7 +154,7 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         cost = _cost(model, fit, len(examples), seconds, cpu, (before + load()) / 2)
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)
-        _check_truth(plan)
+        _check_read(plan)
         notes = (missed, LEAK_REMARK if fit.leaked else "", request.note)
         remarks = (*model.remarks(), *filter(None, notes))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
@@ -277,10 +277,15 @@ def differing_options(task: Task) -> dict[str, Any]:
     return {key: value for key, value in dataclasses.asdict(task.config).items() if value != usual[key]}
 
 
-def _check_truth(plan: Planned) -> None:
-    """Reject a model that read the ground truth of a generated corpus without declaring it."""
-    if plan.corpus.items.truth_was_read and "truth" not in plan.card.reads:
-        raise ModelError(f"{plan.card.name} read the ground truth of {plan.corpus.name}; its card must declare 'truth'")
+def _check_read(plan: Planned) -> None:
+    """Reject a model that read what its card does not declare: the fit would be taken for one of another corpus."""
+    items, name = plan.corpus.items, plan.card.name
+    if items.truth_was_read and "truth" not in plan.card.reads:
+        raise ModelError(f"{name} read the ground truth of {plan.corpus.name}; its card must declare 'truth'")
+    tasks = {plan.task.name, *(task for stage in plan.spec.fit.stages for task, _ in stage.tasks)}
+    for part in items.parts_read - set(parts_read(plan.card.reads, tasks, options=bool(plan.spec.options))):
+        word = "text" if part == "texts" else part
+        raise ModelError(f"{name} read the {part} of {plan.corpus.name}; its card must declare {word!r}")
 
 
 def _training(model: Model[Any], fit: FitCost) -> Training | None:

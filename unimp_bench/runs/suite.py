@@ -29,7 +29,6 @@ class SuiteRow:
             settings or defaults for other models.
         settings, tune, fit_on, fit_split, after, views: as in ``unimp_bench.runs.runner.RunRequest``; values as text.
         system: the row's name in the paper's table (``leaderboards/reported``), if it is there.
-        seeded: whether results depend on the seed.
         lacks: why a suite does not run the row; empty for rows that it runs.
     """
 
@@ -43,7 +42,6 @@ class SuiteRow:
     after: tuple[tuple[str, ...], ...] = ()
     views: tuple[str, ...] = ()
     system: str = ""
-    seeded: bool = True
     lacks: str = ""
 
     @property
@@ -114,4 +112,4 @@ def refused(systems: str, reason: str) -> SuiteRow:
 
 def popularity(fit_split: Split | None = None) -> SuiteRow:
     """The reference row of non-personalized popularity."""
-    return SuiteRow("Popularity", model="popularity", fit_split=fit_split, seeded=False)
+    return SuiteRow("Popularity", model="popularity", fit_split=fit_split)

@@ -25,7 +25,7 @@ def cells_of(planted: Corpus) -> Callable[..., list[Cell]]:
     """The cells of models without settings on the planted corpus."""
 
     def of(models: Sequence[str], seeds: int = 1) -> list[Cell]:
-        rows = tuple(SuiteRow(model, model=model, seeded=seeds > 1) for model in models)
+        rows = tuple(SuiteRow(model, model=model) for model in models)
         suite = Suite("cheap", "Cheap", "none", "", ("recommendation",), rows)
         return cells(suite, planted.folder, suite.tasks, seeds, Budget(), Workspace(Path("nowhere")))
 

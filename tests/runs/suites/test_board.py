@@ -56,7 +56,7 @@ def test_states_follow_the_events(cells_of: Cells, workspace: Workspace) -> None
 
 
 def test_remaining_time_is_estimated_per_row_or_by_the_mean(cells_of: Cells, workspace: Workspace) -> None:
-    cells = cells_of(["itemknn", "transition-graph"], seeds=2)
+    cells = cells_of(["mf", "hgn"], seeds=2)
     board = Board(cells, workspace)
     assert board.remaining_seconds() is None
     finish(cells[0], workspace)
@@ -64,7 +64,7 @@ def test_remaining_time_is_estimated_per_row_or_by_the_mean(cells_of: Cells, wor
     assert board.remaining_seconds() == 30, "nothing is known of the other row, so it counts as the mean"
     finish(cells[1], workspace)
     board.note(Event(cells[1], State.DONE, seconds=50.0))
-    assert [cell.row.label for cell in board.left()] == ["itemknn", "transition-graph"]
+    assert [cell.row.label for cell in board.left()] == ["mf", "hgn"]
     assert board.remaining_seconds() == 10 + 50
     board.places = 2
     assert board.remaining_seconds() == 30
@@ -74,7 +74,7 @@ def test_remaining_time_is_estimated_per_row_or_by_the_mean(cells_of: Cells, wor
 
 
 def test_two_hundred_cells_fit_a_screen_by_relevance(cells_of: Cells, workspace: Workspace) -> None:
-    cells = cells_of(["itemknn"], seeds=200)
+    cells = cells_of(["mf"], seeds=200)
     board = Board(cells, workspace)
     for number, cell in enumerate(cells[:150]):
         finish(cell, workspace)

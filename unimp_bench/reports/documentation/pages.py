@@ -340,7 +340,7 @@ def _cells(row: SuiteRow) -> tuple[str, ...]:
         code(row.preset or ""),
         ", ".join([*changed, *(code(f"--view {view}") for view in row.views)]),
         _fitted(row),
-        "several" if row.seeded else "one",
+        "several" if row.model and registry.model_card(row.model).seeded else "one",
         words(row.system),
     )
 
