@@ -69,12 +69,12 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("preference",),
         reads=("ratings", "interactions"),
         about=(
-            "matrix factorisation with biases, by Cornac; epoch and regularisation chosen on validation; an item "
-            "without training ratings gets the user's mean"
+            "matrix factorisation with biases, by Cornac; epoch and regularisation chosen on validation; the "
+            "terms of a user or an item without training ratings are left out"
         ),
         source="Koren, Bell and Volinsky (2009); Cornac 3.0",
-        new_users=False,
-        new_items=False,
+        new_users=True,
+        new_items=True,
         validated=False,
     ),
     ModelCard(
