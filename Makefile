@@ -1,8 +1,9 @@
 # make quickstart   everything from nothing: environment, sample corpus, two runs, their table (runs/leaderboards)
 # make test         the test suite, in the same environment
 # make data         a corpus: CORPUS=sample (default), CORPUS=amazon-2014 [DOMAIN="Baby Beauty"] [PICTURES=1]
-#                   [MIRROR=<address>], or CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"; the name of one
-#                   may hold spaces), [REPEATS=1] [PARTIAL=1] [TIES=file]; see docs/data.md
+#                   [MIRROR=<address or folder>], CORPUS=beauty [MIRROR=...] (a published one, from public files), or
+#                   CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"; the name of one may hold spaces),
+#                   [REPEATS=1] [PARTIAL=1] [TIES=file]; see docs/data.md
 # make lint         ruff and mypy
 # make docs         the documentation, docs/_build/html/index.html; a warning or a broken link fails
 # make test-slow    the slow tests as well
@@ -23,8 +24,8 @@ raw_options = $(if $(filter $(words $(RAW)),$(words $(raw_folders))),$(foreach \
 	folder,$(RAW),--raw $(call quoted,$(folder))),--raw $(call quoted,$(RAW)))
 data_options = --corpus $(CORPUS) $(raw_options) $(if $(NAME),--name $(NAME)) \
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
-	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(PICTURES),--pictures) \
-	$(if $(REPEATS),--repeats) $(if $(PARTIAL),--partial) \
+	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(call quoted,$(MIRROR))) \
+	$(if $(PICTURES),--pictures) $(if $(REPEATS),--repeats) $(if $(PARTIAL),--partial) \
 	$(if $(TIES),--ties $(TIES))
 
 .PHONY: quickstart install data test test-today test-slow lint docs leaderboard speed clean

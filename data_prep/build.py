@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -9,13 +10,14 @@ from data_prep.cleaning import BuildOptions
 from data_prep.mcauley import amazon_2014
 from data_prep.pictures import PictureLimits
 from data_prep.pipeline import run_pipeline
+from data_prep.public import PublicCorpus
 from data_prep.source import Source
 from unimp_bench import registry
 from unimp_bench.corpus import CorpusWriter, Manifest
 from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import storing
 
-__all__ = ["BuildOptions", "PictureLimits", "build_corpus"]
+__all__ = ["BuildOptions", "PictureLimits", "build_corpus", "build_public"]
 
 
 def build_corpus(
@@ -64,6 +66,21 @@ def build_corpus(
     source: Source = registry.load(card.source)(raw, **choices)
     with storing(folder):
         return run_pipeline(source, folder, options, sentires=sentires, pictures=pictures)
+
+
+def build_public(corpus: PublicCorpus, folder: Path, raw: Path) -> Manifest:
+    """Build a published corpus from its public files, with the options of the published results.
+
+    Args:
+        raw: the folder of its files, already checked.
+
+    Raises:
+        DataError: the files are unreadable or do not belong together; or ``folder`` has other content.
+    """
+    options = dataclasses.replace(BuildOptions.usual(corpus), ties=corpus.ties)
+    source: Source = registry.load(corpus.reader)(raw)
+    with storing(folder):
+        return run_pipeline(source, folder, options)
 
 
 def _build_sample(folder: Path, options: BuildOptions) -> Manifest:

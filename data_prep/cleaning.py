@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from data_prep import CorpusCard
 from data_prep.interactions import Interactions, Spill
+from data_prep.public import PublicCorpus
 from unimp_bench.errors import UsageError, find
 from unimp_bench.records import BoolArray, FloatArray, IntArray
 
@@ -59,7 +60,7 @@ class BuildOptions:
             raise UsageError(f"unknown order of ties {self.ties!r}; use {' or '.join(get_args(Ties))}")
 
     @classmethod
-    def usual(cls, card: CorpusCard) -> BuildOptions:
+    def usual(cls, card: CorpusCard | PublicCorpus) -> BuildOptions:
         """The defaults for a kind of corpora."""
         return cls(user_core=0, item_core=0, held_out=0.0) if card.filtered else cls()
 

@@ -34,6 +34,12 @@ def corpus_cards() -> dict[str, Any]:
     return catalogue("unimp_bench.corpora", "data_prep")
 
 
+@cache
+def public_corpora() -> dict[str, Any]:
+    """Published corpora that are built from public files, by name (``data_prep.public.PublicCorpus``)."""
+    return {corpus.name: corpus for corpus in load("data_prep.public.catalogue:PUBLIC")}
+
+
 def make_task(name: str, settings: Mapping[str, Any] | None = None) -> Task:
     """An instance of the named task.
 

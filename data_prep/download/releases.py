@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from data_prep.download.hosts import bring, check_mirror
 from data_prep.download.http import RetryPolicy
-from data_prep.download.transfer import fetch_file
-from unimp_bench.errors import DataError, UsageError, find
+from unimp_bench.errors import find
 from unimp_bench.files import locked
 
 
@@ -23,6 +22,7 @@ class Release:
         usual: the domains of the UniMP paper (Table 5) that the release has.
         others: the further domains.
         sha256: known hashes of files.
+        otherwise: a further alternative if no host provides a file.
     """
 
     hosts: tuple[str, ...]
@@ -31,6 +31,7 @@ class Release:
     usual: tuple[str, ...]
     others: tuple[str, ...]
     sha256: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str = ""
 
     def choose(self, domains: tuple[str, ...]) -> tuple[str, ...]:
         """The domains to fetch, by default the usual ones.
@@ -49,14 +50,13 @@ class Release:
         """Download both files of each domain into ``folder``; existing files are kept, incomplete ones resumed.
 
         Args:
-            mirror: an address that replaces scheme and host of every file.
+            mirror: an address or a folder that replaces scheme and host of every file.
 
         Raises:
             DataError: no host provides a file.
-            UsageError: another process downloads into the folder, or the mirror is not an address.
+            UsageError: another process downloads into the folder, or the mirror is neither an address nor a folder.
         """
-        if mirror is not None and not mirror.startswith(("http://", "https://")):
-            raise UsageError(f"mirror {mirror!r} is not an address such as https://mirror.example")
+        check_mirror(mirror)
         with locked(folder):
             for domain in domains:
                 for path in (self.reviews.format(domain=domain), self.metadata.format(domain=domain)):
@@ -64,16 +64,14 @@ class Release:
 
     def _fetch_one(self, path: str, folder: Path, mirror: str | None, policy: RetryPolicy | None) -> None:
         name = path.rpartition("/")[2]
-        problems = []
-        for host in self.hosts:
-            base = host if mirror is None else mirror.rstrip("/") + urlsplit(host).path
-            try:
-                fetch_file(f"{base}/{path}", folder / name, self.sha256.get(name), policy)
-            except DataError as problem:
-                problems.append(str(problem))
-            else:
-                return
-        raise DataError(f"{name} cannot be fetched: {'; '.join(problems)}")
+        bring(
+            [f"{host}/{path}" for host in self.hosts],
+            folder / name,
+            mirror,
+            sha256=self.sha256.get(name),
+            policy=policy,
+            otherwise=f"use another address with --mirror <address>, put the file into {folder}{self.otherwise}",
+        )
 
 
 def _names(text: str) -> tuple[str, ...]:

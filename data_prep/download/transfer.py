@@ -73,11 +73,20 @@ class Partial:
         self._origin.unlink(missing_ok=True)
 
 
-def fetch_file(url: str, target: Path, sha256: str | None = None, policy: RetryPolicy | None = None) -> None:
+def fetch_file(
+    url: str,
+    target: Path,
+    sha256: str | None = None,
+    policy: RetryPolicy | None = None,
+    size: int | None = None,
+) -> None:
     """Make ``target`` a complete copy of ``url``; an existing target is kept.
 
     The received bytes are kept in ``<target>.part`` and continued by the next call. The SHA-256 is compared with
     ``sha256`` if known, and written to ``<target>.sha256`` in the format of ``sha256sum --check``.
+
+    Args:
+        size: expected size in bytes, if known; a larger file is refused, at the latest when more has arrived.
 
     Raises:
         DataError: the server refuses, fails in all attempts, or sends unexpected bytes.
@@ -89,7 +98,7 @@ def fetch_file(url: str, target: Path, sha256: str | None = None, policy: RetryP
     farthest = part.size
 
     def attempt() -> None:
-        _bring(url, part, policy or RetryPolicy())
+        _bring(url, part, policy or RetryPolicy(), size)
         _finish(part, sha256)
 
     def advanced() -> bool:
@@ -106,8 +115,8 @@ def fetch_file(url: str, target: Path, sha256: str | None = None, policy: RetryP
         raise DataError(f"{url}: {problem}; {problem.outlook}; the same command resumes the download") from None
 
 
-def _bring(url: str, part: Partial, policy: RetryPolicy) -> None:
-    """Download the missing bytes of the part.
+def _bring(url: str, part: Partial, policy: RetryPolicy, limit: int | None) -> None:
+    """Download the missing bytes of the part, at most up to the limit.
 
     Raises:
         PermanentFailure, TransientFailure: bytes are still missing.
@@ -122,7 +131,8 @@ def _bring(url: str, part: Partial, policy: RetryPolicy) -> None:
             part.discard()
             raise TransientFailure("the server sent another file or position")
         if response.status != 416:
-            _append(response, part, origin)
+            _refuse_more_than(limit, origin.size or 0, part)
+            _append(response, part, origin, limit)
     if origin.size is not None and part.size != origin.size:
         came = part.size
         if came > origin.size:
@@ -146,11 +156,17 @@ def content_range(header: str) -> tuple[int, int | None]:
     return int(match["start"]), None if match["size"] == "*" else int(match["size"])
 
 
-def _append(response: urllib3.BaseHTTPResponse, part: Partial, origin: Origin) -> None:
+def _refuse_more_than(limit: int | None, size: int, part: Partial) -> None:
+    if limit is not None and size > limit:
+        part.discard()
+        raise PermanentFailure(f"the file has more than the expected {limit:,} bytes")
+
+
+def _append(response: urllib3.BaseHTTPResponse, part: Partial, origin: Origin, limit: int | None) -> None:
     blocks = None if origin.size is None else -(-(origin.size - part.size) // BLOCK)
     with part.path.open("ab") as stream:
         for _ in progress(_write(response, stream), f"download {part.target.name}", blocks, unit="MiB"):
-            pass
+            _refuse_more_than(limit, stream.tell(), part)
 
 
 def _write(response: urllib3.BaseHTTPResponse, stream: BinaryIO) -> Iterator[None]:
@@ -175,16 +191,28 @@ def _finish(part: Partial, sha256: str | None) -> None:
     if part.target.suffix == ".gz" and not _is_whole_gzip(part.path):
         part.discard()
         raise TransientFailure("the received file is not a complete gzip")
-    found = file_entry(part.path).sha256
-    if sha256 is not None and found != sha256:
+    try:
+        check_file(part.path, part.target, sha256)
+    except DataError:
         part.discard()
+        raise
+    part.put_in_place()
+
+
+def check_file(copy: Path, target: Path, sha256: str | None) -> None:
+    """Compare a copy with the expected hash, if known, and write its hash to ``<target>.sha256``.
+
+    Raises:
+        DataError: it is another file.
+    """
+    found = file_entry(copy).sha256
+    if sha256 is not None and found != sha256:
         raise DataError(
-            f"{part.target.name} has SHA-256 {found}, not the expected {sha256}; "
+            f"{target.name} has SHA-256 {found}, not the expected {sha256}; "
             "try another mirror, or use a trusted folder of raw files"
         )
-    digest = part.target.with_name(f"{part.target.name}.sha256")
-    digest.write_text(f"{found}  {part.target.name}\n", encoding="utf-8")
-    part.put_in_place()
+    digest = target.with_name(f"{target.name}.sha256")
+    digest.write_text(f"{found}  {target.name}\n", encoding="utf-8")
 
 
 def _is_whole_gzip(path: Path) -> bool:

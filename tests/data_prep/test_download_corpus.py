@@ -71,7 +71,7 @@ def test_addresses(
     release: Release, reviews_at: str, metadata_at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requested: list[str] = []
-    monkeypatch.setattr("data_prep.download.releases.fetch_file", lambda url, *_: requested.append(url))
+    monkeypatch.setattr("data_prep.download.hosts.fetch_file", lambda url, *_: requested.append(url))
     release.fetch(("Office_Products",), tmp_path)
     assert requested == [reviews_at, metadata_at]
 
@@ -163,8 +163,8 @@ def test_an_interrupted_download_resumes(server: Server, tmp_path: Path) -> None
     assert server.headers_of("/A.bin")[0]["Range"] == "bytes=4000-"
 
 
-@pytest.mark.parametrize("mirror", ["snap.stanford.edu", "ftp://x", "/folder"])
-def test_a_mirror_is_an_address(tmp_path: Path, mirror: str) -> None:
+@pytest.mark.parametrize("mirror", ["snap.stanford.edu", "ftp://x", "/no/folder"])
+def test_a_mirror_is_an_address_or_a_folder(tmp_path: Path, mirror: str) -> None:
     with pytest.raises(UsageError, match="is not an address"):
         AMAZON_2014.fetch(("Baby",), tmp_path, mirror)
 

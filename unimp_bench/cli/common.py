@@ -29,9 +29,13 @@ def corpus_folder(name: str, workspace: Workspace) -> Path:
     folder = workspace.data / name
     if folder.is_dir():
         return folder
+    public = registry.public_corpora().get(name)
+    if public is not None:
+        raise UsageError(f"no corpus is called {name!r}; build it with: {public.command}")
     if name in registry.corpus_cards():
         raise UsageError(f"corpus {name!r} is not built; run 'make data CORPUS={name}'")
-    raise UsageError(f"unknown corpus {name!r} in {workspace.data}{did_you_mean(name, built(workspace))}")
+    known = {*built(workspace), *registry.public_corpora()}
+    raise UsageError(f"unknown corpus {name!r} in {workspace.data}{did_you_mean(name, known)}")
 
 
 def built(workspace: Workspace) -> list[str]:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +15,21 @@ from unimp_bench.corpus import Corpus, Manifest
 from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import Workspace
 
+if TYPE_CHECKING:
+    from data_prep.public import PublicCorpus
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RAW = "raw"
 """Folder of downloads in data/."""
 
 
 @click.command("data")
-@click.option("--corpus", default="sample", show_default=True, help="Kind of corpus; see 'unimp-bench list corpora'.")
+@click.option(
+    "--corpus",
+    default="sample",
+    show_default=True,
+    help="Kind of corpus, or name of a published one; see 'unimp-bench list corpora'.",
+)
 @click.option(
     "--raw",
     "raws",
@@ -30,7 +38,7 @@ RAW = "raw"
     help="Folder of raw files, instead of a download; repeatable for atomic files, one domain per folder.",
 )
 @click.option("--domain", "domains", multiple=True, help="Build this domain only; repeatable.")
-@click.option("--mirror", envvar="UNIMP_BENCH_MIRROR", help="Alternative address for downloads.")
+@click.option("--mirror", envvar="UNIMP_BENCH_MIRROR", help="Alternative address, or folder, for downloads.")
 @click.option("--pictures", is_flag=True, help="Download the item pictures named in the metadata.")
 @click.option("--allow-private", is_flag=True, help="Also download pictures from private and local addresses.")
 @click.option(
@@ -64,15 +72,31 @@ def command(
     partial: bool,
 ) -> None:
     """Build a corpus in data/NAME, from RAW or from files downloaded into data/raw."""
-    card = find(registry.corpus_cards(), corpus, "corpus")
-    if card.needs_raw and not raws:
-        hint = f" ({card.obtain})" if card.obtain else ""
-        raise UsageError(f"{corpus} is built from raw files{hint}: give their folder with --raw <folder>")
     for folder in raws:
         if not folder.is_dir():
             raise UsageError(f"raw folder {folder} does not exist")
-    if name is not None and (not NAME.fullmatch(name) or name == RAW):
-        raise UsageError(f"invalid corpus name {name!r}: use letters, digits, '.', '_' and '-', and not {RAW!r}")
+    public = registry.public_corpora().get(corpus)
+    if public is not None:
+        fixed = {
+            "--domain": domains,
+            "--pictures": pictures,
+            "--sentires": sentires,
+            "--held-out": held_out is not None,
+            "--core": core is not None,
+            "--repeats": repeats,
+            "--ties": ties,
+            "--partial": partial,
+        }
+        for option, value in fixed.items():
+            if value:
+                raise UsageError(f"corpus {corpus} is built as published: omit {option}")
+        _build_public(public, raws, mirror, _checked(name))
+        return
+    card = find(registry.corpus_cards() | registry.public_corpora(), corpus, "corpus")
+    if card.needs_raw and not raws:
+        hint = f" ({card.obtain})" if card.obtain else ""
+        raise UsageError(f"{corpus} is built from raw files{hint}: give their folder with --raw <folder>")
+    name = _checked(name)
     if allow_private and not pictures:
         raise UsageError("--allow-private needs --pictures")
 
@@ -102,6 +126,46 @@ def command(
         sentires=sentires,
     )
     _report(folder, manifest, earlier)
+
+
+def _build_public(corpus: PublicCorpus, raws: tuple[Path, ...], mirror: str | None, name: str | None) -> None:
+    """Build a published corpus from its public files, downloaded or in a folder of the user."""
+    from data_prep.build import build_public
+    from data_prep.public.files import check_files, gather
+
+    workspace = Workspace.here()
+    if len(raws) > 1:
+        raise UsageError(f"corpus {corpus.name} is built from a single folder of raw files")
+    if raws:
+        raw = raws[0]
+        check_files(corpus, raw)
+    elif corpus.needs_raw:
+        wanted = ", ".join(f"{file.name} ({file.obtain})" for file in corpus.files if not file.urls)
+        raise UsageError(f"{corpus.name} needs {wanted}: give their folder with --raw <folder>")
+    else:
+        raw = workspace.data / RAW / corpus.raw
+        click.echo(f"{len(corpus.files)} files of {corpus.name} in {raw}; missing ones are downloaded")
+        gather(corpus, raw, mirror)
+    folder = workspace.data / (name or corpus.name)
+    earlier = _earlier(folder)
+    manifest = build_public(corpus, folder, raw)
+    _report(folder, manifest, earlier)
+    for part in corpus.parts:
+        same = manifest.parts[part.part] == part.fingerprint
+        click.echo(f"  {part.part}: {'as published' if same else f'not as published ({part.about})'}")
+        if part.same and not same:
+            raise DataError(f"{part.part} of {folder} differ from those of the published corpus")
+
+
+def _checked(name: str | None) -> str | None:
+    """A name for a corpus.
+
+    Raises:
+        UsageError: it cannot be the name of a folder of data/.
+    """
+    if name is not None and (not NAME.fullmatch(name) or name == RAW):
+        raise UsageError(f"invalid corpus name {name!r}: use letters, digits, '.', '_' and '-', and not {RAW!r}")
+    return name
 
 
 def _earlier(folder: Path) -> Manifest | None:

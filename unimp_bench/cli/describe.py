@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.common import chosen_split, corpus_folder, pairs, split_option, task_option
+from unimp_bench.cli.common import built, chosen_split, corpus_folder, pairs, split_option, task_option
 from unimp_bench.contracts import Model, Task, TaskCard
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace, write_atomically
@@ -16,6 +16,9 @@ from unimp_bench.records import Split
 from unimp_bench.reports.columns import columns, paragraphs
 from unimp_bench.reports.describing import class_words, model_facts, task_facts
 from unimp_bench.reports.documentation.docstrings import differences, settings_of, typed
+
+if TYPE_CHECKING:
+    from data_prep.public import PublicCorpus
 
 KINDS = ("task", "model", "corpus")
 
@@ -146,9 +149,20 @@ def _tuned(model: str) -> None:
 
 
 def _corpus(name: str, verify: bool) -> None:
+    workspace = Workspace.here()
+    public = registry.public_corpora().get(name)
+    if public is not None:
+        _public(public)
+        if name not in built(workspace):
+            if verify:
+                raise UsageError(f"corpus {name!r} is not built; build it with: {public.command}")
+            click.echo(f"\nnot built; build it with: {public.command}")
+            return
+        click.echo("\nbuilt:")
+
     from unimp_bench.corpus import Corpus
 
-    corpus = Corpus.open(corpus_folder(name, Workspace.here()))
+    corpus = Corpus.open(corpus_folder(name, workspace))
     manifest = corpus.manifest
     counts = manifest.counts.model_dump(exclude_none=True)
     _facts(
@@ -172,6 +186,32 @@ def _corpus(name: str, verify: bool) -> None:
     if verify:
         corpus.verify()
         click.echo("all files match their hashes")
+
+
+def _public(corpus: PublicCorpus) -> None:
+    """Print where a published corpus comes from."""
+    counts = {"users": corpus.users, "items": corpus.items, "interactions": corpus.interactions}
+    _facts(
+        {
+            "published corpus": f"{corpus.name}: {corpus.about}",
+            "terms": corpus.terms,
+            "cite": "; ".join(corpus.cite),
+            **{key: f"{count:,}" for key, count in counts.items()},
+            "order": corpus.order,
+            "missing": corpus.missing,
+            **{
+                f"{part.part}, {'rebuilt' if part.same else 'not rebuilt'}": f"{part.about} ({part.fingerprint})"
+                for part in corpus.parts
+            },
+        }
+    )
+    click.echo("\nfiles:")
+    for file in corpus.files:
+        size = "" if file.size is None else f", {file.size:,} bytes"
+        click.echo(f"  {file.name}: {file.gives}{size}")
+        for line in (f"sha256 {file.sha256}" if file.sha256 else "", *file.urls, file.obtain):
+            if line:  # not wrapped, so that it can be copied
+                click.echo(f"    {line}")
 
 
 def _words(value: object) -> str:

@@ -49,7 +49,11 @@ def _corpora() -> list[tuple[str, ...]]:
     for card in registry.corpus_cards().values():
         how = f"make data CORPUS={card.name}" + (" RAW=<folder>" if card.needs_raw else "")
         rows.append((card.name, "built" if card.name in present else how, card.about))
-    known = registry.corpus_cards()
+    rows += [
+        (corpus.name, "built" if corpus.name in present else corpus.command, corpus.about)
+        for corpus in registry.public_corpora().values()
+    ]
+    known = registry.corpus_cards() | registry.public_corpora()
     rows += [(name, "built", f"in {Workspace.here().data / name}") for name in present if name not in known]
     return rows
 

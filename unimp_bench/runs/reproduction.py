@@ -194,7 +194,8 @@ def _check_corpus(published: Result, folder: Path) -> bool:
     then, now = published.corpus, found.manifest.counts
     pairs = [(noun, getattr(now, noun), getattr(then, noun)) for noun in ("users", "items", "interactions")]
     counts = ", ".join(f"{new:,} {noun} instead of {old:,}" for noun, new, old in pairs if new != old)
-    remedy = f"build it with 'make data CORPUS={name}'" if name in registry.corpus_cards() else "docs/data.md builds it"
+    known = registry.public_corpora() | registry.corpus_cards()
+    remedy = f"build it with 'make data CORPUS={name}'" if name in known else "docs/data.md builds it"
     raise DataError(
         f"{folder} is not the corpus of {published.spec.key}: its fingerprint{' under the views' if views else ''} is "
         f"{found.fingerprint[:12]}, not {wanted[:12]} ({counts or 'of the same size'}); {remedy}, or name another "
