@@ -20,6 +20,7 @@ from unimp_bench.cli.common import (
     task_option,
     view_option,
 )
+from unimp_bench.cli.toml_file import file_option
 from unimp_bench.errors import find
 from unimp_bench.files import Workspace
 from unimp_bench.records import Protocol, Split
@@ -28,6 +29,7 @@ FIT_SPLITS = ("loo", "new-domain")
 
 
 @click.command("run")
+@file_option
 @click.option("--task", required=True, help="Task; see 'unimp-bench list tasks'.")
 @click.option("--model", required=True, help="Model; see 'unimp-bench list models'.")
 @corpus_option

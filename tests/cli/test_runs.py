@@ -1,0 +1,156 @@
+"""``unimp-bench runs`` and options from a TOML file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import call
+from unimp_bench.corpus import Corpus
+from unimp_bench.files import Workspace, locked
+from unimp_bench.runs.results import Result
+from unimp_bench.runs.runner import RunRequest, run
+from unimp_bench.runs.stored import compare, find_run, stored_runs
+
+
+@pytest.fixture
+def home(tmp_path: Path, planted: Corpus, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace with the planted corpus and two finished runs on it."""
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    workspace = Workspace(tmp_path)
+    workspace.data.mkdir()
+    (workspace.data / planted.name).symlink_to(planted.folder)
+    for model in ("popularity", "itemknn"):
+        run(RunRequest("recommendation", model, workspace.data / planted.name, protocol="masked"), workspace)
+    return workspace
+
+
+def key_of(home: Workspace, model: str) -> str:
+    return next(each.key for each in stored_runs(home) if each.spec.fit.model == model)
+
+
+def test_runs_are_listed_with_state_and_main_metric(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    result = Result.read(home.runs / key_of(home, "itemknn") / "result.json")
+    (home.runs / "0123456789abcdef").mkdir()
+    spec = result.spec.model_dump_json()
+    (home.runs / "0123456789abcdef" / "spec.json").write_text(spec)
+    code, output, _ = call(capsys, "runs", "list")
+    head, *rows = output.splitlines()
+    assert code == 0 and head.split()[:4] == ["KEY", "STATE", "TASK", "MODEL"]
+    assert sorted(re.split(r"  +", row)[1] for row in rows) == ["finished", "finished", "interrupted"]
+    value = result.metrics["NDCG@10"].value
+    assert any("itemknn" in row and f"NDCG@10 {value:.4f}" in row for row in rows)
+    code, output, _ = call(capsys, "runs", "list", "--state", "interrupted", "--model", "itemknn")
+    assert code == 0 and output.count("0123456789abcdef") == 1 and "finished" not in output
+
+
+def test_a_run_in_progress_is_running_and_stays(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    key = key_of(home, "popularity")
+    with locked(home.runs / key):
+        assert find_run(home, key[:8]).state == "running"
+        code, _, error = call(capsys, "runs", "remove", key, "--yes")
+    assert code == 2 and "is running" in error and (home.runs / key / "result.json").is_file()
+
+
+def test_a_run_is_shown_with_cost_command_and_fit(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    key = key_of(home, "itemknn")
+    code, output, _ = call(capsys, "runs", "show", key[:6])
+    assert code == 0
+    for part in ("NDCG@10", "cost", "command  unimp-bench run", str(home.fits), "predictions.parquet", "settings {"):
+        assert part in output
+
+
+def test_a_comparison_agrees_with_the_values_per_example(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = [key_of(home, model) for model in ("itemknn", "popularity")]
+    first, second = (Result.read(home.runs / key / "result.json") for key in keys)
+    found = compare(first, second, "HR@10")
+    assert found.test.difference == pytest.approx(first.metrics["HR@10"].value - second.metrics["HR@10"].value)
+    assert found.low <= found.test.difference <= found.high
+    assert found.identical == int((first.example_values("HR@10") == second.example_values("HR@10")).sum())
+    code, output, _ = call(capsys, "runs", "compare", *keys, "--metric", "HR@10", "-n", "2")
+    assert code == 0 and f"A - B  {found.test.difference:+.4f}" in output
+    examples = [line for line in output.splitlines() if "recommendation/loo/test" in line]
+    assert len(examples) == 2 and all(line.split()[0] in ("+1.0000", "-1.0000") for line in examples)
+    title = Corpus.open(home.data / first.corpus.name).items
+    target = examples[0].split()[2]
+    assert title.text("title")[title.names.index(target)] in examples[0]
+
+
+def test_runs_on_other_examples_are_not_compared(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = next(home.data.iterdir())
+    other, _ = run(RunRequest("recommendation", "popularity", corpus, protocol="paper"), home)
+    code, _, error = call(capsys, "runs", "compare", other.spec.key, key_of(home, "itemknn"))
+    assert code == 2 and "different protocols" in error
+    code, _, error = call(capsys, "runs", "compare", other.spec.key, key_of(home, "itemknn"), "--metric", "HR@7")
+    assert code == 2 and "did you mean 'HR@" in error
+
+
+def test_removal_keeps_fits_that_other_runs_need(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = next(home.data.iterdir())
+    other, _ = run(RunRequest("recommendation", "itemknn", corpus, protocol="paper"), home)
+    first = find_run(home, key_of(home, "popularity"))
+    fit = home.fits / other.spec.fit.key
+    masked = next(each for each in stored_runs(home) if each.spec.fit.key == fit.name and each.key != other.spec.key)
+    code, output, _ = call(capsys, "runs", "remove", masked.key, first.key, "--fits", "--yes")
+    assert code == 0 and not masked.folder.exists() and not (home.fits / first.spec.fit.key).exists()
+    assert fit.is_dir(), "the run under the other protocol needs it"
+    code, output, _ = call(capsys, "runs", "remove", other.spec.key, "--fits", "--yes")
+    assert code == 0 and not fit.exists() and f"removed {fit}" in output
+
+
+def test_removal_asks(home: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("click.confirm", lambda text, abort: (_ for _ in ()).throw(KeyboardInterrupt))
+    key = key_of(home, "popularity")
+    code, _, _ = call(capsys, "runs", "remove", key)
+    assert code == 130 and (home.runs / key).is_dir()
+
+
+def test_a_file_repeats_a_run(home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = next(home.data.iterdir())
+    settings = {"neighbours": "7"}
+    request = RunRequest("recommendation", "itemknn", corpus, protocol="masked", settings=settings, views=("NT:0.5:3",))
+    result, _ = run(request, home)
+    code, text, _ = call(capsys, "runs", "show", result.spec.key, "--toml")
+    assert code == 0 and 'set = {"neighbours" = "7"}' in text.replace("{neighbours", '{"neighbours"')
+    file = tmp_path / "again.toml"
+    file.write_text(text)
+    code, output, _ = call(capsys, "run", "--file", str(file))
+    assert code == 0 and result.spec.key in output and "exists already" in output
+    code, output, _ = call(capsys, "run", "--file", str(file), "--set", "neighbours=5")
+    assert code == 0 and result.spec.key not in output, "the command line has precedence"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task = ", "is not TOML"),
+        ('tsak = "search"', "did you mean 'task'"),
+        ('set = "a=1"', "set takes a table"),
+        ('fit-on = "search"', "fit-on takes an array"),
+        ('fresh = "yes"', "fresh takes true or false"),
+        ("model = [1]", "model takes a text or a number"),
+        ('task = "serch"\nmodel = "bm25"', "did you mean 'search'"),
+    ],
+)
+def test_a_bad_file_is_one_line(
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    code, output, error = call(capsys, "run", "--file", str(path))
+    assert code in (2, 3) and message in error and error.count("\n") == 1 and not output
+
+
+def test_unknown_runs_and_states_are_named(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, message in (
+        (("runs", "show", "ffffff"), "no run 'ffffff'"),
+        (("runs", "show", "../data"), "no run '../data'"),
+        (("runs", "list", "--state", "runing"), "did you mean 'running'"),
+        (("runs", "lsit"), "did you mean 'list'"),
+        (("runs", "list", "--corpus", "nothing"), "no such run"),
+    ):
+        code, _, error = call(capsys, *arguments)
+        assert code == 2 and message in error and error.count("\n") == 1
