@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pyarrow.parquet import read_table
 
 from tests.cli.test_cli import call
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace, locked
+from unimp_bench.runs.estimate import estimate
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, run
 from unimp_bench.runs.stored import compare, find_run, stored_runs
@@ -154,3 +156,63 @@ def test_unknown_runs_and_states_are_named(home: Workspace, capsys: pytest.Captu
     ):
         code, _, error = call(capsys, *arguments)
         assert code == 2 and message in error and error.count("\n") == 1
+
+
+def test_a_dry_run_estimates_from_earlier_runs(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = next(home.data.iterdir()).name
+    before = sorted(home.runs.iterdir())
+    code, output, _ = call(
+        capsys, "run", "--task", "recommendation", "--model", "itemknn", "--corpus", corpus, "--dry-run"
+    )
+    assert code == 0 and ": exists" in output and ": fitted" in output and "setting   neighbours" in output
+    assert f"estimate  0 s, from recommendation on {corpus}" in output
+    code, output, _ = call(
+        capsys, "run", "--task", "recommendation", "--model", "ease", "--corpus", corpus, "--dry-run"
+    )
+    assert code == 0 and "to be written" in output and "to be fitted" in output
+    assert "estimate  none: no earlier result of ease" in output
+    assert sorted(home.runs.iterdir()) == before
+
+
+def test_estimates_prefer_equal_settings_and_scale_by_interactions(home: Workspace) -> None:
+    corpus = Corpus.open(next(home.data.iterdir()))
+    result = next(run.result for run in stored_runs(home) if run.spec.fit.model == "itemknn")
+    assert result is not None and result.cost is not None
+    cost = result.cost.model_copy(update={"fit_seconds": 9.0, "predict_seconds": 1.0})
+    half = result.corpus.model_copy(update={"interactions": corpus.manifest.counts.interactions // 2})
+    other = result.model_copy(update={"cost": cost, "corpus": half})
+    facts = result.model.model_copy(update={"settings": {"neighbours": "7"}})
+    changed = result.model_copy(update={"model": facts})
+    request = RunRequest("recommendation", "itemknn", corpus.folder)
+    found = estimate(request, "default", corpus, [changed, other])
+    assert found is not None and found.same and found.seconds == pytest.approx(20, rel=0.01)
+    found = estimate(request, "default", corpus, [changed])
+    assert found is not None and not found.same
+    assert estimate(request, "default", corpus, []) is None
+
+
+def test_top_is_the_list_of_the_predictions(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = next(home.data.iterdir()).name
+    rows = read_table(home.runs / key_of(home, "itemknn") / "predictions.parquet").to_pylist()
+    for row in (rows[0], rows[-1]):
+        user = row["id"].split("/")[3]
+        code, output, _ = call(capsys, "top", user, "--model", "itemknn", "--corpus", corpus, "-n", "5")
+        listed = re.findall(r"^ +\d+  \S+  (\S+)", output, re.MULTILINE)
+        assert code == 0 and listed == row["items"][:5]
+        assert f"target  rank {row['rank']:,} of " in output and row["target"] in output.splitlines()[-1]
+        assert ("<- target" in output) == (row["target"] in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nobody", "--model", "itemknn"), "unknown test user 'nobody'"),
+        (("x", "--model", "itemkn"), "did you mean 'itemknn'?"),
+        (("x", "--model", "bias", "--task", "preference"), "bias cannot serve preference, which requires a Ranker"),
+    ],
+)
+def test_mistakes_of_top_are_one_line(
+    home: Workspace, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = call(capsys, "top", *arguments, "--corpus", next(home.data.iterdir()).name)
+    assert code == 2 and message in error and error.count("\n") == 1

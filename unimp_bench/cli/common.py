@@ -112,6 +112,11 @@ def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
     return settings
 
 
+def printable(text: str) -> str:
+    """A text of a corpus on one line, without control characters, which a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def echo_result(result: Result, ending: str) -> None:
     """Print model, task, corpus and split, then one line per metric of the main table and per remark.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from unimp_bench import registry
-from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, pairs
+from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, pairs, printable
 from unimp_bench.contracts import Sampling
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace
@@ -92,11 +92,7 @@ def command(
     )
     gallery = draw(request, workspace)
     for user, items in zip(gallery.record.users, gallery.record.retrieved, strict=True):
-        click.echo(f"{_printable(user)}: generated from {', '.join(map(_printable, items))}")
+        click.echo(f"{printable(user)}: generated from {', '.join(map(printable, items))}")
     for remark in gallery.remarks:
         click.echo(f"  note: {remark}")
     click.echo(f"wrote {out}: {', '.join(name for name in gallery.record.files if not name.endswith('.png'))}")
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in name)

@@ -66,6 +66,7 @@ COMMANDS = {
     "tune": "Search settings of a model on validation, and store the best for a corpus.",
     "suite": "Run all rows of a table, such as the ablations.",
     "runs": "List, show, compare and remove runs.",
+    "top": "Show what a model recommends to one user.",
     "score": "Score a prediction file of an external system.",
     "draw": "Generate pictures of the items that users may mean by a query.",
     "list": "List tasks, models, corpora or suites.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,7 +24,11 @@ from unimp_bench.cli.common import (
 from unimp_bench.cli.toml_file import file_option
 from unimp_bench.errors import find
 from unimp_bench.files import Workspace
+from unimp_bench.progress import duration
 from unimp_bench.records import Protocol, Split
+
+if TYPE_CHECKING:
+    from unimp_bench.runs.runner import RunRequest
 
 FIT_SPLITS = ("loo", "new-domain")
 
@@ -58,6 +63,7 @@ FIT_SPLITS = ("loo", "new-domain")
 )
 @click.option("--note", default="", help="Remark to store with the result, also an existing one.")
 @click.option("--fresh", is_flag=True, help="Fit and score again, even if a result exists.")
+@click.option("--dry-run", is_flag=True, help="Show what would run, and how long it may take, without running it.")
 @device_option
 def command(
     task: str,
@@ -76,6 +82,7 @@ def command(
     tune: tuple[str, ...],
     note: str,
     fresh: bool,
+    dry_run: bool,
 ) -> None:
     """Fit MODEL on TASK, score it on the test part, and store the result in runs/."""
     find(registry.task_cards(), task, "task")
@@ -107,6 +114,9 @@ def command(
         note=note,
         fresh=fresh,
     )
+    if dry_run:
+        _announce(request, workspace)
+        return
     outcome = carry_out(request, workspace)
     result = outcome.result
     echo_result(result, f", seed {seed}")
@@ -117,3 +127,37 @@ def command(
     if note and outcome.cached:
         state += "; note added" if outcome.noted else "; note already present"
     click.echo(f"  result {workspace.runs / result.spec.key} {state}")
+
+
+def _announce(request: RunRequest, workspace: Workspace) -> None:
+    """Print the run of a request, which of its parts exist, and its time as far as earlier results tell."""
+    from unimp_bench.reports.store import load_results
+    from unimp_bench.runs.estimate import estimate
+    from unimp_bench.runs.fitting import FIT_NAME
+    from unimp_bench.runs.results import RESULT_NAME
+    from unimp_bench.runs.runner import command_of, planned
+    from unimp_bench.runs.stored import stored_runs
+
+    plan = planned(request, workspace)
+    spec = plan.spec
+    click.echo(f"{spec.key}  {command_of(request)}")
+    there = (workspace.runs / spec.key / RESULT_NAME).is_file() and not request.fresh
+    click.echo(f"  result    {workspace.runs / spec.key}: {'exists' if there else 'to be written'}")
+    for stage in spec.fit.stages:
+        folder = workspace.fits / stage.key
+        fitted = (folder / FIT_NAME).is_file() and not request.fresh
+        state = "fitted" if fitted else "interrupted, resumes" if (folder / "work").is_dir() else "to be fitted"
+        click.echo(f"  fit       {folder}: {state}")
+    for key, value in sorted(spec.fit.config.items()):
+        click.echo(f"  setting   {key} = {value}")
+    results = [run.result for run in stored_runs(workspace) if run.result] + load_results(workspace.leaderboards)
+    preset = request.preset or registry.default_preset(request.model)
+    found = estimate(request, preset, plan.corpus, results)
+    if found is None:
+        click.echo(f"  estimate  none: no earlier result of {request.model}")
+        return
+    source, changed = found.source, "" if found.same else ", other settings"
+    click.echo(
+        f"  estimate  {duration(found.seconds)}, from {source.spec.task} on {source.corpus.name}{changed} "
+        f"({source.corpus.interactions:,} interactions; here {plan.corpus.manifest.counts.interactions:,})"
+    )

@@ -11,7 +11,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli import Group
-from unimp_bench.cli.common import echo_result
+from unimp_bench.cli.common import echo_result, printable
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace
 
@@ -204,7 +204,7 @@ def _echo_examples(found: Comparison, run: StoredRun, workspace: Workspace, coun
     targets = table["target"].to_pylist() if "target" in table.column_names else None
     titles = _titles(workspace, result)
     for row in rows.tolist():
-        target = "" if targets is None else f"  {targets[row]} {titles.get(str(targets[row]), '')}"
+        target = "" if targets is None else f"  {targets[row]} {printable(titles.get(str(targets[row]), ''))}"
         click.echo(f"  {found.differences[row]:+.4f}  {table['id'][row].as_py()}{target}".rstrip())
 
 
