@@ -100,7 +100,11 @@ class McAuley(Source):
         return self._reviews[self.domains[domain]]
 
     def interactions(self, domain: int, bad: BadRecords) -> Iterator[Interaction]:
-        path, style = self.interactions_file(domain), self._style
+        return self._interactions(self.interactions_file(domain), bad)
+
+    def _interactions(self, path: Path, bad: BadRecords, part: int | None = None) -> Iterator[Interaction]:
+        """The reviews of a file, of this part of a public split if the release has one."""
+        style = self._style
         user_key, item_key, rating_key, time_key = style.fields
         for number, record in _records(path, style, bad):
             fields: list[Any] = [record.get(key) for key in style.fields]
@@ -121,7 +125,7 @@ class McAuley(Source):
                 bad.add_record(problem, path, number)
                 continue
             summary, text = (_review_text(record.get(key)) for key in style.texts)
-            yield Interaction(user, item, rating, time / style.ticks_per_second, number, review=(summary, text))
+            yield Interaction(user, item, rating, time / style.ticks_per_second, number, part, (summary, text))
 
     def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
         return _Metadata.read(self._style, self._metadata, names, records, bad)
@@ -229,7 +233,12 @@ class _Metadata(ItemTable):
     def _parse(self, items: IntArray) -> Iterator[Product | None]:
         """Each item; None, counted as a bad line, if its record is invalid or of another item."""
         rows = self.record_of[items]
-        for code, row, line in zip(items, rows, self.records.read(rows), strict=True):
+        lines = self.records.read(rows[rows >= 0])
+        for code, row in zip(items, rows, strict=True):
+            if row < 0:  # only if items without metadata are kept
+                yield Product()
+                continue
+            line = next(lines)
             path, number = self.places[row]
             try:
                 record = self.style.parse_metadata(line)

@@ -24,8 +24,7 @@ def check_mirror(mirror: str | None) -> None:
 
 
 def bring(
-    urls: Sequence[str],
-    target: Path,
+    copies: Sequence[tuple[str, Path]],
     mirror: str | None = None,
     *,
     sha256: str | None = None,
@@ -33,10 +32,10 @@ def bring(
     policy: RetryPolicy | None = None,
     otherwise: str = "",
 ) -> None:
-    """Make ``target`` a complete copy of a file; an existing target is kept.
+    """Download one copy of a file, unless there is one.
 
     Args:
-        urls: addresses of the file, tried in this order.
+        copies: (address, target) of each copy, tried in this order; the targets differ if some hosts have it unpacked.
         mirror: an address or a folder that replaces scheme and host of every address, not the path.
         sha256: expected hash, if known.
         size: expected size in bytes, if known; no more is downloaded.
@@ -45,11 +44,10 @@ def bring(
     Raises:
         DataError: none provides it, or it is another file.
     """
-    if target.is_file():
+    if any(target.is_file() for _, target in copies):
         return
-    places = list(dict.fromkeys(_place(url, mirror) for url in urls))
     problems = []
-    for place in places:
+    for place, target in dict.fromkeys((_place(url, mirror), target) for url, target in copies):
         try:
             if _is_address(place):
                 fetch_file(place, target, sha256, policy, size)
@@ -60,7 +58,7 @@ def bring(
         else:
             return
     reasons = "; ".join([*problems, *([otherwise] if otherwise else [])])
-    raise DataError(f"{target.name} cannot be fetched: {reasons}")
+    raise DataError(f"{copies[0][1].name} cannot be fetched: {reasons}")
 
 
 def _is_address(place: str) -> bool:

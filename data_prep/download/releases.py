@@ -1,14 +1,14 @@
-"""Files of the McAuley lab's releases, two per domain, and their hosts."""
+"""Files of the McAuley lab's releases and their hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data_prep.download.hosts import bring, check_mirror
 from data_prep.download.http import RetryPolicy
-from unimp_bench.errors import find
+from unimp_bench.errors import UsageError, find
 from unimp_bench.files import locked
 
 
@@ -18,10 +18,12 @@ class Release:
 
     Attributes:
         hosts: base addresses of the files, tried in this order.
-        reviews, metadata: paths of a domain's two files, with the placeholder ``{domain}``.
-        usual: the domains of the UniMP paper (Table 5) that the release has.
+        reviews, metadata: paths of a domain's files, with the placeholders ``{domain}`` and ``{part}``.
+        usual: the domains of the UniMP paper (Table 5) that the release has; none if domains have to be chosen.
         others: the further domains.
         sha256: known hashes of files.
+        parts: of a public split, each of which is a file.
+        unpacked: base addresses of hosts that have the same files without ``.gz``, tried last.
         otherwise: a further alternative if no host provides a file.
     """
 
@@ -31,23 +33,27 @@ class Release:
     usual: tuple[str, ...]
     others: tuple[str, ...]
     sha256: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ("",)
+    unpacked: tuple[str, ...] = ()
     otherwise: str = ""
 
     def choose(self, domains: tuple[str, ...]) -> tuple[str, ...]:
         """The domains to fetch, by default the usual ones.
 
         Raises:
-            UsageError: the release has no such domain.
+            UsageError: the release has no such domain, or none is usual.
         """
         known = dict.fromkeys(self.usual + self.others)
         for domain in domains:
             find(known, domain, "domain of this release")
+        if not domains and not self.usual:
+            raise UsageError(f"choose domains of this release with --domain <name>: {', '.join(self.others)}")
         return domains or self.usual
 
     def fetch(
         self, domains: tuple[str, ...], folder: Path, mirror: str | None = None, policy: RetryPolicy | None = None
     ) -> None:
-        """Download both files of each domain into ``folder``; existing files are kept, incomplete ones resumed.
+        """Download the files of each domain into ``folder``; existing files are kept, incomplete ones resumed.
 
         Args:
             mirror: an address or a folder that replaces scheme and host of every file.
@@ -59,14 +65,18 @@ class Release:
         check_mirror(mirror)
         with locked(folder):
             for domain in domains:
-                for path in (self.reviews.format(domain=domain), self.metadata.format(domain=domain)):
-                    self._fetch_one(path, folder, mirror, policy)
+                for part in self.parts:
+                    self._fetch_one(self.reviews.format(domain=domain, part=part), folder, mirror, policy)
+                self._fetch_one(self.metadata.format(domain=domain), folder, mirror, policy)
 
     def _fetch_one(self, path: str, folder: Path, mirror: str | None, policy: RetryPolicy | None) -> None:
         name = path.rpartition("/")[2]
+        bare = path.removesuffix(".gz")
         bring(
-            [f"{host}/{path}" for host in self.hosts],
-            folder / name,
+            [
+                *((f"{host}/{path}", folder / name) for host in self.hosts),
+                *((f"{host}/{bare}", folder / name.removesuffix(".gz")) for host in self.unpacked),
+            ],
             mirror,
             sha256=self.sha256.get(name),
             policy=policy,
@@ -77,6 +87,8 @@ class Release:
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
+
+BUILD_2023 = ", or build another release with --corpus <amazon-2023> --domain <name>"
 
 AMAZON_2014 = Release(
     hosts=(
@@ -103,6 +115,7 @@ AMAZON_2014 = Release(
         "reviews_Beauty_5.json.gz": "e5925ec99023f1dc9c7d3dff7ef34cfeacd40d1b981b5525e1e4ba9c8abc18fe",
         "meta_Beauty.json.gz": "c7977dc0e0ead14ac7df8c1c6de74da00e4bebfad87a0f0c5763d4c5bc9b53a0",
     },
+    otherwise=BUILD_2023,
 )
 
 AMAZON_2018 = Release(
@@ -128,4 +141,34 @@ AMAZON_2018 = Release(
         Tools_and_Home_Improvement Video_Games
         """
     ),
+    otherwise=BUILD_2023,
+)
+
+AMAZON_2023 = Release(
+    hosts=(
+        "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_2023",
+        "https://datarepo.eng.ucsd.edu/mcauley_group/data/amazon_2023",
+    ),
+    reviews="raw/review_categories/{domain}.jsonl.gz",
+    metadata="raw/meta_categories/meta_{domain}.jsonl.gz",
+    usual=(),  # files of a domain have up to tens of gigabytes
+    others=_names(
+        """
+        All_Beauty Amazon_Fashion Appliances Arts_Crafts_and_Sewing Automotive Baby_Products Beauty_and_Personal_Care
+        Books CDs_and_Vinyl Cell_Phones_and_Accessories Clothing_Shoes_and_Jewelry Digital_Music Electronics Gift_Cards
+        Grocery_and_Gourmet_Food Handmade_Products Health_and_Household Health_and_Personal_Care Home_and_Kitchen
+        Industrial_and_Scientific Kindle_Store Magazine_Subscriptions Movies_and_TV Musical_Instruments Office_Products
+        Patio_Lawn_and_Garden Pet_Supplies Software Sports_and_Outdoors Subscription_Boxes Tools_and_Home_Improvement
+        Toys_and_Games Video_Games
+        """
+    ),
+    unpacked=("https://huggingface.co/datasets/McAuley-Lab/Amazon-Reviews-2023/resolve/main",),
+)
+
+AMAZON_2023_LAST_OUT = replace(
+    AMAZON_2023, reviews="benchmark/5core/last_out/{domain}.{part}.csv.gz", parts=("train", "valid", "test")
+)
+
+AMAZON_2023_TIMESTAMP = replace(
+    AMAZON_2023, reviews="benchmark/5core/timestamp/{domain}.{part}.csv.gz", parts=("train", "valid", "test")
 )

@@ -30,8 +30,7 @@ def gather(corpus: PublicCorpus, folder: Path, mirror: str | None = None, policy
         for file in corpus.files:
             if file.urls:
                 bring(
-                    file.urls,
-                    folder / file.name,
+                    [(url, folder / file.name) for url in file.urls],
                     mirror,
                     sha256=file.sha256,
                     size=file.size or LARGEST,

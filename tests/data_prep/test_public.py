@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,40 +12,21 @@ from pathlib import Path
 import pytest
 
 from data_prep.build import BuildOptions, build_public
-from data_prep.download import transfer
-from data_prep.download.http import RetryPolicy
 from data_prep.pipeline import run_pipeline
 from data_prep.public import PublicCorpus, PublicFile, papers
 from data_prep.public.files import check_files, gather
 from data_prep.public.movielens import MovieLens, title_and_year
 from data_prep.public.ratings import SplitRatings
 from data_prep.source import Source
-from tests.data_prep.misbehaving_server import Server, misbehaving_server, status, whole
+from tests.data_prep.conftest import HASTY, Command
+from tests.data_prep.misbehaving_server import Server, status, whole
 from unimp_bench import registry
-from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.runs.results import Result
 
 ROOT = Path(__file__).resolve().parents[2]
-HASTY = RetryPolicy(attempts=2, connect=1.0, read=0.2, first_pause=0.01, max_pause=0.05, max_retry_after=1.5)
 ALL = BuildOptions(user_core=0, item_core=0, held_out=0)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "UNIMP_BENCH_MIRROR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(transfer, "RetryPolicy", lambda: HASTY)
-    with misbehaving_server() as server:
-        yield server
-
-
-def _unimp_bench(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    printed = capsys.readouterr()
-    return int(ended.value.code or 0), printed.out, printed.err
 
 
 def _public(name: str) -> PublicCorpus:
@@ -76,6 +56,7 @@ def test_every_published_real_corpus_is_registered() -> None:
 def test_files_have_versions_and_hashes(name: str) -> None:
     corpus = _public(name)
     assert name not in registry.corpus_cards()
+    assert f"`{name}`" in (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     assert len({file.name for file in corpus.files}) == len(corpus.files)
     assert callable(registry.load(corpus.reader))
     for file in corpus.files:
@@ -92,12 +73,12 @@ def test_files_have_versions_and_hashes(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["beauty", "beauty-s3rec", "sports", "sports-s3rec"])
 def test_papers_sets_follow_from_public_files(
-    realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+    realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unimp_bench: Command, name: str
 ) -> None:
     if not (realdata / "public").is_dir():
         pytest.skip(f"no {realdata / 'public'}")
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
-    code, out, err = _unimp_bench(capsys, "data", "--corpus", name, "--mirror", realdata / "public")
+    code, out, err = unimp_bench("data", "--corpus", name, "--mirror", realdata / "public")
     assert (code, err) == (0, "")
     corpus = _public(name)
     built = Corpus.open(tmp_path / "data" / name)
@@ -113,14 +94,14 @@ def test_sets_in_a_folder_are_as_published(
     realdata: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    unimp_bench: Command,
     name: str,
     folder: str,
 ) -> None:
     if not (realdata / folder).is_dir():
         pytest.skip(f"no {realdata / folder}")
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
-    code, out, err = _unimp_bench(capsys, "data", "--corpus", name, "--raw", realdata / folder)
+    code, out, err = unimp_bench("data", "--corpus", name, "--raw", realdata / folder)
     assert (code, err) == (0, "")
     assert out.count(": as published") == 3
 
@@ -302,63 +283,63 @@ def test_damaged_archives_are_one_line_errors(tmp_path: Path) -> None:
 # Bringing files
 
 
-def _small(server: Server, content: bytes = b"content", **changes: object) -> PublicCorpus:
+def _small(hosts: Server, content: bytes = b"content", **changes: object) -> PublicCorpus:
     file = PublicFile(
-        "x.txt", "all", (server.url("/one/x.txt"), server.url("/two/x.txt")), sha256(content).hexdigest(), len(content)
+        "x.txt", "all", (hosts.url("/one/x.txt"), hosts.url("/two/x.txt")), sha256(content).hexdigest(), len(content)
     )
     return replace(_public("beauty"), name="small", files=(replace(file, **changes),))  # type: ignore[arg-type]
 
 
-def test_files_come_from_the_first_host_that_works(server: Server, tmp_path: Path) -> None:
-    server.answer(whole(b"content", ETag='"1"'), path="/two/x.txt")
-    gather(_small(server), tmp_path)
+def test_files_come_from_the_first_host_that_works(hosts: Server, tmp_path: Path) -> None:
+    hosts.answer(whole(b"content", ETag='"1"'), path="/two/x.txt")
+    gather(_small(hosts), tmp_path)
     assert (tmp_path / "x.txt").read_bytes() == b"content"
-    requested = len(server.requests)
-    gather(_small(server), tmp_path)
-    assert len(server.requests) == requested
+    requested = len(hosts.requests)
+    gather(_small(hosts), tmp_path)
+    assert len(hosts.requests) == requested
 
 
-def test_a_failed_download_names_the_alternatives(server: Server, tmp_path: Path) -> None:
-    server.answer(status(503), path="/one/x.txt")
+def test_a_failed_download_names_the_alternatives(hosts: Server, tmp_path: Path) -> None:
+    hosts.answer(status(503), path="/one/x.txt")
     with pytest.raises(DataError) as caught:
-        gather(_small(server), tmp_path, policy=HASTY)
+        gather(_small(hosts), tmp_path, policy=HASTY)
     message = str(caught.value)
     assert "/one/x.txt" in message and "/two/x.txt" in message and "\n" not in message
     assert "--mirror <address>" in message and str(tmp_path) in message
 
 
 @pytest.mark.parametrize("content", [b"another", b"longer than announced"])
-def test_another_file_is_refused_and_nothing_remains(server: Server, tmp_path: Path, content: bytes) -> None:
+def test_another_file_is_refused_and_nothing_remains(hosts: Server, tmp_path: Path, content: bytes) -> None:
     for host in ("one", "two"):
-        server.answer(whole(content, ETag='"1"'), path=f"/{host}/x.txt")
+        hosts.answer(whole(content, ETag='"1"'), path=f"/{host}/x.txt")
     with pytest.raises(DataError, match=r"not the expected|more than the expected 7 bytes"):
-        gather(_small(server), tmp_path, policy=HASTY)
+        gather(_small(hosts), tmp_path, policy=HASTY)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_a_folder_is_a_mirror(server: Server, tmp_path: Path) -> None:
+def test_a_folder_is_a_mirror(hosts: Server, tmp_path: Path) -> None:
     mirror, raw = tmp_path / "mirror", tmp_path / "raw"
     (mirror / "two").mkdir(parents=True)
     (mirror / "two" / "x.txt").write_bytes(b"content")
-    gather(_small(server), raw, str(mirror))
+    gather(_small(hosts), raw, str(mirror))
     assert (raw / "x.txt").read_bytes() == b"content"
-    assert not server.requests
+    assert not hosts.requests
     (raw / "x.txt").unlink()
     (mirror / "two" / "x.txt").write_bytes(b"other")
     with pytest.raises(DataError, match=r"there is no .*/one/x\.txt; x\.txt has SHA-256 .*, not the expected"):
-        gather(_small(server), raw, str(mirror))
+        gather(_small(hosts), raw, str(mirror))
     assert not (raw / "x.txt").exists()
     with pytest.raises(UsageError, match="not a folder"):
-        gather(_small(server), raw, str(tmp_path / "nowhere"))
+        gather(_small(hosts), raw, str(tmp_path / "nowhere"))
 
 
-def test_a_replaced_file_is_found(server: Server, tmp_path: Path) -> None:
+def test_a_replaced_file_is_found(hosts: Server, tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(b"changed")
     with pytest.raises(DataError, match=r"x\.txt has SHA-256 .*, not .* as for the published corpus; remove it"):
-        gather(_small(server), tmp_path)
+        gather(_small(hosts), tmp_path)
     (tmp_path / "x.txt").unlink()
     with pytest.raises(DataError, match=r"has no x\.txt; corpus small is built from these files"):
-        check_files(_small(server), tmp_path)
+        check_files(_small(hosts), tmp_path)
 
 
 # Commands
@@ -381,34 +362,32 @@ def test_a_replaced_file_is_found(server: Server, tmp_path: Path) -> None:
 def test_one_line_errors(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    unimp_bench: Command,
     arguments: str,
     problem: str,
 ) -> None:
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
     monkeypatch.delenv("UNIMP_BENCH_MIRROR", raising=False)
-    code, _, err = _unimp_bench(capsys, *arguments.split())
+    code, _, err = unimp_bench(*arguments.split())
     assert code == 2
     assert problem in err
     assert err.count("\n") == 1
 
 
-def test_reproduce_names_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reproduce_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unimp_bench: Command) -> None:
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
     (tmp_path / "leaderboards").symlink_to(ROOT / "leaderboards")
     row = next((ROOT / "leaderboards" / "results" / "recommendation" / "beauty").glob("*.json"))
-    code, _, err = _unimp_bench(capsys, "reproduce", row)
+    code, _, err = unimp_bench("reproduce", row)
     assert (code, err) == (2, "error: no corpus is called 'beauty'; build it with: make data CORPUS=beauty\n")
 
 
 def test_lists_and_descriptions_show_sources(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unimp_bench: Command
 ) -> None:
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
-    assert "make data CORPUS=grocery RAW=<folder>" in _unimp_bench(capsys, "list", "corpora")[1]
-    code, out, err = _unimp_bench(capsys, "describe", "corpus", "gift_cards")
+    assert "make data CORPUS=grocery RAW=<folder>" in unimp_bench("list", "corpora")[1]
+    code, out, err = unimp_bench("describe", "corpus", "gift_cards")
     assert (code, err) == (0, "")
     for file in _public("gift_cards").files:
         assert file.sha256 is not None and file.sha256 in out
@@ -417,7 +396,7 @@ def test_lists_and_descriptions_show_sources(
 
 
 def test_other_files_of_the_same_name_are_not_the_published_corpus(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unimp_bench: Command
 ) -> None:
     """A build whose interactions differ, as after a change of a reader, is an error."""
     monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
@@ -425,7 +404,7 @@ def test_other_files_of_the_same_name_are_not_the_published_corpus(
     corpus = _public("beauty")
     files = tuple(replace(file, sha256=None, size=None) for file in corpus.files)
     monkeypatch.setitem(registry.public_corpora(), "beauty", replace(corpus, files=files))
-    code, _, err = _unimp_bench(capsys, "data", "--corpus", "beauty", "--raw", raw)
+    code, _, err = unimp_bench("data", "--corpus", "beauty", "--raw", raw)
     assert code == 3
     assert "interactions of " in err and "differ from those of the published corpus" in err
     assert build_public(corpus, tmp_path / "again", raw).counts.users == 3

@@ -419,8 +419,9 @@ def _download(card: Any) -> list[str]:
     return [
         "## Download",
         "",
-        *(f"* {code(host)}" for host in release.hosts),
+        *(f"* {code(host)}" for host in (*release.hosts, *release.unpacked)),
         "",
-        f"Default domains: {', '.join(map(code, release.usual))}. Others: {', '.join(map(code, release.others))}.",
+        f"Default domains: {', '.join(map(code, release.usual)) or 'none'}. "
+        f"Others: {', '.join(map(code, release.others))}.",
         "",
     ]
