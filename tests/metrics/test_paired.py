@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, permutation_test, ttest_ind, ttest_rel
+from scipy.stats import binomtest, norm, permutation_test, ttest_ind, ttest_rel
 
+from unimp_bench.metrics import paired
 from unimp_bench.metrics.paired import holm, paired_test, seeded_test
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import FloatArray
@@ -63,9 +66,51 @@ def test_sampled_p_value_agrees_with_scipy() -> None:
     assert paired_test(first, second, seed=1) == outcome
 
 
+def _ndcg(rng: np.random.Generator, skill: float, n: int) -> FloatArray:
+    return RankMetric("NDCG", 10).values(rng.geometric(skill, n))
+
+
+def _integers(rng: np.random.Generator, skill: float, n: int) -> FloatArray:
+    return rng.integers(0, 30, n) + skill
+
+
+@pytest.mark.parametrize("values", [_ndcg, _integers])
+@pytest.mark.parametrize("trial", range(3))
+def test_the_normal_limit_agrees_with_samples_and_with_scipy(
+    values: Callable[[np.random.Generator, float, int], FloatArray], trial: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(trial)
+    first, second = values(rng, 0.12, 600), values(rng, 0.115, 600)
+    limit = paired_test(first, second, seed=0)
+    assert paired_test(first, second, seed=1) == limit, "not sampled"
+    assert not limit.exact
+    monkeypatch.setattr(paired, "_LIMIT_WEIGHT", 10_000)
+    sampled = paired_test(first, second, seed=0)
+    assert paired_test(first, second, seed=1) != sampled
+    # Standard errors: 0.0016 of 100,000 samples, 0.005 of 10,000.
+    assert limit.p_value == pytest.approx(sampled.p_value, abs=0.008)
+    assert limit.p_value == pytest.approx(_scipy(first, second, 10_000), abs=0.018)
+    assert limit.difference == sampled.difference
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-200])
+def test_a_few_large_differences_or_few_magnitudes_have_no_normal_limit(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=5_000)
+    heavy = np.concatenate([1e-3 * noise, np.full(3, 100.0)])
+    few = np.where(noise > 0, rng.integers(1, 6, 5_000), -rng.integers(1, 6, 5_000))
+    for values in (heavy, few):
+        first = scale * values
+        outcomes = {paired_test(first, np.zeros(len(first)), seed=seed, resamples=999).p_value for seed in range(9)}
+        assert len(outcomes) > 1, "sampled"
+    dense = paired_test(scale * noise, np.zeros(5_000), seed=0)
+    assert dense == paired_test(scale * noise, np.zeros(5_000), seed=1)
+    assert dense.p_value == pytest.approx(2 * norm.sf(abs(noise.sum()) / np.sqrt((noise**2).sum())))
+
+
 def test_a_sampled_p_value_is_never_zero() -> None:
-    first = np.random.default_rng(0).random(500) + 1
-    outcome = paired_test(first, np.zeros(500), seed=0, resamples=999)
+    first = np.random.default_rng(0).random(60) + 1
+    outcome = paired_test(first, np.zeros(60), seed=0, resamples=999)
     assert not outcome.exact
     assert outcome.p_value == pytest.approx(1 / 1000)
 

@@ -21,6 +21,8 @@ _MAX_OUTCOMES = 1 << 16
 _MAX_MAGNITUDES = 256
 _BIT_RESAMPLES = 10_000
 _MAX_CELLS = 1 << 22
+_LIMIT_WEIGHT = 100
+_LIMIT_MAGNITUDES = 16
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,11 @@ def paired_test(first: FloatArray, second: FloatArray, *, seed: int, resamples: 
 
     Flipping the signs of the ``c`` differences of one magnitude ``v`` moves the total by ``v (2 B - c)`` with ``B``
     binomial, so only magnitudes and their counts matter. The distribution of the total is enumerated where it has
-    few outcomes and sampled otherwise; a sampled p-value counts the observed outcome as one of the samples.
+    few outcomes, and its normal limit, of variance ``sum d^2``, is taken where no few differences ``d`` decide it: at
+    least 100 for ``(sum d^2)^2 / sum d^4``, the number of equal differences with the same kurtosis, and more than 16
+    magnitudes, so that the outcomes are dense. Against the convolution of all signs its p-values are off by less than
+    0.001 for differences of NDCG or MRR and 0.006 for small integers (0.001 at p = 0.05): no more than those of
+    100,000 samples. Other distributions are sampled; a sampled p-value counts the observed outcome as a sample.
 
     Raises:
         ValueError: the runs are not aligned, empty, or not finite.
@@ -92,10 +98,14 @@ def paired_test(first: FloatArray, second: FloatArray, *, seed: int, resamples: 
     magnitudes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
     # Outcomes equal to the observed one may differ from it in the last bits of their sums.
     bar = abs(differences.sum()) - 1e-9 * float(magnitudes @ counts)
-    exact = float(np.sum(np.log2(counts + 1.0))) <= np.log2(_MAX_OUTCOMES)
+    exact = bool(np.sum(np.log2(counts + 1.0)) <= np.log2(_MAX_OUTCOMES))
     if exact:
         totals, chances = _all_totals(magnitudes, counts)
         p_value = float(chances[np.abs(totals) >= bar].sum())
+    elif (deviation := _normal_deviation(magnitudes, counts)) is not None:
+        from scipy.special import ndtr
+
+        p_value = float(2 * ndtr(-abs(differences.sum()) / deviation))
     else:
         totals = _sampled_totals(magnitudes, counts, seed, resamples)
         p_value = (int((np.abs(totals) >= bar).sum()) + 1) / (len(totals) + 1)
@@ -122,6 +132,16 @@ def _all_totals(magnitudes: FloatArray, counts: IntArray) -> tuple[FloatArray, F
         totals = np.add.outer(totals, magnitude * (2.0 * positive - count)).ravel()
         chances = np.multiply.outer(chances, binom.pmf(positive, count, 0.5)).ravel()
     return totals, chances
+
+
+def _normal_deviation(magnitudes: FloatArray, counts: IntArray) -> float | None:
+    """Standard deviation of the total if it is close to its normal limit, else None."""
+    largest = float(magnitudes[-1])
+    shares = magnitudes / largest  # powers of tiny numbers would vanish
+    squares = float(shares**2 @ counts)
+    weight = squares**2 / float(shares**4 @ counts)
+    is_close = len(magnitudes) > _LIMIT_MAGNITUDES and weight >= _LIMIT_WEIGHT
+    return largest * float(np.sqrt(squares)) if is_close else None
 
 
 def _sampled_totals(magnitudes: FloatArray, counts: IntArray, seed: int, resamples: int) -> FloatArray:
