@@ -1,7 +1,7 @@
 # make quickstart   everything from nothing: environment, sample corpus, two runs, their table (runs/leaderboards)
 # make test         the test suite, in the same environment
 # make data         a corpus: CORPUS=sample (default), CORPUS=amazon-2014 [DOMAIN="Baby Beauty"] [PICTURES=1]
-#                   [MIRROR=<address or folder>], CORPUS=beauty [MIRROR=...] (a published one, from public files), or
+#                   [MIRROR=<address or folder>], CORPUS=beauty [OPTIONAL=1] (a published one, from public files), or
 #                   CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"; the name of one may hold spaces),
 #                   [REPEATS=1] [PARTIAL=1] [TIES=file]; see docs/data.md
 # make lint         ruff and mypy
@@ -26,7 +26,7 @@ data_options = --corpus $(CORPUS) $(raw_options) $(if $(NAME),--name $(NAME)) \
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
 	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(call quoted,$(MIRROR))) \
 	$(if $(PICTURES),--pictures) $(if $(REPEATS),--repeats) $(if $(PARTIAL),--partial) \
-	$(if $(TIES),--ties $(TIES))
+	$(if $(TIES),--ties $(TIES)) $(if $(OPTIONAL),--optional)
 
 .PHONY: quickstart install data test test-today test-slow lint docs leaderboard speed clean
 .NOTPARALLEL:

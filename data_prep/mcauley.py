@@ -128,7 +128,7 @@ class McAuley(Source):
             yield Interaction(user, item, rating, time / style.ticks_per_second, number, part, (summary, text))
 
     def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
-        return _Metadata.read(self._style, self._metadata, names, records, bad)
+        return Metadata.read(self._style, self._metadata, names, records, bad)
 
     def _find_reviews(self, domains: tuple[str, ...]) -> dict[str, Path]:
         found: dict[str, Path] = {}
@@ -180,7 +180,7 @@ def amazon_2023(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:
 
 
 @dataclass(frozen=True)
-class _Metadata(ItemTable):
+class Metadata(ItemTable):
     """The raw lines of the items' metadata, parsed only for requested items.
 
     Attributes:
@@ -198,7 +198,7 @@ class _Metadata(ItemTable):
     bad: BadRecords
 
     @classmethod
-    def read(cls, style: Style, files: list[Path], names: list[str], records: Spill, bad: BadRecords) -> _Metadata:
+    def read(cls, style: Style, files: list[Path], names: list[str], records: Spill, bad: BadRecords) -> Metadata:
         """Read the first line of each item."""
         record_of = np.full(len(names), -1, dtype=np.int64)
         places: list[tuple[Path, int]] = []

@@ -22,6 +22,7 @@ class PublicFile:
             the user can obtain the file.
         sha256: of its content, None if not known.
         size: in bytes, None if not known.
+        optional: whether the corpus can be built without it; downloaded only on request.
         obtain: how to obtain it, for a file without an address.
     """
 
@@ -30,6 +31,7 @@ class PublicFile:
     urls: tuple[str, ...] = ()
     sha256: str | None = None
     size: int | None = None
+    optional: bool = False
     obtain: str = ""
 
 
@@ -87,11 +89,11 @@ class PublicCorpus:
     filtered: bool = True
 
     @property
-    def needs_raw(self) -> bool:
-        """Whether a file has no address, so that the user has to provide it."""
-        return any(not file.urls for file in self.files)
+    def without_address(self) -> tuple[PublicFile, ...]:
+        """Files that the user has to provide."""
+        return tuple(file for file in self.files if not file.urls and not file.optional)
 
     @property
     def command(self) -> str:
         """The command that builds it."""
-        return f"make data CORPUS={self.name}" + (" RAW=<folder>" if self.needs_raw else "")
+        return f"make data CORPUS={self.name}" + (" RAW=<folder>" if self.without_address else "")

@@ -13,7 +13,12 @@ IDGENREC = f"{GITHUB}/agiresearch/IDGenRec/a297185aa5b6cd6de9dcf8b8182052ee8e0b3
 TICOSEREC = f"{GITHUB}/KingGugu/TiCoSeRec/302b2959f27bb16bb77acae5a471de82819bd1bd/data"
 RDREC = f"{GITHUB}/WangXFng/RDRec/4055c3028d3afbd57a0fffd54076825836b7cad7/data"
 GRLM = f"{GITHUB}/ZY0025/GRLM/2be7cd472ebdd4171cb4b47ff6d6b734727f0555/in_domain"
+MLLM_MSR = f"{GITHUB}/YuyangYe/MLLM-MSR/bb270c6faa689b96719f8dfcbb75d764ca0215fa/MLLM-MSR/data/microlens"
 MULTIMODAL = f"{GITHUB}/sisinflab/MultiModalBenchmarking/a9f6949e62123f7074a1cb5efa8b71a5d5f4c12c/data"
+AMAZON_2014 = (
+    "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles",
+    "https://mcauleylab.ucsd.edu/public_datasets/data/amazon/categoryFiles",
+)
 AMAZON_2018 = (
     "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2",
     "https://jmcauley.ucsd.edu/data/amazon_v2",
@@ -30,10 +35,16 @@ PAPERS_CITE = (
 )
 TIMES_CITE = ("TiCoSeRec (Dang et al., TKDE 2024): times", "IDGenRec (Tan et al., SIGIR 2024): names of its users")
 PAPERS_TEXTS = (
-    "keywords, written by a language model from title and description; the published corpus also has brand and "
-    "category path, which are in the metadata of 2014"
+    "keywords, written by a language model from title and description; brand and category path, which search needs, "
+    "come from the optional metadata of 2014, by a rule that was not compared with the published ones"
 )
 PAPERS_MISSING = "titles, descriptions, prices, pictures, ratings and reviews"
+
+
+def _metadata(domain: str, sha256: str | None = None) -> PublicFile:
+    name = f"meta_{domain}.json.gz"
+    urls = tuple(f"{host}/{name}" for host in AMAZON_2014)
+    return PublicFile(name, "brands and category paths", urls, sha256, optional=True)
 
 
 def _file(url: str, gives: str, sha256: str, size: int) -> PublicFile:
@@ -74,6 +85,8 @@ BEAUTY_FILES = (
         "f31baa580eb4de65195eb1e7e4fae54bb1686ca39d28e164be7d3ddc82583ea2",
         1_127_256,
     ),
+    # The hash is the one that the CaIRec authors give (github.com/ShyJason/CaIRec).
+    _metadata("Beauty", "c7977dc0e0ead14ac7df8c1c6de74da00e4bebfad87a0f0c5763d4c5bc9b53a0"),
 )
 BEAUTY_TIMES = (
     _file(
@@ -120,6 +133,7 @@ SPORTS_FILES = (
         "2b4261c4b1218f5cf3705e3aa3f1f17b2d1f990266fc76cdd83d9a8f2dd22774",
         1_688_615,
     ),
+    _metadata("Sports_and_Outdoors"),
 )
 SPORTS_TIMES = (
     _file(
@@ -349,6 +363,38 @@ PUBLIC: tuple[PublicCorpus, ...] = (
         ),
         order="no times; a random public split",
         missing="times, order, texts, reviews and pictures",
+    ),
+    PublicCorpus(
+        name="microlens",
+        about="MicroLens-50k: short videos in the order of watching, with titles",
+        terms="MicroLens (Westlake University): for research",
+        cite=("Ni et al., 2023: MicroLens", "MLLM-MSR: the copy"),
+        files=(
+            _file(
+                f"{MLLM_MSR}/MicroLens-50k_pairs.tsv",
+                "videos of each user in order",
+                "46be22f478aa891b9c2a4b357c1df2ac2478793a99d58d07336e6277b6bf426d",
+                2_295_542,
+            ),
+            _file(
+                f"{MLLM_MSR}/MicroLens-50k_titles.csv",
+                "titles",
+                "244aad5380cbbe0fb43458cfcda5ebe820f534384602f80a64dbbcd07dd30e49",
+                2_392_145,
+            ),
+        ),
+        reader="data_prep.public.microlens:MicroLens",
+        raw="microlens",
+        users=50_000,
+        items=19_220,
+        interactions=359_708,
+        parts=_parts(
+            "abd9f8f34b8a3d5bfbbdc50d4ca2b49dd4198d33a058000c8038180324ae205d",
+            PublicPart("texts", "968d42d3ef576560a81afe7414a29895d5097aa48c5238d5fca2c7f59fe16534", True, "titles"),
+            "ef6e702fcdc50982253b3a80dd73e8e123f1ad4b4edfa8d327a9ae2e47955301",
+        ),
+        order="no clock times; chronological order within each user",
+        missing="clock times, covers, videos and their features, which MicroLens distributes separately",
     ),
     PublicCorpus(
         name="grocery",

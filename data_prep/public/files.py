@@ -15,10 +15,18 @@ LARGEST = 1 << 30
 """Limit in bytes of a file of unknown size."""
 
 
-def gather(corpus: PublicCorpus, folder: Path, mirror: str | None = None, policy: RetryPolicy | None = None) -> None:
+def gather(
+    corpus: PublicCorpus,
+    folder: Path,
+    mirror: str | None = None,
+    policy: RetryPolicy | None = None,
+    *,
+    optional: bool = False,
+) -> None:
     """Download the missing files of a corpus into ``folder``, and check all.
 
     Args:
+        optional: also those without which it can be built.
         mirror: an address or a folder that replaces scheme and host of every address, not the path.
 
     Raises:
@@ -28,7 +36,7 @@ def gather(corpus: PublicCorpus, folder: Path, mirror: str | None = None, policy
     check_mirror(mirror)
     with locked(folder):
         for file in corpus.files:
-            if file.urls:
+            if file.urls and (optional or not file.optional):
                 bring(
                     [(url, folder / file.name) for url in file.urls],
                     mirror,
@@ -46,10 +54,11 @@ def check_files(corpus: PublicCorpus, folder: Path) -> None:
     Raises:
         DataError: a file is missing or another one.
     """
-    missing = [file.name for file in corpus.files if not (folder / file.name).is_file()]
+    present = [file for file in corpus.files if (folder / file.name).is_file()]
+    missing = [file.name for file in corpus.files if not file.optional and file not in present]
     if missing:
         raise DataError(f"{folder} has no {', '.join(missing)}; corpus {corpus.name} is built from these files")
-    for file in corpus.files:
+    for file in present:
         found = file_entry(folder / file.name).sha256
         if file.sha256 is not None and found != file.sha256:
             raise DataError(

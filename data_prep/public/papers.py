@@ -6,6 +6,7 @@
   IDGenRec's ``user_sequence.txt``, which has names, and its item k the k-th name of that file in alphabetical order.
 * Keywords: ``<set>_item_id2tid.json`` of GRLM, which numbers items in its own way. The numbers are translated by the
   users of its ``sequential_data.txt`` (``translated``).
+* Brands and category paths: ``meta_<Domain>.json.gz`` of the release of 2014, if it is there.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import orjson
 import pyarrow as pa
 
 from data_prep.interactions import Interaction, Spill
+from data_prep.mcauley import STYLES, Metadata
 from data_prep.raw_files import BadRecords
 from data_prep.source import ItemTable, Source
 from unimp_bench.errors import DataError
@@ -34,6 +36,7 @@ class Papers(Source):
 
     Args:
         title: the name of the set in file names of TiCoSeRec.
+        release: its name in the release of 2014.
         timed: with times; otherwise the time is the position in the user's sequence.
 
     Raises:
@@ -43,7 +46,7 @@ class Papers(Source):
     name = "papers"
     licence = "from the Amazon review data of the McAuley lab, UC San Diego; for research, see the terms of its page"
 
-    def __init__(self, raw: Path, title: str, timed: bool) -> None:
+    def __init__(self, raw: Path, title: str, release: str, timed: bool) -> None:
         self.raw, self._timed = raw, timed
         domain = title.lower()
         self.domains = (domain,)
@@ -53,9 +56,10 @@ class Papers(Source):
         )
         times = ("user_sequence.txt", f"{title}_item_org_rank.txt", f"{title}_time_org_rank.txt")
         self._times = self._found(*times) if timed else []
+        self._metadata = [path for path in (raw / f"meta_{release}.json.gz",) if path.is_file()]
 
     def inputs(self) -> list[Path]:
-        return [self._order, self._names, *self._times, self._relation, self._keywords]
+        return [self._order, self._names, *self._times, self._relation, self._keywords, *self._metadata]
 
     def interactions_file(self, domain: int) -> Path:
         return self._order
@@ -80,7 +84,12 @@ class Papers(Source):
         named = translated(other, own)
         words = {named.get(number): words for number, words in _json(self._keywords).items()}
         lists = [words.get(name) for name in names]
-        described: dict[str, pa.Array] = {"keywords": pa.array(lists, pa.list_(pa.string()))}
+        described: dict[str, pa.Array] = {}
+        if self._metadata:
+            table = Metadata.read(STYLES["2014"], self._metadata, names, records, bad)
+            columns = table.attributes(np.arange(len(names))).columns
+            described = {name: columns[name] for name in ("brand", "category")}
+        described["keywords"] = pa.array(lists, pa.list_(pa.string()))
         return ItemTable(np.ones(len(names), dtype=np.bool_), described)
 
     def _sequences(self) -> Sequences:
@@ -101,22 +110,22 @@ class Papers(Source):
 
 def beauty(raw: Path) -> Papers:
     """Beauty, with times."""
-    return Papers(raw, "Beauty", timed=True)
+    return Papers(raw, "Beauty", "Beauty", timed=True)
 
 
 def sports(raw: Path) -> Papers:
     """Sports and Outdoors, with times."""
-    return Papers(raw, "Sports", timed=True)
+    return Papers(raw, "Sports", "Sports_and_Outdoors", timed=True)
 
 
 def beauty_s3rec(raw: Path) -> Papers:
     """Beauty, in the order of the S3-Rec authors."""
-    return Papers(raw, "Beauty", timed=False)
+    return Papers(raw, "Beauty", "Beauty", timed=False)
 
 
 def sports_s3rec(raw: Path) -> Papers:
     """Sports and Outdoors, in the order of the S3-Rec authors."""
-    return Papers(raw, "Sports", timed=False)
+    return Papers(raw, "Sports", "Sports_and_Outdoors", timed=False)
 
 
 def sequences(path: Path) -> Sequences:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import re
 import zipfile
@@ -15,6 +16,7 @@ from data_prep.build import BuildOptions, build_public
 from data_prep.pipeline import run_pipeline
 from data_prep.public import PublicCorpus, PublicFile, papers
 from data_prep.public.files import check_files, gather
+from data_prep.public.microlens import MicroLens
 from data_prep.public.movielens import MovieLens, title_and_year
 from data_prep.public.ratings import SplitRatings
 from data_prep.source import Source
@@ -60,7 +62,7 @@ def test_files_have_versions_and_hashes(name: str) -> None:
     assert len({file.name for file in corpus.files}) == len(corpus.files)
     assert callable(registry.load(corpus.reader))
     for file in corpus.files:
-        assert re.fullmatch(r"[0-9a-f]{64}", file.sha256 or "")
+        assert re.fullmatch(r"[0-9a-f]{64}", file.sha256 or "") or file.optional
         assert bool(file.urls) != bool(file.obtain)
         for url in file.urls:
             assert url.startswith("https://") and url.endswith(f"/{file.name}")
@@ -165,6 +167,19 @@ def test_keywords_follow_from_how_often_items_occur(tmp_path: Path) -> None:
     assert corpus.items.column("keywords").to_pylist() == [["w"], ["z"], ["x", "y"]]
 
 
+def test_brands_and_categories_come_from_optional_metadata(tmp_path: Path) -> None:
+    raw = _papers(tmp_path / "raw")
+    expected = _build(papers.beauty(raw), tmp_path / "beauty")
+    metadata = "{'asin': 'b', 'brand': 'B', 'title': 't', 'categories': [['Beauty', 'Hair']]}\n{'asin': 'x'}\n"
+    (raw / "meta_Beauty.json.gz").write_bytes(gzip.compress(metadata.encode()))
+    corpus = _build(papers.beauty(raw), tmp_path / "described")
+    assert corpus.part_fingerprints["interactions"] == expected.part_fingerprints["interactions"]
+    assert corpus.manifest.attributes == ("brand", "category", "keywords")
+    assert corpus.items.column("brand").to_pylist() == [None, "B", None]
+    assert corpus.items.column("category").to_pylist() == [None, ["Beauty", "Hair"], None]
+    assert corpus.items.column("keywords").to_pylist() == [["w"], ["z"], ["x", "y"]]
+
+
 def test_sequences_that_could_be_another_are_not_used() -> None:
     assert papers.translated([["1", "2"], ["3", "4"]], [["a", "b"], ["c", "d"]]) == {}
     assert papers.translated([["1", "2"], ["1"]], [["b"], ["b", "a"]]) == {"1": "b", "2": "a"}
@@ -232,6 +247,39 @@ def test_split_ratings_keep_parts_and_order(tmp_path: Path) -> None:
     start, end = corpus.histories.offsets[:2]
     assert corpus.parts[start:end].tolist() == [0, 0, 1, 2]
     assert corpus.histories.times[start:end].tolist() == [2, 3, 30, 32], "lines of one table with a header"
+
+
+def test_microlens_keeps_order_and_titles(tmp_path: Path) -> None:
+    (tmp_path / "MicroLens-50k_pairs.tsv").write_text("1\t7 3 5\n2\t5 7\n")
+    with pytest.raises(DataError, match=r"has no MicroLens-50k_titles\.csv"):
+        MicroLens(tmp_path)
+    (tmp_path / "MicroLens-50k_titles.csv").write_text('item,title\r\n3,"one,  two "\r\n7,three\r\n')
+    corpus = _build(MicroLens(tmp_path), tmp_path / "corpus")
+    assert [corpus.items.names[item] for item in corpus.histories.items] == ["7", "3", "5", "5", "7"]
+    assert corpus.histories.times.tolist() == [0, 1, 2, 0, 1]
+    assert corpus.items.column("title").to_pylist() == ["one, two", None, "three"]
+    (tmp_path / "MicroLens-50k_pairs.tsv").write_text("1 7 3 5\n")
+    with pytest.raises(DataError, match="1 of 1 lines are bad"):
+        _build(MicroLens(tmp_path), tmp_path / "corpus")
+
+
+def test_microlens_is_the_set_that_is_known(realdata: Path, tmp_path: Path) -> None:
+    """Pairs and titles written from the atomic files give the corpus of those files."""
+    source = realdata / "microlens_50k"
+    if not source.is_dir():
+        pytest.skip(f"no {source}")
+    videos: dict[str, list[str]] = {}
+    for line in gzip.decompress((source / "microlens_50k.inter.gz").read_bytes()).decode().splitlines()[1:]:
+        user, video, _ = line.split("\t")
+        videos.setdefault(user, []).append(video)
+    pairs = "".join(f"{user}\t{' '.join(own)}\n" for user, own in videos.items())
+    (tmp_path / "MicroLens-50k_pairs.tsv").write_text(pairs)
+    with (tmp_path / "MicroLens-50k_titles.csv").open("w", newline="") as stream:
+        lines = gzip.decompress((source / "microlens_50k.item.gz").read_bytes()).decode().splitlines()[1:]
+        csv.writer(stream).writerows([("item", "title"), *(line.split("\t") for line in lines)])
+    corpus = _build(MicroLens(tmp_path), tmp_path / "microlens")
+    for part in _public("microlens").parts:
+        assert corpus.part_fingerprints[part.part] == part.fingerprint
 
 
 def _archive(folder: Path, ratings: str, movies: str, tags: str) -> None:
@@ -333,6 +381,18 @@ def test_a_folder_is_a_mirror(hosts: Server, tmp_path: Path) -> None:
         gather(_small(hosts), raw, str(tmp_path / "nowhere"))
 
 
+def test_optional_files_come_on_request(hosts: Server, tmp_path: Path) -> None:
+    hosts.answer(whole(b"content", ETag='"1"'), path="/two/x.txt")
+    corpus = _small(hosts, optional=True)
+    gather(corpus, tmp_path)
+    assert not (tmp_path / "x.txt").exists()
+    gather(corpus, tmp_path, optional=True)
+    assert (tmp_path / "x.txt").is_file()
+    (tmp_path / "x.txt").write_bytes(b"changed")
+    with pytest.raises(DataError, match="as for the published corpus"):
+        gather(corpus, tmp_path)
+
+
 def test_a_replaced_file_is_found(hosts: Server, tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(b"changed")
     with pytest.raises(DataError, match=r"x\.txt has SHA-256 .*, not .* as for the published corpus; remove it"):
@@ -351,6 +411,7 @@ def test_a_replaced_file_is_found(hosts: Server, tmp_path: Path) -> None:
         ("data --corpus beauty --ties file", "beauty is built as published: omit --ties"),
         ("data --corpus beauty --core 3", "omit --core"),
         ("data --corpus beauty --raw nowhere", "raw folder nowhere does not exist"),
+        ("data --corpus sample --optional", "--optional is for published corpora"),
         ("data --corpus grocery", "no public address is known"),
         ("data --corpus beauti", "did you mean 'beauty'"),
         ("data --corpus beauty --mirror nowhere", "not a folder"),

@@ -55,6 +55,7 @@ RAW = "raw"
     type=click.Choice(["hash", "file"]),
     help="Order of a user's interactions of one time: by a hash of user and item (default), or as in the raw file.",
 )
+@click.option("--optional", is_flag=True, help="Also download the optional files of a published corpus.")
 @click.option("--partial", is_flag=True, help="Build from the available part of a truncated raw file.")
 def command(
     corpus: str,
@@ -69,6 +70,7 @@ def command(
     core: int | None,
     repeats: bool,
     ties: str | None,
+    optional: bool,
     partial: bool,
 ) -> None:
     """Build a corpus in data/NAME, from RAW or from files downloaded into data/raw."""
@@ -90,9 +92,11 @@ def command(
         for option, value in fixed.items():
             if value:
                 raise UsageError(f"corpus {corpus} is built as published: omit {option}")
-        _build_public(public, raws, mirror, _checked(name))
+        _build_public(public, raws, mirror, _checked(name), optional)
         return
     card = find(registry.corpus_cards() | registry.public_corpora(), corpus, "corpus")
+    if optional:
+        raise UsageError(f"--optional is for published corpora, and {corpus} is none")
     if card.needs_raw and not raws:
         hint = f" ({card.obtain})" if card.obtain else ""
         raise UsageError(f"{corpus} is built from raw files{hint}: give their folder with --raw <folder>")
@@ -128,7 +132,9 @@ def command(
     _report(folder, manifest, earlier)
 
 
-def _build_public(corpus: PublicCorpus, raws: tuple[Path, ...], mirror: str | None, name: str | None) -> None:
+def _build_public(
+    corpus: PublicCorpus, raws: tuple[Path, ...], mirror: str | None, name: str | None, optional: bool
+) -> None:
     """Build a published corpus from its public files, downloaded or in a folder of the user."""
     from data_prep.build import build_public
     from data_prep.public.files import check_files, gather
@@ -139,13 +145,13 @@ def _build_public(corpus: PublicCorpus, raws: tuple[Path, ...], mirror: str | No
     if raws:
         raw = raws[0]
         check_files(corpus, raw)
-    elif corpus.needs_raw:
-        wanted = ", ".join(f"{file.name} ({file.obtain})" for file in corpus.files if not file.urls)
+    elif corpus.without_address:
+        wanted = ", ".join(f"{file.name} ({file.obtain})" for file in corpus.without_address)
         raise UsageError(f"{corpus.name} needs {wanted}: give their folder with --raw <folder>")
     else:
         raw = workspace.data / RAW / corpus.raw
-        click.echo(f"{len(corpus.files)} files of {corpus.name} in {raw}; missing ones are downloaded")
-        gather(corpus, raw, mirror)
+        click.echo(f"files of {corpus.name} in {raw}; missing ones are downloaded")
+        gather(corpus, raw, mirror, optional=optional)
     folder = workspace.data / (name or corpus.name)
     earlier = _earlier(folder)
     manifest = build_public(corpus, folder, raw)

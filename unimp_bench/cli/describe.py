@@ -208,7 +208,7 @@ def _public(corpus: PublicCorpus) -> None:
     click.echo("\nfiles:")
     for file in corpus.files:
         size = "" if file.size is None else f", {file.size:,} bytes"
-        click.echo(f"  {file.name}: {file.gives}{size}")
+        click.echo(f"  {file.name}{' (optional)' if file.optional else ''}: {file.gives}{size}")
         for line in (f"sha256 {file.sha256}" if file.sha256 else "", *file.urls, file.obtain):
             if line:  # not wrapped, so that it can be copied
                 click.echo(f"    {line}")
