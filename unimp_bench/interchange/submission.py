@@ -27,8 +27,9 @@ from unimp_bench.runs.spec import FitSpec, RunSpec
 REMARK = "scored from a file; training and selection are self-reported"
 LONGEST_LINE = 200
 DIGITS_SHOWN = 8
+EXTERNAL = "external:"
 
-_SYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
+SYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Submission:
     reads: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _SYSTEM.fullmatch(self.system):
+        if not SYSTEM.fullmatch(self.system):
             raise UsageError(f"invalid name {self.system!r}: use 1 to 40 letters, digits and ._+-, not ._+- first")
         for name, line in (("about", self.about), ("source", self.source)):
             if not line.isprintable() or len(line) > LONGEST_LINE:
@@ -72,7 +73,7 @@ class Submission:
     @property
     def model(self) -> str:
         """The system's name in the column of models."""
-        return f"external:{self.system}"
+        return EXTERNAL + self.system
 
 
 def score(submission: Submission, workspace: Workspace) -> Result:
@@ -87,10 +88,8 @@ def score(submission: Submission, workspace: Workspace) -> Result:
     check_askable(task, submission.split, submission.protocol)
     cache, resources = corpus_cache(corpus, workspace), Resources.of(workspace)
     setting = Setting(task, corpus, submission.protocol, cache, submission.model, resources)
-    examples = draw_examples(task, corpus, submission.split, "test", setting.cache)
-    check_not_empty(examples, corpus, "there is nothing to score")
     with PredictionFile.open(submission.predictions) as file:
-        answers = Answers(read_predictions(file, examples, setting), examples, setting)
+        answers = read_answers(file, submission.split, setting)
     spec = _specify(submission, task, corpus, file.sha256)
     folder = workspace.runs / spec.key
     with locked(folder):
@@ -100,6 +99,18 @@ def score(submission: Submission, workspace: Workspace) -> Result:
         result = scored(answers, spec, facts, (REMARK,), None, provenance(command_of(submission)))
         result.write(folder / RESULT_NAME)
     return result
+
+
+def read_answers(file: PredictionFile, split: Split, setting: Setting) -> Answers:
+    """The predictions in a file for the test examples of a split.
+
+    Raises:
+        UsageError: the corpus does not have the split, or no examples.
+        DataError: the file is invalid.
+    """
+    examples = draw_examples(setting.task, setting.corpus, split, "test", setting.cache)
+    check_not_empty(examples, setting.corpus, "there is nothing to score")
+    return Answers(read_predictions(file, examples, setting), examples, setting)
 
 
 def command_of(submission: Submission) -> str:

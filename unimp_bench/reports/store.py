@@ -74,7 +74,7 @@ def load_results(folder: Path) -> list[Result]:
     results = []
     for path in sorted((folder / RESULTS).rglob("*.json")):
         result = Result.read(path)
-        if path != _place(folder, result):
+        if path != place_of(folder, result):
             raise DataError(f"{path} holds the run {result.spec.key} of {result.spec.task}; move or remove it")
         results.append(result)
     return results
@@ -89,7 +89,7 @@ def find_result(folder: Path, row: str) -> Result:
     """
     path = Path(row) if row.endswith(".json") else _path_of(folder, row)
     result = Result.read(path)
-    if path.name != _place(folder, result).name:
+    if path.name != place_of(folder, result).name:
         raise DataError(f"{path} holds run {result.spec.key}, which does not match its name: changed after publication")
     return result
 
@@ -118,7 +118,7 @@ def load_runs(workspace: Workspace) -> list[Result]:
     """The results of all finished runs; for each identity the latest."""
     found = _read(_finished(workspace, None))
     corpora = corpora_of(found)
-    return list({_identity(result, corpora): result for result in found}.values())
+    return list({identity(result, corpora): result for result in found}.values())
 
 
 def publish(
@@ -140,9 +140,9 @@ def publish(
     folder = workspace.leaderboards
     finished, published = _read(_finished(workspace, keys)), load_results(folder)
     corpora = corpora_of([*finished, *published])
-    new = {_identity(result, corpora): result for result in finished}
-    earlier = {_identity(result, corpora): result for result in published}
-    fresh = {identity: result for identity, result in new.items() if earlier.get(identity) != result}
+    new = {identity(result, corpora): result for result in finished}
+    earlier = {identity(result, corpora): result for result in published}
+    fresh = {row: result for row, result in new.items() if earlier.get(row) != result}
     changed = [result for result in fresh.values() if result.provenance.commit and not result.provenance.clean]
     if changed and not dirty:
         raise UsageError(
@@ -151,8 +151,8 @@ def publish(
         )
     others = [
         result
-        for identity, result in fresh.items()
-        if identity in earlier and earlier[identity].provenance.origin != result.provenance.origin
+        for row, result in fresh.items()
+        if row in earlier and earlier[row].provenance.origin != result.provenance.origin
     ]
     if others and not replace:
         raise UsageError(
@@ -160,14 +160,14 @@ def publish(
             "seed: name other runs, or add --replace"
         )
     for result in fresh.values():
-        _place(folder, result)
+        place_of(folder, result)
     replaced = []
-    for identity, result in fresh.items():
-        result.write(_place(folder, result))
-        if identity in earlier and _place(folder, earlier[identity]) != _place(folder, result):
-            replaced.append(_place(folder, earlier[identity]))
+    for row, result in fresh.items():
+        result.write(place_of(folder, result))
+        if row in earlier and place_of(folder, earlier[row]) != place_of(folder, result):
+            replaced.append(place_of(folder, earlier[row]))
             replaced[-1].unlink()
-    return Published(tuple(_place(folder, result) for result in new.values()), tuple(replaced))
+    return Published(tuple(place_of(folder, result) for result in new.values()), tuple(replaced))
 
 
 def _named(results: Sequence[Result]) -> str:
@@ -208,7 +208,7 @@ def on_one_corpus(results: Sequence[Result]) -> list[Result]:
     ]
 
 
-def _identity(result: Result, corpora: Callable[[Result], str]) -> tuple[object, ...]:
+def identity(result: Result, corpora: Callable[[Result], str]) -> tuple[object, ...]:
     """What must be unique: model, fit, task, data and seed; versions are ignored."""
     spec, model = result.spec, result.model
     stages = tuple((tuple(name for name, _ in stage.tasks), stage.split) for stage in spec.fit.stages)
@@ -246,7 +246,7 @@ def _run_of(workspace: Workspace, key: str) -> Path:
     return found[0]
 
 
-def _place(folder: Path, result: Result) -> Path:
+def place_of(folder: Path, result: Result) -> Path:
     """Path of a published result.
 
     Raises:

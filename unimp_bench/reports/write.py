@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from unimp_bench import registry
@@ -12,7 +13,7 @@ from unimp_bench.reports.audit.corpus.page import audit_page
 from unimp_bench.reports.audit.table.report import PAGE, table_audit_page
 from unimp_bench.reports.excerpt import with_excerpts
 from unimp_bench.reports.markdown import PLOTS, audit_file, index_markdown, page_markdown, plot_path
-from unimp_bench.reports.plots import draw
+from unimp_bench.reports.plots import draw, plotted
 from unimp_bench.reports.store import Contents
 from unimp_bench.reports.table import Page, Table
 from unimp_bench.reports.tables import table_of, task_page, topic_page
@@ -81,6 +82,24 @@ def write_pages(board: Contents) -> list[Path]:
     if board.are_published and readme.is_file():
         write_atomically(readme, with_excerpts(readme.read_text(encoding="utf-8"), named))
     return [path for path in made if path.parent.name != PLOTS]
+
+
+def stale_pages(board: Contents) -> Iterator[str]:
+    """The pages and plots that do not follow from the results: their paths relative to the home of ``board``.
+
+    Of plots only the numbers count: the rest changes with the version of matplotlib.
+    """
+    made = pages_of(board)
+    for name, content in made.items():
+        path = board.home / name
+        found = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if name.endswith(".svg") and found:
+            found, content = plotted(found), plotted(content)
+        if found != content:
+            yield name
+    for path in sorted((board.home / PLOTS).glob("*")):
+        if (name := path.relative_to(board.home).as_posix()) not in made:
+            yield name
 
 
 def tables_of(board: Contents, shown: TaskCard | Suite, corpus: str | None = None) -> list[Table]:

@@ -31,6 +31,7 @@ from unimp_bench.settings import Strict
 
 RANK_CEILING = 255
 _COUNT = np.dtype("<u2")
+_MOST_BYTES = 64 << 20
 RANK_NAMES = frozenset(metric.name for metric in RANK_METRICS)
 RESULT_NAME = "result.json"
 LEAK_REMARK = "LEAKS THE TEST TARGETS: the model read the held-out interactions while it was fitted"
@@ -352,11 +353,13 @@ def _packed(content: bytes) -> str:
 
 
 def _unpacked(text: str) -> bytes:
-    """The argument of ``_packed``; empty if the text is damaged."""
+    """The argument of ``_packed``; empty if the text is damaged or unpacks to more than ``_MOST_BYTES``."""
+    stream = zlib.decompressobj()
     try:
-        return zlib.decompress(base64.b64decode(text, validate=True))
+        content = stream.decompress(base64.b64decode(text, validate=True), _MOST_BYTES)
     except (ValueError, zlib.error):
         return b""
+    return content if stream.eof else b""
 
 
 PACKAGES = (

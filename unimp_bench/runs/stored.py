@@ -139,8 +139,9 @@ class Comparison:
 
     def largest(self, count: int) -> IntArray:
         """Numbers of the examples with the largest absolute differences, equal ones in order."""
-        order = np.argsort(-np.abs(self.differences), kind="stable")[:count]
-        return order[self.differences[order] != 0]
+        order: IntArray = np.argsort(-np.abs(self.differences), kind="stable")[:count]
+        found: IntArray = order[self.differences[order] != 0]
+        return found
 
 
 def compare(first: Result, second: Result, metric: str) -> Comparison:
