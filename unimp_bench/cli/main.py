@@ -1,8 +1,9 @@
 """The command ``unimp-bench``: turns errors into one line and an exit code, imports commands on use.
 
-Exit codes: 0 success; 1 failed runs of a suite, a published result not reproduced, or an inconsistent row of an audited
-table; 2 unknown name or option; 3 invalid file or corpus; 4 missing package; 5 broken model contract; 6 locked by
-another process; 130 interrupted. Anything else is a defect of unimp-bench and shows its traceback.
+Exit codes: 0 success; 1 failed runs of a suite, a published result not reproduced, an inconsistent row of an audited
+table, or a problem of a checked result; 2 unknown name or option; 3 invalid file or corpus; 4 missing package; 5 broken
+model contract; 6 locked by another process; 130 interrupted. Anything else is a defect of unimp-bench and shows its
+traceback.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ COMMANDS = {
     "publish": "Copy results of runs into leaderboards/ and write its pages.",
     "leaderboard": "Show a table of published results or of your runs, or write all pages.",
     "audit": "Measure shortcuts and leakage in a corpus, or test the consistency of a printed table.",
+    "check-results": "Check results that are added to leaderboards/, as in a pull request.",
     "reproduce": "Rerun a published result from its specification and compare.",
     "resources": "Show or install resources of METEOR (WordNet) and BERTScore (encoder).",
 }
@@ -94,7 +96,7 @@ class _Commands(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"unimp_bench.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"unimp_bench.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def invoke(self, ctx: click.Context) -> object:
