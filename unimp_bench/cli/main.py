@@ -68,6 +68,7 @@ COMMANDS = {
     "suite": "Run all rows of a table, such as the ablations.",
     "runs": "List, show, compare and remove runs.",
     "top": "Show what a model recommends to one user.",
+    "features": "Compute, list, import or export features of a corpus's items.",
     "score": "Score a prediction file of an external system.",
     "draw": "Generate pictures of the items that users may mean by a query.",
     "list": "List tasks, models, corpora or suites.",

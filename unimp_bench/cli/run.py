@@ -14,6 +14,7 @@ from unimp_bench.cli.common import (
     corpus_option,
     device_option,
     echo_result,
+    features_option,
     pairs,
     protocol_of,
     protocol_option,
@@ -47,6 +48,7 @@ FIT_SPLITS = ("loo", "new-domain")
 )
 @task_option
 @view_option
+@features_option
 @click.option(
     "--fit-on", multiple=True, metavar="TASK", help="Training task, instead of the evaluated one; repeatable."
 )
@@ -76,6 +78,7 @@ def command(
     settings: tuple[str, ...],
     options: tuple[str, ...],
     views: tuple[str, ...],
+    features: dict[str, str],
     fit_on: tuple[str, ...],
     fit_split: Split | None,
     after: tuple[str, ...],
@@ -111,6 +114,7 @@ def command(
         settings=changed,
         options=chosen,
         views=views,
+        features=features,
         note=note,
         fresh=fresh,
     )

@@ -8,7 +8,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli import list as listing
-from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, pairs
+from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, features_option, pairs
 from unimp_bench.errors import BenchError, UsageError, find
 from unimp_bench.files import Workspace
 from unimp_bench.runs.suite import Suite
@@ -31,6 +31,7 @@ EXECUTORS = ("processes", "ray")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of UniMP in all rows; repeatable."
 )
+@features_option
 @click.option(
     "--jobs", type=click.IntRange(1), help="Number of parallel runs (default: 1, or the capacity of the Ray cluster)."
 )
@@ -51,6 +52,7 @@ def command(
     rows: tuple[str, ...],
     preset: str | None,
     settings: tuple[str, ...],
+    features: dict[str, str],
     jobs: int | None,
     executor: str,
     address: str | None,
@@ -84,7 +86,7 @@ def command(
     suite.check_corpus(store)
     budget = Budget(preset, changed)
     budget.check()
-    found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace)
+    found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace, features)
     board = Board([cell for cell in found if not rows or cell.row.label in rows], workspace)
     click.echo(f"{name} on {corpus}: {len(board.standings)} runs, {board.counts()}")
     if dry_run:

@@ -14,6 +14,7 @@ from unimp_bench.cli.common import (
     corpus_folder,
     corpus_option,
     device_option,
+    features_option,
     pairs,
     protocol_of,
     protocol_option,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 )
 @protocol_option
 @task_option
+@features_option
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Output file (default: in leaderboards/tuned)."
 )
@@ -69,6 +71,7 @@ def command(
     over: tuple[str, ...],
     protocol: Protocol | None,
     options: tuple[str, ...],
+    features: dict[str, str],
     out: Path | None,
     replace: bool,
 ) -> None:
@@ -90,6 +93,7 @@ def command(
     folder = corpus_folder(corpus, workspace)
 
     from unimp_bench.corpus import Corpus
+    from unimp_bench.corpus.features.stored import chosen_sets, keys_of
     from unimp_bench.runs.identity import fit_fingerprint
     from unimp_bench.runs.results import provenance
     from unimp_bench.runs.runner import differing_options
@@ -98,7 +102,7 @@ def command(
     from unimp_bench.runs.tuning import search, space_of
 
     opened = Corpus.open(folder)
-    path = out or place(workspace, task, opened.name, model, protocol)
+    path = out or place(workspace, task, opened.name, model, protocol, features)
     space = space_of(model, fixed, searched)
     measured = f"validation {kind_of(registry.task_cards()[task].kind).validated}"
     click.echo(f"{model} on {task}, corpus {opened.name}: {_account(space, trials)}", err=True)
@@ -114,13 +118,14 @@ def command(
         protocol=protocol,
         seed=seed,
         options=differing_options(registry.make_task(task, chosen)),
+        features=keys_of(chosen_sets(opened, features)),
         versions=_versions(task, model, protocol),
         provenance=provenance(
-            _command(task, model, opened.name, trials, jobs, seed, protocol, settings, over, options)
+            _command(task, model, opened.name, trials, jobs, seed, protocol, settings, over, options, features)
         ),
     )
     earlier = None if replace else _comparable(path, tuned, opened.fingerprint)
-    question = Question(task, model, folder, seed, chosen, protocol)
+    question = Question(task, model, folder, seed, chosen, protocol, features)
     done = search(question, space, trials, workspace, _Progress(), jobs)
     winner = best(done)
     assert winner is not None
@@ -132,6 +137,7 @@ def command(
     tuned.write(path)
     _table(tuned.trials, measured)
     command = f"unimp-bench run --task {task} --model {model} --corpus {corpus} --protocol {protocol} --preset tuned"
+    command += f" --features {','.join(f'{key}={name}' for key, name in features.items())}" if features else ""
     click.echo(f"The chosen settings are in {path}. To fit and test them, run:\n  {command}")
 
 
@@ -233,6 +239,7 @@ def _command(
     settings: tuple[str, ...],
     over: tuple[str, ...],
     options: tuple[str, ...],
+    features: dict[str, str],
 ) -> str:
     """The command of this search."""
     parts = ["unimp-bench", "tune", "--task", task, "--model", model, "--corpus", corpus]
@@ -240,4 +247,5 @@ def _command(
     parts += ["--jobs", str(jobs)] if jobs > 1 else []
     for name, given in (("--set", settings), ("--over", over), ("--option", options)):
         parts += [part for pair in given for part in (name, pair)]
+    parts += ["--features", ",".join(f"{key}={name}" for key, name in features.items())] if features else []
     return shlex.join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from unimp_bench.corpus.manifest import Manifest, RatingScale, file_entry, pictu
 from unimp_bench.corpus.writer import ARRAYS
 from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, Histories, IntArray, Texts
+
+if TYPE_CHECKING:
+    from unimp_bench.corpus.features.stored import Stored
 
 
 class Reviews:
@@ -148,12 +152,17 @@ class Items:
         attributes: names of the attribute columns.
         truth_was_read: ``truth`` was called.
         parts_read: the parts of the corpus whose columns were read; names and domains belong to all of them.
+        features: stored feature sets that models read instead of their own encoders', by modality; None for a modality
+            that they are to read nothing of.
+        features_read: the modalities of ``features`` that a model has read.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder = folder
         self.truth_was_read = False
         self.parts_read: set[ContentPart] = set()
+        self.features: dict[str, Stored | None] = {}
+        self.features_read: set[str] = set()
         self.fingerprint = manifest.fingerprint
         self.domain_names = manifest.domains
         self.attributes = manifest.attributes

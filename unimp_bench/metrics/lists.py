@@ -214,10 +214,10 @@ def _categories(corpus: Corpus) -> Any:
 
 
 def _texts(corpus: Corpus, cache: Path) -> FloatArray | None:
-    from unimp_bench.corpus.features.text import LSA, text_vectors
+    from unimp_bench.corpus.features.text import LSA, encoded_texts
 
     try:
-        vectors = text_vectors(corpus.items, LSA, cache)
+        vectors = encoded_texts(corpus.items, LSA, cache)
     except UsageError:  # items share no words
         return None
     if vectors is None:

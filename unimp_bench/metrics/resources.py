@@ -16,9 +16,12 @@ from pydantic import ValidationError
 
 from unimp_bench.errors import DataError, DependencyError, UsageError
 from unimp_bench.files import Workspace, write_atomically
+from unimp_bench.pretrained import PACKAGES, installed, packaged
 from unimp_bench.settings import Strict
 
 DEFAULT_ENCODER = "roberta-large"  # the encoder of UniMP's Table 2a: bert-score's own for English
+FALLBACK = "minilm"
+"""In a package, see ``unimp_bench.pretrained``; the column says so: ``BERTScore F1 (all-MiniLM-L6-v2)``."""
 OVERRIDE = "UNIMP_BENCH_BERTSCORE"
 DEFAULT_CLIP = "ViT-L-14:openai"
 CLIP_OVERRIDE = "UNIMP_BENCH_CLIP"
@@ -62,11 +65,14 @@ class Resources:
         folder: of WordNet, encoders and the recorded choice of an encoder.
         bertscore: the encoder that overrides the recorded choice, a name or an absolute folder; empty for none.
         clip: the CLIP that judges pictures.
+        fallback: name in ``unimp_bench.pretrained.PACKAGES`` of the encoder of BERTScore where none was chosen and
+            ``roberta-large`` is not here; empty for none.
     """
 
     folder: Path
     bertscore: str = ""
     clip: str = DEFAULT_CLIP
+    fallback: str = ""
 
     @classmethod
     def of(cls, workspace: Workspace) -> Resources:
@@ -76,6 +82,7 @@ class Resources:
             workspace.cache / "resources",
             bertscore=str(Path(override).resolve()) if override and Path(override).is_dir() else override,
             clip=os.environ.get(CLIP_OVERRIDE) or DEFAULT_CLIP,
+            fallback=FALLBACK if installed(FALLBACK) else "",
         )
 
     @property
@@ -124,6 +131,9 @@ class Resources:
             DependencyError: it is not there.
         """
         choice = self.encoder_choice()
+        chosen = self.bertscore or self.choice_file.is_file() or is_encoder(self.encoder_folder(choice))
+        if self.fallback and not chosen:
+            return Encoder(PACKAGES[self.fallback].source.rpartition("/")[2], packaged(self.fallback), None)
         own = Path(choice).is_absolute()
         folder = Path(choice) if own else self.encoder_folder(choice)
         if not is_encoder(folder):

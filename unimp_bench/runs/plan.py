@@ -77,7 +77,13 @@ class Cell:
 
 
 def cells(
-    suite: Suite, corpus: Path, tasks: Iterable[str], seeds: int, budget: Budget, workspace: Workspace
+    suite: Suite,
+    corpus: Path,
+    tasks: Iterable[str],
+    seeds: int,
+    budget: Budget,
+    workspace: Workspace,
+    features: Mapping[str, str] | None = None,
 ) -> list[Cell]:
     """The cells of all rows that a suite runs.
 
@@ -91,6 +97,7 @@ def cells(
         seeds: number of seeds, from 0.
         budget: preset and settings of the subject's rows.
         workspace: location of tuned configurations.
+        features: names of stored feature sets by modality; each row reads those that its model can read.
 
     Raises:
         UsageError: the budget is a tuned one, and it was not tuned for this corpus; or its steps cannot be held equal.
@@ -113,13 +120,27 @@ def cells(
 
     refusals: dict[_Drawn, str] = {}
     found = [
-        _cell(row, _request(suite, split, row, task, corpus, protocol, seed, chosen(row, task)), workspace, refusals)
+        _cell(
+            row,
+            replace(
+                _request(suite, split, row, task, corpus, protocol, seed, chosen(row, task)),
+                features=_readable(row.model, features or {}),
+            ),
+            workspace,
+            refusals,
+        )
         for row in suite.rows
         if not row.lacks
         for task, protocol in protocols.items()
         for seed in range(seeds if registry.model_card(row.model).seeded else 1)
     ]
     return sorted(found, key=lambda cell: (cell.request.seed, len(cell.fits)))
+
+
+def _readable(model: str, features: Mapping[str, str]) -> dict[str, str]:
+    """The features that a model can read."""
+    card = registry.model_card(model)
+    return {modality: name for modality, name in features.items() if modality in card.features}
 
 
 def total_steps(suite: Suite, budget: Budget) -> int:

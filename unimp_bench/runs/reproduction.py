@@ -21,7 +21,7 @@ from unimp_bench.files import Workspace, locked
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import main_says
 from unimp_bench.runs.identity import fit_fingerprint
-from unimp_bench.runs.results import RESULT_NAME, Estimate, Provenance, Result
+from unimp_bench.runs.results import GIVEN, RESULT_NAME, Estimate, Provenance, Result
 from unimp_bench.runs.runner import RunRequest, open_corpus, planned, run
 from unimp_bench.runs.spec import FitSpec
 from unimp_bench.runs.versions import outdated
@@ -171,6 +171,9 @@ def _request(published: Result, corpus: Path) -> RunRequest:
         tune={key: value for key, value in last.config.items() if settings.get(key) != value},
         options=published.spec.options,
         views=corpus_of(published)[1],
+        features={
+            key.removeprefix(GIVEN): name for key, name in published.model.settings.items() if key.startswith(GIVEN)
+        },
     )
 
 

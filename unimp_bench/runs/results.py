@@ -185,8 +185,17 @@ class Queries(Strict):
     items: float | None
 
 
+GIVEN = "features."
+"""Begins the names of stored feature sets among the settings of a result: ``features.text``."""
+
+
 class ModelFacts(Strict):
-    """Facts about the model for tables, without importing it; ``tune`` holds settings of the last of several fits."""
+    """Facts about the model for tables, without importing it.
+
+    Attributes:
+        settings: that differ from the preset, and the stored features that the model read, by name (``GIVEN``).
+        tune: settings of the last of several fits.
+    """
 
     name: str
     preset: str

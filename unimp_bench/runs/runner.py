@@ -14,7 +14,8 @@ from typing import Any
 
 from unimp_bench import registry
 from unimp_bench.contracts import Model, ModelCard, Task, Training
-from unimp_bench.corpus import Corpus
+from unimp_bench.corpus import Corpus, Items
+from unimp_bench.corpus.features.stored import NOTHING, chosen_sets, keys_of, use
 from unimp_bench.corpus.splits import check_split
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import ModelError, UsageError
@@ -26,7 +27,7 @@ from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
 from unimp_bench.runs.identity import fit_fingerprint, parts_read
-from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance
+from unimp_bench.runs.results import GIVEN, LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
 from unimp_bench.runs.tuned import TUNED, tuned_search
@@ -47,6 +48,7 @@ class RunRequest:
         tune: fields that differ in the last fit only.
         options: options of the task that differ from the defaults.
         views: seeded changes of the corpus, applied in order (``NT``, ``NV:0.4``).
+        features: names of stored feature sets that the model reads instead of what its own encoders give, by modality.
         note: a remark to store with the result.
         fresh: fit and score again even if a result exists.
     """
@@ -65,6 +67,7 @@ class RunRequest:
     tune: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[str, ...] = ()
+    features: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     fresh: bool = False
 
@@ -101,9 +104,19 @@ def planned(request: RunRequest, workspace: Workspace) -> Planned:
     check_split(corpus, request.split)
     card = registry.model_card(request.model)
     _check_serves(card, task, corpus, request)
+    _use_features(card, corpus, request.features)
     request, tuning = _without_tuned(request, workspace)
     model = registry.make_model(request.model, request.preset, {**request.settings, **request.tune})
     return Planned(corpus, task, card, model, specify(request, task, model, corpus), tuning)
+
+
+def _use_features(card: ModelCard, corpus: Corpus, names: Mapping[str, str]) -> None:
+    """Have the model read stored features, and refuse those that it cannot read."""
+    for modality in names:
+        if modality not in card.features:
+            known = f"it reads {' and '.join(card.features)}" if card.features else "it reads no features at all"
+            raise UsageError(f"{card.name} reads no features of {modality!r}: {known}")
+    use(corpus.items, chosen_sets(corpus, names))
 
 
 @dataclass(frozen=True)
@@ -155,13 +168,23 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / "predictions.parquet", answers)
         _check_read(plan)
-        notes = (missed, LEAK_REMARK if fit.leaked else "", request.note)
+        notes = (missed, LEAK_REMARK if fit.leaked else "", *_feature_notes(corpus.items), request.note)
         remarks = (*model.remarks(), *filter(None, notes))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result = result.model_copy(update={"training": _training(model, fit), "tuning": plan.tuning})
         result.write(folder / RESULT_NAME)
         wait()
     return Outcome(result, noted=bool(request.note))
+
+
+def _feature_notes(items: Items) -> list[str]:
+    """What the stored features are that a model read, and those that it did not read, in words."""
+    notes = []
+    for modality, stored in sorted(items.features.items()):
+        name = NOTHING if stored is None else f"{stored.record.name} ({stored.record.words})"
+        unread = "" if modality in items.features_read else "; this model did not read them here"
+        notes.append(f"{modality} features: {name}{unread}")
+    return notes
 
 
 def _with_note(path: Path, note: str) -> Outcome:
@@ -188,6 +211,7 @@ def _without_tuned(request: RunRequest, workspace: Workspace) -> tuple[RunReques
             "omit --preset tuned"
         )
     corpus = Corpus.open(request.corpus)
+    use(corpus.items, chosen_sets(corpus, request.features))
     tuned = tuned_search(workspace, request.task, request.model, corpus, request.protocol)
     return dataclasses.replace(request, preset=None, settings={**tuned.settings, **request.settings}), tuned.budget
 
@@ -257,6 +281,7 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
             options={task.name: options} if options and task.name in tasks else {},
             split=split,
             start=fit,
+            given=keys_of(corpus.items.features),
             **dataclasses.asdict(versions_of(card, tasks)),
         )
     assert fit is not None
@@ -314,7 +339,10 @@ def _facts(request: RunRequest, card: ModelCard) -> ModelFacts:
     return ModelFacts(
         name=request.model,
         preset=request.preset or registry.default_preset(request.model),
-        settings={key: str(value) for key, value in sorted(request.settings.items())},
+        settings={
+            **{key: str(value) for key, value in sorted(request.settings.items())},
+            **{f"{GIVEN}{modality}": name for modality, name in sorted(request.features.items())},
+        },
         tune={key: str(value) for key, value in sorted(request.tune.items())},
         about=card.about,
         source=card.source,
@@ -333,6 +361,8 @@ def arguments_of(request: RunRequest, corpus: str) -> list[str]:
     parts += ["--split", request.split, "--protocol", request.protocol, "--seed", str(request.seed)]
     for view in request.views:
         parts += ["--view", view]
+    if request.features:
+        parts += ["--features", features_words(request.features)]
     parts += model_arguments(request.options, request.preset, request.fit_on, request.settings)
     for tasks in request.after:
         parts += ["--after", ",".join(tasks)]
@@ -343,6 +373,11 @@ def arguments_of(request: RunRequest, corpus: str) -> list[str]:
     if request.note:
         parts += ["--note", request.note]
     return parts
+
+
+def features_words(features: Mapping[str, str]) -> str:
+    """Feature sets as they are typed: ``pictures=NAME,text=NAME``."""
+    return ",".join(f"{modality}={name}" for modality, name in sorted(features.items()))
 
 
 def model_arguments(

@@ -34,6 +34,8 @@ class FitSpec(Strict):
         features: versions of the model's feature extractors, by name, if they are not 1.
         selection: versions of the rules that select epochs and settings on validation, by kind of task and protocol
             (``ranking/masked``), if they are not 1.
+        given: keys of the stored feature sets that the model reads instead of its own encoders' output, by modality;
+            ``none`` where it reads none of a modality.
     """
 
     tasks: tuple[tuple[str, int], ...]
@@ -47,6 +49,7 @@ class FitSpec(Strict):
     version: int = 1
     features: dict[str, int] = Field(default={})
     selection: dict[str, int] = Field(default={})
+    given: dict[str, str] = Field(default={})
 
     @property
     def key(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +43,12 @@ _SCORES = TypeAdapter(list[float])
 
 @dataclass(frozen=True)
 class Question:
-    """What all trials are asked; ``options`` are those of the task that differ from its own."""
+    """What all trials are asked.
+
+    Attributes:
+        options: those of the task that differ from its own.
+        features: stored feature sets that the model reads, by modality.
+    """
 
     task: str
     model: str
@@ -51,6 +56,7 @@ class Question:
     seed: int
     options: Mapping[str, str]
     protocol: Protocol = "paper"
+    features: Mapping[str, str] = field(default_factory=dict)
 
     def request(self, settings: Mapping[str, Any]) -> RunRequest:
         """With the given settings of the model."""
@@ -63,6 +69,7 @@ class Question:
             settings=settings,
             options=self.options,
             protocol=self.protocol,
+            features=self.features,
         )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.features.stored import keys_of
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import PROTOCOLS, Protocol
@@ -61,6 +62,7 @@ class Tuned(Strict):
         protocol: protocol of the scores and of model selection.
         seed: of the search and of every fit.
         options: of the task that differ from the defaults.
+        features: keys of the stored feature sets that all trials read, by modality.
         versions: of the model, its features and its selection rule, if they are not 1.
         provenance: of the last search that added a trial.
     """
@@ -77,6 +79,7 @@ class Tuned(Strict):
     protocol: Protocol = "paper"
     seed: int
     options: dict[str, Any] = Field(default={})
+    features: dict[str, str] = Field(default={})
     versions: dict[str, int] = Field(default={})
     provenance: Provenance
 
@@ -131,6 +134,7 @@ class Tuned(Strict):
             "fixed": "other fixed settings",
             "seed": "another seed",
             "options": "other options of the task",
+            "features": "other features",
             "versions": "another version of the model",
         }
         return tuple(reason for field, reason in named.items() if getattr(self, field) != getattr(other, field))
@@ -151,16 +155,29 @@ def _finished(trial: Trial | None) -> bool:
     return trial is not None and trial.is_finished
 
 
-def place(workspace: Workspace, task: str, corpus: str, model: str, protocol: Protocol) -> Path:
-    """The file of a search; the colon in names of a family's models becomes a dot, as some file systems refuse it."""
-    return workspace.leaderboards / TUNED / task / corpus / _file_name(model, protocol)
+def place(
+    workspace: Workspace,
+    task: str,
+    corpus: str,
+    model: str,
+    protocol: Protocol,
+    features: Mapping[str, str] | None = None,
+) -> Path:
+    """The file of a search; the colon in names of a family's models becomes a dot, as some file systems refuse it.
+
+    Args:
+        features: names of stored feature sets by modality, part of the file's name.
+    """
+    given = "".join(f"+{modality}={name}" for modality, name in sorted((features or {}).items()))
+    return workspace.leaderboards / TUNED / task / corpus / _file_name(model, protocol, given)
 
 
 def find_tuned(workspace: Workspace, task: str, model: str, corpus: Corpus, protocol: Protocol) -> Tuned | None:
     """The search for a model on a corpus, whatever the corpus is called; None where there was none.
 
     Earlier searches name the whole corpus, later ones the parts that the model and task read. Of several the one that
-    reached the highest score.
+    reached the highest score. Where the model reads stored features, a search with the same ones comes first; settings
+    that were chosen with its own features stand for those of any others.
     """
     reads = registry.model_card(model).reads
     read = {fit_fingerprint(corpus, reads, (task,), options=options) for options in (False, True)}
@@ -170,13 +187,16 @@ def find_tuned(workspace: Workspace, task: str, model: str, corpus: Corpus, prot
         for tuned in all_tuned(workspace, model)
         if (tuned.task, tuned.protocol) == (task, protocol) and tuned.fingerprint in known
     ]
-    return max(found, key=_best_score, default=None)
+    given = keys_of(corpus.items.features)
+    alike = [tuned for tuned in found if tuned.features == given] or [tuned for tuned in found if not tuned.features]
+    return max(alike, key=_best_score, default=None)
 
 
 def all_tuned(workspace: Workspace, model: str) -> list[Tuned]:
     """All searches for a model, on any task and corpus."""
     folder = workspace.leaderboards / TUNED
-    paths = [path for protocol in PROTOCOLS for path in sorted(folder.glob(f"*/*/{_file_name(model, protocol)}"))]
+    patterns = [_file_name(model, protocol, given) for protocol in PROTOCOLS for given in ("", "+*=*")]
+    paths = dict.fromkeys(path for pattern in patterns for path in sorted(folder.glob(f"*/*/{pattern}")))
     return [tuned for tuned in map(Tuned.read, paths) if tuned.model == model]
 
 
@@ -215,5 +235,5 @@ def _point(trial: Trial) -> str:
     return json.dumps(trial.values, sort_keys=True)
 
 
-def _file_name(model: str, protocol: Protocol) -> str:
-    return f"{model.replace(':', '.')}{'' if protocol == 'paper' else f'@{protocol}'}.json"
+def _file_name(model: str, protocol: Protocol, given: str = "") -> str:
+    return f"{model.replace(':', '.')}{given}{'' if protocol == 'paper' else f'@{protocol}'}.json"

@@ -144,8 +144,8 @@ def test_a_very_long_picture_is_not_scaled_as_a_whole() -> None:
         seen.append(picture.size)
         return torch.from_numpy(np.asarray(picture).copy())
 
-    middle = prepare(encoder._middle(noise))
+    middle = prepare(encoder.middle(noise))
     assert seen == [(1, 32)]
     assert np.array_equal(middle, np.asarray(noise)[1484:1516])
-    assert encoder._middle(noise.transpose(Image.Transpose.ROTATE_90)).size == (32, 1)
-    assert encoder._middle(noise.crop((0, 0, 1, 32))).size == (1, 32)
+    assert encoder.middle(noise.transpose(Image.Transpose.ROTATE_90)).size == (32, 1)
+    assert encoder.middle(noise.crop((0, 0, 1, 32))).size == (1, 32)

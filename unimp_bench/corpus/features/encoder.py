@@ -76,12 +76,12 @@ def encode_pictures(items: Items, encode: torch.nn.Module, prepare: Prepare) -> 
     starts = range(0, len(pictured), _BATCH)
     for start in progress(starts, "encoding pictures", unit="batch"):
         paths = picture_files(items, pictured[start : start + _BATCH])
-        batch = [prepare(_middle(open_picture(path))) for path in paths]
+        batch = [prepare(middle(open_picture(path))) for path in paths]
         with torch.inference_mode():
             yield encode(torch.stack(batch).to(place))
 
 
-def _middle(picture: Image.Image) -> Image.Image:
+def middle(picture: Image.Image) -> Image.Image:
     """What a preparation can see of a very long picture, which crops its middle: scaled first, it would fill memory."""
     shorter, (width, height) = min(picture.size), picture.size
     if max(width, height) <= _LONGEST * shorter:

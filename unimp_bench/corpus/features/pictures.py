@@ -13,13 +13,14 @@ import torch
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features import VERSIONS
 from unimp_bench.corpus.features.encoder import RANDOM_SEED, TINY, TINY_VISION, encode_pictures, load_encoder
-from unimp_bench.corpus.features.vectors import ItemVectors, kept_vectors
+from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors
 from unimp_bench.corpus.pictures import PIXELS
 from unimp_bench.files import kept_array, mapped
 from unimp_bench.records import BoolArray, FloatArray, IntArray
 
 _SAMPLE = 1000
 _BLOCK = 4096
+_WIDEST = 1e4  # standard deviations
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,50 @@ class PictureFeatures:
 def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -> PictureFeatures | None:
     """Features of all pictures, from ``cache`` where they were computed before; None for a corpus without pictures.
 
-    The patch tokens are those before the encoder's final projection, without the class token (OpenFlamingo).
+    The patch tokens are those before the encoder's final projection, without the class token (OpenFlamingo). Where a
+    user named a stored set, its regions are the tokens of a picture, or its vector the only one.
 
     Raises:
         UsageError: open_clip has no such encoder or weights.
         DataError: a picture file cannot be decoded.
     """
+    if "pictures" in items.features:
+        return _given_features(items, cache)
     if not items.has_picture.any():
         return None
     path = cache / f"pictures-{_key(items, encoder, pretrained)}.npy"
     pictures = int(items.has_picture.sum())
     tokens = kept_array(path, lambda partial: _write_tokens(partial, items, encoder, pretrained), pictures)
-    rows = np.where(items.has_picture, np.cumsum(items.has_picture) - 1, -1)
+    return _features(items.has_picture, tokens)
+
+
+def _features(known: BoolArray, tokens: npt.NDArray[np.float16]) -> PictureFeatures:
+    rows = np.where(known, np.cumsum(known) - 1, -1)
     seen = tokens[:: max(1, len(tokens) // _SAMPLE)].astype(np.float32)
     return PictureFeatures(rows, tokens, seen.mean(axis=(0, 1)), seen.std(axis=(0, 1)) + 1e-6)
+
+
+def _given_features(items: Items, cache: Path) -> PictureFeatures | None:
+    items.features_read.add("pictures")
+    stored = items.features["pictures"]
+    if stored is None:
+        return None
+    numbers = np.flatnonzero(stored.known)
+    sample = stored.values[numbers[:: max(1, len(numbers) // _SAMPLE)]].reshape(-1, stored.values.shape[-1])
+    mean, spread = sample.mean(axis=0), sample.std(axis=0) + 1e-6
+
+    def write(path: Path) -> None:
+        """In the range of float16, whatever the scale of the encoder."""
+        regions = stored.values.shape[1] if stored.values.ndim == 3 else 1
+        table = mapped(path, np.float16, (len(numbers), regions, stored.values.shape[-1]))
+        for start in range(0, len(numbers), _BLOCK):
+            block = stored.values[numbers[start : start + _BLOCK]]
+            scaled = np.clip((block - mean) / spread, -_WIDEST, _WIDEST)
+            table[start : start + len(block)] = scaled.reshape(len(block), regions, -1)
+        table.flush()
+
+    tokens = kept_array(cache / f"stored-tokens-{stored.record.key}.npy", write, len(numbers))
+    return _features(stored.known, tokens)
 
 
 def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) -> ItemVectors | None:
@@ -73,12 +104,14 @@ def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) ->
 
     An open_clip encoder gives its pooled and projected output (768 for ViT-L/14). ``tiny`` is untrained and has no
     pooling: the vector is the mean and spread of its patch tokens (256), since the spread shows patterns and shapes of
-    the sample's pictures better than the mean alone.
+    the sample's pictures better than the mean alone. A stored set that a user named is read instead.
 
     Raises:
         UsageError: open_clip has no such encoder or weights.
         DataError: a picture file cannot be decoded.
     """
+    if "pictures" in items.features:
+        return given_vectors(items, "pictures", cache)
     if not items.has_picture.any():
         return None
 

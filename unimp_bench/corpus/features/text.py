@@ -6,18 +6,16 @@ import hashlib
 import html
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features import VERSIONS
-from unimp_bench.corpus.features.vectors import ItemVectors, kept_vectors
+from unimp_bench.corpus.features.sentence import Form, SentenceEncoder, encoder_folder
+from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors
 from unimp_bench.errors import UsageError
-from unimp_bench.machine import device
-from unimp_bench.progress import progress
+from unimp_bench.pretrained import PACKAGES
 from unimp_bench.records import BoolArray, FloatArray
-from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
 TextEncoder = Callable[[list[str]], FloatArray]
 """The vectors of texts as the encoder gives them, not standardised, (texts, width) float32."""
@@ -28,11 +26,18 @@ ATTRIBUTES = ("title", "category", "brand", "description")
 
 _MEAN = "#mean"
 _COMPONENTS = 256
-_BATCH = 64
 _LONGEST = 512
 
 
 def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
+    """The vectors of the texts of items that a model reads: stored ones where a user named some, else the encoder's.
+
+    Args and errors are those of ``encoded_texts``.
+    """
+    return given_vectors(items, "text", cache) if "text" in items.features else encoded_texts(items, encoder, cache)
+
+
+def encoded_texts(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
     """One vector per item's text, from ``cache`` where it was computed before.
 
     None where no item has a text, or the encoder gives all texts the same vector: standardised it is zero.
@@ -41,9 +46,10 @@ def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
 
     Args:
         encoder: ``lsa``: latent semantic analysis of the corpus itself (Deerwester et al., 1990), words that two items
-            share under sublinear TF-IDF in at most 256 dimensions; nothing to download. Otherwise the name or folder
-            of a model of transformers: the last layer's first token ([CLS] of BERT, as UniSRec), or with the suffix
-            ``#mean`` the mean of its tokens (as sentence-transformers mostly do).
+            share under sublinear TF-IDF in at most 256 dimensions; nothing to download. ``minilm``: all-MiniLM-L6-v2
+            of an installed package. Otherwise the name or folder of a model of transformers: the last layer's first
+            token ([CLS] of BERT, as UniSRec), or with the suffix ``#mean`` the mean of its tokens (as
+            sentence-transformers mostly do).
 
     Raises:
         UsageError: the model cannot be loaded.
@@ -105,50 +111,11 @@ def _lsa(texts: list[str]) -> TextEncoder:
 
 
 def _transformer(encoder: str) -> TextEncoder:
-    import torch
-
-    tokenizer, model = _load(encoder.removesuffix(_MEAN))
-    model.to(device())
-    longest = min(_LONGEST, tokenizer.model_max_length)
-
-    def encode(texts: list[str]) -> FloatArray:
-        by_length = np.argsort([len(text) for text in texts], kind="stable")  # little padding in a batch
-        vectors = np.empty((len(texts), model.config.hidden_size), dtype=np.float32)
-        for start in progress(range(0, len(texts), _BATCH), "encoding texts", unit="batch"):
-            rows = by_length[start : start + _BATCH]
-            chosen = [texts[row] for row in rows]
-            batch = tokenizer(chosen, padding=True, truncation=True, max_length=longest, return_tensors="pt")
-            with torch.inference_mode():
-                states = model(**batch.to(model.device)).last_hidden_state
-            if encoder.endswith(_MEAN):
-                mask = batch["attention_mask"][:, :, None]
-                pooled = (states * mask).sum(1) / mask.sum(1)
-            else:
-                pooled = states[:, 0]
-            vectors[rows] = pooled.float().cpu().numpy()
-        return vectors
-
-    return encode
-
-
-def _load(name: str) -> tuple[Any, Any]:
-    make_torchvision_importable()
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    safe = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
+    """A model of transformers by name or folder, as its settings of the models name it."""
+    name = encoder.removesuffix(_MEAN)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **safe)
-        with own_chance():
-            model, report = AutoModel.from_pretrained(
-                name, dtype=torch.float32, weights_only=True, output_loading_info=True, **safe
-            )
-        absent = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
-        if absent:
-            raise ValueError(f"its weights lack {absent[0]}")
-    except Exception as error:  # transformers raises of every kind: OSError, ValueError, KeyError
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"text encoder {name!r} cannot be read ({reason}); write lsa, or the name or folder of a transformers model"
-        ) from None
-    return tokenizer, model.eval()
+        folder = encoder_folder(name)
+    except UsageError as error:
+        raise UsageError(f"text encoder {name!r} cannot be read: {error}") from None
+    form = Form("mean") if encoder.endswith(_MEAN) else Form.of(folder) if name in PACKAGES else Form("cls")
+    return SentenceEncoder(folder, form)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unimp_bench.corpus.reader import Items
 from unimp_bench.files import kept_array
 from unimp_bench.records import BoolArray, FloatArray
 
@@ -38,15 +39,37 @@ class ItemVectors:
         return int(self.values.shape[1])
 
 
-def feature_remarks(pictures: ItemVectors | None, text: ItemVectors | None) -> tuple[str, ...]:
-    """What a result must say of a multi-modal model's features where one of the two is absent (``Model.remarks``)."""
+def feature_remarks(
+    pictures: ItemVectors | None, text: ItemVectors | None, items: Items | None = None
+) -> tuple[str, ...]:
+    """What a result must say of a multi-modal model's features where one of the two is absent (``Model.remarks``).
+
+    Args:
+        pictures, text: the features of the two.
+        items: where a user may have left one of them out.
+    """
     if pictures is None and text is None:
         return ("no pictures and no text in this corpus: no item features at all",)
     if pictures is None:
-        return ("no pictures in this corpus: text features alone",)
+        return (f"{_absence('pictures', items)}: text features alone",)
     if text is None:
-        return ("no text in this corpus: picture features alone",)
+        return (f"{_absence('text', items)}: picture features alone",)
     return ()
+
+
+def _absence(modality: str, items: Items | None) -> str:
+    left_out = items is not None and modality in items.features and items.features[modality] is None
+    return f"{modality} left out" if left_out else f"no {modality} in this corpus"
+
+
+def given_vectors(items: Items, modality: str, cache: Path) -> ItemVectors | None:
+    """The stored features that ``items.features`` has of a modality; None where it is left out."""
+    items.features_read.add(modality)
+    stored = items.features[modality]
+    if stored is None:
+        return None
+    path = cache / f"stored-vectors-{stored.record.key}.npy"
+    return kept_vectors(path, stored.record.name, lambda: (stored.rows(), stored.known))
 
 
 def kept_vectors(path: Path, name: str, compute: Callable[[], tuple[FloatArray, BoolArray]]) -> ItemVectors | None:
