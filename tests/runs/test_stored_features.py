@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from tests.corpus.features.test_sentence import write_bert
+from unimp_bench.cli.common import features_named
 from unimp_bench.cli.main import main
+from unimp_bench.cli.toml_file import as_toml
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.features.computing import compute, text_job
 from unimp_bench.corpus.features.stored import write_set
@@ -20,7 +23,7 @@ from unimp_bench.reports.labels import label_of
 from unimp_bench.runs.plan import Budget, cells
 from unimp_bench.runs.reproduction import request_of
 from unimp_bench.runs.results import Result
-from unimp_bench.runs.runner import RunRequest, planned, run
+from unimp_bench.runs.runner import RunRequest, arguments_of, planned, run
 from unimp_bench.runs.suites import SUITES
 
 QUICK = {"epochs": "1", "pretraining_epochs": "0", "width": "16"}
@@ -102,6 +105,18 @@ def test_keys_of_published_results_are_those_of_before() -> None:
     assert len(paths) > 100
     for path in paths[:: len(paths) // 40]:
         assert Result.read(path).spec.key == path.stem
+
+
+def test_features_of_a_run_as_a_file(workspace: Workspace, ask: Callable[..., RunRequest], tmp_path: Path) -> None:
+    """Both ways of the command line are one table of a TOML file."""
+    from unimp_bench.cli import run as command
+
+    arguments = arguments_of(ask("mmgcl", pictures="looks", text="kinds"), "planted")[1:]
+    toml = as_toml(command.command, arguments)
+    assert tomllib.loads(toml)["features"] == {"pictures": "looks", "text": "kinds"}
+    assert features_named(["pictures=looks", "text=kinds"]) == features_named(["text=kinds,pictures=looks"])
+    with pytest.raises(UsageError, match="--features gives text twice"):
+        features_named(["text=a", "text=b"])
 
 
 def test_the_command_line(

@@ -93,11 +93,10 @@ view_option = click.option(
 
 features_option = click.option(
     "--features",
-    default="",
-    metavar="text=NAME,pictures=NAME",
-    callback=lambda context, option, given: pairs("--features", [part for part in given.split(",") if part]),
-    help="Stored features ('unimp-bench features') that the model reads instead of its own encoders'; none leaves a "
-    "modality out.",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Stored features ('unimp-bench features') that the model reads instead of its own encoders', as "
+    "text=NAME,pictures=NAME; none leaves a modality out. Repeatable.",
 )
 
 
@@ -126,6 +125,15 @@ def pairs(option: str, given: Iterable[str]) -> dict[str, str]:
 def printable(text: str) -> str:
     """A text of a corpus on one line, without control characters, which a terminal would obey."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def features_named(given: Iterable[str]) -> dict[str, str]:
+    """The names of stored features by modality, from ``--features text=NAME,pictures=NAME``.
+
+    Raises:
+        UsageError: a modality or name is missing, or a modality is repeated.
+    """
+    return pairs("--features", [part for words in given for part in words.split(",")])
 
 
 def echo_result(result: Result, ending: str) -> None:

@@ -8,7 +8,7 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli import list as listing
-from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, features_option, pairs
+from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, features_named, features_option, pairs
 from unimp_bench.errors import BenchError, UsageError, find
 from unimp_bench.files import Workspace
 from unimp_bench.runs.suite import Suite
@@ -52,7 +52,7 @@ def command(
     rows: tuple[str, ...],
     preset: str | None,
     settings: tuple[str, ...],
-    features: dict[str, str],
+    features: tuple[str, ...],
     jobs: int | None,
     executor: str,
     address: str | None,
@@ -86,7 +86,7 @@ def command(
     suite.check_corpus(store)
     budget = Budget(preset, changed)
     budget.check()
-    found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace, features)
+    found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace, features_named(features))
     board = Board([cell for cell in found if not rows or cell.row.label in rows], workspace)
     click.echo(f"{name} on {corpus}: {len(board.standings)} runs, {board.counts()}")
     if dry_run:

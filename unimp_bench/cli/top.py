@@ -12,6 +12,8 @@ from unimp_bench.cli.common import (
     corpus_folder,
     corpus_option,
     device_option,
+    features_named,
+    features_option,
     pairs,
     printable,
     protocol_of,
@@ -41,6 +43,7 @@ _HISTORY = 10
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of the model; repeatable."
 )
+@features_option
 @device_option
 def command(
     user: str,
@@ -53,6 +56,7 @@ def command(
     seed: int,
     preset: str | None,
     settings: tuple[str, ...],
+    features: tuple[str, ...],
 ) -> None:
     """Show what MODEL recommends to USER, a test user: history, list with scores, and the rank of the target.
 
@@ -78,6 +82,7 @@ def command(
         seed=seed,
         preset=preset,
         settings=chosen,
+        features=features_named(features),
     )
     for each in recommended(request, user, count, workspace):
         _echo(each)

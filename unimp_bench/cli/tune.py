@@ -14,6 +14,7 @@ from unimp_bench.cli.common import (
     corpus_folder,
     corpus_option,
     device_option,
+    features_named,
     features_option,
     pairs,
     protocol_of,
@@ -71,7 +72,7 @@ def command(
     over: tuple[str, ...],
     protocol: Protocol | None,
     options: tuple[str, ...],
-    features: dict[str, str],
+    features: tuple[str, ...],
     out: Path | None,
     replace: bool,
 ) -> None:
@@ -89,6 +90,7 @@ def command(
     fixed, chosen = pairs("--set", settings), pairs("--option", options)
     searched = {key: _values(key, text) for key, text in pairs("--over", over).items()}
     protocol = protocol_of(task, protocol)
+    sets = features_named(features)
     workspace = Workspace.here()
     folder = corpus_folder(corpus, workspace)
 
@@ -102,7 +104,7 @@ def command(
     from unimp_bench.runs.tuning import search, space_of
 
     opened = Corpus.open(folder)
-    path = out or place(workspace, task, opened.name, model, protocol, features)
+    path = out or place(workspace, task, opened.name, model, protocol, sets)
     space = space_of(model, fixed, searched)
     measured = f"validation {kind_of(registry.task_cards()[task].kind).validated}"
     click.echo(f"{model} on {task}, corpus {opened.name}: {_account(space, trials)}", err=True)
@@ -118,14 +120,14 @@ def command(
         protocol=protocol,
         seed=seed,
         options=differing_options(registry.make_task(task, chosen)),
-        features=keys_of(chosen_sets(opened, features)),
+        features=keys_of(chosen_sets(opened, sets)),
         versions=_versions(task, model, protocol),
         provenance=provenance(
-            _command(task, model, opened.name, trials, jobs, seed, protocol, settings, over, options, features)
+            _command(task, model, opened.name, trials, jobs, seed, protocol, settings, over, options, sets)
         ),
     )
     earlier = None if replace else _comparable(path, tuned, opened.fingerprint)
-    question = Question(task, model, folder, seed, chosen, protocol, features)
+    question = Question(task, model, folder, seed, chosen, protocol, sets)
     done = search(question, space, trials, workspace, _Progress(), jobs)
     winner = best(done)
     assert winner is not None
@@ -137,7 +139,7 @@ def command(
     tuned.write(path)
     _table(tuned.trials, measured)
     command = f"unimp-bench run --task {task} --model {model} --corpus {corpus} --protocol {protocol} --preset tuned"
-    command += f" --features {','.join(f'{key}={name}' for key, name in features.items())}" if features else ""
+    command += f" --features {','.join(f'{key}={name}' for key, name in sets.items())}" if sets else ""
     click.echo(f"The chosen settings are in {path}. To fit and test them, run:\n  {command}")
 
 

@@ -361,8 +361,8 @@ def arguments_of(request: RunRequest, corpus: str) -> list[str]:
     parts += ["--split", request.split, "--protocol", request.protocol, "--seed", str(request.seed)]
     for view in request.views:
         parts += ["--view", view]
-    if request.features:
-        parts += ["--features", features_words(request.features)]
+    for modality, name in sorted(request.features.items()):
+        parts += ["--features", f"{modality}={name}"]
     parts += model_arguments(request.options, request.preset, request.fit_on, request.settings)
     for tasks in request.after:
         parts += ["--after", ",".join(tasks)]
@@ -373,11 +373,6 @@ def arguments_of(request: RunRequest, corpus: str) -> list[str]:
     if request.note:
         parts += ["--note", request.note]
     return parts
-
-
-def features_words(features: Mapping[str, str]) -> str:
-    """Feature sets as they are typed: ``pictures=NAME,text=NAME``."""
-    return ",".join(f"{modality}={name}" for modality, name in sorted(features.items()))
 
 
 def model_arguments(
