@@ -309,3 +309,20 @@ def test_retries_end_after_attempts_or_long_pauses() -> None:
     assert [bool(policy.outlook(failures, 60.0)) for failures in (1, 2, 3, 4)] == [False, False, True, True]
     assert not policy.outlook(1, 600.0)
     assert policy.outlook(1, 601.0)
+
+
+def test_no_more_than_the_expected_size_is_kept(server: Server, target: Path) -> None:
+    """The announced size is refused at once; without one, the download ends when more has arrived."""
+
+    def unannounced(handler: Handler) -> None:
+        handler.start(200, {"Connection": "close"})
+        handler.wfile.write(b"x" * (3 << 20))
+        handler.close_connection = True
+
+    fetch_file(server.answer(whole(CONTENT), path="/whole"), target, policy=HASTY, size=len(CONTENT))
+    assert target.read_bytes() == CONTENT
+    target.unlink()
+    for answer in (whole(CONTENT), unannounced):
+        with pytest.raises(DataError, match=f"more than the expected {len(CONTENT) - 1:,} bytes"):
+            fetch_file(server.answer(answer, path="/larger"), target, policy=HASTY, size=len(CONTENT) - 1)
+        assert [path.name for path in target.parent.iterdir()] == [f"{target.name}.sha256"]

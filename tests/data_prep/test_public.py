@@ -443,6 +443,23 @@ def test_reproduce_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (code, err) == (2, "error: no corpus is called 'beauty'; build it with: make data CORPUS=beauty\n")
 
 
+def test_reproduce_says_what_public_files_lack(
+    realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unimp_bench: Command
+) -> None:
+    """A search row on Beauty reads categories, which the public files alone do not have."""
+    if not (realdata / "public").is_dir():
+        pytest.skip(f"no {realdata / 'public'}")
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    (tmp_path / "leaderboards").symlink_to(ROOT / "leaderboards")
+    rows = sorted((ROOT / "leaderboards" / "results" / "search" / "beauty").glob("*.json"))
+    if not rows:
+        pytest.skip("no published search row on beauty")
+    assert unimp_bench("data", "--corpus", "beauty", "--mirror", realdata / "public")[0] == 0
+    code, _, err = unimp_bench("reproduce", rows[0])
+    assert code == 3 and err.count("\n") == 1
+    assert "public files do not give the published texts ('unimp-bench describe corpus beauty')" in err
+
+
 def test_lists_and_descriptions_show_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unimp_bench: Command
 ) -> None:

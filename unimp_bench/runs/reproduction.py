@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from unimp_bench import registry
+from unimp_bench.corpus.fingerprints import fingerprint_of
 from unimp_bench.corpus.views import parts_of_name
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, locked
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import main_says
-from unimp_bench.runs.identity import fit_fingerprint
+from unimp_bench.runs.identity import parts_read
 from unimp_bench.runs.results import GIVEN, RESULT_NAME, Estimate, Provenance, Result
 from unimp_bench.runs.runner import RunRequest, open_corpus, planned, run
 from unimp_bench.runs.spec import FitSpec
@@ -192,13 +193,18 @@ def _check_corpus(published: Result, folder: Path) -> bool:
         return True
     tasks = [name for name, _ in fit.tasks]
     reads = registry.model_card(fit.model).reads
-    if fit_fingerprint(found, reads, tasks, options=bool(fit.options)) == wanted:
+    parts = parts_read(reads, tasks, options=bool(fit.options))
+    if fingerprint_of(found.part_fingerprints, parts) == wanted:
         return False
     then, now = published.corpus, found.manifest.counts
     pairs = [(noun, getattr(now, noun), getattr(then, noun)) for noun in ("users", "items", "interactions")]
     counts = ", ".join(f"{new:,} {noun} instead of {old:,}" for noun, new, old in pairs if new != old)
     known = registry.public_corpora() | registry.corpus_cards()
     remedy = f"build it with 'make data CORPUS={name}'" if name in known else "docs/data.md builds it"
+    public = registry.public_corpora().get(name)
+    differ = [part for part in parts if found.part_fingerprints[part] != then.parts.get(part)]
+    if public is not None and differ and not any(part.same for part in public.parts if part.part in differ):
+        remedy = f"public files do not give the published {' and '.join(differ)} ('unimp-bench describe corpus {name}')"
     raise DataError(
         f"{folder} is not the corpus of {published.spec.key}: its fingerprint{' under the views' if views else ''} is "
         f"{found.fingerprint[:12]}, not {wanted[:12]} ({counts or 'of the same size'}); {remedy}, or name another "
