@@ -16,6 +16,7 @@ BENCHMARKS = (
     "text_metrics",
     "export",
     "picture_tokens",
+    "item_features",
     "footprint",
     "unimp_speed.training",
     "unimp_speed.evaluation",

@@ -44,6 +44,8 @@ REVIEW_SCHEMA = pa.schema([("summary", pa.string()), ("text", pa.string())])
 EXPLANATION_SCHEMA = pa.schema(
     [pa.field("row", pa.int64(), nullable=False), pa.field("sentence", pa.string(), nullable=False)]
 )
+FEATURES = "features"
+"""Folder of stored features: no part of a corpus's identity, and kept when it is built again."""
 PICTURE_SUFFIXES = (".jpg", ".png")
 
 
@@ -190,8 +192,8 @@ class CorpusWriter:
         pq.write_table(pa.table(columns), self.work / f"{name}.parquet", compression="zstd")
 
     def _hash_files(self) -> dict[str, FileEntry]:
-        pictures = self.work / "pictures"
-        paths = [path for path in sorted(self.work.rglob("*")) if path.is_file() and pictures not in path.parents]
+        apart = {self.work / "pictures", self.work / FEATURES}
+        paths = [path for path in sorted(self.work.rglob("*")) if path.is_file() and apart.isdisjoint(path.parents)]
         return {path.relative_to(self.work).as_posix(): file_entry(path) for path in paths}
 
     def _put_in_place(self) -> None:
@@ -205,6 +207,10 @@ class CorpusWriter:
         except BaseException:
             old.rename(self.folder)
             raise
+        for features in (old / FEATURES).glob("[!.]*"):  # those of other items or texts are refused when they are read
+            (self.folder / FEATURES).mkdir(exist_ok=True)
+            if not (self.folder / FEATURES / features.name).exists():
+                features.rename(self.folder / FEATURES / features.name)
         shutil.rmtree(old)
 
     def _remove_leftovers(self) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from unimp_bench.corpus import Corpus
+from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.corpus.features import computing
 from unimp_bench.corpus.features.computing import Encode, Job, compute, picture_job, text_job
 from unimp_bench.corpus.features.formats import Export, placed, read, write
@@ -21,6 +21,7 @@ from unimp_bench.corpus.features.text import encoded_texts, text_vectors
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import BenchError, DataError, UsageError
 from unimp_bench.records import IntArray
+from unimp_bench.testing.planted import write_planted_corpus
 
 
 @pytest.fixture
@@ -135,6 +136,19 @@ def test_sets_of_another_corpus_or_modality_are_refused(corpus: Corpus, tmp_path
     (corpus.folder / "features" / "words" / "known.npy").write_bytes(b"")
     with pytest.raises(DataError, match=r"features .*words cannot be read"):
         chosen_sets(corpus, {"text": "words"})
+
+
+def test_features_are_kept_when_a_corpus_is_built_again(corpus: Corpus) -> None:
+    """And are no part of its identity, also where a build brings some."""
+    compute(corpus, "words", text_job(corpus.items, "lsa"))
+    imported(corpus)
+    manifest = write_planted_corpus(corpus.folder)
+    assert manifest.parts == corpus.manifest.parts and sorted(all_sets(corpus.folder)) == ["given", "words"]
+    assert open_set(Corpus.open(corpus.folder), "words").record.known == len(corpus.items)
+    with CorpusWriter(corpus.folder.parent / "other") as writer:
+        before = set(writer._hash_files())
+        write_set(writer.work, ["a"], "given", "text", np.ones((1, 2)), np.ones(1, dtype=np.bool_), "made")
+        assert set(writer._hash_files()) == before and set(all_sets(writer.work)) == {"given"}
 
 
 def test_names_and_values_are_checked(corpus: Corpus) -> None:

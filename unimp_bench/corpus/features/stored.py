@@ -24,12 +24,12 @@ from unimp_bench.corpus.features.sentence import Pooling, Precision
 from unimp_bench.corpus.fingerprints import ContentPart
 from unimp_bench.corpus.reader import Corpus, Items
 from unimp_bench.corpus.views import CHANGED, parts_of_name
+from unimp_bench.corpus.writer import FEATURES
 from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import mapped, storing, write_atomically
 from unimp_bench.records import BoolArray, FloatArray, IntArray
 from unimp_bench.settings import Strict
 
-FOLDER = "features"
 RECORD = "features.json"
 NOTHING = "none"
 """In the place of a set's name: the model reads no features of this modality."""
@@ -159,7 +159,7 @@ def read_record(folder: Path) -> FeatureSet:
 
 def all_sets(corpus: Path) -> dict[str, FeatureSet]:
     """The records of all finished sets of a corpus folder, by name."""
-    folders = sorted(path.parent for path in (corpus / FOLDER).glob(f"[!.]*/{RECORD}"))
+    folders = sorted(path.parent for path in (corpus / FEATURES).glob(f"[!.]*/{RECORD}"))
     return {folder.name: read_record(folder) for folder in folders}
 
 
@@ -171,7 +171,7 @@ def set_folder(corpus: Path, name: str) -> Path:
     """
     if not _NAME.fullmatch(name) or name == NOTHING:
         raise UsageError(f"{name!r} is no name for features: letters, digits, '.', '_' and '-'; not {NOTHING!r}")
-    return corpus / FOLDER / name
+    return corpus / FEATURES / name
 
 
 def open_set(corpus: Corpus, name: str) -> Stored:
