@@ -15,7 +15,8 @@ import pytest
 from tests.reports.pretended import small_tables
 from tests.reports.published import FINGERPRINT, HOSTILE, draw
 from unimp_bench.errors import DataError
-from unimp_bench.reports.html import galleries, html_page, whiskers
+from unimp_bench.reports.galleries import galleries
+from unimp_bench.reports.html import html_page, whiskers
 from unimp_bench.reports.store import Contents
 from unimp_bench.reports.table import Page, Table
 from unimp_bench.reports.write import boards as pages_in
@@ -94,7 +95,7 @@ def test_the_policy_admits_only_the_one_style_and_script(reader: Reader) -> None
 def test_untrusted_labels_are_escaped_everywhere(reader: Reader) -> None:
     assert [found.get("type", "") for tag, found in reader.tags if tag == "script"] == ["application/json", ""]
     assert not [name for _, found in reader.tags for name in found if name.startswith("on") or name == "style"]
-    assert reader.values("data-label").count(HOSTILE) == 1
+    assert reader.values("data-label").count(HOSTILE) == 2, "its row and its line of the matrix"
     assert HOSTILE in {detail["label"] for detail in data_of(reader)["details"]}
 
 

@@ -33,11 +33,13 @@ class PairedTest:
         difference: mean of the first run less mean of the second.
         p_value: two-sided.
         exact: true when all outcomes were enumerated, false when they were sampled or approximated.
+        interval: 95% interval of the difference by the same test; None for the randomisation test.
     """
 
     difference: float
     p_value: float
     exact: bool
+    interval: tuple[float, float] | None = None
 
 
 def seeded_test(first: FloatArray, second: FloatArray) -> PairedTest:
@@ -69,11 +71,14 @@ def seeded_test(first: FloatArray, second: FloatArray) -> PairedTest:
     variance = sum(part for part, _ in parts)
     difference = float(differences.mean())
     if variance == 0:
-        return PairedTest(difference, 1.0 if difference == 0 else 0.0, exact=False)
-    from scipy.stats import t
+        return PairedTest(difference, 1.0 if difference == 0 else 0.0, False, (difference, difference))
+    from scipy.special import stdtr, stdtrit
 
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    return PairedTest(difference, float(2 * t.sf(abs(difference) / np.sqrt(variance), freedom)), exact=False)
+    error = float(np.sqrt(variance))
+    p_value = float(2 * stdtr(freedom, -abs(difference) / error))
+    half = float(stdtrit(freedom, 0.975)) * error
+    return PairedTest(difference, p_value, False, (difference - half, difference + half))
 
 
 def paired_test(first: FloatArray, second: FloatArray, *, seed: int, resamples: int = 100_000) -> PairedTest:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -14,58 +13,23 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import ValidationError
 
-from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.markdown import anchor
+from unimp_bench.progress import progress
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, ExampleSet
-from unimp_bench.reports.gallery.page import RECORD_NAME, Record
+from unimp_bench.reports.galleries import galleries
+from unimp_bench.reports.matrix import domain_of, matrix_of, model_of
+from unimp_bench.reports.pairs import Pair, compared_metric, pairs_of
 from unimp_bench.reports.plots import data_uri
 from unimp_bench.reports.printed import MARKS
+from unimp_bench.reports.standard import FLAGS, Flag
 from unimp_bench.reports.store import Contents
-from unimp_bench.reports.table import DEGENERATE, Cell, Column, Page, Row, Run, Table
+from unimp_bench.reports.table import Cell, Column, Page, Row, Run, Table
 from unimp_bench.reports.write import boards
-from unimp_bench.runs.results import Estimate
+from unimp_bench.runs.results import Estimate, Result
 
 HTML_NAME = "index.html"
-
-_FILE = re.compile(r"user-([0-9]+)-(history|retrieved|generated|bought|ceiling)(?:-([0-9]+))?\.png")
-_LABELS = {
-    "history": "History, {number}",
-    "retrieved": "Retrieved {number}",
-    "generated": "Generated",
-    "bought": "Purchased",
-    "ceiling": "Reconstruction by the tokenizer (upper bound)",
-}
-_PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture within the page; ``uri`` is a data URI."""
-
-    label: str
-    uri: str
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The history and the outcome of one user."""
-
-    user: str
-    history: tuple[Picture, ...]
-    outcome: tuple[Picture, ...]
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Pictures generated for several users with one query; ``synthetic`` if the corpus is generated."""
-
-    synthetic: bool
-    query: str
-    command: str
-    panels: tuple[Panel, ...]
 
 
 @dataclass(frozen=True)
@@ -78,6 +42,14 @@ class Whisker:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Ends of the whiskers of a column."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Shown:
     """A table with its position on the page.
 
@@ -85,16 +57,27 @@ class Shown:
         anchor: unique within the page.
         heading: title with the task or suite.
         begin: index of its first row's details among all details.
+        ids: anchor of each row, unique within the page and stable while the label is.
         whiskers: for each cell of each row; None without an interval.
+        scales: of the whiskers of each column; None without intervals.
         audit: anchor of the corpus's audit; empty without one.
+        pairs: comparisons of its rows with results.
     """
 
     table: Table
     anchor: str
     heading: str
     begin: int
+    ids: list[str]
     whiskers: list[list[Whisker | None]]
+    scales: list[Scale | None]
     audit: str
+    pairs: tuple[Pair, ...]
+
+    @property
+    def address(self) -> dict[str, str]:
+        """Anchor of each row by its label."""
+        return {row.label: name for row, name in zip(self.table.rows, self.ids, strict=True)}
 
 
 def write_page(folder: Path, path: Path) -> None:
@@ -113,7 +96,7 @@ def html_page(board: Contents) -> str:
     """
     tasks, topics = boards(board)
     audits = board.audits()
-    shown = _shown([*tasks, *topics], audits)
+    shown = _shown([*tasks, *topics], audits, {result.spec.key: result for result in board.results})
     environment = Environment(
         loader=PackageLoader(__package__, "static"),
         autoescape=True,
@@ -121,12 +104,13 @@ def html_page(board: Contents) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = _static("page.css"), _static("page.js")
+    style, script = _static("page.css"), _static("page.js") + _static("details.js")
     tables = [each.table for found in shown.values() for each in found]
     return environment.get_template("page.html.j2").render(
         tasks=tasks,
         topics=topics,
         shown=shown,
+        matrix=matrix_of(tasks),
         audits=_audits(audits),
         audit_columns=_AUDIT_COLUMNS,
         cuts=CUTS,
@@ -138,14 +122,22 @@ def html_page(board: Contents) -> str:
                 name: list(dict.fromkeys(getattr(table, name) for table in tables if getattr(table, name)))
                 for name in ("corpus", "protocol", "split")
             },
+            "domain": sorted({domain_of(table.corpus) for table in tables}),
             "reads": sorted({reads for table in tables for row in table.rows for reads in row.reads}),
         },
+        columns=_column_names(tables),
+        first_columns=_first_columns(tables),
         marks=MARKS,
+        flags=_SHOWN_FLAGS,
+        meanings=FLAGS,
         style=Markup(style),  # noqa: S704 - both are files of this package
         script=Markup(script),  # noqa: S704
         policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'",
         words=_words,
+        badge=_badge,
+        model_of=model_of,
+        domain_of=domain_of,
         key=_key,
         data_uri=data_uri,
     )
@@ -159,21 +151,36 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
 
 
-def _shown(pages: Iterable[Page], audits: Sequence[CorpusAudit]) -> dict[str, list[Shown]]:
+def _shown(
+    pages: Iterable[Page], audits: Sequence[CorpusAudit], results: Mapping[str, Result]
+) -> dict[str, list[Shown]]:
     """The tables by page. Titles repeat for two builds of one corpus: later anchors get a number."""
     numbers = {audit.fingerprint: f"audit-{number}" for number, audit in enumerate(audits, 1)}
     seen: Counter[str] = Counter()
     begin = 0
     found: dict[str, list[Shown]] = {}
-    for page in pages:
+
+    def unique(name: str) -> str:
+        seen[name] += 1
+        return f"{name}-{seen[name]}" if seen[name] > 1 else name
+
+    for page in progress(list(pages), "comparisons of rows", unit="page"):
         found[page.name] = []
         for table in page.tables:
-            name = f"{page.name}-{anchor(table.title)}"
-            seen[name] += 1
-            name += f"-{seen[name]}" if seen[name] > 1 else ""
-            heading = f"{page.name if table.ranked else page.title}, {table.title}"
-            audit = numbers.get(table.fingerprint, "")
-            found[page.name].append(Shown(table, name, heading, begin, whiskers(table), audit))
+            name = unique(f"{page.name}-{anchor(table.title)}")
+            found[page.name].append(
+                Shown(
+                    table=table,
+                    anchor=name,
+                    heading=f"{page.name if table.ranked else page.title}, {table.title}",
+                    begin=begin,
+                    ids=[unique(f"{name}--{anchor(row.label)}") for row in table.rows],
+                    whiskers=whiskers(table),
+                    scales=scales(table),
+                    audit=numbers.get(table.fingerprint, ""),
+                    pairs=pairs_of(table, results),
+                )
+            )
             begin += len(table.filled)
     return found
 
@@ -183,31 +190,74 @@ def whiskers(table: Table) -> list[list[Whisker | None]]:
 
     Upper bounds are excluded from the scale, as they are far from all other rows.
     """
-    spans: dict[int, tuple[float, float]] = {}
+    spans = scales(table)
+    return [[_whisker(cell, span) for cell, span in zip(row.cells, spans, strict=True)] for row in table.rows]
+
+
+def scales(table: Table) -> list[Scale | None]:
+    """The range of the intervals of each column without those of upper bounds; None without intervals."""
+    found: list[Scale | None] = []
     for at in range(len(table.columns)):
-        intervals = [row.cells[at].interval for row in table.rows if row.mark != "ceiling"]
-        known = [each for each in intervals if each is not None]
-        if known:
-            spans[at] = min(low for low, _ in known), max(high for _, high in known)
-    return [[_whisker(cell, spans.get(at)) for at, cell in enumerate(row.cells)] for row in table.rows]
+        known = [each for row in table.rows if row.mark != "ceiling" and (each := row.cells[at].interval) is not None]
+        found.append(Scale(min(low for low, _ in known), max(high for _, high in known)) if known else None)
+    return found
 
 
-def _whisker(cell: Cell, span: tuple[float, float] | None) -> Whisker | None:
+def _whisker(cell: Cell, span: Scale | None) -> Whisker | None:
     if cell.interval is None or cell.value is None or span is None:
         return None
-    (least, most), (low, high) = span, cell.interval
-    if low < least or high > most:
+    low, high = cell.interval
+    if low < span.low or high > span.high:
         return None
-    width = most - least or 1.0
-    return Whisker(*(round(100 * (end - least) / width, 1) for end in (low, cell.value, high)))
+    width = span.high - span.low or 1.0
+    return Whisker(*(round(100 * (end - span.low) / width, 1) for end in (low, cell.value, high)))
+
+
+_SHOWN_FLAGS: dict[Flag, str] = {
+    "budget": "undertrained?",
+    "few seeds": "few seeds",
+    "constant": "constant",
+    "as another row": "as another row",
+    "leak": "leak",
+    "earlier version": "earlier version",
+}
+"""Flags after the name of a row, in words; *crowded* and *trials* do not concern its value alone."""
 
 
 def _words(row: Row, table: Table) -> str:
-    """Text after the name of a row: changed settings, number of seeds, mark of a warning."""
+    """Text after the name of a row: changed settings and number of seeds."""
     rest = row.label.removeprefix(row.name).strip()
     parts = [rest[1:-1] if rest.startswith("(") and rest.endswith(")") else rest] if rest else []
     parts += [f"{row.seeds} seeds"] if table.ranked and row.seeds > 1 else []
-    return " ".join([", ".join(parts), *([DEGENERATE] if row.warnings else [])]).strip()
+    return ", ".join(parts)
+
+
+def _badge(row: Row, table: Table) -> str:
+    """Mark of a row; only a first row that differs from all others and that time does not contradict is best."""
+    if row.mark == "ceiling":
+        return "upper bound"
+    if row.mark == "tied":
+        return "= not different"
+    if row.mark != "best":
+        return ""
+    if len(table.best) > 1:
+        return f"first of {len(table.best)} not different"
+    return "best" if row.label in table.confirmed else "first here"
+
+
+_FIRST_METRICS = 3
+_FIRST_COLUMNS = ("Change", "Difference", "p", "Seeds", "Fit")
+
+
+def _column_names(tables: Sequence[Table]) -> list[str]:
+    return list(dict.fromkeys(column.name for table in tables for column in table.columns))
+
+
+def _first_columns(tables: Sequence[Table]) -> set[str]:
+    """The columns that the page shows at first."""
+    metrics = [[column.name for column in table.columns if column.is_metric] for table in tables]
+    mains = {table.main for table in tables}
+    return {*_FIRST_COLUMNS, *mains, *(name for names in metrics for name in names[:_FIRST_METRICS])}
 
 
 def _key(cell: Cell) -> str:
@@ -225,7 +275,19 @@ def _data(tables: Sequence[Shown]) -> dict[str, Any]:
         table, slices = each.table, each.table.slices
         sides = slices.sides if slices else []
         parts = [{"name": side.name, "examples": side.examples, "about": about} for side, about in sides]
-        sheets.append({"title": each.heading, "main": table.main, "parts": parts})
+        pairs, names = [_pair(pair) for pair in each.pairs], [column.name for column in table.columns]
+        sheets.append(
+            {
+                "title": each.heading,
+                "main": table.main,
+                "parts": parts,
+                "begin": each.begin,
+                "compared": compared_metric(table),
+                "better": 1 if table.columns[names.index(table.main)].first == "descending" else -1,
+                "units": table.units,
+                "pairs": pairs,
+            }
+        )
         ties = {found.label: found for found in table.ties}
         for at, row in enumerate(table.filled):
             found = row.details
@@ -240,6 +302,7 @@ def _data(tables: Sequence[Shown]) -> dict[str, Any]:
                     "about": found.about,
                     "source": found.source,
                     "reads": row.reads,
+                    "flags": {flag: FLAGS[flag] for flag in FLAGS if flag in row.flags},
                     "metrics": [_metric(name, estimate) for name, estimate in found.metrics.items()],
                     "missing": found.missing,
                     "warnings": found.warnings,
@@ -256,6 +319,13 @@ def _data(tables: Sequence[Shown]) -> dict[str, Any]:
                 }
             )
     return {"sheets": sheets, "details": details, "runs": runs}
+
+
+def _pair(pair: Pair) -> list[float]:
+    """A pair as numbers, in the order of its fields."""
+    numbers = (pair.difference, pair.low, pair.high)
+    shown = (float(f"{number:.4g}") for number in (*numbers, pair.p_value))
+    return [pair.first, pair.second, *shown, pair.higher, pair.lower]
 
 
 def _rounded(value: float | None) -> float | None:
@@ -297,54 +367,3 @@ def _audit_cells(found: ExampleSet) -> list[Cell]:
         Cell(f"{found.examples:,}", found.examples),
         *(Cell() if share is None else Cell(f"{share:.1%}", round(share, 6)) for share in shares),
     ]
-
-
-def galleries(folder: Path, synthetic: Container[str]) -> tuple[Gallery, ...]:
-    """The galleries of ``unimp-bench draw`` below a leaderboards folder, by name.
-
-    Args:
-        synthetic: fingerprints of generated corpora.
-
-    Raises:
-        DataError: one is damaged.
-    """
-    return tuple(_gallery(path, synthetic) for path in sorted(folder.glob(f"*_gallery/{RECORD_NAME}")))
-
-
-def _gallery(path: Path, synthetic: Container[str]) -> Gallery:
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise DataError(f"{path} is not a gallery ({error.errors()[0]['msg']}); draw it again") from None
-    found = [match for match in map(_FILE.fullmatch, record.files) if match]
-    return Gallery(
-        synthetic=record.fingerprint in synthetic,
-        query=record.query,
-        command=record.command,
-        panels=tuple(
-            Panel(
-                user,
-                history=_pictures(path.parent, [each for each in found if _is(each, number, history=True)]),
-                outcome=_pictures(path.parent, [each for each in found if _is(each, number, history=False)]),
-            )
-            for number, user in enumerate(record.users, start=1)
-        ),
-    )
-
-
-def _is(match: re.Match[str], user: int, *, history: bool) -> bool:
-    return int(match[1]) == user and (match[2] == "history") is history
-
-
-def _pictures(folder: Path, found: list[re.Match[str]]) -> tuple[Picture, ...]:
-    return tuple(Picture(_LABELS[each[2]].format(number=each[3]), _data_uri(folder / each[0])) for each in found)
-
-
-def _data_uri(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} belongs to a gallery and cannot be read ({error.strerror}); draw it again") from None
-    if not content.startswith(_PNG):
-        raise DataError(f"{path} is not a PNG; draw the gallery again")
-    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"

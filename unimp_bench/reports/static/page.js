@@ -16,6 +16,11 @@ function intoButton(holder, attributes = {}) {
   return button;
 }
 
+/** Text without spelling: "S³-Rec", "S3 rec" and "s3rec" are one. */
+function folded(text) {
+  return text.normalize("NFKD").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
+}
+
 const LETTERS = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 const OTHER = { ascending: "descending", descending: "ascending" };
 
@@ -34,6 +39,18 @@ function compareKeys(one, other, direction) {
   return direction === "ascending" ? order : -order;
 }
 
+/** What the address holds besides the filters: the sorted column, the open row and the one that it is compared with. */
+const place = {};
+
+/** The heads of the columns; a matrix has those of groups above them. */
+function headsOf(table) {
+  return [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+}
+
+function nameOf(head) {
+  return head.dataset.name ?? head.firstChild.textContent.trim();
+}
+
 /** Sort a table by one column; the sort is stable. */
 function sortTable(table, head, direction) {
   const numeric = head.classList.contains("number");
@@ -41,33 +58,68 @@ function sortTable(table, head, direction) {
   const keyed = Array.from(body.rows, (row) => [sortKey(row, head.cellIndex, numeric), row]);
   keyed.sort(([one], [other]) => compareKeys(one, other, direction));
   body.append(...keyed.map(([, row]) => row));
-  for (const each of head.parentElement.cells) each.removeAttribute("aria-sort");
+  for (const each of headsOf(table)) each.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", direction);
 }
 
 /** Make the heads of a table buttons: the first press sorts in the column's preferred direction, the next reverses. */
 function makeSortable(table) {
-  for (const head of table.tHead.rows[0].cells) {
+  for (const head of headsOf(table)) {
+    if (head.tagName !== "TH") continue;
+    const name = nameOf(head);
     intoButton(head).addEventListener("click", () => {
       const sorted = head.getAttribute("aria-sort");
-      sortTable(table, head, sorted ? OTHER[sorted] : head.dataset.first || "ascending");
+      const direction = sorted ? OTHER[sorted] : head.dataset.first || "ascending";
+      sortTable(table, head, direction);
+      const section = table.closest("section[id]");
+      if (section) place.sort = [section.id, name, direction].join("|");
+      showAddress();
     });
   }
 }
 
-const SECTION_FIELDS = ["task", "corpus", "protocol", "split"];
+/** Sort as the address says: "section|column|direction". */
+function restoreSort(text) {
+  const [id, name, direction] = (text ?? "").split("|");
+  const table = id && document.querySelector(`#${CSS.escape(id)} table`);
+  const head = table && headsOf(table).find((each) => nameOf(each.querySelector("button") ? unwrapped(each) : each) === name);
+  if (!head || !(direction in OTHER)) return;
+  sortTable(table, head, direction);
+  place.sort = text;
+}
 
-/** The values of the filter form by field, without empty ones. */
+/** A head or the button that holds its children, with the name of the head. */
+function unwrapped(head) {
+  return { dataset: head.dataset, firstChild: head.querySelector("button").firstChild };
+}
+
+const SECTION_FIELDS = ["task", "corpus", "domain", "protocol", "split"];
+
+/** The values of the filter form that differ from those of a fresh page, by field. */
 function filterState(form) {
-  return Object.fromEntries([...new FormData(form)].filter(([, value]) => value.trim() !== ""));
+  const state = {};
+  const columns = [];
+  for (const field of form.elements) {
+    if (!field.name) continue;
+    if (field.type !== "checkbox") {
+      if (field.value.trim() !== "") state[field.name] = field.value;
+    } else if (field.checked !== field.defaultChecked) {
+      if (field.name === "column") columns.push(field.value);
+      else state[field.name] = field.checked ? "1" : "0";
+    }
+  }
+  if (columns.length) state.columns = columns.join(",");
+  return state;
 }
 
 /** Set the form to a state; values that a field does not offer are ignored. */
 function setFilterState(form, state) {
+  const columns = (state.columns ?? "").split(",");
   for (const field of form.elements) {
     if (!field.name) continue;
     const value = state[field.name] ?? "";
-    if (field.type === "checkbox") field.checked = value === field.value;
+    if (field.name === "column") field.checked = field.defaultChecked !== columns.includes(field.value);
+    else if (field.type === "checkbox") field.checked = value === "" ? field.defaultChecked : value === "1";
     else if (field.type === "search") field.value = value;
     else field.value = Array.from(field.options, (option) => option.value).includes(value) ? value : "";
   }
@@ -85,19 +137,34 @@ function writeAddress(state) {
   history.replaceState(null, "", text ? `#${text}` : location.href.split("#")[0]);
 }
 
+/** Write the filters, the sort and the open row. */
+function showAddress(more = {}) {
+  writeAddress({ ...filterState(document.getElementById("filters")), ...place, ...more });
+}
+
+/** What a search may find of a row: label, registered name, marks and flags, folded. */
+function textOf(row) {
+  row.found ??= folded([row.dataset.label, row.dataset.model ?? "", row.cells[0].textContent].join(" "));
+  return row.found;
+}
+
 /** Whether a row matches the state. */
 function rowMatches(row, state, words) {
-  const label = row.dataset.label.toLowerCase();
   return (
-    (!state.filled || "detail" in row.dataset) &&
+    (state.empty === "1" || "detail" in row.dataset) &&
     (!state.reads || row.dataset.reads.split(" ").includes(state.reads)) &&
-    words.every((word) => label.includes(word))
+    words.every((word) => textOf(row).includes(word))
   );
+}
+
+function sectionMatches(section, state) {
+  const data = section.dataset;
+  return (state.real === "0" || data.real) && SECTION_FIELDS.every((field) => !state[field] || data[field] === state[field]);
 }
 
 /** Show the matching rows of a table's section, and the section if there are any; return their number. */
 function filterSection(section, state, words) {
-  const matches = SECTION_FIELDS.every((field) => !state[field] || section.dataset[field] === state[field]);
+  const matches = sectionMatches(section, state);
   let shown = 0;
   for (const row of section.querySelector("tbody").rows) {
     row.hidden = !(matches && rowMatches(row, state, words));
@@ -115,18 +182,56 @@ function hideEmptyBoards(filtered) {
     const link = document.querySelector(`nav a[href="#${board.id}"]`);
     if (link) link.parentElement.hidden = board.hidden;
   }
-  const summary = document.getElementById("summary");
-  for (const row of summary.tBodies[0].rows) row.hidden = document.getElementById(row.dataset.table).hidden;
-  document.getElementById("best").hidden = Array.from(summary.tBodies[0].rows).every((row) => row.hidden);
+  const rows = [...document.getElementById("summary").tBodies[0].rows];
+  for (const row of rows) row.hidden = document.getElementById(row.dataset.table).hidden;
+  document.getElementById("best").hidden = rows.every((row) => row.hidden);
+}
+
+/** Show the columns of the matrix whose table matches, and the systems with a place in one of them. */
+function filterMatrix(state, words) {
+  const board = document.getElementById("matrix");
+  const table = board.querySelector("table");
+  const heads = headsOf(table);
+  const shown = heads.map((head, at) => at === 0 || Boolean(sectionMatches(document.getElementById(head.dataset.table), state)));
+  heads.forEach((head, at) => (head.hidden = !shown[at]));
+  for (const row of table.tBodies[0].rows) {
+    [...row.cells].forEach((cell, at) => (cell.hidden = !shown[at]));
+    const has = [...row.cells].some((cell, at) => at > 0 && shown[at] && cell.dataset.key);
+    row.hidden = !has || !words.every((word) => textOf(row).includes(word));
+  }
+  let at = 1;
+  for (const group of table.querySelectorAll("thead [scope=colgroup]")) {
+    group.dataset.width ??= group.colSpan;
+    const width = Number(group.dataset.width);
+    const left = shown.slice(at, at + width).filter(Boolean).length;
+    group.hidden = left === 0;
+    if (left) group.colSpan = left;
+    at += width;
+  }
+  board.hidden = !shown.slice(1).some(Boolean) || [...table.tBodies[0].rows].every((row) => row.hidden);
+}
+
+/** Show the chosen columns of all tables; those that are no choice are always shown. */
+function showColumns(form) {
+  const chosen = new Map([...form.querySelectorAll("[name=column]")].map((box) => [box.value, box.checked]));
+  const key = JSON.stringify([...chosen]);
+  if (form.dataset.columns === key) return;
+  form.dataset.columns = key;
+  for (const table of document.querySelectorAll("section.table table")) {
+    const hidden = headsOf(table).map((head) => chosen.get(head.dataset.name) === false);
+    for (const row of table.rows) [...row.cells].forEach((cell, at) => (cell.hidden = hidden[at]));
+  }
 }
 
 /** Apply the filters of the form and report the number of matches. */
 function applyFilters(form) {
   const state = filterState(form);
-  const words = (state.model ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const words = (state.model ?? "").split(/\s+/).map(folded).filter(Boolean);
   const sections = [...document.querySelectorAll("section.table")];
   const shown = sections.map((section) => filterSection(section, state, words));
   hideEmptyBoards(Object.keys(state).length > 0);
+  filterMatrix(state, words);
+  showColumns(form);
   const rows = document.querySelectorAll("section.table tbody tr").length;
   const total = shown.reduce((sum, each) => sum + each, 0);
   const tables = shown.filter(Boolean).length;
@@ -138,22 +243,27 @@ function applyFilters(form) {
 
 /** Scroll to an anchor and focus it for keyboard users. */
 function goTo(id) {
-  const place = document.getElementById(id);
-  if (!place || place.hidden) return;
-  place.setAttribute("tabindex", "-1");
-  place.focus({ preventScroll: true });
-  place.scrollIntoView();
+  const target = document.getElementById(id);
+  if (!target || target.hidden) return;
+  target.setAttribute("tabindex", "-1");
+  target.focus({ preventScroll: true });
+  target.scrollIntoView(target.tagName === "TR" ? { block: "center" } : {});
 }
 
-/** Connect the filter form with the page and the URL fragment. */
-function startFilters(form) {
-  const show = () => writeAddress(applyFilters(form));
+/** Connect the filter form with the page and the URL fragment; "openRow" shows the details of a row by its id. */
+function startFilters(form, openRow) {
+  const show = () => {
+    applyFilters(form);
+    showAddress();
+  };
   const restore = () => {
     const state = stateOfAddress();
     if (state === null && location.hash) return goTo(decodeURIComponent(location.hash.slice(1)));
     setFilterState(form, state ?? {});
     applyFilters(form);
+    restoreSort(state?.sort);
     if (state?.at) goTo(state.at);
+    if (state?.row) openRow(state.row, state.with);
   };
   form.hidden = false;
   form.addEventListener("input", show);
@@ -165,177 +275,34 @@ function startFilters(form) {
     if (!link || link.classList.contains("skip")) return;
     event.preventDefault();
     const at = link.getAttribute("href").slice(1);
-    writeAddress({ ...filterState(form), at });
+    showAddress({ at });
     goTo(at);
   });
   applyFilters(form);
   restore();
 }
 
-/** A definition list; entries without a value are omitted. */
-function definitions(entries) {
-  const list = element("dl");
-  for (const [term, value] of entries) {
-    if (value === "" || value === null || value === undefined) continue;
-    list.append(element("div", {}, element("dt", {}, term), element("dd", {}, value)));
+/** One value of a CSV file; text that a spreadsheet would take for a formula is quoted. */
+function csvValue(text) {
+  const safe = /^[=+@-]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The visible rows and columns of a table as CSV, numbers in full. */
+function csvOf(table) {
+  const heads = headsOf(table).filter((head) => !head.hidden);
+  const lines = [heads.map((head) => nameOf(head.querySelector("button") ? unwrapped(head) : head))];
+  for (const row of table.tBodies[0].rows) {
+    if (!row.hidden) lines.push(heads.map((head) => row.cells[head.cellIndex].dataset.key ?? row.cells[head.cellIndex].textContent.trim()));
   }
-  return list;
+  return lines.map((line) => line.map(csvValue).join(",")).join("\r\n") + "\r\n";
 }
 
-/** A table of text; the first cell of each row is its head. */
-function textTable(caption, heads, rows) {
-  const head = element("tr", {}, ...heads.map((text, at) => element("th", { scope: "col", class: at ? "number" : "" }, text)));
-  const body = rows.map(([first, ...rest]) =>
-    element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((text) => element("td", { class: "number" }, text))),
-  );
-  const table = element("table", {}, element("caption", { class: "unseen" }, caption), element("thead", {}, head), element("tbody", {}, ...body));
-  return element("div", { class: "scroll" }, table);
-}
-
-/** Code that one click selects as a whole; lines break only between words, never within "--option". */
-function code(text) {
-  const words = text.split(/([ \n])/).map((word) => (word.trim() ? element("span", {}, word) : word));
-  return element("pre", {}, element("code", {}, ...words));
-}
-
-function number(value) {
-  return value.toFixed(4);
-}
-
-function interval(each) {
-  return `${number(each.low)} to ${number(each.high)}`;
-}
-
-/** A setting as text, without quotes where possible. */
-function settingText(value) {
-  if (Array.isArray(value)) return value.map(settingText).join(", ") || "none";
-  return typeof value === "string" ? value || "none" : JSON.stringify(value);
-}
-
-function settings(config) {
-  return definitions(Object.entries(config).map(([name, value]) => [name, settingText(value)]));
-}
-
-/** One fit; with several the last one was scored. */
-function stageBlock(stage, count, at) {
-  const title = count > 1 ? `Configuration, fit ${at + 1} of ${count}` : "Configuration";
-  const options = Object.entries(stage.options).map(([task, chosen]) => [`options of ${task}`, JSON.stringify(chosen)]);
-  return [
-    element("h4", {}, title),
-    definitions([["model", stage.model], ["fitted on", stage.tasks.join(", ")], ["split", stage.split], ["seed", String(stage.seed)], ...options]),
-    settings(stage.config),
-  ];
-}
-
-/** The provenance of one seed's result. */
-function runBlock(run, open) {
-  const block = element("details", { class: "run" }, element("summary", {}, `Seed ${run.seed}`));
-  block.open = open;
-  block.append(
-    definitions([["run", run.key], ["commit", run.commit], ["machine", run.machine], ["written", run.time], ...Object.entries(run.costs)]),
-    ...run.stages.flatMap((stage, at) => stageBlock(stage, run.stages.length, at)),
-    element("h4", {}, "Versions"),
-    definitions(Object.entries(run.versions)),
-  );
-  return block;
-}
-
-/** The commands of a row's runs, and those that reproduce and compare them. */
-function commandsPart(runs) {
-  const again = runs.map((run) => `unimp-bench reproduce ${run.key}`);
-  return part("Commands", code(runs.map((run) => run.command).join("\n")), element("p", { class: "facts" }, "To reproduce and compare:"), code(again.join("\n")));
-}
-
-/** A part of the details with its heading; empty without children. */
-function part(title, ...children) {
-  return children.length ? [element("h3", {}, title), ...children] : [];
-}
-
-function bullets(lines) {
-  return lines.length ? [element("ul", {}, ...lines.map((line) => element("li", {}, line)))] : [];
-}
-
-function metricsPart(detail) {
-  const rows = detail.metrics.map((each) => [each.name, number(each.value), interval(each)]);
-  const missing = Object.entries(detail.missing).map(([name, reason]) => `${name} is empty: ${reason}`);
-  const answers = Object.entries(detail.answers).map(([name, words]) => `${name}: ${words}`);
-  return part(
-    "Metrics",
-    textTable("All metrics", ["Metric", "Mean", "95% interval"], rows),
-    ...bullets([...answers, ...missing]),
-  );
-}
-
-/** The main metric on both sides of every cut of the test examples. */
-function slicesPart(detail, sheet) {
-  if (!detail.means.length) return [];
-  const rows = sheet.parts.map((each, at) => {
-    const mean = detail.means[at];
-    return [each.name, String(each.examples), mean === null ? "too few" : number(mean)];
-  });
-  const cuts = sheet.parts.filter((each) => each.about).map((each) => `${each.name}: ${each.about}`);
-  const about = element("details", { class: "facts" }, element("summary", {}, "Definitions"), ...bullets(cuts));
-  return part("Parts of the examples", textTable("Parts of the examples", ["Part", "Examples", sheet.main], rows), about);
-}
-
-function tiesPart(detail) {
-  if (!detail.ties) return [];
-  const { seeds, stored, shuffled } = detail.ties;
-  const rows = [["as stored", number(stored.value), interval(stored)], ["shuffled", number(shuffled.value), interval(shuffled)]];
-  const about = `Simultaneous interactions of a user in random order; models fitted and scored again. Seeds available for both: ${seeds}.`;
-  return part("Time ties", element("p", { class: "facts" }, about), textTable("Time ties", ["Order", stored.name, "95% interval"], rows));
-}
-
-function quotedPart(detail) {
-  const lines = detail.quoted.map((each) => {
-    const cells = Object.entries(each.metrics).map(([name, value]) => `${name} ${number(value)}`);
-    return `${each.source}, ${each.system}${each.differs ? ` (${each.differs})` : ""}: ${cells.join(", ")}`;
-  });
-  return part("Reported in papers", ...bullets(lines));
-}
-
-/** The details of a row, as children of the dialog. */
-function detailChildren(detail, sheet, runs) {
-  const remarks = [...new Set([...detail.warnings, ...runs.flatMap((run) => run.remarks)])];
-  return [
-    element("h2", { id: "details-title", tabindex: "-1" }, detail.label),
-    definitions([["about", detail.about], ["source", detail.source], ["reads", detail.reads.join(", ")]]),
-    ...part("Remarks", ...bullets(remarks)),
-    ...commandsPart(runs),
-    ...metricsPart(detail),
-    ...slicesPart(detail, sheet),
-    ...tiesPart(detail),
-    ...quotedPart(detail),
-    ...part(runs.length > 1 ? "Runs" : "Run", ...runs.map((run, at) => runBlock(run, at === 0))),
-  ];
-}
-
-/** Open the details of a row; closing them returns the focus to the row's button. */
-function openDetails(dialog, data, row) {
-  const detail = data.details[Number(row.dataset.detail)];
-  const close = element("button", { type: "button", class: "close" }, "Close");
-  close.addEventListener("click", () => dialog.close());
-  const sheet = data.sheets[detail.sheet];
-  const bar = element("div", { class: "bar" }, element("p", { class: "facts" }, sheet.title), close);
-  dialog.replaceChildren(bar, ...detailChildren(detail, sheet, detail.runs.map((key) => data.runs[key])));
-  row.querySelector("th button").focus({ preventScroll: true });
-  dialog.showModal();
-  dialog.scrollTop = 0;
-}
-
-/** Make rows with results open their details, by the button or a click anywhere in the row. */
-function startDetails(dialog, data) {
-  for (const row of document.querySelectorAll("tr[data-detail]")) {
-    intoButton(row.cells[0], { "aria-haspopup": "dialog" });
-    row.addEventListener("click", () => {
-      if (getSelection().isCollapsed) openDetails(dialog, data, row);
-    });
+/** Give each table a link that saves it. */
+function startDownloads() {
+  for (const section of document.querySelectorAll("section.table")) {
+    const link = element("a", { href: "data:,", download: `${section.id}.csv` }, "Save as CSV");
+    link.addEventListener("click", () => (link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(csvOf(section.querySelector("table")))}`));
+    section.querySelector(".scroll").after(element("p", { class: "facts tools" }, link));
   }
-  dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close();
-  });
 }
-
-document.querySelectorAll("main table").forEach(makeSortable);
-startDetails(document.getElementById("details"), JSON.parse(document.getElementById("data").textContent));
-startFilters(document.getElementById("filters"));
