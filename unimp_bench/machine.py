@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 VARIABLE = "UNIMP_BENCH_DEVICE"
 """The chosen device, for this process and its children; by default a GPU if available, else the CPU."""
 
-_FORM = re.compile(r"cpu|cuda(:\d+)?")
+_FORM = re.compile(r"cpu|cuda(:\d+)?|mps")
 
 
 def choose_device(name: str) -> None:
-    """Compute on ``cpu``, ``cuda`` or ``cuda:N`` from now on.
+    """Compute on ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` (Apple) from now on.
 
     Raises:
         UsageError: there is no such device.
@@ -47,14 +47,21 @@ def device() -> torch.device:
     return _checked(name)
 
 
+def device_name() -> str:
+    """``device`` by name, ``cpu`` for a process that computes without PyTorch."""
+    return str(device()) if "torch" in sys.modules else "cpu"
+
+
 def _checked(name: str) -> torch.device:
     import torch
 
     cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    there = ", ".join(["cpu", *(["cuda"] if cards else []), *(f"cuda:{number}" for number in range(cards))])
+    apple = torch.backends.mps.is_available()
+    there = ["cpu", *(["cuda"] if cards else []), *(f"cuda:{number}" for number in range(cards))]
+    there += ["mps"] if apple else []
     found = torch.device(name) if _FORM.fullmatch(name) else None
-    if found is None or (found.type == "cuda" and (found.index or 0) >= cards):
-        raise UsageError(f"unknown device {name!r}; available: {there}")
+    if found is None or (found.type == "cuda" and (found.index or 0) >= cards) or (found.type == "mps" and not apple):
+        raise UsageError(f"unknown device {name!r}; available: {', '.join(there)}")
     if found.index is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError(f"several processes cannot share {name}; use cuda")
     return found

@@ -42,6 +42,12 @@ def test_runs_are_listed_with_state_and_main_metric(home: Workspace, capsys: pyt
     head, *rows = output.splitlines()
     assert code == 0 and head.split()[:4] == ["KEY", "STATE", "TASK", "MODEL"]
     assert sorted(re.split(r"  +", row)[1] for row in rows) == ["finished", "finished", "interrupted"]
+    for text, state in (
+        ("error: no reviews", "failed"),
+        ("error: interrupted; the same command resumes", "interrupted"),
+    ):
+        (home.runs / "0123456789abcdef" / "log.txt").write_text(f"fitting\n{text}\n")
+        assert find_run(home, "0123456789").state == state
     value = result.metrics["NDCG@10"].value
     assert any("itemknn" in row and f"NDCG@10 {value:.4f}" in row for row in rows)
     code, output, _ = call(capsys, "runs", "list", "--state", "interrupted", "--model", "itemknn")
@@ -60,7 +66,15 @@ def test_a_run_is_shown_with_cost_command_and_fit(home: Workspace, capsys: pytes
     key = key_of(home, "itemknn")
     code, output, _ = call(capsys, "runs", "show", key[:6])
     assert code == 0
-    for part in ("NDCG@10", "cost", "command  unimp-bench run", str(home.fits), "predictions.parquet", "settings {"):
+    for part in (
+        "NDCG@10",
+        "cost",
+        "device cpu",
+        "command  unimp-bench run",
+        str(home.fits),
+        "predictions.parquet",
+        "settings {",
+    ):
         assert part in output
 
 
@@ -184,11 +198,11 @@ def test_estimates_prefer_equal_settings_and_scale_by_interactions(home: Workspa
     facts = result.model.model_copy(update={"settings": {"neighbours": "7"}})
     changed = result.model_copy(update={"model": facts})
     request = RunRequest("recommendation", "itemknn", corpus.folder)
-    found = estimate(request, "default", corpus, [changed, other])
+    found = estimate(request, corpus, [changed, other])
     assert found is not None and found.same and found.seconds == pytest.approx(20, rel=0.01)
-    found = estimate(request, "default", corpus, [changed])
+    found = estimate(request, corpus, [changed])
     assert found is not None and not found.same
-    assert estimate(request, "default", corpus, []) is None
+    assert estimate(request, corpus, []) is None
 
 
 def test_top_is_the_list_of_the_predictions(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,7 +77,7 @@ device_option = click.option(
     metavar="DEVICE",
     expose_value=False,
     callback=lambda context, option, name: choose_device(name) if name else None,
-    help="Compute device: cpu, cuda or cuda:N. [default: a GPU if available]",
+    help="Compute device: cpu, cuda, cuda:N or mps. [default: a CUDA GPU if available]",
 )
 task_option = click.option(
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="Override an option of the task; repeatable."
@@ -134,6 +134,14 @@ def features_named(given: Iterable[str]) -> dict[str, str]:
         UsageError: a modality or name is missing, or a modality is repeated.
     """
     return pairs("--features", [part for words in given for part in words.split(",")])
+
+
+def earlier_results(workspace: Workspace) -> list[Result]:
+    """The results of finished runs and the published ones, from which times are estimated."""
+    from unimp_bench.reports.store import load_results
+    from unimp_bench.runs.stored import stored_runs
+
+    return [run.result for run in stored_runs(workspace) if run.result] + load_results(workspace.leaderboards)
 
 
 def echo_result(result: Result, ending: str) -> None:

@@ -13,6 +13,7 @@ from unimp_bench.cli.common import (
     corpus_folder,
     corpus_option,
     device_option,
+    earlier_results,
     echo_result,
     features_named,
     features_option,
@@ -88,7 +89,11 @@ def command(
     fresh: bool,
     dry_run: bool,
 ) -> None:
-    """Fit MODEL on TASK, score it on the test part, and store the result in runs/."""
+    """Fit MODEL on TASK, score it on the test part, and store the result in runs/.
+
+    \b
+    Example: unimp-bench run --task search --model unimp --set epochs=3 --dry-run
+    """
     find(registry.task_cards(), task, "task")
     earlier = tuple(tuple(part for part in tasks.split(",") if part) for tasks in after)
     for name in (*fit_on, *chain.from_iterable(earlier)):
@@ -136,12 +141,10 @@ def command(
 
 def _announce(request: RunRequest, workspace: Workspace) -> None:
     """Print the run of a request, which of its parts exist, and its time as far as earlier results tell."""
-    from unimp_bench.reports.store import load_results
     from unimp_bench.runs.estimate import estimate
     from unimp_bench.runs.fitting import FIT_NAME
     from unimp_bench.runs.results import RESULT_NAME
     from unimp_bench.runs.runner import command_of, planned
-    from unimp_bench.runs.stored import stored_runs
 
     plan = planned(request, workspace)
     spec = plan.spec
@@ -155,14 +158,9 @@ def _announce(request: RunRequest, workspace: Workspace) -> None:
         click.echo(f"  fit       {folder}: {state}")
     for key, value in sorted(spec.fit.config.items()):
         click.echo(f"  setting   {key} = {value}")
-    results = [run.result for run in stored_runs(workspace) if run.result] + load_results(workspace.leaderboards)
-    preset = request.preset or registry.default_preset(request.model)
-    found = estimate(request, preset, plan.corpus, results)
+    found = estimate(request, plan.corpus, earlier_results(workspace))
     if found is None:
         click.echo(f"  estimate  none: no earlier result of {request.model}")
-        return
-    source, changed = found.source, "" if found.same else ", other settings"
-    click.echo(
-        f"  estimate  {duration(found.seconds)}, from {source.spec.task} on {source.corpus.name}{changed} "
-        f"({source.corpus.interactions:,} interactions; here {plan.corpus.manifest.counts.interactions:,})"
-    )
+    else:
+        here = plan.corpus.manifest.counts.interactions
+        click.echo(f"  estimate  {duration(found.seconds)}, from {found.origin}; here {here:,}")

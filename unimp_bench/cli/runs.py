@@ -32,7 +32,7 @@ def command() -> None:
 @click.option("--task", help="Only runs of this task.")
 @click.option("--model", help="Only runs of this model.")
 @click.option("--corpus", help="Only runs on this corpus; an unfinished run has no name of a corpus.")
-@click.option("--state", help="Only runs that are finished, running or interrupted.")
+@click.option("--state", help="Only runs that are finished, running, failed or interrupted.")
 def list_runs(task: str | None, model: str | None, corpus: str | None, state: str | None) -> None:
     """List runs, the latest first: key, state, task, model, corpus, main metric, age and size.
 
@@ -134,6 +134,7 @@ def _echo_cost(result: Result) -> None:
         click.echo(
             f"  cost     fit {cost.fit_seconds:.1f} s, prediction {cost.predict_seconds:.1f} s, "
             f"{cost.peak_memory_mib:,} MiB, {cost.parameters_total:,} parameters"
+            + (f", device {cost.device}" if cost.device else "")
         )
 
 

@@ -8,13 +8,23 @@ import click
 
 from unimp_bench import registry
 from unimp_bench.cli import list as listing
-from unimp_bench.cli.common import corpus_folder, corpus_option, device_option, features_named, features_option, pairs
+from unimp_bench.cli.common import (
+    corpus_folder,
+    corpus_option,
+    device_option,
+    earlier_results,
+    features_named,
+    features_option,
+    pairs,
+)
 from unimp_bench.errors import BenchError, UsageError, find
 from unimp_bench.files import Workspace
+from unimp_bench.progress import duration
 from unimp_bench.runs.suite import Suite
 from unimp_bench.runs.suites import SUITES
 
 if TYPE_CHECKING:
+    from unimp_bench.corpus import Corpus
     from unimp_bench.runs.execution.board import Board
     from unimp_bench.runs.execution.executor import Executor
 
@@ -39,7 +49,7 @@ EXECUTORS = ("processes", "ray")
     "--executor", type=click.Choice(EXECUTORS), default=EXECUTORS[0], show_default=True, help="Executor of the runs."
 )
 @click.option("--address", help="Address of a running Ray cluster, or 'auto' (default: start Ray on this machine).")
-@click.option("--dry-run", is_flag=True, help="Show finished and remaining runs without running any.")
+@click.option("--dry-run", is_flag=True, help="Show finished and remaining runs, and how long they may take.")
 @click.option("--no-publish", is_flag=True, hidden=True, expose_value=False)  # of older scripts; suites never publish
 @device_option
 @click.pass_context
@@ -91,6 +101,7 @@ def command(
     click.echo(f"{name} on {corpus}: {len(board.standings)} runs, {board.counts()}")
     if dry_run:
         echo_standings(board.standings)
+        _echo_times(board, Corpus.open(folder), workspace)
         return
     if board.left():
         with _executor(executor, address, jobs) as machine:
@@ -106,6 +117,24 @@ def command(
         raise BenchError(f"{len(failed)} of {len(board.standings)} runs failed; the same command retries them")
     if not done:
         raise UsageError(f"no requested row of {name} can run on {corpus}; see the reasons above")
+
+
+def _echo_times(board: Board, corpus: Corpus, workspace: Workspace) -> None:
+    """Print the time of the remaining runs, one after another, as far as earlier results tell."""
+    from unimp_bench.runs.estimate import estimate
+
+    left = board.left()
+    results = earlier_results(workspace) if left else []
+    found = {cell.name: estimate(cell.request, corpus, results) for cell in left}
+    known = {name: each for name, each in found.items() if each is not None}
+    for name, each in known.items():
+        click.echo(f"  estimate   {name}: {duration(each.seconds)}, from {each.origin}")
+    if unknown := [name for name in found if name not in known]:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        click.echo(f"  no estimate, as there is no earlier result: {'; '.join(unknown[:3])}{more}")
+    if known:
+        total = sum(each.seconds for each in known.values())
+        click.echo(f"{len(known)} of {len(left)} remaining runs may take {duration(total)}, one at a time")
 
 
 def _executor(kind: str, address: str | None, jobs: int | None) -> Executor:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest
@@ -25,14 +26,22 @@ class TimeEstimate:
     source: Result
     same: bool
 
+    @property
+    def origin(self) -> str:
+        """The result in words."""
+        spec, corpus = self.source.spec, self.source.corpus
+        changed = "" if self.same else ", other settings"
+        return f"{spec.task} on {corpus.name}{changed}, {corpus.interactions:,} interactions"
 
-def estimate(request: RunRequest, preset: str, corpus: Corpus, results: Iterable[Result]) -> TimeEstimate | None:
+
+def estimate(request: RunRequest, corpus: Corpus, results: Iterable[Result]) -> TimeEstimate | None:
     """The time of a run on this machine or one like that of the results; None without a result of the model.
 
     Of the results of the model, those of the same preset and settings come first, then those of the same task, then the
     corpus of the most similar size, then the latest. Costs grow faster than linearly in some models: an estimate from a
     much smaller corpus is too low.
     """
+    preset = request.preset or registry.default_preset(request.model)
     settings = {key: str(value) for key, value in request.settings.items()}
     size = corpus.manifest.counts.interactions
 

@@ -62,10 +62,11 @@ class Cost(Strict):
         examples_per_second: of prediction and scoring.
         peak_memory_mib: maximum resident memory of the process during fit or prediction.
         parameters_trained, parameters_total: numbers of parameters, including the stored values of rules.
-        cpu_seconds: processor time of fit and prediction; None in earlier results, as are the next three.
+        cpu_seconds: processor time of fit and prediction; None in earlier results, as are the next four.
         threads: number of threads of the process.
         cores: number of cores of the machine.
         load: runnable processes of the whole machine, mean of before and after (``os.getloadavg``).
+        device: that of networks at prediction, such as ``cpu`` or ``cuda:0``.
     """
 
     fit_seconds: float
@@ -78,6 +79,7 @@ class Cost(Strict):
     threads: int | None = None
     cores: int | None = None
     load: float | None = None
+    device: str | None = None
 
     @property
     def is_crowded(self) -> bool:

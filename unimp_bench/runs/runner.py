@@ -21,7 +21,18 @@ from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, locked, write_atomically
 from unimp_bench.kinds import Setting, draw_examples, kind_of
-from unimp_bench.machine import cores, cpu_seconds, helping, load, main_first, main_says, peak_memory_mib, threads, wait
+from unimp_bench.machine import (
+    cores,
+    cpu_seconds,
+    device_name,
+    helping,
+    load,
+    main_first,
+    main_says,
+    peak_memory_mib,
+    threads,
+    wait,
+)
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
@@ -332,6 +343,7 @@ def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float, cpu: f
         threads=threads(),
         cores=cores(),
         load=round(busy, 2),
+        device=device_name(),
     )
 
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,14 +19,20 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, is_locked, locked
 from unimp_bench.metrics.paired import PairedTest, paired_test
 from unimp_bench.records import FloatArray, IntArray
+from unimp_bench.runs.execution.executor import LOG_NAME, last_line
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.runs.spec import KEY_LENGTH, RunSpec
 
-State = Literal["finished", "running", "interrupted"]
-STATES: tuple[State, ...] = ("finished", "running", "interrupted")
+State = Literal["finished", "running", "failed", "interrupted"]
+"""A run of a suite has failed if its output, in the run's folder, ends with an error."""
+
+STATES: tuple[State, ...] = get_args(State)
 
 SPEC_NAME = "spec.json"
 _KEY = re.compile(rf"[0-9a-f]{{1,{KEY_LENGTH}}}")
+_FAILED = re.compile(r"(error: (?!interrupted)|\w+Error\b)")
+"""The last line of a failed process: an error of the command line, or the exception of a traceback."""
+
 _RESAMPLES = 2_000
 _SEED = 0
 
@@ -80,6 +86,8 @@ def _run(folder: Path) -> StoredRun:
     if (folder / RESULT_NAME).is_file():
         result = Result.read(folder / RESULT_NAME)
         state = "finished" if state == "interrupted" else state
+    elif state == "interrupted" and _FAILED.match(last_line(folder / LOG_NAME)):
+        state = "failed"
     files = [path.stat() for path in folder.rglob("*") if path.is_file()]
     return StoredRun(
         folder=folder,

@@ -133,6 +133,7 @@ def test_the_command_runs_shows_and_resumes(
     rows = ("--row", "Popularity", "--row", "Transition graph")
     code, out, _ = call(*rows, "--dry-run")
     assert code == 0 and "2 runs, 2 left" in out and not workspace.runs.exists()
+    assert "no estimate, as there is no earlier result: Transition graph, recommendation, seed 0; Popularity" in out
     obstacle = obstruct(graph, workspace)
     code, out, err = call(*rows)
     assert code == 1 and "1 of 2 runs failed" in err and err.count("\n") == 1
