@@ -2,7 +2,8 @@
 
 One review file and one metadata file per domain. Interactions with items without a metadata line are skipped, as in the
 UniMP authors' preprocessing (they also drop items without a picture URL, which are kept here without a picture). If
-several files describe an item, the first one counts.
+several files describe an item, the first one counts. A folder of review files alone gives a corpus whose items have no
+attributes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ import pyarrow as pa
 
 from data_prep.interactions import CHUNK, Interaction, Spill
 from data_prep.metadata import Product, attribute_columns, parse_json, parse_literal, without_markup
-from data_prep.raw_files import BAD_RATING, BAD_TIME, MISSING_FIELD, BadRecord, BadRecords, read_lines, read_table
+from data_prep.raw_files import (
+    BAD_RATING,
+    BAD_TIME,
+    MISSING_FIELD,
+    BadRecord,
+    BadRecords,
+    read_lines,
+    read_rows,
+    read_table,
+)
 from data_prep.source import ItemAttributes, ItemTable, Source
 from unimp_bench.errors import DataError, find
 from unimp_bench.records import BoolArray, IntArray
@@ -78,7 +88,7 @@ class McAuley(Source):
         domains: those to read; all by default.
 
     Raises:
-        DataError: no review file of the release, two of one domain, or one without metadata.
+        DataError: no review file of the release, two of one domain, or one without metadata while others have them.
         UsageError: the folder lacks a named domain.
     """
 
@@ -91,7 +101,9 @@ class McAuley(Source):
         self._style = STYLES[year]
         self._reviews = self._find_reviews(domains)
         self.domains = tuple(self._reviews)
-        self._metadata = [self._find_metadata(domain, path) for domain, path in self._reviews.items()]
+        self._metadata = self._find_all_metadata()
+        if not self._metadata:
+            self.notes["missing metadata"] = [self._metadata_name(*each) for each in self._reviews.items()]
 
     def inputs(self) -> list[Path]:
         return [*self._reviews.values(), *self._metadata]
@@ -128,6 +140,8 @@ class McAuley(Source):
             yield Interaction(user, item, rating, time / style.ticks_per_second, number, part, (summary, text))
 
     def items(self, names: list[str], records: Spill, bad: BadRecords) -> ItemTable:
+        if not self._metadata:
+            return ItemTable(np.ones(len(names), dtype=np.bool_), {})
         return Metadata.read(self._style, self._metadata, names, records, bad)
 
     def _find_reviews(self, domains: tuple[str, ...]) -> dict[str, Path]:
@@ -136,7 +150,7 @@ class McAuley(Source):
             match = self._style.reviews.fullmatch(path.name)
             if match and path.is_file():
                 domain = match["domain"]
-                if ".csv" in path.suffixes and self._metadata_file(domain, path) is None:
+                if ".csv" in path.suffixes and self._metadata_file(domain, path) is None and not self._rated(path):
                     continue  # an unrelated table
                 if domain in found:
                     raise DataError(f"{found[domain]} and {path.name} are both reviews of {domain}; keep one of them")
@@ -147,21 +161,32 @@ class McAuley(Source):
             find(found, domain, f"domain of {self.raw}")
         return {domain: found[domain] for domain in sorted(set(domains) or found)}
 
-    def _find_metadata(self, domain: str, reviews: Path) -> Path:
-        found = self._metadata_file(domain, reviews)
-        if found is None:
-            ending = self._metadata_ending(reviews)
-            raise DataError(f"{self.raw} has no metadata for {reviews.name}; add meta_{domain}{ending}.gz")
-        return found
+    def _rated(self, path: Path) -> bool:
+        """Whether the header of a table names the fields of a review."""
+        _, header = next(read_rows(path, BadRecords()), (0, []))
+        return set(self._style.fields) <= set(header)
+
+    def _find_all_metadata(self) -> list[Path]:
+        """The metadata file of each domain, or none at all; one missing among others is likely forgotten."""
+        found = {domain: self._metadata_file(domain, path) for domain, path in self._reviews.items()}
+        present = [path for path in found.values() if path is not None]
+        for domain, path in found.items():
+            if path is None and present:
+                reviews = self._reviews[domain]
+                raise DataError(
+                    f"{self.raw} has no metadata for {reviews.name}, unlike for another domain; add "
+                    f"{self._metadata_name(domain, reviews)}"
+                )
+        return present
 
     def _metadata_file(self, domain: str, reviews: Path) -> Path | None:
-        ending = self._metadata_ending(reviews)
-        paths = (self.raw / f"meta_{domain}{ending}{packed}" for packed in (".gz", ""))
-        return next((path for path in paths if path.is_file()), None)
+        packed = self.raw / self._metadata_name(domain, reviews)
+        return next((path for path in (packed, packed.with_suffix("")) if path.is_file()), None)
 
     @staticmethod
-    def _metadata_ending(reviews: Path) -> str:
-        return ".jsonl" if {".jsonl", ".csv"} & set(reviews.suffixes) else ".json"
+    def _metadata_name(domain: str, reviews: Path) -> str:
+        ending = ".jsonl" if {".jsonl", ".csv"} & set(reviews.suffixes) else ".json"
+        return f"meta_{domain}{ending}.gz"
 
 
 def amazon_2014(raw: Path, domains: tuple[str, ...] = ()) -> McAuley:

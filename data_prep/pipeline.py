@@ -178,6 +178,10 @@ class _Tables:
         held_out = draw_held_out(self.user_names, training, options.held_out, options.seed)
         self._writer.users(self.user_names, [domains[code] for code in self._user_domains], held_out)
         if pictures is not None:
+            if not self._kept.items.picture_urls:
+                raise DataError(
+                    f"{self._source.raw} has no addresses of pictures, as metadata have them; omit pictures"
+                )
             urls = dict(zip(self.item_names, self._kept.items.picture_urls, strict=True))
             self.notes["pictures"] = fetch_pictures(urls, self._source.raw / "images", pictures)
         unnamed = add_pictures(self._writer, self._source.picture_files(), self.item_names, self._bad)

@@ -84,3 +84,11 @@ def test_the_order_of_the_file_is_in_the_default_name(raw: Path) -> None:
     (raw / "x.inter").write_text("user_id:token\titem_id:token\ttimestamp:float\n" + "u\ta\t1\nu\tb\t1\n")
     for arguments, name in (((), "atomic"), (("--ties", "file"), "atomic-file"), (("--ties", "hash"), "atomic")):
         assert _screen("--corpus", "atomic", "--raw", raw, *arguments)[0].startswith(f"built data/{name}: ")
+
+
+def test_reviews_without_metadata_say_what_the_items_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_style("amazon-2014", tmp_path / "raw")
+    next((tmp_path / "raw").glob("meta_*")).unlink()
+    screen = _screen("--corpus", "amazon-2014", "--raw", tmp_path / "raw")
+    assert screen[2] == ("no titles, categories, brands and prices: no meta_Beauty.json.gz in the raw folder")

@@ -161,7 +161,6 @@ def test_the_history_column_is_not_needed(tmp_path: Path) -> None:
     [
         ("All_Beauty.valid.csv", None, r"has no All_Beauty\.valid\.csv\.gz"),
         ("All_Beauty.train.csv", None, r"has no <Domain>\.train\.csv\.gz of the split last_out"),
-        ("meta_All_Beauty.jsonl", None, "has no metadata for"),
         ("All_Beauty.test.csv", "user_id,asin,rating,timestamp\n", "has no column 'parent_asin'"),
         ("All_Beauty.test.csv", f"{HEAD}\nu,I000,9,1\n", "1 of 2 lines are bad"),
         ("All_Beauty.test.csv", f"{HEAD}\nu,I000,5,never\n", "1 of 2 lines are bad"),

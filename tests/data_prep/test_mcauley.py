@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.build import BuildOptions, build_corpus
+from data_prep.build import BuildOptions, PictureLimits, build_corpus
 from data_prep.raw_files import (
     BAD_RATING,
     BAD_TIME,
@@ -295,10 +295,35 @@ def test_missing_texts_are_empty(raw: Path) -> None:
     assert corpus.reviews.take(np.array([0]))[1] == [""]
 
 
-def test_no_metadata_file_is_an_error(raw: Path) -> None:
-    write_lines(raw / "reviews_Beauty_5.json.gz", sound_2014().reviews)
+@pytest.mark.parametrize("kind", STYLES)
+def test_reviews_alone_are_a_corpus_without_attributes(raw: Path, kind: str) -> None:
+    write_style(kind, raw)
+    expected = _build(raw, kind)
+    assert "missing metadata" not in expected.manifest.options
+    (metadata,) = raw.glob("meta_*")
+    metadata.unlink()
+    corpus = _build(raw, kind)
+    assert corpus.part_fingerprints["interactions"] == expected.part_fingerprints["interactions"]
+    assert (corpus.items.attributes, corpus.manifest.described) == ((), {})
+    assert corpus.manifest.options["missing metadata"] == [f"{metadata.name.removesuffix('.gz')}.gz"]
+    assert corpus.reviews is not None and expected.reviews is not None
+    rows = np.arange(len(corpus.histories))
+    assert corpus.reviews.take(rows) == expected.reviews.take(rows)
+
+
+def test_metadata_of_one_domain_only_are_an_error(raw: Path) -> None:
+    write_style("amazon-2014", raw, "Beauty")
+    write_style("amazon-2014", raw, "Toys")
+    next(raw.glob("meta_Beauty*")).unlink()
     with pytest.raises(DataError, match=r"no metadata for reviews_Beauty_5.*add meta_Beauty\.json\.gz"):
         _build(raw)
+
+
+def test_pictures_by_address_need_metadata(raw: Path) -> None:
+    write_lines(raw / "reviews_Beauty_5.json.gz", sound_2014().reviews)
+    with pytest.raises(DataError, match="no addresses of pictures"):
+        build_corpus("amazon-2014", raw.parent / "corpus", raw, OPTIONS, pictures=PictureLimits())
+    assert not (raw.parent / "corpus").exists()
 
 
 def test_two_review_files_of_a_domain_are_an_error(raw: Path) -> None:

@@ -165,3 +165,11 @@ def test_reviews_of_2014(realdata: Path, tmp_path: Path) -> None:
     assert corpus.manifest.counts.reviews == len({(review["reviewerID"], review["asin"]) for review in reviews})
     assert corpus.manifest.domains == ("Grocery_and_Gourmet_Food",)
     assert corpus.manifest.bad_lines == {}
+
+
+def test_reviews_of_musical_instruments_without_metadata(realdata: Path, tmp_path: Path) -> None:
+    corpus = _build("amazon-2014", realdata / "musical_instruments_raw_2014", tmp_path / "music")
+    assert _counts(corpus) == (1_429, 900, 10_261)
+    assert corpus.manifest.rating_scale == (1, 5, 1)
+    assert corpus.items.attributes == ()
+    assert corpus.explanations is not None and len(corpus.explanations.rows) > 2_000

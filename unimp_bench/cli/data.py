@@ -206,6 +206,9 @@ def _account(manifest: Manifest) -> Iterator[str]:
     counts, options = manifest.counts, manifest.options
     each = ", ".join(f"{name} {count:,}" for name, count in manifest.described.items())
     yield f"{counts.described_items or 0:,} of {counts.items:,} items have attributes" + (f" ({each})" if each else "")
+    if "missing metadata" in options:
+        missing = ", ".join(options["missing metadata"])
+        yield f"no titles, categories, brands and prices: no {missing} in the raw folder"
     if counts.pictures:
         yield f"{counts.pictures:,} of {counts.items:,} items have a picture"
     shared = options.get("items of several domains")
