@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import bootstrap
 
 from unimp_bench.metrics.ranking import RankMetric
-from unimp_bench.metrics.scores import Interval, bootstrap_interval
+from unimp_bench.metrics.scores import Interval, bootstrap_interval, bootstrap_intervals
 from unimp_bench.records import FloatArray
 
 RNG = np.random.default_rng(0)
@@ -28,6 +28,18 @@ def test_agrees_with_scipy(values: FloatArray) -> None:
     tolerance = 0.04 * (theirs.high - theirs.low)
     assert ours.low == pytest.approx(theirs.low, abs=tolerance)
     assert ours.high == pytest.approx(theirs.high, abs=tolerance)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_intervals_made_at_once_are_those_of_each_metric(count: int) -> None:
+    rng = np.random.default_rng(4)
+    binary = (rng.random(400) < 0.2).astype(float)
+    columns = [rng.lognormal(size=400), binary, rng.random(400) ** 2, rng.normal(size=400)]
+    for found, values in zip(bootstrap_intervals(columns[:count], seed=3), columns, strict=False):
+        alone = bootstrap_interval(values, seed=3)
+        assert (found.low, found.high) == pytest.approx((alone.low, alone.high), rel=1e-12)
+    with pytest.raises(ValueError, match="finite"):
+        bootstrap_intervals([*columns, np.append(rng.random(399), np.nan)], seed=3)
 
 
 def test_covers_the_true_mean_as_often_as_it_says() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,24 @@ def bootstrap_interval(values: FloatArray, *, seed: int, level: float = 0.95, re
         totals = [ordered[generator.integers(len(values), size=shape, dtype=np.uint32)].sum(axis=1) for shape in shapes]
     low, high = np.quantile(np.concatenate(totals) / len(values), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def bootstrap_intervals(columns: Sequence[FloatArray], *, seed: int) -> list[Interval]:
+    """``bootstrap_interval`` of several metrics (n,) over the same examples, with the plain draws made once for all.
+
+    Raises:
+        ValueError: a metric has no values, not as many as the others, or some that are not finite.
+    """
+    drawn = [at for at, values in enumerate(columns) if len(np.unique(values)) * _DRAWS_PER_COUNT >= len(values)]
+    if len(drawn) < 2:
+        return [bootstrap_interval(values, seed=seed) for values in columns]
+    ordered = np.stack([np.sort(columns[at]) for at in drawn], axis=1)
+    if not np.isfinite(ordered).all():
+        raise ValueError("an interval needs finite values")
+    means = np.concatenate([weights @ ordered for weights in resampled(len(ordered), RESAMPLES, seed=seed)])
+    low, high = np.quantile(means / len(ordered), TAILS, axis=0)
+    found = {at: Interval(float(low[place]), float(high[place])) for place, at in enumerate(drawn)}
+    return [found.get(at) or bootstrap_interval(values, seed=seed) for at, values in enumerate(columns)]
 
 
 def _steps(resamples: int, width: int) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from unimp_bench.kinds import Kind
 from unimp_bench.metrics.paired import PairedTest, holm, paired_test, seeded_test
-from unimp_bench.metrics.scores import Interval, bootstrap_interval
+from unimp_bench.metrics.scores import Interval, bootstrap_intervals
 from unimp_bench.records import FloatArray
 from unimp_bench.runs.results import Estimate, Result
 
@@ -64,7 +64,17 @@ class Scored:
         """Means over seeds, with intervals over examples; metrics that a seed lacks are absent."""
         known = [result.estimates() for result in self.results]
         names = [name for name in known[0] if all(name in each for each in known)]
-        return {name: self._estimate(name) for name in names}
+        several = {name: self._values(name) for name in names} if len(known) > 1 else {}
+        stored = {name: values for name, values in several.items() if values is not None}
+        sizes: dict[int, list[str]] = {}
+        for name, values in stored.items():
+            sizes.setdefault(len(values), []).append(name)
+        intervals = {
+            name: interval
+            for group in sizes.values()
+            for name, interval in zip(group, _intervals(tuple(stored[name].tobytes() for name in group)), strict=True)
+        }
+        return {name: _estimate([each[name] for each in known], intervals.get(name)) for name in names}
 
     def missing(self) -> dict[str, str]:
         """The reasons why metrics are absent."""
@@ -78,25 +88,23 @@ class Scored:
             return np.inf, self.label
         return -self.main_value() if column.higher_is_better else self.main_value(), self.label
 
-    def _estimate(self, name: str) -> Estimate:
-        """Mean over seeds; the interval is over per-example means if stored, else the mean of the seeds' intervals."""
-        found = [result.estimates()[name] for result in self.results]
-        values = self._values(name)
-        if len(found) == 1 or values is None:
-            low, high = (float(np.mean(ends)) for ends in ([e.low for e in found], [e.high for e in found]))
-            return Estimate(value=float(np.mean([e.value for e in found])), low=low, high=high)
-        interval = _interval(values.tobytes())
-        return Estimate(value=float(np.mean([e.value for e in found])), low=interval.low, high=interval.high)
-
     def _values(self, name: str) -> FloatArray | None:
         seeds = [result.example_values(name) for result in self.results]
         return None if any(values is None for values in seeds) else np.mean(np.array(seeds), axis=0)
 
 
-@lru_cache(maxsize=1024)
-def _interval(values: bytes) -> Interval:
-    """Interval of float64 values; cached, since a row may be on several pages."""
-    return bootstrap_interval(np.frombuffer(values), seed=0)
+def _estimate(seeds: Sequence[Estimate], interval: Interval | None) -> Estimate:
+    """Mean over seeds; the interval is over per-example means if given, else the mean of the seeds' intervals."""
+    low, high = (float(np.mean(ends)) for ends in ([e.low for e in seeds], [e.high for e in seeds]))
+    if interval is not None:
+        low, high = interval.low, interval.high
+    return Estimate(value=float(np.mean([each.value for each in seeds])), low=low, high=high)
+
+
+@lru_cache(maxsize=256)
+def _intervals(metrics: tuple[bytes, ...]) -> tuple[Interval, ...]:
+    """Intervals of float64 values over the same examples; cached, since a row may be on several pages."""
+    return tuple(bootstrap_intervals([np.frombuffer(values) for values in metrics], seed=0))
 
 
 def compared(pairs: Sequence[tuple[Scored, Scored]]) -> list[PairedTest]:
