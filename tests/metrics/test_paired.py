@@ -109,10 +109,18 @@ def test_a_few_large_differences_or_few_magnitudes_have_no_normal_limit(scale: f
 
 
 def test_a_sampled_p_value_is_never_zero() -> None:
-    first = np.random.default_rng(0).random(60) + 1
-    outcome = paired_test(first, np.zeros(60), seed=0, resamples=999)
+    first = np.append(np.random.default_rng(0).random(60) + 1, -16.5)
+    outcome = paired_test(first, np.zeros(61), seed=0, resamples=999)
     assert not outcome.exact
-    assert outcome.p_value == pytest.approx(1 / 1000)
+    assert 1 / 1000 <= outcome.p_value < 3 / 1000
+
+
+@pytest.mark.parametrize("count", [30, 60, 300])
+def test_a_p_value_below_those_of_samples_is_a_bound(count: int) -> None:
+    first = np.random.default_rng(0).random(count) + 1
+    outcome = paired_test(first, np.zeros(count), seed=0, resamples=999)
+    assert paired_test(first, np.zeros(count), seed=1, resamples=999) == outcome
+    assert 2.0 ** (1 - count) <= outcome.p_value < 1 / 1000, "two of all outcomes are as extreme"
 
 
 def test_equal_runs_do_not_differ() -> None:

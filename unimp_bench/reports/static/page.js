@@ -182,6 +182,9 @@ function hideEmptyBoards(filtered) {
     const link = document.querySelector(`nav a[href="#${board.id}"]`);
     if (link) link.parentElement.hidden = board.hidden;
   }
+  for (const group of document.querySelectorAll("nav dl > div")) {
+    group.hidden = [...group.querySelectorAll("li")].every((entry) => entry.hidden);
+  }
   const rows = [...document.getElementById("summary").tBodies[0].rows];
   for (const row of rows) row.hidden = document.getElementById(row.dataset.table).hidden;
   document.getElementById("best").hidden = rows.every((row) => row.hidden);
