@@ -3,7 +3,7 @@
 A line has a user, the last items before the target (``item_id_list``, oldest first, at most 50) and the target
 (``item_id``). The training part has one line for every prefix of a user's sequence, so each line adds one item only;
 the targets of the other parts are the public split. ``<name>.user2index`` and ``<name>.item2index`` give the names of
-the numbers, and ``<name>.text`` has one text per named item, which becomes the attribute ``text``.
+the numbers, and ``<name>.text`` has one text per named item, which becomes the attribute ``description``.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class UniSRec(Source):
         known = {item: " ".join(text.split()) or None for _, (item, text) in _rows(self._text, TEXT_HEADER)}
         if known.keys().isdisjoint(names):
             raise DataError(f"{self._text} has no item of the interactions; it has names, so add the .item2index file")
-        return ItemTable(described, {"text": pa.array([known.get(name) for name in names], pa.string())})
+        return ItemTable(described, {"description": pa.array([known.get(name) for name in names], pa.string())})
 
 
 def _rows(path: Path, header: str) -> Iterator[tuple[int, list[str]]]:

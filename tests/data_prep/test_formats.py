@@ -106,7 +106,7 @@ def test_unisrec_counts_every_interaction_once(tmp_path: Path) -> None:
     corpus = _build("unisrec", tmp_path, UNISREC)
     assert _histories(corpus) == {"Anne": ["p", "q", "r", "s", "t"], "Bob": ["q", "p", "r"]}
     assert corpus.parts is not None and corpus.parts.tolist() == [0, 0, 0, 1, 2, 0, 1, 2]
-    assert corpus.items.column("text").to_pylist() == [None, "A red lamp", None, None, None]
+    assert corpus.items.column("description").to_pylist() == [None, "A red lamp", None, None, None]
 
 
 def test_s3rec_has_order_and_numbered_attributes(tmp_path: Path) -> None:
