@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from data_prep.atomic import LAST_TIME
 from data_prep.formats.sequences import Sequences, one_file
 from data_prep.interactions import Interaction
 from data_prep.raw_files import BAD_TIME, NOT_UTF8, WRONG_COLUMNS, BadRecords, read_lines, read_table
@@ -61,7 +62,7 @@ class MicroLens(Sequences):
         for number, cells in read_table(self.file, ("user", "item", "timestamp"), bad):
             if not (cells["user"] and cells["item"]):
                 bad.add(WRONG_COLUMNS, self.file, number)
-            elif not cells["timestamp"].isdecimal():
+            elif not cells["timestamp"].isdecimal() or float(cells["timestamp"]) > LAST_TIME:
                 bad.add(BAD_TIME, self.file, number, "timestamp")
             else:
                 yield Interaction(cells["user"], cells["item"], math.nan, float(cells["timestamp"]), number)

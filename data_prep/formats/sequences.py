@@ -76,6 +76,8 @@ def json_object(path: Path) -> dict[str, Any]:
         found = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
         raise DataError(f"{path} is not JSON ({error})") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from None
     if not isinstance(found, dict):
         raise DataError(f"{path} is not a JSON object")
     return found

@@ -235,6 +235,24 @@ def test_histories_are_no_atomic_interactions(tmp_path: Path) -> None:
         _build("atomic", tmp_path, UNISREC)
 
 
+def test_times_out_of_range_are_bad_lines(tmp_path: Path) -> None:
+    lines = "".join(f"{user},{item},{user + item}\n" for user in range(9) for item in range(9))
+    table = "user,item,timestamp\n" + lines + f"1,20,{'9' * 400}\n1,21,-3\n"
+    corpus = _build("microlens-pairs", tmp_path, {"MicroLens-1k_pairs.csv": table})
+    bad = corpus.manifest.bad_lines["time out of range"]
+    assert bad.first == ("MicroLens-1k_pairs.csv:83 (timestamp)", "MicroLens-1k_pairs.csv:84 (timestamp)")
+    assert corpus.manifest.counts.interactions == 81
+
+
+@pytest.mark.parametrize(("kind", "name"), [("letter", "x.inter.json"), ("s3rec", "x_item2attributes.json")])
+def test_a_folder_in_place_of_a_file_is_an_error(tmp_path: Path, kind: str, name: str) -> None:
+    raw = _write(tmp_path / "raw", FORMS[kind])
+    (raw / name).unlink()
+    (raw / name).mkdir()
+    with pytest.raises(DataError, match="cannot be read"):
+        build_corpus(kind, tmp_path / "corpus", raw)
+
+
 # Real sets
 
 
