@@ -86,14 +86,16 @@ def test_too_few_examples_give_no_mean(folder: Path) -> None:
     cold = sliced(section_of(folder), audit()).cuts[1]
     assert (cold.yes.examples, cold.yes.means) == (MIN_MEAN - 1, ())
     assert cold.no.means
-    page = pages_with(folder, audit())["search.md"]
+    page = pages_with(folder, audit())["search/toy_details.md"]
     assert "* cold items: 19 examples are too few for a mean" in page
     row = next(line for line in page.splitlines() if line.startswith("| walks | 1.0000 | 0.0000 |"))
     assert row == "| walks | 1.0000 | 0.0000 |  | 0.4938 |"
 
 
 def test_a_cut_with_all_examples_on_one_side_has_no_columns(folder: Path) -> None:
-    page = pages_with(folder, audit({"transition": EVEN, "repeat": np.zeros(N, dtype=np.bool_)}))["search.md"]
+    page = pages_with(folder, audit({"transition": EVEN, "repeat": np.zeros(N, dtype=np.bool_)}))[
+        "search/toy_details.md"
+    ]
     assert "| Model | one transition away (50) | further away (50) |\n" in page
     assert "* new to the user: all examples, so this cut is omitted" in page
 
@@ -142,10 +144,10 @@ def test_a_file_order_artefact_has_a_banner_on_every_page(
     place(folder, make_result("unimp", ranks_where(~EVEN), settings={"fusion": "late"}, **ablation))
     found = pages_with(folder, audit({"file_order": EVEN}).model_copy(update={"order": order}))
     banner = "> **File-order artefact.** 70.0% of the neighbouring interactions of a user ascend by item id"
-    for name in ("search.md", "recommendation.md", "fusion.md"):
+    for name in ("search/toy_details.md", "recommendation/toy_details.md", "fusion.md"):
         assert (banner in found[name]) == expected, name
         assert "| with the file's order (50) | against the file's order (50) |" in found[name], name
-    assert ("| toy, file-order artefact |" in found["README.md"]) == expected
+    assert ("**File-order artefact.**" in found["search/toy.md"]) == expected
     title = show(Contents.published(folder), registry.task_cards()["search"]).splitlines()[0]
     assert ("(file-order artefact" in title) == expected
     page = html_page(Contents.published(folder))
@@ -179,15 +181,16 @@ def pages_with(folder: Path, *audits: CorpusAudit) -> dict[str, str]:
 def test_pages_define_cuts_and_link_the_audit(folder: Path) -> None:
     without = pages(folder)
     assert not any("audit_" in content for content in without.values())
-    assert "Where the rows differ" not in without["search.md"]
+    assert "Where the rows differ" not in without["search/toy_details.md"]
     made = pages_with(folder, audit())
-    page = made["search.md"]
+    page = made["search/toy_details.md"]
     transition = next(cut for cut in CUTS if cut.name == "transition")
     assert f"* *one transition away*, else *further away*: {transition.about}" in page
     assert "| Model | one transition away (50) | further away (50) | cold items (19) | warm items (81) |" in page
-    assert "Shortcut audit: [toy](audit_toy.md)" in page
-    assert "| [toy](audit_toy.md) | 100 | 50.0% |  |  |  |  | 19.0% |" in made["README.md"]
-    assert set(made) - set(without) == {"audit_toy.md"}
+    assert "Shortcut audit: [toy](../audit_toy.md)" in page
+    assert "[about the corpus](../audit_toy.md)" in made["search/toy.md"]
+    assert "| [toy](audit_toy.md) | 100 | 50.0% |  |  |  |  | 19.0% |" in made["corpora.md"]
+    assert set(made) - set(without) == {"audit_toy.md", "corpora.md"}
     assert "toy" in made["audit_toy.md"]
 
 
@@ -201,6 +204,6 @@ def test_details_give_the_keys_of_reproducible_rows(tmp_path: Path) -> None:
     ran, scored = make_result("a", np.array([1])), make_result("external:b", np.array([2]))
     place(tmp_path, ran)
     place(tmp_path, scored.model_copy(update={"cost": None}))
-    page = pages(tmp_path)["search.md"]
+    page = pages(tmp_path)["search/toy_details.md"]
     assert f"c  # commit abc, reproduce {ran.spec.key[:12]}\n" in page
     assert page.count("reproduce") == 1

@@ -166,7 +166,7 @@ def test_all_formats_show_mark_warning_and_counts(tmp_path: Path) -> None:
     spread = AnswerSpread(distinct=3, commonest=0.975)
     results = [_rated("flat", rng.uniform(1, 5, 400), spread), _rated("good", rng.uniform(1, 5, 400))]
     (warning,) = _rows(tmp_path, results)["flat"].warnings
-    page = pages(tmp_path)["preference.md"]
+    page = pages(tmp_path)["preference/toy_details.md"]
     assert f"| flat {MARK} |" in page and f"* flat {MARK}: {warning}" in page and f"good {MARK}" not in page
     assert "| Distinct answers | Most frequent answer |" in page and "| 3 | 97.5% |" in page
     text = show(Contents.published(tmp_path), registry.task_cards()["preference"])
@@ -196,7 +196,7 @@ def test_a_result_without_the_main_metric_comes_last_and_is_compared_with_nothin
     rows = _rows(tmp_path, [*named, _written("earlier", rng.random(400))])
     assert [(row.label, row.place) for row in rows.values()] == [("better", 1), ("worse", 2), ("earlier", None)]
     assert rows["earlier"].test is None and rows["worse"].test is not None
-    assert "earlier" in pages(tmp_path)["explanation.md"]
+    assert "earlier" in pages(tmp_path)["explanation/toy_details.md"]
     alone = _rows(tmp_path / "alone", [_written(name, rng.random(9)) for name in ("a", "b")])
     assert [row.place for row in alone.values()] == [None, None]
-    assert "| a |" in pages(tmp_path / "alone")["explanation.md"]
+    assert "| a |" in pages(tmp_path / "alone")["explanation/toy_details.md"]

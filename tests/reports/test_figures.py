@@ -15,7 +15,7 @@ from unimp_bench import registry
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
 from unimp_bench.reports.figures import MOST_ROWS, section_plot, topic_plot
-from unimp_bench.reports.markdown import page_markdown, plot_markdown
+from unimp_bench.reports.markdown import overview_markdown, plot_markdown
 from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.printed import History, Reported, ReportedRow
 from unimp_bench.reports.sections import Section, sections, topic_sections
@@ -169,7 +169,7 @@ def test_a_page_has_the_first_available_plot() -> None:
     parts = [section_of(search("a")), section_of(search("a"), search("b")), section_of(search("c"), search("d"))]
     page = task_page(card, parts, [], [])
     assert (page.plot, page.plotted) == (section_plot(parts[1]), 1)
-    text = page_markdown(page, [])
+    text = overview_markdown(page, [])
     assert text.count("](plots/search.svg)") == 1
     assert task_page(card, parts[:1], [], []).plot is None and task_page(card, [], [], []).plot is None
 

@@ -20,7 +20,7 @@ from unimp_bench.reports.scored import Scored
 from unimp_bench.reports.sections import NO_RESULT, sections
 from unimp_bench.reports.store import Contents, load_results, publish
 from unimp_bench.reports.text import tables_csv
-from unimp_bench.reports.write import pages, show, tables_of, write_all, write_pages
+from unimp_bench.reports.write import pages, show, stale_pages, tables_of, write_all, write_pages
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suite import ALL_TASKS
 from unimp_bench.runs.suites import SUITES
@@ -42,9 +42,14 @@ def test_committed_metrics_follow_from_their_ranks() -> None:
 def test_a_changed_cell_is_detected(tmp_path: Path) -> None:
     place(tmp_path, make_result("a", np.array([1, 2, 300])))
     write_all(tmp_path)
-    page = (tmp_path / "search.md").read_text()
-    assert page == pages(tmp_path)["search.md"]
-    assert page.replace("0.6667", "0.9667") != pages(tmp_path)["search.md"]
+    page = (tmp_path / "search" / "toy.md").read_text()
+    assert page == pages(tmp_path)["search/toy.md"] and "0.6667" in (tmp_path / "search" / "toy_details.md").read_text()
+    assert list(stale_pages(Contents.published(tmp_path))) == []
+    (tmp_path / "search" / "toy.md").write_text(page.replace("toy", "tie"))
+    (tmp_path / "search" / "gone.md").write_text(page)
+    assert list(stale_pages(Contents.published(tmp_path))) == ["search/toy.md", "search/gone.md"]
+    write_all(tmp_path)
+    assert (tmp_path / "search" / "toy.md").read_text() == page and not (tmp_path / "search" / "gone.md").exists()
 
 
 def test_rows_are_ordered_and_compared_without_upper_bounds(tmp_path: Path) -> None:
@@ -73,8 +78,9 @@ def test_empty_rows_of_the_suite_have_a_reason(tmp_path: Path) -> None:
     assert {row.label for row in loo.empty} == {row.label for row in SUITES["search"].rows} - {"BM25"}
     assert {row.reason for row in loo.empty if row.of and row.of.model} == {NO_RESULT}
     assert other.empty == (), "what the suite does not ask is no gap of it"
-    page = pages(tmp_path)["search.md"]
-    assert "* UniMP, Popularity" in page and page.count("| UniMP |") == 1
+    made = pages(tmp_path)
+    assert "* no result yet: UniMP; Popularity" in made["coverage.md"]
+    assert "| UniMP" not in made["search/toy.md"] + made["search/toy_details.md"], "tables have no empty rows"
 
 
 def test_seeds_of_a_configuration_form_one_row(tmp_path: Path) -> None:
@@ -88,7 +94,9 @@ def test_seeds_of_a_configuration_form_one_row(tmp_path: Path) -> None:
 
 def test_a_generated_corpus_is_never_shown_as_amazon(tmp_path: Path) -> None:
     place(tmp_path, make_result("a", np.array([1])))
-    assert "say nothing about real data" in pages(tmp_path)["search.md"]
+    made = pages(tmp_path)
+    assert "say nothing about real data" in made["search/toy.md"] and "(generated)" in made["search.md"]
+    assert "say nothing about real data" in made["generated.md"] and "toy" not in made["README.md"]
 
 
 def test_damaged_or_misplaced_results_raise(tmp_path: Path) -> None:
@@ -218,15 +226,14 @@ def test_tables_of_runs_equal_published_ones_and_change_no_other_files(tmp_path:
     for model, rank in (("a", 1), ("b", 3)):
         _finished(workspace, make_result(model, np.array([rank, 300])))
     written = write_pages(Contents.of_runs(workspace))
-    assert {path.parent for path in written} == {
-        workspace.runs / "leaderboards"
-    } and not workspace.leaderboards.exists()
+    home = workspace.runs / "leaderboards"
+    assert all(path.is_relative_to(home) for path in written) and not workspace.leaderboards.exists()
     publish(workspace, None)
     made = pages(workspace.leaderboards)
     for path in written:
         if path.name != "README.md":  # which says whose results they are
-            assert path.read_text(encoding="utf-8") == made[path.name]
-    assert "published or not" in (workspace.runs / "leaderboards" / "README.md").read_text(encoding="utf-8")
+            assert path.read_text(encoding="utf-8") == made[path.relative_to(home).as_posix()]
+    assert "published or not" in (home / "README.md").read_text(encoding="utf-8")
 
 
 def test_long_labels_wrap(tmp_path: Path) -> None:
@@ -286,6 +293,13 @@ def test_the_csv_has_all_metrics_of_all_rows(tmp_path: Path) -> None:
     place(tmp_path, result)
     tables = tables_of(Contents.published(tmp_path), registry.task_cards()["search"])
     head, *lines = csv.reader(tables_csv(tables).splitlines())
-    assert head == ["table", "place", "row", "seeds", "metric", "value", "low", "high"]
     assert len(lines) == len(result.metrics)
-    assert ["toy, split loo, protocol masked", "1", 'a (k=2,"x")', "1", "HR@5", "0.5"] in [line[:6] for line in lines]
+    (found,) = (line for row in lines if (line := dict(zip(head, row, strict=True)))["metric"] == "HR@5")
+    wanted = {"corpus": "toy", "split": "loo", "protocol": "masked", "place": "1", "row": 'a (k=2,"x")', "seeds": "1"}
+    assert wanted.items() <= found.items() and found["value"] == "0.5" and found["keys"] == result.spec.key
+
+
+def test_the_csv_has_no_formula(tmp_path: Path) -> None:
+    place(tmp_path, make_result("=1+1", np.array([1])))
+    made = tables_csv(tables_of(Contents.published(tmp_path), registry.task_cards()["search"]))
+    assert ",'=1+1" in made and ",=1+1" not in made

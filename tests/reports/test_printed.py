@@ -155,12 +155,15 @@ def test_every_model_of_a_system_has_its_reported_number(
         spec = result.spec.model_copy(update={"protocol": protocol})
         place(tmp_path, result.model_copy(update={"spec": spec}))
     shown = {NAMES.get(model, model): number for model, number in expected.items()}
-    page = pages(tmp_path)["recommendation.md"]
+    made = pages(tmp_path)
+    page, reading = made[f"recommendation/{corpus}_details.md"], made["recommendation.md"]
     lines = [line.split(" | ") for line in page.splitlines()]
     head = next(cells for cells in lines if "Reported HR@5" in cells)
     column = head.index("Reported HR@5")
     assert {cells[1]: cells[column] for cells in lines if len(cells) == len(head) and cells[1] in shown} == shown
-    assert all(f"{mark} {told}" in page for mark, told in (("†", "on other data"), ("¶", "under the other protocol")))
+    assert all(
+        f"{mark} {told}" in reading for mark, told in (("†", "on other data"), ("¶", "under the other protocol"))
+    )
     (table,) = tables_of(Contents.published(tmp_path), registry.task_cards()["recommendation"])
     assert {row.label: table.cell(row, "Reported HR@5").text for row in table.rows if row.label in shown} == shown
 
@@ -169,5 +172,6 @@ def test_an_empty_row_has_the_number_reported_on_its_corpus(tmp_path: Path) -> N
     """The suite names S³-Rec, the table of Sports S3-Rec."""
     (tmp_path / "reported").symlink_to(COMMITTED / "reported")
     place(tmp_path, make_result("popularity", np.array([1, 2]), task="recommendation", corpus="sports"))
-    (line,) = (line for line in pages(tmp_path)["recommendation.md"].splitlines() if line.startswith("|  | S³-Rec |"))
+    page = pages(tmp_path)["recommendation/sports_details.md"]
+    (line,) = (line for line in page.splitlines() if line.startswith("|  | S³-Rec |"))
     assert "| 0.0251 |" in line

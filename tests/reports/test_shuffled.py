@@ -35,7 +35,7 @@ def test_rows_with_both_results_show_the_shift(tmp_path: Path) -> None:
     (row,) = section.shuffled
     assert (row.label, len(row.results)) == ("walks", 1)
     assert (row.stored.value, row.shuffled.value) == (0.75, 0.25)
-    page = pages(tmp_path)["search.md"]
+    page = pages(tmp_path)["search/toy_details.md"]
     assert "| walks | 1 | 0.7500 [0.0000, 1.0000] | 0.2500 [0.0000, 1.0000] | -0.5000 |" in page
     assert "+ST" not in page
     assert f"reproduce {row.results[0].spec.key[:12]}" in page
@@ -67,7 +67,7 @@ def test_results_of_other_rows_or_tasks_are_not_matched(tmp_path: Path, other: R
     place(tmp_path, other)
     (section,) = found(tmp_path)
     assert section.shuffled == ()
-    assert "ties" not in pages(tmp_path)["search.md"]
+    assert "ties" not in pages(tmp_path)["search/toy_details.md"]
 
 
 def test_views_with_noise_have_a_separate_section(tmp_path: Path) -> None:

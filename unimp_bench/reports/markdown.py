@@ -1,34 +1,64 @@
-"""Pages and their index as Markdown; deterministic."""
+"""Overviews of tasks, pages of suites, and all details of a task on a corpus, as Markdown; deterministic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
-from unimp_bench.markdown import anchor, generated, plain, table_head, table_row
-from unimp_bench.records import MAIN_SPLITS
-from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, published_path
+from unimp_bench.markdown import plain, table_head, table_row
+from unimp_bench.reports.audit.corpus.record import CorpusAudit
+from unimp_bench.reports.brief import GENERATED, LEGEND, Board, audit_file, brief_table, with_half
 from unimp_bench.reports.plots import Plot
-from unimp_bench.reports.store import Withdrawal
 from unimp_bench.reports.table import MIN_MEAN, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
 from unimp_bench.runs.results import Estimate
 
-GENERATED = generated("unimp-bench leaderboard", "results/ and reported/")
 PLOTS = "plots"
-INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
-"""The cuts in the index."""
-INDEXED_TASK = "recommendation"
 
 
-def page_markdown(page: Page, audits: Sequence[CorpusAudit]) -> str:
-    """The page of a task or suite, with links to ``audits``."""
-    lines = [GENERATED, f"# {page.title} ({page.origin})", "", page.about, "", page.reading]
+def overview_markdown(page: Page, boards: Sequence[Board]) -> str:
+    """The page of a task: how to read its tables, one line per corpus, and what papers report."""
+    lines = [GENERATED, f"# {page.title} ({page.origin})", "", page.about, ""]
+    lines += table_head(("Corpus", "n", "Best", "Metric", "Value", "Tables"))
+    for board in boards:
+        table = board.main
+        first = table.best_row
+        pages = f"[main]({board.stem}.md), [details]({board.stem}_details.md), [CSV]({board.stem}.csv)"
+        corpus = f"{board.corpus} (generated)" if table.generated else board.corpus
+        value = "" if first is None else with_half(first, table)
+        lines.append(table_row((corpus, f"{table.units:,}", table.verdict, table.main, value, pages)))
     for note in page.notes:
         lines += ["", note]
+    lines += [] if page.plot is None else plot_markdown(page.name, page.plot)
+    lines += ["", "## Reading the tables", "", page.reading, ""]
+    lines += ["## Reported results", ""] if page.reported else []
+    for printed in page.reported:
+        lines += [*_reported(printed), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def details_markdown(board: Board, audits: Sequence[CorpusAudit]) -> str:
+    """All tables of a task on a corpus, with all metrics, cuts and commands."""
+    page = board.page
+    lines = [GENERATED, f"# {page.title} on {board.corpus}: details", ""]
+    own = f"[main tables]({board.corpus}.md) · [CSV]({board.corpus}.csv)"
+    lines.append(f"{own} · [reading](../{page.name}.md#reading-the-tables)")
+    for table in board.tables:
+        lines += ["", *_table(table, audits, [], "../")]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def topic_markdown(page: Page, audits: Sequence[CorpusAudit]) -> str:
+    """The page of a suite with results: its tables in short, then in full."""
+    lines = [GENERATED, f"# {page.title} ({page.origin})", "", page.about, ""]
+    for table in page.tables:
+        lines += [*brief_table(table), ""]
+    lines += [LEGEND, "", *(line for note in page.notes for line in (note, ""))]
+    lines += ["# Details", "", page.reading]
     for number, table in enumerate(page.tables):
         plot = page.plot if number == page.plotted else None
-        lines += ["", *_table(table, audits, [] if plot is None else plot_markdown(page.name, plot))]
-    lines += ["", "## Reported results", ""] if page.reported else []
+        full = replace(table, title=f"{table.title}, all metrics")
+        lines += ["", *_table(full, audits, [] if plot is None else plot_markdown(page.name, plot))]
+    lines += ["", "# Reported results", ""] if page.reported else []
     for printed in page.reported:
         lines += [*_reported(printed), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -44,10 +74,11 @@ def plot_markdown(page: str, plot: Plot) -> list[str]:
     return ["", f"![{plain(plot.finding)}]({plot_path(page)})"]
 
 
-def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str]) -> list[str]:
+def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: str = "") -> list[str]:
+    """A full table; ``home`` is the path from the page to the leaderboards."""
     warning = ["*Generated corpus, for tests and demonstrations: its numbers say nothing about real data.*", ""]
     audit = next((audit for audit in audits if audit.fingerprint == table.fingerprint), None)
-    link = [] if audit is None else ["", f"Shortcut audit: [{audit.name}]({audit_file(audit)})."]
+    link = [] if audit is None else ["", f"Shortcut audit: [{audit.name}]({home}{audit_file(audit)})."]
     banner = ["", f"> **File-order artefact.** {table.order}"] if table.order else []
     heads = [table.first, *(column.name for column in table.columns)]
     return [
@@ -61,8 +92,8 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str]) -> list
         *banner,
         "",
         *table_head(["#", *heads] if table.ranked else heads),
-        *(table_row(_cells(row, table)) for row in table.rows),
-        *_reasons(table.rows),
+        *(table_row(_cells(row, table)) for row in table.rows if row.details or any(cell.text for cell in row.cells)),
+        *([] if table.ranked else _reasons(table.rows)),
         *_remarks(table.filled),
         *plot,
         *(_ties(table.ties, table.main) if table.ties else []),
@@ -99,8 +130,8 @@ def _cell(cell: Cell) -> str:
     return f"**{cell.text}**" if cell.strong else cell.text
 
 
-def _reasons(rows: Iterable[Row]) -> list[str]:
-    """Reasons of empty rows, grouped by reason."""
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    """Reasons of the empty rows of a suite, grouped by reason."""
     labels: dict[str, list[str]] = {}
     for row in rows:
         if row.reason:
@@ -203,115 +234,3 @@ def _command(run: Run) -> str:
 
 def _reported(table: PrintedTable) -> list[str]:
     return [f"**{table.source}**: {table.about}", "", *table_head(table.heads), *map(table_row, table.rows)]
-
-
-def index_markdown(
-    tasks: Iterable[Page],
-    topics: Iterable[Page],
-    others: Sequence[tuple[str, str]],
-    audits: Sequence[CorpusAudit],
-    withdrawn: Sequence[Withdrawal],
-    published: bool,
-) -> str:
-    """The index: the best row of each table of a task, and the number of filled rows of each table of a topic.
-
-    Args:
-        tasks: pages of tasks.
-        topics: pages of suites.
-        others: file and description of further pages.
-        audits: of corpora.
-        withdrawn: earlier results and conclusions that do not meet the standard.
-        published: whether rows are published results; else they are runs of a workspace.
-    """
-    origin = (
-        "Every table is generated from the files in `results/`; a test compares them. "
-        "[How to read a table](../docs/getting_started.md#reading-a-table)."
-    )
-    own = "Tables of the runs in this workspace, published or not."
-    lines = [
-        *(GENERATED, "# Leaderboards", "", origin if published else own, ""),
-        *table_head(("Task", "Corpus", "Split", "Protocol", "n", "Best", "Metric", "Value", "Global time", "Models")),
-    ]
-    lines += [table_row(_index_row(page, table)) for page in tasks for table in page.tables if table.filled]
-    lines += ["", "A topic compares the rows of a suite, `unimp-bench suite <topic>`, with its first row.", ""]
-    lines += table_head(("Topic", "Table", "Corpus", "Task", "UniMP", "Rows with results"))
-    for page in topics:
-        for table in page.tables:
-            filled = f"{len(table.filled)} of {len(table.rows)}"
-            lines.append(table_row((_link(page, table), page.origin, table.corpus, table.task, table.budget, filled)))
-        if not page.tables:
-            lines.append(table_row((f"[{page.name}]({page.name}.md)", page.origin, "", "", "", "none yet")))
-    if others:
-        lines += ["", "Audits of printed tables:", "", *(f"* [{about}]({file})" for file, about in others)]
-    lines += _audit_index(audits) if audits else []
-    return "\n".join([*lines, *(_withdrawals(withdrawn) if withdrawn else [])]) + "\n"
-
-
-def _index_row(page: Page, table: Table) -> tuple[str, ...]:
-    order = "file-order artefact" if table.order else ""
-    corpus = ", ".join(part for part in (table.corpus, table.options, order) if part)
-    first = next((row.details for row in table.best if row.label in table.confirmed), None)
-    value = "" if first is None else f"{first.metrics[table.main].value:.4f}"
-    count = sum(row.mark not in ("ceiling", "empty") and row.place is not None for row in table.rows)
-    place = (_link(page, table), corpus, table.split, table.protocol, f"{table.units:,}")
-    return (*place, table.verdict, table.main, value, _time_words(table), str(count))
-
-
-def _time_words(table: Table) -> str:
-    """What the global temporal split says of a leave-one-out table."""
-    if table.split != "loo":
-        return ""
-    if table.by_time is None:
-        return "no clock times" if table.clock is False else "no results"
-    return ", ".join(table.by_time) or "none is best"
-
-
-def _link(page: Page, table: Table) -> str:
-    return f"[{page.name}]({page.name}.md#{anchor(table.title)})"
-
-
-def audit_file(audit: CorpusAudit) -> str:
-    """Name of the page of an audit.
-
-    Raises:
-        DataError: the name of the corpus is not a plain file name.
-    """
-    return f"audit_{published_path(Path(), audit.name).stem}.md"
-
-
-def _audit_index(audits: Sequence[CorpusAudit]) -> list[str]:
-    """All published audits, with shares of test examples on the first side of some cuts."""
-    cuts = [cut for cut in CUTS if cut.name in INDEXED]
-    return [
-        "",
-        f"Shortcut audits of corpora: shares of the test examples of {INDEXED_TASK}, split {' or '.join(MAIN_SPLITS)}.",
-        "",
-        *table_head(("Audit", "Test examples", *(cut.yes for cut in cuts))),
-        *(
-            table_row((f"[{audit.name}]({audit_file(audit)})", *_shares(audit, [cut.name for cut in cuts])))
-            for audit in audits
-        ),
-    ]
-
-
-def _withdrawals(withdrawn: Sequence[Withdrawal]) -> list[str]:
-    """What was withdrawn, and why."""
-    return [
-        "",
-        "## Withdrawn",
-        "",
-        "Earlier results and conclusions that the [evaluation standard](../docs/standard.md) does not support. The "
-        "files are in the history of the repository, last at the commit named.",
-        "",
-        *table_head(("Withdrawn", "Why", "Results", "Commit")),
-        *(table_row((each.what, each.why, f"{each.results:,}", f"`{each.commit[:12]}`")) for each in withdrawn),
-    ]
-
-
-def _shares(audit: CorpusAudit, cuts: Sequence[str]) -> list[str]:
-    """Cells for the test examples of one task in the main split; empty if there are none."""
-    found = next((each for each in audit.sets if INDEXED_TASK in each.tasks and each.split in MAIN_SPLITS), None)
-    if found is None:
-        return [""] * (1 + len(cuts))
-    masks = [found.mask(cut) for cut in cuts]
-    return [f"{found.examples:,}", *("" if mask is None else f"{mask.mean():.1%}" for mask in masks)]

@@ -95,7 +95,7 @@ def task_page(
     """
     kind = kind_of(card.kind)
     highest = _column(kind, kind.main).higher_is_better
-    variants = ", ".join(f"[{suite.name}]({suite.name}.md)" for suite in CATALOGUE if suite.variants)
+    variants = ", ".join(suite.name for suite in CATALOGUE if suite.variants)
     printed = [table for table in reported if table.task == card.name]
     notes = [f"Pictures generated for two users with the same query: [gallery]({gallery})."] if gallery else []
     notes += [] if found else ["No result has been published yet."]
@@ -116,7 +116,7 @@ def task_page(
             "standard deviation of the main metric. Steps: optimizer steps, those of earlier fits included. Global "
             "time: the main metric (and place) under the split "
             "`global-time`. *upper bound*: uses the ground truth of a generated corpus, not ranked. "
-            f"{LEGEND} {_flags_words()} {OLDER}: earlier version. Variants of UniMP are compared on separate pages: "
+            f"{LEGEND} {_flags_words()} {OLDER}: earlier version. Variants of UniMP are compared by suites: "
             f"{variants}.",
             command=f"unimp-bench run --task {card.name} --model unimp",
             notes=tuple(notes),

@@ -37,14 +37,26 @@ def table_text(table: Table) -> str:
 
 
 def tables_csv(tables: Iterable[Table]) -> str:
-    """All metrics of all rows with results, one per line, with 95% intervals."""
+    """All metrics of all rows with results, one per line, with 95% intervals, seeds, budget, flags and run keys."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("table", "place", "row", "seeds", "metric", "value", "low", "high"))
+    about = ("table", "corpus", "split", "protocol", "options", "place", "mark", "row", "seeds", "steps", "flags", "p")
+    writer.writerow((*about, "metric", "value", "low", "high", "keys"))
     for table in tables:
-        for row in table.rows:
-            for name, found in row.details.metrics.items() if row.details else ():
-                place = "" if row.place is None else row.place
-                numbers = (found.value, found.low, found.high)
-                writer.writerow((table.title, place, row.label, row.seeds, name, *numbers))
+        for row in table.filled:
+            assert row.details is not None
+            p = table.cell(row, "p").text
+            place = "" if row.place is None else row.place
+            steps = "" if row.steps is None else row.steps
+            texts = (table.title, table.corpus, table.split, table.protocol, table.options)
+            head = (*map(_harmless, texts), place, row.mark, _harmless(row.label))
+            head = (*head, row.seeds, steps, "; ".join(row.flags), p)
+            keys = " ".join(run.key for run in row.details.runs)
+            for name, found in row.details.metrics.items():
+                writer.writerow((*head, name, found.value, found.low, found.high, keys))
     return file.getvalue()
+
+
+def _harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -75,7 +75,8 @@ def test_hand_written_pages_have_no_measurements(page: Path) -> None:
 
 def test_the_table_of_the_readme_is_an_excerpt() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    pages = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "leaderboards").glob("*.md")}
+    folder = ROOT / "leaderboards"
+    pages = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
     (found,) = EXCERPT.finditer(readme)
     assert with_excerpts(readme, pages) == readme, "write it with 'unimp-bench leaderboard'"
     assert f"(leaderboards/{found['page']}#{anchor(found['section'])})" in readme

@@ -51,7 +51,7 @@ def test_a_model_page_has_equations_settings_presets_and_results(reference: Path
     assert "* `form` (one of ce, original; default `ce`): ``ce``, RecBole's blocks and cross-entropy" in text
     assert "| `original` | `batch_size=128`" in text
     assert "(../suites/recommendation.md): SASRec" in text
-    assert "leaderboards/recommendation.md#" in text
+    assert "leaderboards/recommendation/gift_cards_details.md#" in text
     assert "None yet." in (reference / "models" / "newcomer.md").read_text()
 
 

@@ -57,14 +57,14 @@ class Place:
 def places(folder: Path) -> dict[str, list[Place]]:
     """By model or model family, the sections with a command of it, in the order of pages."""
     found: dict[str, dict[Place, None]] = {}
-    for path in sorted(folder.glob("*.md")):
-        title = ""
+    for path in sorted((*folder.glob("*.md"), *folder.glob("*/*.md"))):
+        page, title = path.relative_to(folder).with_suffix("").as_posix(), ""
         for line in path.read_text(encoding="utf-8").splitlines():
             heading, command = _HEADING.fullmatch(line), _COMMAND.match(line)
             if heading:
                 title = heading[1]
             elif command:
-                found.setdefault(command[1].partition(":")[0], {})[Place(path.stem, title)] = None
+                found.setdefault(command[1].partition(":")[0], {})[Place(page, title)] = None
     return {model: list(sections) for model, sections in found.items()}
 
 
@@ -299,8 +299,11 @@ def _checked(module: str, root: Path) -> list[str]:
 _HEADS = ("row", "model", "preset", "settings", "fitted", "seeds", "in the paper")
 
 
-def suite_page(suite: Suite) -> str:
-    """The page of one suite."""
+def suite_page(suite: Suite, root: Path) -> str:
+    """The page of one suite; ``root`` is the folder of the project, whose leaderboards have a page of it or none."""
+    has_page = (root / "leaderboards" / f"{suite.name}.md").is_file()
+    page = f"Its page: [{words(suite.title)}]({PAGES}/{suite.name}.md)."
+    results = page if has_page else f"[No results yet]({PAGES}/coverage.md)."
     return "\n".join(
         [
             f"# {words(suite.name)}",
@@ -321,7 +324,7 @@ def suite_page(suite: Suite) -> str:
             f"unimp-bench suite {suite.name}",
             "```",
             "",
-            f"Its page: [{words(suite.title)}]({PAGES}/{suite.name}.md). All rows are compared with the first one.",
+            f"{results} All rows are compared with the first one.",
             "",
             *table(_HEADS, [_cells(row) for row in suite.rows]),
             "",

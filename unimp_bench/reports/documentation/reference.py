@@ -86,7 +86,7 @@ def _files(root: Path) -> Iterator[tuple[str, str]]:
         ),
         "metrics": (Page(slug(card.name), card.about, metric_page(card, root)) for card in metric_cards()),
         "corpora": (Page(card.name, card.about, corpus_page(card, root)) for card in registry.corpus_cards().values()),
-        "suites": (Page(suite.name, suite.about, suite_page(suite)) for suite in SUITES),
+        "suites": (Page(suite.name, suite.about, suite_page(suite, root)) for suite in SUITES),
         "contracts": (Page(name, about, _contract_page(name)) for name, about in CONTRACTS.items()),
     }
     for section, pages in sections.items():

@@ -28,10 +28,8 @@ def own_rows() -> Iterator[tuple[str, tuple[Cell, ...]]]:
 
     Tables of public splits are left out: their users have several targets.
     """
-    for path in sorted(LEADERBOARDS.glob("*.md")):
-        if path.name == PAGE or path.name.startswith("audit_"):  # without rows of models
-            continue
-        own = re.split(r"^## Reported results$", path.read_text("utf-8"), flags=re.MULTILINE)[0]
+    for path in sorted(LEADERBOARDS.glob("*/*_details.md")):
+        own = path.read_text("utf-8")
         head: list[str] = []
         several = False
         for line in own.splitlines():
@@ -45,7 +43,7 @@ def own_rows() -> Iterator[tuple[str, tuple[Cell, ...]]]:
                 values = [(name, VALUE.fullmatch(part)) for name, part in zip(head, parts, strict=True)]
                 row = tuple(cell(f"{name} {found[1]}") for name, found in values if found and metric_named(name))
                 if row and not several:
-                    yield f"{path.name}: {parts[0]} {parts[1]}", row
+                    yield f"{path.stem}: {parts[0]} {parts[1]}", row
 
 
 def test_all_rows_of_the_leaderboards_are_consistent() -> None:

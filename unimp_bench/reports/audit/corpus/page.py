@@ -5,6 +5,8 @@ Depends on the audit alone; deterministic.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jinja2 import Environment, StrictUndefined
 
 from unimp_bench.markdown import generated
@@ -17,6 +19,13 @@ _TEMPLATE = """\
 {{ generated }}
 # Audit of corpus {{ audit.name | code }}
 
+{% for line in card %}
+{{ line }}
+{% endfor %}
+{% if card %}
+## Shortcuts
+
+{% endif %}
 {% if audit.synthetic %}
 *Generated corpus, for tests and demonstrations: its numbers say nothing about real data.*
 
@@ -53,8 +62,9 @@ excess over the second measures the information in the order of items alone.
 This corpus has no timestamps, only the order of each user's interactions, so ties are unknown. File-order artefacts are
 checked below.
 {% else %}
-Simultaneous interactions of a user are in the order of the raw file, which a model can learn. A target is tied if it
-has the timestamp of the last interaction of its history.
+Simultaneous interactions of a user have no order of their own: theirs is that of a hash of user and item or, with
+`--ties file`, that of the raw file, which a model can learn. A target is tied if it has the timestamp of the last
+interaction of its history.
 
 * {{ audit.ties.neighbours | percent }} of the pairs of neighbouring interactions of a user have equal times.
 * {{ audit.ties.users | percent }} of the users have such a pair.
@@ -219,8 +229,8 @@ _DUPLICATES = """\
 """
 
 
-def audit_page(audit: CorpusAudit) -> str:
-    """The page of one audit, as Markdown."""
+def audit_page(audit: CorpusAudit, card: Sequence[str] = ()) -> str:
+    """The page of one audit, as Markdown; ``card`` are the lines of the corpus's data card."""
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
     environment.filters |= {
         "code": _code,
@@ -234,7 +244,7 @@ def audit_page(audit: CorpusAudit) -> str:
     cuts = [cut for cut in CUTS if any(cut.name in found.masks for found in audit.sets)]
     head = generated("unimp-bench audit corpus")
     page = environment.from_string(_DUPLICATES + _TEMPLATE).render(
-        generated=head, audit=audit, cuts=cuts, m=record, banner=file_order_words(audit.order)
+        generated=head, audit=audit, cuts=cuts, card=card, m=record, banner=file_order_words(audit.order)
     )
     return page.rstrip() + "\n"
 

@@ -222,6 +222,12 @@ def marked(tables: Iterable[Reported], audits: Iterable[TableAudit]) -> list[Rep
     ]
 
 
+def headline(audits: Sequence[TableAudit]) -> str:
+    """The outcome of all audits in one sentence."""
+    wrong, total = sum(len(audit.inconsistent) for audit in audits), sum(len(audit.rows) for audit in audits)
+    return f"{wrong} of {total} printed rows {VERDICT} ([audit of printed tables]({PAGE}))."
+
+
 def table_audit_page(audits: Sequence[TableAudit]) -> str:
     """The page of all audits as Markdown."""
     wrong, total = sum(len(audit.inconsistent) for audit in audits), sum(len(audit.rows) for audit in audits)

@@ -1,0 +1,151 @@
+"""What the published tables say, in sentences: computed from the tables of real data, never written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from unimp_bench.reports.brief import Board
+from unimp_bench.reports.table import Row, Table
+
+ANCHOR = "-s3rec"
+"""Ending of the names of corpora in the file order of the papers."""
+
+_MIN_ROWS = 3
+"""Rows for which a rank correlation says something."""
+
+
+def is_rule(row: Row) -> bool:
+    """Whether a row was made without gradient steps."""
+    return row.steps is None
+
+
+def simple_rule(table: Table) -> Row | None:
+    """The first row of a table that was made without gradient steps."""
+    return next((row for row in table.rows if row.place is not None and is_rule(row)), None)
+
+
+def findings(boards: Sequence[Board]) -> list[str]:
+    """Sentences on the boards of real corpora, without those for which there are no results."""
+    real = [board for board in boards if not board.main.generated]
+    found = (_rules(real), _by_time(real), _file_order(real), _constants(real))
+    return [sentence for sentences in found for sentence in sentences]
+
+
+def _rules(boards: Sequence[Board]) -> Iterator[str]:
+    """On how many tables a rule is among the best."""
+    named = [board.main for board in boards if board.main.best and not board.corpus.endswith(ANCHOR)]
+    if not named:
+        return
+    by_rule = [table for table in named if any(is_rule(row) for row in table.best)]
+    only = [table for table in by_rule if all(is_rule(row) for row in table.best)]
+    trained = [table for table in named if any(not is_rule(row) for row in table.filled)]
+    yield (
+        f"Of {len(named)} tables that name a best row, {len(by_rule)} have an untrained rule among the best, "
+        f"{len(only)} of them nothing else; only {len(trained)} of the {len(named)} have a trained row at all."
+    )
+
+
+def _by_time(boards: Sequence[Board]) -> Iterator[str]:
+    """Whether the order of rows survives a global temporal split."""
+    compared = [board.main for board in boards if board.main.agrees is not None]
+    if not compared:
+        return
+    kept = [table for table in compared if table.agrees]
+    taus = [f"{table.corpus} {tau:+.2f}" for table in compared if (tau := _tau(table)) is not None]
+    order = f" Kendall's τ between the two orders of rows: {', '.join(taus)}." if taus else ""
+    names = ", ".join(f"{table.corpus} ({', '.join(table.confirmed) or 'none'})" for table in compared)
+    yield (
+        f"On {len(kept)} of {len(compared)} tables some row is best both by leave-one-out and by a global temporal "
+        f"split: {names}.{order}"
+    )
+
+
+def _tau(table: Table) -> float | None:
+    """Kendall's tau between the main metric under both splits."""
+    from scipy.stats import kendalltau
+
+    pairs = [
+        (row.details.metrics[table.main].value, cell.value)
+        for row in table.filled
+        if row.place is not None and row.details is not None
+        if (cell := table.cell(row, "Global time")).value is not None
+    ]
+    if len(pairs) < _MIN_ROWS:
+        return None
+    return float(kendalltau(*zip(*pairs, strict=True)).statistic)
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """How far one row leads another in a table."""
+
+    first: str
+    second: str
+    by: float
+
+
+def _file_order(boards: Sequence[Board]) -> Iterator[str]:
+    """The lead of the first row in the papers' order of simultaneous interactions, in hashed order, and by time."""
+    known = {(board.page.name, board.corpus): board for board in boards}
+    for board in boards:
+        other = known.get((board.page.name, board.corpus.removesuffix(ANCHOR)))
+        if not board.corpus.endswith(ANCHOR) or other is None:
+            continue
+        ranked = [row for row in board.main.rows if row.place is not None and is_rule(row)]
+        if len(ranked) < 2:
+            continue
+        first, second = ranked[0].label, ranked[1].label
+        tables = [board.main, other.main, *(t for t in other.brief if t.split == "global-time" and not t.options)]
+        leads = [lead for table in tables[:3] if (lead := _lead(table, first, second)) is not None]
+        if len(leads) == len(tables[:3]) > 1:
+            words = ("with the papers' file order", "with hashed ties", "by a global temporal split")
+            parts = ", ".join(f"{lead.by:+.4f} {word}" for lead, word in zip(leads, words, strict=False))
+            yield f"{other.corpus}: {first} minus {second}, {board.main.main}: {parts}."
+
+
+def _lead(table: Table, first: str, second: str) -> _Lead | None:
+    values = {row.label: row.details.metrics.get(table.main) for row in table.filled if row.details}
+    one, two = values.get(first), values.get(second)
+    return None if one is None or two is None else _Lead(first, second, one.value - two.value)
+
+
+def _constants(boards: Sequence[Board]) -> Iterator[str]:
+    """How constant ratings compare with the best row."""
+    tables = [board.main for board in boards if board.page.name == "preference" and board.main.first_row]
+    if not tables:
+        return
+    ahead = [table.corpus for table in tables if _constant_leads(table, "MAE")]
+    behind = [table.corpus for table in tables if not _constant_leads(table, table.main)]
+    names = f" ({', '.join(ahead)})" if ahead else ""
+    yield (
+        f"Ratings: by RMSE the first model is ahead of every constant on {len(behind)} of {len(tables)} corpora; by "
+        f"MAE a constant has the lowest error on {len(ahead)}{names}."
+    )
+
+
+def _constant_leads(table: Table, metric: str) -> bool:
+    """Whether a constant rating has the lowest error."""
+    values = {
+        row.label: (row.details.metrics[metric].value, _is_constant(row))
+        for row in table.filled
+        if row.details and row.place is not None and metric in row.details.metrics
+    }
+    return bool(values) and min(values.values())[1]
+
+
+def _is_constant(row: Row) -> bool:
+    return "constant" in row.flags or not row.reads
+
+
+def seeds_and_coverage(boards: Sequence[Board]) -> str:
+    """Filled and empty rows of the main tables, and how many trained rows have enough seeds."""
+    tables = [board.main for board in boards if not board.main.generated and not board.corpus.endswith(ANCHOR)]
+    rows = [row for table in tables for row in table.rows if row.mark != "ceiling"]
+    filled = [row for row in rows if row.details]
+    trained = [row for row in filled if row.seeded]
+    enough = [row for row in trained if "few seeds" not in row.flags]
+    return (
+        f"{len(filled)} of {len(rows)} rows of the main tables have results; {len(enough)} of {len(trained)} rows with "
+        "random choices have three seeds."
+    )

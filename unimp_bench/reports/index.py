@@ -1,0 +1,255 @@
+"""The index of the leaderboards: real data on one screen, then what lies on other pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from unimp_bench.markdown import table_head, table_row
+from unimp_bench.records import MAIN_SPLITS
+from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
+from unimp_bench.reports.brief import GENERATED, Board, audit_file, with_half
+from unimp_bench.reports.findings import ANCHOR, findings, is_rule, seeds_and_coverage, simple_rule
+from unimp_bench.reports.store import Withdrawal
+from unimp_bench.reports.table import Page, Row, Table
+
+COVERAGE, WITHDRAWN, CORPORA, GENERATED_PAGE = "coverage.md", "withdrawn.md", "corpora.md", "generated.md"
+
+INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
+"""The cuts in the list of corpora."""
+INDEXED_TASK = "recommendation"
+
+_NAMED = 2
+"""Rows named as not different from the best; more are counted."""
+
+
+def index_markdown(
+    boards: Sequence[Board], topics: Sequence[Page], printed: str, links: Sequence[str], published: bool
+) -> str:
+    """The index.
+
+    Args:
+        boards: of all tasks.
+        topics: pages of suites, with or without tables.
+        printed: the headline of the audits of printed tables; empty without any.
+        links: further pages, as Markdown.
+        published: whether rows are published results; else they are runs of a workspace, of any corpus.
+    """
+    shown = [board for board in boards if not published or not (board.main.generated or _is_anchor(board, boards))]
+    lines = [GENERATED, "# Leaderboards", ""]
+    if published:
+        lines += [
+            "Real data, main protocol of each task (rankings: seen items masked, full catalogue). *=*: not different "
+            "from the best by a paired test over examples and seeds. "
+            "[How to read a table](../docs/getting_started.md#reading-a-table), [questions and terms](../docs/faq.md), "
+            "[evaluation standard](../docs/standard.md).",
+            "",
+        ]
+    else:
+        lines += ["Tables of the runs in this workspace, published or not.", ""]
+    lines += table_head(("Task, corpus", "n", "Best", "Value ±", "Next", "Simple rule", "Seeds", "Fit", "Flags"))
+    for number, board in enumerate(shown):
+        if not number or shown[number - 1].page.name != board.page.name:
+            head = f"**[{board.page.name.replace('_', ' ')}]({board.page.name}.md)**, {board.main.main}"
+            lines.append(table_row((head, *[""] * 8)))
+        lines.append(table_row(_line(board)))
+    lines += _matrix(shown)
+    found = findings(boards) if published else []
+    found += [printed] if printed else []
+    if found:
+        lines += ["", "## What we found", "", *(f"* {sentence}" for sentence in found)]
+    filled = ", ".join(f"[{page.name}]({page.name}.md)" for page in topics if page.tables)
+    lines += ["", "## More", ""]
+    lines += [f"* Coverage: {seeds_and_coverage(boards)} [Rows without results]({COVERAGE})."] if published else []
+    lines += [f"* Tables of suites: {filled}."] if filled else []
+    lines += [f"* Hardware: {_machines(boards)}."] if published and boards else []
+    return "\n".join([*lines, *(f"* {link}" for link in links)]) + "\n"
+
+
+def _is_anchor(board: Board, boards: Sequence[Board]) -> bool:
+    """Whether a corpus is another one in the file order of the papers."""
+    known = {each.corpus for each in boards}
+    return board.corpus.endswith(ANCHOR) and board.corpus.removesuffix(ANCHOR) in known
+
+
+def _line(board: Board) -> tuple[str, ...]:
+    table = board.main
+    best = [row for row in table.best if row.label in table.confirmed]
+    first = best[0] if best else None
+    rule = simple_rule(table)
+    return (
+        f"[{board.corpus}]({board.stem}.md)",
+        f"{table.units:,}",
+        _best_words(table, best),
+        "" if first is None else with_half(first, table),
+        _next(table),
+        "" if rule is None or rule in best else _named(rule, table),
+        "" if first is None or not first.seeded else str(first.seeds),
+        "" if first is None else table.cell(first, "Fit").text,
+        ", ".join(_flags(table, first)),
+    )
+
+
+def _best_words(table: Table, best: Sequence[Row]) -> str:
+    if not best:
+        return table.verdict
+    others = [row.label for row in best[1:]]
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return best[0].label + (f" (= {', '.join(others[:_NAMED])}{more})" if others else "")
+
+
+def _next(table: Table) -> str:
+    """The first ranked row that is not among the best."""
+    row = next((row for row in table.rows if row.place is not None and row not in table.best), None)
+    return "" if row is None or not table.best else _named(row, table)
+
+
+def _named(row: Row, table: Table) -> str:
+    assert row.details is not None
+    return f"{row.label} {row.details.metrics[table.main].value:.4f}"
+
+
+def _flags(table: Table, first: Row | None) -> list[str]:
+    flags = ["file order"] if table.order else []
+    flags += ["unconfirmed by time"] if "unconfirmed by time" in table.verdict else []
+    flags += ["no clock times"] if table.clock is False and table.split == "loo" else []
+    flags += ["other order by time"] if first is not None and first is not table.first_row else []
+    flags += ["no trained row"] if all(is_rule(row) for row in table.filled) else []
+    flags += [flag for flag in (first.flags if first else ()) if flag in ("budget", "constant")]
+    return flags + (["incomplete"] if table.lacks else [])
+
+
+def _matrix(boards: Sequence[Board]) -> list[str]:
+    """The place of each system by task and corpus; systems in the order of their places in the first tables."""
+    codes = _codes(board.corpus for board in boards)
+    tasks = list(dict.fromkeys(board.page.name for board in boards))
+    places: dict[str, dict[str, dict[str, str]]] = {}
+    for board in boards:
+        for row in board.main.rows:
+            if row.place is not None:
+                cell = places.setdefault(row.name, {}).setdefault(board.page.name, {})
+                mark = "=" if row.mark == "tied" else ""
+                # Rows are in the order of their places, so the first of a system is its best.
+                cell.setdefault(board.corpus, f"{codes[board.corpus]}{row.place}{mark}")
+    if not places:
+        return []
+    legend = ", ".join(f"{code} {corpus}" for corpus, code in codes.items())
+    order = sorted(places, key=lambda name: [-len(places[name].get(task, ())) for task in tasks])
+    return [
+        "",
+        "## Place of each system",
+        "",
+        f"Place by the main metric on each corpus ({legend}); *=*: not different from the first.",
+        "",
+        *table_head(("System", *(task.replace("_", " ") for task in tasks))),
+        *(table_row((name, *(" ".join(places[name].get(task, {}).values()) for task in tasks))) for name in order),
+    ]
+
+
+def _codes(corpora: Iterable[str]) -> dict[str, str]:
+    """Two letters for each corpus, its name where those are taken; initials of names of several words."""
+    codes: dict[str, str] = {}
+    for corpus in sorted(set(corpora)):
+        words = corpus.replace("-", "_").split("_")
+        code = "".join(word[:1] for word in words[:2]).upper() if len(words) > 1 else corpus[:2].capitalize()
+        codes[corpus] = f"{corpus}:" if code in codes.values() else code
+    return codes
+
+
+def _machines(boards: Sequence[Board]) -> str:
+    """The machines of all results and how many each gave, most first."""
+    rows = (row for board in boards for table in board.tables for row in table.filled if row.details)
+    counts = Counter(run.machine for row in rows if row.details for run in row.details.runs)
+    return "; ".join(f"{machine} ({count:,} results)" for machine, count in counts.most_common())
+
+
+def coverage_markdown(boards: Sequence[Board], topics: Sequence[Page]) -> str:
+    """Rows without results by table, with the reasons, and suites without tables."""
+    lines = [GENERATED, "# Rows without results", ""]
+    lines += ["Rows of the suite of each task that have no result in its main table, by reason."]
+    for board in boards:
+        empty = [row for row in board.main.rows if not row.details]
+        if not empty:
+            continue
+        filled = len(board.main.filled)
+        reasons: dict[str, list[str]] = {}
+        for row in empty:
+            reasons.setdefault(row.reason, []).append(row.label)
+        link = f"[{board.page.name.replace('_', ' ')} on {board.corpus}]({board.stem}.md)"
+        lines += ["", f"## {board.page.title} on {board.corpus}", ""]
+        lines += [f"{filled} of {filled + len(empty)} rows of {link} have results."]
+        lines += [f"* {reason}: {'; '.join(names)}" for reason, names in reasons.items()]
+    lacking = [page for page in topics if not page.tables]
+    if lacking:
+        lines += ["", "## Suites without results", ""]
+        lines += table_head(("Suite", "Table", "Comparison", "Command"))
+        lines += [
+            table_row((page.name, page.origin, page.about.removeprefix("Comparison: "), f"`{page.command}`"))
+            for page in lacking
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def generated_markdown(boards: Sequence[Board]) -> str:
+    """The index of the generated corpora."""
+    lines = [GENERATED, "# Generated corpora", ""]
+    lines += ["For tests and demonstrations: these numbers say nothing about real data.", ""]
+    lines += table_head(("Task", "Corpus", "n", "Best", "Value", "Upper bound"))
+    for board in boards:
+        table = board.main
+        first = table.best_row
+        bound = next((row for row in table.rows if row.mark == "ceiling"), None)
+        cells = (board.page.name.replace("_", " "), f"[{board.corpus}]({board.stem}.md)", f"{table.units:,}")
+        value = "" if first is None else f"{table.main} {with_half(first, table)}"
+        upper = "" if bound is None else with_half(bound, table)
+        lines.append(table_row((*cells, _best_words(table, table.best), value, upper)))
+    return "\n".join(lines) + "\n"
+
+
+def corpora_markdown(audits: Sequence[CorpusAudit]) -> str:
+    """The list of corpora, with shares of test examples on the first side of some cuts."""
+    cuts = [cut for cut in CUTS if cut.name in INDEXED]
+    lines = [GENERATED, "# Corpora", ""]
+    lines += [
+        "Source, terms, counts and shortcuts of each corpus. Shares of the test examples of "
+        f"{INDEXED_TASK}, split {' or '.join(MAIN_SPLITS)}.",
+        "",
+        *table_head(("Corpus", "Test examples", *(cut.yes for cut in cuts))),
+    ]
+    names = [cut.name for cut in cuts]
+    lines += [table_row((f"[{audit.name}]({audit_file(audit)})", *_shares(audit, names))) for audit in audits]
+    return "\n".join(lines) + "\n"
+
+
+def _shares(audit: CorpusAudit, cuts: Sequence[str]) -> list[str]:
+    """Cells for the test examples of one task in the main split; empty if there are none."""
+    found = next((each for each in audit.sets if INDEXED_TASK in each.tasks and each.split in MAIN_SPLITS), None)
+    if found is None:
+        return [""] * (1 + len(cuts))
+    masks = [found.mask(cut) for cut in cuts]
+    return [f"{found.examples:,}", *("" if mask is None else f"{mask.mean():.1%}" for mask in masks)]
+
+
+def withdrawn_markdown(withdrawn: Sequence[Withdrawal]) -> str:
+    """What was withdrawn, and why."""
+    lines = [
+        *(GENERATED, "# Withdrawn", ""),
+        "Earlier results and conclusions that the [evaluation standard](../docs/standard.md) does not support. The "
+        "files are in the history of the repository, last at the commit named.",
+        "",
+        *table_head(("Withdrawn", "Why", "Results", "Commit")),
+    ]
+    lines += [table_row((each.what, each.why, f"{each.results:,}", f"`{each.commit[:12]}`")) for each in withdrawn]
+    return "\n".join(lines) + "\n"
+
+
+def links_of(audits: bool, withdrawn: int, generated: bool, extra: Mapping[str, str]) -> list[str]:
+    """Links of the index to other pages that exist; ``extra`` are descriptions by file."""
+    links = [f"[Corpora]({CORPORA}): sources, terms, shortcuts to the test targets."] if audits else []
+    links += (
+        [f"[Generated sample]({GENERATED_PAGE}): for trying the software; says nothing of real data."]
+        if generated
+        else []
+    )
+    links += [f"[{about}]({file})." for file, about in extra.items()]
+    return links + ([f"[Withdrawn]({WITHDRAWN}): {withdrawn:,} earlier results, and why."] if withdrawn else [])
