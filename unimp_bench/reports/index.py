@@ -10,6 +10,7 @@ from unimp_bench.records import MAIN_SPLITS
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
 from unimp_bench.reports.brief import GENERATED, Board, audit_file, with_half
 from unimp_bench.reports.findings import ANCHOR, findings, is_rule, seeds_and_coverage, simple_rule
+from unimp_bench.reports.matrix import matrix_of
 from unimp_bench.reports.store import Withdrawal
 from unimp_bench.reports.table import Page, Row, Table
 
@@ -120,29 +121,31 @@ def _flags(table: Table, first: Row | None) -> list[str]:
 
 
 def _matrix(boards: Sequence[Board]) -> list[str]:
-    """The place of each system by task and corpus; systems in the order of their places in the first tables."""
+    """The place of each system by task and corpus, in the order of ``matrix_of``."""
     codes = _codes(board.corpus for board in boards)
-    tasks = list(dict.fromkeys(board.page.name for board in boards))
-    places: dict[str, dict[str, dict[str, str]]] = {}
-    for board in boards:
-        for row in board.main.rows:
-            if row.place is not None:
-                cell = places.setdefault(row.name, {}).setdefault(board.page.name, {})
+    pages = {board.page.name: board.page for board in boards}
+    wanted = {(board.page.name, board.main.corpus) for board in boards}
+    matrix = matrix_of(pages.values())
+    lines = []
+    for name, rows in matrix.lines:
+        cells: dict[str, list[str]] = {task: [] for task in pages}
+        for head, row in zip(matrix.heads, rows, strict=True):
+            if row is not None and (head.table.task, head.table.corpus) in wanted:
                 mark = "=" if row.mark == "tied" else ""
-                # Rows are in the order of their places, so the first of a system is its best.
-                cell.setdefault(board.corpus, f"{codes[board.corpus]}{row.place}{mark}")
-    if not places:
+                cells[head.table.task].append(f"{codes[head.table.corpus]}{row.place}{mark}")
+        if any(cells.values()):
+            lines.append((name, *map(" ".join, cells.values())))
+    if not lines:
         return []
     legend = ", ".join(f"{code} {corpus}" for corpus, code in codes.items())
-    order = sorted(places, key=lambda name: [-len(places[name].get(task, ())) for task in tasks])
     return [
         "",
         "## Place of each system",
         "",
         f"Place by the main metric on each corpus ({legend}); *=*: not different from the first.",
         "",
-        *table_head(("System", *(task.replace("_", " ") for task in tasks))),
-        *(table_row((name, *(" ".join(places[name].get(task, {}).values()) for task in tasks))) for name in order),
+        *table_head(("System", *(task.replace("_", " ") for task in pages))),
+        *map(table_row, lines),
     ]
 
 
