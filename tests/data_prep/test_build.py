@@ -145,7 +145,16 @@ def test_invalid_kinds_and_folders_are_refused(raw: Path, tmp_path: Path) -> Non
 
 
 def test_the_catalogue_names_every_kind() -> None:
-    assert [card.name for card in CATALOGUE if card.needs_raw] == ["atomic", "hm", "netflix"]
+    assert [card.name for card in CATALOGUE if card.needs_raw] == [
+        "atomic",
+        "mmrec",
+        "unisrec",
+        "s3rec",
+        "letter",
+        "microlens-pairs",
+        "hm",
+        "netflix",
+    ]
     assert [card.name for card in CATALOGUE if card.download] == [
         "amazon-2014",
         "amazon-2018",

@@ -85,7 +85,7 @@ def test_runs_scores_publishes_and_shows_in_a_table(call: Any, tmp_path: Path) -
     with small_tables():  # the planted corpus has fewer examples than an order needs
         table = call("leaderboard", "return_time")
     assert table.index("usual-gap") < table.index("always-three")
-    page = (tmp_path / "leaderboards" / "return_time.md").read_text(encoding="utf-8")
+    page = (tmp_path / "leaderboards" / "return_time" / "planted.md").read_text(encoding="utf-8")
     assert "Days off" in page and "usual-gap" in page and "test users" in page
 
 

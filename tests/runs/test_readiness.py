@@ -223,8 +223,8 @@ def test_models_of_new_users_score_them(cold: Corpus, tmp_path: Path) -> None:
 
 
 def test_kinds_without_misses_refuse_unscorable_users_before_the_fit(cold: Corpus, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"which rating-mf cannot score \(1: u3\); use a model that scores new users"):
-        ask(cold, tmp_path, "preference", "rating-mf")
+    with pytest.raises(UsageError, match=r"which mrg cannot score \(1: u3\); use a model that scores new users"):
+        ask(cold, tmp_path, "preference", "mrg")
     assert not list(tmp_path.glob("runs/fits/*"))
 
 

@@ -165,5 +165,7 @@ def _show(suite: Suite, corpus: str, workspace: Workspace) -> None:
 
     contents = Contents.of_runs(workspace)
     write_pages(contents)
-    click.echo(f"wrote {contents.home / suite.name}.md and all other pages; 'unimp-bench publish' publishes runs")
+    page = contents.home / f"{suite.name}.md"  # only with two rows to compare
+    page = page if page.is_file() else contents.home / "README.md"
+    click.echo(f"wrote {page} and all other pages; 'unimp-bench publish' publishes runs")
     click.echo(show(contents, registry.task_cards().get(suite.name) or suite, corpus))

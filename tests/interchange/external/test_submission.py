@@ -124,7 +124,7 @@ def test_each_file_has_a_separate_row(planted: Corpus, tmp_path: Path, ratings: 
         assert result.cost is None and result.remarks == (REMARK,)
         assert str(tmp_path) not in result.model_dump_json()
     publish(workspace, keys, dirty=True)
-    page = pages(workspace.leaderboards)["preference.md"].splitlines()
+    page = pages(workspace.leaderboards)[f"preference/{planted.name}_details.md"].splitlines()
     for label in labels:
         (row,) = [line for line in page if f"| {label} {MARK} |" in line]
         assert row.endswith("|  |  |  |  |")

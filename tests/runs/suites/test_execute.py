@@ -146,7 +146,8 @@ def test_the_command_runs_shows_and_resumes(
     assert code == 0, err
     assert "2 runs, 1 left, 1 was there" in out and "was there  Popularity" in out and "1 failed" not in out
     pages = workspace.runs / "leaderboards"
-    assert "transition-graph" in (pages / "recommendation.md").read_text() and (pages / "new_user.md").is_file()
+    details = (pages / "recommendation" / f"{planted.name}_details.md").read_text()
+    assert "transition-graph" in details and (pages / "coverage.md").is_file()
 
 
 def test_only_publishing_touches_the_leaderboards(
@@ -155,8 +156,9 @@ def test_only_publishing_touches_the_leaderboards(
     with pytest.raises(SystemExit):
         main(["suite", "new_user", "--corpus", str(planted.folder), "--row", "Popularity"])
     assert list(workspace.runs.glob("*/result.json")) and not workspace.leaderboards.exists()
-    assert "| Popularity |" in (workspace.runs / "leaderboards" / "recommendation.md").read_text()
-    assert f"wrote {workspace.runs / 'leaderboards' / 'new_user.md'} and all other pages" in capsys.readouterr().out
+    home = workspace.runs / "leaderboards"
+    assert "| Popularity |" in (home / "recommendation" / f"{planted.name}.md").read_text()
+    assert f"wrote {home / 'README.md'} and all other pages" in capsys.readouterr().out
 
 
 def test_missing_data_are_reported_once_before_any_run(

@@ -76,7 +76,7 @@ def tables(home: Path) -> dict[str, str]:
     level = home / "level"
     for path in Workspace(home).runs.glob(f"*/{RESULT_NAME}"):
         place(level, Result.read(path).model_copy(update={"cost": COST, "provenance": PROVENANCE}))
-    return {path.name: path.read_text() for path in write_all(level)}
+    return {path.relative_to(level).as_posix(): path.read_text() for path in write_all(level)}
 
 
 def predictions(home: Path) -> dict[str, bytes]:
@@ -90,7 +90,7 @@ def test_tables_are_the_same_after_killing_all_processes(planted: Corpus, tmp_pa
         until(lambda: "running    Popularity" in said.read_text(), process)
     assert not (killed / "runs" / "leaderboards").exists()
     assert "1 left, 1 was there" in finish(killed, planted, *CHEAP)
-    assert "Popularity" in tables(killed)["recommendation.md"]
+    assert "Popularity" in tables(killed)[f"recommendation/{planted.name}.md"]
     assert tables(killed) == tables(undisturbed) and predictions(killed) == predictions(undisturbed)
 
 
@@ -122,5 +122,5 @@ def test_trainings_killed_twice_equal_uninterrupted_ones(planted: Corpus, tmp_pa
         with suite(killed, planted, *LEARNED, "--jobs", "2") as (process, _):
             until(trained, process)
     finish(killed, planted, *LEARNED)
-    assert "sasrec" in tables(killed)["recommendation.md"]
+    assert "sasrec" in tables(killed)[f"recommendation/{planted.name}_details.md"]
     assert tables(killed) == tables(undisturbed) and predictions(killed) == predictions(undisturbed)
