@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from unimp_bench.reports.columns import columns, paragraphs
 from unimp_bench.reports.table import DEGENERATE, Table
 
+_DIGITS = 6
+"""Of numbers in CSV: the last bits of a mean depend on the machine."""
+
 
 def table_text(table: Table) -> str:
     """The metrics of a table; long labels are wrapped, warnings are below the table."""
@@ -53,7 +56,8 @@ def tables_csv(tables: Iterable[Table]) -> str:
             head = (*head, row.seeds, steps, "; ".join(row.flags), p)
             keys = " ".join(run.key for run in row.details.runs)
             for name, found in row.details.metrics.items():
-                writer.writerow((*head, name, found.value, found.low, found.high, keys))
+                numbers = (round(each, _DIGITS) for each in (found.value, found.low, found.high))
+                writer.writerow((*head, name, *numbers, keys))
     return file.getvalue()
 
 
