@@ -166,6 +166,7 @@ def compare_runs(first: str, second: str, metric: str | None, count: int) -> Non
     Example: unimp-bench runs compare 3f9a2c 81d0e7 --metric HR@10
     """
     from unimp_bench.kinds import kind_of
+    from unimp_bench.reports.standard import is_seeded
     from unimp_bench.runs.stored import compare, find_run
 
     workspace = Workspace.here()
@@ -181,6 +182,8 @@ def compare_runs(first: str, second: str, metric: str | None, count: int) -> Non
         f"A - B  {found.test.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p {_p(found.test.p_value)}, "
         f"{len(found.differences):,} examples, {found.identical:,} equal"
     )
+    if any(is_seeded(result) for result in results):
+        click.echo("note: a single seed each; the test is over examples, and another seed may differ")
     _echo_examples(found, runs[0], workspace, count)
 
 

@@ -97,10 +97,26 @@ def brief_table(table: Table) -> list[str]:
         lines += [f"Best: {table.verdict}.", ""]
     if table.order:
         lines += [f"**File-order artefact.** {table.order}", ""]
-    if table.lacks:
-        lines += [f"Incomplete: no result of {', '.join(table.lacks)}.", ""]
+    if table.queries:
+        lines += [f"Queries: {table.queries}.", ""]
+    if notes := order_notes(table):
+        lines += [*notes[1:], ""]
     rows = [_ranked(row, table, names) if table.ranked else _compared(row, table, names[:1]) for row in table.filled]
     return [*lines, *table_head(heads), *map(table_row, rows)]
+
+
+def order_notes(table: Table) -> list[str]:
+    """Why the order of the rows is missing or does not stand alone."""
+    if not table.ranked:
+        return []
+    notes = []
+    if not table.best and table.filled:
+        notes.append(f"No row is called best ({table.verdict.removeprefix('none: ')}).")
+    if table.lacks:
+        notes.append(f"Incomplete: no result of {', '.join(table.lacks)}.")
+    if table.split == "loo" and table.clock is False:
+        notes.append("No clock times: the order cannot be checked by a global temporal split.")
+    return ["", " ".join(notes)] if notes else []
 
 
 def _ranked(row: Row, table: Table, names: Sequence[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from unimp_bench.reports.brief import Board
 from unimp_bench.reports.table import Row, Table
@@ -16,8 +15,8 @@ _MIN_ROWS = 3
 
 
 def is_rule(row: Row) -> bool:
-    """Whether a row was made without gradient steps."""
-    return row.steps is None
+    """Whether a row was made here without gradient steps; of predictions from outside nobody knows."""
+    return row.steps is None and row.details is not None and all(run.costs for run in row.details.runs)
 
 
 def simple_rule(table: Table) -> Row | None:
@@ -76,15 +75,6 @@ def _tau(table: Table) -> float | None:
     return float(kendalltau(*zip(*pairs, strict=True)).statistic)
 
 
-@dataclass(frozen=True)
-class _Lead:
-    """How far one row leads another in a table."""
-
-    first: str
-    second: str
-    by: float
-
-
 def _file_order(boards: Sequence[Board]) -> Iterator[str]:
     """The lead of the first row in the papers' order of simultaneous interactions, in hashed order, and by time."""
     known = {(board.page.name, board.corpus): board for board in boards}
@@ -100,14 +90,15 @@ def _file_order(boards: Sequence[Board]) -> Iterator[str]:
         leads = [lead for table in tables[:3] if (lead := _lead(table, first, second)) is not None]
         if len(leads) == len(tables[:3]) > 1:
             words = ("with the papers' file order", "with hashed ties", "by a global temporal split")
-            parts = ", ".join(f"{lead.by:+.4f} {word}" for lead, word in zip(leads, words, strict=False))
+            parts = ", ".join(f"{lead:+.4f} {word}" for lead, word in zip(leads, words, strict=False))
             yield f"{other.corpus}: {first} minus {second}, {board.main.main}: {parts}."
 
 
-def _lead(table: Table, first: str, second: str) -> _Lead | None:
+def _lead(table: Table, first: str, second: str) -> float | None:
+    """How far one row leads another in a table."""
     values = {row.label: row.details.metrics.get(table.main) for row in table.filled if row.details}
     one, two = values.get(first), values.get(second)
-    return None if one is None or two is None else _Lead(first, second, one.value - two.value)
+    return None if one is None or two is None else one.value - two.value
 
 
 def _constants(boards: Sequence[Board]) -> Iterator[str]:

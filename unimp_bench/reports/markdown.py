@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from unimp_bench.markdown import plain, table_head, table_row
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
-from unimp_bench.reports.brief import GENERATED, LEGEND, Board, audit_file, brief_table, with_half
+from unimp_bench.reports.brief import GENERATED, LEGEND, Board, audit_file, brief_table, order_notes, with_half
 from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.table import MIN_MEAN, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
 from unimp_bench.runs.results import Estimate
@@ -87,7 +87,7 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: s
         *(warning if table.generated else []),
         table.facts,
         *([f"Queries: {table.queries}."] if table.queries else []),
-        *_order_notes(table),
+        *order_notes(table),
         *link,
         *banner,
         "",
@@ -100,20 +100,6 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: s
         *(_slices(table.slices, table.first) if table.slices else []),
         *_details(table),
     ]
-
-
-def _order_notes(table: Table) -> list[str]:
-    """Why the order of the rows is missing or does not stand alone."""
-    if not table.ranked:
-        return []
-    notes = []
-    if not table.best and table.filled:
-        notes.append(f"No row is called best ({table.verdict.removeprefix('none: ')}).")
-    if table.lacks:
-        notes.append(f"Incomplete: no result of {', '.join(table.lacks)}.")
-    if table.split == "loo" and table.clock is False:
-        notes.append("No clock times: the order cannot be checked by a global temporal split.")
-    return ["", " ".join(notes)] if notes else []
 
 
 def _cells(row: Row, table: Table) -> list[str]:

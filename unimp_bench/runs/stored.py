@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, is_locked, locked
 from unimp_bench.metrics.paired import PairedTest, paired_test
+from unimp_bench.metrics.scores import bootstrap_interval
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.runs.execution.executor import LOG_NAME, last_line
 from unimp_bench.runs.results import RESULT_NAME, Result
@@ -33,7 +34,6 @@ _KEY = re.compile(rf"[0-9a-f]{{1,{KEY_LENGTH}}}")
 _FAILED = re.compile(r"(error: (?!interrupted)|\w+Error\b)")
 """The last line of a failed process: an error of the command line, or the exception of a traceback."""
 
-_RESAMPLES = 2_000
 _SEED = 0
 
 
@@ -126,7 +126,7 @@ class Comparison:
     """Two results on the same examples (with a public split: the same users).
 
     Attributes:
-        metric: the main metric of the task.
+        metric: the compared one.
         values: the means of both.
         test: of the difference, first less second.
         low, high: 95% bootstrap interval of the difference.
@@ -172,15 +172,13 @@ def compare(first: Result, second: Result, metric: str) -> Comparison:
     if values[0] is None or values[1] is None:
         raise UsageError(f"{metric} has no values per example in these runs")
     differences = values[0] - values[1]
-    generator = np.random.default_rng(_SEED)
-    means = [generator.choice(differences, len(differences)).mean() for _ in range(_RESAMPLES)]
-    low, high = np.quantile(means, (0.025, 0.975))
+    interval = bootstrap_interval(differences, seed=_SEED)
     return Comparison(
         metric,
         (float(values[0].mean()), float(values[1].mean())),
         paired_test(values[0], values[1], seed=_SEED),
-        float(low),
-        float(high),
+        interval.low,
+        interval.high,
         differences,
     )
 
