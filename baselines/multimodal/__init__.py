@@ -52,4 +52,53 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="freedom",
+        factory="baselines.multimodal.freedom:Freedom",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="LightGCN on user-item edges drawn anew in each epoch, popular ones less often, plus embeddings "
+        "propagated on a frozen graph of similar items; features frozen (in the authors' code trained), items without "
+        "features have no neighbours",
+        source="Zhou and Shen, ACM Multimedia 2023",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
+    ModelCard(
+        name="bm3",
+        factory="baselines.multimodal.bm3:BM3",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="graph recommender trained without negatives: users, items and projected features predict copies of each "
+        "other under dropout; features frozen (in the authors' code trained)",
+        source="Zhou et al., WWW 2023",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
+    ModelCard(
+        name="lattice",
+        factory="baselines.multimodal.lattice:Lattice",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="LightGCN plus embeddings propagated on graphs of similar items that are learned with it, rebuilt once "
+        "per epoch, with k edges per item where the authors' matrices are dense; features frozen",
+        source="Zhang et al., ACM Multimedia 2021",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
+    ModelCard(
+        name="mgcn",
+        factory="baselines.multimodal.mgcn:MGCN",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="graph recommender whose features only gate id embeddings; views of the modalities are fused by the "
+        "preferences that behaviour shows, with a contrastive loss between both; features frozen",
+        source="Yu et al., ACM Multimedia 2023",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
 )

@@ -1,4 +1,4 @@
-"""User-item graphs: propagation by source, relations with one-sided normalisation, and nearest unknown items."""
+"""User-item graphs: constant operators, propagation by source, one-sided normalisation, nearest unknown items."""
 
 from __future__ import annotations
 
@@ -57,34 +57,50 @@ class _Hops(torch.autograd.Function):
 
 
 @dataclass(frozen=True)
+class Operator:
+    """A constant sparse matrix, with its transpose for the backward pass; ``operator @ dense`` is their product."""
+
+    _matrix: Tensor
+    _transposed: Tensor
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array, device: torch.device) -> Operator:
+        """Build from a SciPy matrix."""
+        return cls(csr_tensor(matrix).to(device), csr_tensor(matrix.T.tocsr()).to(device))
+
+    def __matmul__(self, dense: Tensor) -> Tensor:
+        return _Product.apply(self._matrix, self._transposed, dense)  # type: ignore[no-any-return, no-untyped-call]
+
+
+@dataclass(frozen=True)
 class Relation:
-    """``D_u^-1/2 R`` and ``D_i^-1/2 R^T``, sparse, each with its transpose for the backward pass.
+    """``D_u^-1/2 R`` and ``D_i^-1/2 R^T``, sparse.
 
     Attributes:
         edges: number of pairs in ``R``.
     """
 
     edges: int
-    _to_users: tuple[Tensor, Tensor]
-    _to_items: tuple[Tensor, Tensor]
+    _to_users: Operator
+    _to_items: Operator
 
     @classmethod
     def of(cls, matrix: sparse.csr_array, device: torch.device) -> Relation:
         """Build from ``R``, (U, I) with ones."""
 
-        def both(receivers: sparse.csr_array) -> tuple[Tensor, Tensor]:
-            scaled = receivers.multiply(1 / np.sqrt(np.maximum(receivers.sum(axis=1), 1))[:, None]).tocsr()
-            return csr_tensor(scaled).to(device), csr_tensor(scaled.T.tocsr()).to(device)
+        def scaled(receivers: sparse.csr_array) -> Operator:
+            factors = 1 / np.sqrt(np.maximum(receivers.sum(axis=1), 1))
+            return Operator.of(receivers.multiply(factors[:, None]).tocsr(), device)
 
-        return cls(matrix.nnz, both(matrix), both(matrix.T.tocsr()))
+        return cls(matrix.nnz, scaled(matrix), scaled(matrix.T.tocsr()))
 
     def to_users(self, items: Tensor) -> Tensor:
         """``D_u^-1/2 R items``, (U, width); ``items`` is (I, width)."""
-        return _Product.apply(*self._to_users, items)  # type: ignore[no-any-return, no-untyped-call]
+        return self._to_users @ items
 
     def to_items(self, users: Tensor) -> Tensor:
         """``D_i^-1/2 R^T users``, (I, width); ``users`` is (U, width)."""
-        return _Product.apply(*self._to_items, users)  # type: ignore[no-any-return, no-untyped-call]
+        return self._to_items @ users
 
 
 class _Product(torch.autograd.Function):
