@@ -18,6 +18,7 @@ BENCHMARKS = (
     "picture_tokens",
     "item_features",
     "footprint",
+    "pretrained_decoder",
     "unimp_speed.training",
     "unimp_speed.evaluation",
     "unimp_speed.memory",

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unimp_bench.errors import DataError, DependencyError, UsageError
+from unimp_bench.files import Workspace, storing
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin")
 """Endings of files of weights."""
+
+_GGUF = ".gguf"
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,63 @@ def installed(name: str) -> bool:
     except DependencyError:
         return False
     return True
+
+
+def decoder_place(name: str) -> str:
+    """Where transformers finds a decoder: the folder of a package's weights, else ``name``, a folder or of the hub.
+
+    A GGUF file is written once as an ordinary folder (float32 safetensors and tokenizer) to the cache of the workspace,
+    under the hash of the file: reading it takes minutes, reading the folder seconds.
+
+    Raises:
+        DependencyError: the package, or gguf, is not installed.
+        DataError: the file is damaged.
+    """
+    if name not in PACKAGES:
+        return name
+    path = packaged(name)
+    if path.suffix != _GGUF:
+        return str(path)
+    folder = Workspace.here().cache / "weights" / f"{name}-{weights_hash(path)}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            with storing(folder):
+                _unpack(path, partial)
+            partial.chmod(0o755)  # mkdtemp's are the owner's alone
+            if not folder.is_dir():  # another process may have been faster
+                partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return str(folder)
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Write the decoder and the tokenizer of a GGUF file to a folder of transformers."""
+    if importlib.util.find_spec("gguf") is None:
+        raise DependencyError(f"{path.name} is read by a package that is not installed: run 'make weights'")
+    import torch
+
+    from unimp_bench.torch_setup import make_torchvision_importable, own_chance
+
+    make_torchvision_importable()
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    file: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
+    with own_chance():
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **file)
+            quantized = AutoModelForCausalLM.from_pretrained(str(path.parent), dtype=torch.float32, **file)
+        except Exception as error:  # the reader raises whatever a damaged file leads to
+            reason = " ".join(str(error).split())[:120]
+            raise DataError(f"weights {path} cannot be read ({reason})") from None
+        config = quantized.config
+        del config.quantization_config  # else transformers refuses to save it
+        plain = AutoModelForCausalLM.from_config(config)
+    plain.load_state_dict(quantized.state_dict())
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def hub_folder(name: str, patterns: Iterable[str]) -> Path:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from benchmarks import BENCHMARKS
 from benchmarks.harness import CPU, Record, command_named, measured
 from tests.metrics.small_resources import write_wordnet
+from tests.unimp import weights
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
 from unimp_bench.metrics.resources import Resources, get_wordnet
@@ -36,7 +37,7 @@ SLOW = {
     "unimp_speed.evaluation": "--corpus planted --small --encoder tiny --rounds 1 --users 2",
     "unimp_speed.memory": "--vocabulary 2000 --sentences 2 --tokens 64",
 }
-WITH_FILES = ("text_metrics", "item_features")
+WITH_FILES = ("text_metrics", "item_features", "pretrained_decoder")
 
 
 @pytest.fixture
@@ -101,6 +102,14 @@ def test_item_features_agree_with_plain_loops(home: Workspace, sample: Corpus) -
     (home.data / "sample").symlink_to(sample.folder)
     options = ["--texts", "8", "--pictures", "4", "--batch", "4", "--rounds", "1"]
     assert len(run("item_features", options, home.root / "results").measures) >= 3
+
+
+def test_a_plain_loop_over_a_pretrained_decoder_has_the_loss_of_ours(home: Workspace, tmp_path: Path) -> None:
+    folder = weights.save(tmp_path / "llama", "llama", tied=True)
+    options = ["--corpus", "planted", "--backbone", str(folder), "--examples", "12", "--rounds", "1"]
+    same, *_, memory = run("pretrained_decoder", options, home.root / "results").measures
+    assert memory.name == "peak memory"
+    assert len({round(rounds[0], 3) for rounds in same.sides.values()}) == 1
 
 
 def test_every_benchmark_is_tested() -> None:

@@ -24,6 +24,8 @@ from unimp_bench.runs.reproduction import request_of
 from unimp_bench.runs.results import CorpusFacts, Queries, Result
 from unimp_bench.runs.runner import RunRequest, planned, run
 from unimp_bench.runs.scoring import queries_of, repeated
+from unimp_bench.settings import specified
+from unimp_bench.unimp.config import UniMPConfig
 
 
 def _atomic(folder: Path, *columns: str) -> Corpus:
@@ -188,3 +190,10 @@ def test_earlier_results_are_of_the_corpus_whose_whole_fingerprint_their_fit_nam
     assert earlier.corpus_id == "f" * 64 == told.corpus_id
     again = _told("g", "3", "dense")
     assert {result.corpus_id for result in on_one_corpus([earlier, told, again])} == {again.corpus_id}
+
+
+def test_a_field_added_to_a_configuration_leaves_earlier_keys() -> None:
+    """At its default it is no part of a specification; else two settings would share a key."""
+    usual = specified(UniMPConfig())
+    assert "checkpointing" not in usual and usual["epochs"] == UniMPConfig().epochs
+    assert specified(UniMPConfig(checkpointing=True)) == {**usual, "checkpointing": True}

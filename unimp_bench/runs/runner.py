@@ -43,6 +43,7 @@ from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
 from unimp_bench.runs.tuned import TUNED, tuned_search
 from unimp_bench.runs.versions import versions_of
+from unimp_bench.settings import specified
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ def specify(request: RunRequest, task: Task, model: Model[Any], corpus: Corpus) 
         fit = FitSpec(
             tasks=tuple(sorted((name, registry.make_task(name).version) for name in set(tasks))),
             model=request.model,
-            config=json.loads(json.dumps(dataclasses.asdict(fitted.config))),
+            config=json.loads(json.dumps(specified(fitted.config))),
             fingerprint=fit_fingerprint(corpus, card.reads, tasks, options=bool(options) and task.name in tasks),
             seed=request.seed,
             options={task.name: options} if options and task.name in tasks else {},

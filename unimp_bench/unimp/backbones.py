@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unimp_bench.errors import UsageError
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.published import AlibiAttention, Table, alibi_bias, check_masks, extend_tables, read_decoder
@@ -71,6 +72,8 @@ class Backbone(nn.Module):
                 layer.attn = AlibiAttention(layer.attn)
         elif not config.from_scratch and self.model.device.type != "meta":
             check_masks(self.model, self.read, config.backbone)
+        if config.checkpointing:
+            self._recompute_layers()
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -106,6 +109,12 @@ class Backbone(nn.Module):
                 use_cache=cache is not None,
             ).last_hidden_state
         return states
+
+    def _recompute_layers(self) -> None:
+        """Keep only the input of each layer for the backward pass."""
+        if self.model.config.model_type == "mpt":  # the bias of its attention is gone by then
+            raise UsageError("checkpointing=true does not work with an MPT decoder")
+        self.model.activation_checkpointing_enable({"use_reentrant": False})
 
     @contextmanager
     def _context_of_layers(self, attends: Tensor, media: Any) -> Iterator[None]:
@@ -162,6 +171,12 @@ class Backbone(nn.Module):
         return inputs + outputs
 
     @torch.no_grad()
+    def begin_rows(self, tokens: Tensor, inputs: Tensor, outputs: Tensor) -> None:
+        """Set new rows of both tables, (n, width) each, to means of words' rows; see ``Table.as_distinct``."""
+        _begin_rows(self.model.get_input_embeddings(), tokens, inputs)
+        _begin_rows(self.model.get_output_embeddings(), tokens, outputs)
+
+    @torch.no_grad()
     def set_input_rows(self, tokens: Tensor, rows: Tensor) -> None:
         """Overwrite input embeddings, (n, width); of a pre-trained backbone new ones alone."""
         _set_rows(self.model.get_input_embeddings(), tokens, rows)
@@ -170,6 +185,10 @@ class Backbone(nn.Module):
     def set_output_rows(self, tokens: Tensor, rows: Tensor) -> None:
         """Overwrite rows of the output layer, (n, width); of a pre-trained backbone new ones alone."""
         _set_rows(self.model.get_output_embeddings(), tokens, rows)
+
+
+def _begin_rows(layer: Any, tokens: Tensor, means: Tensor) -> None:
+    _set_rows(layer, tokens, layer.as_distinct(means) if isinstance(layer, Table) else means)
 
 
 def _set_rows(layer: Any, tokens: Tensor, rows: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from unimp_bench.settings import Count, Number, Portion, Rate, Share, Weight
+from unimp_bench.settings import Count, Number, Portion, Rate, Share, Weight, added
 
 Context = Literal["picture", "item", "attributes"]
 Fusion = Literal["exclusive", "inclusive", "sum", "early", "late", "none"]
@@ -38,7 +38,8 @@ class UniMPConfig:
         latents: visual embeddings per picture, C of the paper (OpenFlamingo: 64).
         resampler_layers: layers of the resampler (OpenFlamingo: 6).
         backbone: the decoder: ``gpt_neox``, ``llama`` or ``mpt`` from scratch in the sizes below, or the name or folder
-            of pre-trained weights that transformers reads (paper: RedPajama-INCITE-Instruct-3B).
+            of pre-trained weights that transformers reads (paper: RedPajama-INCITE-Instruct-3B); ``smollm2`` is a
+            package (``make weights``).
         flamingo: an OpenFlamingo checkpoint with initial weights of resampler and cross-attention; empty for none.
         width, layers, heads: of a decoder from scratch.
         tied: whether the output layer of a decoder from scratch is its input embeddings.
@@ -85,6 +86,8 @@ class UniMPConfig:
             ``likeliest`` of them (the authors' code).
         checkpoint_steps: steps between checkpoints; there is one after every epoch too.
         precision: ``no`` for float32, or ``bf16`` autocast.
+        checkpointing: whether the activations of decoder layers are recomputed in the backward pass: less memory, a
+            third more computation, the same gradients. Not for MPT.
     """
 
     history: Count = 5
@@ -134,6 +137,7 @@ class UniMPConfig:
     clip: Rate = 1.0
     checkpoint_steps: Count = 500
     precision: Literal["no", "bf16"] = "no"
+    checkpointing: bool = added(False)
 
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
@@ -211,4 +215,17 @@ SMALL = replace(
     flamingo="openflamingo/OpenFlamingo-3B-vitl-mpt1b",
     fusion_every=1,
 )
-PRESETS = {"tiny": TINY, "long": LONG, "base": BASE, "small": SMALL, "paper": PAPER}
+# A pre-trained decoder that a few cores can train: short items, and every item of a history is learned in one sentence.
+SMOL = UniMPConfig(
+    attributes=("title",),
+    attribute_words=6,
+    backbone="smollm2",
+    trained="lora",
+    gate=0.0,
+    dropout=0.0,
+    next_item=True,
+    epochs=3,
+    batch_tokens=512,
+    learning_rate=2e-3,
+)
+PRESETS = {"tiny": TINY, "long": LONG, "base": BASE, "smol": SMOL, "small": SMALL, "paper": PAPER}

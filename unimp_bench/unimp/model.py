@@ -325,6 +325,7 @@ class UniMPModel(nn.Module):
     def initialise_items(self, pieces: Pieces, vocabulary: Vocabulary, items: IntArray) -> None:
         """Start the embeddings of some items' ids at the mean of their words, so that similar items start similar.
 
+        Beside rows of a pre-trained decoder they are rescaled to differ as much as those (``Table.as_distinct``).
         A token that ids share starts at the mean over their items; tokens that other items share are unchanged.
         """
         ids = vocabulary.item_tokens(items)
@@ -341,8 +342,8 @@ class UniMPModel(nn.Module):
         owner, level = np.nonzero(np.isin(ids, tokens))
         token = torch.from_numpy(np.searchsorted(tokens, ids[owner, level])).to(self.device)
         chosen = torch.from_numpy(tokens).to(self.device)
-        self.decoder.set_input_rows(chosen, _group_means(torch.stack(inputs)[owner], token, len(tokens)))
-        self.decoder.set_output_rows(chosen, _group_means(torch.stack(outputs)[owner], token, len(tokens)))
+        means = (_group_means(torch.stack(rows)[owner], token, len(tokens)) for rows in (inputs, outputs))
+        self.decoder.begin_rows(chosen, *means)
 
 
 def _group_means(rows: Tensor, group: Tensor, groups: int) -> Tensor:

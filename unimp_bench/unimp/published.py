@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unimp_bench.errors import DataError, UsageError
+from unimp_bench.errors import DataError, DependencyError, UsageError
+from unimp_bench.pretrained import decoder_place
 from unimp_bench.torch_setup import make_torchvision_importable
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ def read(reader: Callable[[], T], noun: str, name: str) -> T:
     """
     try:
         return reader()
-    except UsageError:
+    except (UsageError, DependencyError, DataError):
         raise
     except Exception as error:  # the libraries raise OSError, ValueError, KeyError, bare Exception
         reason = " ".join(str(error).split())[:200]
@@ -110,7 +111,7 @@ def read_tokenizer(name: str) -> Any:
     """
     from tokenizers import Tokenizer
 
-    return read(lambda: Tokenizer.from_file(str(find_file(name, "tokenizer.json"))), "backbone", name)
+    return read(lambda: Tokenizer.from_file(str(find_file(decoder_place(name), "tokenizer.json"))), "backbone", name)
 
 
 def read_decoder(name: str) -> tuple[Any, int]:
@@ -124,7 +125,7 @@ def read_decoder(name: str) -> tuple[Any, int]:
     """
     if torch.get_default_device().type == "meta":
         return outlined(name)
-    model = _read_model(name)
+    model = _read_model(decoder_place(name))
     brought = max(read_tokenizer(name).get_vocab().values()) + 1
     _check_tables(model, brought, name)
     return model, brought
@@ -269,6 +270,15 @@ class Table(nn.Module):
         own = functional.embedding((tokens - brought).clamp(min=0), self.new)
         theirs = functional.embedding(tokens.clamp(max=brought - 1), self.old)
         return torch.where((tokens >= brought)[..., None], own, theirs)
+
+    def as_distinct(self, means: Tensor) -> Tensor:
+        """Means of some own rows each, (n, width), moved away from the mean of all rows as far as own rows are.
+
+        The mean of many words is nearer to the centre than any word: items would hardly differ, as input and as output.
+        """
+        centre = self.old.mean(dim=0)
+        usual = (self.old - centre).norm(dim=1).mean()
+        return centre + functional.normalize(means - centre, dim=1) * usual
 
     @torch.no_grad()
     def set_rows(self, tokens: Tensor, rows: Tensor) -> None:
