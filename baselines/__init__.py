@@ -1,13 +1,15 @@
 """The baselines, one file per system. A new baseline is one file and one card, in this folder or a subfolder.
 
-collaborative, sequential, multimodal: trained recommenders. language: models that solve several tasks by prompts.
-learning: the training code they share. search, preference, explanation, selection: systems for these tasks. recbole:
-the adapter to RecBole's models. oracle: the upper bound on the sample. The files in this folder are simple baselines.
+collaborative, sequential, generative, multimodal: trained recommenders. language: models that solve several tasks by
+prompts. learning: the training code they share. search, preference, explanation, selection: systems for these tasks.
+recbole: the adapter to RecBole's models. oracle: the upper bound on the sample. The files in this folder are simple
+baselines.
 """
 
 from baselines import (
     collaborative,
     explanation,
+    generative,
     language,
     multimodal,
     oracle,
@@ -57,6 +59,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
     ),
     *collaborative.CARDS,
     *sequential.CARDS,
+    *generative.CARDS,
     *multimodal.CARDS,
     *language.CARDS,
     ModelCard(

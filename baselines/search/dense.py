@@ -24,6 +24,7 @@ from baselines.search.learned import TASK
 from unimp_bench.contracts import FitData, Parameters, Ranker
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.computing import encoder_of
+from unimp_bench.corpus.features.stored import features_of
 from unimp_bench.corpus.features.text import LSA, TextEncoder, item_texts, text_encoder
 from unimp_bench.errors import UsageError
 from unimp_bench.records import BoolArray, Examples, FloatArray, IntArray, Protocol
@@ -124,8 +125,7 @@ class Dense(Ranker[DenseConfig]):
     def _item_vectors(self, items: Items) -> tuple[FloatArray, BoolArray]:
         """Vectors of the items with a text, (known, width), and which these are, (items,)."""
         if "text" in items.features:
-            items.features_read.add("text")
-            stored = items.features["text"]
+            stored = features_of(items, "text")
             if stored is None:
                 raise UsageError("dense reads nothing but text; give it features, or run popularity instead")
             self._encoder()  # a set without an encoder is refused before the fit
@@ -170,7 +170,8 @@ class Dense(Ranker[DenseConfig]):
     def _encoder(self) -> TextEncoder:
         """Loaded at first use: a fitted model stores its item vectors and encodes only queries."""
         if self._encode is None:
-            texts, stored = [text for text in item_texts(self._items) if text], self._items.features.get("text")
+            texts = [text for text in item_texts(self._items) if text]
+            stored = features_of(self._items, "text") if "text" in self._items.features else None
             if stored is None:
                 self._encode = text_encoder(self.config.encoder, texts)
             elif stored.record.recipe is None:

@@ -69,6 +69,7 @@ COMMANDS = {
     "runs": "List, show, compare and remove runs.",
     "top": "Show what a model recommends to one user.",
     "features": "Compute, list, import or export features of a corpus's items.",
+    "ids": "Make, list, import or export semantic ids of a corpus's items.",
     "score": "Score a prediction file of an external system.",
     "draw": "Generate pictures of the items that users may mean by a query.",
     "list": "List tasks, models, corpora or suites.",

@@ -19,6 +19,7 @@ from unimp_bench.errors import DataError
 from unimp_bench.records import BoolArray, Histories, IntArray, Texts
 
 if TYPE_CHECKING:
+    from unimp_bench.corpus.features.ids import StoredIds
     from unimp_bench.corpus.features.stored import Stored
 
 
@@ -161,7 +162,7 @@ class Items:
         self._folder = folder
         self.truth_was_read = False
         self.parts_read: set[ContentPart] = set()
-        self.features: dict[str, Stored | None] = {}
+        self.features: dict[str, Stored | StoredIds | None] = {}
         self.features_read: set[str] = set()
         self.fingerprint = manifest.fingerprint
         self.domain_names = manifest.domains

@@ -46,6 +46,8 @@ EXPLANATION_SCHEMA = pa.schema(
 )
 FEATURES = "features"
 """Folder of stored features: no part of a corpus's identity, and kept when it is built again."""
+IDS = "ids"
+"""Folder of stored ids, likewise."""
 PICTURE_SUFFIXES = (".jpg", ".png")
 
 
@@ -192,7 +194,7 @@ class CorpusWriter:
         pq.write_table(pa.table(columns), self.work / f"{name}.parquet", compression="zstd")
 
     def _hash_files(self) -> dict[str, FileEntry]:
-        apart = {self.work / "pictures", self.work / FEATURES}
+        apart = {self.work / "pictures", self.work / FEATURES, self.work / IDS}
         paths = [path for path in sorted(self.work.rglob("*")) if path.is_file() and apart.isdisjoint(path.parents)]
         return {path.relative_to(self.work).as_posix(): file_entry(path) for path in paths}
 
@@ -207,10 +209,11 @@ class CorpusWriter:
         except BaseException:
             old.rename(self.folder)
             raise
-        for features in (old / FEATURES).glob("[!.]*"):  # those of other items or texts are refused when they are read
-            (self.folder / FEATURES).mkdir(exist_ok=True)
-            if not (self.folder / FEATURES / features.name).exists():
-                features.rename(self.folder / FEATURES / features.name)
+        for kept in (*(old / FEATURES).glob("[!.]*"), *(old / IDS).glob("[!.]*")):
+            place = self.folder / kept.parent.name / kept.name  # those of other items or texts are refused when read
+            place.parent.mkdir(exist_ok=True)
+            if not place.exists():
+                kept.rename(place)
         shutil.rmtree(old)
 
     def _remove_leftovers(self) -> None:

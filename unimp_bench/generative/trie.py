@@ -53,6 +53,10 @@ class Trie:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def tokens_of(self, rows: IntArray) -> IntArray:
+        """The tokens of ids of the greatest length, (rows, depth)."""
+        return self.tokens[self._paths[rows]]
+
     def walk(self, tokens: IntArray) -> IntArray:
         """(rows,) nodes of some prefixes (rows, T), ``OUTSIDE`` where they are not prefixes of an id."""
         nodes: IntArray = np.full(len(tokens), ROOT)

@@ -15,7 +15,8 @@ from typing import Any
 from unimp_bench import registry
 from unimp_bench.contracts import Model, ModelCard, Task, Training
 from unimp_bench.corpus import Corpus, Items
-from unimp_bench.corpus.features.stored import NOTHING, chosen_sets, keys_of, use
+from unimp_bench.corpus.features.names import NOTHING
+from unimp_bench.corpus.features.stored import chosen_sets, keys_of, use
 from unimp_bench.corpus.splits import check_split
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import ModelError, UsageError

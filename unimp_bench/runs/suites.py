@@ -28,6 +28,8 @@ RECOMMENDATION = Suite(
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         SuiteRow("BERT4Rec", model="bert4rec", system="BERT4Rec"),
         SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
+        SuiteRow("TIGER", model="tiger"),
+        SuiteRow("RPG", model="rpg"),
         SuiteRow("P5", model="p5", system="P5"),
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
         SuiteRow("P5, a token for each item", model="p5", settings={"ids": "own"}),

@@ -19,7 +19,8 @@ import numpy as np
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
-from unimp_bench.generative.item_ids import ItemIds, semantic_ids
+from unimp_bench.corpus.features.stored import ids_of
+from unimp_bench.generative.item_ids import ItemIds, resolve_collisions, semantic_ids
 from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.kinds.rating import RatingExamples, rating_words
 from unimp_bench.kinds.selection import SelectionExamples
@@ -285,6 +286,9 @@ def _item_ids(data: FitData, config: UniMPConfig) -> ItemIds:
     """Ids of a fit's items; a model without pictures makes no use of them in ids either."""
     if config.ids == "atomic":
         return ItemIds.atomic(len(data.items))
+    if (stored := ids_of(data.items)) is not None:
+        distinct = stored.record.levels[-1].prefixes == len(stored.codes)
+        return ItemIds(stored.codes if distinct else resolve_collisions(stored.codes))
     features = None
     if config.fusion != "none":
         features = picture_features(data.items, config.encoder, config.pretrained, data.cache)

@@ -14,6 +14,7 @@ import numpy as np
 
 from unimp_bench.corpus import Corpus, Items
 from unimp_bench.corpus.features import VERSIONS, sentence
+from unimp_bench.corpus.features.names import names_hash
 from unimp_bench.corpus.features.sentence import Form, Pooling, Precision, SentenceEncoder, encoder_folder
 from unimp_bench.corpus.features.stored import (
     PARTS,
@@ -22,7 +23,6 @@ from unimp_bench.corpus.features.stored import (
     Recipe,
     computed_key,
     finish,
-    names_hash,
     read_record,
     set_folder,
 )

@@ -86,7 +86,7 @@ def read(path: Path, names: Path | None = None, width: int = BERT_WIDTH) -> Rows
         raise DataError(f"features {path} are no table of numbers: {values.dtype} {values.shape}")
     if not told:
         names = names or next((each for each in _usual_names(path) if each.is_file()), None)
-        told = () if names is None else _names(names, len(values))
+        told = () if names is None else named_rows(names, len(values))
     if told and len(set(told)) < len(told):
         twice = next(name for row, name in enumerate(told) if name in told[:row])
         raise DataError(f"{names or path} names item {twice!r} twice")
@@ -230,7 +230,7 @@ def _usual_names(path: Path) -> tuple[Path, ...]:
     )
 
 
-def _names(path: Path, rows: int) -> tuple[str, ...]:
+def named_rows(path: Path, rows: int) -> tuple[str, ...]:
     """Item names by row: one a line, or with the number of its row after a tab.
 
     Raises:

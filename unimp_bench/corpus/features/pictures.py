@@ -13,6 +13,7 @@ import torch
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features import VERSIONS
 from unimp_bench.corpus.features.encoder import RANDOM_SEED, TINY, TINY_VISION, encode_pictures, load_encoder
+from unimp_bench.corpus.features.stored import features_of
 from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors
 from unimp_bench.corpus.pictures import PIXELS
 from unimp_bench.files import kept_array, mapped
@@ -77,8 +78,7 @@ def _features(known: BoolArray, tokens: npt.NDArray[np.float16]) -> PictureFeatu
 
 
 def _given_features(items: Items, cache: Path) -> PictureFeatures | None:
-    items.features_read.add("pictures")
-    stored = items.features["pictures"]
+    stored = features_of(items, "pictures")
     if stored is None:
         return None
     numbers = np.flatnonzero(stored.known)

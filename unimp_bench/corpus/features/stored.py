@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError
 
+from unimp_bench.corpus.features.ids import MODALITY as IDS
+from unimp_bench.corpus.features.ids import StoredIds, open_ids
+from unimp_bench.corpus.features.names import NOTHING, SET_NAME, digest_of, names_hash
 from unimp_bench.corpus.features.sentence import Pooling, Precision
 from unimp_bench.corpus.fingerprints import ContentPart
 from unimp_bench.corpus.reader import Corpus, Items
@@ -31,14 +34,10 @@ from unimp_bench.records import BoolArray, FloatArray, IntArray
 from unimp_bench.settings import Strict
 
 RECORD = "features.json"
-NOTHING = "none"
-"""In the place of a set's name: the model reads no features of this modality."""
-
 PARTS: dict[str, ContentPart] = {"text": "texts", "pictures": "pictures"}
 """The part of a corpus that encoders of a modality read; other modalities are imported only."""
 
 _BLOCK = 4096
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODALITY = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -169,7 +168,7 @@ def set_folder(corpus: Path, name: str) -> Path:
     Raises:
         UsageError: this is no name for a set.
     """
-    if not _NAME.fullmatch(name) or name == NOTHING:
+    if not SET_NAME.fullmatch(name) or name == NOTHING:
         raise UsageError(f"{name!r} is no name for features: letters, digits, '.', '_' and '-'; not {NOTHING!r}")
     return corpus / FEATURES / name
 
@@ -193,15 +192,22 @@ def open_set(corpus: Corpus, name: str) -> Stored:
     return stored
 
 
-def chosen_sets(corpus: Corpus, names: Mapping[str, str]) -> dict[str, Stored | None]:
-    """The sets that a user names by modality; None for ``none``.
+def chosen_sets(corpus: Corpus, names: Mapping[str, str]) -> dict[str, Stored | StoredIds | None]:
+    """The sets that a user names by modality, those of modality ``ids`` as ids; None for ``none``.
 
     Raises:
         UsageError: a set is not there, is of another modality, or the corpus has changed since it was computed.
     """
-    found: dict[str, Stored | None] = {}
+    found: dict[str, Stored | StoredIds | None] = {}
     changed = {CHANGED[view.kind]: str(view) for view in parts_of_name(corpus.name)[1]}
     for modality, name in names.items():
+        if modality == IDS:
+            if view := next((changed[each] for each in PARTS.values() if each in changed), ""):
+                raise UsageError(
+                    f"ids {name!r} are of the items as stored, which view {view} changes; omit one of the two"
+                )
+            found[modality] = open_ids(corpus, name)
+            continue
         part = PARTS.get(modality)
         if name == NOTHING:
             found[modality] = None
@@ -221,12 +227,29 @@ def chosen_sets(corpus: Corpus, names: Mapping[str, str]) -> dict[str, Stored | 
     return found
 
 
-def use(items: Items, sets: Mapping[str, Stored | None]) -> None:
+def use(items: Items, sets: Mapping[str, Stored | StoredIds | None]) -> None:
     """Have models that are given these items read these sets."""
     items.features = dict(sets)
 
 
-def keys_of(sets: Mapping[str, Stored | None]) -> dict[str, str]:
+def features_of(items: Items, modality: str) -> Stored | None:
+    """The set of a modality that a user named, noted as read; None where it is left out."""
+    items.features_read.add(modality)
+    stored = items.features[modality]
+    assert not isinstance(stored, StoredIds)
+    return stored
+
+
+def ids_of(items: Items) -> StoredIds | None:
+    """The ids that a user named, noted as read; None where none are named."""
+    stored = items.features.get(IDS)
+    if not isinstance(stored, StoredIds):
+        return None
+    items.features_read.add(IDS)
+    return stored
+
+
+def keys_of(sets: Mapping[str, Stored | StoredIds | None]) -> dict[str, str]:
     """The keys by which a fit is identified, by modality."""
     return {name: NOTHING if stored is None else stored.record.key for name, stored in sorted(sets.items())}
 
@@ -283,7 +306,7 @@ def write_set(
         record = FeatureSet(
             name=name,
             modality=modality,
-            key=_digest(digest.hexdigest(), names_hash(names)),
+            key=digest_of(digest.hexdigest(), names_hash(names)),
             items=len(names),
             names=names_hash(names),
             known=int(known.sum()),
@@ -305,6 +328,8 @@ def new_folder(corpus: Path, name: str, modality: str) -> Path:
     folder = set_folder(corpus, name)
     if not _MODALITY.fullmatch(modality):
         raise UsageError(f"{modality!r} is no modality: 'text', 'pictures' or another word in lower case")
+    if modality == IDS:
+        raise UsageError("ids are no features: 'unimp-bench ids import' reads them")
     if (folder / RECORD).is_file():
         raise UsageError(f"there are features {name!r} already; choose another --name, or remove {folder}")
     return folder
@@ -320,19 +345,7 @@ def finish(partial: Path, folder: Path, record: FeatureSet, known: BoolArray) ->
 
 def computed_key(recipe: Recipe, part: str, names: str) -> str:
     """The key of a computed set: of its recipe, the part of the corpus that is read, and the order of the items."""
-    return _digest(json.dumps(recipe.model_dump(mode="json"), sort_keys=True), part, names)
-
-
-def names_hash(names: Iterable[str]) -> str:
-    """Hash of the names of items, in the order of their numbers."""
-    return _digest(*names)
-
-
-def _digest(*words: str) -> str:
-    digest = hashlib.sha256()
-    for word in words:
-        digest.update(f"{len(word)} {word}\n".encode())
-    return digest.hexdigest()[:16]
+    return digest_of(json.dumps(recipe.model_dump(mode="json"), sort_keys=True), part, names)
 
 
 def _damaged(folder: Path, reason: object) -> DataError:

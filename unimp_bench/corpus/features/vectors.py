@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unimp_bench.corpus.features.stored import features_of
 from unimp_bench.corpus.reader import Items
 from unimp_bench.files import kept_array
 from unimp_bench.records import BoolArray, FloatArray
@@ -64,8 +65,7 @@ def _absence(modality: str, items: Items | None) -> str:
 
 def given_vectors(items: Items, modality: str, cache: Path) -> ItemVectors | None:
     """The stored features that ``items.features`` has of a modality; None where it is left out."""
-    items.features_read.add(modality)
-    stored = items.features[modality]
+    stored = features_of(items, modality)
     if stored is None:
         return None
     path = cache / f"stored-vectors-{stored.record.key}.npy"
