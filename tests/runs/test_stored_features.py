@@ -148,3 +148,22 @@ def test_the_command_line(
         code, told = call(*words)
         assert code in (2, 3) and told.startswith("error: ") and told.count("\n") == 1, told
         assert any(part in told for part in error.split("|")), told
+
+
+def test_the_suite_of_encoders(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rows name their features; those that a corpus does not have cannot run, and none can be given for all."""
+    suite, folder = SUITES["encoders"], workspace.data / "planted"
+    found = {cell.row.label: cell for cell in cells(suite, folder, ["recommendation"], 1, Budget(), workspace)}
+    assert "corpus planted has no features 'minilm'" in found["UniSRec, MiniLM"].refused.replace("; did", " did") or (
+        "unknown features of planted 'minilm'" in found["UniSRec, MiniLM"].refused
+    )
+    assert not found["UniSRec"].refused and "Dense retrieval" not in found
+    assert found["VBPR, MiniLM, no pictures"].request.features == {"text": "minilm", "pictures": "none"}
+    shutil.copytree(folder / "features" / "kinds", folder / "features" / "minilm")
+    record = (folder / "features" / "minilm" / "features.json").read_text().replace('"kinds"', '"minilm"')
+    (folder / "features" / "minilm" / "features.json").write_text(record)
+    again = {cell.row.label: cell for cell in cells(suite, folder, ["recommendation"], 1, Budget(), workspace)}
+    shutil.rmtree(folder / "features" / "minilm")
+    assert again["UniSRec, MiniLM"].key and again["VBPR, EfficientNet-Lite0, no text"].refused
+    with pytest.raises(UsageError, match="suite encoders compares features"):
+        cells(suite, folder, ["recommendation"], 1, Budget(), workspace, {"text": "kinds"})

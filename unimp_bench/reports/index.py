@@ -56,6 +56,7 @@ def index_markdown(
         lines.append(table_row(_line(board)))
     lines += _matrix(shown)
     found = findings(boards) if published else []
+    found += [sentence for page in topics for sentence in page.findings] if published else []
     found += [printed] if printed else []
     if found:
         lines += ["", "## What we found", "", *(f"* {sentence}" for sentence in found)]

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench import registry
+from unimp_bench.corpus.features.stored import NOTHING
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.records import learned_from
-from unimp_bench.runs.results import Result
+from unimp_bench.runs.results import GIVEN, UNREAD, Result
 from unimp_bench.runs.spec import FitSpec
 from unimp_bench.runs.suite import ALL_TASKS, SUBJECT, Suite, SuiteRow
 from unimp_bench.runs.suites import CATALOGUE, SUITES, VARIED
@@ -20,6 +21,9 @@ from unimp_bench.runs.versions import outdated
 
 OLDER = "‡"
 """Mark of rows of an earlier version of model, features, task or selection rule."""
+
+ENCODERS = {"minilm": "MiniLM", "efficientnet-lite0": "EfficientNet-Lite0", "lsa": "LSA", "tiny": "random"}
+"""Encoders as tables name them; others as the user does."""
 
 
 def label_of(result: Result) -> str:
@@ -29,7 +33,7 @@ def label_of(result: Result) -> str:
     """
     model, fit = result.model, result.spec.fit
     parts = [] if model.preset == "default" else [model.preset]
-    parts += settings_words(model.settings)
+    parts += settings_words(settings_of(result))
     parts += _fit_words(
         [tasks_of(stage) for stage in fit.stages[:-1]], tasks_of(fit), fit.split, model.tune, result.spec.task
     )
@@ -62,20 +66,23 @@ def _shown(result: Result, left_out: Iterable[str]) -> str:
         name = f"UniMP-{model.preset}, {millions:.1f}M, {_weights(fit.config)}"
     else:
         name = model.name if row is None else row.label
-        preset = "" if model.preset in ("default", _usual_preset(model.name)) or (row and row.preset) else model.preset
+        preset = "" if model.preset in ("default", usual_preset(model.name)) or (row and row.preset) else model.preset
         name += f", {preset}" if preset else ""
+    name += f", {words}" if (words := features_words(features_of(result))) else ""
     own = row.settings if row else {}
-    parts = settings_words({k: v for k, v in model.settings.items() if k not in own and k not in left_out})
+    kept = {k: v for k, v in model.settings.items() if k not in own and k not in left_out}
+    parts = settings_words({key: value for key, value in kept.items() if not key.startswith(GIVEN)})
     earlier, last = [tasks_of(stage) for stage in fit.stages[:-1]], tasks_of(fit)
     if row is None or earlier or not row.fit_on:
         parts += _fit_words(earlier, last, fit.split, model.tune, result.spec.task)
     return f"{name} ({', '.join(parts)}){older_mark(result)}" if parts else f"{name}{older_mark(result)}"
 
 
-def _usual_preset(model: str) -> str:
+def usual_preset(model: str) -> str:
+    """The preset of a model where none is named; empty for models that are not registered here."""
     try:
         return registry.default_preset(model)
-    except UsageError:  # of a model that is not registered here
+    except UsageError:
         return ""
 
 
@@ -85,6 +92,53 @@ def _weights(config: Mapping[str, Any]) -> str:
     names = [Path(decoder).name] if "/" in decoder else []  # else the architecture of a random one
     names += [f"{config.get('encoder')} ({encoder})"] if encoder else []
     return f"pre-trained: {', '.join(names)}" if names else "from scratch"
+
+
+def features_of(result: Result) -> dict[str, str]:
+    """Names of the stored feature sets that a model read, by modality; ``none`` where one was left out."""
+    settings = result.model.settings
+    named = {key.removeprefix(GIVEN): name for key, name in settings.items() if key.startswith(GIVEN)}
+    unread = [note.partition(" features: ")[0] for note in result.remarks if note.endswith(UNREAD)]
+    return {modality: name for modality, name in named.items() if modality not in unread}
+
+
+def settings_of(result: Result) -> dict[str, str]:
+    """The settings that tell a result from others of its model, in order: feature sets that were not read do not."""
+    read = {f"{GIVEN}{modality}": name for modality, name in features_of(result).items()}
+    own = {key: value for key, value in result.model.settings.items() if not key.startswith(GIVEN)}
+    return dict(sorted({**own, **read}.items()))
+
+
+def features_words(features: Mapping[str, str]) -> str:
+    """Stored features by modality: ``MiniLM and EfficientNet-Lite0``, ``MiniLM, no pictures``."""
+    known = [ENCODERS.get(name, name) for _, name in sorted(features.items(), reverse=True) if name != NOTHING]
+    left_out = [f"no {modality}" for modality, name in sorted(features.items()) if name == NOTHING]
+    return ", ".join([*([" and ".join(known)] if known else []), *left_out])
+
+
+def encoders_of(result: Result) -> dict[str, str]:
+    """What a result's model read of texts and pictures, by modality.
+
+    The names of stored features, or of its own encoders; ``none`` for what was left out. A model whose card reads
+    pictures, and takes texts in their place, reads these only without pictures.
+    """
+    try:
+        card = registry.model_card(result.model.name)
+    except UsageError:
+        return dict(features_of(result))
+    config, found = result.spec.fit.config, dict(features_of(result))
+    if "pictures" in card.features and result.corpus.pictures:
+        found.setdefault("pictures", _encoder(config, "encoder"))
+    replaced = "text" not in card.reads and found.get("pictures", NOTHING) != NOTHING
+    if "text" in card.features and not replaced:
+        found.setdefault("text", _encoder(config, "text_encoder", "text", "encoder"))
+    return found
+
+
+def _encoder(config: Mapping[str, Any], *keys: str) -> str:
+    """The encoder of the first of some fields that a configuration has, with the tag of its weights."""
+    name = next((str(config[key]) for key in keys if key in config), "own")
+    return " ".join(filter(None, (name, str(config.get("pretrained", "")) if keys == ("encoder",) else "")))
 
 
 def older_mark(result: Result) -> str:
@@ -102,6 +156,7 @@ def row_words(row: SuiteRow) -> str:
     """The changes of a suite's row; empty for an unchanged model."""
     parts = [row.preset] if row.preset else []
     parts += settings_words(row.settings)
+    parts += settings_words(row.features)
     parts += _fit_words(row.after, row.fit_on, row.fit_split, row.tune, "")
     parts += [f"view {view}" for view in row.views]
     return ", ".join(parts)
@@ -162,7 +217,15 @@ def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
         and not spec.options
         and spec.fit.split == (row.fit_split or learned_from(spec.split))
         and result.corpus.name.partition("+")[2] == viewed_as(row, "", "")[0].removeprefix("+")
+        and (_reads(row, result) if suite.grouped else True)
     )
+
+
+def _reads(row: SuiteRow, result: Result) -> bool:
+    """Whether a result's model read the features that a row names, and its own where the row names none."""
+    encoders = encoders_of(result)
+    named = all(encoders.get(modality, NOTHING) == name for modality, name in row.features.items())
+    return named and set(features_of(result)) <= set(row.features)
 
 
 def _kind(result: Result) -> Kind:
@@ -181,7 +244,9 @@ def left_over(suite: Suite, row: SuiteRow, result: Result) -> dict[str, str]:
 
     In a suite of equal steps those of the subject are the total of its stages, so that rows of one total agree.
     """
-    left = {key: value for key, value in sorted(result.model.settings.items()) if key not in row.settings}
+    left = {key: value for key, value in settings_of(result).items() if key not in row.settings}
+    if suite.grouped:
+        left = {key: value for key, value in left.items() if not key.startswith(GIVEN)}
     if suite.equal_steps and row.budgeted and (steps := _steps(result)):
         left["steps"] = str(steps * row.stages)
     return left
@@ -206,7 +271,13 @@ def budget_words(suite: Suite, result: Result) -> str:
 
 
 def only_in_topics(result: Result) -> bool:
-    """Whether a result is a variant that suites compare with their first row, shown only on their pages."""
+    """Whether a result is a variant that suites compare with another row, shown only on their pages.
+
+    That are variants of a suite's first row, and models without features that they usually read.
+    """
+    if NOTHING in features_of(result).values():
+        grouped = [row for suite in CATALOGUE if suite.grouped for row in suite.rows]
+        return any(describes(row, result) and _reads(row, result) for row in grouped)
     claimed = [
         suite.variants and row is not suite.rows[0]
         for suite in CATALOGUE

@@ -8,6 +8,7 @@ from dataclasses import replace
 from unimp_bench.markdown import plain, table_head, table_row
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
 from unimp_bench.reports.brief import GENERATED, LEGEND, Board, audit_file, brief_table, order_notes, with_half
+from unimp_bench.reports.encoders import EXCHANGES, exchanges_table
 from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.table import MIN_MEAN, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
 from unimp_bench.runs.results import Estimate
@@ -50,9 +51,11 @@ def details_markdown(board: Board, audits: Sequence[CorpusAudit]) -> str:
 def topic_markdown(page: Page, audits: Sequence[CorpusAudit]) -> str:
     """The page of a suite with results: its tables in short, then in full."""
     lines = [GENERATED, f"# {page.title} ({page.origin})", "", page.about, ""]
+    lines += [*(f"* {sentence}" for sentence in page.findings), ""] if page.findings else []
     for table in page.tables:
-        lines += [*brief_table(table), ""]
-    lines += [LEGEND, "", *(line for note in page.notes for line in (note, ""))]
+        lines += [*(exchanges_table(table) if table.exchanges else brief_table(table)), ""]
+    legend = EXCHANGES if any(table.exchanges for table in page.tables) else LEGEND
+    lines += [legend, "", *(line for note in page.notes for line in (note, ""))]
     lines += ["# Details", "", page.reading]
     for number, table in enumerate(page.tables):
         plot = page.plot if number == page.plotted else None

@@ -21,17 +21,20 @@ from unimp_bench.records import SPLITS
 from unimp_bench.reports.labels import (
     budget_words,
     claims,
+    features_of,
     has_equal_steps,
     label_of,
     left_over,
     older_mark,
     only_in_topics,
     settings_words,
+    usual_preset,
     viewed_as,
 )
 from unimp_bench.reports.remarks import Degenerate, Shuffled, has_shuffled_ties, shuffled_rows, warnings
 from unimp_bench.reports.scored import Scored, compared, metric_names
 from unimp_bench.reports.standard import MIN_EXAMPLES, Best, Flag, best_of, flags_of, is_older, is_seeded
+from unimp_bench.reports.swaps import Swap, default_of, swaps
 from unimp_bench.runs.results import CorpusFacts, Estimate, Queries, Result
 from unimp_bench.runs.suite import Suite, SuiteRow
 from unimp_bench.runs.suites import SUITES
@@ -97,6 +100,7 @@ class Section:
         budget: preset and settings of a suite's section, in words.
         shuffled: rows of a task with results under shuffled time ties.
         global_time: for split ``loo`` the corresponding section of split ``global-time``, if any.
+        swaps: of a suite that compares features, its pairs of rows.
     """
 
     title: str
@@ -115,6 +119,7 @@ class Section:
     budget: str = ""
     shuffled: tuple[Shuffled, ...] = ()
     global_time: Section | None = None
+    swaps: tuple[Swap, ...] = ()
 
     @property
     def best(self) -> tuple[Row, ...]:
@@ -257,7 +262,8 @@ def _lacking(results: list[Result], suite: Suite | None, kind: Kind) -> list[Row
         return []
     if spec.protocol != kind.under(suite.protocol) or not suite.has_split(spec.split):
         return []
-    absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in results))]
+    own = [result for result in results if not features_of(result)]
+    absent = [row for row in suite.rows if not (row.model and any(claims(suite, row, result) for result in own))]
     return [Row(row.label, of=row, reason=_why_empty(row, corpus)) for row in absent]
 
 
@@ -268,7 +274,8 @@ def _options(result: Result) -> str:
 def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
     """The sections of one suite with results of the first and another row.
 
-    In a suite of equal steps results whose steps follow from epochs have no section.
+    A suite of features has one section per corpus and task that have a pair of rows, whatever their settings. In a
+    suite of equal steps results whose steps follow from epochs have no section.
     Real corpora by name, then generated ones; tasks in the order of the registry.
     """
     tasks = list(registry.task_cards())
@@ -276,8 +283,10 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
     for result in results:
         corpus, spec = result.corpus, result.spec
         about = not suite.corpora or corpus.name in suite.corpora
-        if about and claims(suite, suite.rows[0], result) and has_equal_steps(suite, result):
-            budget = (result.model.preset, *left_over(suite, suite.rows[0], result).items())
+        first = [row for row in suite.rows if row.group and row.model] if suite.grouped else suite.rows[:1]
+        if about and any(claims(suite, row, result) for row in first) and has_equal_steps(suite, result):
+            own = (result.model.preset, *left_over(suite, suite.rows[0], result).items())
+            budget: tuple[object, ...] = () if suite.grouped else own
             key = (
                 corpus.synthetic,
                 corpus.name,
@@ -288,7 +297,7 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
             )
             homes.setdefault(key, result)
     found = [_topic_section(suite, homes[key], results) for key in sorted(homes)]
-    return [section for section in found if len(section.filled) > 1]
+    return [section for section in found if (section.swaps if suite.grouped else len(section.filled) > 1)]
 
 
 def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Section:
@@ -297,20 +306,28 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
     # Reported rows without a model belong to the default tasks of the suite.
     rows = [row for row in suite.rows if task in (registry.model_card(row.model).tasks if row.model else suite.tasks)]
     lines = [line for row in rows for line in _lines(suite, row, home, results, kind)]
+    pairs_of = swaps(suite, [(row, scored) for row, scored in lines if scored is not None]) if suite.grouped else []
+    if pairs_of:
+        groups = {swap.group for swap in pairs_of}
+        lines = [(row, scored) for row, scored in lines if row.group in groups]
     filled = [scored for _, scored in lines if scored is not None]
     warned = warnings(filled)
     flags = flags_of(filled, warned)
     base = next(scored for scored in filled if not scored.is_ceiling)
-    bases = {scored.label: _base_of(row, base, lines) for row, scored in lines if scored is not None}
-    pairs = [
-        (scored, bases[scored.label])
-        for scored in filled
-        if scored is not bases[scored.label] and _compares(scored) and _compares(bases[scored.label])
+    bases = {scored.label: _base_of(suite, row, base, scored, lines) for row, scored in lines if scored is not None}
+    by_label = {scored.label: scored for scored in filled}
+    pairs = dict.fromkeys(
+        [(label, other.label) for label, other in bases.items()] + [(swap.row, swap.base) for swap in pairs_of]
+    )
+    tested = [
+        (by_label[one], by_label[other])
+        for one, other in pairs
+        if one != other and _compares(by_label[one]) and _compares(by_label[other])
     ]
-    tests = dict(zip((scored.label for scored, _ in pairs), compared(pairs), strict=True))
-    budget = budget_words(suite, home)
+    tests = dict(zip(((one.label, other.label) for one, other in tested), compared(tested), strict=True))
+    budget = "" if suite.grouped else budget_words(suite, home)
     return Section(
-        title=f"{corpus.name}, {task}, {budget}",
+        title=", ".join(filter(None, (corpus.name, task, budget))),
         kind=kind,
         task=task,
         names=metric_names([result for scored in filled for result in scored.results], kind),
@@ -327,7 +344,7 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
                 scored,
                 warned[scored.label],
                 flags[scored.label],
-                test=tests.get(scored.label),
+                test=tests.get((scored.label, bases[scored.label].label)),
                 base=bases[scored.label].label,
                 of=row,
             )
@@ -335,11 +352,19 @@ def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Sec
         ),
         suite=suite,
         budget=budget,
+        swaps=tuple(replace(swap, test=tests.get((swap.row, swap.base))) for swap in pairs_of),
     )
 
 
-def _base_of(row: SuiteRow, base: Scored, lines: Sequence[tuple[SuiteRow, Scored | None]]) -> Scored:
-    """What a row of a suite is compared with: on a view of the corpus its own row without one, else the first row."""
+def _base_of(
+    suite: Suite, row: SuiteRow, base: Scored, scored: Scored, lines: Sequence[tuple[SuiteRow, Scored | None]]
+) -> Scored:
+    """What a row of a suite is compared with: on a view of the corpus its own row without one, else the first row.
+
+    In a suite of features the first row of its group.
+    """
+    if suite.grouped:
+        return default_of(suite, row, scored, [(other, each) for other, each in lines if each is not None])
     if not row.views:
         return base
     clean = (scored for other, scored in lines if scored is not None and other == replace(row, **_clean(other)))
@@ -370,7 +395,7 @@ def _lines(
         if not (row.model and at_home and claims(suite, row, result)):
             continue
         left = left_over(suite, row, result)
-        if not row.budgeted:
+        if suite.grouped or not row.budgeted:
             groups.setdefault(_extended(row, result.model.preset, left) + older_mark(result), []).append(result)
         elif (result.model.preset, left) == wanted:
             groups.setdefault(row.label + older_mark(result), []).append(result)
@@ -380,7 +405,8 @@ def _lines(
 
 
 def _extended(row: SuiteRow, preset: str, left: dict[str, str]) -> str:
-    parts = [preset] if row.preset is None and preset != "default" else []
+    usual = "" if row.budgeted else usual_preset(row.model)
+    parts = [preset] if row.preset is None and preset not in ("default", usual) else []
     parts += settings_words(left)
     return f"{row.label} ({', '.join(parts)})" if parts else row.label
 

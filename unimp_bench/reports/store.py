@@ -15,6 +15,7 @@ from unimp_bench.errors import DataError, UsageError, did_you_mean
 from unimp_bench.files import Workspace
 from unimp_bench.reports.audit.corpus.record import CorpusAudit, load_audits
 from unimp_bench.reports.audit.table.report import TableAudit, audit_reported, marked
+from unimp_bench.reports.labels import settings_of
 from unimp_bench.reports.printed import Reported, load_reported
 from unimp_bench.reports.sections import Section, sections, topic_sections
 from unimp_bench.runs.identity import parts_read
@@ -212,7 +213,7 @@ def identity(result: Result, corpora: Callable[[Result], str]) -> tuple[object, 
     """What must be unique: model, fit, task, data and seed; versions are ignored."""
     spec, model = result.spec, result.model
     stages = tuple((tuple(name for name, _ in stage.tasks), stage.split) for stage in spec.fit.stages)
-    words = (model.settings, model.tune, spec.options)
+    words = (settings_of(result), model.tune, spec.options)
     return (
         *(spec.task, spec.split, spec.protocol, result.corpus.name, corpora(result), spec.fit.seed),
         *(model.name, model.preset, stages),

@@ -232,6 +232,31 @@ class Slices:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """Two rows of a table whose models read features of different encoders.
+
+    Attributes:
+        model: whose encoders are compared.
+        modality: ``text``, ``pictures`` or ``both``.
+        reads, instead: the encoders of the row and of the other one.
+        row, base: their labels.
+        difference: of the compared metric; empty where the two are not compared.
+        better: whether the row is significantly better (True) or worse (False); None where the test tells no difference
+            or a row has few seeds.
+    """
+
+    model: str
+    modality: str
+    reads: str
+    instead: str
+    row: str
+    base: str
+    difference: Cell
+    p: Cell
+    better: bool | None
+
+
+@dataclass(frozen=True)
 class Table:
     """A table of comparable rows.
 
@@ -257,6 +282,7 @@ class Table:
         clock: whether the corpus has clock times; None if unknown.
         lacks: missing untrained baselines of the standard.
         equal_steps: whether the rows of the suites' subject have the same number of optimizer steps.
+        exchanges: of a suite that compares encoders, its pairs of rows.
     """
 
     title: str
@@ -288,6 +314,7 @@ class Table:
     clock: bool | None = None
     lacks: tuple[str, ...] = ()
     equal_steps: bool = False
+    exchanges: tuple[Exchange, ...] = ()
 
     @property
     def filled(self) -> list[Row]:
@@ -335,6 +362,7 @@ class Page:
         order: of the rows, as a sentence.
         reading: how to read the tables, as Markdown.
         command: gives a first result.
+        findings: what the tables say, in sentences.
         notes: above the tables, as Markdown.
         plot: of the table with index ``plotted``; None without one.
         reported: tables of papers.
@@ -352,3 +380,4 @@ class Page:
     reported: tuple[PrintedTable, ...]
     plot: Plot | None = None
     plotted: int = 0
+    findings: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from unimp_bench.kinds import Kind, kind_of
 from unimp_bench.records import BoolArray
 from unimp_bench.reports.audit.corpus.page import file_order_words
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
+from unimp_bench.reports.encoders import exchange_of, exchanges_words
 from unimp_bench.reports.figures import section_plot, topic_plot
 from unimp_bench.reports.labels import OLDER, older_remark, row_words
 from unimp_bench.reports.plots import Plot
@@ -134,29 +135,32 @@ def topic_page(
     suite: Suite, found: Sequence[Section], reported: Sequence[Reported], audits: Sequence[CorpusAudit]
 ) -> Page:
     """The page of one suite; arguments as for ``task_page``."""
-    base, command = suite.rows[0].label, f"unimp-bench suite {suite.name}"
+    command = f"unimp-bench suite {suite.name}"
+    base = f"the first row, {suite.rows[0].label}" if not suite.grouped else "the same model with its own encoders"
     printed = [table for table in reported if table.topic == suite.name]
     unseen = [name for name in suite.corpora if name not in {section.corpus.name for section in found}]
     notes = [] if found else [f"No result has been published yet: `{command}`."]
     if unseen:
         notes.append(f"Without results: {', '.join(unseen)} (sources: docs/data.md).")
+    tables = tuple(table_of(section, printed, audits) for section in found)
     return _page(
         Page(
             name=suite.name,
             title=suite.title,
             origin=suite.table,
             about=f"Comparison: {suite.about}.",
-            order=f"Rows are in the order of the paper; differences are to the first row, {base}.",
+            order=f"Rows are in the order of the paper; differences are to {base}.",
             reading="Rows are in the order of the paper. Brackets: 95% bootstrap intervals over examples, of the mean "
-            f"over seeds. *Difference*: to the first row, {base}, on the same examples; `p`: its paired test "
+            f"over seeds. *Difference*: to {base}, on the same examples; `p`: its paired test "
             f"(Holm-corrected within the table), over examples and seeds; bold below {LEVEL} where both rows have "
             f"{MIN_SEEDS} seeds or no random choices. {LEGEND} {_flags_words()} {OLDER}: earlier version. Section "
             "titles give preset and settings of all rows of UniMP, the column *Change* the differences of a row. "
             "Reasons of empty rows are below the table. Steps and costs include all earlier fits.",
             command=command,
             notes=tuple(notes),
-            tables=tuple(table_of(section, printed, audits) for section in found),
+            tables=tables,
             reported=tuple(map(printed_table, printed)),
+            findings=tuple(exchanges_words(tables)),
         ),
         found,
         topic_plot,
@@ -234,6 +238,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
         clock=corpus.has_clock,
         lacks=missing_floors(section) if ranked else (),
         equal_steps=section.suite is not None and section.suite.equal_steps,
+        exchanges=tuple(exchange_of(swap, section, _p_cell) for swap in section.swaps),
     )
 
 
@@ -283,7 +288,8 @@ def _row(
         cells["Change"] = Cell(row_words(row.of))
     if row.test is not None:
         cells["Difference"] = Cell(f"{row.test.difference:+.4f}", row.test.difference)
-        cells["p"] = _p_cell(row.test.p_value, bold=not {"few seeds"} & {*row.flags, *section.base.flags})
+        base = next((each for each in section.filled if each.label == row.base), section.base)
+        cells["p"] = _p_cell(row.test.p_value, bold=not {"few seeds"} & {*row.flags, *base.flags})
     if not row.results:
         reads: tuple[str, ...] = registry.model_card(row.of.model).reads if row.of and row.of.model else ()
         return Row(label, name, place, "empty", reads, _aligned(cells, columns), reason=row.reason)

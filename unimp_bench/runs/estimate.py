@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
-from unimp_bench.runs.results import Result
+from unimp_bench.runs.results import GIVEN, Result
 from unimp_bench.runs.runner import RunRequest
 
 
@@ -43,6 +43,7 @@ def estimate(request: RunRequest, corpus: Corpus, results: Iterable[Result]) -> 
     """
     preset = request.preset or registry.default_preset(request.model)
     settings = {key: str(value) for key, value in request.settings.items()}
+    settings |= {f"{GIVEN}{modality}": name for modality, name in request.features.items()}
     size = corpus.manifest.counts.interactions
 
     def is_same(result: Result) -> bool:

@@ -100,8 +100,11 @@ def cells(
         features: names of stored feature sets by modality; each row reads those that its model can read.
 
     Raises:
-        UsageError: the budget is a tuned one, and it was not tuned for this corpus; or its steps cannot be held equal.
+        UsageError: the budget is a tuned one, and it was not tuned for this corpus; or its steps cannot be held equal;
+            or features are given to a suite that compares them.
     """
+    if features and suite.grouped:
+        raise UsageError(f"suite {suite.name} compares features; choose its rows with --row instead of --features")
     total = total_steps(suite, budget)
     opened = Corpus.open(corpus)
     protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}
@@ -124,7 +127,7 @@ def cells(
             row,
             replace(
                 _request(suite, split, row, task, corpus, protocol, seed, chosen(row, task)),
-                features=_readable(row.model, features or {}),
+                features=row.features or _readable(row.model, features or {}),
             ),
             workspace,
             refusals,
@@ -132,6 +135,7 @@ def cells(
         for row in suite.rows
         if not row.lacks
         for task, protocol in protocols.items()
+        if not suite.grouped or task in registry.model_card(row.model).tasks
         for seed in range(seeds if registry.model_card(row.model).seeded else 1)
     ]
     return sorted(found, key=lambda cell: (cell.request.seed, len(cell.fits)))

@@ -190,6 +190,9 @@ class Queries(Strict):
 GIVEN = "features."
 """Begins the names of stored feature sets among the settings of a result: ``features.text``."""
 
+UNREAD = "; this model did not read them here"
+"""Ends the remark on a stored feature set that a model was given and did not read."""
+
 
 class ModelFacts(Strict):
     """Facts about the model for tables, without importing it.

@@ -39,7 +39,17 @@ from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
 from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
 from unimp_bench.runs.identity import fit_fingerprint, parts_read
-from unimp_bench.runs.results import GIVEN, LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance
+from unimp_bench.runs.results import (
+    GIVEN,
+    LEAK_REMARK,
+    RESULT_NAME,
+    UNREAD,
+    Cost,
+    ModelFacts,
+    Result,
+    Tuning,
+    provenance,
+)
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
 from unimp_bench.runs.tuned import TUNED, tuned_search
@@ -195,7 +205,7 @@ def _feature_notes(items: Items) -> list[str]:
     notes = []
     for modality, stored in sorted(items.features.items()):
         name = NOTHING if stored is None else f"{stored.record.name} ({stored.record.words})"
-        unread = "" if modality in items.features_read else "; this model did not read them here"
+        unread = "" if modality in items.features_read else UNREAD
         notes.append(f"{modality} features: {name}{unread}")
     return notes
 

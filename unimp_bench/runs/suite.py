@@ -27,7 +27,10 @@ class SuiteRow:
         model: name of the model; empty for systems that cannot run.
         preset: of rows that are defined by a preset; otherwise the user's choice for all rows of the subject, and tuned
             settings or defaults for other models.
-        settings, tune, fit_on, fit_split, after, views: as in ``unimp_bench.runs.runner.RunRequest``; values as text.
+        settings, tune, fit_on, fit_split, after, views, features: as in ``unimp_bench.runs.runner.RunRequest``; values
+            as text.
+        group: of the rows that are compared with each other, in suites that compare features: the first row of a
+            group reads what its model computes itself. Empty where all rows are compared with the first one.
         system: the row's name in the paper's table (``leaderboards/reported``), if it is there.
         lacks: why a suite does not run the row; empty for rows that it runs.
     """
@@ -41,6 +44,8 @@ class SuiteRow:
     fit_split: Split | None = None
     after: tuple[tuple[str, ...], ...] = ()
     views: tuple[str, ...] = ()
+    features: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
     system: str = ""
     lacks: str = ""
 
@@ -86,6 +91,11 @@ class Suite:
     corpora: tuple[str, ...] = ()
     equal_steps: bool = False
     steps: int = 0
+
+    @property
+    def grouped(self) -> bool:
+        """Whether it compares features, within groups of rows."""
+        return any(row.group for row in self.rows)
 
     def split_on(self, default: Split) -> Split:
         """The split of the runs on a corpus whose default split this is."""

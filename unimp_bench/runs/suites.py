@@ -1,5 +1,6 @@
 """The suites: the rows of each topic's table, as data. A new row is one line of its suite."""
 
+from unimp_bench.runs.encoders import ENCODERS
 from unimp_bench.runs.suite import ALL_TASKS, PROMPTED, Suite, SuiteRow, popularity, refused
 
 _STEPS = 2100
@@ -436,6 +437,7 @@ CATALOGUE = (
     ADAPTATION,
     PRETRAINING,
     GLOBAL_TIME,
+    ENCODERS,
 )
 SUITES: dict[str, Suite] = {suite.name: suite for suite in CATALOGUE}
 
