@@ -101,4 +101,28 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="smore",
+        factory="baselines.multimodal.smore:SMORE",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="MGCN with features filtered and fused in the frequency domain, and a third view on the edges of both "
+        "item graphs; preset baby has the authors' settings of that corpus; features frozen",
+        source="Ong and Khong, WSDM 2025",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
+    ModelCard(
+        name="mmgcn",
+        factory="baselines.multimodal.mmgcn:MMGCN",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="a graph network for each modality, tied by id embeddings, which are trained, as the paper means to; "
+        "preset released leaves them at their initial values, as the authors' code does",
+        source="Wei et al., ACM Multimedia 2019",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
 )

@@ -157,7 +157,7 @@ class LatticeNetwork(FeatureNetwork):
 
     def constant(self, graph: MinedGraph) -> Operator:
         """The same graph without gradient, as one matrix."""
-        parts = [graph.keep * float(share) * given for share, given in zip(graph.shares, self._graphs, strict=True)]
+        parts = [graph.keep * share * given for share, given in zip(graph.shares.tolist(), self._graphs, strict=True)]
         parts += [(1 - graph.keep) * graph_of(*edges) for edges in graph.learned]
         return Operator.of(sum(parts[1:], parts[0]).tocsr(), self.device)
 

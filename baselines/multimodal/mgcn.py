@@ -91,8 +91,9 @@ class MGCNNetwork(FeatureNetwork):
         behaviour, side = functional.embedding(rows, behaviour), functional.embedding(rows, side)
         users, positives, negatives = (behaviour + side).chunk(3)
         ranking = bpr_loss((users * positives).sum(dim=1), (users * negatives).sum(dim=1))
-        pairs = zip(side.chunk(3)[:2], behaviour.chunk(3)[:2], (batch.users, batch.positives), strict=True)
-        contrast = sum(across_views(*views, nodes, self.config.temperature) for *views, nodes in pairs)
+        pairs = zip(side.chunk(3), behaviour.chunk(3), (batch.users, batch.positives), strict=False)  # no negatives
+        contrasts = [across_views(one, other, nodes, self.config.temperature) for one, other, nodes in pairs]
+        contrast = torch.stack(contrasts).sum()
         return ranking + self.config.l2 * penalty(users, positives, negatives) + self.config.contrast * contrast
 
     def vectors(self) -> tuple[Tensor, Tensor]:

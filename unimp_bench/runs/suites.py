@@ -40,10 +40,12 @@ RECOMMENDATION = Suite(
         SuiteRow("CausalRec", model="causalrec", system="CausalRec"),
         SuiteRow("MMGCL", model="mmgcl", system="MMGCL"),
         SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
+        SuiteRow("MMGCN", model="mmgcn"),
         SuiteRow("BM3", model="bm3"),
         SuiteRow("FREEDOM", model="freedom"),
         SuiteRow("LATTICE", model="lattice"),
         SuiteRow("MGCN", model="mgcn"),
+        SuiteRow("SMORE", model="smore"),
     ),
 )
 """Table 1. Task suites have the name of their task, so their page is that of the task."""
