@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,7 @@ def tokens_of(*opened: Any) -> dict[str, int]:
 def command(corpus: str, backbone: str, examples: int, rounds: int) -> Iterator[Measure]:
     """See the docstring of the module."""
     opened = Workspace.here().data / corpus, backbone, examples
-    sides = {_PLAIN: Plain, _OURS: Ours}
+    sides: dict[str, type[Ours] | type[Plain]] = {_PLAIN: Plain, _OURS: Ours}
     found = {side: in_own_process(before, way, *opened) for side, way in sides.items()}
     losses = {side: [loss] for side, (loss, _) in found.items()}
     if abs(losses[_OURS][0] - losses[_PLAIN][0]) > _CLOSE * losses[_PLAIN][0]:
@@ -206,7 +207,7 @@ def command(corpus: str, backbone: str, examples: int, rounds: int) -> Iterator[
     workers = {side: Worker(way, *opened) for side, way in sides.items()}
     for worker in workers.values():
         worker.timed("train")  # warm-up
-    passes = in_turns({side: (lambda worker=worker: worker.timed("train")) for side, worker in workers.items()}, rounds)
+    passes = in_turns({side: partial(worker.timed, "train") for side, worker in workers.items()}, rounds)
     each: dict[str, list[Seconds]] = {side: [one.each(counts[""]) for one in turns] for side, turns in passes.items()}
     yield from times(case, "an example", each)
     yield Measure.of(

@@ -278,7 +278,8 @@ class Table(nn.Module):
         """
         centre = self.old.mean(dim=0)
         usual = (self.old - centre).norm(dim=1).mean()
-        return centre + functional.normalize(means - centre, dim=1) * usual
+        rows: Tensor = centre + functional.normalize(means - centre, dim=1) * usual
+        return rows
 
     @torch.no_grad()
     def set_rows(self, tokens: Tensor, rows: Tensor) -> None:
