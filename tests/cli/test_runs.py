@@ -11,7 +11,9 @@ from pyarrow.parquet import read_table
 from tests.cli.test_cli import call
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace, locked
+from unimp_bench.interchange.personal_page import personal_page
 from unimp_bench.runs.estimate import estimate
+from unimp_bench.runs.personal import Recommended, ShownItem
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, run
 from unimp_bench.runs.stored import compare, find_run, stored_runs
@@ -215,6 +217,28 @@ def test_top_is_the_list_of_the_predictions(home: Workspace, capsys: pytest.Capt
         assert code == 0 and listed == row["items"][:5]
         assert f"target  rank {row['rank']:,} of " in output and row["target"] in output.splitlines()[-1]
         assert ("<- target" in output) == (row["target"] in listed)
+
+
+def test_top_as_a_page(home: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = next(home.data.iterdir()).name
+    row = read_table(home.runs / key_of(home, "itemknn") / "predictions.parquet").to_pylist()[0]
+    page = tmp_path / "top.html"
+    user = row["id"].split("/")[3]
+    code, output, _ = call(
+        capsys, "top", user, "--model", "itemknn", "--corpus", corpus, "-n", "5", "--html", str(page)
+    )
+    text = page.read_text(encoding="utf-8")
+    assert code == 0 and output.endswith(f"wrote {page}\n")
+    listed = re.findall(r'class="name">([^<]+)<', text.partition("<h2>Recommended")[2])
+    assert listed == [*row["items"][:5], row["target"]]
+    assert f"rank {row['rank']:,} of " in text
+    assert 'src="data:image' in text and "http" not in re.sub(r'http-equiv="[^"]*"', "", text), "one file"
+
+
+def test_the_page_of_a_user_escapes_what_files_say() -> None:
+    item = ShownItem("<b>", "a\n<script>", "", 1.0)
+    text = personal_page("<i>", [Recommended([item], "<q>", [item], item, 1, 2)])
+    assert not re.search("<(script|b|i)>", text) and text.count("&lt;script&gt;") == 3
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
 from unimp_bench.reports.figures import MOST_ROWS, section_plot, topic_plot
 from unimp_bench.reports.markdown import overview_markdown, plot_markdown
+from unimp_bench.reports.pages import task_page
 from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.printed import History, Reported, ReportedRow
 from unimp_bench.reports.sections import Section, sections, topic_sections
-from unimp_bench.reports.tables import task_page
 from unimp_bench.reports.write import pages, write_all
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suites import SUITES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,15 @@ from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
+from unimp_bench.reports.brief import Board
 from unimp_bench.reports.labels import label_of
+from unimp_bench.reports.markdown import details_markdown
+from unimp_bench.reports.pages import task_page
 from unimp_bench.reports.printed import load_reported
 from unimp_bench.reports.scored import Scored
 from unimp_bench.reports.sections import NO_RESULT, sections
 from unimp_bench.reports.store import Contents, load_results, publish
+from unimp_bench.reports.table import Row
 from unimp_bench.reports.text import tables_csv
 from unimp_bench.reports.write import pages, show, stale_pages, tables_of, write_all, write_pages
 from unimp_bench.runs.results import Result
@@ -97,6 +102,32 @@ def test_a_generated_corpus_is_never_shown_as_amazon(tmp_path: Path) -> None:
     made = pages(tmp_path)
     assert "say nothing about real data" in made["search/toy.md"] and "(generated)" in made["search.md"]
     assert "say nothing about real data" in made["generated.md"] and "toy" not in made["README.md"]
+
+
+def test_a_metric_that_no_row_has_gets_no_column() -> None:
+    page = task_page(
+        registry.task_cards()["search"],
+        sections([make_result(name, np.array([1, 2])) for name in "ab"], registry.task_cards()["search"]),
+        [],
+        [],
+    )
+    (table,) = page.tables
+
+    def without(row: Row, *names: str) -> Row:
+        assert row.details is not None
+        kept = {name: value for name, value in row.details.metrics.items() if name not in names}
+        return replace(row, details=replace(row.details, metrics=kept, missing=dict.fromkeys(names, "no weights")))
+
+    first, second, *others = table.rows
+    lost = without(first, "HR@5", "HR@10", "NDCG@5"), without(second, "HR@5", "HR@10")
+    table = replace(table, rows=(*lost, *others))
+    text = details_markdown(Board(page, table.corpus, (table,)), [])
+    heads = [line.split(" | ") for line in text.splitlines() if line.startswith(("| # |", "| Model |"))]
+    assert heads and all("NDCG@5" in head and "HR@5" not in head and "HR@10" not in head for head in heads)
+    assert "* NDCG@5: empty: no weights" in text
+    assert "* HR@5, HR@10: not measured: no weights" in text
+    cells = {len(line.split(" | ")) for line in text.splitlines() if line.startswith("|")}
+    assert len(cells) == 2, "the two tables keep their cells under their heads"
 
 
 def test_damaged_or_misplaced_results_raise(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +22,7 @@ from unimp_bench.cli.common import (
     split_option,
 )
 from unimp_bench.errors import find
-from unimp_bench.files import Workspace
+from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import Protocol, Split
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ _HISTORY = 10
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of the model; repeatable."
 )
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write it as an HTML page.")
 @features_option
 @device_option
 def command(
@@ -56,6 +58,7 @@ def command(
     seed: int,
     preset: str | None,
     settings: tuple[str, ...],
+    html: Path | None,
     features: tuple[str, ...],
 ) -> None:
     """Show what MODEL recommends to USER, a test user: history, list with scores, and the rank of the target.
@@ -63,7 +66,9 @@ def command(
     A fit of the same settings is used if there is one; otherwise the model is fitted.
 
     \b
-    Example: unimp-bench top A3OHGWD8LIDZ8K --model ease --corpus gift_cards
+    Examples:
+      unimp-bench top A3OHGWD8LIDZ8K --model ease --corpus gift_cards
+      unimp-bench top 414 --model ease --corpus movielens --html top.html
     """
     find(registry.task_cards(), task, "task")
     registry.model_card(model)
@@ -84,8 +89,15 @@ def command(
         settings=chosen,
         features=features_named(features),
     )
-    for each in recommended(request, user, count, workspace):
+    answers = recommended(request, user, count, workspace)
+    for each in answers:
         _echo(each)
+    if html is not None:
+        from unimp_bench.interchange.personal_page import personal_page
+
+        heading = f"{model}, {task} on {folder.name}: user {user}"
+        write_atomically(html, personal_page(heading, answers))
+        click.echo(f"wrote {html}")
 
 
 def _echo(found: Recommended) -> None:

@@ -122,15 +122,7 @@ def _item(entry: Entry) -> str:
 SIDE = 160
 """Maximum width and height of embedded pictures, in pixels."""
 
-_TEMPLATE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>{{ heading }}</title>
-<style>
+STYLE = """\
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1rem; }
 article { border-top: 2px solid; margin-top: 2rem; }
@@ -145,7 +137,19 @@ img, .none { display: block; width: 100%; height: 8rem; object-fit: contain; bac
 .name { font-size: .75rem; }
 .title { font-size: .85rem; overflow-wrap: anywhere; }
 blockquote, .target { margin: 0; padding: .5rem .8rem; border-left: 3px solid; overflow-wrap: anywhere; }
-</style>
+"""
+"""Of pages with rows of items: pictures, titles, names."""
+
+_TEMPLATE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{{ heading }}</title>
+<style>
+{{ style|safe }}</style>
 </head>
 <body>
 {%- macro gallery(entries, tag) %}
@@ -207,12 +211,17 @@ def page(heading: str, about: str, kind: str, sheets: Iterable[Sheet]) -> str:
         sheets=sheets,
         shown=kind_of(kind).shown,
         line=one_line,
-        picture=_embedded,
+        picture=embedded,
+        style=STYLE,
     )
 
 
-def _embedded(path: Path) -> str:
-    """A picture as a ``data:`` address, re-encoded without other content of the file."""
+def embedded(path: Path) -> str:
+    """A picture as a ``data:`` address, re-encoded without other content of the file.
+
+    Raises:
+        DataError: it cannot be decoded.
+    """
     picture = open_picture(path)
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     stream = io.BytesIO()

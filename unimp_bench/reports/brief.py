@@ -87,7 +87,8 @@ def board_markdown(board: Board, audits: Sequence[CorpusAudit]) -> str:
 
 def brief_table(table: Table) -> list[str]:
     """A heading, what the table says in a sentence, and its filled rows in at most eight columns."""
-    names = [column.name for column in table.columns if column.is_metric and column.name != table.main][:FEW]
+    shown = {column.name for column in table.columns if column.is_metric} - {table.main}
+    names = [name for name in table.measured if name in shown][:FEW]
     if table.ranked:
         heads = ["#", "Model", f"{table.main} ±", *names, "Δ (p)", "Seeds x fit", "Flags"]
     else:

@@ -40,8 +40,8 @@ def _rules(boards: Sequence[Board]) -> Iterator[str]:
     only = [table for table in by_rule if all(is_rule(row) for row in table.best)]
     trained = [table for table in named if any(not is_rule(row) for row in table.filled)]
     yield (
-        f"Of {len(named)} tables that name a best row, {len(by_rule)} have an untrained rule among the best, "
-        f"{len(only)} of them nothing else; only {len(trained)} of the {len(named)} have a trained row at all."
+        f"Untrained rules are among the best on {len(by_rule)} of {len(named)} tables, alone on {len(only)}; only "
+        f"{len(trained)} have a trained row at all."
     )
 
 
@@ -51,12 +51,11 @@ def _by_time(boards: Sequence[Board]) -> Iterator[str]:
     if not compared:
         return
     kept = [table for table in compared if table.agrees]
-    taus = [f"{table.corpus} {tau:+.2f}" for table in compared if (tau := _tau(table)) is not None]
-    order = f" Kendall's τ between the two orders of rows: {', '.join(taus)}." if taus else ""
-    names = ", ".join(f"{table.corpus} ({', '.join(table.confirmed) or 'none'})" for table in compared)
+    taus = [tau for table in compared if (tau := _tau(table)) is not None]
+    order = f"; Kendall's τ of the two orders of rows: {min(taus):+.2f} to {max(taus):+.2f}" if taus else ""
     yield (
-        f"On {len(kept)} of {len(compared)} tables some row is best both by leave-one-out and by a global temporal "
-        f"split: {names}.{order}"
+        f"A best row stays best by a global temporal split on {len(kept)} of the {len(compared)} tables that have a "
+        f"best row by both{order}."
     )
 
 
@@ -76,8 +75,9 @@ def _tau(table: Table) -> float | None:
 
 
 def _file_order(boards: Sequence[Board]) -> Iterator[str]:
-    """The lead of the first row in the papers' order of simultaneous interactions, in hashed order, and by time."""
+    """The lead of the first rule in the papers' order of simultaneous interactions, in hashed order, and by time."""
     known = {(board.page.name, board.corpus): board for board in boards}
+    said: dict[str, list[str]] = {}
     for board in boards:
         other = known.get((board.page.name, board.corpus.removesuffix(ANCHOR)))
         if not board.corpus.endswith(ANCHOR) or other is None:
@@ -86,12 +86,13 @@ def _file_order(boards: Sequence[Board]) -> Iterator[str]:
         if len(ranked) < 2:
             continue
         first, second = ranked[0].label, ranked[1].label
-        tables = [board.main, other.main, *(t for t in other.brief if t.split == "global-time" and not t.options)]
-        leads = [lead for table in tables[:3] if (lead := _lead(table, first, second)) is not None]
-        if len(leads) == len(tables[:3]) > 1:
-            words = ("with the papers' file order", "with hashed ties", "by a global temporal split")
-            parts = ", ".join(f"{lead:+.4f} {word}" for lead, word in zip(leads, words, strict=False))
-            yield f"{other.corpus}: {first} minus {second}, {board.main.main}: {parts}."
+        by_time = [table for table in other.brief if table.split == "global-time" and not table.options]
+        leads = [_lead(table, first, second) for table in (board.main, other.main, *by_time[:1])]
+        if len(leads) == 3 and None not in leads:
+            values = ", ".join(f"{lead:+.4f}" for lead in leads)
+            said.setdefault(f"{board.main.main} of {first} minus {second}", []).append(f"{other.corpus} {values}")
+    for what, parts in said.items():
+        yield f"{what} in the papers' file order, with hashed ties, by time: {'; '.join(parts)}."
 
 
 def _lead(table: Table, first: str, second: str) -> float | None:
@@ -110,8 +111,8 @@ def _constants(boards: Sequence[Board]) -> Iterator[str]:
     behind = [table.corpus for table in tables if not _constant_leads(table, table.main)]
     names = f" ({', '.join(ahead)})" if ahead else ""
     yield (
-        f"Ratings: by RMSE the first model is ahead of every constant on {len(behind)} of {len(tables)} corpora; by "
-        f"MAE a constant has the lowest error on {len(ahead)}{names}."
+        f"Ratings: the first model beats every constant by RMSE on {len(behind)} of {len(tables)} corpora; by MAE a "
+        f"constant leads on {len(ahead)}{names}."
     )
 
 

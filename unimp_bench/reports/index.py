@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from unimp_bench.markdown import table_head, table_row
 from unimp_bench.records import MAIN_SPLITS
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
-from unimp_bench.reports.brief import GENERATED, Board, audit_file, with_half
+from unimp_bench.reports.brief import GENERATED, Board, audit_file, fit, with_half
 from unimp_bench.reports.findings import ANCHOR, findings, is_rule, seeds_and_coverage, simple_rule
 from unimp_bench.reports.matrix import matrix_of
 from unimp_bench.reports.store import Withdrawal
 from unimp_bench.reports.table import Page, Row, Table
 
-COVERAGE, WITHDRAWN, CORPORA, GENERATED_PAGE = "coverage.md", "withdrawn.md", "corpora.md", "generated.md"
+COVERAGE, WITHDRAWN, CORPORA = "coverage.md", "withdrawn.md", "corpora.md"
+GENERATED_PAGE, SYSTEMS = "generated.md", "systems.md"
 
 INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
 """The cuts in the list of corpora."""
 INDEXED_TASK = "recommendation"
 
-_NAMED = 2
-"""Rows named as not different from the best; more are counted."""
+HEADS = ("Task: corpus", "n", "Best", "Value ±", "Next", "Trained", "Fit", "Flags")
 
 
 def index_markdown(
@@ -36,36 +36,50 @@ def index_markdown(
         links: further pages, as Markdown.
         published: whether rows are published results; else they are runs of a workspace, of any corpus.
     """
-    shown = [board for board in boards if not published or not (board.main.generated or _is_anchor(board, boards))]
+    shown = indexed(boards, published)
     lines = [GENERATED, "# Leaderboards", ""]
     if published:
         lines += [
-            "Real data, main protocol of each task (rankings: seen items masked, full catalogue). *=*: not different "
-            "from the best by a paired test over examples and seeds. "
-            "[How to read a table](../docs/getting_started.md#reading-a-table), [questions and terms](../docs/faq.md), "
-            "[evaluation standard](../docs/standard.md).",
+            f"Real data. Main metrics: {_metrics(shown)}. *=*: not different from the best by a paired test. "
+            "Trained: number of trained rows. *unconfirmed*: a temporal split does not confirm the best. "
+            "[How to read a table](../docs/getting_started.md#reading-a-table) · "
+            "[questions and terms](../docs/faq.md) · [evaluation standard](../docs/standard.md)",
             "",
         ]
     else:
         lines += ["Tables of the runs in this workspace, published or not.", ""]
-    lines += table_head(("Task, corpus", "n", "Best", "Value ±", "Next", "Simple rule", "Seeds", "Fit", "Flags"))
+    lines += table_head(HEADS)
     for number, board in enumerate(shown):
-        if not number or shown[number - 1].page.name != board.page.name:
-            head = f"**[{board.page.name.replace('_', ' ')}]({board.page.name}.md)**, {board.main.main}"
-            lines.append(table_row((head, *[""] * 8)))
-        lines.append(table_row(_line(board)))
-    lines += _matrix(shown)
+        begins = not number or shown[number - 1].page.name != board.page.name
+        task = f"**[{board.page.name.replace('_', ' ')}]({board.page.name}.md)**: " if begins else ""
+        corpus, *cells = _line(board)
+        lines.append(table_row((task + corpus, *cells)))
     found = findings(boards) if published else []
     found += [sentence for page in topics for sentence in page.findings] if published else []
     found += [printed] if printed else []
     if found:
         lines += ["", "## What we found", "", *(f"* {sentence}" for sentence in found)]
-    filled = ", ".join(f"[{page.name}]({page.name}.md)" for page in topics if page.tables)
+    pages = [f"[{page.name}]({page.name}.md)" for page in topics if page.tables]
+    pages += [f"[place of each system]({SYSTEMS})"] if shown else []
     lines += ["", "## More", ""]
-    lines += [f"* Coverage: {seeds_and_coverage(boards)} [Rows without results]({COVERAGE})."] if published else []
-    lines += [f"* Tables of suites: {filled}."] if filled else []
+    if published:
+        lines.append(f"* {seeds_and_coverage(boards)} [Rows without results]({COVERAGE}).")
     lines += [f"* Hardware: {_machines(boards)}."] if published and boards else []
-    return "\n".join([*lines, *(f"* {link}" for link in links)]) + "\n"
+    pages += links
+    return "\n".join([*lines, *([f"* Pages: {' · '.join(pages)}"] if pages else [])]) + "\n"
+
+
+def indexed(boards: Sequence[Board], published: bool) -> list[Board]:
+    """The boards that the index shows: of published ones those of real data, one build of each corpus."""
+    return [board for board in boards if not published or not (board.main.generated or _is_anchor(board, boards))]
+
+
+def _metrics(boards: Sequence[Board]) -> str:
+    """The main metric of each task, tasks of one metric together."""
+    tasks: dict[str, dict[str, None]] = {}
+    for board in boards:
+        tasks.setdefault(board.main.main, {})[board.page.name.replace("_", " ")] = None
+    return ", ".join(f"{metric} ({', '.join(names)})" for metric, names in tasks.items())
 
 
 def _is_anchor(board: Board, boards: Sequence[Board]) -> bool:
@@ -78,32 +92,39 @@ def _line(board: Board) -> tuple[str, ...]:
     table = board.main
     best = [row for row in table.best if row.label in table.confirmed]
     first = best[0] if best else None
-    rule = simple_rule(table)
     return (
         f"[{board.corpus}]({board.stem}.md)",
         f"{table.units:,}",
         _best_words(table, best),
-        "" if first is None else with_half(first, table),
+        "" if first is None else _unbroken(with_half(first, table)),
         _next(table),
-        "" if rule is None or rule in best else _named(rule, table),
-        "" if first is None or not first.seeded else str(first.seeds),
-        "" if first is None else table.cell(first, "Fit").text,
+        str(sum(not is_rule(row) for row in table.filled)),
+        "" if first is None else _unbroken(fit(first, table)),
         ", ".join(_flags(table, first)),
     )
 
 
+def _unbroken(text: str) -> str:
+    """Text that stays on one line of a narrow column."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _best_words(table: Table, best: Sequence[Row]) -> str:
+    """The best row, and the other one or the number of others that are not different from it."""
     if not best:
         return table.verdict
     others = [row.label for row in best[1:]]
-    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-    return best[0].label + (f" (= {', '.join(others[:_NAMED])}{more})" if others else "")
+    return best[0].label + (f" (= {others[0] if len(others) == 1 else f'{len(others)} others'})" if others else "")
 
 
 def _next(table: Table) -> str:
-    """The first ranked row that is not among the best."""
+    """The first ranked row that is not among the best, and the first untrained one if that is another."""
     row = next((row for row in table.rows if row.place is not None and row not in table.best), None)
-    return "" if row is None or not table.best else _named(row, table)
+    if row is None or not table.best:
+        return ""
+    rule = simple_rule(table)
+    also = f"; rule: {_named(rule, table)}" if rule is not None and rule is not row and rule not in table.best else ""
+    return _named(row, table) + also
 
 
 def _named(row: Row, table: Table) -> str:
@@ -113,21 +134,23 @@ def _named(row: Row, table: Table) -> str:
 
 def _flags(table: Table, first: Row | None) -> list[str]:
     flags = ["file order"] if table.order else []
-    flags += ["unconfirmed by time"] if "unconfirmed by time" in table.verdict else []
-    flags += ["no clock times"] if table.clock is False and table.split == "loo" else []
-    flags += ["other order by time"] if first is not None and first is not table.first_row else []
-    flags += ["no trained row"] if all(is_rule(row) for row in table.filled) else []
+    flags += ["unconfirmed"] if "unconfirmed by time" in table.verdict else []
+    flags += ["no times"] if table.clock is False and table.split == "loo" else []
+    flags += ["other by time"] if first is not None and first is not table.first_row else []
     flags += [flag for flag in (first.flags if first else ()) if flag in ("budget", "constant")]
     return flags + (["incomplete"] if table.lacks else [])
 
 
-def _matrix(boards: Sequence[Board]) -> list[str]:
+def systems_markdown(boards: Sequence[Board]) -> str:
     """The place of each system by task and corpus, in the order of ``matrix_of``."""
     codes = _codes(board.corpus for board in boards)
     pages = {board.page.name: board.page for board in boards}
     wanted = {(board.page.name, board.main.corpus) for board in boards}
     matrix = matrix_of(pages.values())
-    lines = []
+    legend = ", ".join(f"{code} {corpus}" for corpus, code in codes.items())
+    lines = [GENERATED, "# Place of each system", ""]
+    lines += [f"Place by the main metric on each corpus ({legend}); *=*: not different from the first.", ""]
+    lines += table_head(("System", *(task.replace("_", " ") for task in pages)))
     for name, rows in matrix.lines:
         cells: dict[str, list[str]] = {task: [] for task in pages}
         for head, row in zip(matrix.heads, rows, strict=True):
@@ -135,19 +158,8 @@ def _matrix(boards: Sequence[Board]) -> list[str]:
                 mark = "=" if row.mark == "tied" else ""
                 cells[head.table.task].append(f"{codes[head.table.corpus]}{row.place}{mark}")
         if any(cells.values()):
-            lines.append((name, *map(" ".join, cells.values())))
-    if not lines:
-        return []
-    legend = ", ".join(f"{code} {corpus}" for corpus, code in codes.items())
-    return [
-        "",
-        "## Place of each system",
-        "",
-        f"Place by the main metric on each corpus ({legend}); *=*: not different from the first.",
-        "",
-        *table_head(("System", *(task.replace("_", " ") for task in pages))),
-        *map(table_row, lines),
-    ]
+            lines.append(table_row((name, *map(" ".join, cells.values()))))
+    return "\n".join(lines) + "\n"
 
 
 def _codes(corpora: Iterable[str]) -> dict[str, str]:
@@ -249,11 +261,7 @@ def withdrawn_markdown(withdrawn: Sequence[Withdrawal]) -> str:
 
 def links_of(audits: bool, withdrawn: int, generated: bool, extra: Mapping[str, str]) -> list[str]:
     """Links of the index to other pages that exist; ``extra`` are descriptions by file."""
-    links = [f"[Corpora]({CORPORA}): sources, terms, shortcuts to the test targets."] if audits else []
-    links += (
-        [f"[Generated sample]({GENERATED_PAGE}): for trying the software; says nothing of real data."]
-        if generated
-        else []
-    )
-    links += [f"[{about}]({file})." for file, about in extra.items()]
-    return links + ([f"[Withdrawn]({WITHDRAWN}): {withdrawn:,} earlier results, and why."] if withdrawn else [])
+    links = [f"[corpora]({CORPORA})"] if audits else []
+    links += [f"[generated sample]({GENERATED_PAGE})"] if generated else []
+    links += [f"[{about}]({file})" for file, about in extra.items()]
+    return links + ([f"[{withdrawn:,} withdrawn results]({WITHDRAWN})"] if withdrawn else [])

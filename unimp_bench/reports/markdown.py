@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 
 from unimp_bench.markdown import plain, table_head, table_row
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
@@ -83,7 +84,9 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: s
     audit = next((audit for audit in audits if audit.fingerprint == table.fingerprint), None)
     link = [] if audit is None else ["", f"Shortcut audit: [{audit.name}]({home}{audit_file(audit)})."]
     banner = ["", f"> **File-order artefact.** {table.order}"] if table.order else []
-    heads = [table.first, *(column.name for column in table.columns)]
+    measured = table.measured
+    wanted = [not column.is_metric or column.name in measured for column in table.columns]
+    heads = [table.first, *(column.name for column in compress(table.columns, wanted))]
     return [
         f"## {table.title}",
         "",
@@ -95,9 +98,13 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: s
         *banner,
         "",
         *table_head(["#", *heads] if table.ranked else heads),
-        *(table_row(_cells(row, table)) for row in table.rows if row.details or any(cell.text for cell in row.cells)),
+        *(
+            table_row(_cells(row, table, wanted))
+            for row in table.rows
+            if row.details or any(cell.text for cell in row.cells)
+        ),
         *([] if table.ranked else _reasons(table.rows)),
-        *_remarks(table.filled),
+        *_remarks(table),
         *plot,
         *(_ties(table.ties, table.main) if table.ties else []),
         *(_slices(table.slices, table.first) if table.slices else []),
@@ -105,8 +112,8 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: s
     ]
 
 
-def _cells(row: Row, table: Table) -> list[str]:
-    cells = list(map(_cell, row.cells))
+def _cells(row: Row, table: Table, wanted: Sequence[bool]) -> list[str]:
+    cells = list(map(_cell, compress(row.cells, wanted)))
     if not table.ranked:
         return [row.marked, *cells]
     place = "*upper bound*" if row.mark == "ceiling" else "" if row.place is None else str(row.place)
@@ -128,12 +135,19 @@ def _reasons(rows: Sequence[Row]) -> list[str]:
     return ["", *(f"* {', '.join(names)}: {reason}" for reason, names in labels.items())] if labels else []
 
 
-def _remarks(rows: Sequence[Row]) -> list[str]:
-    """Remarks on rows and single results, and reasons of empty cells."""
-    found = [(row, row.details) for row in rows if row.details]
+def _remarks(table: Table) -> list[str]:
+    """Remarks on rows and single results, and reasons of empty cells, those of metrics without a column together."""
+    found, measured = [(row, row.details) for row in table.filled if row.details], table.measured
     notes = [(row.marked, warning) for row, _ in found for warning in row.warnings]
     notes += [(row.label, remark) for row, details in found for run in details.runs for remark in run.remarks]
-    notes += [(name, f"empty: {reason}") for _, details in found for name, reason in details.missing.items()]
+    empty: dict[str, dict[str, None]] = {}
+    for _, details in found:
+        for name, reason in details.missing.items():
+            if name in measured:
+                notes.append((name, f"empty: {reason}"))
+            else:
+                empty.setdefault(reason, {})[name] = None
+    notes += [(", ".join(names), f"not measured: {reason}") for reason, names in empty.items()]
     return ["", *(f"* {about}: {note}" for about, note in dict.fromkeys(notes))] if notes else []
 
 
@@ -188,19 +202,19 @@ def _slices(slices: Slices, first: str) -> list[str]:
 
 def _details(table: Table) -> list[str]:
     """All metrics, frequencies of answers and commands of all rows, in a collapsed block."""
-    found = [(row.label, row.details) for row in table.filled if row.details]
+    found, names = [(row.label, row.details) for row in table.filled if row.details], table.measured
     answers = list(dict.fromkeys(name for _, details in found for name in details.answers))
     runs = [run for _, details in found for run in details.runs] + [run for ties in table.ties for run in ties.runs]
     return [
         "",
         "<details><summary>All metrics, and the command of each row</summary>",
         "",
-        *table_head((table.first, *table.names, *answers)),
+        *table_head((table.first, *names, *answers)),
         *(
             table_row(
                 (
                     label,
-                    *(f"{details.metrics[name].value:.4f}" if name in details.metrics else "" for name in table.names),
+                    *(f"{details.metrics[name].value:.4f}" if name in details.metrics else "" for name in names),
                     *(details.answers.get(name, "") for name in answers),
                 )
             )

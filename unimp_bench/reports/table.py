@@ -336,6 +336,12 @@ class Table:
         """The row of place 1, whether it may be called best or not."""
         return next((row for row in self.rows if row.place == 1), None)
 
+    @property
+    def measured(self) -> list[str]:
+        """The metrics that a row has: others, such as those whose weights are not here, have no column in Markdown."""
+        known = {name for row in self.filled if row.details for name in row.details.metrics}
+        return [name for name in self.names if name in known]
+
     def cell(self, row: Row, column: str) -> Cell:
         """The cell of a row by the name of its column."""
         return row.cells[[each.name for each in self.columns].index(column)]

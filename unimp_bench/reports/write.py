@@ -19,19 +19,23 @@ from unimp_bench.reports.index import (
     CORPORA,
     COVERAGE,
     GENERATED_PAGE,
+    SYSTEMS,
     WITHDRAWN,
     corpora_markdown,
     coverage_markdown,
     generated_markdown,
     index_markdown,
+    indexed,
     links_of,
+    systems_markdown,
     withdrawn_markdown,
 )
 from unimp_bench.reports.markdown import PLOTS, details_markdown, overview_markdown, plot_path, topic_markdown
+from unimp_bench.reports.pages import task_page, topic_page
 from unimp_bench.reports.plots import draw, plotted
 from unimp_bench.reports.store import Contents
 from unimp_bench.reports.table import Page, Table
-from unimp_bench.reports.tables import table_of, task_page, topic_page
+from unimp_bench.reports.tables import table_of
 from unimp_bench.reports.text import table_text, tables_csv
 from unimp_bench.runs.suite import Suite
 from unimp_bench.runs.suites import CATALOGUE
@@ -65,7 +69,7 @@ def pages_of(board: Contents) -> dict[str, str]:
     tasks, topics = boards(board)
     made = {audit_file(audit): _corpus_page(audit) for audit in audits}
     printed = board.table_audits() if board.are_published else []
-    extra = {PAGE: "Audit of printed tables"} if printed else {}
+    extra = {PAGE: "audit of printed tables"} if printed else {}
     if printed:
         made[PAGE] = table_audit_page(printed)
     shown: list[Board] = []
@@ -80,6 +84,8 @@ def pages_of(board: Contents) -> dict[str, str]:
     made |= {f"{page.name}.md": topic_markdown(page, audits) for page in topics if page.tables}
     made |= {plot_path(page.name): draw(page.plot) for page in (*tasks, *topics) if page.plot is not None}
     generated, withdrawn = [each for each in shown if each.main.generated], board.withdrawn()
+    if listed := indexed(shown, board.are_published):
+        made[SYSTEMS] = systems_markdown(listed)
     made[COVERAGE] = coverage_markdown(shown, topics)
     if audits:
         made[CORPORA] = corpora_markdown(audits)
