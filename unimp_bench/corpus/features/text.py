@@ -46,10 +46,10 @@ def encoded_texts(items: Items, encoder: str, cache: Path) -> ItemVectors | None
 
     Args:
         encoder: ``lsa``: latent semantic analysis of the corpus itself (Deerwester et al., 1990), words that two items
-            share under sublinear TF-IDF in at most 256 dimensions; nothing to download. ``minilm``: all-MiniLM-L6-v2
-            of an installed package. Otherwise the name or folder of a model of transformers: the last layer's first
-            token ([CLS] of BERT, as UniSRec), or with the suffix ``#mean`` the mean of its tokens (as
-            sentence-transformers mostly do).
+            share under sublinear TF-IDF in at most 256 dimensions; nothing to download. ``minilm``: all-MiniLM-L6-v2,
+            ``smollm2``: the mean states of the decoder SmolLM2-135M-Instruct, of installed packages. Otherwise the name
+            or folder of a model of transformers: the last layer's first token ([CLS] of BERT, as UniSRec), or with the
+            suffix ``#mean`` the mean of its tokens (as sentence-transformers mostly do).
 
     Raises:
         UsageError: the model cannot be loaded.
@@ -117,5 +117,8 @@ def _transformer(encoder: str) -> TextEncoder:
         folder = encoder_folder(name)
     except UsageError as error:
         raise UsageError(f"text encoder {name!r} cannot be read: {error}") from None
-    form = Form("mean") if encoder.endswith(_MEAN) else Form.of(folder) if name in PACKAGES else Form("cls")
-    return SentenceEncoder(folder, form)
+    if encoder.endswith(_MEAN):
+        return SentenceEncoder(folder, Form("mean"))
+    if name in PACKAGES:  # a decoder's first token has read nothing
+        return SentenceEncoder(folder, Form.of(folder) if (folder / "modules.json").is_file() else Form("mean"))
+    return SentenceEncoder(folder, Form("cls"))
