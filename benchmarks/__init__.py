@@ -22,4 +22,5 @@ BENCHMARKS = (
     "unimp_speed.training",
     "unimp_speed.evaluation",
     "unimp_speed.memory",
+    "gpu.training",
 )

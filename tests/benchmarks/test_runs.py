@@ -24,6 +24,7 @@ FAST = {
     "build_corpus": "--reviews 2000 --scales 1",
     "merged_catalogue": "--model itemknn --users 60 --items 40 --evaluated 20",
     "export": "--corpus planted --task search",
+    "gpu.training": "--corpus planted --small --preset base --rounds 1 --epochs 1 --evaluated 8 --seconds 0.05",
 }
 SLOW = {
     "footprint": "--items 1000",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unimp_bench import registry
-from unimp_bench.corpus.features.stored import NOTHING
+from unimp_bench.corpus.features.names import NOTHING
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds import Kind, kind_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from unimp_bench.corpus.features.stored import NOTHING
+from unimp_bench.corpus.features.names import NOTHING
 from unimp_bench.metrics.paired import PairedTest
 from unimp_bench.reports.labels import ENCODERS, encoders_of, left_over
 from unimp_bench.reports.scored import Scored
