@@ -17,6 +17,7 @@ BENCHMARKS = (
     "export",
     "picture_tokens",
     "item_features",
+    "generated_ids",
     "footprint",
     "pretrained_decoder",
     "unimp_speed.training",

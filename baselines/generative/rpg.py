@@ -162,7 +162,7 @@ class RPGNetwork(Network):
         """Log-probabilities (n, codes of a level) of each level after states (n, width)."""
         lifted = torch.einsum("nw,kvw->knv", states, self.lift) + self.shift[:, None]
         heads = functional.normalize(states + functional.silu(lifted), dim=-1)
-        table = functional.normalize(self.embed.weight[:-1], dim=1).split(self.sizes)
+        table = torch.split(functional.normalize(self.embed.weight[:-1], dim=1), self.sizes)
         return [
             (head @ rows.T / self.config.temperature).log_softmax(dim=1)
             for head, rows in zip(heads, table, strict=True)

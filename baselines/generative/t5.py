@@ -10,6 +10,8 @@ once per beam; here they are held once, and each beam attends to the few tokens 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -80,13 +82,14 @@ class T5Beams:
     """
 
     def __init__(self, model: T5, memory: Tensor, real: Tensor) -> None:
-        self._blocks, self._heads = model.decoder.block, model.heads
-        self._norm = model.decoder.final_layer_norm
+        decoder: Any = model.decoder
+        self._blocks, self._norm, self._heads = list(decoder.block), decoder.final_layer_norm, model.heads
         self._real = real[:, None, None, :]
-        self._memory = [
-            tuple(self._split(project(memory)).transpose(1, 2) for project in (each.k, each.v))
-            for each in (block.layer[1].EncDecAttention for block in self._blocks)
-        ]
+        self._memory: list[tuple[Tensor, Tensor]] = []
+        for block in self._blocks:
+            cross = block.layer[1].EncDecAttention
+            keys, values = (self._split(project(memory)).transpose(1, 2) for project in (cross.k, cross.v))
+            self._memory.append((keys, values))
         self._cache: list[tuple[Tensor, Tensor]] = []
 
     def begin(self, vectors: Tensor) -> Tensor:
@@ -100,18 +103,17 @@ class T5Beams:
         return self._run(vectors)
 
     def _run(self, states: Tensor) -> Tensor:
-        past = self._cache or [None] * len(self._blocks)
-        self._cache = []
+        past, self._cache = self._cache, []
         bias: Tensor | None = None
-        for block, before, memory in zip(self._blocks, past, self._memory, strict=True):
+        for number, (block, memory) in enumerate(zip(self._blocks, self._memory, strict=True)):
             own, cross, forward = block.layer
             attention, normed = own.SelfAttention, own.layer_norm(states)
             queries, keys, values = (
                 self._split(project(normed)) for project in (attention.q, attention.k, attention.v)
             )
             keys, values = keys[:, :, None], values[:, :, None]  # (B, K, T, heads, head width)
-            if before is not None:
-                keys, values = torch.cat([before[0], keys], dim=2), torch.cat([before[1], values], dim=2)
+            if past:
+                keys, values = (torch.cat(each, dim=2) for each in zip(past[number], (keys, values), strict=True))
             self._cache.append((keys, values))
             if bias is None:  # the first block's, which all use
                 length = keys.shape[2]
@@ -119,7 +121,7 @@ class T5Beams:
             weights = ((queries[:, :, None] * keys).sum(dim=-1) + bias).softmax(dim=2)
             states = states + attention.o((weights[..., None] * values).sum(dim=2).flatten(2))
             queries = self._split(cross.EncDecAttention.q(cross.layer_norm(states))).transpose(1, 2)
-            seen = functional.scaled_dot_product_attention(queries, *memory, self._real, scale=1.0)
+            seen = functional.scaled_dot_product_attention(queries, memory[0], memory[1], self._real, scale=1.0)
             states = states + cross.EncDecAttention.o(seen.transpose(1, 2).flatten(2))
             states = forward(states)
         normed_states: Tensor = self._norm(states)
@@ -127,4 +129,4 @@ class T5Beams:
 
     def _split(self, states: Tensor) -> Tensor:
         """(B, K, heads, head width) of (B, K, heads x head width)."""
-        return states.unflatten(-1, (self._heads, -1))
+        return states.view(*states.shape[:-1], self._heads, -1)

@@ -125,10 +125,11 @@ class TigerNetwork(Network):
         self.embed = nn.Embedding(int(self.bounds[-1]) + 1, width)
         self.begin = nn.Parameter(torch.randn(width))
         self.blocks = T5(width, config.inner, config.layers, config.heads, config.head_width, config.dropout)
-        self.heads = nn.ModuleList(nn.Linear(width, size, bias=False) for size in self.sizes)
+        heads = [nn.Linear(width, size, bias=False) for size in self.sizes]
         nn.init.normal_(self.embed.weight)
-        for head in self.heads:
+        for head in heads:
             nn.init.normal_(head.weight, std=width**-0.5)
+        self.heads = nn.ModuleList(heads)
         tokens = np.full((self.padding + 1, self.levels), self.bounds[-1])
         tokens[:-1] = interactions.codes + self.bounds[:-1]
         self.register_buffer("token_of", torch.from_numpy(tokens), persistent=False)
@@ -226,7 +227,8 @@ class IdDecoder:
     def log_probabilities(self, tokens: Tensor) -> Tensor:
         logits = self._network.heads[self._level](self._states)
         found: Tensor = logits.gather(2, tokens - int(self._network.bounds[self._level]))
-        return found - logits.logsumexp(dim=2, keepdim=True)
+        scores: Tensor = found - logits.logsumexp(dim=2, keepdim=True)
+        return scores
 
     def advance(self, parents: Tensor, tokens: Tensor) -> None:
         self._level += 1

@@ -25,6 +25,7 @@ FAST = {
     "merged_catalogue": "--model itemknn --users 60 --items 40 --evaluated 20",
     "export": "--corpus planted --task search",
     "gpu.training": "--corpus planted --small --preset base --rounds 1 --epochs 1 --evaluated 8 --seconds 0.05",
+    "generated_ids": "--items 60 --users 5 --beams 5 --rounds 1",
 }
 SLOW = {
     "footprint": "--items 1000",

@@ -93,7 +93,9 @@ def test_an_autoencoder_is_trained_by_its_equation(monkeypatch: pytest.MonkeyPat
     latent, (first, second) = model.network.encoder(given), model.network.codebooks
     rest, total, terms = latent, torch.zeros(5, rqvae.LATENT), []
     for book in (first, second):
-        near = torch.stack([book[min(range(6), key=lambda c: float((row - book[c]).square().sum()))] for row in rest])
+        codebook = book.detach()
+        chosen = [min(range(6), key=lambda c: float((row - codebook[c]).square().sum())) for row in rest.detach()]
+        near = torch.stack([book[code] for code in chosen])
         terms.append((near - rest).square().mean() * 1.25)
         rest, total = rest - near, total + near
     rebuilt, quantized, _ = model.network.losses(given)

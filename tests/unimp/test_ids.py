@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from tests.unimp.small import SMALL, Parts
+from tests.baselines.generative.small import give_ids
+from tests.unimp.small import SMALL, Parts, fit_data
+from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
-from unimp_bench.generative.item_ids import ItemIds, semantic_ids
+from unimp_bench.generative.item_ids import ItemIds, resolve_collisions, semantic_ids
 from unimp_bench.registry import make_model
 from unimp_bench.unimp.batches import collate
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, answer_pieces, catalogue_pieces
+from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, answer_pieces, build_vocabulary, catalogue_pieces
 from unimp_bench.unimp.sentences import answered, last_starts, sentences
 from unimp_bench.unimp.tokens import Vocabulary
 
@@ -115,3 +118,17 @@ def test_invalid_settings_are_one_line_errors(settings: dict[str, Any], complain
     with pytest.raises(UsageError, match=complaint) as caught:
         make_model("unimp", settings=settings)
     assert "\n" not in str(caught.value)
+
+
+def test_stored_ids_take_the_place_of_its_own(planted: Corpus, cache: Path, tmp_path: Path) -> None:
+    """Where two items share an id, it is made distinct; atomic ids remain atomic."""
+    codes = np.stack([np.arange(72) // 9, np.arange(72) % 9 // 2], axis=1)
+    corpus = give_ids(planted, codes)
+    data = fit_data(corpus, tmp_path, cache, "recommendation")
+    assert np.array_equal(build_vocabulary(data, SMALL).ids.codes, ItemIds.atomic(72).codes)
+    assert not corpus.items.features_read
+    given = build_vocabulary(data, replace(SMALL, ids="semantic")).ids.codes
+    assert np.array_equal(given, resolve_collisions(codes)) and corpus.items.features_read == {"ids"}
+    distinct = np.stack([np.arange(72) // 9, np.arange(72) % 9], axis=1)
+    data = fit_data(give_ids(planted, distinct), tmp_path, cache, "recommendation")
+    assert np.array_equal(build_vocabulary(data, replace(SMALL, ids="semantic")).ids.codes, distinct)

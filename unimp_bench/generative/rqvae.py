@@ -98,7 +98,7 @@ class RQVAE(Quantizer):
         optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
         for _ in progress(range(EPOCHS), "rqvae: training", unit="epoch"):
             used = [torch.zeros(len(book), dtype=torch.bool) for book in network.codebooks]
-            for rows in torch.from_numpy(rng.permutation(len(points))).split(BATCH):
+            for rows in torch.split(torch.from_numpy(rng.permutation(len(points))), BATCH):
                 rebuilt, quantized, codes = network.losses(points[rows])
                 optimizer.zero_grad()
                 (rebuilt + quantized).backward()  # type: ignore[no-untyped-call]
@@ -111,7 +111,7 @@ class RQVAE(Quantizer):
     @torch.no_grad()
     def encode(self, vectors: Vectors) -> IntArray:
         points = torch.from_numpy(as_vectors((vectors - self.mean) / self.scale))
-        found = [self.network.quantise(self.network.encoder(part))[0] for part in points.split(BATCH)]
+        found = [self.network.quantise(self.network.encoder(part))[0] for part in torch.split(points, BATCH)]
         return torch.cat(found).numpy()
 
     @torch.no_grad()

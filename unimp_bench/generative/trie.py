@@ -55,7 +55,8 @@ class Trie:
 
     def tokens_of(self, rows: IntArray) -> IntArray:
         """The tokens of ids of the greatest length, (rows, depth)."""
-        return self.tokens[self._paths[rows]]
+        found: IntArray = self.tokens[self._paths[rows]]
+        return found
 
     def walk(self, tokens: IntArray) -> IntArray:
         """(rows,) nodes of some prefixes (rows, T), ``OUTSIDE`` where they are not prefixes of an id."""
