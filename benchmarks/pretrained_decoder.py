@@ -4,8 +4,9 @@ One pass of preset `smol` over some examples of recommendation, with LoRA of the
 same new rows of the tables, the same tokens and answers. The plain loop is transformers with peft: a sentence per
 example, in shuffled batches of eight padded to the longest, logits at all positions. Ours: the batches of a fit, where
 examples of a window share their items, and logits at labelled positions. Both have plain cross-entropy on the answers
-alone, no pictures and no dropout, and must have the same loss before timing. Tokens of the plain loop are ready: its
-tokenisation is not timed. Each side runs in a process of its own; memory is the peak of that process.
+alone, no pictures and no dropout, and must have the same loss before timing. In the third line each item of a window
+predicts the next one, as in a fit of the preset: the same answers, fewer tokens, another loss. Tokens of the plain loop
+are ready: its tokenisation is not timed. Each side runs in a process of its own; memory is the peak of that process.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.pretrained import decoder_place
 from unimp_bench.torch_setup import make_torchvision_importable, seed_everything
 from unimp_bench.unimp.adaptation import adapt
-from unimp_bench.unimp.batches import Batch, collate, drawn_starts, plan_batches
+from unimp_bench.unimp.batches import Batch, collate, drawn_starts, plan_batches, window_ends
 from unimp_bench.unimp.config import SMOL, UniMPConfig
 from unimp_bench.unimp.fusions import build_model
 from unimp_bench.unimp.model import Objective, UniMPModel
@@ -44,7 +45,7 @@ from unimp_bench.unimp.training import parameter_groups
 
 _BATCH = 8
 _CLOSE = 1e-3
-_OURS, _PLAIN = "ours", "transformers and peft"
+_OURS, _NEXT, _PLAIN = "ours", "ours, each item predicts the next", "transformers and peft"
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,14 @@ class Setting:
 
     Attributes:
         shared, apart: the sentences of the same examples, with and without sharing of items.
+        windows: one sentence per window, in which each item predicts the next.
     """
 
     config: UniMPConfig
     vocabulary: Vocabulary
     shared: Sentences
     apart: Sentences
+    windows: Sentences
 
     @classmethod
     def opened(cls, folder: Path, backbone: str, examples: int) -> Setting:
@@ -74,9 +77,12 @@ class Setting:
         users = users[: np.searchsorted(np.cumsum(counts[users]), examples) + 1]
         train = train.select(np.flatnonzero(np.isin(train.users, users)))
         pieces, branches = answered([train], catalogue_pieces(corpus.items, vocabulary, config), vocabulary)
-        starts = [drawn_starts(train, config.history, seed=0)]
-        drawn = (sentences(pieces, branches, starts, vocabulary, shared) for shared in (True, False))
-        return cls(config, vocabulary, *drawn)
+        starts = drawn_starts(train, config.history, seed=0)
+        drawn = (sentences(pieces, branches, [starts], vocabulary, shared) for shared in (True, False))
+        ends = window_ends(starts, train.users, train.ends)
+        last = [branches[0].select(ends)]
+        windows = sentences(pieces, last, [starts[ends]], vocabulary, next_item=True)
+        return cls(config, vocabulary, *drawn, windows)
 
     def batch(self, source: Sentences, chosen: Any) -> Batch:
         return collate(source, chosen, None, self.vocabulary)
@@ -93,19 +99,24 @@ class Setting:
 
 
 class Ours:
-    """The steps of ``unimp.training`` in one process."""
+    """The steps of ``unimp.training`` in one process.
 
-    def __init__(self, *opened: Any) -> None:
+    Args:
+        windows: learn from the windows, not from the sentences of the examples.
+    """
+
+    def __init__(self, *opened: Any, windows: bool = False) -> None:
         self._setting = Setting.opened(*opened)
+        self._source = self._setting.windows if windows else self._setting.shared
         self.network = self._setting.model().train()
         self._objective = Objective(self.network, self._setting.config)
         self._optimizer = self._setting.optimizer(parameter_groups(self.network, self._setting.config.weight_decay))
-        self._plan = list(plan_batches(self._setting.shared, self._setting.config.batch_tokens, seed=0))
+        self._plan = list(plan_batches(self._source, self._setting.config.batch_tokens, seed=0))
 
     def train(self) -> None:
         """One pass over all examples."""
         for chosen in self._plan:
-            batch = self._setting.batch(self._setting.shared, chosen)
+            batch = self._setting.batch(self._source, chosen)
             self._objective(batch).whole.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), self._setting.config.clip)
             self._optimizer.step()
@@ -114,7 +125,7 @@ class Ours:
     def loss(self) -> float:
         """The mean over all examples."""
         with torch.no_grad():
-            whole = [self._setting.batch(self._setting.shared, chosen) for chosen in self._plan]
+            whole = [self._setting.batch(self._source, chosen) for chosen in self._plan]
             losses = [float(self._objective(batch).whole) * len(batch.labels) for batch in whole]
         return sum(losses) / sum(len(batch.labels) for batch in whole)
 
@@ -173,6 +184,13 @@ class Plain:
         return sum(losses) / sum(len(each[0]) for each in self._batches)
 
 
+class OursOfWindows(Ours):
+    """The same, each item of a window predicting the next."""
+
+    def __init__(self, *opened: Any) -> None:
+        super().__init__(*opened, windows=True)
+
+
 def before(side: type[Ours] | type[Plain], *opened: Any) -> tuple[float, int]:
     """The loss before training, and the number of trained parameters."""
     way = side(*opened)
@@ -182,8 +200,8 @@ def before(side: type[Ours] | type[Plain], *opened: Any) -> tuple[float, int]:
 def tokens_of(*opened: Any) -> dict[str, int]:
     """Tokens of all sentences on each side, without padding, and the number of examples."""
     setting = Setting.opened(*opened)
-    apart = setting.apart
-    return {_OURS: int(setting.shared.lengths().sum()), _PLAIN: int(apart.lengths().sum()), "": len(apart)}
+    sources = {_PLAIN: setting.apart, _OURS: setting.shared, _NEXT: setting.windows}
+    return {"": len(setting.apart), **{side: int(source.lengths().sum()) for side, source in sources.items()}}
 
 
 @benchmark("torch", "transformers", "peft")
@@ -203,8 +221,8 @@ def command(corpus: str, backbone: str, examples: int, rounds: int) -> Iterator[
     case = f"a pass over {counts['']} examples"
     yield Measure.of("the same to be computed", "loss before training", "", losses)
     yield Measure.of("the same to be computed", "trained parameters", "", {side: [n] for side, (_, n) in found.items()})
-    yield Measure.of("the same to be computed", "tokens", "", {side: [counts[side]] for side in sides})
-    workers = {side: Worker(way, *opened) for side, way in sides.items()}
+    yield Measure.of(case, "tokens", "", {side: [counts[side]] for side in (*sides, _NEXT)})
+    workers = {side: Worker(way, *opened) for side, way in {**sides, _NEXT: OursOfWindows}.items()}
     for worker in workers.values():
         worker.timed("train")  # warm-up
     passes = in_turns({side: partial(worker.timed, "train") for side, worker in workers.items()}, rounds)
