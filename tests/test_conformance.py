@@ -30,6 +30,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "mgcn": {"epochs": 1},
     "smore": {"epochs": 1},
     "mmgcn": {"epochs": 1},
+    "clcrec": {"epochs": 1},
     "hgn": {"epochs": 1},
     "gru4rec": {"epochs": 1, "width": 32},
     "sasrec": {"epochs": 1, "width": 32, "inner": 64},

@@ -125,4 +125,17 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="clcrec",
+        factory="baselines.multimodal.clcrec:CLCRec",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="matrix factorisation with a content encoder that predicts id embeddings and replaces them for items "
+        "without training interactions; negatives by the training part alone (the authors avoid test items too); "
+        "presets movielens and amazon have the authors' settings",
+        source="Wei et al., ACM Multimedia 2021",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
 )

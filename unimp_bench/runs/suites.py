@@ -40,6 +40,7 @@ RECOMMENDATION = Suite(
         SuiteRow("CausalRec", model="causalrec", system="CausalRec"),
         SuiteRow("MMGCL", model="mmgcl", system="MMGCL"),
         SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
+        SuiteRow("CLCRec", model="clcrec"),
         SuiteRow("MMGCN", model="mmgcn"),
         SuiteRow("BM3", model="bm3"),
         SuiteRow("FREEDOM", model="freedom"),
