@@ -11,6 +11,7 @@ from unimp_bench.metrics.writing import (
     GROUP,
     NO_FEATURES,
     distinct_scores,
+    entropy_score,
     feature_scores,
     groups_of,
     identification,
@@ -105,6 +106,33 @@ def test_features_by_hand() -> None:
     assert coverage.value == 1, "scent by the first, battery life by the last"
     assert set(feature_scores(texts, wanted, None).values()) == {NO_FEATURES}
     assert isinstance(feature_scores(texts, wanted, [["x"]] * 4)["Feature matching"], Missing)
+
+
+BY_HAND = ["good room and staff", "good room and staff", "nice pool", "the staff was rude", ""]
+
+
+def test_entropy_by_hand() -> None:
+    """The mean of 3.0391, 2.7219 and 1.9183 bits; of a constant text that of its own n-grams."""
+    assert entropy_score(BY_HAND).value == pytest.approx((3.0391 + 2.7219 + 1.9183) / 3, abs=1e-4)
+    assert entropy_score(["a b c d"] * 9).value == pytest.approx((2 + np.log2(3) + 1) / 3)
+    assert entropy_score(["", ""]).value == 0
+    varied = entropy_score(references(300, common=0.3))
+    assert varied.low < varied.value < varied.high
+
+
+def test_overlap_of_features_by_pairs() -> None:
+    """As the mean over pairs of texts; 0.4 for two rooms and three staffs among ten pairs."""
+    hotel = ["room", "staff", "pool", "breakfast"]
+    wanted = ["staff", "room", "pool", "staff", "breakfast"]
+    found = feature_scores(BY_HAND, wanted, [hotel] * 5)["Feature overlap"]
+    assert isinstance(found, Score) and found.value == pytest.approx(0.4)
+    rng = np.random.default_rng(1)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(0, 6))) for _ in range(60)]
+    named = [set(stems(text)) for text in texts]
+    pairs = [len(named[a] & named[b]) for a in range(60) for b in range(a)]
+    found = feature_scores(texts, [" ".join(WORDS)] * 60, [WORDS] * 60)["Feature overlap"]
+    assert isinstance(found, Score) and found.value == pytest.approx(np.mean(pairs))
+    assert isinstance(feature_scores(["pool"], ["pool"], [["pool"]])["Feature overlap"], Missing)
 
 
 def test_few_examples_have_no_identification() -> None:

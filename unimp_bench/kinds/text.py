@@ -154,6 +154,13 @@ class TextKind(Kind):
             pooled=True,
         ),
         MetricCard(
+            "Entropy",
+            "mean entropy of the 1-, 2- and 3-grams of all texts, in bits",
+            r"\frac{1}{3} \sum_{n=1}^{3} \sum_{g} -p_g \log_2 p_g",
+            f"{_WRITING}:entropy_score",
+            pooled=True,
+        ),
+        MetricCard(
             "Feature matching",
             "share of the texts that name a feature of their reference (FMR)",
             r"\frac{1}{n} \sum_{e=1}^{n} [F(\hat{t}_e) \cap F_e \neq \emptyset]",
@@ -163,6 +170,13 @@ class TextKind(Kind):
             "Feature coverage",
             "different features that the texts name, of those that the references name (FCR)",
             r"\frac{|\bigcup_e F(\hat{t}_e)|}{|\bigcup_e F_e|}",
+            f"{_WRITING}:feature_scores",
+            pooled=True,
+        ),
+        MetricCard(
+            "Feature overlap",
+            "features that two texts share on average, lower is better (DIV); of c_f texts that name a feature",
+            r"\sum_f \binom{c_f}{2} \, / \, \binom{n}{2}",
             f"{_WRITING}:feature_scores",
             pooled=True,
         ),
@@ -178,8 +192,10 @@ class TextKind(Kind):
         Column("METEOR"),
         Column("BERTScore F1"),
         Column("Distinct-2", brief=False),
+        Column("Entropy", brief=False),
         Column("Feature matching", brief=False),
         Column("Feature coverage", brief=False),
+        Column("Feature overlap", higher_is_better=False, brief=False),
     )
     main = compared = "Identification"
     reported = "BLEU-1"

@@ -9,13 +9,15 @@ one constant text gets 1 in all, so its score is 10%, and so is that of an empty
 ``Distinct sentences`` is the share of different texts (USR; Li, Zhang and Chen, CIKM 2020), ``Distinct-2`` that of
 different bigrams among the bigrams of all texts (Li et al., NAACL 2016). ``Feature matching`` (FMR) is the share of the
 texts that name a feature of their reference, and ``Feature coverage`` (FCR) the number of different features that the
-texts name, of those that the references name (Li, Zhang and Chen, ACL 2021).
+texts name, of those that the references name (Li, Zhang and Chen, ACL 2021). ``Feature overlap`` (DIV, ibid.) is the
+mean number of features that two texts share, lower is better; texts without features share none, so read it beside
+coverage. ``Entropy`` is the mean over n = 1, 2, 3 of the entropy of the n-grams of all texts, in bits (MAPLE, 2024).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -32,11 +34,12 @@ DISTINCT_RESAMPLES = 1000
 NO_FEATURES = Missing("the items of this corpus have no attribute 'keywords' or 'features'")
 
 _WORD = re.compile(r"\w+")
+_NGRAMS = (1, 2, 3)
 _DIGITS = 12  # equal cosines differ in their last bits
 
 
 def writing_scores(texts: Sequence[str], references: Sequence[str], features: Sequence[Sequence[str]] | None) -> Scores:
-    """``Identification``, ``Distinct sentences``, ``Distinct-2``, ``Feature matching`` and ``Feature coverage``.
+    """``Identification``, ``Distinct sentences``, ``Distinct-2``, ``Entropy``, and those of features.
 
     Args:
         texts: (n,) as written, n at least 1.
@@ -46,7 +49,8 @@ def writing_scores(texts: Sequence[str], references: Sequence[str], features: Se
     scores: dict[str, Score | Missing] = {"Identification": Missing(f"there are fewer than {GROUP} test examples")}
     if len(texts) >= GROUP:
         scores["Identification"] = mean_score(identification(texts, references))
-    return {**scores, **distinct_scores(texts), **feature_scores(texts, references, features)}
+    entropy = {"Entropy": entropy_score(texts)}
+    return {**scores, **distinct_scores(texts), **entropy, **feature_scores(texts, references, features)}
 
 
 def identification(texts: Sequence[str], references: Sequence[str], *, seed: int = 0) -> FloatArray:
@@ -97,12 +101,35 @@ def distinct_scores(texts: Sequence[str]) -> dict[str, Score]:
     }
 
 
+def entropy_score(texts: Sequence[str]) -> Score:
+    """``Entropy`` of n texts, n at least 1, in bits: H_n = -sum_g p_g log2 p_g, 0 without n-grams.
+
+    Its interval is by resamples of the texts, moved by the bias of the resamples as in ``distinct_scores``.
+    """
+    words = [_WORD.findall(text.lower()) for text in texts]
+    tables = [
+        _counted([list(zip(*(row[start:] for start in range(size)), strict=False)) for row in words])
+        for size in _NGRAMS
+    ]
+
+    def entropy(weights: FloatArray) -> FloatArray:
+        found = np.zeros(len(weights))
+        for table in tables:
+            counts = weights @ table
+            shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+            found -= (shares * logs).sum(axis=1)
+        return found / len(tables)
+
+    return _resampled_score(len(texts), entropy, np.inf)
+
+
 def feature_scores(texts: Sequence[str], references: Sequence[str], features: Sequence[Sequence[str]] | None) -> Scores:
-    """``Feature matching`` and ``Feature coverage``; a text names a feature that has all its stems in one run.
+    """``Feature matching``, ``coverage`` and ``overlap``; a text names a feature that has all its stems in one run.
 
     Examples whose reference names none of their features do not count.
     """
-    names = ("Feature matching", "Feature coverage")
+    names = ("Feature matching", "Feature coverage", "Feature overlap")
     if features is None:
         return dict.fromkeys(names, NO_FEATURES)
     known = [{tuple(stems(name)) for name in each} - {()} for each in features]
@@ -116,6 +143,7 @@ def feature_scores(texts: Sequence[str], references: Sequence[str], features: Se
     return {
         "Feature matching": mean_score(matched.astype(np.float64)),
         "Feature coverage": _distinct(covered, len(every)),
+        "Feature overlap": _overlap(covered),
     }
 
 
@@ -157,7 +185,36 @@ def _distinct(rows: Sequence[Sequence[Any]], total: int | None = None) -> Score:
         found: FloatArray = ((weights @ present) > 0).sum(axis=1) / np.maximum(values, 1)
         return found
 
-    value = float(share(np.ones((1, len(rows))))[0])
-    drawn = np.concatenate([share(weights) for weights in resampled(len(rows), DISTINCT_RESAMPLES)])
-    low, high = np.quantile(drawn - drawn.mean() + value, TAILS).clip(0, 1)
+    return _resampled_score(len(rows), share, 1.0)
+
+
+def _overlap(rows: Sequence[Sequence[Any]]) -> Score | Missing:
+    """Mean number of values that two rows share: sum_f C(c_f, 2) / C(n, 2), with c_f the rows that have f."""
+    if len(rows) < 2:
+        return Missing("fewer than two references name a feature of their item")
+    table = _counted(rows)
+
+    def shared(weights: FloatArray) -> FloatArray:
+        counts = weights @ table
+        found: FloatArray = (counts * (counts - 1)).sum(axis=1) / (len(rows) * (len(rows) - 1))
+        return found
+
+    return _resampled_score(len(rows), shared, np.inf)
+
+
+def _counted(rows: Sequence[Sequence[Any]]) -> Any:
+    """(rows, different values) sparse, how often each row has each value."""
+    from scipy.sparse import coo_array
+
+    codes: dict[Any, int] = {}
+    columns = [codes.setdefault(value, len(codes)) for row in rows for value in row]
+    owners = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    return coo_array((np.ones(len(columns)), (owners, columns)), shape=(len(rows), max(1, len(codes)))).tocsr()
+
+
+def _resampled_score(count: int, statistic: Callable[[FloatArray], FloatArray], most: float) -> Score:
+    """A statistic of ``count`` rows, given how often each is drawn, with the interval of its recentred resamples."""
+    value = float(statistic(np.ones((1, count)))[0])
+    drawn = np.concatenate([statistic(weights) for weights in resampled(count, DISTINCT_RESAMPLES)])
+    low, high = np.quantile(drawn - drawn.mean() + value, TAILS).clip(0, most)
     return Score(value, float(low), float(high), None)

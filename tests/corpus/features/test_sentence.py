@@ -16,6 +16,7 @@ from tests.metrics.small_resources import write_bert
 from unimp_bench.corpus.features.sentence import Form, Pooling, SentenceEncoder, encoder_folder
 from unimp_bench.errors import DependencyError, UsageError
 from unimp_bench.pretrained import installed, packaged
+from unimp_bench.torch_setup import make_torchvision_importable
 
 TEXTS = ["a red round thing", "a cat", "blue square thing with a brand", "a cat", "the quick brown fox jumps over"]
 
@@ -115,6 +116,7 @@ def test_a_decoder_is_a_text_encoder(tmp_path: Path, pooling: Pooling) -> None:
 
 
 def _decoder(folder: Path) -> tuple[Any, Any]:
+    make_torchvision_importable()
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
