@@ -3,10 +3,10 @@
 Beam search for the ids of the next item in a T5 of TIGER's small size, in the trie of all ids. **transformers**:
 `generate` of transformers with `prefix_allowed_tokens_fn`, which looks up the prefix of every beam, and keeps keys
 and values of the history once per beam. **tiger**: the beams of `unimp_bench.generative`, with the trie as arrays,
-the history once, and a product with the output matrix alone for the whole batch. Both have the same weights (drawn at
-random), the same softmax over all codes of all levels, and the same histories. *Same lists* is the share of histories
-whose lists of items are equal. *Threshold search* finds the exact rank of an item, here one at rank 1, 10, 100 and
-1,000, without scoring all.
+the history once. Both have the same weights (drawn at random), the same softmax over all codes of all levels, and the
+same histories. *Same lists* is the share of histories whose lists of items are equal. *Threshold search* finds the
+exact rank of an item, here one at rank 1, 10, 100 and 1,000, without scoring all; random weights leave nearly all
+probability to ids of no item, which is its worst case.
 """
 
 from __future__ import annotations

@@ -194,6 +194,14 @@ def test_numbers_of_a_file_are_named_by_another(corpus: Corpus, tmp_path: Path) 
     assert found[:, 0].tolist() == list(range(71, -1, -1))
 
 
+def test_published_ids_have_their_counts(realdata: Path) -> None:
+    """Those of LETTER for Beauty: codes in use, prefixes, and items that share an id."""
+    levels = levels_of(read_ids(realdata / "beauty" / "semantic_ids_letter.tsv.gz").values)
+    assert [level.codes for level in levels] == [197, 256, 256, 256]
+    assert [level.prefixes for level in levels] == [197, 7931, 11696, 12088]
+    assert levels[-1].collisions == 24
+
+
 @pytest.mark.parametrize(
     ("name", "content", "error"),
     [
