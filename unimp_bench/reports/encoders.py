@@ -73,4 +73,5 @@ def exchanges_words(tables: Sequence[Table]) -> Iterator[str]:
         known = sum(each.better is not None for _, each in found)
         rest = [f"no difference shown in {len(found) - known}"] if known < len(found) else []
         what = "Encoders of both modalities" if modality == "both" else f"Encoders of {modality}"
-        yield f"{what}, {reads} instead of {instead}, in {len(found)} comparisons: {', '.join([*named, *rest])}."
+        count = f"{len(found)} comparison{'s' if len(found) > 1 else ''}"
+        yield f"{what}, {reads} instead of {instead}, in {count}: {', '.join([*named, *rest])}."
