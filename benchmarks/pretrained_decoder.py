@@ -78,11 +78,11 @@ class Setting:
         train = train.select(np.flatnonzero(np.isin(train.users, users)))
         pieces, branches = answered([train], catalogue_pieces(corpus.items, vocabulary, config), vocabulary)
         starts = drawn_starts(train, config.history, seed=0)
-        drawn = (sentences(pieces, branches, [starts], vocabulary, shared) for shared in (True, False))
+        shared, apart = (sentences(pieces, branches, [starts], vocabulary, each) for each in (True, False))
         ends = window_ends(starts, train.users, train.ends)
         last = [branches[0].select(ends)]
         windows = sentences(pieces, last, [starts[ends]], vocabulary, next_item=True)
-        return cls(config, vocabulary, *drawn, windows)
+        return cls(config, vocabulary, shared, apart, windows)
 
     def batch(self, source: Sentences, chosen: Any) -> Batch:
         return collate(source, chosen, None, self.vocabulary)
