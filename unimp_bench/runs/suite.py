@@ -13,9 +13,11 @@ SUBJECT = "unimp"
 
 ALL_TASKS = ("recommendation", "search", "preference", "explanation", "selection", "image_generation")
 
-
 PROMPTED = ("recommendation", "search", "preference", "explanation", "selection")
 """The tasks that P5 and VIP5 learn jointly, as in the authors' code."""
+
+EQUAL_STEPS = 2100
+"""Total of a suite of equal steps: about twelve epochs of recommendation alone on the sample, at preset tiny."""
 
 
 @dataclass(frozen=True)

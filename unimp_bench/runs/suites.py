@@ -1,10 +1,7 @@
 """The suites: the rows of each topic's table, as data. A new row is one line of its suite."""
 
-from unimp_bench.runs.encoders import ENCODERS
-from unimp_bench.runs.suite import ALL_TASKS, PROMPTED, Suite, SuiteRow, popularity, refused
-
-_STEPS = 2100
-"""Total of a suite of equal steps: about twelve epochs of recommendation alone on the sample, at preset tiny."""
+from unimp_bench.runs.suite import ALL_TASKS, EQUAL_STEPS, PROMPTED, Suite, SuiteRow, popularity, refused
+from unimp_bench.runs.survey import ADAPTATION, ENCODERS, PRETRAINING
 
 RECOMMENDATION = Suite(
     name="recommendation",
@@ -216,7 +213,7 @@ NEW_DOMAIN = Suite(
         ),
     ),
     equal_steps=True,
-    steps=_STEPS,
+    steps=EQUAL_STEPS,
 )
 """Table 4b."""
 
@@ -264,7 +261,7 @@ LEARNING_STRATEGY = Suite(
         ),
     ),
     equal_steps=True,
-    steps=_STEPS,
+    steps=EQUAL_STEPS,
 )
 """Table 7."""
 
@@ -345,57 +342,6 @@ IMAGE_GENERATION = Suite(
     ),
 )
 """Figure 3."""
-
-
-_START = (("search",),)
-
-
-def _adapted(label: str, trained: str) -> SuiteRow:
-    return SuiteRow(label, after=_START, tune={"trained": trained})
-
-
-ADAPTATION = Suite(
-    name="adaptation",
-    title="Adaptation",
-    table="section 3 of the survey",
-    about="a model fitted on search adapted to recommendation, with different trainable parameters",
-    tasks=("recommendation",),
-    rows=(
-        SuiteRow("No start"),
-        _adapted("Representation transfer (backbone frozen)", "fusion"),
-        _adapted("Full fine-tuning", "all"),
-        _adapted("Low-rank updates (LoRA)", "lora"),
-        _adapted("Prompt tuning", "prompt"),
-        _adapted("Output layer", "output"),
-    ),
-    variants=True,
-    equal_steps=True,
-    steps=_STEPS,
-)
-"""The survey's axis of adaptation (section 3)."""
-
-
-def _pretrained(label: str, pretraining: str) -> SuiteRow:
-    return SuiteRow(label, settings={"pretraining": pretraining})
-
-
-PRETRAINING = Suite(
-    name="pretraining",
-    title="Pre-training",
-    table="section 2 of the survey",
-    about="objectives of pre-training on item pictures and texts",
-    tasks=("recommendation",),
-    rows=(
-        SuiteRow("None"),
-        _pretrained("Reconstructive", "reconstructive"),
-        _pretrained("Contrastive", "contrastive"),
-        _pretrained("Autoregressive", "autoregressive"),
-    ),
-    variants=True,
-    equal_steps=True,
-    steps=_STEPS,
-)
-"""The survey's axis of pre-training (section 2)."""
 
 
 GLOBAL_TIME = Suite(

@@ -1,10 +1,10 @@
-"""The suite that compares encoders of texts and pictures, in each model that reads them."""
+"""The suites of the survey's axes: pre-training, adaptation of parameters, encoders of texts and pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from unimp_bench.runs.suite import SUBJECT, Suite, SuiteRow
+from unimp_bench.runs.suite import EQUAL_STEPS, SUBJECT, Suite, SuiteRow
 
 TEXT, PICTURES, NONE = "minilm", "efficientnet-lite0", "none"
 """Names of stored features, as ``unimp-bench features`` gives them to those of packaged encoders."""
@@ -54,3 +54,54 @@ ENCODERS = Suite(
 )
 """What texts and pictures are worth: each model by its own encoders (LSA, a random layer), by pre-trained ones, and
 without; the first row of a group is that of its own encoders."""
+
+
+_START = (("search",),)
+
+
+def _adapted(label: str, trained: str) -> SuiteRow:
+    return SuiteRow(label, after=_START, tune={"trained": trained})
+
+
+ADAPTATION = Suite(
+    name="adaptation",
+    title="Adaptation",
+    table="section 3 of the survey",
+    about="a model fitted on search adapted to recommendation, with different trainable parameters",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("No start"),
+        _adapted("Representation transfer (backbone frozen)", "fusion"),
+        _adapted("Full fine-tuning", "all"),
+        _adapted("Low-rank updates (LoRA)", "lora"),
+        _adapted("Prompt tuning", "prompt"),
+        _adapted("Output layer", "output"),
+    ),
+    variants=True,
+    equal_steps=True,
+    steps=EQUAL_STEPS,
+)
+"""The survey's axis of adaptation (section 3)."""
+
+
+def _pretrained(label: str, pretraining: str) -> SuiteRow:
+    return SuiteRow(label, settings={"pretraining": pretraining})
+
+
+PRETRAINING = Suite(
+    name="pretraining",
+    title="Pre-training",
+    table="section 2 of the survey",
+    about="objectives of pre-training on item pictures and texts",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("None"),
+        _pretrained("Reconstructive", "reconstructive"),
+        _pretrained("Contrastive", "contrastive"),
+        _pretrained("Autoregressive", "autoregressive"),
+    ),
+    variants=True,
+    equal_steps=True,
+    steps=EQUAL_STEPS,
+)
+"""The survey's axis of pre-training (section 2)."""
