@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unimp_bench.cli import Group
+from unimp_bench.cli import CorpusGroup
 from unimp_bench.cli.common import corpus_folder, corpus_option, device_option
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
@@ -22,18 +22,7 @@ COMPUTE = "compute"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class _Features(Group):
-    """Computes for a corpus where the first word is no command."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("--"):
-            args = [COMPUTE, *args]
-        return super().resolve_command(ctx, args)
-
-
-@click.group("features", cls=_Features)
+@click.group("features", cls=CorpusGroup, default=COMPUTE)
 def command() -> None:
     """Compute features of a corpus's items: unimp-bench features CORPUS --text ENCODER, or --pictures ENCODER.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unimp_bench.cli import Group
+from unimp_bench.cli import CorpusGroup
 from unimp_bench.cli.common import corpus_folder, corpus_option
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
@@ -22,18 +22,7 @@ MAKE = "make"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-class _Ids(Group):
-    """Makes ids of a corpus where the first word is no command."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("--"):
-            args = [MAKE, *args]
-        return super().resolve_command(ctx, args)
-
-
-@click.group("ids", cls=_Ids)
+@click.group("ids", cls=CorpusGroup, default=MAKE)
 def command() -> None:
     """Make semantic ids of a corpus's items: unimp-bench ids CORPUS --quantizer rkmeans --features NAME.
 
