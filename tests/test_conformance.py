@@ -34,6 +34,8 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "hgn": {"epochs": 1},
     "gru4rec": {"epochs": 1, "width": 32},
     "sasrec": {"epochs": 1, "width": 32, "inner": 64},
+    "esasrec": {"epochs": 1, "width": 32, "inner": 64},
+    "hstu": {"epochs": 1, "width": 32},
     "bert4rec": {"epochs": 1},
     "s3rec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec": {"epochs": 1, "pretraining_epochs": 1},

@@ -61,15 +61,29 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-        queries, keys, values = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.attend(states).chunk(3, dim=-1)
-        )
         dropout = self.attention_dropout if self.training else 0.0
-        seen = functional.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal=causal)
-        states = self.attention_norm(states + self.dropout(self.gather(seen.transpose(1, 2).flatten(2))))
+        seen = attended(self.attend(states), self.heads, dropout, mask, causal)
+        states = self.attention_norm(states + self.dropout(self.gather(seen)))
         widened = functional.gelu(self.widen(states))
         normed: Tensor = self.norm(states + self.dropout(self.narrow(widened)))
         return normed
+
+
+def attended(projected: Tensor, heads: int, dropout: float, mask: Tensor | None, causal: bool) -> Tensor:
+    """The outputs of all heads, concatenated, (B, N, width).
+
+    Args:
+        projected: (B, N, 3 width) queries, keys and values.
+        heads: that divide the width.
+        dropout: of the attention weights.
+        mask: bool, true where a query (row) reads a key (column), broadcast to (B, heads, N, N); None if causal or all.
+        causal: each position attends to itself and earlier ones.
+    """
+    queries, keys, values = (
+        part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in projected.chunk(3, dim=-1)
+    )
+    seen = functional.scaled_dot_product_attention(queries, keys, values, mask, dropout, is_causal=causal)
+    return seen.transpose(1, 2).flatten(2)
 
 
 def init_weights(module: nn.Module) -> None:

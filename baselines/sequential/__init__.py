@@ -32,11 +32,34 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("recommendation",),
         reads=("order",),
         about="causal self-attention; RecBole's blocks, trained by cross-entropy over the catalogue at all positions; "
-        "preset original has the paper's blocks, and binary cross-entropy with one negative per position",
+        "preset sampled is trained against sampled items; preset original has the paper's blocks, and binary "
+        "cross-entropy with one negative per position",
         source="Kang and McAuley, ICDM 2018",
         new_users=True,
         new_items=False,
         version=2,
+    ),
+    ModelCard(
+        name="esasrec",
+        factory="baselines.sequential.esasrec:ESASRec",
+        tasks=("recommendation",),
+        reads=("order",),
+        about="SASRec with gated (LiGR) blocks and sampled softmax; all positions of a batch share its negatives, "
+        "where in the paper each has its own",
+        source="Tikhonovich et al., RecSys 2025",
+        new_users=True,
+        new_items=False,
+    ),
+    ModelCard(
+        name="hstu",
+        factory="baselines.sequential.hstu:HSTU",
+        tasks=("recommendation",),
+        reads=("order",),
+        about="pointwise attention without softmax, gated, trained by sampled softmax of cosines; shared negatives, "
+        "and no bias by the time of the next item, which the authors' program reads at test too",
+        source="Zhai et al., ICML 2024",
+        new_users=True,
+        new_items=False,
     ),
     ModelCard(
         name="bert4rec",

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import TrainingSettings
-from baselines.sequential.next_item import BprMax, CatalogueEntropy, NextItemNetwork, Objective
+from baselines.sequential.next_item import NextItemNetwork
+from baselines.sequential.objectives import BprMax, CatalogueEntropy, Objective
 from unimp_bench.settings import Count, Share, Weight
 
 INIT_STD = 0.05

@@ -7,7 +7,7 @@ All positions of a window are trained in one pass. Padding is on the right, so s
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,22 +15,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from baselines.learning.encoder import NORM_EPSILON, Encoder, last_states
-from baselines.learning.interactions import Interactions, NegativeSampler
+from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network, Trainable, TrainingSettings
-from baselines.learning.objectives import catalogue_loss
 from baselines.learning.sequences import Windows, batches, ends_of_histories, of_like_length, padded, windows
 from baselines.learning.training import NetworkTrainer, Outcome, train
+from baselines.sequential.objectives import Objective
 from unimp_bench.contracts import FitData
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.settings import Count, Share
 
 SAVED_EVERY = 5
 """Epochs between checkpoints of pre-training."""
-
-_TINY = 1e-24
 
 
 @dataclass(frozen=True)
@@ -88,95 +85,6 @@ class HistoryEncoder(nn.Module):
         return states
 
 
-class Objective(ABC):
-    """A loss averaged over positions, and its negatives.
-
-    ``r`` are the scores of all items at a position, ``i`` is the next item.
-    """
-
-    @abstractmethod
-    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
-        """Negative item rows of a batch; ``users`` (positions,) are the user rows of the positions."""
-
-    @abstractmethod
-    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
-        """The loss, a scalar.
-
-        Args:
-            states: (positions, width).
-            table, bias: (I, width), and (I,) or None, with ``r = states @ table.T + bias``.
-            targets: (positions,) item rows.
-            negatives: as returned by ``negatives``.
-        """
-
-
-class CatalogueEntropy(Objective):
-    """``-log softmax(r)_i``: all other items are negatives."""
-
-    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
-        return np.zeros(0, dtype=np.int64)
-
-    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
-        return catalogue_loss(states, table, targets, bias)
-
-
-class BinaryEntropy(Objective):
-    """``-log sigmoid(r_i) - log(1 - sigmoid(r_j))`` with one item ``j`` per position that the user did not interact
-    with (Kang and McAuley, ICDM 2018, Eq. 7)."""
-
-    def __init__(self, interactions: Interactions) -> None:
-        self._sampler = NegativeSampler(interactions)
-
-    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
-        return self._sampler.draw(users, rng)
-
-    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
-        wanted, others = (_scores_of(rows, states, table, bias) for rows in (targets, negatives))
-        return (functional.softplus(-wanted) + functional.softplus(others)).mean()
-
-
-class BprMax(Objective):
-    """``-log sum_j s_j sigmoid(r_i - r_j) + penalty sum_j s_j r_j^2`` with ``s`` the softmax of the negatives' scores
-    (Hidasi and Karatzoglou, CIKM 2018, Eq. 10 and Section 3.4), all scores after ELU as in the authors' program.
-
-    All positions of a batch share its negatives, drawn in proportion to ``support ** power`` (Section 3.2). They may
-    include the target of a position, as in the authors' program.
-
-    Args:
-        interactions: the training part, for item frequencies.
-        samples: negatives per batch.
-        power: 0 draws uniformly, 1 by popularity.
-        penalty: weight of the squared scores of negatives.
-        slope: alpha of ELU.
-    """
-
-    def __init__(self, interactions: Interactions, samples: int, power: float, penalty: float, slope: float) -> None:
-        support = np.bincount(interactions.sequences.values, minlength=len(interactions.items))
-        weights = np.where(support > 0, np.maximum(support, 1.0) ** power, 0.0)
-        self._cumulative = np.cumsum(weights) / weights.sum()
-        self.samples, self.penalty, self.slope = samples, penalty, slope
-
-    def negatives(self, users: IntArray, rng: np.random.Generator) -> IntArray:
-        drawn: IntArray = np.searchsorted(self._cumulative, rng.random(self.samples), side="right")
-        return np.minimum(drawn, len(self._cumulative) - 1)
-
-    def loss(self, states: Tensor, table: Tensor, bias: Tensor | None, targets: Tensor, negatives: Tensor) -> Tensor:
-        wanted = _scores_of(targets, states, table, bias)[:, None]
-        others = states @ functional.embedding(negatives, table).T
-        if bias is not None:
-            others = others + bias[negatives]
-        wanted, others = (functional.elu(scores, self.slope) for scores in (wanted, others))
-        shares = others.softmax(dim=1)
-        above = (shares * torch.sigmoid(wanted - others)).sum(dim=1)
-        return (self.penalty * (shares * others.square()).sum(dim=1) - torch.log(above + _TINY)).mean()
-
-
-def _scores_of(rows: Tensor, states: Tensor, table: Tensor, bias: Tensor | None) -> Tensor:
-    """The score of one item per position, (positions,)."""
-    scores = (states * functional.embedding(rows, table)).sum(dim=1)
-    return scores if bias is None else scores + bias[rows]
-
-
 class Steps(NamedTuple):
     """A batch of windows, with the next item at each position.
 
@@ -184,11 +92,13 @@ class Steps(NamedTuple):
         items: (B, N) item rows, right-padded with I.
         targets: (positions,) the item after each real position, window after window.
         negatives: drawn by the objective.
+        times: (B, N) int64 of the items, for systems that read them.
     """
 
     items: Tensor
     targets: Tensor
     negatives: Tensor
+    times: Tensor | None = None
 
 
 class NextItemNetwork(Network):
@@ -230,18 +140,29 @@ class NextItemNetwork(Network):
     def batches(self, rng: np.random.Generator) -> Iterator[Steps]:
         self._windows = self._windows or windows(self.interactions, self.length)
         for rows in batches(self._windows, self.batch_size, rng, by_items=True):
-            chosen = self._windows.take(rows)
-            items, targets = inputs_and_targets(self.interactions, chosen)
-            negatives = self.objective.negatives(np.repeat(chosen.users, chosen.lengths() - 1), rng)
-            yield Steps(*map(self.tensor, (items, targets, negatives)))
+            yield self.steps(self._windows.take(rows), rng)
+
+    def steps(self, chosen: Windows, rng: np.random.Generator) -> Steps:
+        """The batch of some windows."""
+        items, targets = inputs_and_targets(self.interactions, chosen)
+        negatives = self.objective.negatives(np.repeat(chosen.users, chosen.lengths() - 1), rng)
+        return Steps(*map(self.tensor, (items, targets, negatives)))
+
+    def states(self, batch: Steps) -> Tensor:
+        """States (B, N, width) of a batch."""
+        return self.encode(batch.items)
 
     def loss(self, batch: Steps) -> Tensor:
-        states = self.encode(batch.items)[batch.items != self.padding]
-        return self.objective.loss(states, self.items.weight[:-1], self.bias, batch.targets, batch.negatives)
+        states = self.states(batch)[batch.items != self.padding]
+        return self.objective.loss(states, self.table(), self.bias, batch.targets, batch.negatives)
+
+    def table(self) -> Tensor:
+        """The vectors ``e`` that states are multiplied with, (I, width)."""
+        return self.items.weight[:-1]
 
     def score(self, examples: Examples) -> Tensor:
         items, lengths = ends_of_histories(examples, self.interactions, self.length)
-        scores = end_states(self, items, lengths, self.items.embedding_dim, self.encode) @ self.items.weight[:-1].T
+        scores = end_states(self, items, lengths, self.items.embedding_dim, self.encode) @ self.table().T
         return scores if self.bias is None else scores.add_(self.bias)
 
 

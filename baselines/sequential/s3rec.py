@@ -46,7 +46,8 @@ from baselines.learning.network import Network, Trainable
 from baselines.learning.sequences import Windows, batches, padded
 from baselines.learning.training import Outcome
 from baselines.selection.selectors import SelectingRanker
-from baselines.sequential.next_item import BinaryEntropy, HistoryEncoder, NextItemNetwork, TransformerSettings, pretrain
+from baselines.sequential.next_item import HistoryEncoder, NextItemNetwork, TransformerSettings, pretrain
+from baselines.sequential.objectives import BinaryEntropy
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores

@@ -1,4 +1,4 @@
-"""SASRec, self-attentive sequential recommendation (Kang and McAuley, ICDM 2018), in two forms.
+"""SASRec, self-attentive sequential recommendation (Kang and McAuley, ICDM 2018), in several forms.
 
 Form ``ce``: BERT's blocks, as in RecBole, trained with cross-entropy over the whole catalogue:
 
@@ -6,6 +6,9 @@ Form ``ce``: BERT's blocks, as in RecBole, trained with cross-entropy over the w
 
 In RecBole each prefix of a sequence is a sample, trained at its last position; here one pass over a sequence trains all
 positions, which is the same objective except for dropout.
+
+Form ``sampled``: the blocks of ``ce``, trained by sampled softmax against some items that the positions of a batch
+share. The cost of a step hardly depends on the size of the catalogue.
 
 Form ``original``: Eq. 2 to 7 of the paper, trained with binary cross-entropy and one negative per position:
 
@@ -30,13 +33,8 @@ from torch.nn import functional
 from baselines.learning.encoder import init_weights
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
-from baselines.sequential.next_item import (
-    BinaryEntropy,
-    CatalogueEntropy,
-    HistoryEncoder,
-    NextItemNetwork,
-    TransformerSettings,
-)
+from baselines.sequential.next_item import HistoryEncoder, NextItemNetwork, TransformerSettings
+from baselines.sequential.objectives import BinaryEntropy, SampledSettings, objective_of
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count
 
@@ -44,29 +42,34 @@ NORM_EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
-class SASRecConfig(TransformerSettings):
+class SASRecConfig(SampledSettings, TransformerSettings):
     """Settings.
 
     Attributes:
         batch_size: windows of users' sequences per step.
         form: ``ce``, RecBole's blocks and cross-entropy over the catalogue; ``original``, the paper's blocks and binary
-            cross-entropy with one negative.
+            cross-entropy with one negative; ``sampled``, RecBole's blocks and sampled softmax.
     """
 
     batch_size: Count = 256
     validate_every: Count = 5
     patience: Count = 5
-    form: Literal["ce", "original"] = "ce"
+    form: Literal["ce", "original", "sampled"] = "ce"
 
 
 ORIGINAL = SASRecConfig(form="original", batch_size=128, width=50, inner=50, heads=1)
 
 
+SAMPLED = SASRecConfig(form="sampled")
+
+
 class CatalogueSASRec(NextItemNetwork):
-    """Form ``ce``."""
+    """Forms ``ce`` and ``sampled``."""
 
     def __init__(self, interactions: Interactions, config: SASRecConfig) -> None:
-        super().__init__(interactions, config.width, config.max_length, config.batch_size, CatalogueEntropy())
+        assert config.form != "original"
+        objective = objective_of(config.form, interactions, config)
+        super().__init__(interactions, config.width, config.max_length, config.batch_size, objective)
         self.encoder = HistoryEncoder(config, causal=True)
         self.apply(init_weights)
 
@@ -129,7 +132,7 @@ class SASRec(LearnedRanker[SASRecConfig]):
 
     Config = SASRecConfig
     name = "sasrec"
-    presets: ClassVar[Mapping[str, Any]] = {"ce": SASRecConfig(), "original": ORIGINAL}
+    presets: ClassVar[Mapping[str, Any]] = {"ce": SASRecConfig(), "original": ORIGINAL, "sampled": SAMPLED}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 2e-3),
         "dropout": (0.2, 0.3, 0.5, 0.6),
@@ -138,5 +141,5 @@ class SASRec(LearnedRanker[SASRecConfig]):
     }
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> NextItemNetwork:
-        network = CatalogueSASRec if self.config.form == "ce" else OriginalSASRec
+        network = OriginalSASRec if self.config.form == "original" else CatalogueSASRec
         return network(interactions, self.config)

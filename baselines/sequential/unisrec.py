@@ -8,7 +8,8 @@ vector ``x_j`` of item j is mapped by the adaptor, a mixture of whitening expert
     score(j) = cos(s, t_j) / tau
     L = mean over positions of  -log softmax(score)_next                                        (section 2.3)
 
-The softmax is over the items with a training interaction. In the authors' code every prefix of a sequence is a sample;
+The softmax is over the items with a training interaction, or against sampled ones (form ``sampled``): then a step maps
+the texts of its own items alone. In the authors' code every prefix of a sequence is a sample;
 here one pass trains all positions, equivalent except for dropout. Text vectors are scaled to channels of variance 1,
 about the scale of BERT's.
 
@@ -30,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -51,23 +52,25 @@ from baselines.sequential.next_item import (
     inputs_and_targets,
     pretrain,
 )
+from baselines.sequential.objectives import SampledSettings, SampledSoftmax
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.text import LSA, NO_TEXT, item_texts, text_vectors
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import Examples, FloatArray, IntArray
-from unimp_bench.settings import Count, Number, Rate, Share, Weight
+from unimp_bench.settings import Count, Number, Rate, Share, Weight, added
 
 _MIN_NOISE = 1e-2
 
 
 @dataclass(frozen=True)
-class UniSRecConfig(TransformerSettings):
+class UniSRecConfig(SampledSettings, TransformerSettings):
     """Settings.
 
     Attributes:
         batch_size: windows of users' sequences per step.
+        form: of fine-tuning; ``ce``, the softmax over the items of training, or ``sampled``, against some of them.
         text: the frozen encoder of item texts, see ``unimp_bench.corpus.features.text.text_vectors``.
         experts, adaptor_dropout: number of experts, and dropout of their text vectors.
         temperature: tau, of all cosines.
@@ -83,6 +86,7 @@ class UniSRecConfig(TransformerSettings):
     validate_every: Count = 5
     patience: Count = 5
     batch_size: Count = 512
+    form: Literal["ce", "sampled"] = added("ce")
     text: str = LSA
     experts: Count = 8
     adaptor_dropout: Share = 0.2
@@ -136,10 +140,11 @@ class Adaptor(nn.Module):
 
 
 class Batch(NamedTuple):
-    """Item rows, (B, N), right-padded, and the item after each real position, (positions,)."""
+    """Item rows, (B, N), right-padded; the item after each real position, (positions,); negatives, (samples,)."""
 
     items: Tensor
     targets: Tensor
+    negatives: Tensor
 
 
 class UniSRecNetwork(Network):
@@ -174,16 +179,35 @@ class UniSRecNetwork(Network):
             self.register_buffer(name, torch.as_tensor(values), persistent=False)
         self._windows = windows(interactions, config.max_length)
         self._table, self._directions = scaled, scaled
+        self._sampled = SampledSoftmax(interactions, config) if config.form == "sampled" else None
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         for rows in batches(self._windows, self.config.batch_size, rng, by_items=True):
-            yield Batch(*map(self.tensor, inputs_and_targets(self.interactions, self._windows.take(rows))))
+            items, targets = inputs_and_targets(self.interactions, self._windows.take(rows))
+            negatives = targets[:0] if self._sampled is None else self._sampled.draw(rng)
+            yield Batch(*map(self.tensor, (items, targets, negatives)))
 
     def loss(self, batch: Batch) -> Tensor:
+        if self._sampled is not None:
+            return self._sampled_loss(batch, self._sampled)
         table = self.vectors(self.targets)
         states = self.history(functional.embedding(self._target_of[batch.items], table))[batch.items != self.padding]
         directions = functional.normalize(states, dim=1) / self.config.temperature
         return catalogue_loss(directions, functional.normalize(table, dim=1), self._target_of[batch.targets])
+
+    def _sampled_loss(self, batch: Batch, objective: SampledSoftmax) -> Tensor:
+        real = batch.items != self.padding
+        parts = (batch.items[real], batch.targets, batch.negatives)
+        different, indices = torch.unique(torch.cat(parts), return_inverse=True)
+        table = self.vectors(different)
+        histories, targets, negatives = indices.split([len(part) for part in parts])
+        inputs = torch.zeros_like(batch.items).masked_scatter(real, histories)  # padding is not attended to
+        states = self.history(functional.embedding(inputs, table))[real]
+        scaled, directions = functional.normalize(states, dim=1), functional.normalize(table, dim=1)
+        scaled = scaled / self.config.temperature
+        wanted = (scaled * functional.embedding(targets, directions)).sum(dim=1)
+        others = scaled @ functional.embedding(negatives, directions).T
+        return objective.compare(wanted, others, batch.targets, batch.negatives)
 
     def vectors(self, rows: Tensor) -> Tensor:
         """Item vectors ``t``, (n, width)."""

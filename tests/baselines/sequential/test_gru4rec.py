@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from baselines.sequential.gru4rec import GRU4RecConfig, GRU4RecNetwork
-from baselines.sequential.next_item import BprMax, CatalogueEntropy
+from baselines.sequential.objectives import BprMax, CatalogueEntropy
 from tests.baselines.sequential.small import ITEMS, array, examples_after, interactions, large, sigmoid
 
 WIDTH = 4

@@ -14,8 +14,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from baselines.sequential.esasrec import ESASRecConfig, ESASRecNetwork
 from baselines.sequential.gru4rec import GRU4RecConfig, GRU4RecNetwork
-from baselines.sequential.next_item import BinaryEntropy, BprMax, CatalogueEntropy, NextItemNetwork, Objective
+from baselines.sequential.hstu import HSTUConfig, HSTUNetwork
+from baselines.sequential.next_item import NextItemNetwork
+from baselines.sequential.objectives import (
+    BinaryEntropy,
+    BprMax,
+    CatalogueEntropy,
+    Objective,
+    SampledSettings,
+    SampledSoftmax,
+)
 from baselines.sequential.sasrec import CatalogueSASRec, OriginalSASRec, SASRecConfig
 from tests.baselines.sequential.small import (
     ITEMS,
@@ -50,7 +60,20 @@ def gru() -> NextItemNetwork:
     return large(GRU4RecNetwork(interactions(), GRU4RecConfig(width=4, max_length=LENGTH, batch_size=2)))
 
 
-every = pytest.mark.parametrize("make", [ce, original, gru])
+def sampled() -> NextItemNetwork:
+    config = SASRecConfig(form="sampled", samples=5, width=4, inner=6, max_length=LENGTH, batch_size=2)
+    return large(CatalogueSASRec(interactions(), config))
+
+
+def esasrec() -> NextItemNetwork:
+    return large(ESASRecNetwork(interactions(), ESASRecConfig(width=4, inner=6, max_length=LENGTH, batch_size=2)))
+
+
+def hstu() -> NextItemNetwork:
+    return large(HSTUNetwork(interactions(), HSTUConfig(width=4, max_length=LENGTH, batch_size=2)))
+
+
+every = pytest.mark.parametrize("make", [ce, original, gru, sampled, esasrec, hstu])
 
 
 @every
@@ -100,7 +123,7 @@ def test_a_score_is_the_product_of_the_last_state_and_an_embedding(make: Callabl
         state = array(network.encode(torch.tensor([history])))[0, -1]
         for item in range(ITEMS):
             bias = 0 if network.bias is None else network.bias[item].item()
-            assert scores[row, item].item() == pytest.approx(state @ array(network.items.weight)[item] + bias)
+            assert scores[row, item].item() == pytest.approx(state @ array(network.table())[item] + bias)
 
 
 @every
@@ -159,12 +182,49 @@ def test_bpr_max_against_shared_negatives(biased: bool) -> None:
     assert loss.item() == pytest.approx(np.mean(terms))
 
 
+@pytest.mark.parametrize("log_q", [True, False])
+@pytest.mark.parametrize("biased", [True, False])
+def test_sampled_softmax_against_shared_negatives(biased: bool, log_q: bool) -> None:
+    """A negative that is the target is left out: the second position has two negatives, and the loss of two."""
+    states, table, bias, scores = drawn(biased)
+    negatives = torch.tensor([1, 0, 5, 1])
+    objective = SampledSoftmax(interactions(), SampledSettings(samples=4, sample_power=0.5, log_q=log_q))
+    shift = np.log(4 * objective.shares) if log_q else np.zeros(ITEMS)
+    terms = []
+    for row, target in zip(scores, TARGETS.tolist(), strict=True):
+        others = [np.exp(row[item] - shift[item]) for item in negatives.tolist() if item != target]
+        terms.append(-math.log(np.exp(row[target]) / (np.exp(row[target]) + sum(others))))
+    loss = objective.loss(states, table, bias, TARGETS, negatives)
+    assert loss.item() == pytest.approx(np.mean(terms))
+
+
+def test_sampled_softmax_estimates_the_sum_over_the_catalogue() -> None:
+    """With the correction, by uniform and by popular negatives alike; the target is never among its own negatives."""
+    states, table, _, scores = drawn(biased=False)
+    for power in (0.0, 1.0):
+        objective = SampledSoftmax(interactions(), SampledSettings(samples=200_000, sample_power=power))
+        negatives = torch.from_numpy(objective.draw(np.random.default_rng(0)))
+        terms = [math.log(np.exp(row).sum()) - row[target] for row, target in zip(scores, TARGETS, strict=True)]
+        loss = objective.loss(states, table, None, TARGETS, negatives)
+        assert loss.item() == pytest.approx(np.mean(terms), abs=0.01)
+
+
+def test_positions_whose_negatives_are_all_the_target_have_a_finite_gradient() -> None:
+    states, table, _, _ = drawn(biased=False)
+    negatives = torch.full((4,), 3)
+    vectors = table.clone().requires_grad_()
+    objective = SampledSoftmax(interactions(), SampledSettings(samples=4))
+    objective.loss(states, vectors, None, TARGETS, negatives).backward()
+    assert vectors.grad is not None and vectors.grad.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("objective", "value"),
     [
         (CatalogueEntropy(), math.log(ITEMS)),
         (BinaryEntropy(interactions()), 2 * math.log(2)),
         (BprMax(interactions(), 3, 0.5, PENALTY, SLOPE), math.log(2)),
+        (SampledSoftmax(interactions(), SampledSettings(samples=3, log_q=False)), math.log(4)),
     ],
 )
 def test_values_at_scores_of_zero(objective: Objective, value: float) -> None:
@@ -202,6 +262,12 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         "sasrec",
         {"form": "original", "epochs": 40, "dropout": 0.1, "width": 32, "heads": 1, "inner": 32, "learning_rate": 1e-2},
     ),
+    "sasrec sampled": (
+        "sasrec",
+        {"form": "sampled", "samples": 32, "epochs": 30, "dropout": 0, "width": 32, "inner": 64, "learning_rate": 5e-3},
+    ),
+    "esasrec": ("esasrec", {"epochs": 40, "width": 32, "inner": 64, "samples": 32, "learning_rate": 5e-3}),
+    "hstu": ("hstu", {"epochs": 60, "width": 32, "samples": 32, "learning_rate": 1e-2}),
     "gru4rec ce": ("gru4rec", {"epochs": 20, "width": 32, "learning_rate": 1e-2}),
     "gru4rec bpr-max": (
         "gru4rec",
@@ -216,6 +282,10 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "s3rec": ("s3rec", TWO_STAGES | {"epochs": 60, "pretraining_epochs": 10}),
     "unisrec": ("unisrec", TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100}),
+    "unisrec sampled": (
+        "unisrec",
+        TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100, "form": "sampled", "samples": 32},
+    ),
     "unisrec-inductive": ("unisrec-inductive", TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100}),
     "hgn": (
         "hgn",

@@ -81,7 +81,7 @@ def test_form_ce_is_post_norm_with_gelu() -> None:
 
 def test_presets() -> None:
     """The first preset is the default."""
-    assert list(SASRec.presets) == ["ce", "original"]
+    assert list(SASRec.presets) == ["ce", "original", "sampled"]
     assert isinstance(SASRec(SASRec.presets["ce"]).build(interactions(), None, None), CatalogueSASRec)  # type: ignore[arg-type]
     assert isinstance(SASRec(SASRec.presets["original"]).build(interactions(), None, None), OriginalSASRec)  # type: ignore[arg-type]
 

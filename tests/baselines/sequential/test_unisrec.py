@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,25 @@ def test_fine_tuning_is_cross_entropy_over_items_of_training(with_ids: bool) -> 
             logits = np.array([unit(state) @ unit(row) / TAU for row in table[: ITEMS - 1]])
             losses.append(-math.log(softmax(logits)[wanted]))
     (batch,) = made.batches(np.random.default_rng(0))
+    assert made.loss(batch).item() == pytest.approx(np.mean(losses), rel=1e-3)
+
+
+def test_fine_tuning_against_sampled_items() -> None:
+    """Negatives are items of training, which all positions share; one that is the target is left out."""
+    torch.manual_seed(0)
+    config = replace(CONFIG, form="sampled", samples=3)
+    made = UniSRecNetwork(interactions(HISTORIES, ITEMS), TEXT, True, config)
+    shake(made)
+    table, losses = vectors(made.eval()), []
+    (batch,) = made.batches(np.random.default_rng(0))
+    negatives = batch.negatives.tolist()
+    assert len(negatives) == 3 and ITEMS - 1 not in negatives
+    for history in HISTORIES:
+        states = transformer(made.history, table[list(history)], True)
+        for state, wanted in zip(states, history[1:], strict=False):
+            logits = np.array([unit(state) @ unit(row) / TAU for row in table])
+            others = [math.exp(logits[item]) / (3 / (ITEMS - 1)) for item in negatives if item != wanted]
+            losses.append(math.log(1 + sum(others) / math.exp(logits[wanted])))
     assert made.loss(batch).item() == pytest.approx(np.mean(losses), rel=1e-3)
 
 

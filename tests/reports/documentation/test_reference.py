@@ -48,7 +48,7 @@ def test_every_card_has_a_page(reference: Path) -> None:
 def test_a_model_page_has_equations_settings_presets_and_results(reference: Path) -> None:
     text = (reference / "models" / "sasrec.md").read_text()
     assert "x_t = LN(e_{i_t} + p_t)" in text, "the equations of its module"
-    assert "* `form` (one of ce, original; default `ce`): ``ce``, RecBole's blocks and cross-entropy" in text
+    assert "* `form` (one of ce, original, sampled; default `ce`): ``ce``, RecBole's blocks and cross-entropy" in text
     assert "| `original` | `batch_size=128`" in text
     assert "(../suites/recommendation.md): SASRec" in text
     assert "leaderboards/recommendation/gift_cards_details.md#" in text
