@@ -23,6 +23,13 @@ LEGEND = (
     "seeds where they matter; *~*: on a machine with other work."
 )
 
+STANDING = ("First ±", "Not different (=)", "By time")
+"""Heads of the cells of ``standing``."""
+STANDING_LEGEND = (
+    "First: the row with the best value. Not different: the rows that its paired test does not tell from it. By time: "
+    "which of these rows a global temporal split names best as well (*names none*: too few examples or seeds)."
+)
+
 
 @dataclass(frozen=True)
 class Board:
@@ -139,6 +146,47 @@ def with_half(row: Row, table: Table) -> str:
     """The main metric and half of its interval; empty where it is missing."""
     estimate = None if row.details is None else row.details.metrics.get(table.main)
     return "" if estimate is None else f"{estimate.value:.4f} ± {(estimate.high - estimate.low) / 2:.4f}"
+
+
+def standing(table: Table) -> tuple[str, str, str]:
+    """The row with the best value, the rows that are not different from it, and what a global temporal split says.
+
+    Where the standard names no best row, the cells say why.
+    """
+    first = table.first_row
+    if first is None:
+        return table.verdict, "", ""
+    value = f"{first.label} {unbroken(with_half(first, table))}"
+    if not table.best:
+        return value, table.verdict, ""
+    return value, _listed([row.label for row in table.best[1:]]), _by_time(table)
+
+
+def _by_time(table: Table) -> str:
+    """Which of the best rows a global temporal split names as best too; else what it says, or why it says nothing."""
+    if not table.by_time:
+        if table.split != "loo":
+            return f"{table.split} split"
+        if not table.clock:
+            return "no times" if table.clock is False else "unknown"
+        return "no result" if table.by_time is None else "names none"
+    best = [row.label for row in table.best]
+    kept = [label for label in best if label in table.confirmed]
+    if not kept:
+        return f"none of these, but {_listed(table.by_time)}"
+    if best[0] not in kept:
+        return f"not {best[0]}, but {_listed(kept)}"
+    return "confirmed" if kept == best else f"confirmed for {_listed(kept)}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    """Up to two rows by name, more as the first one and a number."""
+    return " and ".join(labels if len(labels) < 3 else (labels[0], f"{len(labels) - 1} others"))
+
+
+def unbroken(text: str) -> str:
+    """Text that stays on one line of a narrow column."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def fit(row: Row, table: Table) -> str:

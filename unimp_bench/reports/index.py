@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from unimp_bench.markdown import table_head, table_row
 from unimp_bench.records import MAIN_SPLITS
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
-from unimp_bench.reports.brief import GENERATED, Board, audit_file, fit, with_half
+from unimp_bench.reports.brief import (
+    GENERATED,
+    STANDING,
+    STANDING_LEGEND,
+    Board,
+    audit_file,
+    fit,
+    standing,
+    unbroken,
+    with_half,
+)
 from unimp_bench.reports.findings import ANCHOR, findings, is_rule, seeds_and_coverage, simple_rule
 from unimp_bench.reports.matrix import matrix_of
 from unimp_bench.reports.store import Withdrawal
@@ -21,7 +31,10 @@ INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
 """The cuts in the list of corpora."""
 INDEXED_TASK = "recommendation"
 
-HEADS = ("Task: corpus", "n", "Best", "Value ±", "Next", "Trained", "Fit", "Flags")
+HEADS = ("Task: corpus", "n", *STANDING, "Next", "Trained", "Fit", "Flags")
+_LEGEND = (
+    f"{STANDING_LEGEND} Next: the first row after these. Trained: number of trained rows. Fit, flags: of the first."
+)
 
 
 def index_markdown(
@@ -40,8 +53,7 @@ def index_markdown(
     lines = [GENERATED, "# Leaderboards", ""]
     if published:
         lines += [
-            f"Real data. Main metrics: {_metrics(shown)}. *=*: not different from the best by a paired test. "
-            "Trained: number of trained rows. *unconfirmed*: a temporal split does not confirm the best. "
+            f"Real data. Main metrics: {_metrics(shown)}. {_LEGEND} "
             "[How to read a table](../docs/getting_started.md#reading-a-table) · "
             "[questions and terms](../docs/faq.md) · [evaluation standard](../docs/standard.md)",
             "",
@@ -90,31 +102,16 @@ def _is_anchor(board: Board, boards: Sequence[Board]) -> bool:
 
 def _line(board: Board) -> tuple[str, ...]:
     table = board.main
-    best = [row for row in table.best if row.label in table.confirmed]
-    first = best[0] if best else None
+    first = table.first_row
     return (
         f"[{board.corpus}]({board.stem}.md)",
         f"{table.units:,}",
-        _best_words(table, best),
-        "" if first is None else _unbroken(with_half(first, table)),
+        *standing(table),
         _next(table),
         str(sum(not is_rule(row) for row in table.filled)),
-        "" if first is None else _unbroken(fit(first, table)),
+        "" if first is None else unbroken(fit(first, table)),
         ", ".join(_flags(table, first)),
     )
-
-
-def _unbroken(text: str) -> str:
-    """Text that stays on one line of a narrow column."""
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _best_words(table: Table, best: Sequence[Row]) -> str:
-    """The best row, and the other one or the number of others that are not different from it."""
-    if not best:
-        return table.verdict
-    others = [row.label for row in best[1:]]
-    return best[0].label + (f" (= {others[0] if len(others) == 1 else f'{len(others)} others'})" if others else "")
 
 
 def _next(table: Table) -> str:
@@ -129,14 +126,12 @@ def _next(table: Table) -> str:
 
 def _named(row: Row, table: Table) -> str:
     assert row.details is not None
-    return f"{row.label} {row.details.metrics[table.main].value:.4f}"
+    few = " (few seeds)" if "few seeds" in row.flags else ""
+    return f"{row.label} {row.details.metrics[table.main].value:.4f}{few}"
 
 
 def _flags(table: Table, first: Row | None) -> list[str]:
     flags = ["file order"] if table.order else []
-    flags += ["unconfirmed"] if "unconfirmed by time" in table.verdict else []
-    flags += ["no times"] if table.clock is False and table.split == "loo" else []
-    flags += ["other by time"] if first is not None and first is not table.first_row else []
     flags += [flag for flag in (first.flags if first else ()) if flag in ("budget", "constant")]
     return flags + (["incomplete"] if table.lacks else [])
 
@@ -210,15 +205,13 @@ def generated_markdown(boards: Sequence[Board]) -> str:
     """The index of the generated corpora."""
     lines = [GENERATED, "# Generated corpora", ""]
     lines += ["For tests and demonstrations: these numbers say nothing about real data.", ""]
-    lines += table_head(("Task", "Corpus", "n", "Best", "Value", "Upper bound"))
+    lines += table_head(("Task", "Corpus", "n", *STANDING[:2], "Upper bound"))
     for board in boards:
         table = board.main
-        first = table.best_row
         bound = next((row for row in table.rows if row.mark == "ceiling"), None)
         cells = (board.page.name.replace("_", " "), f"[{board.corpus}]({board.stem}.md)", f"{table.units:,}")
-        value = "" if first is None else f"{table.main} {with_half(first, table)}"
-        upper = "" if bound is None else with_half(bound, table)
-        lines.append(table_row((*cells, _best_words(table, table.best), value, upper)))
+        upper = "" if bound is None else f"{table.main} {with_half(bound, table)}"
+        lines.append(table_row((*cells, *standing(table)[:2], upper)))
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,17 @@ from itertools import compress
 
 from unimp_bench.markdown import plain, table_head, table_row
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
-from unimp_bench.reports.brief import GENERATED, LEGEND, Board, audit_file, brief_table, order_notes, with_half
+from unimp_bench.reports.brief import (
+    GENERATED,
+    LEGEND,
+    STANDING,
+    STANDING_LEGEND,
+    Board,
+    audit_file,
+    brief_table,
+    order_notes,
+    standing,
+)
 from unimp_bench.reports.encoders import EXCHANGES, exchanges_table
 from unimp_bench.reports.plots import Plot
 from unimp_bench.reports.table import MIN_MEAN, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
@@ -20,14 +30,13 @@ PLOTS = "plots"
 def overview_markdown(page: Page, boards: Sequence[Board]) -> str:
     """The page of a task: how to read its tables, one line per corpus, and what papers report."""
     lines = [GENERATED, f"# {page.title} ({page.origin})", "", page.about, ""]
-    lines += table_head(("Corpus", "n", "Best", "Metric", "Value", "Tables"))
+    lines += [f"Main metric: {boards[0].main.main}. {STANDING_LEGEND}", ""] if boards else []
+    lines += table_head(("Corpus", "n", *STANDING, "Tables"))
     for board in boards:
         table = board.main
-        first = table.best_row
         pages = f"[main]({board.stem}.md), [details]({board.stem}_details.md), [CSV]({board.stem}.csv)"
         corpus = f"{board.corpus} (generated)" if table.generated else board.corpus
-        value = "" if first is None else with_half(first, table)
-        lines.append(table_row((corpus, f"{table.units:,}", table.verdict, table.main, value, pages)))
+        lines.append(table_row((corpus, f"{table.units:,}", *standing(table), pages)))
     for note in page.notes:
         lines += ["", note]
     lines += [] if page.plot is None else plot_markdown(page.name, page.plot)

@@ -327,11 +327,6 @@ class Table:
         return [row for row in self.rows if row.mark in ("best", "tied")]
 
     @property
-    def best_row(self) -> Row | None:
-        """The first of the best rows that a global temporal split does not contradict."""
-        return next((row for row in self.best if row.label in self.confirmed), None)
-
-    @property
     def first_row(self) -> Row | None:
         """The row of place 1, whether it may be called best or not."""
         return next((row for row in self.rows if row.place == 1), None)
