@@ -16,7 +16,7 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
 from unimp_bench.reports.brief import Board
-from unimp_bench.reports.labels import label_of
+from unimp_bench.reports.labels import label_of, shown_labels
 from unimp_bench.reports.markdown import details_markdown
 from unimp_bench.reports.pages import task_page
 from unimp_bench.reports.printed import load_reported
@@ -291,6 +291,20 @@ def test_labels_tell_how_rows_were_fitted() -> None:
     assert label_of(make_result("a", ranks, after=(ALL_TASKS, ("search", "preference")))) == (
         "a (after all six tasks, then preference and search)"
     )
+
+
+@pytest.mark.parametrize(
+    ("backbone", "words"),
+    [
+        ("llama", "from scratch"),
+        ("smollm2", "pre-trained: SmolLM2"),
+        ("gpt2", "pre-trained: gpt2"),
+        ("/models/qwen", "pre-trained: qwen"),
+    ],
+)
+def test_labels_say_whether_a_decoder_is_pre_trained(backbone: str, words: str) -> None:
+    results = {"unimp": make_result("unimp", np.array([1]), task="recommendation", config={"backbone": backbone})}
+    assert shown_labels(results)["unimp"] == f"UniMP-default, 0.0M, {words}"
 
 
 def test_reported_rows_name_all_available_models() -> None:

@@ -134,6 +134,13 @@ def test_rows_are_compared_with_the_first_one_within_a_budget(tmp_path: Path) ->
     assert "   3  UniMP " in shown and "   -  w/o Context " in shown
 
 
+def test_a_preset_of_a_row_is_no_budget_of_the_first_one() -> None:
+    from_scratch, pretrained = ranked(), ranked(RANKS + 1, preset="smol", config={"backbone": "smollm2"})
+    (section,) = topic_sections(SUITES["backbones"], [from_scratch, pretrained])
+    assert labels(section) == ["GPT-NeoX, from scratch", "SmolLM2-135M, pre-trained, LoRA"]
+    assert [row.results for row in section.rows if row.results] == [(from_scratch,), (pretrained,)]
+
+
 def with_steps(steps: int, **changes: Any) -> Result:
     """A synthetic result each of whose fits takes a number of steps."""
     return ranked(settings={"steps": str(steps)}, config={"steps": steps}, protocol="masked", **changes)

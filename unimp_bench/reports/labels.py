@@ -18,12 +18,16 @@ from unimp_bench.runs.spec import FitSpec
 from unimp_bench.runs.suite import ALL_TASKS, SUBJECT, Suite, SuiteRow
 from unimp_bench.runs.suites import CATALOGUE, SUITES, VARIED
 from unimp_bench.runs.versions import outdated
+from unimp_bench.unimp.config import FROM_SCRATCH
 
 OLDER = "‡"
 """Mark of rows of an earlier version of model, features, task or selection rule."""
 
 ENCODERS = {"minilm": "MiniLM", "efficientnet-lite0": "EfficientNet-Lite0", "lsa": "LSA", "tiny": "random"}
 """Encoders as tables name them; others as the user does."""
+
+DECODERS = {"smollm2": "SmolLM2"}
+"""Pre-trained decoders as tables name them; others by the last part of their name."""
 
 
 def label_of(result: Result) -> str:
@@ -89,7 +93,7 @@ def usual_preset(model: str) -> str:
 def _weights(config: Mapping[str, Any]) -> str:
     """Where the weights of UniMP's decoder and encoder come from."""
     decoder, encoder = str(config.get("backbone", "")), str(config.get("pretrained", ""))
-    names = [Path(decoder).name] if "/" in decoder else []  # else the architecture of a random one
+    names = [DECODERS.get(decoder, Path(decoder).name)] if decoder and decoder not in FROM_SCRATCH else []
     names += [f"{config.get('encoder')} ({encoder})"] if encoder else []
     return f"pre-trained: {', '.join(names)}" if names else "from scratch"
 

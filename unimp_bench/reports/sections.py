@@ -275,7 +275,8 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
     """The sections of one suite with results of the first and another row.
 
     A suite of features has one section per corpus and task that have a pair of rows, whatever their settings. In a
-    suite of equal steps results whose steps follow from epochs have no section.
+    suite of equal steps results whose steps follow from epochs have no section. A preset that another row names is no
+    budget of the first row.
     Real corpora by name, then generated ones; tasks in the order of the registry.
     """
     tasks = list(registry.task_cards())
@@ -284,7 +285,8 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
         corpus, spec = result.corpus, result.spec
         about = not suite.corpora or corpus.name in suite.corpora
         first = [row for row in suite.rows if row.group and row.model] if suite.grouped else suite.rows[:1]
-        if about and any(claims(suite, row, result) for row in first) and has_equal_steps(suite, result):
+        other = any(row.preset == result.model.preset for row in suite.rows if row.preset and row not in first)
+        if about and not other and any(claims(suite, row, result) for row in first) and has_equal_steps(suite, result):
             own = (result.model.preset, *left_over(suite, suite.rows[0], result).items())
             budget: tuple[object, ...] = () if suite.grouped else own
             key = (

@@ -315,7 +315,7 @@ BACKBONES = Suite(
     title="Backbones",
     table="Table 10 of the UniMP paper",
     about="decoders of several families and sizes, from scratch and pre-trained",
-    tasks=("recommendation",),
+    tasks=("recommendation", "search", "preference", "explanation", "selection"),
     rows=(
         SuiteRow("GPT-NeoX, from scratch"),
         SuiteRow("UniMP-Small (MPT-1B)", preset="small", system="UniMP-Small", lacks=_GPU),
@@ -324,10 +324,11 @@ BACKBONES = Suite(
         SuiteRow("MPT, from scratch", settings={"backbone": "mpt"}),
         SuiteRow("GPT-NeoX, one layer", settings={"layers": "1"}),
         SuiteRow("GPT-NeoX, twice as wide and deep", settings={"width": "128", "layers": "4"}),
+        SuiteRow("SmolLM2-135M, pre-trained, LoRA", preset="smol"),
     ),
     variants=True,
 )
-"""Table 10."""
+"""Table 10, and a pre-trained decoder that two cores carry."""
 
 
 IMAGE_GENERATION = Suite(
