@@ -52,4 +52,15 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="peter",
+        factory="baselines.explanation.peter:PETER",
+        tasks=("explanation", "preference"),
+        reads=("ratings", "text"),
+        about="a small transformer over user, item and words that rates and writes, with the item's state trained to "
+        "predict all words; without PETER+'s feature of the target review",
+        source="Li, Zhang and Chen, ACL 2021",
+        new_users=False,
+        new_items=False,
+    ),
 )

@@ -18,7 +18,7 @@ generated; and validation chooses the epoch, then the maximum length of a genera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -28,29 +28,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.explanation.mrg_examples import END, PAD, START, UNKNOWN, MRGArtifacts, Regions, TrainingExamples
+from baselines.explanation.regions import Regions
+from baselines.explanation.sentences import PAD, START, SentenceArtifacts
 from baselines.explanation.typical import TASK
-from baselines.learning.model import LearnedModel
-from baselines.learning.network import Trainable, TrainingSettings, shuffled
-from baselines.learning.training import Outcome
-from unimp_bench.contracts import FitData, Rater, Writer
+from baselines.explanation.writer import RatingNetwork, RatingWriter, WriterSettings, blocks, greedy
+from baselines.learning.network import shuffled
+from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.kinds.early_stopping import Scores
-from unimp_bench.kinds.rating import RatingExamples
-from unimp_bench.kinds.text import TextExamples
-from unimp_bench.records import Examples, FloatArray, IntArray, Protocol
+from unimp_bench.records import FloatArray, IntArray, Protocol
 from unimp_bench.settings import Count, Share, Weight
 
 LIMITS = (24, 16, 12, 8)
 """Candidate maximum lengths of a generated sentence, in addition to ``length``."""
 
-_WRITTEN_AT_ONCE = 128
 _NORM_MOMENTUM = 0.05
 _WORD_STD = 0.1
 
 
 @dataclass(frozen=True)
-class MRGConfig(TrainingSettings):
+class MRGConfig(WriterSettings):
     """Settings.
 
     Attributes:
@@ -59,8 +55,6 @@ class MRGConfig(TrainingSettings):
         word_width, state_width: of word vectors and of the LSTM.
         dropout: of the inputs of the output layer.
         l2: weight of half the squared weights.
-        length: maximum number of words of a sentence, including its end.
-        min_count, vocabulary: minimum occurrences of a word, and maximum number of words.
         encoder: ``tiny``, or the name of an open_clip model (``ViT-L-14``).
         pretrained: open_clip's tag of the encoder's weights (``openai``).
         text_encoder: ``lsa``, or a model of transformers; used on a corpus without pictures.
@@ -75,9 +69,6 @@ class MRGConfig(TrainingSettings):
     state_width: Count = 64
     dropout: Share = 0.2
     l2: Weight = 1e-4
-    length: Count = 32
-    min_count: Count = 3
-    vocabulary: Count = 20_000
     encoder: str = "tiny"
     pretrained: str = ""
     text_encoder: str = "lsa"
@@ -181,18 +172,14 @@ class Decoder(nn.Module):
     def generate(self, pairs: Tensor, trunk: Tensor, regions: Tensor, length: int) -> Tensor:
         """Greedy decoding, (n, at most length); ``END`` ends a sentence, other special words are not generated."""
         scene, state = self.scene(trunk, regions), self.begin(pairs)
-        tokens = torch.full((len(pairs),), START, device=pairs.device)
-        ended = torch.zeros_like(tokens, dtype=torch.bool)
-        written: list[Tensor] = []
-        while len(written) < length and not ended.all():
+
+        def step(tokens: Tensor) -> Tensor:
+            nonlocal state
             word = self.words(tokens)
             state, context = self.step(scene, state, word)
-            logits = self.logits(state.hidden, context, word)
-            logits[:, [PAD, START, UNKNOWN]] = -torch.inf
-            tokens = logits.argmax(dim=1)
-            ended |= tokens == END
-            written.append(tokens)
-        return torch.stack(written, dim=1)
+            return self.logits(state.hidden, context, word)
+
+        return greedy(step, len(pairs), length, pairs.device)
 
     def scene(self, trunk: Tensor, regions: Tensor) -> Scene:
         """``s``, ``V`` and ``W_v V``."""
@@ -251,19 +238,17 @@ class Batch(NamedTuple):
     written: Written
 
 
-class MRGNetwork(Trainable):
+class MRGNetwork(RatingNetwork):
     """Embedding tables, trunk and both heads.
 
     Attributes:
-        examples: set before training.
         limit: maximum number of generated words, initially ``length``.
     """
 
-    examples: TrainingExamples | None = None
     mean: Tensor
     limit: Tensor
 
-    def __init__(self, artifacts: MRGArtifacts, regions: Regions, config: MRGConfig) -> None:
+    def __init__(self, artifacts: SentenceArtifacts, regions: Regions, config: MRGConfig) -> None:
         super().__init__()
         self.config, self.regions, self.remarks = config, regions, regions.remarks
         self.weight_decay = config.l2
@@ -366,19 +351,16 @@ class MRGNetwork(Trainable):
         return rated
 
     def write(self, users: IntArray, items: IntArray) -> Iterator[list[int]]:
-        """Generated words for user and item rows."""
-        for start in range(0, len(users), _WRITTEN_AT_ONCE):
-            block = slice(start, start + _WRITTEN_AT_ONCE)
+        for block in blocks(len(users)):
             pairs = self.pairs(self.tensor(users[block]), self.tensor(items[block]))
             regions = self.tensor(self.regions.of(items[block]))
             yield from self.decoder.generate(pairs, self.state(pairs), regions, int(self.limit)).tolist()
 
 
-class MRG(LearnedModel[MRGConfig, MRGArtifacts, MRGNetwork], Writer[MRGConfig], Rater[MRGConfig]):
+class MRG(RatingWriter[MRGConfig, MRGNetwork]):
     """Generates explanations and predicts ratings; a fit without explanations trains only the ratings."""
 
     Config = MRGConfig
-    Artifacts: ClassVar[type[MRGArtifacts]] = MRGArtifacts
     name = "mrg"
     presets: ClassVar[Mapping[str, Any]] = {"small": MRGConfig(), "official": OFFICIAL}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
@@ -387,17 +369,10 @@ class MRG(LearnedModel[MRGConfig, MRGArtifacts, MRGNetwork], Writer[MRGConfig], 
         "l2": (1e-5, 1e-4, 1e-3),
     }
 
-    def gather(self, data: FitData) -> MRGArtifacts:
-        return MRGArtifacts.of(data, self.config.min_count, self.config.vocabulary)
-
-    def build(self, artifacts: MRGArtifacts, items: Items, cache: Path) -> MRGNetwork:
+    def build(self, artifacts: SentenceArtifacts, items: Items, cache: Path) -> MRGNetwork:
         config, numbers = self.config, artifacts.interactions.items
         regions = Regions(items, numbers, config.encoder, config.pretrained, config.text_encoder, cache)
         return MRGNetwork(artifacts, regions, config)
-
-    def learn(self, network: MRGNetwork, data: FitData, validate: Callable[[], Scores]) -> Outcome:
-        network.examples = TrainingExamples.of(data, self.artifacts, self.config.length)
-        return super().learn(network, data, validate)
 
     def settle(self, protocol: Protocol, data: FitData, best: float) -> None:
         def quality(limit: int) -> float:
@@ -407,22 +382,3 @@ class MRG(LearnedModel[MRGConfig, MRGArtifacts, MRGNetwork], Writer[MRGConfig], 
         length = self.config.length
         if TASK in data.examples:
             self.network.limit.fill_(max((length, *(limit for limit in LIMITS if limit < length)), key=quality))
-
-    def validated_by(self, data: FitData) -> str:
-        """Explanation; in a fit without it, preference."""
-        return TASK if TASK in data.examples else next(iter(data.examples))
-
-    def write(self, examples: TextExamples) -> list[str]:
-        with torch.no_grad():
-            written = list(self.prepared().write(*self._rows(examples)))
-        return [self.artifacts.vocabulary.sentence(tokens) for tokens in written]
-
-    def rate(self, examples: RatingExamples) -> FloatArray:
-        with torch.no_grad():
-            return self.prepared().rate(*self._rows(examples))
-
-    def _rows(self, examples: Examples) -> tuple[IntArray, IntArray]:
-        """Rows of the users and of the shown items, (n,) each."""
-        assert examples.shown is not None
-        interactions = self.artifacts.interactions
-        return interactions.user_rows(examples.users), interactions.item_rows(examples.shown.items)

@@ -67,6 +67,7 @@ EXPLANATION = Suite(
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
         SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
         SuiteRow("MRG", model="mrg", system="MRG"),
+        SuiteRow("PETER", model="peter"),
     ),
 )
 """Table 2a."""
@@ -88,6 +89,7 @@ PREFERENCE = Suite(
         SuiteRow("Factors", model="rating-mf"),
         SuiteRow("SANCL", model="sancl", system="SANCL"),
         SuiteRow("MRG", model="mrg"),
+        SuiteRow("PETER", model="peter"),
         SuiteRow("P5", model="p5", system="P5"),
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
         SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from baselines.explanation.mrg import Batch, MRGConfig, MRGNetwork, Scene
-from baselines.explanation.mrg_examples import (
+from baselines.explanation.regions import Regions
+from baselines.explanation.sentences import (
     END,
     PAD,
     START,
     UNKNOWN,
-    MRGArtifacts,
-    Regions,
+    SentenceArtifacts,
     SentenceVocabulary,
     TrainingExamples,
 )
@@ -62,7 +62,7 @@ def network(seed: int = 0, **settings: Any) -> MRGNetwork:
         np.arange(3), np.arange(4), Ragged(np.array([0, 3, 5, 7]), np.array([0, 1, 2, 1, 3, 0, 2], dtype=np.int64))
     )
     vocabulary = SentenceVocabulary.of(SENTENCES, 1, 100)
-    artifacts = MRGArtifacts(interactions, vocabulary, MEAN)
+    artifacts = SentenceArtifacts(interactions, vocabulary, MEAN)
     config = MRGConfig(factors=3, word_width=4, state_width=5, dropout=0.0, batch_size=7, **settings)
     torch.manual_seed(seed)
     made = MRGNetwork(artifacts, FewRegions(seed), config)

@@ -1,4 +1,4 @@
-"""Inputs of MRG: sentences as words, pictures as regions, and the training examples."""
+"""Sentences as words, and the training examples of systems that write for a user and an item."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,10 +17,6 @@ from baselines.learning.files import reading
 from baselines.learning.interactions import Interactions
 from baselines.learning.vocabulary import Vocabulary
 from unimp_bench.contracts import FitData
-from unimp_bench.corpus import Items
-from unimp_bench.corpus.features.pictures import picture_features
-from unimp_bench.corpus.features.text import text_vectors
-from unimp_bench.corpus.features.vectors import feature_remarks
 from unimp_bench.kinds.text import TextExamples
 from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, FloatArray, IntArray
@@ -111,52 +108,18 @@ class SentenceVocabulary(Vocabulary):
         return text[:1].upper() + text[1:] if self.capital else text
 
 
-class Regions:
-    """Patch tokens of the pictures of I items; zero for an item without a picture.
+class Wording(Protocol):
+    """Turns sentences into rows of a vocabulary, and back; the first four are padding, start, end and unknown words."""
 
-    On a corpus without pictures the text vector of an item is its only region.
+    def tokens(self, sentences: Sequence[str], length: int) -> IntArray:
+        """(n, length) int32 words of each sentence and ``END``, cut to the length and padded on the right."""
 
-    Args:
-        numbers: (I,) corpus numbers of the items.
-        encoder, pretrained: encoder of pictures, see ``unimp_bench.corpus.features``.
-        text_encoder: encoder of texts.
-
-    Attributes:
-        shape: regions per picture, and channels per region.
-        remarks: on the features that replace pictures.
-    """
-
-    def __init__(
-        self, items: Items, numbers: IntArray, encoder: str, pretrained: str, text_encoder: str, cache: Path
-    ) -> None:
-        self.shape: tuple[int, int] = (1, 1)
-        self.remarks: tuple[str, ...] = ()
-        self._numbers = numbers
-        self._pictures = picture_features(items, encoder, pretrained, cache)
-        self._texts = None
-        if self._pictures is not None:
-            self.shape = (self._pictures.tokens.shape[1], self._pictures.width)
-            return
-        vectors = text_vectors(items, text_encoder, cache)
-        self.remarks = feature_remarks(None, vectors, items)
-        if vectors is not None:
-            self._texts = vectors.values[numbers]
-            self.shape = (1, vectors.width)
-
-    def of(self, rows: IntArray) -> FloatArray:
-        """Regions of item rows, (n, regions, channels) float32."""
-        if self._texts is not None:
-            return np.asarray(self._texts[rows][:, None, :])
-        grids = np.zeros((len(rows), *self.shape), dtype=np.float32)
-        if self._pictures is not None:
-            numbers = self._numbers[rows]
-            seen = self._pictures.rows[numbers] >= 0
-            grids[seen] = self._pictures.of(numbers[seen])
-        return grids
+    def sentence(self, tokens: Sequence[int]) -> str:
+        """The text of the words before the first special row."""
 
 
 @dataclass(frozen=True)
-class MRGArtifacts:
+class SentenceArtifacts:
     """Artifacts stored with the weights.
 
     Attributes:
@@ -170,7 +133,7 @@ class MRGArtifacts:
     mean: float
 
     @classmethod
-    def of(cls, data: FitData, min_count: int, max_words: int) -> MRGArtifacts:
+    def of(cls, data: FitData, min_count: int, max_words: int) -> SentenceArtifacts:
         """Build from the training part; the vocabulary is empty in a fit on preference only."""
         train = training_part(data)
         sentences = train.texts.read() if isinstance(train, TextExamples) else []
@@ -182,7 +145,7 @@ class MRGArtifacts:
         )
 
     @classmethod
-    def read(cls, folder: Path) -> MRGArtifacts:
+    def read(cls, folder: Path) -> SentenceArtifacts:
         path = folder / _MEAN_FILE
         with reading(path):
             mean = float(json.loads(path.read_text(encoding="utf-8")))
@@ -212,9 +175,9 @@ class TrainingExamples:
     tokens: IntArray
 
     @classmethod
-    def of(cls, data: FitData, artifacts: MRGArtifacts, length: int) -> TrainingExamples:
+    def of(cls, data: FitData, interactions: Interactions, wording: Wording, length: int) -> TrainingExamples:
         """All interactions, including a user's first: it may have a rating, but has no sentence."""
-        train, interactions = training_part(data), artifacts.interactions
+        train = training_part(data)
         texts = train.texts.read() if isinstance(train, TextExamples) else []
         sentences = np.full(len(interactions), -1)
         sentences[train.ends[: len(texts)]] = np.arange(len(texts))  # the target follows its history
@@ -223,7 +186,7 @@ class TrainingExamples:
             interactions.sequences.values,
             np.asarray(train.histories.ratings),
             sentences,
-            artifacts.vocabulary.tokens(texts, length),
+            wording.tokens(texts, length),
         )
 
 
