@@ -18,6 +18,7 @@ from unimp_bench.files import write_atomically
 from unimp_bench.markdown import anchor
 from unimp_bench.progress import progress
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, ExampleSet
+from unimp_bench.reports.brief import boards_of
 from unimp_bench.reports.galleries import galleries
 from unimp_bench.reports.matrix import domain_of, matrix_of, model_of
 from unimp_bench.reports.pairs import Pair, compared_metric, pairs_of
@@ -25,6 +26,9 @@ from unimp_bench.reports.plots import data_uri
 from unimp_bench.reports.printed import MARKS
 from unimp_bench.reports.standard import FLAGS, Flag
 from unimp_bench.reports.store import Contents
+from unimp_bench.reports.survey import HEADS as SURVEY_HEADS
+from unimp_bench.reports.survey import LEGEND as SURVEY_LEGEND
+from unimp_bench.reports.survey import Line, measured
 from unimp_bench.reports.table import Cell, Column, Page, Row, Run, Table
 from unimp_bench.reports.write import boards
 from unimp_bench.runs.results import Estimate, Result
@@ -106,11 +110,20 @@ def html_page(board: Contents) -> str:
     )
     style, script = _static("page.css"), _static("page.js") + _static("details.js")
     tables = [each.table for found in shown.values() for each in found]
+    addresses = {id(each.table): each.address for found in shown.values() for each in found}
+
+    def survey_address(line: Line) -> str:
+        return addresses[id(line.table)][line.row.label]
+
     return environment.get_template("page.html.j2").render(
         tasks=tasks,
         topics=topics,
         shown=shown,
         matrix=matrix_of(tasks),
+        survey=measured([each for page in tasks for each in boards_of(page)], topics),
+        survey_legend=SURVEY_LEGEND.replace("*", ""),
+        survey_heads=SURVEY_HEADS,
+        survey_address=survey_address,
         audits=_audits(audits),
         audit_columns=_AUDIT_COLUMNS,
         cuts=CUTS,

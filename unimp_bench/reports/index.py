@@ -22,6 +22,7 @@ from unimp_bench.reports.brief import (
 from unimp_bench.reports.findings import ANCHOR, findings, is_rule, seeds_and_coverage, simple_rule
 from unimp_bench.reports.matrix import matrix_of
 from unimp_bench.reports.store import Withdrawal
+from unimp_bench.reports.survey import SURVEY
 from unimp_bench.reports.table import Page, Row, Table
 
 COVERAGE, WITHDRAWN, CORPORA = "coverage.md", "withdrawn.md", "corpora.md"
@@ -73,6 +74,7 @@ def index_markdown(
         lines += ["", "## What we found", "", *(f"* {sentence}" for sentence in found)]
     pages = [f"[{page.name}]({page.name}.md)" for page in topics if page.tables]
     pages += [f"[place of each system]({SYSTEMS})"] if shown else []
+    pages += [f"[the survey, measured]({SURVEY})"] if boards else []
     lines += ["", "## More", ""]
     if published:
         lines.append(f"* {seeds_and_coverage(boards)} [Rows without results]({COVERAGE}).")

@@ -153,6 +153,7 @@ class Row:
         name: of the model, or label of the suite's row; a prefix of the label.
         place: rank, or position within a suite; None for unranked rows.
         reads: inputs of the model (``ModelFacts.reads``).
+        features: modalities whose vectors it read: ``pictures``, ``text``.
         cells: one per column.
         details: None for an empty row.
         seeded: whether its results depend on the seed.
@@ -174,6 +175,7 @@ class Row:
     steps: int | None = None
     trials: int = 0
     reason: str = ""
+    features: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> int:

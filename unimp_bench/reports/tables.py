@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 
 from unimp_bench import registry
+from unimp_bench.corpus.features.names import NOTHING
 from unimp_bench.kinds import Column as MetricColumn
 from unimp_bench.kinds import Kind
 from unimp_bench.records import BoolArray
 from unimp_bench.reports.audit.corpus.page import file_order_words
 from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
 from unimp_bench.reports.encoders import exchange_of
-from unimp_bench.reports.labels import older_remark, row_words
+from unimp_bench.reports.labels import encoders_of, older_remark, row_words
 from unimp_bench.reports.printed import (
     Printed,
     Reported,
@@ -195,6 +196,7 @@ def _row(
         flags=row.flags,
         steps=steps,
         trials=trials_of(row.results),
+        features=tuple(each for each, name in encoders_of(row.results[0]).items() if name != NOTHING),
     )
 
 

@@ -34,6 +34,7 @@ from unimp_bench.reports.markdown import PLOTS, details_markdown, overview_markd
 from unimp_bench.reports.pages import task_page, topic_page
 from unimp_bench.reports.plots import draw, plotted
 from unimp_bench.reports.store import Contents
+from unimp_bench.reports.survey import SURVEY, measured, survey_markdown
 from unimp_bench.reports.table import Page, Table
 from unimp_bench.reports.tables import table_of
 from unimp_bench.reports.text import table_text, tables_csv
@@ -86,6 +87,8 @@ def pages_of(board: Contents) -> dict[str, str]:
     generated, withdrawn = [each for each in shown if each.main.generated], board.withdrawn()
     if listed := indexed(shown, board.are_published):
         made[SYSTEMS] = systems_markdown(listed)
+    if shown:
+        made[SURVEY] = survey_markdown(measured(shown, topics))
     made[COVERAGE] = coverage_markdown(shown, topics)
     if audits:
         made[CORPORA] = corpora_markdown(audits)
