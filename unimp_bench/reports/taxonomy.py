@@ -208,6 +208,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             Member("p5", "a T5 with prompts"),
             Member("vip5", "a T5 with prompts and visual tokens"),
             Member("mrg", "an LSTM with ratings and pictures"),
+            Member("peter", "a transformer with ratings, without pictures"),
             Member("llm", "a pre-trained language model, not trained further"),
         ),
         tasks=("explanation",),
