@@ -13,7 +13,8 @@ from unimp_bench import registry
 from unimp_bench.errors import DataError
 from unimp_bench.kinds import kind_of
 from unimp_bench.records import BoolArray, Split
-from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, ExampleSet, FileOrder, pack_mask, published_path
+from unimp_bench.reports.audit.corpus.cuts import CUTS
+from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet, FileOrder, pack_mask, published_path
 from unimp_bench.reports.html import html_page
 from unimp_bench.reports.sections import Section, sections, topic_sections
 from unimp_bench.reports.store import Contents, load_results
@@ -98,6 +99,18 @@ def test_a_cut_with_all_examples_on_one_side_has_no_columns(folder: Path) -> Non
     ]
     assert "| Model | one transition away (50) | further away (50) |\n" in page
     assert "* new to the user: all examples, so this cut is omitted" in page
+
+
+def test_classes_have_one_column_each(folder: Path) -> None:
+    """The other side of a class has no column, and an empty class none at all."""
+    rest = np.logical_not(EVEN | COLD)
+    masks = {"memorised": EVEN, "symmetric": ~EVEN & COLD, "transitive": np.zeros(N, dtype=np.bool_), "none": rest}
+    page = pages_with(folder, audit(masks))["search/toy_details.md"]
+    assert f"| Model | memorised (50) | symmetric (9) | no logic ({rest.sum()}) |\n" in page
+    assert "| walks | 1.0000 |  | 0.0000 |\n" in page
+    assert "* *memorised*: a training sequence" in page and "* symmetric: 9 examples are too few" in page
+    assert "transitive:" not in page
+    assert html_page(Contents.published(folder)).count("memorised") > 1
 
 
 @pytest.mark.parametrize("other", [audit(fingerprint="0" * 64), audit(split="new-user")])

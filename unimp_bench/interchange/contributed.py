@@ -46,7 +46,7 @@ _OF_HALVES = 2**-10
 _OF_INTERVALS = 1e-3
 """Tolerance of ends of recomputed intervals, whose resamples depend on the version of NumPy."""
 
-_COMMANDS = ("run", "score")
+_COMMANDS = ("run", "score", "ensemble")
 
 
 @dataclass(frozen=True)
@@ -196,8 +196,9 @@ def _names(result: Result, corpora: dict[str, set[str]]) -> Iterator[str]:
     spec, model = result.spec, result.model
     is_external = model.name.startswith(EXTERNAL)
     try:
-        if not is_external:
-            registry.model_card(model.name)
+        for name in [part.model for part in spec.fit.parts] or [model.name]:
+            if not is_external:
+                registry.model_card(name)
     except BenchError as error:
         yield str(error)
     if is_external and not SYSTEM.fullmatch(model.name.removeprefix(EXTERNAL)):
@@ -227,7 +228,8 @@ def _texts(result: Result) -> Iterator[str]:
     except ValueError:
         program, command, options = "", "", []
     name = model.name.removeprefix(EXTERNAL)
-    if program != "unimp-bench" or command not in _COMMANDS or not {result.spec.task, name} <= {*options}:
+    wanted = set() if result.spec.fit.parts else {result.spec.task, name}  # an ensemble names its parts
+    if program != "unimp-bench" or command not in _COMMANDS or not wanted <= {*options}:
         yield f"its command is not that of its row: {origin.command!r}"
     if not origin.commit or not origin.clean:
         yield "it is of code with changes that are not committed; commit them and run again with --fresh"

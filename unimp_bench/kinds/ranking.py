@@ -352,13 +352,15 @@ class RankingKind(Kind):
         return target_counts(examples.users) if public and examples.queries is None else None
 
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
-        """NDCG@10, per user where users have several targets."""
         rankings = self._rankings(model, examples, setting, PROTOCOLS, top=0)
+        return {name: self.selects(ranking.ranks, examples, setting) for name, ranking in rankings.items()}
+
+    def selects(self, ranks: IntArray, examples: Examples, setting: Setting) -> float:
+        """The metric of selection on validation: NDCG@10, per user where users have several targets."""
         counts = self.targets(examples, setting)
-        if counts is not None:
-            metric = UserMetric("NDCG", _SELECTS.cutoff)
-            return {name: float(metric.values(ranking.ranks, counts).mean()) for name, ranking in rankings.items()}
-        return {name: float(_SELECTS.values(ranking.ranks).mean()) for name, ranking in rankings.items()}
+        if counts is None:
+            return float(_SELECTS.values(ranks).mean())
+        return float(UserMetric("NDCG", _SELECTS.cutoff).values(ranks, counts).mean())
 
     def table(self, prediction: Ranking, examples: Examples, setting: Setting) -> dict[str, Any]:
         items = np.array(setting.corpus.items.names, dtype=object)

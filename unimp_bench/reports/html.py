@@ -17,7 +17,8 @@ from markupsafe import Markup
 from unimp_bench.files import write_atomically
 from unimp_bench.markdown import anchor
 from unimp_bench.progress import progress
-from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, ExampleSet
+from unimp_bench.reports.audit.corpus.cuts import CUTS
+from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet
 from unimp_bench.reports.brief import boards_of
 from unimp_bench.reports.galleries import galleries
 from unimp_bench.reports.matrix import domain_of, matrix_of, model_of

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from unimp_bench.markdown import table_head, table_row
 from unimp_bench.records import MAIN_SPLITS
-from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
+from unimp_bench.reports.audit.corpus.cuts import CUTS
+from unimp_bench.reports.audit.corpus.record import CorpusAudit
 from unimp_bench.reports.brief import (
     GENERATED,
     STANDING,

@@ -185,12 +185,12 @@ def _estimate(estimate: Estimate) -> str:
 def _slices(slices: Slices, first: str) -> list[str]:
     """Definitions of the cuts and the metric of each row on both sides, in a collapsed block."""
     shown = [each for each in slices.cuts if each.divides]
-    sides = [side for each in shown for side in (each.yes, each.no)]
+    sides = [side for each in shown for side in each.sides]
     columns = [
         ["" if mean is None else f"{mean:.4f}" for mean in side.means] or [""] * len(slices.labels) for side in sides
     ]
     empty = [f"* {side.name}: {side.examples} examples are too few for a mean" for side in sides if not side.means]
-    whole = [side for each in slices.cuts if not each.divides for side in (each.yes, each.no) if side.examples]
+    whole = [side for each in slices.cuts if not each.divides for side in each.sides if side.examples]
     empty += [f"* {side.name}: all examples, so this cut is omitted" for side in whole]
     return [
         "",
@@ -199,7 +199,7 @@ def _slices(slices: Slices, first: str) -> list[str]:
         f"{slices.metric} of each row on both sides of each cut of the test examples (number of examples in the "
         f"heading; no mean over fewer than {MIN_MEAN}). Definitions of the cuts:",
         "",
-        *(f"* *{each.yes.name}*, else *{each.no.name}*: {each.about}" for each in shown),
+        *(f"* {', else '.join(f'*{side.name}*' for side in each.sides)}: {each.about}" for each in shown),
         "",
         *table_head((first, *(f"{side.name} ({side.examples:,})" for side in sides))),
         *(table_row(cells) for cells in zip(slices.labels, *columns, strict=True)),

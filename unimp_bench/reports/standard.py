@@ -58,8 +58,9 @@ FLAGS: dict[Flag, str] = {
 
 def is_seeded(result: Result) -> bool:
     """Whether chance enters a result; of models that are not registered here nobody knows that it does not."""
+    names = [part.model for part in result.spec.fit.parts] or [result.model.name]
     try:
-        return registry.model_card(result.model.name).seeded
+        return any(registry.model_card(name).seeded for name in names)
     except UsageError:
         return True
 

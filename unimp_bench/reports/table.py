@@ -206,17 +206,22 @@ class Side:
 
 @dataclass(frozen=True)
 class CutRows:
-    """The rows on both sides of a cut; ``name`` and ``about`` are the cut's."""
+    """The rows on both sides of a cut; ``name`` and ``about`` are the cut's. A class has no other side."""
 
     name: str
     about: str
     yes: Side
-    no: Side
+    no: Side | None
+
+    @property
+    def sides(self) -> list[Side]:
+        """The one or two sides."""
+        return [self.yes] if self.no is None else [self.yes, self.no]
 
     @property
     def divides(self) -> bool:
-        """Whether both sides have examples."""
-        return bool(self.yes.examples and self.no.examples)
+        """Whether every side has examples."""
+        return all(side.examples for side in self.sides)
 
 
 @dataclass(frozen=True)
@@ -229,8 +234,8 @@ class Slices:
 
     @property
     def sides(self) -> list[tuple[Side, str]]:
-        """Both sides of every cut; the first one with the definition of the cut."""
-        return [(side, cut.about if side is cut.yes else "") for cut in self.cuts for side in (cut.yes, cut.no)]
+        """The sides of every cut; the first one with the definition of the cut."""
+        return [(side, cut.about if side is cut.yes else "") for cut in self.cuts for side in cut.sides]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from unimp_bench.corpus.features.names import NOTHING
 from unimp_bench.kinds import Column as MetricColumn
 from unimp_bench.kinds import Kind
 from unimp_bench.records import BoolArray
+from unimp_bench.reports.audit.corpus.cuts import CUTS
 from unimp_bench.reports.audit.corpus.page import file_order_words
-from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit
+from unimp_bench.reports.audit.corpus.record import CorpusAudit
 from unimp_bench.reports.encoders import exchange_of
 from unimp_bench.reports.labels import encoders_of, older_remark, row_words
 from unimp_bench.reports.printed import (
@@ -337,7 +338,7 @@ def slices_of(section: Section, audits: Sequence[CorpusAudit]) -> Slices | None:
         return Side(name, examples, tuple(None if each is None else float(each[mask].mean()) for each in values))
 
     cuts = tuple(
-        CutRows(cut.name, cut.about, side(cut.yes, mask), side(cut.no, np.logical_not(mask)))
+        CutRows(cut.name, cut.about, side(cut.yes, mask), side(cut.no, np.logical_not(mask)) if cut.no else None)
         for cut in CUTS
         if (mask := found[0].mask(cut.name)) is not None
     )

@@ -129,12 +129,17 @@ def request_of(published: Result, corpus: Path, workspace: Workspace) -> RunRequ
         workspace: workspace of the request.
 
     Raises:
-        UsageError: the result was scored from a file, or this version cannot express its specification.
+        UsageError: the result was scored from a file or is an ensemble, or this version cannot express its
+            specification.
         DataError: the folder holds another corpus.
     """
     spec = published.spec
     if published.cost is None:
         raise UsageError(f"{spec.key} was scored from a prediction file: there is no model to rerun")
+    if spec.fit.parts:
+        raise UsageError(
+            f"{spec.key} is an ensemble: reproduce its parts, then '{published.provenance.command}' mixes them"
+        )
     if older := outdated(published):
         origin = _commit(published.provenance)
         raise UsageError(f"{spec.key} is a result of an earlier version ({'; '.join(older)}); use commit {origin}")

@@ -36,6 +36,7 @@ class FitSpec(Strict):
             (``ranking/masked``), if they are not 1.
         given: keys of the stored feature sets that the model reads instead of its own encoders' output, by modality;
             ``none`` where it reads none of a modality.
+        parts: of an ensemble, the fits that it mixes; its own ``config`` says how.
     """
 
     tasks: tuple[tuple[str, int], ...]
@@ -50,6 +51,7 @@ class FitSpec(Strict):
     features: dict[str, int] = Field(default={})
     selection: dict[str, int] = Field(default={})
     given: dict[str, str] = Field(default={})
+    parts: tuple[FitSpec, ...] = Field(default=())
 
     @property
     def key(self) -> str:

@@ -158,16 +158,7 @@ def compare(first: Result, second: Result, metric: str) -> Comparison:
     Raises:
         UsageError: they are not about the same examples, or lack values per example.
     """
-    for what, ours, theirs in (
-        ("tasks", first.spec.task, second.spec.task),
-        ("splits", first.spec.split, second.spec.split),
-        ("protocols", first.spec.protocol, second.spec.protocol),
-        ("options", first.spec.options, second.spec.options),
-        ("corpora", first.corpus_id, second.corpus_id),
-        ("numbers of examples", first.examples, second.examples),
-    ):
-        if ours != theirs:
-            raise UsageError(f"the runs have different {what}, {ours} and {theirs}: their examples are not the same")
+    check_same_examples(first, second)
     values = [result.example_values(metric) for result in (first, second)]
     if values[0] is None or values[1] is None:
         raise UsageError(f"{metric} has no values per example in these runs")
@@ -181,6 +172,24 @@ def compare(first: Result, second: Result, metric: str) -> Comparison:
         interval.high,
         differences,
     )
+
+
+def check_same_examples(first: Result, second: Result) -> None:
+    """Refuse two results that differ in task, split, protocol, options or corpus, views included.
+
+    Raises:
+        UsageError: they differ.
+    """
+    for what, ours, theirs in (
+        ("tasks", first.spec.task, second.spec.task),
+        ("splits", first.spec.split, second.spec.split),
+        ("protocols", first.spec.protocol, second.spec.protocol),
+        ("options", first.spec.options, second.spec.options),
+        ("corpora", first.corpus_id, second.corpus_id),
+        ("numbers of examples", first.examples, second.examples),
+    ):
+        if ours != theirs:
+            raise UsageError(f"the runs have different {what}, {ours} and {theirs}: their examples are not the same")
 
 
 def users_of_fits(workspace: Workspace) -> dict[str, list[str]]:

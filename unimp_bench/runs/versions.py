@@ -49,7 +49,8 @@ def _earlier(result: Result) -> Iterator[str]:
     kind, now = card.kind, registry.load(card.factory).version
     if now != spec.task_version:
         yield f"version {spec.task_version} of the task, now {now}"
-    for stage in spec.fit.stages:
+    parts = (stage for part in spec.fit.parts for stage in part.stages)
+    for stage in (*spec.fit.stages, *parts):
         try:
             model = registry.model_card(stage.model)
         except UsageError:

@@ -18,15 +18,12 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.records import DRAWN_SPLITS, Split
+from unimp_bench.reports.audit.corpus.cuts import CUTS, FEW_INTERACTIONS, HEAD_SHARE, SHORT_HISTORY
 from unimp_bench.reports.audit.corpus.measure import audit_corpus
 from unimp_bench.reports.audit.corpus.page import audit_page
 from unimp_bench.reports.audit.corpus.record import (
     AUDIT_NAME,
-    CUTS,
-    FEW_INTERACTIONS,
-    HEAD_SHARE,
     PAGE_NAME,
-    SHORT_HISTORY,
     CorpusAudit,
     Duplicates,
     Group,
@@ -92,7 +89,7 @@ def check_cuts(corpus: Corpus, audit: CorpusAudit, task: str, split: Split) -> N
     bought = [item for walk in walks for item, _ in walk]
     size = int(np.ceil(HEAD_SHARE * len(catalogue(corpus, split))))
     head = sorted(catalogue(corpus, split).tolist(), key=lambda item: (-bought.count(item), item))[:size]
-    expected: dict[str, list[bool]] = {cut.name: [] for cut in CUTS if cut.name != "copy"}
+    expected: dict[str, list[bool]] = {cut.name: [] for cut in CUTS if cut.no and cut.name != "copy"}
     for number, user in enumerate(test.users.tolist()):
         history, target = test.history(number).tolist(), int(test.targets[number])
         now = int(corpus.histories.times[test.rows[number]])
@@ -169,9 +166,22 @@ def test_the_page_of_a_planted_corpus(tmp_path: Path) -> None:
     assert "  * 2 items: `Tea <b>cup</b>`, `tea: B - CUP b`\n" in page
     assert "| loo | 75.0% | none | 75.0% |" in page
     assert "| loo | 0.444 | 44.4%, 0.0% | 44.4%, 0.0% | 44.4%, 0.0% | 3.2 [3, 3, 3] | 45.0% | 0.0% |" in page
-    cuts = "| 50.0% | 50.0% | 25.0% | 75.0% | 0.0% | 75.0% | 100.0% | 100.0% | 0.0% |"
-    assert f"| recommendation, selection | loo | 4 {cuts}" in page
+    cuts = "| 50.0% | 50.0% | 25.0% | 75.0% | 0.0% | 75.0% | 100.0% | 100.0% | 0.0% "
+    # The edges of the first two are in training, the target of the third is not, and the fourth reverses 1 -> 2.
+    classes = "| 50.0% | 0.0% | 25.0% | 0.0% | 0.0% | 25.0% |"
+    assert f"| recommendation, selection | loo | 4 {cuts}{classes}" in page
+    assert "| loo | memorised | 50.0% |  |  |  | 50.0% |" in page
+    assert "| loo | symmetric | 25.0% | 0.0% | 0.0% | 0.0% | 25.0% |" in page
+    assert "| loo | none of these |  |  |  |  | 25.0% |" in page
+    assert "* *symmetric*: for an h from 1 to 4" in page and "else **" not in page
     assert not any(line != line.rstrip() for line in page.splitlines()) and "\n\n\n" not in page
+
+
+def test_earlier_audits_have_no_section_on_memorisation(audited: CorpusAudit) -> None:
+    splits = tuple(each.model_copy(update={"logics": None}) for each in audited.splits)
+    earlier = CorpusAudit.model_validate_json(audited.model_copy(update={"splits": splits}).model_dump_json())
+    assert "## Memorisation" in audit_page(audited)
+    assert "## Memorisation" not in audit_page(earlier)
 
 
 def test_only_pages_of_synthetic_corpora_say_generated(audited: CorpusAudit) -> None:

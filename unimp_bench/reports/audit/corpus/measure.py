@@ -10,6 +10,7 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus, Items
 from unimp_bench.errors import UsageError
 from unimp_bench.records import SPLITS, BoolArray, Examples, Split
+from unimp_bench.reports.audit.corpus.cuts import FEW_INTERACTIONS, HEAD_SHARE, HOPS, LOGICS, SHORT_HISTORY
 from unimp_bench.reports.audit.corpus.duplicates import (
     TITLE,
     Likeness,
@@ -33,15 +34,8 @@ from unimp_bench.reports.audit.corpus.interactions import (
     ties,
     transitions,
 )
-from unimp_bench.reports.audit.corpus.record import (
-    FEW_INTERACTIONS,
-    HEAD_SHARE,
-    SHORT_HISTORY,
-    CorpusAudit,
-    ExampleSet,
-    SplitMeasures,
-    pack_mask,
-)
+from unimp_bench.reports.audit.corpus.logics import classes, smallest_hops
+from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet, Logics, SplitMeasures, pack_mask
 
 
 def example_sets(
@@ -75,6 +69,7 @@ def cuts(
         "cold_user": test.ends - test.starts() < SHORT_HISTORY,
         "cold_item": training.counts[test.targets] < FEW_INTERACTIONS,
         "head": np.isin(test.targets, training.most_popular(HEAD_SHARE)),
+        **classes(smallest_hops(training.histories, training.items, test)),
     }
     if corpus.has_clock:
         masks |= {"future": from_the_future(corpus, training, test), "tied": tied_targets(corpus, test)}
@@ -134,6 +129,17 @@ def _split(
         leaks=leaks(corpus, training, test),
         tied=mean(tied_targets(corpus, test)) if corpus.has_clock else None,
         copies=copies(test, titles, pictures),
+        logics=logics(training, test),
+    )
+
+
+def logics(training: Training, test: Examples) -> Logics:
+    """What the targets require of a model, by the transitions of training."""
+    hops = smallest_hops(training.histories, training.items, test)
+    return Logics(
+        memorised=mean(hops["memorised"] > 0),
+        hops={name: tuple(mean(hops[name] == hop) for hop in range(1, HOPS + 1)) for name in LOGICS[1:]},
+        none=mean(classes(hops)["none"]),
     )
 
 

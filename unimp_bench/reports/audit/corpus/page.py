@@ -11,7 +11,8 @@ from jinja2 import Environment, StrictUndefined
 
 from unimp_bench.markdown import generated
 from unimp_bench.reports.audit.corpus import record
-from unimp_bench.reports.audit.corpus.record import CUTS, CorpusAudit, Cut, ExampleSet, FileOrder, Reach, Spread
+from unimp_bench.reports.audit.corpus.cuts import CUTS, HOPS, Cut
+from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet, FileOrder, Reach, Spread
 
 _LONGEST_NAME = 80
 
@@ -57,6 +58,38 @@ excess over the second measures the information in the order of items alone.
 
 *Edges from the last item*: number of distinct successors, mean over test examples.
 
+{% if audit.splits | map(attribute="logics") | select | list %}
+## Memorisation and generalisation
+
+What a target requires of a model, by the definitions of MemGen-GR (arXiv:2603.19809). *Memorised*: a training sequence
+has the target directly after the last item of the history. Other targets are reachable by one logic or several from one
+of the last h items of the history, through pairs of items within h positions of a training sequence; the columns give
+the share of the targets by the smallest such h, the hop.
+{% if audit.ties is not none %}
+
+Where times tie the direction of a pair is arbitrary, and so is the difference between *memorised*, *substitutable* and
+*symmetric*: {{ audit.ties.neighbours | percent }} of the neighbouring interactions are tied.
+{% endif %}
+
+| Split | Logic | {% for hop in range(1, hops + 1) %}{{ hop }} | {% endfor %}At any hop |
+| --- | --- | {% for hop in range(hops) %}--- | {% endfor %}--- |
+{% for each in audit.splits if each.logics is not none %}
+| {{ each.split }} | memorised | {{ each.logics.memorised | percent }} | {% for hop in range(1, hops) %} | {% endfor -%}
+{{ each.logics.memorised | percent }} |
+{% for name, shares in each.logics.hops.items() %}
+| {{ each.split }} | {{ names[name] }} | {% for share in shares %}{{ share | percent }} | {% endfor -%}
+{{ shares | sum | percent }} |
+{% endfor %}
+| {{ each.split }} | none of these | {% for hop in range(hops) %} | {% endfor %}{{ each.logics.none | percent }} |
+{% endfor %}
+
+* *Substitutable*: the target follows the item in a training sequence.
+* *Symmetric*: the item follows the target.
+* *Transitive*: another item follows the item and is followed by the target.
+* *Second-order symmetric*: item and target have a common successor or predecessor, or another item follows the target
+  and is followed by the item.
+
+{% endif %}
 ## Time ties
 {% if audit.ties is none %}
 This corpus has no timestamps, only the order of each user's interactions, so ties are unknown. File-order artefacts are
@@ -200,8 +233,9 @@ A model that recommends popular items to every user finds the targets among the 
 
 ## Cuts of the test examples
 
-The leaderboards report scores on both sides of each cut, with and without a shortcut. The table gives the share of test
-examples on the first side, for all tasks with the same examples.
+The leaderboards report scores on both sides of each cut, with and without a shortcut, and for each class of what a
+target requires. The table gives the share of test examples on the first side or in the class, for all tasks with the
+same examples.
 
 | Tasks | Split | Test examples | {{ cuts | map(attribute="yes") | join(" | ") }} |
 | --- | --- | ---{% for cut in cuts %} | ---{% endfor %} |
@@ -211,7 +245,7 @@ examples on the first side, for all tasks with the same examples.
 {% endfor %}
 
 {% for cut in cuts %}
-* *{{ cut.yes }}*, else *{{ cut.no }}*: {{ cut.about }}.
+* *{{ cut.yes }}*{% if cut.no %}, else *{{ cut.no }}*{% endif %}: {{ cut.about }}.
 {% endfor %}
 """
 
@@ -244,7 +278,14 @@ def audit_page(audit: CorpusAudit, card: Sequence[str] = ()) -> str:
     cuts = [cut for cut in CUTS if any(cut.name in found.masks for found in audit.sets)]
     head = generated("unimp-bench audit corpus")
     page = environment.from_string(_DUPLICATES + _TEMPLATE).render(
-        generated=head, audit=audit, cuts=cuts, card=card, m=record, banner=file_order_words(audit.order)
+        generated=head,
+        audit=audit,
+        cuts=cuts,
+        card=card,
+        m=record,
+        banner=file_order_words(audit.order),
+        hops=HOPS,
+        names={cut.name: cut.yes for cut in CUTS},
     )
     return page.rstrip() + "\n"
 

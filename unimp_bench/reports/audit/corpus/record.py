@@ -1,4 +1,4 @@
-"""The audit of a corpus as a record: thresholds, measured numbers, cuts of the test examples, and the file format.
+"""The audit of a corpus as a record: thresholds, measured numbers, masks of the cuts, and the file format.
 
 Shares are between 0 and 1, rounded to six digits. "Training" is the training part of the split, for ``new-user`` that
 of ``loo``; a target is the item of a test example of recommendation.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import math
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +20,7 @@ from unimp_bench.files import write_atomically
 from unimp_bench.records import BoolArray, Split
 from unimp_bench.settings import Strict
 
-# Published audits depend on these thresholds: increment ``CorpusAudit.version`` with any change.
+# Published audits depend on these thresholds and on the cuts: increment ``CorpusAudit.version`` with any change.
 LIKE_TITLES = 0.9  # minimum cosine of near-duplicate titles, over TF-IDF weights of the character trigrams of words
 LIKE_BITS = 4  # maximum Hamming distance between the 64-bit difference hashes of near-duplicate pictures
 LIKE_COLOURS = 8.0  # maximum mean absolute difference, of 255, between near-duplicate pictures scaled to 8 x 8
@@ -39,76 +38,6 @@ tied and all of those ascend, which is an excess of 5%.
 
 TOPS = (0.01, 0.1, 0.2)
 """The most popular shares of the catalogue that are reported."""
-
-SHORT_HISTORY = 5
-"""A user with a shorter history is cold: UniMP reads the last five items (section 3.1)."""
-
-FEW_INTERACTIONS = 5
-"""An item with fewer training interactions is cold."""
-
-HEAD_SHARE = 0.2
-"""The share of the catalogue, by training interactions, that is its head."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A binary property of test examples.
-
-    Attributes:
-        name: key in files.
-        yes, no: labels of both sides in tables.
-        about: the definition of the first side; "training" is the training part of the example's split, for
-            ``new-user`` that of ``loo``.
-    """
-
-    name: str
-    yes: str
-    no: str
-    about: str
-
-
-CUTS = (
-    Cut(
-        "transition",
-        "one transition away",
-        "further away",
-        "another user's training sequence has the target directly after the last item of the history",
-    ),
-    Cut(
-        "future",
-        "transition from the future",
-        "not from the future",
-        "such transitions exist, all of them later than the target",
-    ),
-    Cut(
-        "tied",
-        "tied in time",
-        "not tied",
-        "the target has the timestamp of the last interaction of the history, so their order is arbitrary",
-    ),
-    Cut(
-        "file_order",
-        "with the file's order",
-        "against the file's order",
-        "the id of the target is larger than that of the last item of the history, as in a file sorted by id "
-        "(smaller, for a file in descending order)",
-    ),
-    Cut("repeat", "had before", "new to the user", "the target itself is in the history"),
-    Cut(
-        "copy",
-        "had a copy before",
-        "no copy before",
-        "another item of the history is a near-duplicate of the target, by title or by picture",
-    ),
-    Cut("cold_user", "cold users", "warm users", f"the history holds fewer than {SHORT_HISTORY} items"),
-    Cut("cold_item", "cold items", "warm items", f"the target has fewer than {FEW_INTERACTIONS} training interactions"),
-    Cut(
-        "head",
-        "head",
-        "tail",
-        f"the target is among the {HEAD_SHARE:.0%} of the catalogue with the most training interactions",
-    ),
-)
 
 
 class Spread(Strict):
@@ -217,6 +146,21 @@ class Copies(Strict):
     either: float
 
 
+class Logics(Strict):
+    """What targets require of a model, by the definitions of ``audit.corpus.logics``.
+
+    Attributes:
+        memorised: share of the targets whose transition from the last item of the history is in training.
+        hops: for each other label of ``cuts.LOGICS``, the share of the targets by the smallest hop, 1 to ``cuts.HOPS``,
+            at which it holds. A target may have several labels, but no memorised one has.
+        none: share of the targets without a label.
+    """
+
+    memorised: float
+    hops: dict[str, tuple[float, ...]]
+    none: float
+
+
 class SplitMeasures(Strict):
     """The measures of one split.
 
@@ -225,6 +169,7 @@ class SplitMeasures(Strict):
         leaks: None without timestamps.
         tied: share of the targets with the timestamp of the last interaction of their history; None without timestamps.
         copies: None if the corpus has neither titles nor pictures.
+        logics: None in audits of earlier versions.
     """
 
     split: Split
@@ -236,6 +181,7 @@ class SplitMeasures(Strict):
     leaks: Leaks | None
     tied: float | None
     copies: Copies | None
+    logics: Logics | None = Field(default=None)
 
 
 class Ties(Strict):
@@ -347,8 +293,8 @@ class ExampleSet(Strict):
         tasks: names of the tasks, sorted.
         split: of the examples.
         examples: number of examples.
-        masks: by name of a cut in ``CUTS``, one bit per example in their order, zlib-packed, base64. Cuts that do not
-            apply to the corpus, such as ties without timestamps, are absent.
+        masks: by name of a cut in ``cuts.CUTS``, one bit per example in their order, zlib-packed, base64. Cuts that do
+            not apply to the corpus, such as ties without timestamps, are absent.
     """
 
     tasks: tuple[str, ...]
