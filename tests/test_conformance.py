@@ -13,6 +13,7 @@ from unimp_bench.testing.conformance import ModelConformance
 
 SMALL: dict[str, Mapping[str, Any]] = {
     "mrg": {"epochs": 1},
+    "pepler": {"epochs": 1, "prompt_epochs": 1, "width": 16, "inner": 32, "layers": 1},
     "peter": {"epochs": 1, "width": 16, "inner": 32, "layers": 1},
     "mf": {"epochs": 1},
     "lightgcn": {"epochs": 1},

@@ -63,4 +63,14 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
     ),
+    ModelCard(
+        name="pepler",
+        factory="baselines.explanation.pepler:PEPLER",
+        tasks=("explanation",),
+        reads=("text",),
+        about="vectors of user and item prompt a causal language model, trained first alone, then with the model",
+        source="Li, Zhang and Chen, TOIS 2023",
+        new_users=False,
+        new_items=False,
+    ),
 )

@@ -79,8 +79,12 @@ class SentenceWriter(LearnedModel[SettingsT, SentenceArtifacts, NetworkT], Write
         return SentenceArtifacts.of(data, self.config.min_count, self.config.vocabulary)
 
     def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
-        network.show(TrainingExamples.of(data, self.artifacts.interactions, self.wording(), self.config.length))
+        self.show(network, data)
         return super().learn(network, data, validate)
+
+    def show(self, network: NetworkT, data: FitData) -> None:
+        """Set the training examples of the network."""
+        network.show(TrainingExamples.of(data, self.artifacts.interactions, self.wording(), self.config.length))
 
     def wording(self) -> Wording:
         """The vocabulary of the network."""

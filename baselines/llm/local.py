@@ -49,7 +49,7 @@ class LocalModel(Backend):
     """
 
     def __init__(self, name: str, *, chat: bool, batch: int) -> None:
-        self._tokenizer, self._model, self._identity = _tiny() if name == TINY else _read(name)
+        self._tokenizer, self._model, self._identity = _tiny() if name == TINY else read_model(name)
         self._model.to(device())
         self._chat, self._batch = chat, batch
         if chat and not self._tokenizer.chat_template:
@@ -221,8 +221,13 @@ def _list(config: Any) -> list[int]:
     return [] if ends is None else list(ends) if isinstance(ends, list) else [ends]
 
 
-def _read(name: str) -> tuple[Any, Any, dict[str, str]]:
-    """Tokenizer, model and what identifies them."""
+def read_model(name: str) -> tuple[Any, Any, dict[str, str]]:
+    """Tokenizer, causal language model in float32, and what identifies them, by the name of a package, folder or hub.
+
+    Raises:
+        UsageError: it cannot be read.
+        DependencyError: the package is not installed.
+    """
     make_torchvision_importable()
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -68,6 +68,8 @@ EXPLANATION = Suite(
         SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
         SuiteRow("MRG", model="mrg", system="MRG"),
         SuiteRow("PETER", model="peter"),
+        SuiteRow("PEPLER", model="pepler"),
+        SuiteRow("PEPLER, SmolLM2", model="pepler", preset="smollm2"),
     ),
 )
 """Table 2a."""
