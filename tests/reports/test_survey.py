@@ -147,3 +147,13 @@ def test_the_html_page_leads_to_the_rows(tmp_path: Path) -> None:
     links = re.findall(r'<td><a href="#([^"]+)">recommendation: toy</a>', html)
     assert 'id="survey"' in html and "No published row: pretraining, Autoregressive; P5" in html
     assert len(links) == 1 and f'<tr id="{links[0]}"' in html and links[0].endswith("--sasrec")
+
+
+def test_a_fit_that_leaves_out_the_stage_of_a_leaf_does_not_count(tmp_path: Path) -> None:
+    (leaf,) = (leaf for leaf in TAXONOMY if leaf.name == "Contrastive pre-training")
+    better = result("unisrec", 5, settings={"pretraining_epochs": "0"})
+    made = found(tmp_path, better, result("unisrec", 20), leaf=leaf)
+    assert [line.row.label for line in made.lines] == ["UniSRec"]
+    (other,) = (leaf for leaf in TAXONOMY if leaf.name == "Alignment with behaviour")
+    made = found(tmp_path, leaf=other)
+    assert [line.row.label for line in made.lines] == ["UniSRec (pretraining_epochs=0)"]

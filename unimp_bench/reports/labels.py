@@ -74,7 +74,8 @@ def _shown(result: Result, left_out: Iterable[str]) -> str:
         name += f", {preset}" if preset else ""
     name += f", {words}" if (words := features_words(features_of(result))) else ""
     own = row.settings if row else {}
-    kept = {k: v for k, v in model.settings.items() if k not in own and k not in left_out}
+    # a budget of nothing leaves out a stage, and is part of a name
+    kept = {k: v for k, v in model.settings.items() if k not in own and (k not in left_out or str(v) == "0")}
     parts = settings_words({key: value for key, value in kept.items() if not key.startswith(GIVEN)})
     earlier, last = [tasks_of(stage) for stage in fit.stages[:-1]], tasks_of(fit)
     if row is None or earlier or not row.fit_on:

@@ -126,7 +126,9 @@ def _lines(member: Member, leaf: Leaf, boards: Sequence[Board], topics: Sequence
 
 
 def _is_of(row: Row, member: Member) -> bool:
-    return row.name == member.row if member.suite else model_of(row) == member.model
+    if member.suite:
+        return row.name == member.row
+    return model_of(row) == member.model and not (member.without and member.without in row.label)
 
 
 def _best(table: Table, rows: Iterable[Row]) -> Row | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from unimp_bench.runs.suite import SUBJECT
 
+_UNTRAINED = "pretraining_epochs=0"
 _PREDICTIONS = ("recommendation", "search", "preference", "selection")
 
 
@@ -21,6 +22,7 @@ class Member:
         why: it is in the leaf.
         named: whether the survey names it there; other members are our choice.
         suite, row: the suite and its row that alone count; empty where all results of the model do.
+        without: a setting, as labels show it, whose rows leave out what puts the system here.
     """
 
     model: str
@@ -28,6 +30,7 @@ class Member:
     named: bool = False
     suite: str = ""
     row: str = ""
+    without: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ TAXONOMY: tuple[Leaf, ...] = (
             _variant("pretraining", "Contrastive", "picture and text of an item"),
             Member("mmssl", "modalities of a user or an item", named=True),
             Member("mmgcl", "views of the graph with masked modalities and edges"),
-            Member("unisrec", "histories and next items by their texts"),
-            Member("s3rec", "items, attributes, histories and segments, by mutual information"),
+            Member("unisrec", "histories and next items by their texts", without=_UNTRAINED),
+            Member("s3rec", "items, attributes, histories and segments, by mutual information", without=_UNTRAINED),
             Member("clcrec", "content and id embedding of an item"),
         ),
         absent=("MGCL", "MMCPR", "MSM4SR", "MISSRec"),
