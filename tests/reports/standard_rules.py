@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -95,7 +96,9 @@ def _of_row(row: Row, details: Details, table: Table) -> Iterator[str]:
         yield "a crowded machine without a flag"
     if len({tuple(stage.version for stage in run.stages) for run in runs}) > 1:
         yield "seeds of different versions"
-    if any(word in row.label for word in BUDGET_WORDS) and table.ranked and _has_twin(row, table) is False:
+    # a budget of nothing leaves out a stage, and is part of the name
+    label = re.sub(r"\w+=0(?![.\d])", "", row.label)
+    if any(word in label for word in BUDGET_WORDS) and table.ranked and _has_twin(row, table) is False:
         yield "a budget in the name"
     shown = [cell.text for cell in row.cells if any(mark in cell.text for mark in "†¶§✗")]
     quoted = [each for each in details.quoted if each.impossible]

@@ -352,6 +352,7 @@ class RankingKind(Kind):
         return target_counts(examples.users) if public and examples.queries is None else None
 
     def validation(self, model: Model[Any], examples: Examples, setting: Setting) -> dict[Protocol, float]:
+        """NDCG@10, per user where users have several targets."""
         rankings = self._rankings(model, examples, setting, PROTOCOLS, top=0)
         return {name: self.selects(ranking.ranks, examples, setting) for name, ranking in rankings.items()}
 

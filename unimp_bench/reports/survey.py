@@ -133,7 +133,10 @@ def _is_of(row: Row, member: Member) -> bool:
 
 def _best(table: Table, rows: Iterable[Row]) -> Row | None:
     """The row of the best main metric, of those of current versions that are no upper bounds and read no target."""
-    sign = next(1 if column.first == "descending" else -1 for column in table.columns if column.name == table.main)
+    main = next((column for column in table.columns if column.name == table.main), None)
+    if main is None:  # all results are older than the metric
+        return None
+    sign = 1 if main.first == "descending" else -1
     known = {
         sign * row.details.metrics[table.main].value: row
         for row in rows
