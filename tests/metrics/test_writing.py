@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nltk.stem.porter import PorterStemmer
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.metrics.writing import (
@@ -15,6 +16,7 @@ from unimp_bench.metrics.writing import (
     feature_scores,
     groups_of,
     identification,
+    margin,
     stems,
     writing_scores,
 )
@@ -133,6 +135,30 @@ def test_overlap_of_features_by_pairs() -> None:
     found = feature_scores(texts, [" ".join(WORDS)] * 60, [WORDS] * 60)["Feature overlap"]
     assert isinstance(found, Score) and found.value == pytest.approx(np.mean(pairs))
     assert isinstance(feature_scores(["pool"], ["pool"], [["pool"]])["Feature overlap"], Missing)
+
+
+def test_the_margin_is_the_mean_over_all_pairs() -> None:
+    """Against a loop, with the vectors of the library."""
+    wanted = ["red soap smells good", "blue soap", "a lovely lamp", "the lamp broke"]
+    texts = ["good red soap", "lamp", "lamp broke", ""]
+    vectorizer = TfidfVectorizer(analyzer=stems)
+    references = vectorizer.fit_transform(wanted).toarray()
+    written = vectorizer.transform(texts).toarray()
+    terms = []
+    for i, own in enumerate(written):
+        others = [own @ references[j] for j in range(4) if j != i]
+        terms.append(own @ references[i] - sum(others) / 3)
+    assert margin(texts, wanted) == pytest.approx(sum(terms) / 4)
+
+
+def test_one_text_for_all_has_no_margin() -> None:
+    wanted = [f"word{number} soap" for number in range(37)]
+    assert margin(["soap"] * 37, wanted) == 0
+    assert margin([""] * 37, wanted) == 0
+    assert margin(["..."] * 3, ["!"] * 3) == 0
+    assert margin(wanted, wanted) > 0.5
+    assert margin([*wanted[1:], wanted[0]], wanted) < 0
+    assert margin(["one word"], ["one word"]) == pytest.approx(1)
 
 
 def test_few_examples_have_no_identification() -> None:

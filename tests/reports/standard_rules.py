@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from unimp_bench.reports.printed import IMPOSSIBLE
-from unimp_bench.reports.standard import LEVEL, MIN_EXAMPLES, MIN_SEEDS, ONE_QUERY
+from unimp_bench.reports.standard import LEVEL, MIN_EXAMPLES, MIN_SEEDS, MIN_STEPS, ONE_QUERY
 from unimp_bench.reports.table import Details, Page, Row, Table
 from unimp_bench.runs.suite import SUBJECT
 
@@ -92,6 +92,9 @@ def _of_row(row: Row, details: Details, table: Table) -> Iterator[str]:
         yield "an earlier version with a place"
     if any(run.stopped == "budget" for run in runs) and "budget" not in flags:
         yield "stopped by its budget without a flag"
+    early = row.steps is not None and 0 < row.steps < MIN_STEPS and all(run.stopped == "converged" for run in runs)
+    if early and "few steps" not in flags:
+        yield "few steps without a flag"
     if any(run.crowded for run in runs) and "crowded" not in flags:
         yield "a crowded machine without a flag"
     if len({tuple(stage.version for stage in run.stages) for run in runs}) > 1:

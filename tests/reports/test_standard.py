@@ -34,9 +34,11 @@ def ranks(best: float, seed: int) -> IntArray:
     return drawn
 
 
-def result(model: str, best: float, seed: int = 0, stopped: str = "converged", **options: object) -> Result:
+def result(
+    model: str, best: float, seed: int = 0, stopped: str = "converged", steps: int = 1000, **options: object
+) -> Result:
     made = make_result(model, ranks(best, seed), task="recommendation", seed=seed, protocol="masked", **options)
-    training = Training(100, 1000, 5, stopped)  # type: ignore[arg-type]
+    training = Training(steps, 10 * steps, 5, stopped)  # type: ignore[arg-type]
     return made.model_copy(update={"training": training if registry.model_card(model).seeded else None})
 
 
@@ -115,6 +117,14 @@ def test_flags_of_budget_trials_and_crowded_machines() -> None:
     crowded = result("popularity", 0.1).model_copy(update={"cost": cost})
     section = section_of([*seeds("sasrec", 0.5, stopped="budget"), *tuned, crowded])
     assert [row.flags for row in section.filled] == [("budget",), ("trials",), ("crowded",)]
+
+
+def test_a_training_that_early_stopping_ended_after_few_steps_is_flagged() -> None:
+    """Of three seeds one; a budget that is as short has a flag of its own."""
+    rows = [*seeds("sasrec", 0.5, 2), result("sasrec", 0.5, 2, steps=180)]
+    short = seeds("hgn", 0.3, stopped="budget", steps=180)
+    section = section_of([*rows, *short, *seeds("gru4rec", 0.2, steps=300), result("popularity", 0.1)])
+    assert [row.flags for row in section.filled] == [("few steps",), ("budget",), (), ()]
 
 
 def test_both_splits_must_name_the_same_best_row() -> None:
@@ -238,6 +248,7 @@ PLANTED: dict[str, Callable[[Table], Table]] = {
     "an earlier version without a flag": lambda table: _run(table, 0, older=("version 1",)),
     "an earlier version with a place": lambda table: _row(table, 0, flags=("earlier version",)),
     "stopped by its budget without a flag": lambda table: _run(table, 0, stopped="budget"),
+    "few steps without a flag": lambda table: _row(_run(table, 0, stopped="converged"), 0, steps=180, flags=()),
     "a crowded machine without a flag": lambda table: _run(table, 0, crowded=True),
     "seeds of different versions": _versions,
     "a budget in the name": lambda table: _row(table, 0, label="SASRec (epochs=50)"),

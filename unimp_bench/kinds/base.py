@@ -240,7 +240,7 @@ class Kind(ABC):
 
     @abstractmethod
     def validation(self, model: Model[Any], examples: Any, setting: Setting) -> dict[Protocol, float]:
-        """The selection score, the main metric, under each protocol: between 0 and 1, higher is better.
+        """The selection score under each protocol, between -1 and 1; higher is better.
 
         Kinds without protocols have one, ``paper``. The protocol of ``setting`` is ignored.
         """

@@ -55,20 +55,43 @@ def writing_scores(texts: Sequence[str], references: Sequence[str], features: Se
 
 def identification(texts: Sequence[str], references: Sequence[str], *, seed: int = 0) -> FloatArray:
     """(n,) whether each text is nearest to its own reference among those of its group, n at least ``GROUP``."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(analyzer=stems)
-    try:
-        wanted = vectorizer.fit_transform(references)
-    except ValueError:  # no reference has a word: none is nearer than another
+    vectors = _vectors(texts, references)
+    if vectors is None:  # none is nearer than another
         return np.full(len(texts), 1 / GROUP)
-    written = vectorizer.transform(texts)
+    written, wanted = vectors
     groups = groups_of(len(texts), seed)
     near = np.stack([np.asarray(written.multiply(wanted[column]).sum(axis=1)).ravel() for column in groups.T], axis=1)
     near = near.round(_DIGITS)
     best = near == near.max(axis=1, keepdims=True)
     values: FloatArray = best[:, 0] / best.sum(axis=1)
     return values
+
+
+def margin(texts: Sequence[str], references: Sequence[str]) -> float:
+    """The mean cosine of texts with their own reference minus that with the other ones, n texts, n at least 1.
+
+    The cosines are those of ``identification``, whose hits it replaces by a continuous score: a constant text has 0
+    exactly, and so has an empty one. Between -1 and 1.
+    """
+    vectors = _vectors(texts, references)
+    if vectors is None:
+        return 0.0
+    written, wanted = vectors
+    own = np.asarray(written.multiply(wanted).sum(axis=1)).ravel()
+    every = np.asarray(written @ wanted.sum(axis=0).T).ravel()
+    return round(float(np.mean(own - (every - own) / max(1, len(texts) - 1))), _DIGITS)
+
+
+def _vectors(texts: Sequence[str], references: Sequence[str]) -> tuple[Any, Any] | None:
+    """TF-IDF vectors of texts and of references, sparse (n, stems) each; None where no reference has a word."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(analyzer=stems)
+    try:
+        wanted = vectorizer.fit_transform(references)
+    except ValueError:
+        return None
+    return vectorizer.transform(texts), wanted
 
 
 def groups_of(count: int, seed: int) -> IntArray:

@@ -229,6 +229,7 @@ def _whisker(cell: Cell, span: Scale | None) -> Whisker | None:
 
 _SHOWN_FLAGS: dict[Flag, str] = {
     "budget": "undertrained?",
+    "few steps": "few steps",
     "few seeds": "few seeds",
     "constant": "constant",
     "as another row": "as another row",

@@ -21,6 +21,9 @@ VERSION = "1"
 MIN_SEEDS = 3
 """Seeds of a model that chance enters, below which no row is called best and no difference significant."""
 
+MIN_STEPS = 300
+"""Optimizer steps below which early stopping proves little: it counts epochs, of which a small one has few steps."""
+
 MIN_EXAMPLES = 200
 """Test examples (users, where a user has several targets) below which rows have no order."""
 
@@ -38,7 +41,17 @@ FLOORS: dict[str, tuple[str, ...]] = {
 }
 """By task, the untrained baselines without which a table is incomplete."""
 
-Flag = Literal["earlier version", "budget", "few seeds", "constant", "trials", "crowded", "leak", "as another row"]
+Flag = Literal[
+    "earlier version",
+    "budget",
+    "few steps",
+    "few seeds",
+    "constant",
+    "trials",
+    "crowded",
+    "leak",
+    "as another row",
+]
 
 Best = Literal["first", "tied", ""]
 
@@ -46,6 +59,7 @@ FLAGS: dict[Flag, str] = {
     "earlier version": "made by an earlier version of the model, its features, the task or the selection rule: not "
     "ranked and not compared",
     "budget": "training was ended by its budget of epochs or steps, not by early stopping: possibly undertrained",
+    "few steps": f"early stopping ended the training before {MIN_STEPS} optimizer steps: possibly undertrained",
     "few seeds": f"fewer than {MIN_SEEDS} seeds of a model with random choices: never best, no difference significant",
     "constant": "(nearly) the same answer to all examples",
     "as another row": "(nearly) the answers of another row of the table",
@@ -95,6 +109,7 @@ def flags_of(rows: Sequence[Scored], warned: Mapping[str, Degenerate]) -> dict[s
             "earlier version": is_older(row),
             "leak": any(LEAK_REMARK in result.remarks for result in row.results),
             "budget": any(each.training and each.training.stopped == "budget" for each in row.results),
+            "few steps": any(map(_stopped_early, row.results)),
             "few seeds": has_few_seeds(row) and not row.is_ceiling,
             "constant": bool(warned[row.label].constant),
             "as another row": bool(warned[row.label].repeated),
@@ -103,6 +118,11 @@ def flags_of(rows: Sequence[Scored], warned: Mapping[str, Degenerate]) -> dict[s
         }
 
     return {row.label: tuple(flag for flag, is_raised in raised(row).items() if is_raised) for row in rows}
+
+
+def _stopped_early(result: Result) -> bool:
+    training = result.training
+    return training is not None and training.stopped == "converged" and 0 < training.steps < MIN_STEPS
 
 
 def best_of(ranked: Sequence[Scored], tests: Mapping[str, PairedTest]) -> dict[str, Best]:

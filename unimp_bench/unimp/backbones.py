@@ -220,5 +220,6 @@ def from_scratch(config: UniMPConfig, vocabulary_size: int) -> Any:
             # Its feed-forward has three matrices instead of two: two thirds of their size keep the count.
             architecture = LlamaConfig(intermediate_size=8 * config.width // 3, **sizes, **shared)
         case _:
-            architecture = GPTNeoXConfig(intermediate_size=4 * config.width, **sizes, **shared)
+            dropout = {"hidden_dropout": config.layer_dropout, "attention_dropout": config.layer_dropout}
+            architecture = GPTNeoXConfig(intermediate_size=4 * config.width, **sizes, **shared, **dropout)
     return AutoModelForCausalLM.from_config(architecture)

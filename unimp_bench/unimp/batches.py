@@ -16,7 +16,7 @@ from unimp_bench.ragged import spans
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, NONE, Pieces
-from unimp_bench.unimp.sentences import Branches, Sentences, sentences
+from unimp_bench.unimp.sentences import Branches, Sentences, is_next_item, sentences
 from unimp_bench.unimp.tokens import Vocabulary
 
 
@@ -61,7 +61,7 @@ class TrainingExamples:
 
 def _window_ends(part: Branches, starts: IntArray) -> IntArray:
     """Of a task that ranks without a query the last example of each window: its items predict the others."""
-    if part.kind != "ranking" or part.examples.queries is not None:
+    if not is_next_item(part.examples, part.kind):
         return np.arange(len(part))
     return window_ends(starts, part.examples.users, part.examples.ends)
 

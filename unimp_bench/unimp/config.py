@@ -10,6 +10,7 @@ from unimp_bench.settings import Count, Number, Portion, Rate, Share, Weight, ad
 Context = Literal["picture", "item", "attributes"]
 Fusion = Literal["exclusive", "inclusive", "sum", "early", "late", "none"]
 Trained = Literal["all", "fusion", "output", "lora", "prompt"]
+Read = Literal["prompt", "item"]
 Pretraining = Literal["none", "reconstructive", "contrastive", "autoregressive"]
 
 FROM_SCRATCH = ("gpt_neox", "llama", "mpt")
@@ -57,11 +58,18 @@ class UniMPConfig:
         gate: initial gates of the cross-attention. The paper's 0 protects what its backbone knows; a decoder from
             scratch knows nothing yet, and closed gates would block the pictures for the first epochs.
         dropout: share of the input tokens that are blanked in a training step; the first one of a sentence never is.
+        layer_dropout: dropout of the embeddings, attention and layers of ``gpt_neox`` from scratch.
         context: what the context loss reconstructs of each history item: ``item`` its token from its picture and text
             (the authors' code), ``attributes`` its attribute values from its picture and the tokens before them,
             ``picture`` its token from its picture alone (A.6 of the paper; the item's ID is one of its attributes).
         next_item: every item of a history predicts the next one too, as in SASRec (not in the paper); a window of a
             history then has one prompt for recommendation, at its end.
+        read: where the next item of a history is read. After the ``prompt`` of its task, at ``<answer>`` (the paper),
+            or at the last ``item`` of the history, where ``next_item`` learns it: then nothing is learned at a place
+            that is never read, and recommendation has no prompt.
+        negatives: items, drawn uniformly for each batch, that a label which is an item is compared with instead of the
+            whole vocabulary (sampled softmax without correction, as in eSASRec): a step then hardly depends on the size
+            of the catalogue. 0: the whole vocabulary (the paper).
         context_weight: weight of the context loss relative to the task loss (Eq. 7: 1).
         recommendation_weight: weight of the examples of task recommendation (the authors' code: 2); others have 1.
         gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).
@@ -113,6 +121,7 @@ class UniMPConfig:
     heads: Count = 2
     tied: bool = False
     dropout: Share = 0.1
+    layer_dropout: Share = added(0.0)
     trained: Trained = "all"
     lora_rank: Count = 8
     prompt_tokens: Count = 8
@@ -121,6 +130,8 @@ class UniMPConfig:
     rehearsal: Portion = 0.25
     context: tuple[Context, ...] = ("item",)
     next_item: bool = False
+    read: Read = added("prompt")
+    negatives: Number = added(0)
     context_weight: Weight = 0.3
     recommendation_weight: Weight = 2.0
     gamma: Weight = 2.0
@@ -144,6 +155,12 @@ class UniMPConfig:
             raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
         if self.next_item and self.ids == "semantic":
             raise ValueError("next_item predicts an item in one token; set ids to atomic")
+        if self.layer_dropout and self.backbone != "gpt_neox":
+            raise ValueError("layer_dropout is of backbone gpt_neox from scratch alone")
+        if self.negatives and self.ids == "semantic":
+            raise ValueError("negatives are items of one token each; set ids to atomic")
+        if self.read == "item" and not self.next_item:
+            raise ValueError("read=item reads the prediction that next_item learns; set next_item to true")
         if self.items == "token" and self.context:
             raise ValueError("an item of one token alone has no context to reconstruct; leave context empty")
 

@@ -381,11 +381,15 @@ class Objective(nn.Module):
     A token of a shared sentence counts once for every example that reads it. Logits are computed for ``logit_rows``
     labels at a time, and recomputed in the backward pass where there are more, to bound their memory. A module of its
     own, so that what distributes a model sees one forward pass from batch to loss.
+
+    Args:
+        first_item: the tokens from this one on are items, which ``config.negatives`` are drawn from.
     """
 
-    def __init__(self, model: UniMPModel, config: UniMPConfig) -> None:
+    def __init__(self, model: UniMPModel, config: UniMPConfig, first_item: int = 0) -> None:
         super().__init__()
         self.model = model
+        self.negatives, self.first_item = config.negatives, first_item
         self.gamma, self.context_weight, self.rows = config.gamma, config.context_weight, config.logit_rows
         # What FSDP gathers at a time, by class (accelerate looks here where its configuration names none).
         self._no_split_modules = sorted({type(layer).__name__ for layer in model.decoder.layers})
@@ -398,20 +402,36 @@ class Objective(nn.Module):
         """
         states = self.model(batch)
         weights = torch.where(batch.is_task, batch.weights, self.context_weight * batch.weights)
+        labels, naming, is_task = batch.labels, batch.naming, batch.is_task
         losses, task = [], []
+        if self.negatives:
+            items = labels >= self.first_item
+            weighted = weights[items] * self._sampled_losses(states[items], labels[items])
+            losses.append(weighted.sum())
+            task.append((weighted.detach() * is_task[items]).sum())
+            naming = torch.stack([(~items).cumsum(0)[naming[0]] - 1, *naming[1:]])
+            states, labels, weights, is_task = states[~items], labels[~items], weights[~items], is_task[~items]
         for begin in range(0, len(states), self.rows):
             end = begin + self.rows
-            chunk = states[begin:end], batch.labels[begin:end], _naming_within(batch.naming, begin, end)
+            chunk = states[begin:end], labels[begin:end], _naming_within(naming, begin, end)
             whole = len(states) <= self.rows
             found = self._losses(*chunk) if whole else checkpoint(self._losses, *chunk, use_reentrant=False)
             weighted = weights[begin:end] * found
             losses.append(weighted.sum())
-            task.append((weighted.detach() * batch.is_task[begin:end]).sum())
+            task.append((weighted.detach() * is_task[begin:end]).sum())
         count = batch.readers.sum() if labelled is None else labelled
         return Losses(torch.stack(losses).sum() / count, torch.stack(task).sum() / count)
 
     def _losses(self, states: Tensor, labels: Tensor, naming: Tensor) -> Tensor:
         return focal_losses(self.model.logits(states, naming), labels, self.gamma)
+
+    def _sampled_losses(self, states: Tensor, labels: Tensor) -> Tensor:
+        """Of labels that are items against the same drawn items, those equal to a label left out of its loss."""
+        decoder = self.model.decoder
+        drawn = torch.randint(self.first_item, decoder.vocabulary_size, (self.negatives,), device=states.device)
+        own = (states * decoder.output_rows(labels)).sum(dim=1, keepdim=True)
+        others = (states @ decoder.output_rows(drawn).T).masked_fill(labels[:, None] == drawn, -torch.inf)
+        return focal_losses(torch.cat([own, others], dim=1), torch.zeros_like(labels), self.gamma)
 
 
 def _naming_within(naming: Tensor, begin: int, end: int) -> Tensor:

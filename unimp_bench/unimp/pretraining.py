@@ -186,7 +186,7 @@ class _Words(Pretext):
 
     def __init__(self, model: UniMPModel, config: UniMPConfig, vocabulary: Vocabulary) -> None:
         super().__init__(model)
-        self.objective = Objective(model, replace(config, gamma=0.0))
+        self.objective = Objective(model, replace(config, gamma=0.0), vocabulary.words)
         marks = vocabulary.pad, vocabulary.cls, vocabulary.img, vocabulary.answer, vocabulary.eoc
         self.register_buffer("marks", torch.tensor(marks), persistent=False)
 

@@ -15,6 +15,7 @@ import numpy as np
 from unimp_bench.kinds.picture import PictureExamples
 from unimp_bench.ragged import Grouped, offsets_of, spans
 from unimp_bench.records import Examples, FloatArray, Histories, IntArray
+from unimp_bench.unimp.config import Read
 from unimp_bench.unimp.pieces import (
     CLS_PIECE,
     FIRST_ITEM_PIECE,
@@ -34,6 +35,8 @@ from unimp_bench.unimp.tokens import ITEMS, QUERY, Vocabulary, plain, segments
 @dataclass(frozen=True)
 class Branches(Grouped):
     """Examples of one task with the pieces of their prompts and answers, in groups of varying length.
+
+    An example without pieces is answered at the last item of its history.
 
     Attributes:
         offsets: (n + 1,) int64.
@@ -58,21 +61,39 @@ class Branches(Grouped):
         return Branches(offsets, self.examples.select(rows), self.kind, self.runs[taken], self.marks[taken])
 
 
-def answered(parts: Sequence[Examples], catalogue: Pieces, vocabulary: Vocabulary) -> tuple[Pieces, list[Branches]]:
+def answered(
+    parts: Sequence[Examples], catalogue: Pieces, vocabulary: Vocabulary, read: Read = "prompt"
+) -> tuple[Pieces, list[Branches]]:
     """Branches of the examples of some tasks with their answers, and the pieces of all."""
     pieces, branches = catalogue, []
     for part in parts:
-        pieces, branch = _branches(part, kind_of(part), pieces, vocabulary, answer_pieces(part, vocabulary))
+        kind = kind_of(part)
+        if read == "item" and is_next_item(part, kind):
+            branch = _no_branches(part, kind)
+        else:
+            pieces, branch = _branches(part, kind, pieces, vocabulary, answer_pieces(part, vocabulary))
         branches.append(branch)
     return pieces, branches
 
 
 def unanswered(
-    examples: Examples, kind: Kind, catalogue: Pieces, vocabulary: Vocabulary
+    examples: Examples, kind: Kind, catalogue: Pieces, vocabulary: Vocabulary, read: Read = "prompt"
 ) -> tuple[Pieces, list[Branches]]:
-    """Branches that end at ``<answer>``, and the pieces of all."""
+    """Branches that end at ``<answer>``, or have no pieces, and the pieces of all."""
+    if read == "item" and is_next_item(examples, kind):
+        return catalogue, [_no_branches(examples, kind)]
     pieces, branches = _branches(examples, kind, catalogue, vocabulary, open_answer(examples, vocabulary))
     return pieces, [branches]
+
+
+def is_next_item(examples: Examples, kind: Kind) -> bool:
+    """Whether the answer is the item that follows the history."""
+    return kind == "ranking" and examples.queries is None
+
+
+def _no_branches(examples: Examples, kind: Kind) -> Branches:
+    none = np.empty(0, dtype=np.int64)
+    return Branches(np.zeros(len(examples) + 1, dtype=np.int64), examples, kind, none, none)
 
 
 def _branches(
@@ -195,7 +216,8 @@ def sentences(
         parts: of each task; examples are numbered through them.
         starts: per task, (n,) rows where the items begin that are read of each history.
         shared: a user's examples that begin at the same item share a sentence; else each has its own.
-        next_item: predict the next item of the history at each item of a trunk but the last.
+        next_item: predict the next item of the history at each item of a trunk but the last; at that too where it
+            answers an example.
         task_weights: per task, the weight of its examples in the loss; None for 1 everywhere.
     """
     histories = parts[0].examples.histories
@@ -210,6 +232,7 @@ def sentences(
     if shared:
         fresh[1:] = (np.diff(start[order]) != 0) | (np.diff(users[order]) != 0)
     group, first = np.cumsum(fresh) - 1, np.flatnonzero(fresh)
+    counts = np.concatenate([part.lengths() for part in parts])
     begin, longest = start[order][first], np.maximum.reduceat((ends - start)[order], first)
 
     trunk_group, trunk_step = spans(np.zeros_like(longest), longest)
@@ -223,10 +246,13 @@ def sentences(
     trunk_piece, trunk = _trunk(histories, trunk_row, vocabulary)
     trunk_next = np.full(len(trunk), -1)
     if next_item:
-        has_next = (trunk_step + 1 < longest[trunk_group])[trunk] & (trunk_piece < FIRST_ITEM_PIECE + vocabulary.items)
+        at_item = counts == 0
+        known = np.maximum.reduceat((ends - start + at_item)[order], first)
+        # A prediction that is read has seen the rating of the item too.
+        place = np.diff(trunk, append=-1) != 0 if at_item.any() else trunk_piece < FIRST_ITEM_PIECE + vocabulary.items
+        has_next = (trunk_step + 1 < known[trunk_group])[trunk] & place
         trunk_next[has_next] = vocabulary.item_tokens(histories.items[trunk_row[trunk[has_next]] + 1])[:, 0]
 
-    counts = np.concatenate([part.lengths() for part in parts])
     stops = np.cumsum(counts)[order]
     branch, taken = spans(stops - counts[order], stops)
     prompt = np.concatenate([part.runs for part in parts])[taken]

@@ -103,7 +103,9 @@ class _Training:
         self._device: torch.device = self._accelerator.device
         self._trained = copy.deepcopy(model) if is_sharded(self._accelerator) else model.to(self._device)
         self._optimizer = torch.optim.AdamW(parameter_groups(self._trained, config.weight_decay), betas=BETAS)
-        self._objective, self._stepper = self._accelerator.prepare(Objective(self._trained, config), self._optimizer)
+        self._objective, self._stepper = self._accelerator.prepare(
+            Objective(self._trained, config, data.vocabulary.words), self._optimizer
+        )
         self._checkpoint = data.work / _CHECKPOINT
         resumes = self._checkpoint.is_file()
         self._done = load_training(self._trained, self._optimizer, self._checkpoint) if resumes else Progress()

@@ -202,13 +202,15 @@ class UniMP(
         adapt(self._model, self.config)
 
     def _training_examples(self, data: FitData) -> TrainingExamples:
-        pieces, branches = answered([part.train for part in data.examples.values()], self._pieces, self._vocabulary)
+        pieces, branches = answered(
+            [part.train for part in data.examples.values()], self._pieces, self._vocabulary, self.config.read
+        )
         old = () if data.start is None else tuple(name for name in data.examples if name in data.start.tasks)
         rehearsed = () if len(old) == len(data.examples) else old
         return TrainingExamples(pieces, branches, self._vocabulary, self.config, rehearsed)
 
     def _encoded(self, examples: Examples, kind: Kind, batches: int = 1) -> EncodedQueries:
-        pieces, branches = unanswered(examples, kind, self._pieces, self._vocabulary)
+        pieces, branches = unanswered(examples, kind, self._pieces, self._vocabulary, self.config.read)
         starts = [last_starts(examples, self.config.history)]
         encoded = sentences(pieces, branches, starts, self._vocabulary, shared=False)
         return EncodedQueries(encoded, self._features, self._vocabulary, batches * self.config.batch_tokens)
