@@ -9,6 +9,7 @@ BENCHMARKS = (
     "evaluate_ranking",
     "build_corpus",
     "recommenders",
+    "rectools_models",
     "merged_catalogue",
     "recbole_adapter",
     "all_positions",

@@ -134,12 +134,19 @@ class Cornac:
 
 @dataclass(frozen=True)
 class Pair:
-    """A model and its counterpart in a library, with the same sizes."""
+    """A model and its counterpart in a library, with the same sizes.
+
+    Attributes:
+        name, settings: of the counterpart.
+        ours: settings of this project's model.
+        model: its name, where the case has another one.
+    """
 
     name: str
     library: Callable[..., Any]
     settings: dict[str, Any]
     ours: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
 
 
 _OWN_BATCH = {"batch_size": BATCH}
@@ -185,22 +192,22 @@ def command(model: tuple[str, ...], corpus: str, users: int, rounds: int) -> Ite
             yield from compared(each, PAIRS[each], folder, rounds, Path(name) / each)
 
 
-def compared(ours: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
+def compared(case: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
     """Epochs and evaluations of both sides in turns."""
     places = [scratch / "ours", scratch / "theirs"]
     for place in places:
         place.mkdir(parents=True)
     workers = {
-        "ours": Worker(Ours, ours, pair.ours, folder, places[0]),
+        "ours": Worker(Ours, pair.model or case, pair.ours, folder, places[0]),
         f"{pair.library.__name__}'s {pair.name}": Worker(pair.library, pair.name, pair.settings, folder, places[1]),
     }
     sides = {side: (lambda worker=worker: _turn(worker)) for side, worker in workers.items()}
     in_turns(sides, 1)
     found = in_turns(sides, rounds)
     for what in METHODS:
-        yield from times(ours, what, {side: [turn[what] for turn in turns] for side, turns in found.items()})
+        yield from times(case, what, {side: [turn[what] for turn in turns] for side, turns in found.items()})
     peaks = {side: [worker.end()] for side, worker in workers.items()}
-    yield Measure.of(ours, "peak", "MiB", peaks, compared=True)
+    yield Measure.of(case, "peak", "MiB", peaks, compared=True)
 
 
 def _turn(worker: Worker) -> dict[str, Any]:

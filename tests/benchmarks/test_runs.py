@@ -31,6 +31,7 @@ SLOW = {
     "footprint": "--items 1000",
     "recbole_adapter": "--users 30 --items 20 --epochs 1 --rounds 1",
     "recommenders": "--model mf --corpus planted --users 40 --rounds 1",
+    "rectools_models": "--model sasrec --model esasrec --corpus planted --users 40 --rounds 1",
     "main_job": "",
     "all_positions": "--model sasrec --users 100 --minutes 0.02",
     "picture_tokens": "--corpus planted",
@@ -81,6 +82,8 @@ def test_a_longer_run_writes_a_record(name: str, home: Workspace, request: pytes
         request.getfixturevalue("realdata")
     if name.startswith("unimp_speed") and importlib.util.find_spec("open_flamingo") is None:
         pytest.skip("open-flamingo is not installed; see benchmarks/unimp_speed/__init__.py")
+    if name == "rectools_models" and importlib.util.find_spec("rectools") is None:
+        pytest.skip("RecTools is not installed; see benchmarks/rectools_models.py")
     assert run(name, SLOW[name].split(), home.root / "results").measures
 
 

@@ -20,7 +20,8 @@ from unimp_bench.reports.sections import Row, sections
 from unimp_bench.reports.store import Contents, load_results
 from unimp_bench.reports.table import DEGENERATE as MARK
 from unimp_bench.reports.write import pages, show, tables_of
-from unimp_bench.runs.results import AnswerSpread, Estimate, Result, pack_values
+from unimp_bench.runs.packed import pack_values
+from unimp_bench.runs.results import AnswerSpread, Estimate, Result
 from unimp_bench.runs.suites import CATALOGUE
 
 pytestmark = pytest.mark.usefixtures("small")

@@ -23,8 +23,9 @@ from unimp_bench.records import DRAWN_SPLITS, Histories, learned_from
 from unimp_bench.registry import make_model, make_task
 from unimp_bench.reports.audit.corpus.measure import audit_corpus
 from unimp_bench.runs.fitting import validation_scores
+from unimp_bench.runs.packed import pack_counts
 from unimp_bench.runs.plan import Budget, cells
-from unimp_bench.runs.results import Result, pack_counts
+from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, run
 from unimp_bench.runs.spec import FitSpec
 from unimp_bench.runs.suites import SUITES

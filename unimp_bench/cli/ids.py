@@ -1,4 +1,4 @@
-"""``unimp-bench ids``: make, list, import and export stored ids of items."""
+"""``unimp-bench ids``: make, list, import, export and publish stored ids of items."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def command() -> None:
 
 @command.command(MAKE)
 @click.argument("corpus")
-@click.option("--quantizer", default="rkmeans", show_default=True, help="rkmeans, rqvae or opq.")
+@click.option("--quantizer", default="rkmeans", show_default=True, help="rkmeans, rqvae, letter, cost or opq.")
 @click.option("--features", required=True, metavar="NAME", help="Stored features to quantise; several, by commas.")
 @click.option("--name", help="Name of the ids. [default: QUANTIZER-FEATURES]")
 @click.option("--levels", type=click.IntRange(1, 64), help="Codes per item. [default: 3; opq: 16]")
-@click.option("--codes", type=click.IntRange(2, 65536), help="Values of a code. [default: 256]")
+@click.option("--codes", type=click.IntRange(2, 65536), help="Values of a code. [default: 256; cost: 64]")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
 @click.option("--split", type=click.Choice(["loo", "global-time", "public"]), help="Whose training items to fit on.")
 @click.option("--all-items", is_flag=True, help="Fit on all items, not on those of the training part alone.")
@@ -138,6 +138,26 @@ def exported(name: str, file: Path, corpus: str, form: Form) -> None:
 
     write_file(open_ids(opened, name), opened.items.names, file, form)
     click.echo(f"wrote {file}")
+
+
+@command.command("publish")
+@click.argument("corpus")
+@click.argument("names", nargs=-1)
+def published(corpus: str, names: tuple[str, ...]) -> None:
+    """Copy the records of the ids NAMES of CORPUS, or of all, into leaderboards/, and write the pages."""
+    workspace, opened = Workspace.here(), _opened(corpus)
+
+    from unimp_bench.corpus.features.ids import all_ids, open_ids
+    from unimp_bench.reports.ids import PublishedIds
+    from unimp_bench.reports.write import write_all
+
+    chosen = sorted(set(names) or all_ids(opened.folder))
+    if not chosen:
+        raise UsageError(f"{opened.name} has no stored ids; 'unimp-bench ids {corpus} --features NAME' makes some")
+    sets = tuple(open_ids(opened, name).record for name in chosen)
+    path = PublishedIds(corpus=opened.name, fingerprint=opened.fingerprint, sets=sets).write(workspace.leaderboards)
+    for each in (path, *write_all(workspace.leaderboards)):
+        click.echo(f"wrote {each}")
 
 
 def _show(record: IdSet) -> None:

@@ -66,7 +66,7 @@ COMMANDS = {
     "run": "Fit a model on a task and score it on the test part.",
     "tune": "Search settings of a model on validation, and store the best for a corpus.",
     "suite": "Run all rows of a table, such as the ablations.",
-    "runs": "List, show, compare and remove runs.",
+    "runs": "List, show, compare, complete and remove runs.",
     "top": "Show what a model recommends to one user.",
     "features": "Compute, list, import or export features of a corpus's items.",
     "ids": "Make, list, import or export semantic ids of a corpus's items.",

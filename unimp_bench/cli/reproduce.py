@@ -41,7 +41,7 @@ def _report(found: Reproduction) -> None:
     Raises:
         BenchError: a value is outside its published interval.
     """
-    from unimp_bench.runs.results import RANK_CEILING
+    from unimp_bench.runs.packed import RANK_CEILING
 
     metrics = found.metrics()
     width = max(len(metric.name) for metric in metrics)

@@ -1,4 +1,4 @@
-"""``unimp-bench runs``: list, show, compare and remove the runs of the workspace."""
+"""``unimp-bench runs``: list, show, compare, complete and remove the runs of the workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from unimp_bench import registry
 from unimp_bench.cli import Group
 from unimp_bench.cli.common import echo_result, printable
-from unimp_bench.errors import UsageError, find
+from unimp_bench.errors import BenchError, UsageError, find
 from unimp_bench.files import Workspace
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 @click.group("runs", cls=Group, no_args_is_help=True)
 def command() -> None:
-    """List, show, compare and remove the runs in runs/."""
+    """List, show, compare, complete and remove the runs in runs/."""
 
 
 @command.command("list")
@@ -201,7 +201,9 @@ def _echo_examples(found: Comparison, run: StoredRun, workspace: Workspace, coun
     """The examples with the largest differences, with the titles of their targets where the corpus is built."""
     from pyarrow.parquet import read_table
 
-    result, path = _finished(run), run.folder / "predictions.parquet"
+    from unimp_bench.runs.results import PREDICTIONS_NAME
+
+    result, path = _finished(run), run.folder / PREDICTIONS_NAME
     if result.targets or not path.is_file() or not len(rows := found.largest(count)):
         return
     table = read_table(path)
@@ -223,6 +225,37 @@ def _titles(workspace: Workspace, result: Result) -> dict[str, str]:
     if corpus.fingerprint != result.corpus_id or "title" not in corpus.items.attributes:
         return {}
     return dict(zip(corpus.items.names, corpus.items.text("title"), strict=True))
+
+
+@command.command("complete")
+@click.argument("keys", nargs=-1)
+def complete_runs(keys: tuple[str, ...]) -> None:
+    """Add to the rankings of KEYS, or of all runs, what earlier versions did not store: the part of cold items.
+
+    It follows from the stored lists; no model runs, and nothing else of a result changes.
+
+    \b
+    Example: unimp-bench runs complete
+    """
+    from unimp_bench.interchange.completion import complete, lacks_cold_items
+    from unimp_bench.runs.stored import find_run, stored_runs
+
+    workspace = Workspace.here()
+    runs = [find_run(workspace, key) for key in keys] if keys else stored_runs(workspace)
+    lacking, failed = [run for run in runs if lacks_cold_items(run)], 0
+    for run in lacking:
+        try:
+            result = complete(run, workspace)
+        except BenchError as error:
+            failed += 1
+            click.echo(f"error: {error}", err=True)
+            continue
+        cold = result.cold
+        assert cold is not None
+        click.echo(f"{run.key}  {_label(result)}  {cold.items:,} cold items in {result.corpus.name}")
+    click.echo(f"completed {len(lacking) - failed:,} of {len(runs):,} runs")
+    if failed:
+        raise BenchError(f"{failed} runs could not be completed")
 
 
 @command.command("remove")

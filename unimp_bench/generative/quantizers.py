@@ -10,7 +10,7 @@ those of the rotated vectors, and R is the orthogonal matrix that takes the vect
 
     R = U V^T  with  U S V^T the singular value decomposition of  sum_i x_i q_i^T
 
-RQ-VAE is in ``unimp_bench.generative.rqvae``.
+RQ-VAE is in ``unimp_bench.generative.rqvae``, LETTER and CoST in ``unimp_bench.generative.letter_cost``.
 """
 
 from __future__ import annotations
@@ -59,8 +59,14 @@ class Quantizer(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, vectors: Vectors, settings: QuantizerSettings) -> Quantizer:
+    def fit(cls, vectors: Vectors, settings: QuantizerSettings, behaviour: Vectors | None = None) -> Quantizer:
         """Fit on vectors (n, width).
+
+        Args:
+            vectors: of the items.
+            settings: number and size of the codebooks.
+            behaviour: (n, any) vectors of the same items from interactions, 0 for an item without any; read by
+                ``letter`` alone.
 
         Raises:
             UsageError: the settings do not fit the vectors.
@@ -131,7 +137,7 @@ class ResidualKMeans(Quantizer):
     centroids: tuple[Vectors, ...]
 
     @classmethod
-    def fit(cls, vectors: Vectors, settings: QuantizerSettings) -> ResidualKMeans:
+    def fit(cls, vectors: Vectors, settings: QuantizerSettings, behaviour: Vectors | None = None) -> ResidualKMeans:
         mean = vectors.mean(axis=0)
         residuals, found = vectors - mean, []
         for level in range(settings.levels):
@@ -170,7 +176,7 @@ class ProductQuantizer(Quantizer):
     centroids: tuple[Vectors, ...]
 
     @classmethod
-    def fit(cls, vectors: Vectors, settings: QuantizerSettings) -> ProductQuantizer:
+    def fit(cls, vectors: Vectors, settings: QuantizerSettings, behaviour: Vectors | None = None) -> ProductQuantizer:
         mean = vectors.mean(axis=0)
         _, spread, directions = np.linalg.svd(vectors - mean, full_matrices=False)
         kept = min(WIDEST, int((spread > _SMALL * max(spread.max(initial=0), _SMALL)).sum()))

@@ -6,13 +6,15 @@
 
 ``sg`` stops the gradient; means run over items and dimensions. Residuals subtract the detached code, so that the
 commitment terms of all levels train the encoder (in LC-Rec's code only those of the first do). Codebooks start as
-k-means of the residuals, and after each epoch a code that no item used becomes the residual of a random one.
+k-means of the residuals, and after each epoch a code that no item used becomes the residual of a random one. LETTER and
+CoST change the objective L, see ``unimp_bench.generative.letter_cost``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +34,25 @@ BATCH = 1024
 LEARNING_RATE = 1e-3
 
 
+class Pass(NamedTuple):
+    """What an autoencoder makes of vectors.
+
+    Attributes:
+        vectors: (n, width).
+        latent: sum of their codes' vectors, with the gradient of the encoder's output, (n, latent).
+        rebuilt: (n, width).
+        codes: (n, levels).
+        residuals, found: per level what is coded, and the vectors of its codes, (n, latent) each.
+    """
+
+    vectors: Tensor
+    latent: Tensor
+    rebuilt: Tensor
+    codes: Tensor
+    residuals: list[Tensor]
+    found: list[Tensor]
+
+
 class Autoencoder(nn.Module):
     """Encoder, decoder with ReLU between their layers, and a codebook per level.
 
@@ -39,16 +60,17 @@ class Autoencoder(nn.Module):
         width: of the vectors.
         levels: number of codebooks.
         codes: size of each.
+        latent: width of their vectors.
     """
 
-    def __init__(self, width: int, levels: int, codes: int) -> None:
+    def __init__(self, width: int, levels: int, codes: int, latent: int = LATENT) -> None:
         super().__init__()
-        sizes = [width, *HIDDEN, LATENT]
+        sizes = [width, *HIDDEN, latent]
         self.encoder, self.decoder = _layers(sizes), _layers(sizes[::-1])
-        self.codebooks = nn.ParameterList(nn.Parameter(torch.zeros(codes, LATENT)) for _ in range(levels))
+        self.codebooks = nn.ParameterList(nn.Parameter(torch.zeros(codes, latent)) for _ in range(levels))
 
     def quantise(self, latent: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Codes (n, levels) of latent vectors (n, ``LATENT``), and per level the residuals and their codes' vectors."""
+        """Codes (n, levels) of latent vectors (n, latent), and per level the residuals and their codes' vectors."""
         residual, codes, residuals, vectors = latent, [], [], []
         for book in self.codebooks:
             code = torch.cdist(residual.detach(), book.detach()).argmin(dim=1)
@@ -58,18 +80,32 @@ class Autoencoder(nn.Module):
             residual = residual - vectors[-1].detach()
         return torch.stack(codes, dim=1), residuals, vectors
 
-    def losses(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruction and quantization loss of vectors (n, width), scalars, and their codes, (n, levels)."""
+    def forward(self, vectors: Tensor) -> Pass:
+        """Vectors (n, width) coded and rebuilt."""
         latent = self.encoder(vectors)
         codes, residuals, found = self.quantise(latent)
-        total = torch.stack(found).sum(dim=0)
-        rebuilt = self.decoder(latent + (total - latent).detach())
-        pairs = zip(residuals, found, strict=True)
-        terms = [
-            functional.mse_loss(code, rest.detach()) + BETA * functional.mse_loss(rest, code.detach())
-            for rest, code in pairs
-        ]
-        return functional.mse_loss(rebuilt, vectors), torch.stack(terms).sum(), codes
+        through = latent + (torch.stack(found).sum(dim=0) - latent).detach()
+        return Pass(vectors, through, self.decoder(through), codes, residuals, found)
+
+
+def quantization_loss(made: Pass) -> Tensor:
+    """The sum over levels in L, a scalar."""
+    terms = [
+        functional.mse_loss(code, rest.detach()) + BETA * functional.mse_loss(rest, code.detach())
+        for rest, code in zip(made.residuals, made.found, strict=True)
+    ]
+    return torch.stack(terms).sum()
+
+
+class Objective:
+    """L, for batches of the items that an autoencoder is trained on."""
+
+    def begin_epoch(self, network: Autoencoder) -> None:
+        """Called before each epoch."""
+
+    def loss(self, network: Autoencoder, made: Pass, rows: Tensor) -> Tensor:
+        """A scalar, of what was made of the items ``rows`` (n,)."""
+        return functional.mse_loss(made.rebuilt, made.vectors) + quantization_loss(made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,34 +113,44 @@ class RQVAE(Quantizer):
     """A trained autoencoder, and the scale of its input.
 
     Attributes:
+        latent: width of the latent space.
         mean: (width,) of the vectors that it was fitted on.
         scale: their root mean squared deviation.
         network: in eval mode.
     """
+
+    latent: ClassVar[int] = LATENT
 
     mean: Vectors
     scale: float
     network: Autoencoder
 
     @classmethod
-    def fit(cls, vectors: Vectors, settings: QuantizerSettings) -> RQVAE:
+    def objective(cls, settings: QuantizerSettings, behaviour: Vectors | None) -> Objective:
+        """The objective of a fit; see ``fit``."""
+        return Objective()
+
+    @classmethod
+    def fit(cls, vectors: Vectors, settings: QuantizerSettings, behaviour: Vectors | None = None) -> RQVAE:
         mean = vectors.mean(axis=0)
         scale = max(float(np.sqrt(np.square(vectors - mean, dtype=np.float64).mean())), 1e-12)
         points = torch.from_numpy(as_vectors((vectors - mean) / scale))
         rng = np.random.default_rng(settings.seed)
         with own_chance(settings.seed):
-            network = Autoencoder(points.shape[1], settings.levels, min(settings.codes, len(points)))
+            network = Autoencoder(points.shape[1], settings.levels, min(settings.codes, len(points)), cls.latent)
         _start(network, points, settings.seed)
+        objective = cls.objective(settings, behaviour)
         optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
-        for _ in progress(range(EPOCHS), "rqvae: training", unit="epoch"):
+        for _ in progress(range(EPOCHS), f"{cls.__name__.lower()}: training", unit="epoch"):
+            objective.begin_epoch(network)
             used = [torch.zeros(len(book), dtype=torch.bool) for book in network.codebooks]
             for rows in torch.split(torch.from_numpy(rng.permutation(len(points))), BATCH):
-                rebuilt, quantized, codes = network.losses(points[rows])
+                made = network(points[rows])
                 optimizer.zero_grad()
-                (rebuilt + quantized).backward()  # type: ignore[no-untyped-call]
+                objective.loss(network, made, rows).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 for level, mask in enumerate(used):
-                    mask[codes[:, level]] = True
+                    mask[made.codes[:, level]] = True
             _revive(network, points, used, rng)
         return cls(mean, scale, network.eval())
 

@@ -28,7 +28,16 @@ from unimp_bench.records import Examples, learned_from
 from unimp_bench.reports.labels import label_of
 from unimp_bench.runs.fitting import FIT_NAME, check_selectable, corpus_cache, fit_or_load, unknown_users
 from unimp_bench.runs.reproduction import corpus_of, request_of
-from unimp_bench.runs.results import LEAK_REMARK, RESULT_NAME, Cost, ModelFacts, Result, Tuning, provenance
+from unimp_bench.runs.results import (
+    LEAK_REMARK,
+    PREDICTIONS_NAME,
+    RESULT_NAME,
+    Cost,
+    ModelFacts,
+    Result,
+    Tuning,
+    provenance,
+)
 from unimp_bench.runs.runner import open_corpus, planned
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
@@ -37,7 +46,6 @@ from unimp_bench.runs.stored import StoredRun, check_same_examples, find_run
 NAME = "ensemble"
 MOST = 4
 VALIDATION = "validation.parquet"
-_PREDICTIONS = "predictions.parquet"
 _RULE = "weighted reciprocal ranks"
 
 
@@ -106,14 +114,14 @@ def mix_runs(parts: Sequence[Part], folder: Path, workspace: Workspace) -> Resul
         _store_validation(part, validation, setting, folder, workspace)
     mix, score = _chosen(_fusion(parts, VALIDATION, validation, setting), len(parts), validation, setting)
     test = draw_examples(task, corpus, spec.split, "test", cache)
-    ranking = _fusion(parts, _PREDICTIONS, test, setting).ranking(mix)
+    ranking = _fusion(parts, PREDICTIONS_NAME, test, setting).ranking(mix)
     if ranking.top.shape[1] < LISTED:
         ranking = replace(ranking, depth=None)  # lists of all items, so all ranks are known
     answers = Answers(ranking, test, setting)
     run = workspace.runs / spec.key
     with locked(run):
         write_atomically(run / "spec.json", spec.model_dump_json(indent=1) + "\n")
-        write_predictions(run / _PREDICTIONS, answers)
+        write_predictions(run / PREDICTIONS_NAME, answers)
         remarks = (_words(parts, mix, len(validation), score), *_leaks(parts))
         command = shlex.join(["unimp-bench", NAME, *(part.key for part in parts)])
         result = scored(answers, spec, _facts(parts), remarks, _cost(parts), provenance(command))

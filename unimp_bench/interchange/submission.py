@@ -19,7 +19,7 @@ from unimp_bench.kinds import Setting, draw_examples
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.runs.fitting import check_not_empty, corpus_cache
-from unimp_bench.runs.results import RESULT_NAME, ModelFacts, Result, provenance
+from unimp_bench.runs.results import PREDICTIONS_NAME, RESULT_NAME, ModelFacts, Result, provenance
 from unimp_bench.runs.runner import check_askable, differing_options, open_corpus
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec
@@ -94,7 +94,7 @@ def score(submission: Submission, workspace: Workspace) -> Result:
     folder = workspace.runs / spec.key
     with locked(folder):
         write_atomically(folder / "spec.json", spec.model_dump_json(indent=1) + "\n")
-        write_predictions(folder / "predictions.parquet", answers)
+        write_predictions(folder / PREDICTIONS_NAME, answers)
         facts = _facts(submission, file.sha256)
         result = scored(answers, spec, facts, (REMARK,), None, provenance(command_of(submission)))
         result.write(folder / RESULT_NAME)

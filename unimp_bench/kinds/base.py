@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from unimp_bench.corpus import Corpus
+    from unimp_bench.kinds.cold import ColdRanks
     from unimp_bench.metrics.resources import Resources
     from unimp_bench.metrics.scores import Scores
 
@@ -224,6 +225,10 @@ class Kind(ABC):
 
     def ranks(self, prediction: Any) -> IntArray | None:
         """(n,) target ranks, from which all values can be recomputed; None for kinds without ranks."""
+        return None
+
+    def cold(self, prediction: Any, examples: Any, setting: Setting) -> ColdRanks | None:
+        """The part of items without a training interaction in a ranking; None where it is not defined."""
         return None
 
     def targets(self, examples: Any, setting: Setting) -> IntArray | None:

@@ -27,8 +27,9 @@ from unimp_bench.kinds.base import (
     quoted,
     whole,
 )
+from unimp_bench.kinds.cold import ColdRanks, cold_ranks
 from unimp_bench.kinds.ranks import Ranking, rank_under, seen_columns
-from unimp_bench.metrics.lists import LIST_CUTOFF, LIST_NAMES, list_facts, list_scores
+from unimp_bench.metrics.lists import LIST_CUTOFF, LIST_NAMES, list_facts, list_scores, popularity_of
 from unimp_bench.metrics.ranking import CUTOFFS, RANK_METRICS, RankMetric, rank_scores
 from unimp_bench.metrics.scores import Missing
 from unimp_bench.metrics.several import USER_CUTOFFS, USER_METRICS, UserMetric, target_counts, user_scores
@@ -345,6 +346,14 @@ class RankingKind(Kind):
 
     def ranks(self, prediction: Ranking) -> IntArray:
         return prediction.ranks
+
+    def cold(self, prediction: Ranking, examples: Examples, setting: Setting) -> ColdRanks | None:
+        """By example, so not where users have several targets; all items of a new domain are cold for some models."""
+        if examples.split == "new-domain" or self.targets(examples, setting) is not None:
+            return None
+        assert examples.targets is not None
+        items, popularity = catalogue(setting.corpus, examples.split), popularity_of(setting.corpus, examples.split)
+        return cold_ranks(prediction, np.asarray(examples.targets), items, popularity, LIST_CUTOFF)
 
     def targets(self, examples: Examples, setting: Setting) -> IntArray | None:
         """Where a corpus has parts of its own, one list serves all of a user's targets, unless each has a query."""

@@ -66,9 +66,13 @@ def list_facts(corpus: Corpus, split: Split, cache: Path) -> ListFacts:
     Args:
         cache: folder that keeps the text vectors of the corpus.
     """
+    return ListFacts(catalogue(corpus, split), popularity_of(corpus, split), _categories(corpus), _texts(corpus, cache))
+
+
+def popularity_of(corpus: Corpus, split: Split) -> IntArray:
+    """(items,) number of interactions of each item in what models evaluated on a split learn from."""
     train = target_examples(corpus, split if split == "new-domain" else learned_from(split), "train", "lists")
-    popularity = np.bincount(train.histories.items, minlength=len(corpus.items))
-    return ListFacts(catalogue(corpus, split), popularity, _categories(corpus), _texts(corpus, cache))
+    return np.bincount(train.histories.items, minlength=len(corpus.items))
 
 
 def list_scores(top: IntArray, facts: ListFacts | None) -> dict[str, Score | Missing]:

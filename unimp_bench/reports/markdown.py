@@ -21,7 +21,7 @@ from unimp_bench.reports.brief import (
 )
 from unimp_bench.reports.encoders import EXCHANGES, exchanges_table
 from unimp_bench.reports.plots import Plot
-from unimp_bench.reports.table import MIN_MEAN, Cell, Page, PrintedTable, Row, Run, Slices, Table, Ties
+from unimp_bench.reports.table import MIN_MEAN, Cell, ColdItems, Page, PrintedTable, Row, Run, Slices, Table, Ties
 from unimp_bench.runs.results import Estimate
 
 PLOTS = "plots"
@@ -117,6 +117,7 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: s
         *plot,
         *(_ties(table.ties, table.main) if table.ties else []),
         *(_slices(table.slices, table.first) if table.slices else []),
+        *(_cold(table.cold, table.first) if table.cold else []),
         *_details(table),
     ]
 
@@ -204,6 +205,42 @@ def _slices(slices: Slices, first: str) -> list[str]:
         *table_head((first, *(f"{side.name} ({side.examples:,})" for side in sides))),
         *(table_row(cells) for cells in zip(slices.labels, *columns, strict=True)),
         *(["", *empty] if empty else []),
+        "",
+        "</details>",
+    ]
+
+
+def _cold(cold: ColdItems, first: str) -> list[str]:
+    """The metric of each row on targets with and without training interactions, in a collapsed block."""
+    heads = (
+        *(first, "Cold items listed", f"warm ({cold.warm:,})", "warm, no cold items"),
+        *(f"cold ({cold.cold:,})", "cold, no other cold items"),
+    )
+    few = f"; no mean over fewer than {MIN_MEAN} examples" if min(cold.warm, cold.cold) < MIN_MEAN else ""
+    return [
+        "",
+        "<details><summary>Cold items</summary>",
+        "",
+        f"{cold.metric} of each row on *cold* targets, which no training interaction has, and on *warm* ones (number "
+        f"of examples in the heading{few}). Both are ranked among all {cold.catalogue:,} candidates, then without the "
+        f"{cold.items:,} cold ones other than the target. *Cold items listed*: their share of the first ten items of "
+        f"all lists. By chance: {cold.items / cold.catalogue:.2%} listed, {cold.metric} {cold.chance:.4f}. Only "
+        "the content of items, such as texts and pictures, tells cold ones apart.",
+        "",
+        *table_head(heads),
+        *(
+            table_row(
+                (
+                    row.label,
+                    "-" if row.listed is None else f"{row.listed:.2%}",
+                    *(
+                        "-" if mean is None else f"{mean:.4f}"
+                        for mean in (row.warm, row.warm_alone, row.cold, row.cold_alone)
+                    ),
+                )
+            )
+            for row in cold.rows
+        ),
         "",
         "</details>",
     ]

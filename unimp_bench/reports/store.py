@@ -15,6 +15,7 @@ from unimp_bench.errors import DataError, UsageError, did_you_mean
 from unimp_bench.files import Workspace
 from unimp_bench.reports.audit.corpus.record import CorpusAudit, load_audits
 from unimp_bench.reports.audit.table.report import TableAudit, audit_reported, marked
+from unimp_bench.reports.ids import PublishedIds, load_ids
 from unimp_bench.reports.labels import settings_of
 from unimp_bench.reports.printed import Reported, load_reported
 from unimp_bench.reports.sections import Section, sections, topic_sections
@@ -301,6 +302,10 @@ class Contents:
     def withdrawn(self) -> tuple[Withdrawal, ...]:
         """What was withdrawn; nothing for runs of a workspace."""
         return load_withdrawn(self.sources) if self.are_published else ()
+
+    def ids(self) -> list[PublishedIds]:
+        """Published records of semantic ids; nothing for runs of a workspace."""
+        return load_ids(self.sources) if self.are_published else []
 
     def table_audits(self) -> list[TableAudit]:
         """The audits of what papers print, made once."""

@@ -239,6 +239,45 @@ class Slices:
 
 
 @dataclass(frozen=True)
+class ColdRow:
+    """Means of a metric for one row; None where they are unknown or over too few examples.
+
+    Attributes:
+        listed: share of cold items among those listed.
+        warm, warm_alone: over the warm targets, with and without the cold items among the candidates.
+        cold, cold_alone: over the cold targets, with and without the other cold items.
+    """
+
+    label: str
+    listed: float | None
+    warm: float | None
+    warm_alone: float | None
+    cold: float | None
+    cold_alone: float | None
+
+
+@dataclass(frozen=True)
+class ColdItems:
+    """Targets with and without a training interaction, warm and cold ones, in the rows with results.
+
+    Attributes:
+        metric: that is averaged.
+        items: number of cold items among the candidates.
+        catalogue: number of candidates.
+        warm, cold: numbers of targets.
+        chance: the expected metric where the order of all candidates is random.
+    """
+
+    metric: str
+    items: int
+    catalogue: int
+    warm: int
+    cold: int
+    chance: float
+    rows: tuple[ColdRow, ...]
+
+
+@dataclass(frozen=True)
 class Exchange:
     """Two rows of a table whose models read features of different encoders.
 
@@ -282,6 +321,7 @@ class Table:
         verdict: the best rows, or why there are none, in words.
         confirmed: labels of the best rows that a global temporal split does not contradict.
         names: of all metrics, in order.
+        cold: targets without a training interaction; None without such items and where no result counted them.
         queries: statistics of the queries, in words; empty for tasks without queries.
         one_query: share of the examples with the most frequent query; None if unknown.
         by_time: labels of the best rows under split ``global-time``; None without results of that split.
@@ -313,6 +353,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     slices: Slices | None = None
+    cold: ColdItems | None = None
     ties: tuple[Ties, ...] = ()
     queries: str = ""
     one_query: float | None = None

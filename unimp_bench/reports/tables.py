@@ -16,6 +16,7 @@ from unimp_bench.records import BoolArray
 from unimp_bench.reports.audit.corpus.cuts import CUTS
 from unimp_bench.reports.audit.corpus.page import file_order_words
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
+from unimp_bench.reports.cold import cold_of
 from unimp_bench.reports.encoders import exchange_of
 from unimp_bench.reports.labels import encoders_of, older_remark, row_words
 from unimp_bench.reports.printed import (
@@ -114,6 +115,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
             for number, row in enumerate(section.rows, 1)
         ),
         slices=slices_of(section, audits),
+        cold=cold_of(section),
         ties=tuple(
             Ties(shown[each.label], each.stored, each.shuffled, tuple(map(_run, each.results)))
             for each in section.shuffled

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import platform
 import subprocess
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field, ValidationError
 
 from unimp_bench.contracts import Training
@@ -25,15 +22,14 @@ from unimp_bench.machine import cores, device, processor
 from unimp_bench.metrics.ranking import RANK_METRICS, rank_scores
 from unimp_bench.metrics.rating import SQUARED_ERROR
 from unimp_bench.metrics.several import USER_METRICS
-from unimp_bench.records import FloatArray, IntArray
+from unimp_bench.records import BoolArray, FloatArray, IntArray
+from unimp_bench.runs.packed import ColdItems, counts_of, ranks_of, values_of
 from unimp_bench.runs.spec import RunSpec
 from unimp_bench.settings import Strict
 
-RANK_CEILING = 255
-_COUNT = np.dtype("<u2")
-_MOST_BYTES = 64 << 20
 RANK_NAMES = frozenset(metric.name for metric in RANK_METRICS)
 RESULT_NAME = "result.json"
+PREDICTIONS_NAME = "predictions.parquet"
 LEAK_REMARK = "LEAKS THE TEST TARGETS: the model read the held-out interactions while it was fitted"
 
 NEARLY = 0.95
@@ -228,6 +224,8 @@ class Result(Strict):
         answers: their diversity; None for rankings and in earlier results.
         targets: of rankings with several targets per user (public splits), the number of each user's targets, users in
             example order: packed as ``ranks``, two bytes each. Metrics and ``example_values`` are then per user.
+        cold: items without a training interaction in a ranking; None where users have several targets, for new domains
+            and in earlier results.
         queries: of the examples; None for tasks without queries and in earlier results.
         training: of all fits that lead to this one, steps and examples summed; None for a model without gradient steps
             and in earlier results.
@@ -248,6 +246,7 @@ class Result(Strict):
     missing: dict[str, str] = Field(default={})
     answers: AnswerSpread | None = None
     targets: str = ""
+    cold: ColdItems | None = None
     queries: Queries | None = None
     training: Training | None = None
     tuning: Tuning | None = None
@@ -277,6 +276,9 @@ class Result(Strict):
         units = result.examples if counts is None else len(counts)
         if {len(values) for values in kept if values is not None} != {units}:
             raise DataError(f"{path} lacks the values of its {result.examples} examples; {_AGAIN}")
+        cold = result.cold_targets(), result.cold_above()
+        if {len(values) for values in cold if values is not None} - {result.examples}:
+            raise DataError(f"{path} lacks the cold items of its {result.examples} examples; {_AGAIN}")
         return result
 
     def estimates(self) -> Mapping[str, Estimate]:
@@ -295,7 +297,15 @@ class Result(Strict):
 
     def target_ranks(self) -> IntArray:
         """(examples,) int64 ranks of a ranking, those above ``RANK_CEILING`` clipped to it."""
-        return np.frombuffer(_unpacked(self.ranks), dtype=np.uint8).astype(np.int64)
+        return ranks_of(self.ranks)
+
+    def cold_targets(self) -> BoolArray | None:
+        """(examples,) targets without a training interaction; None where they were not stored."""
+        return None if self.cold is None else ranks_of(self.cold.targets) > 0
+
+    def cold_above(self) -> IntArray | None:
+        """(examples,) number of items without a training interaction above each target; None where unknown."""
+        return None if self.cold is None or not self.cold.above else ranks_of(self.cold.above)
 
     def target_counts(self) -> IntArray | None:
         """(users,) number of targets of each user; None if values are per example.
@@ -305,8 +315,7 @@ class Result(Strict):
         """
         if not self.targets:
             return None
-        packed = _unpacked(self.targets)
-        counts = np.frombuffer(packed[: len(packed) // 2 * 2], dtype=_COUNT).astype(np.int64)
+        counts = counts_of(self.targets)
         if counts.sum() != self.examples or len(self.target_ranks()) != self.examples or not counts.all():
             raise DataError(f"result {self.spec.key} lacks the targets of its users; {_AGAIN}")
         return counts
@@ -330,50 +339,14 @@ class Result(Strict):
             return None if errors is None else errors**2
         if metric not in self.values:
             return None
-        packed = _unpacked(self.values[metric])
-        return np.frombuffer(packed[: len(packed) // 2 * 2], dtype=np.float16).astype(np.float64)
+        return values_of(self.values[metric])
 
 
 @lru_cache(maxsize=4096)
 def _of_ranks(ranks: str) -> dict[str, Estimate]:
     """Estimates from packed ranks; cached, since a result is shown on several pages."""
-    scores = rank_scores(np.frombuffer(_unpacked(ranks), dtype=np.uint8).astype(np.int64))
+    scores = rank_scores(ranks_of(ranks))
     return {name: Estimate(value=score.value, low=score.low, high=score.high) for name, score in scores.items()}
-
-
-def pack_ranks(ranks: IntArray) -> str:
-    """The encoded target ranks of a result."""
-    return _packed(np.minimum(ranks, RANK_CEILING).astype(np.uint8).tobytes())
-
-
-def pack_counts(counts: IntArray) -> str:
-    """The encoded numbers of targets of a result.
-
-    Raises:
-        ValueError: a number does not fit in two bytes.
-    """
-    if counts.max(initial=0) > np.iinfo(_COUNT).max:
-        raise ValueError("a user has too many targets for a result")
-    return _packed(counts.astype(_COUNT).tobytes())
-
-
-def pack_values(values: FloatArray) -> str:
-    """The encoded values of a metric in a result."""
-    return _packed(values.astype(np.float16).tobytes())
-
-
-def _packed(content: bytes) -> str:
-    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
-
-
-def _unpacked(text: str) -> bytes:
-    """The argument of ``_packed``; empty if the text is damaged or unpacks to more than ``_MOST_BYTES``."""
-    stream = zlib.decompressobj()
-    try:
-        content = stream.decompress(base64.b64decode(text, validate=True), _MOST_BYTES)
-    except (ValueError, zlib.error):
-        return b""
-    return content if stream.eof else b""
 
 
 PACKAGES = (

@@ -42,6 +42,7 @@ from unimp_bench.runs.identity import fit_fingerprint, parts_read
 from unimp_bench.runs.results import (
     GIVEN,
     LEAK_REMARK,
+    PREDICTIONS_NAME,
     RESULT_NAME,
     UNREAD,
     Cost,
@@ -189,7 +190,7 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
         cost = _cost(model, fit, len(examples), seconds, cpu, (before + load()) / 2)
         answers = Answers(prediction, examples, setting)
-        write_predictions(folder / "predictions.parquet", answers)
+        write_predictions(folder / PREDICTIONS_NAME, answers)
         _check_read(plan)
         notes = (missed, LEAK_REMARK if fit.leaked else "", *_feature_notes(corpus.items), request.note)
         remarks = (*model.remarks(), *filter(None, notes))

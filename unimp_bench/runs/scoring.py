@@ -19,6 +19,7 @@ from unimp_bench.kinds.rendering import example_ids
 from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.progress import stage
 from unimp_bench.records import Examples
+from unimp_bench.runs.packed import ColdItems, pack_counts, pack_ranks, pack_values
 from unimp_bench.runs.results import (
     AnswerSpread,
     CorpusFacts,
@@ -28,9 +29,6 @@ from unimp_bench.runs.results import (
     Provenance,
     Queries,
     Result,
-    pack_counts,
-    pack_ranks,
-    pack_values,
 )
 from unimp_bench.runs.spec import RunSpec
 
@@ -81,6 +79,7 @@ def scored(
         examples=len(examples),
         ranks="" if ranks is None else pack_ranks(ranks),
         targets="" if targets is None else pack_counts(targets),
+        cold=ColdItems.of(kind.cold(answers.prediction, examples, answers.setting)),
         values={name: pack_values(values) for name, values in kept.items()},
         missing={name: score.reason for name, score in found.items() if isinstance(score, Missing)},
         answers=spread_of(kind.answers(answers.prediction, examples)),
