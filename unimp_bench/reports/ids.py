@@ -103,6 +103,7 @@ def _levels(sets: Sequence[IdSet]) -> list[str]:
     for record in sets:
         for number, level in enumerate(record.levels, 1):
             even = f"{level.entropy / math.log2(level.codes):.1%}" if level.codes > 1 else ""
-            cells = (f"{level.codes:,}", f"{abs(level.entropy):.2f}", even, f"{level.prefixes:,}", f"{level.collisions:,}")
-            lines.append(table_row((record.name, str(number), *cells)))
+            spread = (f"{level.codes:,}", f"{abs(level.entropy):.2f}", even)
+            shared = (f"{level.prefixes:,}", f"{level.collisions:,}")
+            lines.append(table_row((record.name, str(number), *spread, *shared)))
     return lines
