@@ -96,6 +96,9 @@ class Dense(Ranker[DenseConfig]):
         self._begin(items)
         kept = Snapshot.read(folder / FILE)
         self._vectors, self._popularity = (kept.tensors[name].numpy() for name in ("vectors", "popularity"))
+        if items.origin is not None:
+            source = items.moved("texts")
+            self._vectors = np.where(source[:, None] < 0, np.float32(0), self._vectors[source])
         self._mixture = Mixture(kept.notes["a"], kept.notes["b"])
 
     def parameters(self) -> Parameters:
@@ -118,7 +121,7 @@ class Dense(Ranker[DenseConfig]):
         return scores
 
     def _begin(self, items: Items) -> None:
-        self._items = items
+        self._items = items.origin or items
         self._encode: TextEncoder | None = None
         self._known_queries: dict[str, FloatArray] = {}
 

@@ -11,12 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unimp_bench.corpus import Corpus, CorpusWriter
-from unimp_bench.corpus.views import View, ViewKind, parts_of_name, view_of, viewed
+from unimp_bench.corpus.views import CHANGED, MAPS, SHARES, View, ViewKind, parts_of_name, view_of, viewed
 from unimp_bench.errors import UsageError
 from unimp_bench.records import Histories
 
-KINDS: st.SearchStrategy[ViewKind] = st.sampled_from(["NT", "NV", "ST"])
+KINDS: st.SearchStrategy[ViewKind] = st.sampled_from(list(SHARES))
 VIEWS = st.builds(View, st.sampled_from(["NT", "NV"]), st.floats(0.001, 1.0), st.integers(0, 2**40))
+ANY_VIEW = st.builds(
+    lambda kind, share, seed, at_test: View(kind, share, seed, at_test and kind in MAPS),
+    *(KINDS, st.floats(0, 1, exclude_min=True), st.integers(0, 10**18 - 1), st.booleans()),
+)
 relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -103,6 +107,67 @@ def test_nv_draws_donors_from_all_other_items(planted: Corpus) -> None:
     assert chi_square < len(counts) + 5 * np.sqrt(2 * len(counts))
 
 
+@relaxed
+@given(kind=st.sampled_from(["MT", "MV", "XT", "XV"]), share=st.floats(0.03, 1.0), seed=st.integers(0, 2**40))
+def test_maps_show_each_item_the_text_or_picture_of_its_source(
+    planted: Corpus, kind: ViewKind, share: float, seed: int
+) -> None:
+    """By hand: the share of items has none, or that of another one of the share, each item's shown once."""
+    after, part = view_of(planted, View(kind, share, seed)), CHANGED[kind]
+    source = after.items.sources[part].tolist()
+    moved = [item for item, shown in enumerate(source) if shown != item]
+    assert len(moved) == round(share * len(planted.items))
+    if kind.startswith("M"):
+        assert {source[item] for item in moved} <= {-1}
+    else:
+        assert sorted(source) == list(range(len(source)))
+    before, now, looks, shows = cells(planted), cells(after), pictures(planted), pictures(after)
+    for item, shown in enumerate(source):
+        text, picture = before[:, item], looks[item]
+        if part == "texts":
+            text = before[:, shown] if shown >= 0 else np.full(len(text), None)
+        else:
+            picture = looks[shown] if shown >= 0 else None
+        assert np.array_equal(now[:, item], text) and shows[item] == picture
+
+
+def test_maps_compose(planted: Corpus) -> None:
+    """First exchanged, then missing, and the other way round: the text of an item's source of a source."""
+    for first, second in (("XT:0.8:1", "MT:0.3:2"), ("MT:0.3:2", "XT:0.8:1"), ("XT:0.5:1", "XT:0.5:2")):
+        steps = [view_of(planted, View.parse(text)).items.sources["texts"] for text in (first, second)]
+        both = view_of(view_of(planted, View.parse(first)), View.parse(second))
+        expected = [-1 if shown < 0 else int(steps[0][shown]) for shown in steps[1]]
+        assert both.items.sources["texts"].tolist() == expected
+        titles = planted.items.text("title")
+        assert both.items.text("title") == ["" if shown < 0 else titles[shown] for shown in expected]
+    noisy = view_of(view_of(planted, View.parse("XV")), View.parse("NT"))
+    assert np.array_equal(noisy.items.sources["pictures"], view_of(planted, View.parse("XV")).items.sources["pictures"])
+
+
+def test_a_view_at_test_leaves_the_items_of_the_fit(planted: Corpus) -> None:
+    once = view_of(planted, View.parse("MT:0.5@test"))
+    both = view_of(once, View.parse("XV@test"))
+    assert once.tested is not None and both.tested is not None and planted.tested is None
+    for corpus in (once, both):
+        assert corpus.items is planted.items and corpus.part_fingerprints == planted.part_fingerprints
+        assert corpus.fingerprint != planted.fingerprint and corpus.tested.origin is planted.items
+    assert (
+        both.tested.text("title") == once.tested.text("title") == view_of(planted, View.parse("MT")).items.text("title")
+    )
+    assert set(both.tested.sources) == {"texts", "pictures"} and both.name == f"{planted.name}+MT@test+XV@test"
+    with pytest.raises(UsageError, match="put it first"):
+        view_of(once, View.parse("NT"))
+    above = view_of(view_of(planted, View.parse("XT")), View.parse("MT@test"))
+    assert above.tested is not None and set(above.tested.sources["texts"]) <= {-1, *range(len(planted.items))}
+    assert np.array_equal(above.tested.sources["texts"], once.tested.sources["texts"])  # of the items of the fit
+
+
+def test_a_share_of_no_item_is_refused(planted: Corpus) -> None:
+    for text in ("MT:0.001", "MV:0.001", "XT:0.014", "XV:0.001@test"):
+        with pytest.raises(UsageError, match="changes nothing: its share of 72 items is"):
+            view_of(planted, View.parse(text))
+
+
 def test_lists_go_whole_and_text_follows(planted: Corpus) -> None:
     viewed = view_of(planted, View("NT", 1.0))
     assert viewed.items.column("category").type == planted.items.column("category").type
@@ -134,6 +199,8 @@ def test_views_compose(planted: Corpus) -> None:
         ("NT:0.00001", View("NT", 1e-5), "planted+NT-1e-05"),
         ("NV:1e-05:7", View("NV", 1e-5, 7), "planted+NV-1e-05-7"),
         ("ST:2.5E-3", View("ST", 0.0025), "planted+ST-0.0025"),
+        ("MT@test", View("MT", 0.5, 0, at_test=True), "planted+MT@test"),
+        ("XV:1e-05:7@test", View("XV", 1e-5, 7, at_test=True), "planted+XV-1e-05-7@test"),
     ],
 )
 def test_forms_and_names(planted: Corpus, text: str, view: View, name: str) -> None:
@@ -143,7 +210,7 @@ def test_forms_and_names(planted: Corpus, text: str, view: View, name: str) -> N
 
 
 @given(
-    views=st.lists(st.builds(View, KINDS, st.floats(0, 1, exclude_min=True), st.integers(0, 10**18 - 1)), max_size=3),
+    views=st.lists(ANY_VIEW, max_size=3),
     base=st.sampled_from(["beauty", "b-1e-05", "H+M", "a+NTx"]),
 )
 def test_a_name_gives_its_views_back(views: list[View], base: str) -> None:
@@ -156,7 +223,11 @@ def test_a_name_gives_its_views_back(views: list[View], base: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nt", "NX", "NT:", "NT:2", "NT:0", "NV:-1", "NV:nan", "NT:0.2:x", "NT:0.2:-1", "NT:1:2:3"]
+    "text",
+    [
+        *("", "nt", "NX", "NT:", "NT:2", "NT:0", "NV:-1", "NV:nan", "NT:0.2:x", "NT:0.2:-1", "NT:1:2:3"),
+        *("MT@", "MT@tests", "MT@test:1", "@test", "NT@test", "ST:1@test"),
+    ],
 )
 def test_invalid_views_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="view"):

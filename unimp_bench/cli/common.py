@@ -86,8 +86,9 @@ view_option = click.option(
     "--view",
     "views",
     multiple=True,
-    help="View of the corpus: NT (missing attributes), NV (wrong pictures), ST (shuffled time ties); NT:0.4:7 sets "
-    "share and seed. Repeatable.",
+    help="View of the corpus: NT (missing attributes), NV (wrong pictures), ST (shuffled time ties), MT and MV "
+    "(missing texts and pictures), XT and XV (exchanged between items); NT:0.4:7 sets share and seed, MT@test shows it "
+    "to the fitted model alone. Repeatable.",
 )
 
 

@@ -143,6 +143,13 @@ class Users:
         return len(self.names)
 
 
+def part_of(column: str) -> ContentPart | None:
+    """The part of a corpus that a column of the items belongs to; None for names and domains, which all parts have."""
+    if column in ("item", "domain"):
+        return None
+    return "pictures" if column == "picture" else "texts"
+
+
 class Items:
     """The catalogue: names, attributes and pictures of all items. Holds no interaction, and no way to one.
 
@@ -156,6 +163,10 @@ class Items:
         features: stored feature sets that models read instead of their own encoders', by modality; None for a modality
             that they are to read nothing of.
         features_read: the modalities of ``features`` that a model has read.
+        sources: by part, (items,) the item whose texts or picture each item shows, -1 for none, where a view moved them
+            (``unimp_bench.corpus.views``): of the items as stored, or of ``origin``.
+        origin: the items that a fit read, where these are what its test shows of them; features are computed of these,
+            and moved.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -164,6 +175,8 @@ class Items:
         self.parts_read: set[ContentPart] = set()
         self.features: dict[str, Stored | StoredIds | None] = {}
         self.features_read: set[str] = set()
+        self.sources: dict[ContentPart, IntArray] = {}
+        self.origin: Items | None = None
         self.fingerprint = manifest.fingerprint
         self.domain_names = manifest.domains
         self.attributes = manifest.attributes
@@ -187,8 +200,13 @@ class Items:
 
     def _note(self, column: str) -> None:
         """Keep which part a column belongs to."""
-        if column not in ("item", "domain"):
-            self.parts_read.add("pictures" if column == "picture" else "texts")
+        if part := part_of(column):
+            self.parts_read.add(part)
+
+    def moved(self, part: ContentPart) -> IntArray:
+        """(items,) the item of ``origin`` whose texts or picture each item shows, -1 for none; noted as read."""
+        self.parts_read.add(part)
+        return self.sources.get(part, np.arange(len(self)))
 
     def text(self, attribute: str) -> list[str]:
         """An attribute as text, one string an item: lists joined as a path, numbers printed, missing empty."""
@@ -233,15 +251,22 @@ class Corpus:
         items: given where a view shows them otherwise than stored.
         order: (rows,) the stored interactions in the order that a view shows them, users and times as stored; None
             for the order as stored.
+        tested: the items as fitted models see them, where a view changes them at test alone; else None.
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, items: Items | None = None, order: IntArray | None = None
+        self,
+        folder: Path,
+        manifest: Manifest,
+        items: Items | None = None,
+        order: IntArray | None = None,
+        tested: Items | None = None,
     ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.items = items or Items(folder, manifest)
         self.order = order
+        self.tested = tested
 
     @classmethod
     def open(cls, folder: Path) -> Corpus:

@@ -135,6 +135,8 @@ def export_datasets(request: ExportRequest, workspace: Workspace) -> Iterator[Ou
         raise UsageError("options belong to a single task; export one task at a time")
     tasks = [registry.make_task(name, request.options) for name in dict.fromkeys(request.tasks)]
     corpus = open_corpus(request.corpus, request.views)
+    if corpus.tested is not None:
+        raise UsageError("a dataset is what models are fitted on and tested with; omit @test, and export both")
     folders = [dataset_folder(request.out, corpus.name, task.name) for task in tasks]
     drawer = _Drawer(corpus, corpus_cache(corpus, workspace), request.splits or _usual_splits(corpus))
     words: list[str] | None = None

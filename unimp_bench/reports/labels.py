@@ -278,13 +278,14 @@ def budget_words(suite: Suite, result: Result) -> str:
 def only_in_topics(result: Result) -> bool:
     """Whether a result is a variant that suites compare with another row, shown only on their pages.
 
-    That are variants of a suite's first row, and models without features that they usually read.
+    That are variants of a suite's first row, models without features that they usually read, and rows whose view is of
+    the test alone.
     """
     if NOTHING in features_of(result).values():
         grouped = [row for suite in CATALOGUE if suite.grouped for row in suite.rows]
         return any(describes(row, result) and _reads(row, result) for row in grouped)
     claimed = [
-        suite.variants and row is not suite.rows[0]
+        (suite.variants and row is not suite.rows[0]) or any(View.parse(view).at_test for view in row.views)
         for suite in CATALOGUE
         for row in suite.rows
         if row.model and claims(suite, row, result)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from unimp_bench import registry
 from unimp_bench.contracts import NO_VALIDATION, FitData, Model, ModelCard, Start, Task, TaskExamples
-from unimp_bench.corpus import Corpus
+from unimp_bench.corpus import Corpus, Items
 from unimp_bench.corpus.splits import catalogue, target_examples
 from unimp_bench.errors import BenchError, DataError, ModelError, UsageError
 from unimp_bench.files import Workspace, damaged, disk_error, locked, storing, write_atomically
@@ -173,7 +173,7 @@ def fit_or_load(
         record = folder / FIT_NAME
         if main_says(record.is_file):
             cost = FitCost.read(record)
-            _load(model, spec, _model_folder(folder, spec, protocol), corpus, cache)
+            _load(model, spec, _model_folder(folder, spec, protocol), corpus.items, cache)
             return cost
         before, start = _start(spec, corpus, workspace, fresh=fresh)
         if helping():
@@ -219,7 +219,17 @@ def abandon(spec: FitSpec, workspace: Workspace) -> float:
     return seconds
 
 
-def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache: Path) -> None:
+def as_tested(model: Model[Any], spec: FitSpec, corpus: Corpus, workspace: Workspace, protocol: Protocol) -> Model[Any]:
+    """The fitted ``model`` itself, or where a view changes items at test, the same fit loaded with these items."""
+    if corpus.tested is None:
+        return model
+    shown = registry.make_model(spec.model, None, spec.config)
+    folder = _model_folder(workspace.fits / spec.key, spec, protocol)
+    _load(shown, spec, folder, corpus.tested, corpus_cache(corpus, workspace))
+    return shown
+
+
+def _load(model: Model[Any], spec: FitSpec, folder: Path, items: Items, cache: Path) -> None:
     """Load ``model`` from ``folder``.
 
     Raises:
@@ -227,7 +237,7 @@ def _load(model: Model[Any], spec: FitSpec, folder: Path, corpus: Corpus, cache:
     """
     try:
         with blamed(model, spec.model, "load"):
-            model.load(folder, corpus.items, cache)
+            model.load(folder, items, cache)
     except BenchError:
         raise
     except Exception as error:  # any exception that a damaged file causes
@@ -323,8 +333,9 @@ def validation_scores(model: Model[Any], examples: Examples, setting: Setting) -
 
 
 def corpus_cache(corpus: Corpus, workspace: Workspace) -> Path:
-    """The folder of files that depend only on a corpus, created if missing."""
-    cache = workspace.cache / corpus.fingerprint[:16]
+    """The folder of files that depend only on a corpus, created if missing; views at test share that of the fit."""
+    fingerprint = corpus.fingerprint if corpus.tested is None else corpus.items.fingerprint
+    cache = workspace.cache / fingerprint[:16]
     cache.mkdir(parents=True, exist_ok=True)
     return cache
 

@@ -16,9 +16,9 @@ from unimp_bench import registry
 from unimp_bench.contracts import Model, ModelCard, Task, Training
 from unimp_bench.corpus import Corpus, Items
 from unimp_bench.corpus.features.names import NOTHING
-from unimp_bench.corpus.features.stored import chosen_sets, keys_of, use
+from unimp_bench.corpus.features.stored import PARTS, chosen_sets, keys_of, use
 from unimp_bench.corpus.splits import check_split
-from unimp_bench.corpus.views import View, view_of
+from unimp_bench.corpus.views import CHANGED, View, parts_of_name, view_of
 from unimp_bench.errors import ModelError, UsageError
 from unimp_bench.files import Workspace, locked, write_atomically
 from unimp_bench.kinds import Setting, draw_examples, kind_of
@@ -37,7 +37,15 @@ from unimp_bench.machine import (
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.progress import stage
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split, learned_from
-from unimp_bench.runs.fitting import FitCost, check_known, check_not_empty, corpus_cache, fit_or_load, unknown_users
+from unimp_bench.runs.fitting import (
+    FitCost,
+    as_tested,
+    check_known,
+    check_not_empty,
+    corpus_cache,
+    fit_or_load,
+    unknown_users,
+)
 from unimp_bench.runs.identity import fit_fingerprint, parts_read
 from unimp_bench.runs.results import (
     GIVEN,
@@ -71,7 +79,8 @@ class RunRequest:
         settings: fields of the model's configuration that differ from the preset, in all fits.
         tune: fields that differ in the last fit only.
         options: options of the task that differ from the defaults.
-        views: seeded changes of the corpus, applied in order (``NT``, ``NV:0.4``).
+        views: seeded changes of the corpus, applied in order (``NT``, ``NV:0.4``); last those that only the fitted
+            model sees (``MT:0.5@test``).
         features: names of stored feature sets that the model reads instead of what its own encoders give, by modality.
         note: a remark to store with the result.
         fresh: fit and score again even if a result exists.
@@ -123,6 +132,7 @@ def planned(request: RunRequest, workspace: Workspace) -> Planned:
         BenchError: the request cannot be run; the message gives the reason in one line.
     """
     corpus = open_corpus(request.corpus, request.views)
+    _check_changes(corpus, request)
     task = registry.make_task(request.task, request.options)
     check_askable(task, request.split, request.protocol)
     check_split(corpus, request.split)
@@ -140,7 +150,18 @@ def _use_features(card: ModelCard, corpus: Corpus, names: Mapping[str, str]) -> 
         if modality not in card.features:
             known = f"it reads {' and '.join(card.features)}" if card.features else "it reads no features at all"
             raise UsageError(f"{card.name} reads no features of {modality!r}: {known}")
-    use(corpus.items, chosen_sets(corpus, names))
+    sets = chosen_sets(corpus, names)
+    for items in filter(None, (corpus.items, corpus.tested)):
+        use(items, sets)
+
+
+def _check_changes(corpus: Corpus, request: RunRequest) -> None:
+    """Reject a view of texts or pictures that the corpus does not have, neither itself nor as stored features."""
+    there = {"text": bool(corpus.items.attributes), "pictures": corpus.manifest.counts.pictures > 0}
+    for view in map(View.parse, request.views):
+        modality = next((name for name, part in PARTS.items() if part == CHANGED[view.kind]), "")
+        if modality and not there[modality] and modality not in request.features:
+            raise UsageError(f"view {view} changes nothing: corpus {request.corpus.name} has no {modality}")
 
 
 @dataclass(frozen=True)
@@ -184,6 +205,7 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         if helping():
             wait()  # until the result is written
             return Outcome(Result.read(folder / RESULT_NAME))
+        model = as_tested(model, spec.fit, corpus, workspace, request.protocol)
         started, cpu = time.perf_counter(), cpu_seconds()
         with stage(f"{request.model}: predicting {len(examples):,} examples"):
             prediction = kind_of(task.kind).predict(model, examples, setting)
@@ -192,7 +214,8 @@ def carry_out(request: RunRequest, workspace: Workspace) -> Outcome:
         answers = Answers(prediction, examples, setting)
         write_predictions(folder / PREDICTIONS_NAME, answers)
         _check_read(plan)
-        notes = (missed, LEAK_REMARK if fit.leaked else "", *_feature_notes(corpus.items), request.note)
+        leaked, unseen = LEAK_REMARK if fit.leaked else "", _unseen_note(request.model, corpus)
+        notes = (missed, leaked, unseen, *_feature_notes(corpus.items), request.note)
         remarks = (*model.remarks(), *filter(None, notes))
         result = scored(answers, spec, _facts(request, plan.card), remarks, cost, provenance(command_of(request)))
         result = result.model_copy(update={"training": _training(model, fit), "tuning": plan.tuning})
@@ -209,6 +232,15 @@ def _feature_notes(items: Items) -> list[str]:
         unread = "" if modality in items.features_read else UNREAD
         notes.append(f"{modality} features: {name}{unread}")
     return notes
+
+
+def _unseen_note(model: str, corpus: Corpus) -> str:
+    """The remark on views at test of what the fitted model did not read; empty without any."""
+    tested = [view for view in parts_of_name(corpus.name)[1] if view.at_test]
+    read = set() if corpus.tested is None else corpus.tested.parts_read
+    unseen = [view for view in tested if CHANGED[view.kind] not in read]
+    parts = " and ".join(dict.fromkeys(CHANGED[view.kind] for view in unseen))
+    return f"view {' and '.join(map(str, unseen))}: {model} reads no {parts} after its fit" if unseen else ""
 
 
 def _with_note(path: Path, note: str) -> Outcome:
@@ -332,7 +364,8 @@ def _check_read(plan: Planned) -> None:
     if items.truth_was_read and "truth" not in plan.card.reads:
         raise ModelError(f"{name} read the ground truth of {plan.corpus.name}; its card must declare 'truth'")
     tasks = {plan.task.name, *(task for stage in plan.spec.fit.stages for task, _ in stage.tasks)}
-    for part in items.parts_read - set(parts_read(plan.card.reads, tasks, options=bool(plan.spec.options))):
+    read = items.parts_read | (set() if plan.corpus.tested is None else plan.corpus.tested.parts_read)
+    for part in read - set(parts_read(plan.card.reads, tasks, options=bool(plan.spec.options))):
         word = "text" if part == "texts" else part
         raise ModelError(f"{name} read the {part} of {plan.corpus.name}; its card must declare {word!r}")
 

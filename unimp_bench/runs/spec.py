@@ -70,7 +70,8 @@ class RunSpec(Strict):
     Attributes:
         options: those of the task that differ from its own.
         views: seeded changes of the corpus, one upon the other, in full; a fit that does not read what they change is
-            that of the unchanged corpus. Empty in earlier results, whose fingerprints tell views apart.
+            that of the unchanged corpus, and so is the fit of changes at test. Empty in earlier results, whose
+            fingerprints tell views apart.
     """
 
     fit: FitSpec

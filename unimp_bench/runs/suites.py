@@ -1,6 +1,6 @@
 """The suites: the rows of each topic's table, as data. A new row is one line of its suite."""
 
-from unimp_bench.runs.suite import ALL_TASKS, EQUAL_STEPS, PROMPTED, Suite, SuiteRow, popularity, refused
+from unimp_bench.runs.suite import ALL_TASKS, EQUAL_STEPS, PROMPTED, SUBJECT, Suite, SuiteRow, popularity, refused
 from unimp_bench.runs.survey import ADAPTATION, ENCODERS, PRETRAINING
 
 RECOMMENDATION = Suite(
@@ -225,11 +225,27 @@ NEW_DOMAIN = Suite(
 """Table 4b."""
 
 
+def _degraded(label: str, model: str, *modalities: str) -> tuple[SuiteRow, ...]:
+    """Rows of a model whose texts or pictures (``T``, ``V``) are missing at test, or exchanged between the items."""
+    words = {"T": "texts", "V": "pictures"}
+    views = {
+        "half of the {} missing at test": "M{}:0.5@test",
+        "all {} missing at test": "M{}:1@test",
+        "{} exchanged at test": "X{}@test",
+        "{} exchanged": "X{}",
+    }
+    return tuple(
+        SuiteRow(f"{label}, {what.format(words[letter])}", model=model, views=(view.format(letter),))
+        for letter in modalities
+        for what, view in views.items()
+    )
+
+
 ROBUSTNESS = Suite(
     name="robustness",
     title="Robustness",
     table="Table 6 of the UniMP paper",
-    about="20% of attribute values missing (NT), 20% of items with the picture of another item (NV)",
+    about="noise in attributes and pictures (NT, NV), texts or pictures missing at test (MT, MV) or exchanged (XT, XV)",
     tasks=("recommendation",),
     rows=(
         SuiteRow("UniMP", system="UniMP"),
@@ -239,9 +255,16 @@ ROBUSTNESS = Suite(
         SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
         SuiteRow("UniMP with NT", views=("NT",), system="UniMP with NT"),
         SuiteRow("UniMP with NV", views=("NV",), system="UniMP with NV"),
+        *_degraded("UniMP", SUBJECT, "T", "V"),
+        SuiteRow("UniSRec", model="unisrec"),
+        *_degraded("UniSRec", "unisrec", "T"),
+        SuiteRow("VBPR", model="vbpr"),
+        *_degraded("VBPR", "vbpr", "V"),
+        SuiteRow("FREEDOM", model="freedom"),
+        *_degraded("FREEDOM", "freedom", "T", "V"),
     ),
 )
-"""Table 6."""
+"""Table 6, and whole texts or pictures that are missing at test or exchanged, a control."""
 
 
 _STAGES = (

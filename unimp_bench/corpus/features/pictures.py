@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from unimp_bench.corpus import Items
 from unimp_bench.corpus.features import VERSIONS
 from unimp_bench.corpus.features.encoder import RANDOM_SEED, TINY, TINY_VISION, encode_pictures, load_encoder
 from unimp_bench.corpus.features.stored import features_of
-from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors
+from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors, moved
 from unimp_bench.corpus.pictures import PIXELS
 from unimp_bench.files import kept_array, mapped
 from unimp_bench.records import BoolArray, FloatArray, IntArray
@@ -55,12 +55,16 @@ def picture_features(items: Items, encoder: str, pretrained: str, cache: Path) -
     """Features of all pictures, from ``cache`` where they were computed before; None for a corpus without pictures.
 
     The patch tokens are those before the encoder's final projection, without the class token (OpenFlamingo). Where a
-    user named a stored set, its regions are the tokens of a picture, or its vector the only one.
+    user named a stored set, its regions are the tokens of a picture, or its vector the only one. At test the features
+    are those of the fit, moved where a view moves pictures.
 
     Raises:
         UsageError: open_clip has no such encoder or weights.
         DataError: a picture file cannot be decoded.
     """
+    if items.origin is not None:
+        source, found = items.moved("pictures"), picture_features(items.origin, encoder, pretrained, cache)
+        return None if found is None else replace(found, rows=np.where(source < 0, -1, found.rows[source]))
     if "pictures" in items.features:
         return _given_features(items, cache)
     if not items.has_picture.any():
@@ -104,12 +108,15 @@ def picture_vectors(items: Items, encoder: str, pretrained: str, cache: Path) ->
 
     An open_clip encoder gives its pooled and projected output (768 for ViT-L/14). ``tiny`` is untrained and has no
     pooling: the vector is the mean and spread of its patch tokens (256), since the spread shows patterns and shapes of
-    the sample's pictures better than the mean alone. A stored set that a user named is read instead.
+    the sample's pictures better than the mean alone. A stored set that a user named is read instead. At test they are
+    those of the fit, moved where a view moves pictures.
 
     Raises:
         UsageError: open_clip has no such encoder or weights.
         DataError: a picture file cannot be decoded.
     """
+    if items.origin is not None:
+        return moved(picture_vectors(items.origin, encoder, pretrained, cache), items.moved("pictures"))
     if "pictures" in items.features:
         return given_vectors(items, "pictures", cache)
     if not items.has_picture.any():

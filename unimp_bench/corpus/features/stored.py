@@ -26,7 +26,7 @@ from unimp_bench.corpus.features.names import NOTHING, SET_NAME, digest_of, name
 from unimp_bench.corpus.features.sentence import Pooling, Precision
 from unimp_bench.corpus.fingerprints import ContentPart
 from unimp_bench.corpus.reader import Corpus, Items
-from unimp_bench.corpus.views import CHANGED, parts_of_name
+from unimp_bench.corpus.views import CHANGED, MAPS, View, parts_of_name
 from unimp_bench.corpus.writer import FEATURES
 from unimp_bench.errors import DataError, UsageError, find
 from unimp_bench.files import mapped, storing, write_atomically
@@ -138,6 +138,19 @@ class Stored:
             raise _damaged(folder, "known.npy does not match")
         return cls(record, values, known)
 
+    def moved(self, source: IntArray, *words: str) -> Stored:
+        """The features of other items at the places of items, as a view of the corpus shows them.
+
+        Args:
+            source: (items,) the item whose features each one has, -1 for none.
+            words: what names the view; part of the new set's key.
+        """
+        known = (source >= 0) & self.known[source]
+        values = self.values[source]
+        values[~known] = 0
+        key = digest_of(self.record.key, *words)
+        return Stored(self.record.model_copy(update={"key": key, "known": int(known.sum())}), values, known)
+
     def rows(self) -> FloatArray:
         """One vector per item that has features, (known, width) float32: the mean of its regions."""
         values: FloatArray = self.values[self.known]
@@ -195,16 +208,22 @@ def open_set(corpus: Corpus, name: str) -> Stored:
 def chosen_sets(corpus: Corpus, names: Mapping[str, str]) -> dict[str, Stored | StoredIds | None]:
     """The sets that a user names by modality, those of modality ``ids`` as ids; None for ``none``.
 
+    Where a view moves texts or pictures between items, their features are moved with them.
+
     Raises:
         UsageError: a set is not there, is of another modality, or the corpus has changed since it was computed.
     """
     found: dict[str, Stored | StoredIds | None] = {}
-    changed = {CHANGED[view.kind]: str(view) for view in parts_of_name(corpus.name)[1]}
+    changed: dict[ContentPart, list[View]] = {}
+    for view in parts_of_name(corpus.name)[1]:
+        if not view.at_test:
+            changed.setdefault(CHANGED[view.kind], []).append(view)
+    as_stored = Corpus.open(corpus.folder) if changed else corpus
     for modality, name in names.items():
         if modality == IDS:
-            if view := next((changed[each] for each in PARTS.values() if each in changed), ""):
+            if views := [view for each in PARTS.values() for view in changed.get(each, ())]:
                 raise UsageError(
-                    f"ids {name!r} are of the items as stored, which view {view} changes; omit one of the two"
+                    f"ids {name!r} are of the items as stored, which view {views[0]} changes; omit one of the two"
                 )
             found[modality] = open_ids(corpus, name)
             continue
@@ -216,13 +235,15 @@ def chosen_sets(corpus: Corpus, names: Mapping[str, str]) -> dict[str, Stored | 
         record = stored.record
         if record.modality != modality:
             raise UsageError(f"features {name!r} are of {record.modality}, not of {modality}: {record.modality}={name}")
-        if part in changed:
+        views = changed.get(part, []) if part else []
+        if noise := next((view for view in views if view.kind not in MAPS), None):
             raise UsageError(
-                f"features {name!r} are of the {modality} as stored, which view {changed[part]} changes; omit one of "
-                "the two"
+                f"features {name!r} are of the {modality} as stored, which view {noise} changes; omit one of the two"
             )
-        if record.part and part and record.part != corpus.part_fingerprints[part]:
+        if record.part and part and record.part != as_stored.part_fingerprints[part]:
             raise UsageError(f"the {modality} of {corpus.name} changed since features {name!r}; compute them again")
+        if part and views:
+            stored = stored.moved(corpus.items.sources[part], *(view.canonical for view in views))
         found[modality] = stored
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features import VERSIONS
 from unimp_bench.corpus.features.sentence import Form, SentenceEncoder, encoder_folder
-from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors
+from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors, moved
 from unimp_bench.errors import UsageError
 from unimp_bench.pretrained import PACKAGES
 from unimp_bench.records import BoolArray, FloatArray
@@ -32,8 +32,10 @@ _LONGEST = 512
 def text_vectors(items: Items, encoder: str, cache: Path) -> ItemVectors | None:
     """The vectors of the texts of items that a model reads: stored ones where a user named some, else the encoder's.
 
-    Args and errors are those of ``encoded_texts``.
+    Args and errors are those of ``encoded_texts``. At test they are those of the fit, moved where a view moves texts.
     """
+    if items.origin is not None:
+        return moved(text_vectors(items.origin, encoder, cache), items.moved("texts"))
     return given_vectors(items, "text", cache) if "text" in items.features else encoded_texts(items, encoder, cache)
 
 

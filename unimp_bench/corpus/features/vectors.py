@@ -12,7 +12,7 @@ import numpy.typing as npt
 from unimp_bench.corpus.features.stored import features_of
 from unimp_bench.corpus.reader import Items
 from unimp_bench.files import kept_array
-from unimp_bench.records import BoolArray, FloatArray
+from unimp_bench.records import BoolArray, FloatArray, IntArray
 
 _SILENT = 1e-6
 
@@ -38,6 +38,19 @@ class ItemVectors:
     @property
     def width(self) -> int:
         return int(self.values.shape[1])
+
+
+def moved(vectors: ItemVectors | None, source: IntArray) -> ItemVectors | None:
+    """The vectors of other items at the places of items; zero, which is the mean, for none.
+
+    Args:
+        vectors: of all items.
+        source: (items,) the item whose vector each one has, -1 for none.
+    """
+    if vectors is None:
+        return None
+    known = (source >= 0) & vectors.known[source]
+    return ItemVectors(np.where(known[:, None], vectors.values[source], np.float32(0)), known, vectors.name)
 
 
 def feature_remarks(
