@@ -22,7 +22,7 @@ from unimp_bench.unimp import decoding
 from unimp_bench.unimp.adaptation import adapt
 from unimp_bench.unimp.batches import collate
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.decoding import EncodedQueries, catalogue_scores, id_scores
+from unimp_bench.unimp.decoding import EncodedQueries, catalogue_scores, id_scores, illegal_share
 from unimp_bench.unimp.fusions import build_model
 from unimp_bench.unimp.pieces import Pieces, catalogue_pieces
 from unimp_bench.unimp.tokens import Vocabulary
@@ -113,6 +113,23 @@ def test_a_score_is_the_log_probability_of_the_whole_id(parts: Parts, settings: 
     assert not np.array_equal(got[0].argsort(), got[7].argsort())
 
 
+def test_what_is_no_id_has_the_probability_that_leaves_the_trie(coded: Parts) -> None:
+    """Summed over all prefixes of ids: the probability of a prefix, times that of a token that continues no id."""
+    items = np.arange(72)
+    ids = tuples(coded, items)
+    got = illegal_share(coded.model, asked(coded, slice(0, 1)), items)
+    left, begun = 0.0, {(): 1.0}
+    for level in range(len(ids[0])):
+        grown: dict[tuple[int, ...], float] = {}
+        for prefix, probability in begun.items():
+            following = np.exp(next_token(coded, asked(coded), 0, list(prefix)).astype(np.float64))
+            may = {each[level] for each in ids if each[:level] == prefix}
+            left += probability * float(np.delete(following, list(may)).sum())
+            grown |= {(*prefix, token): probability * float(following[token]) for token in may}
+        begun = grown
+    assert got.shape == (1,) and got[0] == pytest.approx(left, abs=1e-5) and 0 < left < 1
+
+
 @pytest.mark.parametrize("beams", [1, 3, 7])
 def test_beams_equal_a_textbook_search(coded: Parts, beams: int) -> None:
     items = np.arange(1, 72, 2)
@@ -189,6 +206,7 @@ def test_tasks_are_answered_and_saving_keeps_every_bit(
     fitted.save(tmp_path)
     loaded = UniMP(ONCE)
     loaded.load(tmp_path, planted.items, cache)
+    assert loaded.remarks() == fitted.remarks() and fitted.remarks()[0].startswith("ids of no item have ")
     for task in FITTED:
         given = scores(fitted, planted, task)
         assert np.array_equal(given, scores(loaded, planted, task))

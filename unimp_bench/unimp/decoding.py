@@ -144,6 +144,19 @@ def id_scores(model: UniMPModel, queries: EncodedQueries, catalogue: IntArray, b
     return np.where(np.isfinite(scores), scores, least - 1)
 
 
+def illegal_share(model: UniMPModel, queries: EncodedQueries, items: IntArray) -> FloatArray:
+    """The probability after each sentence's ``<answer>`` of all that is the id of no item, (sentences,).
+
+    It is 1 less the sum over the items, whose ids are distinct; each token is among the whole vocabulary.
+
+    Args:
+        items: all that have an id.
+    """
+    legal = np.exp(id_scores(model, queries, items, beams=0).astype(np.float64)).sum(axis=1)
+    share: FloatArray = np.clip(1 - legal, 0, 1)
+    return share
+
+
 def _tries(ids: IntArray, beams: int) -> list[tuple[IntArray, Trie]]:
     """Tries of ids (n, levels), each with the rows of its ids.
 

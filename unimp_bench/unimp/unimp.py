@@ -12,6 +12,7 @@ import numpy as np
 from unimp_bench.contracts import FitData, Parameters, Training
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
+from unimp_bench.files import damaged
 from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.kinds.early_stopping import mean_scores, read_training, write_training
 from unimp_bench.kinds.picture import PictureExamples, Sampling, SamplingPainter
@@ -34,6 +35,7 @@ from unimp_bench.unimp.decoding import (
     catalogue_scores,
     generate,
     id_scores,
+    illegal_share,
     posterior,
     probabilities,
 )
@@ -62,6 +64,12 @@ MAX_TOKENS = 40
 _WEIGHTS = "model.safetensors"
 _VOCABULARY = "tokenizer.json"
 _IDS = "ids.npy"
+_ILLEGAL = "illegal.npy"
+
+_AUDITED = 4
+"""Validation examples of which the share of ids of no item is measured."""
+_MOST_WORK = 1e12
+"""Multiplications beyond which it is not: examples, codes of all items, parameters."""
 
 # A generation step has one token per sentence, so more sentences fit a batch than in training.
 _GENERATION_BATCH = 8
@@ -82,6 +90,7 @@ class UniMP(
     def __init__(self, config: UniMPConfig) -> None:
         super().__init__(config)
         self._training: Training | None = None
+        self._illegal: float | None = None
 
     def fit(self, data: FitData) -> None:
         start = data.start
@@ -118,6 +127,22 @@ class UniMP(
 
     def select(self, protocol: Protocol, data: FitData) -> None:
         restore_best(self._model, data.work, protocol)
+        self._illegal = self._illegal_share(data) if self.config.ids == "semantic" else None
+
+    def _illegal_share(self, data: FitData) -> float | None:
+        """The mean of ``illegal_share`` over the first validation examples of a ranking; None where that is costly."""
+        parts = [part.held_out for part in data.examples.values() if type(part.held_out) is Examples]
+        ranked = next((part.select(slice(0, _AUDITED)).hidden() for part in parts if len(part)), None)
+        work = _AUDITED * len(data.items) * self._vocabulary.ids.levels * self.parameters().total
+        if ranked is None or work > _MOST_WORK:
+            return None
+        queries = self._encoded(ranked, "ranking")
+        return float(illegal_share(self._model, queries, np.arange(len(data.items))).mean())
+
+    def remarks(self) -> tuple[str, ...]:
+        if self._illegal is None:
+            return ()
+        return (f"ids of no item have {self._illegal:.1%} of the probability (validation)",)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         queries = self._encoded(examples, "ranking")
@@ -171,12 +196,27 @@ class UniMP(
         self._vocabulary.save(folder / _VOCABULARY)
         if self.config.ids == "semantic":
             self._vocabulary.ids.save(folder / _IDS)
+        if self._illegal is not None:
+            np.save(folder / _ILLEGAL, np.array(self._illegal), allow_pickle=False)
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
         self._build(items, self._saved_vocabulary(folder, items), cache)
         load_weights(self._model, folder / _WEIGHTS)
         self._training = read_training(folder)
+        self._illegal = self._saved_illegal(folder / _ILLEGAL)
         self._model.to(device())
+
+    def _saved_illegal(self, path: Path) -> float | None:
+        """None for a fit of an earlier version as well."""
+        if not path.is_file():
+            return None
+        try:
+            share = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise damaged(path, error) from None
+        if share.shape != () or share.dtype != np.float64 or not 0 <= share <= 1:
+            raise damaged(path, "expected a share")
+        return float(share)
 
     def _saved_vocabulary(self, folder: Path, items: Items) -> Vocabulary:
         atomic = self.config.ids == "atomic"
