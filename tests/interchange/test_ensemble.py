@@ -15,6 +15,7 @@ from tests.cli.test_cli import call
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
 from unimp_bench.interchange.ensemble import NAME, VALIDATION, mix_runs, parts_of
+from unimp_bench.kinds.fusion import Mix
 from unimp_bench.reports.standard import is_seeded
 from unimp_bench.reports.store import load_results
 from unimp_bench.runs.results import LEAK_REMARK, Result
@@ -57,6 +58,7 @@ def test_an_ensemble_is_a_result_like_any_other(
     assert result.cost is not None and knn.cost is not None and popular.cost is not None
     assert result.cost.parameters_total == knn.cost.parameters_total + popular.cost.parameters_total
     assert "validation examples, NDCG@10" in result.remarks[0]
+    assert result.tuning is not None and result.tuning.trials == len(list(Mix.candidates(2))), "a choice is a search"
     assert mixed(home, knn, popular).spec.key == result.spec.key  # in either order
     stored = pq.read_table(home.runs / result.spec.key / "predictions.parquet")
     assert stored.num_rows == result.examples and "items" in stored.column_names

@@ -7,6 +7,7 @@ same format. An ensemble reads nothing else, and its specification is derived fr
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,7 +113,9 @@ def mix_runs(parts: Sequence[Part], folder: Path, workspace: Workspace) -> Resul
     check_selectable(validation, corpus, "the weights of an ensemble are chosen on them")
     for part in parts:
         _store_validation(part, validation, setting, folder, workspace)
-    mix, score = _chosen(_fusion(parts, VALIDATION, validation, setting), len(parts), validation, setting)
+    started = time.perf_counter()
+    mix, score, tried = _chosen(_fusion(parts, VALIDATION, validation, setting), len(parts), validation, setting)
+    choosing = Tuning(trials=tried, seconds=round(time.perf_counter() - started, 3))
     test = draw_examples(task, corpus, spec.split, "test", cache)
     ranking = _fusion(parts, PREDICTIONS_NAME, test, setting).ranking(mix)
     if ranking.top.shape[1] < LISTED:
@@ -125,7 +128,7 @@ def mix_runs(parts: Sequence[Part], folder: Path, workspace: Workspace) -> Resul
         remarks = (_words(parts, mix, len(validation), score), *_leaks(parts))
         command = shlex.join(["unimp-bench", NAME, *(part.key for part in parts)])
         result = scored(answers, spec, _facts(parts), remarks, _cost(parts), provenance(command))
-        result = result.model_copy(update={"training": _training(parts), "tuning": _tuning(parts)})
+        result = result.model_copy(update={"training": _training(parts), "tuning": _tuning(parts, choosing)})
         result.write(run / RESULT_NAME)
     return result
 
@@ -168,13 +171,13 @@ def _read(part: Part, name: str, examples: Examples, setting: Setting) -> Rankin
     return ranking
 
 
-def _chosen(fusion: Fusion, parts: int, examples: Examples, setting: Setting) -> tuple[Mix, float]:
-    """The best settings on some examples, and their score; the first of equal ones."""
+def _chosen(fusion: Fusion, parts: int, examples: Examples, setting: Setting) -> tuple[Mix, float, int]:
+    """The best settings on some examples, the first of equal ones; their score, and how many were tried."""
     kind = kind_of(setting.task.kind)
     assert isinstance(kind, RankingKind)
     scores = {mix: kind.selects(fusion.ranks(mix), examples, setting) for mix in Mix.candidates(parts)}
     best = max(scores, key=lambda mix: scores[mix])
-    return best, scores[best]
+    return best, scores[best], len(scores)
 
 
 def _specify(parts: Sequence[Part]) -> RunSpec:
@@ -250,8 +253,7 @@ def _training(parts: Sequence[Part]) -> Training | None:
     )
 
 
-def _tuning(parts: Sequence[Part]) -> Tuning | None:
-    tuned = [tuning for part in parts if (tuning := part.result.tuning) is not None]
-    if not tuned:
-        return None
-    return Tuning(trials=sum(each.trials for each in tuned), seconds=sum(each.seconds for each in tuned))
+def _tuning(parts: Sequence[Part], choosing: Tuning) -> Tuning:
+    """The searches of the parts, and the choice of weights and constant."""
+    searches = [choosing, *(tuning for part in parts if (tuning := part.result.tuning) is not None)]
+    return Tuning(trials=sum(each.trials for each in searches), seconds=sum(each.seconds for each in searches))

@@ -84,10 +84,10 @@ class Cost(Strict):
 
 
 class Tuning(Strict):
-    """The search that chose the settings of a run with preset ``tuned``.
+    """The search that chose the settings of a run with preset ``tuned``, or the weights of an ensemble.
 
     Attributes:
-        trials: number of fits, including failed and stopped ones.
+        trials: number of fits, including failed and stopped ones; of settings that an ensemble tried.
         seconds: total wall time.
     """
 
