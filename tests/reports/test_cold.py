@@ -52,7 +52,7 @@ def test_means_are_those_of_plain_loops_over_seeds(tmp_path: Path) -> None:
         above = rng.integers(0, ranks)
         place(tmp_path, with_cold(make_result("reads", ranks, seed=seed), COLD, above))
         values.append((ranks, ranks - above))
-    place(tmp_path, make_result("older", np.full(N, 2)))
+    place(tmp_path, make_result("older", np.full(N, 2), reads=("order", "pictures", "text")))
     place(tmp_path, with_cold(make_result("short", np.full(N, 3)), COLD, None, None))
     found = cold_of(section_of(tmp_path))
     assert found is not None and (found.items, found.catalogue, found.warm, found.cold) == (2, 9, 40, 20)
@@ -71,17 +71,16 @@ def test_means_are_those_of_plain_loops_over_seeds(tmp_path: Path) -> None:
     reads = rows["reads"]
     assert reads.warm == pytest.approx(mean(0, cold=False)) and reads.warm_alone == pytest.approx(mean(1, cold=False))
     assert reads.cold == pytest.approx(mean(0, cold=True)) and reads.cold_alone == pytest.approx(mean(1, cold=True))
+    assert reads.content == () and "| reads | none | 25.00% |" in pages(tmp_path)["search/toy_details.md"]
     assert reads.listed == 0.25 and reads.warm_alone > reads.warm
     at_two, at_three = RankMetric("NDCG", 10).values(np.array([2, 3]))
     assert (rows["older"].warm, rows["older"].cold, rows["older"].warm_alone) == (at_two, at_two, None)
     assert (rows["short"].cold, rows["short"].cold_alone, rows["short"].listed) == (at_three, None, None)
     page = pages(tmp_path)["search/toy_details.md"]
     assert "<details><summary>Cold items</summary>" in page and "among all 9 candidates" in page
-    assert (
-        "| Model | Cold items listed | warm (40) | warm, no cold items | cold (20) | cold, no other cold items |"
-        in page
-    )
-    assert f"| older | - | {at_two:.4f} | - | {at_two:.4f} | - |" in page
+    heads = "Content | Cold items listed | warm (40) | warm, no cold items | cold (20) | cold, no other cold items"
+    assert f"| Model | {heads} |" in page
+    assert f"| older | text, pictures | - | {at_two:.4f} | - | {at_two:.4f} | - |" in page
 
 
 def test_few_cold_targets_have_no_mean_and_none_no_section(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from unimp_bench.reports.table import MIN_MEAN, ColdItems, ColdRow
 from unimp_bench.reports.verdict import shown_rows
 from unimp_bench.runs.results import Result
 
+CONTENT = ("text", "pictures")
+
 
 def cold_of(section: Section) -> ColdItems | None:
     """The part of cold items in a section.
@@ -54,6 +56,7 @@ def _row(label: str, row: Row, cold: BoolArray, metric: RankMetric) -> ColdRow:
     shares = [each for each in listed if each is not None]
     return ColdRow(
         label=label,
+        content=tuple(each for each in CONTENT if each in row.results[0].model.reads),
         listed=float(np.mean(shares)) if len(shares) == len(listed) else None,
         warm=mean(among_all, ~cold),
         warm_alone=mean(alone, ~cold),

@@ -213,7 +213,7 @@ def _slices(slices: Slices, first: str) -> list[str]:
 def _cold(cold: ColdItems, first: str) -> list[str]:
     """The metric of each row on targets with and without training interactions, in a collapsed block."""
     heads = (
-        *(first, "Cold items listed", f"warm ({cold.warm:,})", "warm, no cold items"),
+        *(first, "Content", "Cold items listed", f"warm ({cold.warm:,})", "warm, no cold items"),
         *(f"cold ({cold.cold:,})", "cold, no other cold items"),
     )
     few = f"; no mean over fewer than {MIN_MEAN} examples" if min(cold.warm, cold.cold) < MIN_MEAN else ""
@@ -221,17 +221,19 @@ def _cold(cold: ColdItems, first: str) -> list[str]:
         "",
         "<details><summary>Cold items</summary>",
         "",
-        f"{cold.metric} of each row on *cold* targets, which no training interaction has, and on *warm* ones (number "
-        f"of examples in the heading{few}). Both are ranked among all {cold.catalogue:,} candidates, then without the "
-        f"{cold.items:,} cold ones other than the target. *Cold items listed*: their share of the first ten items of "
-        f"all lists. By chance: {cold.items / cold.catalogue:.2%} listed, {cold.metric} {cold.chance:.4f}. Only "
-        "the content of items, such as texts and pictures, tells cold ones apart.",
+        f"{cold.metric} of each row on *cold* targets, which no training interaction has (the cut *cold items* has "
+        f"those with few as well), and on *warm* ones (number of examples in the heading{few}). Both are ranked among "
+        f"all {cold.catalogue:,} candidates, then without the {cold.items:,} cold ones other than the target. *Cold "
+        "items listed*: their share of the first ten items of all lists. By chance: "
+        f"{cold.items / cold.catalogue:.2%} listed, {cold.metric} {cold.chance:.4f}. Only the *content* of items that "
+        "a row reads tells cold ones apart.",
         "",
         *table_head(heads),
         *(
             table_row(
                 (
                     row.label,
+                    ", ".join(row.content) or "none",
                     "-" if row.listed is None else f"{row.listed:.2%}",
                     *(
                         "-" if mean is None else f"{mean:.4f}"

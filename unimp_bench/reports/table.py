@@ -243,12 +243,14 @@ class ColdRow:
     """Means of a metric for one row; None where they are unknown or over too few examples.
 
     Attributes:
+        content: of items that it reads: ``text``, ``pictures``.
         listed: share of cold items among those listed.
         warm, warm_alone: over the warm targets, with and without the cold items among the candidates.
         cold, cold_alone: over the cold targets, with and without the other cold items.
     """
 
     label: str
+    content: tuple[str, ...]
     listed: float | None
     warm: float | None
     warm_alone: float | None
