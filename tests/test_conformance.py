@@ -33,6 +33,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "smore": {"epochs": 1},
     "mmgcn": {"epochs": 1},
     "clcrec": {"epochs": 1},
+    "missrec": {"epochs": 1, "width": 16, "inner": 16},
     "hgn": {"epochs": 1},
     "gru4rec": {"epochs": 1, "width": 32},
     "sasrec": {"epochs": 1, "width": 32, "inner": 64},

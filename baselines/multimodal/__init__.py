@@ -138,4 +138,17 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="missrec",
+        factory="baselines.multimodal.missrec:MissRec",
+        tasks=("recommendation",),
+        reads=("order", "pictures", "text"),
+        about="a transformer over the items of a history that attends to the clusters of their pictures and texts; "
+        "modalities fused late, by their scores; fitted from scratch, without the authors' pre-training on other "
+        "domains; preset authors has their sizes",
+        source="Wang et al., ACM Multimedia 2023",
+        new_users=True,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
 )

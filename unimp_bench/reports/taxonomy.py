@@ -151,6 +151,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             _variant("fusion", "Late Fusion", "pictures are added after the last layer"),
             Member("mmgcn", "a graph network for each modality, summed"),
             Member("mmgcl", "linear combination of ids, pictures and texts"),
+            Member("missrec", "scores of the modalities, weighted; fitted from scratch"),
         ),
         absent=("MGAT", "GRCN"),
         fused=True,

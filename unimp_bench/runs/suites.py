@@ -47,6 +47,7 @@ RECOMMENDATION = Suite(
         SuiteRow("LATTICE", model="lattice"),
         SuiteRow("MGCN", model="mgcn"),
         SuiteRow("SMORE", model="smore"),
+        SuiteRow("MISSRec", model="missrec"),
     ),
 )
 """Table 1. Task suites have the name of their task, so their page is that of the task."""
