@@ -68,8 +68,8 @@ class UniMPConfig:
             or at the last ``item`` of the history, where ``next_item`` learns it: then nothing is learned at a place
             that is never read, and recommendation has no prompt.
         negatives: items, drawn uniformly for each batch, that a label which is an item is compared with instead of the
-            whole vocabulary (sampled softmax without correction, as in eSASRec): a step then hardly depends on the size
-            of the catalogue. 0: the whole vocabulary (the paper).
+            whole vocabulary (sampled softmax, corrected so that it estimates the softmax over all items): a step then
+            hardly depends on the size of the catalogue. 0: the whole vocabulary (the paper).
         context_weight: weight of the context loss relative to the task loss (Eq. 7: 1).
         recommendation_weight: weight of the examples of task recommendation (the authors' code: 2); others have 1.
         gamma: focusing exponent of the token weights (1 - p)^gamma (Eq. 8).

@@ -12,6 +12,7 @@ Other ways of fusion, of Tables 3 and 8, are in `fusions`; the decoder is in `ba
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -426,11 +427,17 @@ class Objective(nn.Module):
         return focal_losses(self.model.logits(states, naming), labels, self.gamma)
 
     def _sampled_losses(self, states: Tensor, labels: Tensor) -> Tensor:
-        """Of labels that are items against the same drawn items, those equal to a label left out of its loss."""
+        """Of labels that are items against the same drawn items, those equal to a label left out of its loss.
+
+        Each drawn item stands for its share of the catalogue, so that the sum over them has the expectation of that
+        over all items (Bengio and Senecal, 2008).
+        """
         decoder = self.model.decoder
         drawn = torch.randint(self.first_item, decoder.vocabulary_size, (self.negatives,), device=states.device)
+        share = math.log((decoder.vocabulary_size - self.first_item) / self.negatives)
         own = (states * decoder.output_rows(labels)).sum(dim=1, keepdim=True)
-        others = (states @ decoder.output_rows(drawn).T).masked_fill(labels[:, None] == drawn, -torch.inf)
+        others = states @ decoder.output_rows(drawn).T + share
+        others = others.masked_fill(labels[:, None] == drawn, -torch.inf)
         return focal_losses(torch.cat([own, others], dim=1), torch.zeros_like(labels), self.gamma)
 
 
