@@ -85,7 +85,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             Member("s3rec", "items, attributes, histories and segments, by mutual information", without=_UNTRAINED),
             Member("clcrec", "content and id embedding of an item"),
         ),
-        absent=("MGCL", "MMCPR", "MSM4SR", "MISSRec"),
+        absent=("MGCL", "MMCPR", "MSM4SR"),
     ),
     Leaf(
         name="Autoregressive pre-training",
@@ -177,7 +177,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             _variant("learning_strategy", "Multi-task + Full", "all parameters, after all six tasks"),
             _variant("new_domain", "UniMP, all adapted", "all parameters, in another domain"),
         ),
-        absent=("MINER", "Recformer", "MISSRec"),
+        absent=("MINER", "Recformer"),
     ),
     Leaf(
         name="Adapters",
