@@ -96,7 +96,7 @@ def test_runs_of_a_row_belong_to_no_other_row_of_its_suite() -> None:
                 fit_on=row.fit_on,
                 fit_split=row.fit_split,
                 after=row.after,
-                corpus="+".join(["toy", *row.views]),
+                corpus="+".join(["toy", *(str(View.parse(view)).replace(":", "-") for view in row.views)]),
             )
             facts = result.corpus.model_copy(update={"pictures": 9})
             result = result.model_copy(update={"corpus": facts})
@@ -183,6 +183,15 @@ def test_noisy_views_belong_to_their_corpus() -> None:
     (section,) = topic_sections(SUITES["robustness"], [ranked(), noisy, of_another])
     assert labels(section) == ["UniMP", "UniMP with NT"]
     assert {row.reason for row in section.rows if not row.results} == {NO_RESULT}
+
+
+def test_a_topic_of_views_needs_a_row_on_one() -> None:
+    """Systems on the corpus as it is are compared on the page of the task."""
+    other = make_result("unisrec", RANKS, task="recommendation", preset="small")
+    noisy = ranked(corpus="toy+NV", fingerprint=viewed("toy", other.corpus_id, View.parse("NV"))[1])
+    assert topic_sections(SUITES["robustness"], [ranked(), other]) == []
+    (section,) = topic_sections(SUITES["robustness"], [ranked(), other, noisy])
+    assert labels(section) == ["UniMP", "UniMP with NV", "UniSRec"]
 
 
 def test_rows_have_one_line_per_budget() -> None:

@@ -299,7 +299,16 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
             )
             homes.setdefault(key, result)
     found = [_topic_section(suite, homes[key], results) for key in sorted(homes)]
-    return [section for section in found if (section.swaps if suite.grouped else len(section.filled) > 1)]
+    return [section for section in found if _is_comparison(suite, section)]
+
+
+def _is_comparison(suite: Suite, section: Section) -> bool:
+    """Whether a section of a suite has a comparison: of views of a corpus, results on one of them at least."""
+    if suite.grouped:
+        return bool(section.swaps)
+    filled = section.filled
+    needs_view = any(row.views for row in suite.rows)
+    return len(filled) > 1 and (not needs_view or any(row.of is not None and row.of.views for row in filled))
 
 
 def _topic_section(suite: Suite, home: Result, results: Sequence[Result]) -> Section:
