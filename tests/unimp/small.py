@@ -164,3 +164,12 @@ def answers(model: UniMP, examples: Examples, corpus: Corpus) -> np.ndarray:
 
 def scores(model: UniMP, corpus: Corpus, task: str = "recommendation") -> np.ndarray:
     return answers(model, examples_of(corpus, task, "test"), corpus)
+
+
+def reloaded(model: UniMP, folder: Path, corpus: Corpus, cache: Path) -> UniMP:
+    """The model, saved to a new folder and read back."""
+    folder.mkdir()
+    model.save(folder)
+    again = UniMP(model.config)
+    again.load(folder, corpus.items, cache)
+    return again

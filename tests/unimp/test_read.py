@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
+from tests.unimp.small import SMALL, Parts, fit_data, reloaded, scores, validator
 from unimp_bench.corpus import Corpus
 from unimp_bench.unimp.batches import Batch, TrainingExamples, collate
 from unimp_bench.unimp.config import UniMPConfig
@@ -70,12 +70,9 @@ def test_a_prediction_is_made_where_it_was_learned(parts: Parts) -> None:
 
 def test_other_tasks_keep_their_prompts(parts: Parts) -> None:
     both = drawn(parts, AT_ITEM, "recommendation", "search")
+    alone = drawn(parts, replace(AT_ITEM, read="prompt"), "search")
     assert parts.vocabulary.answer in both.tokens
-    assert len(np.unique(both.examples[both.examples >= 0])) == len(
-        np.unique(
-            (lambda alone: alone.examples[alone.examples >= 0])(drawn(parts, replace(AT_ITEM, read="prompt"), "search"))
-        )
-    )
+    assert len(both.examples[both.examples >= 0].unique()) == len(alone.examples[alone.examples >= 0].unique())
 
 
 def test_losses_against_drawn_items(parts: Parts) -> None:
@@ -116,8 +113,4 @@ def test_it_learns_and_comes_back(planted: Corpus, cache: Path, tmp_path: Path, 
     model = UniMP(replace(AT_ITEM, negatives=negatives, layer_dropout=0.1, **settings))  # type: ignore[arg-type]
     model.fit(fit_data(planted, tmp_path / "work", cache, "recommendation"))
     assert validator(planted)(model, "recommendation")["paper"] > 0.3
-    (tmp_path / "model").mkdir()
-    model.save(tmp_path / "model")
-    again = UniMP(model.config)
-    again.load(tmp_path / "model", planted.items, cache)
-    assert np.array_equal(scores(again, planted), scores(model, planted))
+    assert np.array_equal(scores(reloaded(model, tmp_path / "model", planted, cache), planted), scores(model, planted))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unimp.small import SMALL, Parts, fit_data, scores, validator
+from tests.unimp.small import SMALL, Parts, fit_data, reloaded, scores, validator
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.generative.item_ids import ItemIds
@@ -224,8 +224,4 @@ def test_it_learns_and_comes_back(planted: Corpus, cache: Path, tmp_path: Path) 
     model = UniMP(replace(LONG, width=32, epochs=8, learning_rate=5e-3, batch_tokens=128, tied=True, gamma=0.0))
     model.fit(fit_data(planted, tmp_path / "work", cache, "recommendation"))
     assert validator(planted)(model, "recommendation")["paper"] > 0.3
-    (tmp_path / "model").mkdir()
-    model.save(tmp_path / "model")
-    again = UniMP(model.config)
-    again.load(tmp_path / "model", planted.items, cache)
-    assert np.array_equal(scores(again, planted), scores(model, planted))
+    assert np.array_equal(scores(reloaded(model, tmp_path / "model", planted, cache), planted), scores(model, planted))
