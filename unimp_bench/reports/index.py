@@ -20,13 +20,14 @@ from unimp_bench.reports.brief import (
     unbroken,
     with_half,
 )
+from unimp_bench.reports.coverage import COVERAGE
 from unimp_bench.reports.findings import ANCHOR, findings, is_rule, seeds_and_coverage, simple_rule
 from unimp_bench.reports.matrix import matrix_of
 from unimp_bench.reports.store import Withdrawal
 from unimp_bench.reports.survey import SURVEY
 from unimp_bench.reports.table import Page, Row, Table
 
-COVERAGE, WITHDRAWN, CORPORA = "coverage.md", "withdrawn.md", "corpora.md"
+WITHDRAWN, CORPORA = "withdrawn.md", "corpora.md"
 GENERATED_PAGE, SYSTEMS = "generated.md", "systems.md"
 
 INDEXED = ("transition", "file_order", "tied", "copy", "cold_user", "cold_item")
@@ -78,7 +79,7 @@ def index_markdown(
     pages += [f"[the survey, measured]({SURVEY})"] if boards else []
     lines += ["", "## More", ""]
     if published:
-        lines.append(f"* {seeds_and_coverage(boards)} [Rows without results]({COVERAGE}).")
+        lines.append(f"* {seeds_and_coverage(boards)} [Coverage]({COVERAGE}).")
     lines += [f"* Hardware: {_machines(boards)}."] if published and boards else []
     pages += links
     return "\n".join([*lines, *([f"* Pages: {' · '.join(pages)}"] if pages else [])]) + "\n"
@@ -175,33 +176,6 @@ def _machines(boards: Sequence[Board]) -> str:
     rows = (row for board in boards for table in board.tables for row in table.filled if row.details)
     counts = Counter(run.machine for row in rows if row.details for run in row.details.runs)
     return "; ".join(f"{machine} ({count:,} results)" for machine, count in counts.most_common())
-
-
-def coverage_markdown(boards: Sequence[Board], topics: Sequence[Page]) -> str:
-    """Rows without results by table, with the reasons, and suites without tables."""
-    lines = [GENERATED, "# Rows without results", ""]
-    lines += ["Rows of the suite of each task that have no result in its main table, by reason."]
-    for board in boards:
-        empty = [row for row in board.main.rows if not row.details]
-        if not empty:
-            continue
-        filled = len(board.main.filled)
-        reasons: dict[str, list[str]] = {}
-        for row in empty:
-            reasons.setdefault(row.reason, []).append(row.label)
-        link = f"[{board.page.name.replace('_', ' ')} on {board.corpus}]({board.stem}.md)"
-        lines += ["", f"## {board.page.title} on {board.corpus}", ""]
-        lines += [f"{filled} of {filled + len(empty)} rows of {link} have results."]
-        lines += [f"* {reason}: {'; '.join(names)}" for reason, names in reasons.items()]
-    lacking = [page for page in topics if not page.tables]
-    if lacking:
-        lines += ["", "## Suites without results", ""]
-        lines += table_head(("Suite", "Table", "Comparison", "Command"))
-        lines += [
-            table_row((page.name, page.origin, page.about.removeprefix("Comparison: "), f"`{page.command}`"))
-            for page in lacking
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def generated_markdown(boards: Sequence[Board]) -> str:

@@ -14,16 +14,15 @@ from unimp_bench.reports.audit.corpus.record import CorpusAudit
 from unimp_bench.reports.audit.table.report import PAGE, headline, table_audit_page
 from unimp_bench.reports.brief import Board, audit_file, board_markdown, boards_of
 from unimp_bench.reports.card import card_markdown
+from unimp_bench.reports.coverage import COVERAGE, coverage_markdown
 from unimp_bench.reports.excerpt import with_excerpts
 from unimp_bench.reports.ids import IDS_PAGE, ids_markdown
 from unimp_bench.reports.index import (
     CORPORA,
-    COVERAGE,
     GENERATED_PAGE,
     SYSTEMS,
     WITHDRAWN,
     corpora_markdown,
-    coverage_markdown,
     generated_markdown,
     index_markdown,
     indexed,

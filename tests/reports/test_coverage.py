@@ -1,0 +1,58 @@
+"""The campaign and the page of what has no result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.reports.pretended import make_result, place
+from unimp_bench import registry
+from unimp_bench.reports.brief import boards_of
+from unimp_bench.reports.coverage import Cell, campaign_cells, coverage_markdown
+from unimp_bench.reports.store import Contents
+from unimp_bench.reports.write import boards
+from unimp_bench.runs.campaign import CAMPAIGN, Block
+from unimp_bench.runs.suites import SUITES
+
+SEARCHED = Block("Who finds?", "search", ("toy", "none"), ("Popularity", "BM25", "HEM"))
+
+
+@pytest.mark.parametrize("block", CAMPAIGN, ids=lambda block: f"{block.suite}-{block.corpora[0]}")
+def test_blocks_name_rows_and_tasks_that_exist(block: Block) -> None:
+    labels = {row.label for row in SUITES[block.suite].rows}
+    assert set(block.rows) <= labels, set(block.rows) - labels
+    assert len(set(block.rows)) == len(block.rows), "a row twice"
+    assert set(block.tasks) <= registry.task_cards().keys()
+    assert block.wanted
+
+
+def test_no_cell_is_planned_twice() -> None:
+    cells = [
+        (block.suite, task, corpus, row.label)
+        for block in CAMPAIGN
+        for corpus in block.corpora
+        for task in block.asked
+        for row in block.wanted
+    ]
+    assert len(set(cells)) == len(cells)
+
+
+def test_cells_count_with_all_their_seeds(tmp_path: Path) -> None:
+    ranks = np.array([1, 2, 300])
+    place(tmp_path, make_result("bm25", ranks))
+    for seed in range(2):
+        place(tmp_path, make_result("hem", ranks, seed=seed))
+    tasks, topics = boards(Contents.published(tmp_path))
+    shown = [board for page in tasks for board in boards_of(page)]
+    assert campaign_cells(SEARCHED, shown, topics) == [
+        Cell("Popularity", "search", "toy", 0, enough=False),
+        Cell("BM25", "search", "toy", 1, enough=True),
+        Cell("HEM", "search", "toy", 2, enough=False),
+        *(Cell(label, "search", "none", 0, enough=False) for label in SEARCHED.rows),
+    ]
+    page = coverage_markdown(shown, topics, [SEARCHED])
+    assert "1 of 6 planned cells (row, task and corpus) have all their seeds, 1 have some, 4 are open" in page
+    assert 'unimp-bench suite search --corpus toy --seeds 3 --row "Popularity" --row "HEM"\n' in page
+    assert "* no result yet: UniMP; Popularity" in page

@@ -1,0 +1,127 @@
+"""What has no result: the campaign's cells, the rows of task suites by reason, suites without tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from unimp_bench.markdown import table_head, table_row
+from unimp_bench.reports.brief import GENERATED, Board
+from unimp_bench.reports.sections import NO_RESULT
+from unimp_bench.reports.table import Page, Row, Table
+from unimp_bench.runs.campaign import CAMPAIGN, Block
+
+COVERAGE = "coverage.md"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of a block on one task and corpus.
+
+    Attributes:
+        label: of the row.
+        seeds: number of results; 0 for an open cell.
+        enough: whether these are all that the block asks.
+    """
+
+    label: str
+    task: str
+    corpus: str
+    seeds: int
+    enough: bool
+
+
+def campaign_cells(block: Block, boards: Sequence[Board], topics: Sequence[Page]) -> list[Cell]:
+    """The cells of a block; without those that cannot run there, as their table says."""
+    found = []
+    for corpus in block.corpora:
+        for task in block.asked:
+            table = _table(block, task, corpus, boards, topics)
+            for wanted in block.wanted:
+                rows = [] if table is None else [row for row in table.rows if row.name == wanted.label]
+                if any(row.details is None and row.reason != NO_RESULT for row in rows):
+                    continue
+                seeds = max((row.seeds for row in rows), default=0)
+                enough = any(_enough(row, block) for row in rows)
+                found.append(Cell(wanted.label, task, corpus, seeds, enough))
+    return found
+
+
+def _enough(row: Row, block: Block) -> bool:
+    return row.details is not None and row.seeds >= (block.seeds if row.seeded else 1)
+
+
+def _table(block: Block, task: str, corpus: str, boards: Sequence[Board], topics: Sequence[Page]) -> Table | None:
+    """The table of a block's suite: the main one of a task, or the one on a suite's page."""
+    if block.suite == task:
+        return next((board.main for board in boards if (board.page.name, board.corpus) == (task, corpus)), None)
+    tables = (table for page in topics if page.name == block.suite for table in page.tables)
+    return next((table for table in tables if (table.task, table.corpus) == (task, corpus)), None)
+
+
+def coverage_markdown(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequence[Block] = CAMPAIGN) -> str:
+    """The page of coverage."""
+    lines = [GENERATED, "# Coverage", "", *_campaign(boards, topics, campaign)]
+    lines += ["", "## Rows without results", ""]
+    lines += ["Rows of the suite of each task that have no result in its main table, by reason."]
+    for board in boards:
+        lines += _board(board)
+    lacking = [page for page in topics if not page.tables]
+    if lacking:
+        lines += ["", "## Suites without results", ""]
+        lines += table_head(("Suite", "Table", "Comparison", "Command"))
+        lines += [
+            table_row((page.name, page.origin, page.about.removeprefix("Comparison: "), f"`{page.command}`"))
+            for page in lacking
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _campaign(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequence[Block]) -> Iterator[str]:
+    """Counts of the blocks, then the open cells of each with a command."""
+    counted = [(block, campaign_cells(block, boards, topics)) for block in campaign]
+    cells = [cell for _, own in counted for cell in own]
+    filled, enough = (sum(map(bool, each)) for each in ((c.seeds for c in cells), (c.enough for c in cells)))
+    yield from ("## The campaign", "")
+    yield (
+        f"{enough:,} of {len(cells):,} planned cells (row, task and corpus) have all their seeds, {filled - enough:,} "
+        f"have some, {len(cells) - filled:,} are open (`unimp_bench/runs/campaign.py`)."
+    )
+    yield ""
+    yield from table_head(("Question", "Suite", "Corpora", "Cells", "Complete", "Fewer seeds", "Open"))
+    for block, own in counted:
+        done, some = sum(cell.enough for cell in own), sum(bool(cell.seeds) and not cell.enough for cell in own)
+        numbers = (len(own), done, some, len(own) - done - some)
+        yield table_row((block.question, block.suite, ", ".join(block.corpora), *map(str, numbers)))
+    yield from ("", "Commands for what is open or has fewer seeds:", "", "```sh")
+    for block, own in counted:
+        for corpus in block.corpora:
+            lacking = [cell for cell in own if cell.corpus == corpus and not cell.enough]
+            if lacking:
+                yield _command(block, corpus, lacking)
+    yield "```"
+
+
+def _command(block: Block, corpus: str, lacking: Sequence[Cell]) -> str:
+    labels = dict.fromkeys(cell.label for cell in lacking)
+    every = len(labels) == len(block.wanted) and not block.rows
+    parts = [f"unimp-bench suite {block.suite} --corpus {corpus} --seeds {block.seeds}"]
+    parts += [f"--task {task}" for task in block.tasks]
+    parts += [f"--features {modality}={name}" for modality, name in block.features]
+    parts += [] if every else [f'--row "{label}"' for label in labels]
+    return " ".join(parts)
+
+
+def _board(board: Board) -> Iterator[str]:
+    """The rows of a task's suite without results."""
+    empty = [row for row in board.main.rows if not row.details]
+    if not empty:
+        return
+    filled = len(board.main.filled)
+    reasons: dict[str, list[str]] = {}
+    for row in empty:
+        reasons.setdefault(row.reason, []).append(row.label)
+    link = f"[{board.page.name.replace('_', ' ')} on {board.corpus}]({board.stem}.md)"
+    yield from ("", f"### {board.page.title} on {board.corpus}", "")
+    yield f"{filled} of {filled + len(empty)} rows of {link} have results."
+    yield from (f"* {reason}: {'; '.join(names)}" for reason, names in reasons.items())

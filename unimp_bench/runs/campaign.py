@@ -1,0 +1,115 @@
+"""The campaign: the rows that have to stand on the built corpora before the tables count as complete, as data.
+
+A block is a set of rows of one suite on some corpora. The page of coverage counts its cells (row, task and corpus) and
+gives the commands for the open ones; they are ordinary runs of suites. Rows are chosen for what two cores carry: rows
+that are not named here are open on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unimp_bench.runs.suite import Suite, SuiteRow
+from unimp_bench.runs.suites import SUITES
+
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a suite on some corpora.
+
+    Attributes:
+        question: what the block answers.
+        suite: name of the suite.
+        corpora: names.
+        rows: labels of the suite's rows; empty for all that the suite runs.
+        tasks: of the rows; empty for the suite's own.
+        features: stored features by modality that the rows read where they can.
+        seeds: number of seeds of rows with random choices.
+    """
+
+    question: str
+    suite: str
+    corpora: tuple[str, ...]
+    rows: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    features: tuple[tuple[str, str], ...] = ()
+    seeds: int = SEEDS
+
+    @property
+    def wanted(self) -> list[SuiteRow]:
+        """The rows, in the order of the suite."""
+        return [row for row in self._of.rows if not row.lacks and (not self.rows or row.label in self.rows)]
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The tasks."""
+        return self.tasks or self._of.tasks
+
+    @property
+    def _of(self) -> Suite:
+        return SUITES[self.suite]
+
+
+_RULES = ("Popularity", "Transition graph", "ItemKNN", "EASE")
+_SEQUENCES = ("SASRec, sampled softmax", "eSASRec", "GRU4Rec", "UniSRec", "UniMP")
+_COLLABORATIVE = ("MF", "LightGCN", "UltraGCN")
+_GRAPHS = ("MMGCL", "MMSSL", "MMGCN", "BM3", "FREEDOM", "LATTICE", "MGCN", "SMORE")
+_MULTIMODAL = ("VBPR", "CausalRec", "CLCRec", *_GRAPHS)
+_WORDS, _BOTH = (("text", "minilm"),), (("text", "minilm"), ("pictures", "efficientnet-lite0"))
+
+CAMPAIGN = (
+    Block(
+        "Which recommender leads on stores with an order and short texts?",
+        "recommendation",
+        ("beauty", "sports"),
+        (*_RULES, *_COLLABORATIVE, *_SEQUENCES, "BERT4Rec", "S³-Rec", "HGN", "HSTU", "FREEDOM", "BM3", "RPG", "TIGER"),
+        features=_WORDS,
+    ),
+    Block(
+        "Does the order of the rows survive the clock?",
+        "global_time",
+        ("beauty", "sports", "grocery", "gift_cards", "movielens"),
+        (*_RULES, "MF", "LightGCN", "GRU4Rec", "SASRec", "UniSRec", "UniMP"),
+    ),
+    Block(
+        "The same on smaller stores",
+        "recommendation",
+        ("grocery", "gift_cards", "musical_instruments"),
+        (*_RULES, *_COLLABORATIVE, *_SEQUENCES, "BERT4Rec", "HGN"),
+    ),
+    Block(
+        "Does it carry over to short videos?",
+        "recommendation",
+        ("microlens",),
+        (*_RULES, "SASRec, sampled softmax", "eSASRec", "UniSRec", "RPG", "UniMP"),
+    ),
+    Block(
+        "Do pictures and texts help recommenders that read both?",
+        "recommendation",
+        ("movielens",),
+        (*_RULES, *_COLLABORATIVE, *_SEQUENCES, *_MULTIMODAL, "MISSRec"),
+        features=_BOTH,
+    ),
+    Block("Which encoders?", "encoders", ("movielens",), tasks=("recommendation",)),
+    Block("Which parts of UniMP?", "ablation", ("movielens",)),
+    Block("Where to join the modalities?", "fusion", ("movielens",)),
+    Block("Ratings", "preference", ("gift_cards", "musical_instruments", "movielens", "office", "baby")),
+    Block("Explanations", "explanation", ("gift_cards", "musical_instruments")),
+    Block("Selections", "selection", ("gift_cards", "musical_instruments", "movielens")),
+    Block(
+        "What does a pre-trained decoder bring?",
+        "backbones",
+        ("gift_cards",),
+        ("GPT-NeoX, from scratch", "SmolLM2-135M, pre-trained, LoRA"),
+    ),
+    Block("One model for all tasks?", "learning_strategy", ("gift_cards", "movielens")),
+    *(
+        Block(f"Does the sample show what was planted: {SUITES[name].title.lower()}?", name, ("sample",))
+        for name in (
+            *("recommendation", "search", "preference", "explanation", "selection", "ablation", "fusion"),
+            *("robustness", "learning_strategy", "adaptation", "pretraining", "new_user", "new_domain"),
+        )
+    ),
+)
