@@ -20,6 +20,6 @@ CATALOGUE: tuple[ModelCard, ...] = (
         new_items=False,
         goes_on=True,
         version=2,
-        features=("pictures", "ids"),
+        features=("pictures", "text", "ids"),
     ),
 )

@@ -28,7 +28,8 @@ _PROMPT = "decoder.prompt."
 _SCALE = 2  # alpha over rank
 
 Group = Literal["backbone", "fusion", "input", "new input", "output", "new output", "lora", "prompt"]
-"""``backbone``: layers and norms of the decoder; ``fusion``: resampler and all that fuses pictures; ``input`` and
+"""``backbone``: layers and norms of the decoder; ``fusion``: resampler and all that fuses pictures or
+texts of items; ``input`` and
 ``output``: the backbone's own rows of the two tables, without the new ones."""
 
 TRAINED_GROUPS: Mapping[Trained, tuple[Group, ...]] = {
@@ -137,6 +138,8 @@ def groups(model: UniMPModel) -> dict[str, Group]:
     inputs, outputs = ({id(p) for p in table} for table in decoder.tables())
     new = {id(parameter) for parameter in decoder.new_rows()}
     fusion = {id(p) for m in model.modules() if isinstance(m, FusedLayer) for p in m.fusion.parameters()}
+    if decoder.item_texts is not None:
+        fusion |= {id(parameter) for parameter in decoder.item_texts.parameters()}
     prompt = set() if decoder.prompt is None else {id(p) for p in decoder.prompt.parameters()}
     backbone = {id(parameter) for parameter in decoder.parameters()}
 

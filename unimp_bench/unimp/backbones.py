@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unimp_bench.errors import UsageError
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.item_texts import ItemTexts
 from unimp_bench.unimp.published import AlibiAttention, Table, alibi_bias, check_masks, extend_tables, read_decoder
 
 
@@ -50,6 +51,7 @@ class Backbone(nn.Module):
         pretrained_tokens: tokens of a pre-trained backbone's own tokenizer.
         prompt: trained vectors in front of every sentence (``adaptation.SoftPrompt``), not counted by ``attends``,
             ``positions`` and caches below; None for none.
+        item_texts: part of the rows of item tokens below; None where items are known by their tokens alone.
 
     Raises:
         UsageError: a pre-trained backbone cannot be read, or does not support the masks of UniMP's sentences.
@@ -67,6 +69,7 @@ class Backbone(nn.Module):
         self.width = int(self.model.config.hidden_size)
         self.vocabulary_size = vocabulary_size
         self.prompt: Any = None
+        self.item_texts: ItemTexts | None = None
         if self.model.config.model_type == "mpt":
             for layer in self.layers:
                 layer.attn = AlibiAttention(layer.attn)
@@ -143,18 +146,18 @@ class Backbone(nn.Module):
     def input_rows(self, tokens: Tensor) -> Tensor:
         """Input embeddings of tokens of any shape, (..., width)."""
         rows: Tensor = self.model.get_input_embeddings()(tokens)
-        return rows
+        return rows if self.item_texts is None else rows + self.item_texts.inputs(tokens)
 
     def output_rows(self, tokens: Tensor) -> Tensor:
         """Rows of the output layer of tokens of any shape, (..., width)."""
         layer = self.model.get_output_embeddings()
         rows: Tensor = layer.rows(tokens) if isinstance(layer, Table) else layer.weight[tokens]
-        return rows
+        return rows if self.item_texts is None else rows + self.item_texts.outputs(tokens)
 
     def logits(self, states: Tensor) -> Tensor:
         """Over the whole vocabulary, (..., vocabulary)."""
         logits: Tensor = self.model.get_output_embeddings()(states)
-        return logits
+        return logits if self.item_texts is None else logits + self.item_texts.logits(states)
 
     def tables(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Parameters of the input embeddings and of the output layer; the same ones if they are tied."""

@@ -29,6 +29,9 @@ class UniMPConfig:
         attribute_words: words kept of each attribute value (authors' code: 20).
         vocabulary: size of the subword vocabulary trained on the corpus, without the item tokens; a pre-trained
             backbone has its own.
+        item_texts: frozen encoder of texts, as ``corpus.features.text.text_vectors`` takes it: the projected vector of
+            an item's text is part of the rows of its token (`item_texts`). Empty for none; stored text features that a
+            run names are read in any case.
         ids: ``atomic``, a token per item, or ``semantic``, a short code of its content (TIGER, Rajput et al., 2023).
         id_levels: codes of a semantic id, before the one that resolves collisions.
         id_codes: values of each of them.
@@ -103,6 +106,7 @@ class UniMPConfig:
     attributes: tuple[str, ...] = ("category", "price", "brand", "title")
     attribute_words: Count = 20
     vocabulary: Count = 4096
+    item_texts: str = added("")
     ids: Literal["atomic", "semantic"] = "atomic"
     id_levels: Count = 3
     id_codes: Count = 64
@@ -155,6 +159,8 @@ class UniMPConfig:
             raise ValueError(f"width {self.width} must be a multiple of twice the {self.heads} heads")
         if self.next_item and self.ids == "semantic":
             raise ValueError("next_item predicts an item in one token; set ids to atomic")
+        if self.item_texts and self.ids == "semantic":
+            raise ValueError("item_texts are part of the token of an item; set ids to atomic")
         if self.layer_dropout and self.backbone != "gpt_neox":
             raise ValueError("layer_dropout is of backbone gpt_neox from scratch alone")
         if self.negatives and self.ids == "semantic":

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from unimp_bench.records import FloatArray
 from unimp_bench.unimp.backbones import Backbone, FusedLayer
 from unimp_bench.unimp.batches import Batch
 from unimp_bench.unimp.config import UniMPConfig
+from unimp_bench.unimp.item_texts import ItemTexts
 from unimp_bench.unimp.model import (
     ExclusiveMedia,
     GatedCrossAttention,
@@ -20,14 +22,19 @@ from unimp_bench.unimp.model import (
 )
 
 
-def build_model(config: UniMPConfig, vocabulary_size: int, picture_width: int | None) -> UniMPModel:
+def build_model(
+    config: UniMPConfig, vocabulary_size: int, picture_width: int | None, texts: FloatArray | None = None
+) -> UniMPModel:
     """The network that a configuration describes, before any adaptation (`adaptation`).
 
     Args:
         vocabulary_size: tokens, items included.
         picture_width: width of the picture features; None builds no vision.
+        texts: (items, F) standardised vectors of the items' texts; None for items known by their tokens alone.
     """
     decoder = Backbone(config, vocabulary_size)
+    if texts is not None:
+        decoder.item_texts = ItemTexts(texts, vocabulary_size - len(texts), decoder.width, config.tied)
     if picture_width is None or config.fusion == "none":
         return UniMPModel(decoder, config.dropout, None, None)
     heads = config.media_heads(picture_width)

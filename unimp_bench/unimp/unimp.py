@@ -12,6 +12,8 @@ import numpy as np
 from unimp_bench.contracts import FitData, Parameters, Training
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.pictures import picture_features
+from unimp_bench.corpus.features.text import text_vectors
+from unimp_bench.errors import UsageError
 from unimp_bench.files import damaged
 from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.kinds.early_stopping import mean_scores, read_training, write_training
@@ -238,8 +240,17 @@ class UniMP(
         if self.config.fusion != "none":
             self._features = picture_features(items, self.config.encoder, self.config.pretrained, cache)
         width = None if self._features is None else self._features.width
-        self._model = build_model(self.config, len(vocabulary), width).eval()
+        self._model = build_model(self.config, len(vocabulary), width, self._item_texts(items, cache)).eval()
         adapt(self._model, self.config)
+
+    def _item_texts(self, items: Items, cache: Path) -> FloatArray | None:
+        """The vectors of the texts of all items; None where neither the settings nor the run name any."""
+        if not (self.config.item_texts or "text" in items.features):
+            return None
+        if self.config.ids == "semantic":
+            raise UsageError("text features are part of the token of an item; set ids=atomic, or leave them out")
+        vectors = text_vectors(items, self.config.item_texts, cache)
+        return None if vectors is None else np.asarray(vectors.values)
 
     def _training_examples(self, data: FitData) -> TrainingExamples:
         pieces, branches = answered(
