@@ -86,6 +86,13 @@ def test_invalid_settings_are_one_line_errors(settings: dict[str, object], messa
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("modality", ["text", "pictures"])
+def test_a_model_with_features_of_a_modality_declares_that_it_reads_it(modality: str) -> None:
+    """Also where it reads texts only in the absence of pictures: else it is refused on a corpus without them."""
+    cards = registry.model_cards().values()
+    assert not [card.name for card in cards if modality in card.features and modality not in card.reads]
+
+
 def test_lists_load_nothing_heavy() -> None:
     script = (
         "import sys; from unimp_bench import registry;"

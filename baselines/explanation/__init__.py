@@ -44,7 +44,7 @@ CARDS: tuple[ModelCard, ...] = (
         name="mrg",
         factory="baselines.explanation.mrg:MRG",
         tasks=("explanation", "preference"),
-        reads=("ratings", "pictures"),
+        reads=("ratings", "text", "pictures"),
         about="a shared trunk with a rating head and an LSTM decoder that gates between user-item state and picture; "
         "catalogue pictures instead of users' photos, no GloVe",
         source="Truong and Lauw, WWW 2019",

@@ -7,7 +7,7 @@ CARDS: tuple[ModelCard, ...] = (
         name="vbpr",
         factory="baselines.multimodal.vbpr:VBPR",
         tasks=("recommendation",),
-        reads=("interactions", "pictures"),
+        reads=("interactions", "pictures", "text"),
         about="BPR-MF with visual preferences per user over frozen picture features (text features without pictures)",
         source="He and McAuley, AAAI 2016",
         new_users=False,
@@ -18,7 +18,7 @@ CARDS: tuple[ModelCard, ...] = (
         name="causalrec",
         factory="baselines.multimodal.causalrec:CausalRec",
         tasks=("recommendation",),
-        reads=("interactions", "pictures"),
+        reads=("interactions", "pictures", "text"),
         about="VBPR with separate direct and indirect visual effects, ranked by the total indirect effect; debiasing "
         "strength chosen on validation; equations as in Cornac, the authors' reference, without its two defects",
         source="Qiu et al., ACM Multimedia 2021; Cornac 3.0.1",
