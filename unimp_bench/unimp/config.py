@@ -200,6 +200,7 @@ BASE = UniMPConfig(
 LONG = UniMPConfig(
     history=50,
     items="token",
+    item_texts="lsa",
     width=128,
     heads=4,
     tied=True,
