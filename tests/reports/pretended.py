@@ -85,7 +85,7 @@ def make_result(
             split=split,
             protocol=under,
         ),
-        corpus=CorpusFacts(name=corpus, synthetic=True, users=9, items=9, interactions=9, pictures=0, catalogue=9),
+        corpus=CorpusFacts(name=corpus, synthetic=True, users=9, items=9, interactions=9, pictures=9, catalogue=9),
         model=ModelFacts(name=model, preset=preset, settings=settings, tune=tune, about="", source="", reads=reads),
         metrics={
             metric.name: Estimate(value=float(metric.values(ranks).mean()), low=0.0, high=1.0)

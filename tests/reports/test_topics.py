@@ -194,6 +194,13 @@ def test_a_topic_of_views_needs_a_row_on_one() -> None:
     assert labels(section) == ["UniMP", "UniMP with NV", "UniSRec"]
 
 
+def test_ways_to_use_pictures_need_a_corpus_with_some() -> None:
+    results = [ranked(), ranked(settings={"fusion": "late"})]
+    assert len(topic_sections(SUITES["fusion"], results)) == 1
+    blind = [each.model_copy(update={"corpus": each.corpus.model_copy(update={"pictures": 0})}) for each in results]
+    assert topic_sections(SUITES["fusion"], blind) == []
+
+
 def test_rows_have_one_line_per_budget() -> None:
     baseline = {"task": "recommendation", "split": "new-user"}
     results = [

@@ -92,8 +92,9 @@ def command(
     from unimp_bench.runs.execution.executor import State
     from unimp_bench.runs.plan import Budget, cells
 
-    store = Corpus.open(folder).name
-    suite.check_corpus(store)
+    opened = Corpus.open(folder)
+    store = opened.name
+    suite.check_corpus(store, pictures=opened.manifest.counts.pictures > 0)
     budget = Budget(preset, changed)
     budget.check()
     found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace, features_named(features))

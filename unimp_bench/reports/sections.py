@@ -303,9 +303,12 @@ def topic_sections(suite: Suite, results: Sequence[Result]) -> list[Section]:
 
 
 def _is_comparison(suite: Suite, section: Section) -> bool:
-    """Whether a section of a suite has a comparison: of views of a corpus, results on one of them at least."""
+    """Whether a section of a suite has a comparison: of views of a corpus, results on one of them at least; of uses of
+    pictures, pictures."""
     if suite.grouped:
         return bool(section.swaps)
+    if suite.pictured and not section.corpus.pictures:
+        return False
     filled = section.filled
     needs_view = any(row.views for row in suite.rows)
     return len(filled) > 1 and (not needs_view or any(row.of is not None and row.of.views for row in filled))

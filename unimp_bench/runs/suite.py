@@ -77,6 +77,7 @@ class Suite:
             without protocols have none.
         variants: the rows are variants of the first one, which task pages leave to this topic's page.
         corpora: names of the only corpora that the table is about; empty for any.
+        pictured: the rows differ by their use of pictures, so there is no table on a corpus without any.
         equal_steps: the rows of the subject have the same total of optimizer steps, earlier stages included.
         steps: that total, where the user sets none.
     """
@@ -91,6 +92,7 @@ class Suite:
     protocol: Protocol = "masked"
     variants: bool = False
     corpora: tuple[str, ...] = ()
+    pictured: bool = False
     equal_steps: bool = False
     steps: int = 0
 
@@ -107,14 +109,20 @@ class Suite:
         """Whether runs on some corpus have this split."""
         return split in MAIN_SPLITS if self.split in MAIN_SPLITS else split == self.split
 
-    def check_corpus(self, name: str) -> None:
+    def check_corpus(self, name: str, pictures: bool) -> None:
         """Reject a corpus that is not one of the table's.
 
+        Args:
+            name: of the corpus.
+            pictures: whether an item has one.
+
         Raises:
-            UsageError: with the names of the table's corpora.
+            UsageError: with the names of the table's corpora, or what the corpus lacks.
         """
         if self.corpora and name not in self.corpora:
             raise UsageError(f"suite {self.name} runs on {' or '.join(self.corpora)}, not on {name!r}")
+        if self.pictured and not pictures:
+            raise UsageError(f"suite {self.name} compares ways to use pictures, and {name!r} has none")
 
 
 def refused(systems: str, reason: str) -> SuiteRow:

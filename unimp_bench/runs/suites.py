@@ -312,6 +312,7 @@ FUSION = Suite(
         SuiteRow("Late Fusion", settings={"fusion": "late"}, system="UniMP with Late Fusion"),
     ),
     variants=True,
+    pictured=True,
 )
 """Table 8."""
 

@@ -56,10 +56,12 @@ def test_printed_rows_and_suite_rows_correspond() -> None:
 
 
 def test_a_suite_on_other_corpora_is_refused() -> None:
-    SUITES["other_datasets"].check_corpus("movielens")
-    SUITES["search"].check_corpus("anything")
+    SUITES["other_datasets"].check_corpus("movielens", pictures=True)
+    SUITES["search"].check_corpus("anything", pictures=False)
     with pytest.raises(UsageError, match="hm or netflix or movielens, not on 'sample'"):
-        SUITES["other_datasets"].check_corpus("sample")
+        SUITES["other_datasets"].check_corpus("sample", pictures=True)
+    with pytest.raises(UsageError, match="fusion compares ways to use pictures, and 'anything' has none"):
+        SUITES["fusion"].check_corpus("anything", pictures=False)
 
 
 def test_definitions_load_no_torch() -> None:
