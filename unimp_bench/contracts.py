@@ -97,6 +97,7 @@ class ModelCard:
         version: increased whenever the same specification gives other numbers, so that fits and results of different
             versions never mix.
         features: names of the feature extractors that it reads (``unimp_bench.corpus.features.VERSIONS``).
+        either: it reads features of texts only where there are no pictures.
         validated: it chooses its epoch or a setting by ``FitData.validate``.
         seeded: another seed gives other predictions; false for rules, which one run describes fully.
     """
@@ -114,6 +115,7 @@ class ModelCard:
     goes_on: bool = False
     version: int = 1
     features: tuple[str, ...] = ()
+    either: bool = False
     validated: bool = True
     seeded: bool = True
 

@@ -51,6 +51,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
         features=("pictures", "text"),
+        either=True,
     ),
     ModelCard(
         name="peter",

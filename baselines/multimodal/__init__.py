@@ -13,6 +13,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
         features=("pictures", "text"),
+        either=True,
     ),
     ModelCard(
         name="causalrec",
@@ -25,6 +26,7 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=False,
         new_items=False,
         features=("pictures", "text"),
+        either=True,
     ),
     ModelCard(
         name="mmgcl",

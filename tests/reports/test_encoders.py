@@ -52,6 +52,13 @@ def seeds(model: str, ranks: Any = RANKS, **features: str) -> list[Result]:
     ]
 
 
+def configured(result: Result, **settings: str) -> Result:
+    """A result of ``unimp``, which has no setting ``text_encoder``, with further settings."""
+    config = {key: value for key, value in result.spec.fit.config.items() if key != "text_encoder"} | settings
+    fit = result.spec.fit.model_copy(update={"config": config})
+    return result.model_copy(update={"spec": result.spec.model_copy(update={"fit": fit})})
+
+
 def unread(result: Result, modality: str) -> Result:
     return result.model_copy(update={"remarks": (*result.remarks, f"{modality} features: x (y){UNREAD}")})
 
@@ -81,6 +88,10 @@ def test_encoders_of_a_result() -> None:
     assert encoders_of(scored("mmgcl")) == {"pictures": "tiny", "text": "lsa"}
     assert encoders_of(scored("mmgcl", text=TEXT)) == {"pictures": "tiny", "text": TEXT}
     assert encoders_of(scored("sasrec")) == {}
+    blind = configured(scored("unimp", pictures=0))
+    assert encoders_of(blind) == {}, "its words are no features"
+    assert encoders_of(configured(blind, item_texts="lsa")) == {"text": "lsa"}
+    assert encoders_of(with_features(blind, text=TEXT)) == {"text": TEXT}
 
 
 def test_runs_that_read_the_same_are_one_row() -> None:

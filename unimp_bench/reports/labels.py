@@ -121,11 +121,15 @@ def features_words(features: Mapping[str, str]) -> str:
     return ", ".join([*([" and ".join(known)] if known else []), *left_out])
 
 
+_OWN = "own"
+"""An encoder that no setting names."""
+
+
 def encoders_of(result: Result) -> dict[str, str]:
     """What a result's model read of texts and pictures, by modality.
 
-    The names of stored features, or of its own encoders; ``none`` for what was left out. A model whose card reads
-    pictures, and takes texts in their place, reads these only without pictures.
+    The names of stored features, or of its own encoders; ``none`` for what was left out. Features of texts that a
+    setting leaves out are not in the answer.
     """
     try:
         card = registry.model_card(result.model.name)
@@ -133,16 +137,19 @@ def encoders_of(result: Result) -> dict[str, str]:
         return dict(features_of(result))
     config, found = result.spec.fit.config, dict(features_of(result))
     if "pictures" in card.features and result.corpus.pictures:
-        found.setdefault("pictures", _encoder(config, "encoder"))
-    replaced = "text" not in card.reads and found.get("pictures", NOTHING) != NOTHING
+        found.setdefault("pictures", _encoder(config, "encoder") or _OWN)
+    replaced = card.either and found.get("pictures", NOTHING) != NOTHING
     if "text" in card.features and not replaced:
-        found.setdefault("text", _encoder(config, "text_encoder", "text", "encoder"))
+        pictured = "pictures" in card.features  # then ``encoder`` is of pictures
+        fields = ("text_encoder", "text", "item_texts", *(() if pictured else ("encoder",)))
+        if text := _encoder(config, *fields) or ("" if pictured else _OWN):
+            found.setdefault("text", text)
     return found
 
 
 def _encoder(config: Mapping[str, Any], *keys: str) -> str:
-    """The encoder of the first of some fields that a configuration has, with the tag of its weights."""
-    name = next((str(config[key]) for key in keys if key in config), "own")
+    """The encoder of the first of some fields that a configuration has, with the tag of its weights; empty without."""
+    name = next((str(config[key]) for key in keys if key in config), "")
     return " ".join(filter(None, (name, str(config.get("pretrained", "")) if keys == ("encoder",) else "")))
 
 

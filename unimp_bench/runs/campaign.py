@@ -95,6 +95,7 @@ CAMPAIGN = (
     Block("Which encoders?", "encoders", ("movielens",), tasks=("recommendation",)),
     Block("Which parts of UniMP?", "ablation", ("movielens",)),
     Block("Where to join the modalities?", "fusion", ("movielens",)),
+    Block("What does a decoder need to recommend from a history?", "recipe", ("grocery",)),
     Block("Ratings", "preference", ("gift_cards", "musical_instruments", "movielens", "office", "baby")),
     Block("Explanations", "explanation", ("gift_cards", "musical_instruments")),
     Block("Selections", "selection", ("gift_cards", "musical_instruments", "movielens")),

@@ -105,6 +105,7 @@ def cells(
     """
     if features and suite.grouped:
         raise UsageError(f"suite {suite.name} compares features; choose its rows with --row instead of --features")
+    budget = replace(budget, preset=budget.preset or suite.preset)
     total = total_steps(suite, budget)
     opened = Corpus.open(corpus)
     protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}

@@ -78,6 +78,7 @@ class Suite:
         variants: the rows are variants of the first one, which task pages leave to this topic's page.
         corpora: names of the only corpora that the table is about; empty for any.
         pictured: the rows differ by their use of pictures, so there is no table on a corpus without any.
+        preset: of the subject's rows where the user names none; None for its first.
         equal_steps: the rows of the subject have the same total of optimizer steps, earlier stages included.
         steps: that total, where the user sets none.
     """
@@ -93,6 +94,7 @@ class Suite:
     variants: bool = False
     corpora: tuple[str, ...] = ()
     pictured: bool = False
+    preset: str | None = None
     equal_steps: bool = False
     steps: int = 0
 

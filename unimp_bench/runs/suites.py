@@ -2,6 +2,7 @@
 
 from unimp_bench.runs.suite import ALL_TASKS, EQUAL_STEPS, PROMPTED, SUBJECT, Suite, SuiteRow, popularity, refused
 from unimp_bench.runs.survey import ADAPTATION, ENCODERS, PRETRAINING
+from unimp_bench.runs.variants import ABLATION, BACKBONES, FUSION, RECIPE
 
 RECOMMENDATION = Suite(
     name="recommendation",
@@ -146,25 +147,6 @@ SEARCH = Suite(
 """Table 2d."""
 
 
-ABLATION = Suite(
-    name="ablation",
-    title="Ablation",
-    table="Table 3 of the UniMP paper",
-    about="UniMP without one of its components: pictures, layer-wise fusion, context loss, token weights",
-    tasks=("recommendation",),
-    rows=(
-        SuiteRow("UniMP", system="UniMP"),
-        SuiteRow("w/o Vision", settings={"fusion": "none"}, system="w/o Vision"),
-        SuiteRow("w/o Fine-grained", settings={"fusion": "sum"}, system="w/o Fine-grained"),
-        SuiteRow("w/o Context & Rew", settings={"context": "", "gamma": "0"}, system="w/o Context & Rew"),
-        SuiteRow("w/o Context", settings={"context": ""}, system="w/o Context"),
-        SuiteRow("w/o Rew", settings={"gamma": "0"}, system="w/o Rew"),
-    ),
-    variants=True,
-)
-"""Table 3."""
-
-
 NEW_USER = Suite(
     name="new_user",
     title="New users",
@@ -297,26 +279,6 @@ LEARNING_STRATEGY = Suite(
 """Table 7."""
 
 
-FUSION = Suite(
-    name="fusion",
-    title="Fusion",
-    table="Table 8 of the UniMP paper",
-    about="type and position of the fusion of pictures and text",
-    tasks=("recommendation",),
-    rows=(
-        SuiteRow("UniMP", system="UniMP"),
-        SuiteRow("VIP5", model="vip5", system="VIP5"),
-        SuiteRow("w/o Exclusive Attention", settings={"fusion": "inclusive"}, system="UniMP w/o Exclusive Attention"),
-        SuiteRow("w/o Cross-attention", settings={"fusion": "sum"}, system="UniMP w/o Cross-attention"),
-        SuiteRow("Early Fusion", settings={"fusion": "early"}, system="UniMP with Early Fusion"),
-        SuiteRow("Late Fusion", settings={"fusion": "late"}, system="UniMP with Late Fusion"),
-    ),
-    variants=True,
-    pictured=True,
-)
-"""Table 8."""
-
-
 OTHER_DATASETS = Suite(
     name="other_datasets",
     title="Other datasets",
@@ -335,29 +297,6 @@ OTHER_DATASETS = Suite(
     corpora=("hm", "netflix", "movielens"),
 )
 """Table 9."""
-
-
-_GPU = "needs a GPU and the published weights; see docs/unimp.md"
-
-BACKBONES = Suite(
-    name="backbones",
-    title="Backbones",
-    table="Table 10 of the UniMP paper",
-    about="decoders of several families and sizes, from scratch and pre-trained",
-    tasks=("recommendation", "search", "preference", "explanation", "selection"),
-    rows=(
-        SuiteRow("GPT-NeoX, from scratch"),
-        SuiteRow("UniMP-Small (MPT-1B)", preset="small", system="UniMP-Small", lacks=_GPU),
-        SuiteRow("UniMP (RedPajama-3B)", preset="paper", system="UniMP", lacks=_GPU),
-        SuiteRow("Llama, from scratch", settings={"backbone": "llama"}),
-        SuiteRow("MPT, from scratch", settings={"backbone": "mpt"}),
-        SuiteRow("GPT-NeoX, one layer", settings={"layers": "1"}),
-        SuiteRow("GPT-NeoX, twice as wide and deep", settings={"width": "128", "layers": "4"}),
-        SuiteRow("SmolLM2-135M, pre-trained, LoRA", preset="smol"),
-    ),
-    variants=True,
-)
-"""Table 10, and a pre-trained decoder that two cores carry."""
 
 
 IMAGE_GENERATION = Suite(
@@ -420,6 +359,7 @@ CATALOGUE = (
     PRETRAINING,
     GLOBAL_TIME,
     ENCODERS,
+    RECIPE,
 )
 SUITES: dict[str, Suite] = {suite.name: suite for suite in CATALOGUE}
 
