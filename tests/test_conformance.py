@@ -34,6 +34,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "mmgcn": {"epochs": 1},
     "clcrec": {"epochs": 1},
     "missrec": {"epochs": 1, "width": 16, "inner": 16},
+    "promptmm": {"epochs": 1, "teacher_epochs": 1},
     "hgn": {"epochs": 1},
     "gru4rec": {"epochs": 1, "width": 32},
     "sasrec": {"epochs": 1, "width": 32, "inner": 64},

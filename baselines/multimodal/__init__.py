@@ -153,4 +153,17 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="promptmm",
+        factory="baselines.multimodal.promptmm:PromptMM",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="LightGCN distilled from a multi-modal graph recommender whose prompts, maps of the features' principal "
+        "components, are tuned in both stages, as the paper means to (in the authors' code the student's graph is "
+        "wrong and the prompts then have no gradient); features frozen",
+        source="Wei et al., WWW 2024",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
 )

@@ -1,4 +1,4 @@
-"""Graphs of similar items from frozen features, pruning of user-item edges, and a network of tables and projections.
+"""Graphs of similar items from frozen features, pruning of user-item edges, and networks of tables and projections.
 
 An item graph uses item features alone, so that items without interactions are part of it; a user-item graph uses the
 training part alone.
@@ -43,16 +43,13 @@ class ItemGraphConfig(VisualSettings):
     layers: Count = 2
 
 
-class FeatureNetwork(PairwiseNetwork):
-    """Embedding tables, frozen features with a linear projection each, and the user-item graph.
+class ProjectingNetwork(PairwiseNetwork):
+    """Embedding tables, and frozen features with a linear projection each.
 
     Attributes:
         features: one per modality, (I, F), zero for an item without one.
         project: one per modality, F -> width.
-        adjacency: (U + I, U + I), normalised.
     """
-
-    adjacency: Tensor
 
     def __init__(
         self,
@@ -69,21 +66,40 @@ class FeatureNetwork(PairwiseNetwork):
         self._names = [f"features_{number}" for number in range(len(features))]
         for name, values in zip(self._names, features, strict=True):
             self.register_buffer(name, values, persistent=False)
-        self.register_buffer("adjacency", normalised_adjacency(interactions.matrix), persistent=False)
 
     @property
     def features(self) -> tuple[Tensor, ...]:
         return tuple(self.get_buffer(name) for name in self._names)
 
-    def propagated(self, adjacency: Tensor) -> tuple[Tensor, Tensor]:
-        """The tables after ``mean_propagation``, (U, width) and (I, width)."""
-        both = mean_propagation(adjacency, torch.cat([self.users.weight, self.items.weight]), self.layers)
-        return both[: len(self.users.weight)], both[len(self.users.weight) :]
-
     def projected(self, rows: Tensor | None = None) -> list[Tensor]:
         """Projected features of the given item rows, by default of all items, one per modality."""
         tables = self.features if rows is None else [table[rows] for table in self.features]
         return [project(table) for project, table in zip(self.project, tables, strict=True)]
+
+
+class FeatureNetwork(ProjectingNetwork):
+    """The same, and the user-item graph.
+
+    Attributes:
+        adjacency: (U + I, U + I), normalised.
+    """
+
+    adjacency: Tensor
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        features: tuple[Tensor, ...],
+        remarks: tuple[str, ...],
+        config: ItemGraphConfig,
+    ) -> None:
+        super().__init__(interactions, features, remarks, config)
+        self.register_buffer("adjacency", normalised_adjacency(interactions.matrix), persistent=False)
+
+    def propagated(self, adjacency: Tensor) -> tuple[Tensor, Tensor]:
+        """The tables after ``mean_propagation``, (U, width) and (I, width)."""
+        both = mean_propagation(adjacency, torch.cat([self.users.weight, self.items.weight]), self.layers)
+        return both[: len(self.users.weight)], both[len(self.users.weight) :]
 
 
 def shares(modalities: int, of_first: float) -> tuple[float, ...]:

@@ -198,10 +198,11 @@ TAXONOMY: tuple[Leaf, ...] = (
         members=(
             _variant("adaptation", "Prompt tuning", "trained tokens, with a frozen backbone"),
             Member("vip5", "visual tokens in prompts written by hand", named=True),
+            Member("promptmm", "trained maps of the features, in a graph recommender and its distillation", named=True),
             Member("p5", "prompts written by hand"),
             Member("llm", "prompts written by hand, without training"),
         ),
-        absent=("PromptMM", "DeepMP", "RecPrompt", "ProLLM4Rec", "Prompt4NR", "PBNR"),
+        absent=("DeepMP", "RecPrompt", "ProLLM4Rec", "Prompt4NR", "PBNR"),
     ),
     Leaf(
         name="Generated texts",

@@ -49,6 +49,8 @@ RECOMMENDATION = Suite(
         SuiteRow("MGCN", model="mgcn"),
         SuiteRow("SMORE", model="smore"),
         SuiteRow("MISSRec", model="missrec"),
+        SuiteRow("PromptMM", model="promptmm"),
+        SuiteRow("PromptMM, its teacher", model="promptmm", settings={"form": "teacher"}),
     ),
 )
 """Table 1. Task suites have the name of their task, so their page is that of the task."""
