@@ -128,9 +128,9 @@ def test_the_page_has_rows_of_suites_and_says_what_makes_those_of_an_empty_leaf(
     (line,) = (line for line in page.splitlines() if line.startswith("| Contrastive |"))
     assert "[recommendation: toy](pretraining.md)" in line and " to None |" in line and "| Popularity 0." in line
     (summary,) = (line for line in page.splitlines() if line.startswith("| Prompts |"))
-    assert summary == "| Prompts | 3.4 | 4 | 0 | 0 | 4 |"
+    assert summary == "| Prompts | 3.4 | 5 | 0 | 0 | 5 |"
     section = page.partition("## Prompts\n")[2].partition("\n## ")[0]
-    assert "| --- |" not in section and section.count("No published row") == 4
+    assert "| --- |" not in section and section.count("No published row") == 5
     commands = re.findall(r"`(unimp-bench [^`]+)`", page)
     assert len(commands) > 20
     for command in commands:
