@@ -31,6 +31,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "lattice": {"epochs": 1},
     "mgcn": {"epochs": 1},
     "smore": {"epochs": 1},
+    "alignrec": {"epochs": 1},
     "mmgcn": {"epochs": 1},
     "clcrec": {"epochs": 1},
     "missrec": {"epochs": 1, "width": 16, "inner": 16},

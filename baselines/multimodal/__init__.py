@@ -166,4 +166,17 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="alignrec",
+        factory="baselines.multimodal.alignrec:AlignRec",
+        tasks=("recommendation",),
+        reads=("interactions", "pictures", "text"),
+        about="MGCN with a single view of fused features, whose similarities it keeps, and users close to their items; "
+        "the pre-training that aligns pictures with texts is in no released code: their features side by side take "
+        "its place; features frozen",
+        source="Liu et al., CIKM 2024",
+        new_users=False,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
 )

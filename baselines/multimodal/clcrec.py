@@ -28,7 +28,7 @@ from baselines.learning.interactions import Interactions, NegativeSampler
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import shuffled
 from baselines.learning.objectives import PairwiseNetwork
-from baselines.multimodal.features import VisualSettings, modalities
+from baselines.multimodal.features import VisualSettings, joined, modalities
 from unimp_bench.corpus import Items
 from unimp_bench.ragged import Ragged
 from unimp_bench.settings import Count, Rate, Share, Weight
@@ -91,12 +91,12 @@ class CLCRecNetwork(PairwiseNetwork):
         self.config, self.remarks = config, remarks
         for table in (self.users, self.items):
             nn.init.xavier_normal_(table.weight)
-        joined = torch.cat([functional.normalize(table) for table in features], dim=1)
+        contents = joined(features)
         self.encode = nn.Sequential(
-            nn.Linear(joined.shape[1], config.inner), nn.LeakyReLU(), nn.Linear(config.inner, config.width)
+            nn.Linear(contents.shape[1], config.inner), nn.LeakyReLU(), nn.Linear(config.inner, config.width)
         )
         degrees = interactions.matrix.sum(axis=0)
-        self.register_buffer("features", joined, persistent=False)
+        self.register_buffer("features", contents, persistent=False)
         self.register_buffer("warm", torch.from_numpy(degrees > 0), persistent=False)
         self._known = np.flatnonzero(degrees)
         places = np.searchsorted(self._known, interactions.sequences.values)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from baselines.learning.network import TrainingSettings
 from unimp_bench.corpus import Items
@@ -74,3 +75,8 @@ def modalities(
     if not tables:
         raise UsageError(f"{_NO_FEATURES}; run lightgcn, or use another corpus")
     return tables, feature_remarks(pictures, text, items)
+
+
+def joined(tables: tuple[Tensor, ...]) -> Tensor:
+    """The normalised features of all modalities side by side, (I, sum of widths)."""
+    return torch.cat([functional.normalize(table) for table in tables], dim=1)

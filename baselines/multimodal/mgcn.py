@@ -85,7 +85,10 @@ class MGCNNetwork(FeatureNetwork):
         return decayed(epoch)
 
     def loss(self, batch: Triples) -> Tensor:
-        behaviour, side = self.states()
+        return self.loss_of(*self.states(), batch)
+
+    def loss_of(self, behaviour: Tensor, side: Tensor, batch: Triples) -> Tensor:
+        """The loss from the vectors ``C`` and ``side`` of all nodes, (U + I, width) each."""
         first_item = len(self.users.weight)
         rows = torch.cat([batch.users, first_item + batch.positives, first_item + batch.negatives])
         behaviour, side = functional.embedding(rows, behaviour), functional.embedding(rows, side)

@@ -84,6 +84,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             Member("unisrec", "histories and next items by their texts", without=_UNTRAINED),
             Member("s3rec", "items, attributes, histories and segments, by mutual information", without=_UNTRAINED),
             Member("clcrec", "content and id embedding of an item"),
+            Member("alignrec", "content and id embeddings of an item or a user"),
         ),
         absent=("MGCL", "MMCPR", "MSM4SR"),
     ),
@@ -165,6 +166,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             Member("unisrec", "texts to histories", named=True),
             Member("mmgcn", "content propagated along interactions", named=True),
             Member("bm3", "projected content to users and items, without negatives"),
+            Member("alignrec", "content to id embeddings, users to items, and content to the features themselves"),
         ),
     ),
     Leaf(

@@ -48,6 +48,7 @@ RECOMMENDATION = Suite(
         SuiteRow("LATTICE", model="lattice"),
         SuiteRow("MGCN", model="mgcn"),
         SuiteRow("SMORE", model="smore"),
+        SuiteRow("AlignRec", model="alignrec"),
         SuiteRow("MISSRec", model="missrec"),
         SuiteRow("PromptMM", model="promptmm"),
         SuiteRow("PromptMM, its teacher", model="promptmm", settings={"form": "teacher"}),
