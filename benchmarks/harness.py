@@ -25,7 +25,7 @@ from benchmarks import BENCHMARKS
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.markdown import generated, table_head, table_row
-from unimp_bench.runs.results import CODE, Provenance, provenance
+from unimp_bench.runs.provenance import CODE, Provenance, provenance
 from unimp_bench.settings import Strict
 
 FOLDER = Path(__file__).resolve().parent

@@ -33,7 +33,7 @@ from unimp_bench.machine import VARIABLE, choose_device, device, join
 from unimp_bench.metrics.pictures import ClipEncoder
 from unimp_bench.metrics.resources import Encoder
 from unimp_bench.metrics.text import bertscore_values
-from unimp_bench.runs import results as provenance
+from unimp_bench.runs import provenance
 from unimp_bench.runs.fitting import corpus_cache, fit_or_load
 from unimp_bench.runs.runner import RunRequest, specify
 from unimp_bench.torch_setup import make_torchvision_importable

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import BENCHMARKS
 from benchmarks.harness import PAGE, RESULTS, Measure, Record, Seconds, number, page, text_of, times
-from unimp_bench.runs.results import Provenance
+from unimp_bench.runs.provenance import Provenance
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 MADE = Provenance(

@@ -12,7 +12,7 @@ from benchmarks import BENCHMARKS
 from benchmarks.harness import CPU, RESULTS, WALL, Measure, Record, Seconds, in_turns, timed, times
 from benchmarks.workloads import Worker, in_own_process, peak_mib, run_command
 from unimp_bench.errors import DataError, UsageError
-from unimp_bench.runs.results import provenance
+from unimp_bench.runs.provenance import provenance
 
 
 def a_record(*measures: Measure) -> Record:

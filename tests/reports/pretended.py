@@ -17,7 +17,8 @@ from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.records import IntArray, Protocol, Split, learned_from
 from unimp_bench.reports import sections, standard, verdict
 from unimp_bench.runs.packed import pack_ranks
-from unimp_bench.runs.results import CorpusFacts, Cost, Estimate, ModelFacts, Provenance, Result
+from unimp_bench.runs.provenance import Provenance
+from unimp_bench.runs.results import CorpusFacts, Cost, Estimate, ModelFacts, Result
 from unimp_bench.runs.spec import FitSpec, RunSpec
 from unimp_bench.runs.versions import versions_of
 

@@ -97,7 +97,7 @@ def command(
     from unimp_bench.corpus import Corpus
     from unimp_bench.corpus.features.stored import chosen_sets, keys_of
     from unimp_bench.runs.identity import fit_fingerprint
-    from unimp_bench.runs.results import provenance
+    from unimp_bench.runs.provenance import provenance
     from unimp_bench.runs.runner import differing_options
     from unimp_bench.runs.trials import Question
     from unimp_bench.runs.tuned import Tuned, best, counted, place

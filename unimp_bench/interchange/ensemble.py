@@ -28,17 +28,9 @@ from unimp_bench.metrics.resources import Resources
 from unimp_bench.records import Examples, learned_from
 from unimp_bench.reports.labels import label_of
 from unimp_bench.runs.fitting import FIT_NAME, check_selectable, corpus_cache, fit_or_load, unknown_users
+from unimp_bench.runs.provenance import provenance
 from unimp_bench.runs.reproduction import corpus_of, request_of
-from unimp_bench.runs.results import (
-    LEAK_REMARK,
-    PREDICTIONS_NAME,
-    RESULT_NAME,
-    Cost,
-    ModelFacts,
-    Result,
-    Tuning,
-    provenance,
-)
+from unimp_bench.runs.results import LEAK_REMARK, PREDICTIONS_NAME, RESULT_NAME, Cost, ModelFacts, Result, Tuning
 from unimp_bench.runs.runner import open_corpus, planned
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec

@@ -19,7 +19,8 @@ from unimp_bench.kinds import Setting, draw_examples
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.records import Protocol, Split, learned_from
 from unimp_bench.runs.fitting import check_not_empty, corpus_cache
-from unimp_bench.runs.results import PREDICTIONS_NAME, RESULT_NAME, ModelFacts, Result, provenance
+from unimp_bench.runs.provenance import provenance
+from unimp_bench.runs.results import PREDICTIONS_NAME, RESULT_NAME, ModelFacts, Result
 from unimp_bench.runs.runner import check_askable, differing_options, open_corpus
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec

@@ -22,7 +22,8 @@ from unimp_bench.files import Workspace, locked
 from unimp_bench.kinds import kind_of
 from unimp_bench.machine import main_says
 from unimp_bench.runs.identity import parts_read
-from unimp_bench.runs.results import GIVEN, RESULT_NAME, Estimate, Provenance, Result
+from unimp_bench.runs.provenance import Provenance
+from unimp_bench.runs.results import GIVEN, RESULT_NAME, Estimate, Result
 from unimp_bench.runs.runner import RunRequest, open_corpus, planned, run
 from unimp_bench.runs.spec import FitSpec
 from unimp_bench.runs.versions import outdated

@@ -47,6 +47,7 @@ from unimp_bench.runs.fitting import (
     unknown_users,
 )
 from unimp_bench.runs.identity import fit_fingerprint, parts_read
+from unimp_bench.runs.provenance import provenance
 from unimp_bench.runs.results import (
     GIVEN,
     LEAK_REMARK,
@@ -57,7 +58,6 @@ from unimp_bench.runs.results import (
     ModelFacts,
     Result,
     Tuning,
-    provenance,
 )
 from unimp_bench.runs.scoring import Answers, scored, write_predictions
 from unimp_bench.runs.spec import FitSpec, RunSpec

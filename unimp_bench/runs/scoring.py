@@ -20,16 +20,8 @@ from unimp_bench.metrics.scores import Missing, Score
 from unimp_bench.progress import stage
 from unimp_bench.records import Examples
 from unimp_bench.runs.packed import ColdItems, pack_counts, pack_ranks, pack_values
-from unimp_bench.runs.results import (
-    AnswerSpread,
-    CorpusFacts,
-    Cost,
-    Estimate,
-    ModelFacts,
-    Provenance,
-    Queries,
-    Result,
-)
+from unimp_bench.runs.provenance import Provenance
+from unimp_bench.runs.results import AnswerSpread, CorpusFacts, Cost, Estimate, ModelFacts, Queries, Result
 from unimp_bench.runs.spec import RunSpec
 
 

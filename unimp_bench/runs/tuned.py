@@ -19,7 +19,8 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import PROTOCOLS, Protocol
 from unimp_bench.runs.identity import fit_fingerprint
-from unimp_bench.runs.results import Provenance, Tuning
+from unimp_bench.runs.provenance import Provenance
+from unimp_bench.runs.results import Tuning
 from unimp_bench.settings import Strict
 
 TUNED = "tuned"

@@ -17,7 +17,8 @@ from tests.reports.pretended import place
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
 from unimp_bench.reports.write import write_all
-from unimp_bench.runs.results import RESULT_NAME, Cost, Provenance, Result
+from unimp_bench.runs.provenance import Provenance
+from unimp_bench.runs.results import RESULT_NAME, Cost, Result
 
 CHEAP = ("--row", "Transition graph", "--row", "Popularity")
 LEARNED = ("--row", "UniMP", "--row", "SASRec", "--row", "Popularity", "--set", "epochs=2")
