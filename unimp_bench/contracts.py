@@ -38,6 +38,7 @@ __all__ = [
     "Task",
     "TaskCard",
     "TaskExamples",
+    "Usage",
     "Writer",
 ]
 
@@ -272,6 +273,28 @@ class Training:
     stopped: Literal["converged", "budget"]
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a language model was asked for, answers that were kept from earlier included.
+
+    Attributes:
+        requests: number of different ones.
+        prompt_tokens: that it read, those that several texts of a request share once.
+        generated_tokens: that it wrote; 0 where likelihoods alone were asked for.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.generated_tokens + other.generated_tokens,
+        )
+
+
 class Model(ABC, Generic[ConfigT]):
     """A baseline or UniMP. Write ``fit``, ``save``, ``load`` and what its kind predicts.
 
@@ -313,6 +336,10 @@ class Model(ABC, Generic[ConfigT]):
 
     def training(self) -> Training | None:
         """Of ``fit``, as the selected protocol saw it; kept by ``save``. None for a model without gradient steps."""
+        return None
+
+    def usage(self) -> Usage | None:
+        """Of the predictions since ``fit`` or ``load``; None for a model that asks no language model."""
         return None
 
     def remarks(self) -> tuple[str, ...]:

@@ -6,37 +6,16 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from baselines.llm.backend import Answer, Backend, Request
+from unimp_bench.contracts import Usage
 from unimp_bench.errors import DataError
 from unimp_bench.progress import progress
 
 _FORMAT = 1
 _WAIT = 60.0  # seconds for another process that writes
-
-
-@dataclass
-class Usage:
-    """What answers took.
-
-    Attributes:
-        requests: different ones.
-        kept: of them, those answered before.
-        tokens_in, tokens_out: of all, kept ones as well.
-    """
-
-    requests: int = 0
-    kept: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-    def words(self, examples: int) -> str:
-        """For a result's remarks."""
-        per = f", {(self.tokens_in + self.tokens_out) / examples:.0f} an example" if examples else ""
-        reused = f", {self.kept:,} of them kept from earlier runs" if self.kept else ""
-        return f"{self.requests:,} requests{reused}; {self.tokens_in:,} tokens in, {self.tokens_out:,} out{per}"
 
 
 class KeptAnswers:
@@ -48,12 +27,28 @@ class KeptAnswers:
     Args:
         backend: gives what is not kept yet.
         path: of the file; processes may share it.
+
+    Attributes:
+        usage: of all answers since ``forget_counts``, kept ones as well.
+        reused: number of different requests that were answered before.
     """
 
     def __init__(self, backend: Backend, path: Path) -> None:
         self.backend, self._path = backend, path
         self._identity = json.dumps([_FORMAT, dict(backend.identity)], sort_keys=True)
-        self.usage = Usage()
+        self.forget_counts()
+
+    def forget_counts(self) -> None:
+        """Count from here."""
+        self.usage, self.reused = Usage(), 0
+
+    def words(self, examples: int) -> str:
+        """What the answers took, for a result's remarks."""
+        used = self.usage
+        per = f", {(used.prompt_tokens + used.generated_tokens) / examples:.0f} an example" if examples else ""
+        reused = f", {self.reused:,} of them kept from earlier runs" if self.reused else ""
+        tokens = f"{used.prompt_tokens:,} tokens in, {used.generated_tokens:,} out{per}"
+        return f"{used.requests:,} requests{reused}; {tokens}"
 
     def ask(self, requests: Sequence[Request], label: str) -> list[Answer]:
         """The answers to requests; equal requests are made once.
@@ -66,16 +61,18 @@ class KeptAnswers:
         try:
             found = self._read(list(different))
             missing = [key for key in different if key not in found]
-            self.usage.kept += len(found)
+            self.reused += len(found)
             arriving = self.backend.answers([different[key] for key in missing]) if missing else iter(())
             for number, answer in progress(arriving, label, total=len(missing), unit="prompt"):
                 self._write(missing[number], answer)
                 found[missing[number]] = answer
         except sqlite3.Error as error:
             raise DataError(f"the file of kept answers {self._path} cannot be used ({error}); remove it") from None
-        self.usage.requests += len(found)
-        self.usage.tokens_in += sum(answer.tokens_in for answer in found.values())
-        self.usage.tokens_out += sum(answer.tokens_out for answer in found.values())
+        self.usage += Usage(
+            len(found),
+            sum(answer.tokens_in for answer in found.values()),
+            sum(answer.tokens_out for answer in found.values()),
+        )
         return [found[key] for key in keys]
 
     def _key(self, request: Request) -> str:

@@ -27,14 +27,14 @@ from baselines.llm import replies
 from baselines.llm.backend import Request
 from baselines.llm.bases import USUAL, base_card, fit_base, make_base
 from baselines.llm.config import LLMConfig, State
-from baselines.llm.kept import KeptAnswers, Usage
+from baselines.llm.kept import KeptAnswers
 from baselines.llm.local import LocalModel
 from baselines.llm.prompts import END, Template, item_names, templates
 from baselines.llm.rerank import Weights, chosen_weights, mixed_order, reordered, top_columns
 from baselines.llm.server import Limits, ServedModel
 from baselines.llm.shots import Demonstrations, Sentences
 from baselines.selection.selectors import Threshold, mean_f1
-from unimp_bench.contracts import FitData, Parameters, Ranker, Rater, Selector, Training, Writer
+from unimp_bench.contracts import FitData, Parameters, Ranker, Rater, Selector, Training, Usage, Writer
 from unimp_bench.corpus import Items
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.base import evenly
@@ -112,6 +112,10 @@ class LLM(Ranker[LLMConfig], Rater[LLMConfig], Writer[LLMConfig], Selector[LLMCo
         """That of the base."""
         return next(filter(None, (base.training() for base in self._bases.values())), None)
 
+    def usage(self) -> Usage:
+        """Of the predictions; what was asked to choose on validation does not count."""
+        return self._asked.usage
+
     def remarks(self) -> tuple[str, ...]:
         """What was chosen, and what the predictions took and were like."""
         config, identity = self.config, self._asked.backend.identity
@@ -119,7 +123,7 @@ class LLM(Ranker[LLMConfig], Rater[LLMConfig], Writer[LLMConfig], Selector[LLMCo
         bases = [f"orders {config.depth} items of {config.base or USUAL[task]} in {task}" for task in self._bases]
         told = [f"{config.model} ({place}), prompts {config.template}", *bases, *self._state.notes.values()]
         if self._tally.examples:
-            told += [self._asked.usage.words(self._tally.examples), *self._tally.words(), *self._positions.words()]
+            told += [self._asked.words(self._tally.examples), *self._tally.words(), *self._positions.words()]
         return ("; ".join(told), *(note for base in self._bases.values() for note in base.remarks()))
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
@@ -195,7 +199,7 @@ class LLM(Ranker[LLMConfig], Rater[LLMConfig], Writer[LLMConfig], Selector[LLMCo
     def _forget_counts(self) -> None:
         """Count from here: remarks are about predictions, not about validation."""
         self._tally, self._positions = replies.Tally(), replies.Positions([], [])
-        self._asked.usage = Usage()
+        self._asked.forget_counts()
 
     def _choose(self, task: str, data: FitData) -> None:
         """Choose what a task's predictions need on some validation examples."""

@@ -136,6 +136,11 @@ def _echo_cost(result: Result) -> None:
             f"{cost.peak_memory_mib:,} MiB, {cost.parameters_total:,} parameters"
             + (f", device {cost.device}" if cost.device else "")
         )
+        if (used := cost.usage) is not None:
+            click.echo(
+                f"  usage    {used.requests:,} requests, {used.prompt_tokens:,} prompt tokens, "
+                f"{used.generated_tokens:,} generated tokens"
+            )
 
 
 def _finished(run: StoredRun) -> Result:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from unimp_bench import registry
-from unimp_bench.contracts import Training
+from unimp_bench.contracts import Training, Usage
 from unimp_bench.corpus.splits import catalogue
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace, locked, write_atomically
@@ -220,6 +220,7 @@ def _cost(parts: Sequence[Part]) -> Cost:
     """The sum over the parts, each on its machine; mixing takes little."""
     costs = [cost for part in parts if (cost := part.result.cost) is not None]
     used = [cost.cpu_seconds for cost in costs if cost.cpu_seconds is not None]
+    asked = [cost.usage for cost in costs if cost.usage is not None]
     seconds = sum(cost.predict_seconds for cost in costs)
     return Cost(
         fit_seconds=sum(cost.fit_seconds for cost in costs),
@@ -229,6 +230,7 @@ def _cost(parts: Sequence[Part]) -> Cost:
         parameters_trained=sum(cost.parameters_trained for cost in costs),
         parameters_total=sum(cost.parameters_total for cost in costs),
         cpu_seconds=sum(used) if len(used) == len(costs) else None,
+        usage=sum(asked, Usage()) if asked else None,
     )
 
 

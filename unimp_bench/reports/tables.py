@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from statistics import fmean
 from typing import Literal
 
 import numpy as np
 
 from unimp_bench import registry
+from unimp_bench.contracts import Usage
 from unimp_bench.corpus.features.names import NOTHING
 from unimp_bench.kinds import Column as MetricColumn
 from unimp_bench.kinds import Kind
@@ -66,6 +68,8 @@ from unimp_bench.runs.versions import outdated
 
 _BY_TIME = "Global time"
 COSTS = ("Fit", "Examples/s", "Memory", "Parameters")
+USAGE = ("Requests", "Prompt tokens", "Generated tokens")
+"""Costs of language models, in tables with one."""
 
 
 def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[CorpusAudit]) -> Table:
@@ -146,7 +150,9 @@ def _columns(section: Section, reported: str) -> tuple[Column, ...]:
     names = [name for name in section.names if column_of(section.kind, name).brief]
     metrics = [Column(name, first=first(name), is_metric=True) for name in names]
     printed = [Column(f"Reported {reported}", first=first(reported))] if reported else []
-    costs = [Column(name, first="descending" if name == "Examples/s" else "ascending") for name in COSTS]
+    asks = any(result.cost and result.cost.usage for row in section.filled for result in row.results)
+    names = (*COSTS, *USAGE) if asks else COSTS
+    costs = [Column(name, first="descending" if name == "Examples/s" else "ascending") for name in names]
     effort = [Column("Seeds", first="descending"), Column("Steps"), Column("Flags", numeric=False)]
     if section.suite is None:
         by_time = [Column(_BY_TIME, first=first(section.kind.main))] if section.global_time else []
@@ -235,7 +241,7 @@ def _p_cell(p_value: float, *, bold: bool) -> Cell:
 
 
 def _cost_cells(costs: Sequence[Cost | None]) -> dict[str, Cell]:
-    """Means over seeds, by the names of ``COSTS``; none where predictions came from outside and nobody measured."""
+    """Means over seeds, by the names of ``COSTS`` and ``USAGE``; none where predictions came from outside."""
     known = [cost for cost in costs if cost is not None]
     if not known:
         return {}
@@ -250,7 +256,15 @@ def _cost_cells(costs: Sequence[Cost | None]) -> dict[str, Cell]:
         Cell(f"{memory:,.0f} MiB", memory),
         Cell(f"{total:,}" if trained in (0, total) else f"{trained:,} of {total:,}", total),
     )
-    return dict(zip(COSTS, cells, strict=True))
+    return {**dict(zip(COSTS, cells, strict=True)), **_usage_cells([cost.usage for cost in known if cost.usage])}
+
+
+def _usage_cells(usages: Sequence[Usage]) -> dict[str, Cell]:
+    """Means over seeds, by the names of ``USAGE``; none for models that ask no language model."""
+    if not usages:
+        return {}
+    means = [fmean(each) for each in zip(*map(astuple, usages), strict=True)]
+    return {name: Cell(f"{mean:,.0f}", mean) for name, mean in zip(USAGE, means, strict=True)}
 
 
 def _details(row: Scores, section: Section, printed: Sequence[Printed]) -> Details:

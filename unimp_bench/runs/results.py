@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from unimp_bench.contracts import Training
+from unimp_bench.contracts import Training, Usage
 from unimp_bench.errors import DataError
 from unimp_bench.files import write_atomically
 from unimp_bench.metrics.ranking import RANK_METRICS, rank_scores
@@ -57,6 +57,7 @@ class Cost(Strict):
         cores: number of cores of the machine.
         load: runnable processes of the whole machine, mean of before and after (``os.getloadavg``).
         device: that of networks at prediction, such as ``cpu`` or ``cuda:0``.
+        usage: of a language model at prediction; None for models that ask none, and in earlier results.
     """
 
     fit_seconds: float
@@ -70,6 +71,7 @@ class Cost(Strict):
     cores: int | None = None
     load: float | None = None
     device: str | None = None
+    usage: Usage | None = None
 
     @property
     def is_crowded(self) -> bool:

@@ -390,6 +390,7 @@ def _cost(model: Model[Any], fit: FitCost, examples: int, seconds: float, cpu: f
         cores=cores(),
         load=round(busy, 2),
         device=device_name(),
+        usage=model.usage(),
     )
 
 

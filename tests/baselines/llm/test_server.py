@@ -10,6 +10,7 @@ from baselines.llm.backend import Prompt, Request
 from baselines.llm.kept import KeptAnswers
 from baselines.llm.server import Limits, ServedModel
 from tests.baselines.llm.protocol_server import likelihood, prompt_of, protocol_server
+from unimp_bench.contracts import Usage
 from unimp_bench.errors import DataError, UsageError
 
 KEY = "SOME_SERVICE_KEY"
@@ -29,11 +30,11 @@ def test_nothing_is_lost_and_nothing_answered_is_sent_again(tmp_path: Path) -> N
         assert [answer.text for answer in answers] == [each.prompt.text.upper() for each in [*PROMPTS, PROMPTS[0]]]
         assert dict(book.answered) == {each.prompt.text: 1 for each in PROMPTS}
         assert 1 < book.most_at_once <= QUICK.at_once + 1  # a stalled one may still run at the server
-        assert kept.usage.requests == len(PROMPTS) and kept.usage.tokens_in == 7 * len(PROMPTS)
+        assert kept.usage == Usage(len(PROMPTS), 7 * len(PROMPTS), 3 * len(PROMPTS)) and not kept.reused
         sent = len(book.bodies)
         again = KeptAnswers(served(book.address), tmp_path / "answers")
         assert again.ask(PROMPTS, "test") == answers[:-1]
-        assert len(book.bodies) == sent and again.usage.kept == len(PROMPTS)
+        assert len(book.bodies) == sent and again.usage == kept.usage and again.reused == len(PROMPTS)
 
 
 def test_answers_before_a_failure_are_kept(tmp_path: Path) -> None:
