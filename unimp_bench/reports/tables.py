@@ -151,8 +151,8 @@ def _columns(section: Section, reported: str) -> tuple[Column, ...]:
     metrics = [Column(name, first=first(name), is_metric=True) for name in names]
     printed = [Column(f"Reported {reported}", first=first(reported))] if reported else []
     asks = any(result.cost and result.cost.usage for row in section.filled for result in row.results)
-    names = (*COSTS, *USAGE) if asks else COSTS
-    costs = [Column(name, first="descending" if name == "Examples/s" else "ascending") for name in names]
+    named = (*COSTS, *USAGE) if asks else COSTS
+    costs = [Column(name, first="descending" if name == "Examples/s" else "ascending") for name in named]
     effort = [Column("Seeds", first="descending"), Column("Steps"), Column("Flags", numeric=False)]
     if section.suite is None:
         by_time = [Column(_BY_TIME, first=first(section.kind.main))] if section.global_time else []
