@@ -7,24 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from baselines.learning.files import reading
+from baselines.llm.place import Place
 from baselines.llm.prompts import Way
 from baselines.llm.rerank import Weights
 from baselines.selection.selectors import Threshold
-from unimp_bench.settings import Count, Number, Portion, Rate, Weight
+from unimp_bench.settings import Count, Number, Portion, Weight
 
 
 @dataclass(frozen=True)
-class LLMConfig:
+class LLMConfig(Place):
     """Settings.
 
     Attributes:
-        model: name of a package of weights (``smollm2``), folder, or name on the hub; ``tiny`` has random weights; the
-            model's name at its server, if there is one.
-        server: address of a server that speaks OpenAI's protocol, such as ``http://localhost:8000/v1``; empty for
-            this machine.
-        key_variable: environment variable with the key of the server.
         template: file of prompts, with its version.
-        chat: render prompts by the model's chat template, and use the chats of a server.
         mode: ``likelihood`` of titles and ratings, or ``generation`` of numbers. Explanations are always generated.
         base: recommender whose items are ordered; empty for ``itemknn`` in recommendation and ``bm25`` in search.
         depth: number of its items that are ordered; more than the catalogue for all.
@@ -38,17 +33,9 @@ class LLMConfig:
         mix: weight of the model's order beside that of the base.
         validated: validation examples by which is chosen, at most.
         sentence_tokens: of a generated sentence, at most.
-        batch: texts that are generated at once.
-        at_once: requests to a server under way.
-        attempts: of a request to a server.
-        timeout: seconds without an answer of a server after which a request is repeated.
     """
 
-    model: str = "smollm2"
-    server: str = ""
-    key_variable: str = "OPENAI_API_KEY"
     template: str = "plain-1"
-    chat: bool = False
     mode: Way = "likelihood"
     base: str = ""
     depth: Count = 10
@@ -62,10 +49,6 @@ class LLMConfig:
     mix: Portion = 1.0
     validated: Number = 100
     sentence_tokens: Count = 40
-    batch: Count = 8
-    at_once: Count = 8
-    attempts: Count = 6
-    timeout: Rate = 120.0
 
     @property
     def weights(self) -> Weights:

@@ -27,11 +27,9 @@ from baselines.llm import replies
 from baselines.llm.backend import Request
 from baselines.llm.bases import USUAL, base_card, fit_base, make_base
 from baselines.llm.config import LLMConfig, State
-from baselines.llm.kept import KeptAnswers
-from baselines.llm.local import LocalModel
+from baselines.llm.place import kept_answers
 from baselines.llm.prompts import END, Template, item_names, templates
 from baselines.llm.rerank import Weights, chosen_weights, mixed_order, reordered, top_columns
-from baselines.llm.server import Limits, ServedModel
 from baselines.llm.shots import Demonstrations, Sentences
 from baselines.selection.selectors import Threshold, mean_f1
 from unimp_bench.contracts import FitData, Parameters, Ranker, Rater, Selector, Training, Usage, Writer
@@ -178,18 +176,7 @@ class LLM(Ranker[LLMConfig], Rater[LLMConfig], Writer[LLMConfig], Selector[LLMCo
 
     def _prepare(self, items: Items, cache: Path) -> None:
         config = self.config
-        if config.server:
-            if config.mode == "likelihood" and config.chat:
-                raise UsageError(
-                    "a chat gives no likelihoods: set mode=generation, or chat=false for plain completions"
-                )
-            limits = Limits(config.at_once, config.attempts, config.timeout)
-            backend: Any = ServedModel(
-                config.server, config.model, chat=config.chat, key_variable=config.key_variable, limits=limits
-            )
-        else:
-            backend = LocalModel(config.model, chat=config.chat, batch=config.batch)
-        self._asked = KeptAnswers(backend, cache / "llm-answers.sqlite")
+        self._asked = kept_answers(config.backend(config.mode), cache)
         self._templates = templates(config.template)
         self._names = item_names(items, config.title_words)
         self._catalogue = frozenset(map(replies.normalised, self._names))
