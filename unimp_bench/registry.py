@@ -14,6 +14,9 @@ from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.errors import UsageError, find
 from unimp_bench.guard import blamed
 from unimp_bench.kinds import kind_cards
+from unimp_bench.kinds.judging import Judge
+
+JUDGE = "baselines.llm.judge:LanguageJudge"
 
 
 @cache
@@ -84,6 +87,20 @@ def make_model(name: str, preset: str | None = None, settings: Mapping[str, Any]
         settings[card.variant] = name.partition(":")[2]
     with blamed(model_class, f"model {name!r}", "its configuration"):
         return model_class(configure(_preset(model_class, name, preset), settings, name))
+
+
+def make_judge(settings: Mapping[str, Any] | None = None) -> Judge:
+    """The judge of texts.
+
+    Args:
+        settings: fields of its configuration that differ from the defaults, as typed values or as text.
+
+    Raises:
+        UsageError: an unknown field (the nearest name is given), or a value that does not fit.
+    """
+    judge: type[Any] = _class(JUDGE, Judge)
+    made: Judge = judge(configure(judge.Config(), settings or {}, "the judge"))
+    return made
 
 
 def default_preset(name: str) -> str:

@@ -71,6 +71,7 @@ COMMANDS = {
     "features": "Compute, list, import or export features of a corpus's items.",
     "ids": "Make, list, import or export semantic ids of a corpus's items.",
     "score": "Score a prediction file of an external system.",
+    "judge": "Score explanations of finished runs by a language model with a rubric, and test it.",
     "ensemble": "Mix the rankings of finished runs, with weights chosen on validation.",
     "draw": "Generate pictures of the items that users may mean by a query.",
     "list": "List tasks, models, corpora or suites.",

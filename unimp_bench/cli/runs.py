@@ -115,6 +115,7 @@ def show(key: str, toml: bool) -> None:
     else:
         echo_result(run.result, f", seed {spec.fit.seed}")
         _echo_cost(run.result)
+        _echo_judges(run.result)
         click.echo(f"  command  {run.result.provenance.command}")
         commit, clean = run.result.provenance.commit, run.result.provenance.clean
         click.echo(f"  code     {commit[:12] or 'no checkout'}{'' if clean or not commit else ', with changes'}")
@@ -141,6 +142,17 @@ def _echo_cost(result: Result) -> None:
                 f"  usage    {used.requests:,} requests, {used.prompt_tokens:,} prompt tokens, "
                 f"{used.generated_tokens:,} generated tokens"
             )
+
+
+def _echo_judges(result: Result) -> None:
+    from unimp_bench.reports.judges import judging_of
+
+    found = judging_of({result.model.name: [result]})
+    for column in found.columns:
+        for estimate in column.scores.values():
+            click.echo(f"  judge    {column.name}: {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]")
+    for sentence in found.words:
+        click.echo(f"           {sentence}")
 
 
 def _finished(run: StoredRun) -> Result:

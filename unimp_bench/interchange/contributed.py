@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from unimp_bench import registry
-from unimp_bench.corpus.fingerprints import fingerprint_of
 from unimp_bench.errors import BenchError, DataError, UsageError, did_you_mean, find
 from unimp_bench.files import Workspace
 from unimp_bench.interchange.predictions import PredictionFile
+from unimp_bench.interchange.stored_answers import has_its_examples
 from unimp_bench.interchange.submission import EXTERNAL, SYSTEM, read_answers
 from unimp_bench.kinds import Setting, kind_of
 from unimp_bench.metrics.ranking import rank_scores
@@ -27,7 +27,6 @@ from unimp_bench.metrics.resources import Resources
 from unimp_bench.metrics.several import user_scores
 from unimp_bench.reports.store import RESULTS, corpora_of, identity, place_of
 from unimp_bench.runs.fitting import corpus_cache
-from unimp_bench.runs.identity import parts_read
 from unimp_bench.runs.reproduction import ROUNDING, corpus_of
 from unimp_bench.runs.results import Estimate, Result
 from unimp_bench.runs.runner import check_askable, open_corpus
@@ -219,7 +218,10 @@ def _names(result: Result, corpora: dict[str, set[str]]) -> Iterator[str]:
 def _texts(result: Result) -> Iterator[str]:
     """Texts that pages print, and the command that they give to readers."""
     model, origin = result.model, result.provenance
-    words = (*model.settings.values(), *model.tune.values(), *result.spec.options.values())
+    words = [*model.settings.values(), *model.tune.values(), *result.spec.options.values()]
+    for judgement in result.judgements:
+        judge = judgement.judge
+        words += [judge.name, judge.rubric, judge.mode, judgement.provenance.command, *judge.identity.values()]
     for text in (model.preset, model.about, model.source, origin.command, origin.machine, *result.remarks, *words):
         if not str(text).isprintable() or len(str(text)) > _LONGEST:
             yield f"a text is longer than {_LONGEST:,} letters or has unprintable ones: {str(text)[:40]!r}..."
@@ -231,7 +233,7 @@ def _texts(result: Result) -> Iterator[str]:
     wanted = set() if result.spec.fit.parts else {result.spec.task, name}  # an ensemble names its parts
     if program != "unimp-bench" or command not in _COMMANDS or not wanted <= {*options}:
         yield f"its command is not that of its row: {origin.command!r}"
-    if not origin.commit or not origin.clean:
+    if not origin.commit or not result.is_committed:
         yield "it is of code with changes that are not committed; commit them and run again with --fresh"
 
 
@@ -317,10 +319,7 @@ def rescored(result: Result, predictions: Path, folder: Path, workspace: Workspa
     """
     spec = result.spec
     corpus = open_corpus(folder, corpus_of(result)[1])
-    drawn = parts_read((), (spec.task,), options=bool(spec.options))
-    parts = result.corpus.parts
-    is_same = parts and fingerprint_of(parts, drawn) == fingerprint_of(corpus.part_fingerprints, drawn)
-    if not is_same and corpus.fingerprint != result.corpus_id:
+    if not has_its_examples(corpus, result):
         raise DataError(f"{folder} is not the corpus of the result; build the published one")
     task = registry.make_task(spec.task, spec.options)
     check_askable(task, spec.split, spec.protocol)

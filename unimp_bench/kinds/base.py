@@ -280,8 +280,12 @@ def must_be(model: Model[Any], contract: type[Any], label: str, task: str) -> No
 
 def evenly(examples: E, most: int) -> E:
     """At most ``most`` of the examples, evenly spaced."""
-    chosen = np.linspace(0, len(examples) - 1, min(most, len(examples)))
-    return examples.select(chosen.astype(np.int64))
+    return examples.select(spaced(len(examples), most))
+
+
+def spaced(count: int, most: int) -> IntArray:
+    """At most ``most`` of the numbers below ``count``, evenly spaced."""
+    return np.linspace(0, count - 1, min(most, count)).astype(np.int64)
 
 
 _quote = reprlib.Repr()

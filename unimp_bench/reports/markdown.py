@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import compress
 
+from unimp_bench.kinds.judging import HIGHEST, LOWEST
 from unimp_bench.markdown import plain, table_head, table_row
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
 from unimp_bench.reports.brief import (
@@ -114,6 +115,7 @@ def _table(table: Table, audits: Sequence[CorpusAudit], plot: list[str], home: s
         ),
         *([] if table.ranked else _reasons(table.rows)),
         *_remarks(table),
+        *_judges(table),
         *plot,
         *(_ties(table.ties, table.main) if table.ties else []),
         *(_slices(table.slices, table.first) if table.slices else []),
@@ -159,6 +161,17 @@ def _remarks(table: Table) -> list[str]:
                 empty.setdefault(reason, {})[name] = None
     notes += [(", ".join(names), f"not measured: {reason}") for reason, names in empty.items()]
     return ["", *(f"* {about}: {note}" for about, note in dict.fromkeys(notes))] if notes else []
+
+
+def _judges(table: Table) -> list[str]:
+    """What the scores of judges are worth."""
+    if not table.judging.words:
+        return []
+    about = (
+        f"Judges: language models that score each text from {LOWEST} to {HIGHEST} by a rubric, beside the user's own "
+        "sentence. They decide no place in this table."
+    )
+    return ["", about, "", *(f"* {sentence}" for sentence in table.judging.words)]
 
 
 def _ties(rows: Sequence[Ties], metric: str) -> list[str]:

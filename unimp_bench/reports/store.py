@@ -145,7 +145,7 @@ def publish(
     new = {identity(result, corpora): result for result in finished}
     earlier = {identity(result, corpora): result for result in published}
     fresh = {row: result for row, result in new.items() if earlier.get(row) != result}
-    changed = [result for result in fresh.values() if result.provenance.commit and not result.provenance.clean]
+    changed = [result for result in fresh.values() if not result.is_committed]
     if changed and not dirty:
         raise UsageError(
             f"run {_named(changed)} is of code with changes that are not committed: commit them and run it again with "

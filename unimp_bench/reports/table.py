@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unimp_bench.reports.judges import NOBODY, Judging
 from unimp_bench.reports.plots import Plot
 from unimp_bench.runs.results import Estimate
 
@@ -332,6 +333,7 @@ class Table:
         lacks: missing untrained baselines of the standard.
         equal_steps: whether the rows of the suites' subject have the same number of optimizer steps.
         exchanges: of a suite that compares encoders, its pairs of rows.
+        judging: scores of judges for the texts of its rows.
     """
 
     title: str
@@ -365,6 +367,7 @@ class Table:
     lacks: tuple[str, ...] = ()
     equal_steps: bool = False
     exchanges: tuple[Exchange, ...] = ()
+    judging: Judging = NOBODY
 
     @property
     def filled(self) -> list[Row]:

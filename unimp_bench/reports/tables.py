@@ -20,6 +20,7 @@ from unimp_bench.reports.audit.corpus.page import file_order_words
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
 from unimp_bench.reports.cold import cold_of
 from unimp_bench.reports.encoders import exchange_of
+from unimp_bench.reports.judges import JudgeColumn, Judging, judging_of
 from unimp_bench.reports.labels import encoders_of, older_remark, row_words
 from unimp_bench.reports.printed import (
     Printed,
@@ -82,8 +83,9 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
     """
     kind, corpus, ranked = section.kind, section.corpus, section.suite is None
     printed = [table for table in reported if (table.split == section.split if ranked else table.task == section.task)]
-    columns = _columns(section, kind.reported if ranked or printed else "")
     queries, shown = section.queries, shown_rows(section)
+    judging = judging_of({shown[row.label]: row.results for row in section.filled})
+    columns = _columns(section, kind.reported if ranked or printed else "", judging)
     return Table(
         title=section.title,
         first="Model" if ranked else "Row",
@@ -115,6 +117,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
                 section,
                 _printed(row, section, printed),
                 columns,
+                judging,
             )
             for number, row in enumerate(section.rows, 1)
         ),
@@ -132,6 +135,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
         lacks=missing_floors(section) if ranked else (),
         equal_steps=section.suite is not None and section.suite.equal_steps,
         exchanges=tuple(exchange_of(swap, section, _p_cell) for swap in section.swaps),
+        judging=judging,
     )
 
 
@@ -141,7 +145,7 @@ def _repeats_words(section: Section) -> str:
     return "" if share is None or not section.kind.has_protocols else f"; {share:.1%} of the targets are seen items"
 
 
-def _columns(section: Section, reported: str) -> tuple[Column, ...]:
+def _columns(section: Section, reported: str, judging: Judging) -> tuple[Column, ...]:
     """The columns of a section; ``reported`` is the metric of papers, empty for none."""
 
     def first(name: str) -> Literal["ascending", "descending"]:
@@ -152,13 +156,14 @@ def _columns(section: Section, reported: str) -> tuple[Column, ...]:
     printed = [Column(f"Reported {reported}", first=first(reported))] if reported else []
     asks = any(result.cost and result.cost.usage for row in section.filled for result in row.results)
     named = (*COSTS, *USAGE) if asks else COSTS
+    judges = [Column(each.head, first="descending") for each in judging.columns]
     costs = [Column(name, first="descending" if name == "Examples/s" else "ascending") for name in named]
     effort = [Column("Seeds", first="descending"), Column("Steps"), Column("Flags", numeric=False)]
     if section.suite is None:
         by_time = [Column(_BY_TIME, first=first(section.kind.main))] if section.global_time else []
-        return (*metrics, *by_time, *printed, Column("p"), *effort, *costs)
+        return (*metrics, *judges, *by_time, *printed, Column("p"), *effort, *costs)
     difference = Column("Difference", first=first(section.kind.main))
-    return (Column("Change", numeric=False), *metrics, difference, Column("p"), *printed, *effort, *costs)
+    return (Column("Change", numeric=False), *metrics, *judges, difference, Column("p"), *printed, *effort, *costs)
 
 
 def _printed(row: Scores, section: Section, printed: Sequence[Reported]) -> list[Printed]:
@@ -170,7 +175,13 @@ def _printed(row: Scores, section: Section, printed: Sequence[Reported]) -> list
 
 
 def _row(
-    row: Scores, label: str, place: int | None, section: Section, printed: Sequence[Printed], columns: Sequence[Column]
+    row: Scores,
+    label: str,
+    place: int | None,
+    section: Section,
+    printed: Sequence[Printed],
+    columns: Sequence[Column],
+    judging: Judging,
 ) -> Row:
     kind, name = section.kind, label.partition(" (")[0] if row.of is None else row.of.label
     cells = {each: _metric_cell(kind, each, estimate) for each, estimate in row.metrics.items()}
@@ -193,6 +204,7 @@ def _row(
     cells["Steps"] = Cell("" if steps is None else f"{steps:,}", steps)
     cells["Flags"] = Cell(", ".join(row.flags))
     cells |= _cost_cells([result.cost for result in row.results])
+    cells |= {each.head: _judge_cell(each, each.scores[label]) for each in judging.columns if label in each.scores}
     return Row(
         label=label,
         name=name,
@@ -234,6 +246,13 @@ def _aligned(cells: Mapping[str, Cell], columns: Sequence[Column]) -> tuple[Cell
 def _metric_cell(kind: Kind, name: str, estimate: Estimate) -> Cell:
     interval = (estimate.low, estimate.high) if column_of(kind, name).interval else None
     return Cell(f"{estimate.value:.4f}", estimate.value, interval)
+
+
+def _judge_cell(judge: JudgeColumn, estimate: Estimate) -> Cell:
+    """The mean score of a judge, which no page orders by where the judge is unable to tell texts apart."""
+    if not judge.able:
+        return Cell(f"{estimate.value:.3f}")
+    return Cell(f"{estimate.value:.3f}", estimate.value, (estimate.low, estimate.high))
 
 
 def _p_cell(p_value: float, *, bold: bool) -> Cell:

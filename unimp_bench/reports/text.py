@@ -58,6 +58,10 @@ def tables_csv(tables: Iterable[Table]) -> str:
             for name, found in row.details.metrics.items():
                 numbers = (round(each, _DIGITS) for each in (found.value, found.low, found.high))
                 writer.writerow((*head, name, *numbers, keys))
+            for judge in table.judging.columns:
+                if (mean := judge.scores.get(row.label)) is not None:
+                    numbers = (round(each, _DIGITS) for each in (mean.value, mean.low, mean.high))
+                    writer.writerow((*head, _harmless(judge.head), *numbers, keys))
     return file.getvalue()
 
 

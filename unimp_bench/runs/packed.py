@@ -54,6 +54,17 @@ def values_of(packed: str) -> FloatArray:
     return np.frombuffer(content[: len(content) // 2 * 2], dtype=np.float16).astype(np.float64)
 
 
+def pack_scores(scores: FloatArray) -> str:
+    """Scores of a judge, whose differences may be small: float32 each, NaN for none."""
+    return _packed(scores.astype("<f4").tobytes())
+
+
+def scores_of(packed: str) -> FloatArray:
+    """The inverse of ``pack_scores``."""
+    content = _unpacked(packed)
+    return np.frombuffer(content[: len(content) // 4 * 4], dtype="<f4").astype(np.float64)
+
+
 class ColdItems(Strict):
     """Items without a training interaction in a ranking; see ``unimp_bench.kinds.cold``.
 

@@ -16,6 +16,7 @@ from unimp_bench.metrics.ranking import RANK_METRICS, rank_scores
 from unimp_bench.metrics.rating import SQUARED_ERROR
 from unimp_bench.metrics.several import USER_METRICS
 from unimp_bench.records import BoolArray, FloatArray, IntArray
+from unimp_bench.runs.judged import Judgement
 from unimp_bench.runs.packed import ColdItems, counts_of, ranks_of, values_of
 from unimp_bench.runs.provenance import Provenance
 from unimp_bench.runs.spec import RunSpec
@@ -202,6 +203,7 @@ class Result(Strict):
         tuning: the search of the settings; None for settings that were not tuned.
         remarks: notes for the reader, such as a training stopped early.
         cost: None for external predictions.
+        judgements: of the texts by judges, at most one of each judge.
     """
 
     format: Literal["unimp-bench-result"] = "unimp-bench-result"
@@ -223,6 +225,13 @@ class Result(Strict):
     remarks: tuple[str, ...]
     cost: Cost | None
     provenance: Provenance
+    judgements: tuple[Judgement, ...] = ()
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether it and its judgements are of code without uncommitted changes, as far as it is known."""
+        origins = (self.provenance, *(each.provenance for each in self.judgements))
+        return all(each.clean for each in origins if each.commit)
 
     @property
     def corpus_id(self) -> str:
@@ -249,6 +258,8 @@ class Result(Strict):
         cold = result.cold_targets(), result.cold_above()
         if {len(values) for values in cold if values is not None} - {result.examples}:
             raise DataError(f"{path} lacks the cold items of its {result.examples} examples; {_AGAIN}")
+        if not all(each.is_whole and each.examples <= result.examples for each in result.judgements):
+            raise DataError(f"{path} has a judgement without the scores of its examples; judge it again")
         return result
 
     def estimates(self) -> Mapping[str, Estimate]:
