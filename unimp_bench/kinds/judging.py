@@ -17,13 +17,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
 from unimp_bench.contracts import Usage
-from unimp_bench.corpus import Items
 from unimp_bench.records import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:  # lists load no pyarrow
+    from unimp_bench.corpus import Items
 
 LOWEST, HIGHEST = 1, 5
 """Ends of the scale of judges."""
