@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ from unimp_bench.contracts import Usage
 from unimp_bench.corpus import Corpus, Items
 from unimp_bench.errors import DataError
 from unimp_bench.files import Workspace
+from unimp_bench.interchange.contributed import check_files
 from unimp_bench.interchange.judging import judge_run
 from unimp_bench.kinds.base import spaced
 from unimp_bench.kinds.judging import Case, Judge, JudgeFacts, Opinions
 from unimp_bench.reports.judges import judging_of
-from unimp_bench.reports.store import Contents
+from unimp_bench.reports.store import Contents, place_of
 from unimp_bench.reports.write import pages_of
 from unimp_bench.runs.results import PREDICTIONS_NAME, RESULT_NAME, Result
 from unimp_bench.runs.runner import RunRequest, run
@@ -251,3 +252,21 @@ def test_a_damaged_judgement_is_refused(home: Workspace) -> None:
         result.model_copy(update={"judgements": (judgement.model_copy(update=changes),)}).write(path)
         with pytest.raises(DataError, match="a judgement without the scores of its examples"):
             Result.read(path)
+
+
+def test_contributed_judgements_are_checked(home: Workspace) -> None:
+    result = judged(home, KNOWS)
+    origin = result.provenance.model_copy(update={"clean": True, "commit": "0" * 40})
+    path = place_of(home.leaderboards, result)
+
+    def found(**changes: object) -> list[str]:
+        (judgement,) = result.judgements
+        edited = judgement.model_copy(update={"provenance": origin, **changes})
+        result.model_copy(update={"provenance": origin, "judgements": (edited,)}).write(path)
+        return [each.text for each in check_files([path], home.leaderboards)[1] if each.is_problem]
+
+    before = found()
+    (unprintable,) = set(found(judge=replace(KNOWS.facts, name="a\x1b[2J"))) - set(before)
+    assert "unprintable" in unprintable
+    (uncommitted,) = set(found(provenance=origin.model_copy(update={"clean": False}))) - set(before)
+    assert "changes that are not committed" in uncommitted

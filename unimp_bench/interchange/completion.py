@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unimp_bench.errors import DataError
 from unimp_bench.files import Workspace, locked
-from unimp_bench.interchange.stored_answers import stored_answers
+from unimp_bench.interchange.stored_answers import check_answered, stored_answers
 from unimp_bench.kinds import kind_of
 from unimp_bench.runs.packed import ColdItems, pack_ranks
 from unimp_bench.runs.results import PREDICTIONS_NAME, RESULT_NAME, Result
@@ -30,8 +30,7 @@ def complete(run: StoredRun, workspace: Workspace) -> Result:
     Raises:
         DataError: the corpus has changed, or the stored predictions are not those of the result.
     """
-    result = run.result
-    assert result is not None
+    result = check_answered(run)
     with locked(run.folder):
         answers = stored_answers(run, workspace)
         kind = kind_of(answers.setting.task.kind)

@@ -7,7 +7,7 @@ import numpy as np
 from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace, locked
-from unimp_bench.interchange.stored_answers import stored_answers
+from unimp_bench.interchange.stored_answers import check_answered, stored_answers
 from unimp_bench.kinds import kind_of
 from unimp_bench.kinds.base import spaced
 from unimp_bench.kinds.judging import Case, Judge, controls
@@ -22,8 +22,8 @@ from unimp_bench.runs.stored import StoredRun
 KIND = "text"
 
 
-def check_judgeable(run: StoredRun) -> None:
-    """Refuse a run that has no texts to be judged.
+def check_judgeable(run: StoredRun) -> Result:
+    """The result of a run with texts to be judged.
 
     Raises:
         UsageError: it is of another kind of task, not finished, or its predictions were removed.
@@ -31,10 +31,7 @@ def check_judgeable(run: StoredRun) -> None:
     card = registry.task_cards()[run.spec.task]
     if card.kind != KIND:
         raise UsageError(f"run {run.key} is of {run.spec.task}, which has no texts to be judged")
-    if run.result is None:
-        raise UsageError(f"run {run.key} is {run.state}; only a finished run has texts to be judged")
-    if not (run.folder / PREDICTIONS_NAME).is_file():
-        raise UsageError(f"run {run.key} has no {PREDICTIONS_NAME}; run it again with --fresh")
+    return check_answered(run)
 
 
 def judge_run(run: StoredRun, judge: Judge, most: int, command: str, workspace: Workspace) -> Result:
@@ -48,9 +45,7 @@ def judge_run(run: StoredRun, judge: Judge, most: int, command: str, workspace: 
     Raises:
         DataError: the corpus or the run has changed, or the predictions are not those of the result.
     """
-    check_judgeable(run)
-    answers, result = stored_answers(run, workspace), run.result
-    assert result is not None
+    result, answers = check_judgeable(run), stored_answers(run, workspace)
     spread = spread_of(kind_of(KIND).answers(answers.prediction, answers.examples))
     if result.answers is not None and spread != result.answers:
         raise DataError(f"run {run.key}: {PREDICTIONS_NAME} has other texts than {RESULT_NAME}")

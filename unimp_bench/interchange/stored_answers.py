@@ -28,6 +28,19 @@ def has_its_examples(corpus: Corpus, result: Result) -> bool:
     return bool(parts) and fingerprint_of(parts, drawn) == fingerprint_of(corpus.part_fingerprints, drawn)
 
 
+def check_answered(run: StoredRun) -> Result:
+    """The result of a run whose predictions are stored.
+
+    Raises:
+        UsageError: the run is not finished, or its predictions were removed.
+    """
+    if run.result is None:
+        raise UsageError(f"run {run.key} is {run.state}; only a finished run has answers")
+    if not (run.folder / PREDICTIONS_NAME).is_file():
+        raise UsageError(f"run {run.key} has no {PREDICTIONS_NAME}; run it again with --fresh")
+    return run.result
+
+
 def stored_answers(run: StoredRun, workspace: Workspace) -> Answers:
     """The predictions of a run, with their examples.
 
@@ -35,11 +48,7 @@ def stored_answers(run: StoredRun, workspace: Workspace) -> Answers:
         UsageError: the run is not finished, or its predictions were removed.
         DataError: the corpus has changed, or the predictions are damaged.
     """
-    result, path = run.result, run.folder / PREDICTIONS_NAME
-    if result is None:
-        raise UsageError(f"run {run.key} is {run.state}; only a finished run has answers")
-    if not path.is_file():
-        raise UsageError(f"run {run.key} has no {PREDICTIONS_NAME}; run it again with --fresh")
+    result = check_answered(run)
     name, views = corpus_of(result)
     corpus = open_corpus(workspace.data / name, views)
     if not has_its_examples(corpus, result):
@@ -48,5 +57,5 @@ def stored_answers(run: StoredRun, workspace: Workspace) -> Answers:
     task, cache = registry.make_task(spec.task, spec.options), corpus_cache(corpus, workspace)
     setting = Setting(task, corpus, spec.protocol, cache, result.model.name, Resources.of(workspace))
     examples = draw_examples(task, corpus, spec.split, "test", cache)
-    with PredictionFile.open(path) as file:
+    with PredictionFile.open(run.folder / PREDICTIONS_NAME) as file:
         return Answers(read_predictions(file, examples, setting), examples, setting)
