@@ -22,7 +22,8 @@ from unimp_bench.torch_setup import seed_everything
 
 WEIGHTS = "model.safetensors"
 
-_TRAINING = "training"
+TRAINING = "training"
+"""Folder in the work folder of a fit with the best weights."""
 
 
 class Artifacts(Interface):
@@ -85,7 +86,7 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, ArtifactsT, NetworkT]):
     def learn(self, network: NetworkT, data: FitData, validate: Callable[[], Scores]) -> Outcome:
         """Train the network; ``validate`` returns the quality of its current weights."""
         trainer = NetworkTrainer(network, self.config, data.seed, self.name)
-        return train(trainer, data.work / _TRAINING, validate=validate, metric=self.metric(data))
+        return train(trainer, data.work / TRAINING, validate=validate, metric=self.metric(data))
 
     def validated_by(self, data: FitData) -> str:
         """The task on whose validation part the epoch is selected."""
@@ -118,7 +119,7 @@ class LearnedModel(Model[SettingsT], Generic[SettingsT, ArtifactsT, NetworkT]):
         assert self._outcome is not None, "fit comes first"
         if protocol == self._selected:
             return
-        self.network.load_state_dict(best_weights(data.work / _TRAINING, protocol).tensors)
+        self.network.load_state_dict(best_weights(data.work / TRAINING, protocol).tensors)
         self._ready = False
         best = self._outcome.stopping.best[protocol].score
         assert best is not None

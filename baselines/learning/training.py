@@ -26,7 +26,7 @@ from baselines.learning.network import Trainable, TrainingSettings
 from unimp_bench.contracts import Training
 from unimp_bench.errors import ModelError
 from unimp_bench.files import written
-from unimp_bench.kinds.early_stopping import EarlyStopping, Scores
+from unimp_bench.kinds.early_stopping import BestEpoch, EarlyStopping, Scores
 from unimp_bench.progress import Training as TrainingProgress
 from unimp_bench.progress import training
 from unimp_bench.records import Protocol
@@ -34,6 +34,8 @@ from unimp_bench.torch_setup import seed_everything
 
 LOG = "log"
 """Folder in the work folder of a fit that the harness keeps; one line of JSON per validation."""
+
+_LATEST = "latest.safetensors"
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,12 @@ class NetworkTrainer(Trainer):
 
 
 def train(
-    trainer: Trainer, folder: Path, *, validate: Callable[[], Scores] | None, metric: str = "validation"
+    trainer: Trainer,
+    folder: Path,
+    *,
+    validate: Callable[[], Scores] | None,
+    metric: str = "validation",
+    earlier: Path | None = None,
 ) -> Outcome:
     """Train until no protocol has improved in ``settings.patience`` validations in a row; keep the best epochs.
 
@@ -231,6 +238,8 @@ def train(
         validate: returns the score of the current weights under each protocol, higher is better; None trains all
             epochs.
         metric: name of the score, for progress bars.
+        earlier: the folder of an earlier stage whose search for the best epochs goes on here: its epochs, steps and
+            examples count, its best epochs stay until others are better, and patience begins anew.
 
     Raises:
         ModelError: an epoch fails, or a validation score is not finite.
@@ -239,7 +248,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.parent / LOG / f"{folder.name}.jsonl"
     log.parent.mkdir(exist_ok=True)
-    latest_path = folder / "latest.safetensors"
+    latest_path = folder / _LATEST
     done, steps, examples, stopping = 0, 0, 0, EarlyStopping(settings.patience)
     latest = Snapshot.read(latest_path) if latest_path.is_file() else None
     if latest is not None and "steps" in latest.notes:  # else of a version that did not count: it begins again
@@ -247,6 +256,12 @@ def train(
         trainer.resume(latest)
         done, steps, examples = (latest.notes[name] for name in ("epoch", "steps", "examples"))
         stopping = EarlyStopping.parse(latest.notes["stopping"])
+    elif earlier is not None:
+        before = Snapshot.read(earlier / _LATEST).notes
+        done, steps, examples = (before[name] for name in ("epoch", "steps", "examples"))
+        for protocol, best in EarlyStopping.parse(before["stopping"]).best.items():
+            stopping.best[protocol] = BestEpoch(best.score, best.epoch)
+            best_weights(earlier, protocol).write(_best_path(folder, protocol))
     early = validate is not None
     with training(label, settings.epochs, metric=metric, done=done, best=stopping.scores, early=early) as shown:
         while done < settings.epochs and not stopping.is_over:

@@ -110,4 +110,16 @@ CARDS: tuple[ModelCard, ...] = (
         features=("text",),
         version=2,
     ),
+    ModelCard(
+        name="recformer",
+        factory="baselines.sequential.recformer:Recformer",
+        tasks=("recommendation",),
+        reads=("order", "text"),
+        about="histories and items as sentences of attributes and their words, encoded by one small transformer with "
+        "its own vocabulary (the authors' is a pre-trained Longformer); pre-trained on masked words and next items of "
+        "the training part, then fine-tuned with item vectors renewed once per epoch, then fixed",
+        source="Li et al., KDD 2023",
+        new_users=True,
+        new_items=True,
+    ),
 )

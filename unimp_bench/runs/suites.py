@@ -30,6 +30,7 @@ RECOMMENDATION = Suite(
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         SuiteRow("BERT4Rec", model="bert4rec", system="BERT4Rec"),
         SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
+        SuiteRow("Recformer", model="recformer"),
         SuiteRow("TIGER", model="tiger"),
         SuiteRow("RPG", model="rpg"),
         SuiteRow("P5", model="p5", system="P5"),
