@@ -45,6 +45,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "s3rec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec-inductive": {"epochs": 1, "pretraining_epochs": 1},
+    "recformer": {"epochs": 1, "fixed_epochs": 1, "pretraining_epochs": 1, "width": 16, "inner": 32, "layers": 1},
     "tiger": {"epochs": 1, "width": 16, "inner": 32, "layers": 1, "heads": 2, "head_width": 8, "codes": 8},
     "rpg": {"epochs": 1, "width": 16, "inner": 32, "layers": 1},
     "hem": {"epochs": 1},

@@ -68,10 +68,11 @@ TAXONOMY: tuple[Leaf, ...] = (
         members=(
             _variant("pretraining", "Reconstructive", "masked words and patches of each item"),
             Member("bert4rec", "masked items of a history", named=True),
+            Member("recformer", "masked words of histories and items", named=True, without=_UNTRAINED),
             Member("tiger", "items as codes of a quantizer of their texts", named=True),
             Member("rpg", "items as codes of a product quantizer of their texts"),
         ),
-        absent=("Recformer", "PMGT"),
+        absent=("PMGT",),
     ),
     Leaf(
         name="Contrastive pre-training",
@@ -178,8 +179,9 @@ TAXONOMY: tuple[Leaf, ...] = (
             _variant("adaptation", "Output layer", "the output layer alone"),
             _variant("learning_strategy", "Multi-task + Full", "all parameters, after all six tasks"),
             _variant("new_domain", "UniMP, all adapted", "all parameters, in another domain"),
+            Member("recformer", "all parameters, then all but the item vectors", named=True, without=_UNTRAINED),
         ),
-        absent=("MINER", "Recformer"),
+        absent=("MINER",),
     ),
     Leaf(
         name="Adapters",

@@ -47,7 +47,7 @@ class KilledError(Exception):
     pass
 
 
-def run(folder: Path, network: Line, scores: list[Any], **settings: Any) -> Any:
+def run(folder: Path, network: Line, scores: list[Any], earlier: Path | None = None, **settings: Any) -> Any:
     def validate() -> dict[Protocol, float]:
         if not scores:
             raise KilledError
@@ -56,7 +56,7 @@ def run(folder: Path, network: Line, scores: list[Any], **settings: Any) -> Any:
 
     course = TrainingSettings(learning_rate=0.1, **settings)
     trainer = NetworkTrainer(network, course, 3, "line")
-    outcome = train(trainer, folder, validate=validate)
+    outcome = train(trainer, folder, validate=validate, earlier=earlier)
     trainer.restore(best_weights(folder, "paper"))
     return outcome
 
@@ -102,6 +102,21 @@ def test_each_protocol_keeps_its_own_best_epoch_whatever_else_is_validated(tmp_p
     run(tmp_path / "c" / "t", third, [0.1, 0.2, 0.3], epochs=3)
     both.load_state_dict(best_weights(tmp_path / "b" / "t", "masked").tensors)
     assert torch.equal(both.weight, third.weight)
+
+
+def test_a_later_stage_goes_on_from_the_best_epochs_of_an_earlier_one(tmp_path: Path) -> None:
+    """These stay until others are better, epochs and steps go on, and patience begins anew."""
+    first, later = fresh(), fresh()
+    run(tmp_path / "t", first, [0.5, 0.4, 0.3], epochs=3, patience=3)
+    for scores, best in (([0.4, 0.4], BestEpoch(0.5, 1, 2)), ([0.4, 0.6], BestEpoch(0.6, 5, 0))):
+        folder = tmp_path / f"{best.epoch}"
+        for names in (scores[:1], scores[1:]):  # interrupted in between
+            try:
+                outcome = run(folder, later, names, earlier=tmp_path / "t", epochs=5, patience=3)
+            except KilledError:
+                later = fresh()
+        assert (outcome.epochs, outcome.stopping.best["paper"], outcome.steps) == (5, best, 5 * 4)
+        assert torch.equal(first.weight, later.weight) == (best.epoch == 1)
 
 
 def test_a_nan_validation_score_is_an_error(tmp_path: Path) -> None:

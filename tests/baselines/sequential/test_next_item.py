@@ -287,6 +287,13 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
         TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100, "form": "sampled", "samples": 32},
     ),
     "unisrec-inductive": ("unisrec-inductive", TWO_STAGES | {"epochs": 40, "pretraining_epochs": 100}),
+    "recformer": (
+        "recformer",
+        {
+            **{"epochs": 15, "fixed_epochs": 15, "pretraining_epochs": 25, "width": 32, "inner": 64, "dropout": 0},
+            **{"max_length": 2, "learning_rate": 3e-3, "pretraining_rate": 3e-3, "batch_size": 32},
+        },
+    ),
     "hgn": (
         "hgn",
         {"epochs": 40, "length": 3, "targets": 1, "width": 32, "batch_size": 128, "learning_rate": 1e-2},
