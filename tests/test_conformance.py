@@ -36,6 +36,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "clcrec": {"epochs": 1},
     "missrec": {"epochs": 1, "width": 16, "inner": 16},
     "promptmm": {"epochs": 1, "teacher_epochs": 1},
+    "kdsr": {"epochs": 1, "width": 16},
     "hgn": {"epochs": 1},
     "gru4rec": {"epochs": 1, "width": 32},
     "sasrec": {"epochs": 1, "width": 32, "inner": 64},

@@ -64,6 +64,15 @@ def windows(interactions: Interactions, length: int, shared: int = 1, min_length
     return Windows(users, starts, stops).take(stops - starts >= min_length)
 
 
+def sampled_histories(interactions: Interactions, length: int, count: int, rng: np.random.Generator) -> Windows:
+    """At most ``count`` histories of at most ``length`` items, without repetition; the next item is at ``stop``."""
+    owners = interactions.owners
+    begins = interactions.sequences.offsets[owners]
+    with_past = np.flatnonzero(np.arange(len(owners)) > begins)
+    stops = np.sort(rng.choice(with_past, min(count, len(with_past)), replace=False))
+    return Windows(owners[stops], np.maximum(begins[stops], stops - length), stops)
+
+
 def batches(windows: Windows, size: int, rng: np.random.Generator, *, by_items: bool = False) -> Iterator[IntArray]:
     """Batches of window numbers, each once, in random order; windows of similar length share a batch, to pad little.
 

@@ -179,4 +179,17 @@ CARDS: tuple[ModelCard, ...] = (
         new_items=False,
         features=("pictures", "text"),
     ),
+    ModelCard(
+        name="kdsr",
+        factory="baselines.multimodal.kdsr:KDSR",
+        tasks=("recommendation",),
+        reads=("order", "pictures", "text"),
+        about="ids, a graph of the history, pictures and texts fused by a gate; trained tables of the modalities keep the "
+        "correlations of the frozen features; loss weights as in the paper (in the authors' code they are crossed), "
+        "the epoch chosen on validation (there on test)",
+        source="Hu et al., ECIR 2024",
+        new_users=True,
+        new_items=False,
+        features=("pictures", "text"),
+    ),
 )

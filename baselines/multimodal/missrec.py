@@ -36,7 +36,7 @@ from baselines.learning.encoder import NORM_EPSILON, Encoder, init_weights, last
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import Network
-from baselines.learning.sequences import Windows, batches, ends_of_histories, padded
+from baselines.learning.sequences import batches, ends_of_histories, padded, sampled_histories
 from baselines.multimodal.features import VisualSettings, modalities
 from baselines.sequential.next_item import end_states
 from unimp_bench.corpus import Items
@@ -152,12 +152,9 @@ class MissRecNetwork(Network):
 
     def batches(self, rng: np.random.Generator) -> Iterator[Samples]:
         self.cluster(rng)
-        sequences, owners = self.interactions.sequences, self.interactions.owners
-        begins = sequences.offsets[owners]
-        with_past = np.flatnonzero(np.arange(len(owners)) > begins)
-        count = min(self.config.prefixes * len(self.interactions.users), len(with_past))
-        nexts = np.sort(rng.choice(with_past, count, replace=False))
-        drawn = Windows(owners[nexts], np.maximum(begins[nexts], nexts - self.config.max_length), nexts)
+        sequences = self.interactions.sequences
+        count = self.config.prefixes * len(self.interactions.users)
+        drawn = sampled_histories(self.interactions, self.config.max_length, count, rng)
         for rows in batches(drawn, self.config.batch_size, rng):
             some = drawn.take(rows)
             items = padded(sequences.values, some.starts, some.stops, self.padding)

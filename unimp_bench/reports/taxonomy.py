@@ -121,9 +121,10 @@ TAXONOMY: tuple[Leaf, ...] = (
         members=(
             _variant("fusion", "Early Fusion", "pictures are tokens of the user sentence"),
             Member("freedom", "one frozen item graph of all modalities", named=True),
+            Member("kdsr", "ids, pictures and texts of each item, by a gate", named=True),
             Member("vip5", "visual tokens after the words of each item"),
         ),
-        absent=("KDSR", "PMGT"),
+        absent=("PMGT",),
         fused=True,
     ),
     Leaf(

@@ -53,6 +53,7 @@ RECOMMENDATION = Suite(
         SuiteRow("MISSRec", model="missrec"),
         SuiteRow("PromptMM", model="promptmm"),
         SuiteRow("PromptMM, its teacher", model="promptmm", settings={"form": "teacher"}),
+        SuiteRow("KDSR", model="kdsr"),
     ),
 )
 """Table 1. Task suites have the name of their task, so their page is that of the task."""
