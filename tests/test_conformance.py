@@ -46,7 +46,10 @@ SMALL: dict[str, Mapping[str, Any]] = {
     "s3rec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec": {"epochs": 1, "pretraining_epochs": 1},
     "unisrec-inductive": {"epochs": 1, "pretraining_epochs": 1},
-    "recformer": {"epochs": 1, "fixed_epochs": 1, "pretraining_epochs": 1, "width": 16, "inner": 32, "layers": 1},
+    "recformer": {
+        **{"epochs": 1, "fixed_epochs": 1, "pretraining_epochs": 3, "width": 16, "inner": 32, "layers": 1},
+        **{"pretraining_rate": 1e-2, "pretraining_batch_size": 16},
+    },
     "tiger": {"epochs": 1, "width": 16, "inner": 32, "layers": 1, "heads": 2, "head_width": 8, "codes": 8},
     "rpg": {"epochs": 1, "width": 16, "inner": 32, "layers": 1},
     "hem": {"epochs": 1},

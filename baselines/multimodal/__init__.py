@@ -184,8 +184,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.multimodal.kdsr:KDSR",
         tasks=("recommendation",),
         reads=("order", "pictures", "text"),
-        about="ids, a graph of the history, pictures and texts fused by a gate; trained tables of the modalities keep the "
-        "correlations of the frozen features; loss weights as in the paper (in the authors' code they are crossed), "
+        about="ids, a graph of the history, pictures and texts fused by a gate; trained tables of the modalities keep "
+        "the correlations of the frozen features; loss weights as in the paper (in the authors' code crossed), "
         "the epoch chosen on validation (there on test)",
         source="Hu et al., ECIR 2024",
         new_users=True,

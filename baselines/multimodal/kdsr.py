@@ -78,7 +78,7 @@ class KDSRConfig(VisualSettings):
         holistic, dissected: weights of ``H`` and ``D``; 0 leaves one out.
     """
 
-    epochs: Count = 60
+    epochs: Count = 45
     validate_every: Count = 3
     patience: Count = 5
     batch_size: Count = 256
@@ -156,8 +156,8 @@ class Modality(nn.Module):
         self.classify = nn.Linear(width, config.classes)
         self.apply(init_weights)
         self.table = nn.Parameter(principal(features, width))
-        pad = -features.shape[1] % config.parts
-        divided = functional.pad(features, (0, pad)).unflatten(1, (config.parts, -1)).movedim(1, 0)
+        padded_features = functional.pad(features, (0, -features.shape[1] % config.parts))
+        divided = padded_features.reshape(len(features), config.parts, -1).movedim(1, 0)
         for name, tensor in {
             "known": features.any(dim=1),
             "unit": functional.normalize(features, dim=1),
@@ -256,11 +256,13 @@ class KDSRNetwork(Network):
         for modality in self._modalities:
             views.append(modality.table[rows])
             known.append(modality.known[rows])
-        return self.dropout(self.fused(torch.stack(views, dim=2), torch.stack(known, dim=2))).sum(dim=1)
+        fused: Tensor = self.dropout(self.fused(torch.stack(views, dim=2), torch.stack(known, dim=2)))
+        return fused.sum(dim=1)
 
     def fused(self, views: Tensor, known: Tensor) -> Tensor:
         """``f`` (..., width) of views (..., X, width), of which an item has those that are known (..., X)."""
-        weights = self.gate(views)[..., 0].masked_fill(~known, -torch.inf).softmax(dim=-1)
+        energies: Tensor = self.gate(views)[..., 0]
+        weights = energies.masked_fill(~known, -torch.inf).softmax(dim=-1)
         return (weights[..., None] * views).sum(dim=-2)
 
     def loss(self, batch: Samples) -> Tensor:

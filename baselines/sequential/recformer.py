@@ -78,7 +78,8 @@ class RecformerConfig(TransformerSettings):
         epochs: maximum number of epochs of the first stage of fine-tuning, in which items are encoded again.
         fixed_epochs: of the second stage, in which vectors of candidates are fixed.
         batch_size: pairs of a history and its next item per step.
-        attributes: of items, those that the corpus has, in the order of their words.
+        attributes: of items, those that the corpus has, in the order of their words: the authors' three, and keywords,
+            which some corpora have in place of titles.
         attribute_words: words of an attribute, in addition to its name.
         max_words: words of the vocabulary.
         max_tokens: words of a history with ``[CLS]``; the oldest are left out.
@@ -90,23 +91,23 @@ class RecformerConfig(TransformerSettings):
         mask_weight: weight of their loss.
     """
 
-    epochs: Count = 30
+    epochs: Count = 6
     validate_every: Count = 3
-    patience: Count = 3
-    fixed_epochs: Count = 9
+    patience: Count = 4
+    fixed_epochs: Count = 24
     learning_rate: Rate = 1e-3
-    batch_size: Count = 64
+    batch_size: Count = 32
     max_length: Count = 8
     dropout: Share = 0.1
     attention_dropout: Share = 0.1
-    attributes: tuple[str, ...] = ("title", "brand", "category")
+    attributes: tuple[str, ...] = ("title", "brand", "category", "keywords")
     attribute_words: Count = 10
     max_words: Count = 10_000
     max_tokens: Count = 200
     temperature: Rate = 0.05
-    pretraining_epochs: Number = 10
+    pretraining_epochs: Number = 8
     pretraining_rate: Rate = 1e-3
-    pretraining_batch_size: Count = 64
+    pretraining_batch_size: Count = 32
     mask_share: Share = 0.15
     mask_weight: Weight = 0.1
 
@@ -315,7 +316,7 @@ class Recformer(LearnedRanker[RecformerConfig]):
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 2e-3),
         "dropout": (0.1, 0.3),
-        "pretraining_epochs": (0, 10, 30),
+        "pretraining_epochs": (0, 8, 24),
         "width": (64, 128),
     }
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from baselines.learning.interactions import Interactions
-from baselines.learning.sequences import batches, ends_of_histories, padded, windows
+from baselines.learning.sequences import batches, ends_of_histories, padded, sampled_histories, windows
 from unimp_bench.errors import UsageError
 from unimp_bench.ragged import Ragged
 from unimp_bench.records import Examples, Histories
@@ -67,6 +67,17 @@ def test_an_epoch_has_every_window_once_and_pads_little() -> None:
         assert max(map(len, epoch)) == 16
         assert sum(len(rows) * lengths[rows].max() for rows in epoch) < 1.2 * lengths.sum()
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
+
+
+@pytest.mark.parametrize("count", [7, 1000])
+def test_histories_are_sampled_without_repetition_and_have_a_next_item(count: int) -> None:
+    part = training_part()
+    drawn = sampled_histories(part, 4, count, np.random.default_rng(0))
+    found = list(zip((drawn.stops - 1).tolist(), drawn.stops.tolist(), strict=True))
+    assert len(drawn) == len(set(found)) == min(count, len(transitions(LENGTHS)))
+    assert set(found) <= set(transitions(LENGTHS))
+    begins = part.sequences.offsets[drawn.users]
+    assert np.array_equal(drawn.starts, np.maximum(begins, drawn.stops - 4))
 
 
 def test_batches_do_not_come_in_order_of_length() -> None:

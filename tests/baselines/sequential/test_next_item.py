@@ -290,8 +290,8 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "recformer": (
         "recformer",
         {
-            **{"epochs": 15, "fixed_epochs": 15, "pretraining_epochs": 25, "width": 32, "inner": 64, "dropout": 0},
-            **{"max_length": 2, "learning_rate": 3e-3, "pretraining_rate": 3e-3, "batch_size": 32},
+            **{"epochs": 3, "fixed_epochs": 3, "pretraining_epochs": 60, "width": 32, "inner": 64, "dropout": 0},
+            **{"attention_dropout": 0, "max_length": 2, "pretraining_rate": 3e-3},
         },
     ),
     "hgn": (

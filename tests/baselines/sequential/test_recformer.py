@@ -198,7 +198,7 @@ def ring(make_corpus: Callable[..., Corpus], shuffled: bool = False) -> Corpus:
 
 QUICK: dict[str, Any] = {
     **{"width": 32, "inner": 64, "learning_rate": 3e-3, "pretraining_rate": 3e-3, "batch_size": 32},
-    **{"pretraining_epochs": 20, "epochs": 12, "validate_every": 4, "fixed_epochs": 4, "max_length": 3, "dropout": 0.0},
+    **{"pretraining_epochs": 12, "epochs": 4, "validate_every": 4, "fixed_epochs": 4, "max_length": 3, "dropout": 0.0},
 }
 
 
