@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tests.baselines.sequential.small import examples_after, interactions
 from unimp_bench import registry
 from unimp_bench.contracts import Model
 from unimp_bench.corpus import Corpus
+from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import UsageError
 from unimp_bench.ragged import Ragged
 from unimp_bench.records import FloatArray, IntArray
@@ -246,6 +247,23 @@ def test_items_are_encoded_once_an_epoch_and_then_stay(
     assert model.remarks() == ("undertrained: stopped by its budget of 5 epochs, the best one 4",)
 
 
+def test_a_view_of_the_test_moves_vectors_of_the_fit_and_words_of_histories(
+    planted: Corpus, fit: Callable[..., Model[Any]], tmp_path: Path
+) -> None:
+    tested = view_of(planted, View.parse("MT:0.5@test")).tested
+    assert tested is not None
+    settings = QUICK | {"pretraining_epochs": 0, "epochs": 1, "fixed_epochs": 1}
+    model = fit("recformer", planted, "recommendation", **settings)
+    model.save(tmp_path)
+    fresh = type(model)(model.config)
+    fresh.load(tmp_path, tested, tmp_path)
+    source, before, after = tested.sources["texts"], model.network, fresh.network  # type: ignore[attr-defined]
+    assert (source < 0).any() and (source >= 0).any()
+    assert after._source.tolist() == source.tolist() and torch.equal(after.vectors, before.vectors)
+    for item, other in enumerate(source.tolist()):
+        assert np.array_equal(after.texts[item], before.texts[other] if other >= 0 else before.texts[0][:0])
+
+
 def test_words_of_held_out_items_alone_are_not_learned(
     make_corpus: Callable[..., Corpus], fit: Callable[..., Model[Any]]
 ) -> None:
@@ -257,12 +275,8 @@ def test_words_of_held_out_items_alone_are_not_learned(
     assert VALUE in model.network.texts[0][:, 1]  # type: ignore[attr-defined]
 
 
-@pytest.fixture
-def wordless(make_corpus: Callable[..., Corpus]) -> Iterator[Corpus]:
-    yield make_corpus([[0, 1, 2, 3]], {"title": pa.array(["", "!", "", ""]), "price": pa.array([1.0, 2.0, 3.0, 4.0])})
-
-
-def test_a_corpus_without_words_is_refused(wordless: Corpus, fit: Callable[..., Model[Any]]) -> None:
+def test_a_corpus_without_words_is_refused(make_corpus: Callable[..., Corpus], fit: Callable[..., Model[Any]]) -> None:
+    wordless = make_corpus([[0, 1, 2, 3]], {"title": pa.array(["", "!", "", ""])})
     with pytest.raises(UsageError, match="no item of the training part has a word in any of attributes=title,brand"):
         fit("recformer", wordless, "recommendation")
 
