@@ -19,10 +19,10 @@ Differences from the authors' program. There the weight 4 of ``H`` is that of bo
 0.5 of ``D`` that of both losses of texts; here, as the paper says, each is that of its loss. There the best epoch of
 each metric is chosen on the test part, which has a fifth of each user's items, and NDCG is divided by that of K
 targets; here selection and metrics are the harness's. The teacher is computed per history, not as matrices of all
-items. Tables begin as principal components of the features, theirs as codes of an auto-encoder; their two maps ``M`` in
-a row are one; amplifiers begin at 1, theirs at random; attention has no dropout, theirs is of its logits, where it
-lets a node see others; the learning rate is constant, theirs ends after 40 epochs. ``D`` has each pair once. An
-epoch draws some histories of each user; there it has all of them. A modality that an item lacks is no view.
+items. Tables begin as the leading directions of the features, theirs as codes of an auto-encoder; their two maps
+``M`` in a row are one; amplifiers begin at 1, theirs at random; attention has no dropout, theirs is of its logits,
+where it lets a node see others; the learning rate is constant, theirs ends after 40 epochs. ``D`` has each pair once.
+An epoch draws some histories of each user; there it has all of them. A modality that an item lacks is no view.
 
 Memory: B N^2 for graphs and correlations of B histories of N items, B N^2 width / 2 for ``D``, B I for the scores.
 """
@@ -155,7 +155,7 @@ class Modality(nn.Module):
         self.map, self.compare = nn.Linear(width, width), nn.Linear(width, width)
         self.classify = nn.Linear(width, config.classes)
         self.apply(init_weights)
-        self.table = nn.Parameter(principal(features, width))
+        self.table = nn.Parameter(leading(features, width))
         padded_features = functional.pad(features, (0, -features.shape[1] % config.parts))
         divided = padded_features.reshape(len(features), config.parts, -1).movedim(1, 0)
         for name, tensor in {
@@ -330,9 +330,11 @@ def taken(vectors: Tensor, places: Tensor) -> Tensor:
     return vectors.gather(1, places[:, :, None].expand(-1, -1, vectors.shape[2]))
 
 
-def principal(features: Tensor, width: int) -> Tensor:
-    """Features (I, F) in their leading ``width`` directions, (I, width); padded with zeros where there are fewer."""
-    size = min(width, *features.shape)
-    _, _, directions = np.linalg.svd(features.double().numpy(), full_matrices=False)
-    found = features @ torch.from_numpy(directions[:size].T).to(features)
-    return functional.pad(found, (0, width - size))
+def leading(features: Tensor, width: int) -> Tensor:
+    """Features (I, F) in their leading ``width`` directions, (I, width); padded with zeros where there are fewer.
+
+    They are not centred, so that their cosines stay.
+    """
+    exact = features.double()
+    directions = torch.linalg.eigh(exact.T @ exact).eigenvectors.flip(1)[:, :width]
+    return functional.pad((exact @ directions).to(features), (0, width - directions.shape[1]))
