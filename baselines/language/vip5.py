@@ -9,7 +9,7 @@ Geng, Tan, Liu, Fu, Zhang: VIP5: Towards Multimodal Foundation Models for Recomm
     w(t)   the index of the whitespace-separated word of token t; a placeholder is a separate word
     c(t)   1 at a placeholder, else 0
 
-T5 is frozen except for its layer norms; adapters after its sub-layers (``Adapter``), the map from pictures to tokens
+T5 is frozen except for its layer norms; adapters after its sub-layers (``adapt_t5``), the map from pictures to tokens
 and the two embedding tables are trained. Prompts, ids, answers and decoding are those of P5.
 
 VIP5+. The UniMP paper reports results of a "VIP5+" without defining it. We interpret it as VIP5 with
@@ -35,13 +35,13 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from baselines.language.artifacts import LanguageArtifacts, LanguageSettings
 from baselines.language.ids import item_descriptions
 from baselines.language.network import LanguageNetwork, Prompts
 from baselines.language.p5 import LanguageModel
 from baselines.language.prompts import PromptRenderer
+from baselines.learning.adapters import Adapter, insert_adapters
 from baselines.multimodal.features import VisualSettings, item_looks
 from unimp_bench.corpus import Items
 from unimp_bench.settings import Count, Number, Share
@@ -77,40 +77,13 @@ class VIP5Config(LanguageSettings, VisualSettings):
             raise ValueError("a T5 without a backbone has random weights: name a backbone, or set trained = all")
 
 
-class Adapter(nn.Module):
-    """A bottleneck with a residual connection, (..., width) to (..., width) (Houlsby et al., ICML 2019).
+def adapt_t5(t5: Any, reduction: int = REDUCTION) -> None:
+    """Insert an adapter into every sub-layer of a T5: ``x + dropout(adapter(sublayer(norm(x))))`` (VIP5, 3.3).
 
-        adapter(h) = h + U gelu(D h + b) + c        D: (d/8, d), U: (d, d/8)
-
-    Its input is the output of a sub-layer (self-attention, cross-attention, feed-forward), before dropout and the
-    residual addition: ``x + dropout(adapter(sublayer(norm(x))))`` (VIP5, 3.3). ``U`` and ``c`` start at zero, so that
-    training starts from the pre-trained T5. All tasks share one set of adapters.
-
-    Attributes:
-        down, up: projections to the bottleneck and back, with biases.
+    All tasks share one set of adapters.
     """
-
-    def __init__(self, width: int, reduction: int = REDUCTION) -> None:
-        super().__init__()
-        self.down = nn.Linear(width, max(1, width // reduction))
-        self.up = nn.Linear(self.down.out_features, width)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, states: Tensor) -> Tensor:
-        adapted: Tensor = states + self.up(functional.gelu(self.down(states)))
-        return adapted
-
-
-def insert_adapters(t5: nn.Module, reduction: int = REDUCTION) -> None:
-    """Insert an adapter into every sub-layer of a T5 of transformers, in place, after its weights are loaded.
-
-    The dropout of a sub-layer is the only module between its output and the residual addition, so inserting the adapter
-    before it avoids copying code of transformers.
-    """
-    for layer in _sub_layers(t5):
-        width = layer.layer_norm.weight.shape[0]
-        layer.dropout = nn.Sequential(Adapter(width, reduction), layer.dropout)
+    width = t5.config.d_model
+    insert_adapters(_sub_layers(t5), width, max(1, width // reduction))
 
 
 def train_adapters_alone(t5: nn.Module) -> None:
@@ -197,7 +170,7 @@ class VIP5Network(LanguageNetwork):
 
     def __init__(self, t5: Any, features: Tensor, settings: VIP5Config) -> None:
         super().__init__(t5, settings)
-        insert_adapters(t5, settings.reduction)
+        adapt_t5(t5, settings.reduction)
         if settings.trained == "adapters":
             train_adapters_alone(t5)
         width = t5.config.d_model

@@ -16,8 +16,9 @@ from torch import Tensor
 from tests.unimp.small import SMALL, Parts, fit_data, scores
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
+from unimp_bench.low_rank import merged
 from unimp_bench.torch_setup import seed_everything
-from unimp_bench.unimp.adaptation import adapt, base_name, merged, set_trained
+from unimp_bench.unimp.adaptation import adapt, base_name, set_trained
 from unimp_bench.unimp.batches import Batch, collate
 from unimp_bench.unimp.config import Trained, UniMPConfig
 from unimp_bench.unimp.decoding import EncodedQueries, Free, generate

@@ -16,9 +16,10 @@ from tests.unimp.small import SMALL, Parts
 from unimp_bench import pretrained
 from unimp_bench.errors import DataError, DependencyError, UsageError
 from unimp_bench.generative.item_ids import ItemIds
+from unimp_bench.low_rank import merged
 from unimp_bench.pretrained import decoder_place, installed, packaged
 from unimp_bench.torch_setup import make_torchvision_importable, seed_everything
-from unimp_bench.unimp.adaptation import adapt, base_name, merged
+from unimp_bench.unimp.adaptation import adapt, base_name
 from unimp_bench.unimp.backbones import Backbone
 from unimp_bench.unimp.batches import Batch, collate
 from unimp_bench.unimp.config import PRESETS, UniMPConfig

@@ -1,6 +1,6 @@
 """Trained parameters of a model, and adaptation of a frozen backbone by low-rank updates or a trained prompt.
 
-LoRA: Hu et al. (ICLR 2022). Prompt tuning: Lester et al. (EMNLP 2021). Both are peft's.
+LoRA: ``unimp_bench.low_rank``. Prompt tuning: Lester et al. (EMNLP 2021), by peft.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from unimp_bench import low_rank
 from unimp_bench.errors import UsageError
 from unimp_bench.torch_setup import make_torchvision_importable
 from unimp_bench.unimp.backbones import FusedLayer
@@ -18,14 +19,7 @@ from unimp_bench.unimp.config import Trained, UniMPConfig
 from unimp_bench.unimp.fusions import build_model
 from unimp_bench.unimp.model import Media, UniMPModel
 
-LORA = ".lora_"
-"""Part of the names of all parameters of low-rank updates."""
-
-_ADAPTED = ".base_layer."
-_DOWN, _UP = ".lora_A.default.", ".lora_B.default."
 _PROMPT = "decoder.prompt."
-
-_SCALE = 2  # alpha over rank
 
 Group = Literal["backbone", "fusion", "input", "new input", "output", "new output", "lora", "prompt"]
 """``backbone``: layers and norms of the decoder; ``fusion``: resampler and all that fuses pictures or
@@ -51,42 +45,16 @@ def adapt(model: UniMPModel, config: UniMPConfig) -> None:
             is to be trained and it is the input embeddings.
     """
     if config.trained == "lora":
-        _inject(model.decoder.model, config.lora_rank)
+        low_rank.inject(model.decoder.model, config.lora_rank)
     elif config.trained == "prompt":
         drawn = torch.randint(model.decoder.vocabulary_size, (config.prompt_tokens,))
         model.decoder.prompt = SoftPrompt(model.decoder.input_rows(drawn).detach())
     set_trained(model, config.trained)
 
 
-def _inject(decoder: Any, rank: int) -> None:
-    """``W x + (alpha / rank) B A x``, B = 0, for the attention projections W."""
-    make_torchvision_importable()
-    from peft import LoraConfig, inject_adapter_in_model
-    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as TARGETS
-
-    kind = decoder.config.model_type
-    if kind not in TARGETS:
-        known = ", ".join(sorted(TARGETS))
-        raise UsageError(f"trained=lora: unknown attention projections of a {kind!r} backbone; known are {known}")
-    targets: Any = TARGETS[kind]
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=_SCALE * rank, target_modules=targets), decoder)
-
-
 def base_name(name: str) -> str | None:
     """The name of a parameter in a model without adaptation; None for those that adaptation added."""
-    if LORA in name or name.startswith(_PROMPT):
-        return None
-    return name.replace(_ADAPTED, ".")
-
-
-def merged(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The parameters of a model, by its names, with each low-rank update added to what it updates."""
-    weights = {name.replace(_ADAPTED, "."): tensor for name, tensor in tensors.items() if LORA not in name}
-    for name, down in tensors.items():
-        if _DOWN in name:
-            up, updated = tensors[name.replace(_DOWN, _UP)], name.replace(_DOWN, ".")
-            weights[updated] = weights[updated] + _SCALE * up @ down
-    return weights
+    return None if name.startswith(_PROMPT) else low_rank.base_name(name)
 
 
 class SoftPrompt(nn.Module):
@@ -151,7 +119,7 @@ def groups(model: UniMPModel) -> dict[str, Group]:
             return "new input" if this in new else "input"
         if this in prompt:
             return "prompt"
-        if LORA in name:
+        if low_rank.LORA in name:
             return "lora"
         return "backbone" if this in backbone and this not in fusion else "fusion"
 

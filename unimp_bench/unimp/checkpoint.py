@@ -13,8 +13,9 @@ from torch import Tensor
 from unimp_bench.errors import DataError
 from unimp_bench.files import damaged, written
 from unimp_bench.kinds.early_stopping import EarlyStopping
+from unimp_bench.low_rank import LORA, merged
 from unimp_bench.machine import helping
-from unimp_bench.unimp.adaptation import LORA, base_name, merged
+from unimp_bench.unimp.adaptation import base_name
 from unimp_bench.unimp.model import UniMPModel
 
 _STATE = "progress"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.language.vip5 import Adapter, insert_adapters, train_adapters_alone
+from baselines.language.vip5 import adapt_t5, train_adapters_alone
+from baselines.learning.adapters import Adapter
 from unimp_bench.torch_setup import make_torchvision_importable
 
 WIDTH, LAYERS, WORDS = 16, 2, 20
@@ -70,8 +71,7 @@ def states(seed: int = 1) -> torch.Tensor:
 
 
 def test_the_equation() -> None:
-    adapter = Adapter(WIDTH)
-    assert adapter.down.weight.shape == (WIDTH // 8, WIDTH)
+    adapter = Adapter(WIDTH, WIDTH // 8)
     for weight in adapter.parameters():
         torch.nn.init.normal_(weight)
     expected = plain_adapter(adapter, states()[0].double().numpy())
@@ -80,7 +80,7 @@ def test_the_equation() -> None:
 
 def test_initial_adapters_do_not_change_t5(t5: Any) -> None:
     before = logits(t5)
-    insert_adapters(t5)
+    adapt_t5(t5)
     assert torch.equal(logits(t5), before)
     shake(t5)
     assert not torch.allclose(logits(t5), before, atol=1e-2)
@@ -88,8 +88,9 @@ def test_initial_adapters_do_not_change_t5(t5: Any) -> None:
 
 def test_every_sub_layer_has_an_adapter(t5: Any) -> None:
     """Two in a block of the encoder, three in one of the decoder."""
-    insert_adapters(t5)
+    adapt_t5(t5)
     assert len({id(adapter) for adapter in adapters(t5)}) == (2 + 3) * LAYERS
+    assert all(adapter.down.weight.shape == (WIDTH // 8, WIDTH) for adapter in adapters(t5))
     shake(t5)
     before = logits(t5)
     for adapter in adapters(t5):
@@ -101,7 +102,7 @@ def test_every_sub_layer_has_an_adapter(t5: Any) -> None:
 
 
 def test_the_feed_forward_layer_adapts_before_the_residual_add(t5: Any) -> None:
-    insert_adapters(t5)
+    adapt_t5(t5)
     shake(t5)
     layer = t5.encoder.block[0].layer[-1]
     wi, wo = (getattr(layer.DenseReluDense, name).weight.detach().double().numpy() for name in ("wi", "wo"))
@@ -115,7 +116,7 @@ def test_the_feed_forward_layer_adapts_before_the_residual_add(t5: Any) -> None:
     ("stack", "place", "name"), [("encoder", 0, "SelfAttention"), ("decoder", 1, "EncDecAttention")]
 )
 def test_attention_adapts_before_the_residual_add(t5: Any, stack: str, place: int, name: str) -> None:
-    insert_adapters(t5)
+    adapt_t5(t5)
     shake(t5)
     layer = getattr(t5, stack).block[0].layer[place]
     told = {"key_value_states": states(2)} if place else {}
@@ -127,7 +128,7 @@ def test_attention_adapts_before_the_residual_add(t5: Any, stack: str, place: in
 
 
 def test_only_adapters_and_norms_have_gradients(t5: Any) -> None:
-    insert_adapters(t5)
+    adapt_t5(t5)
     train_adapters_alone(t5)
     shake(t5)
     words = torch.arange(2 * 5).view(2, 5)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from baselines.language.ids import item_descriptions
 from baselines.language.tokens import SubwordTokenizer
-from baselines.language.vip5 import Adapter
+from baselines.learning.adapters import Adapter
 from tasks.preference import Preference
 from tests.corpora import finish
 from unimp_bench import registry
