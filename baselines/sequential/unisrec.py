@@ -8,10 +8,9 @@ vector ``x_j`` of item j is mapped by the adaptor, a mixture of whitening expert
     score(j) = cos(s, t_j) / tau
     L = mean over positions of  -log softmax(score)_next                                        (section 2.3)
 
-The softmax is over the items with a training interaction, or against sampled ones (form ``sampled``): then a step maps
-the texts of its own items alone. In the authors' code every prefix of a sequence is a sample;
-here one pass trains all positions, equivalent except for dropout. Text vectors are scaled to channels of variance 1,
-about the scale of BERT's.
+(``baselines.sequential.content``.) In the authors' code every prefix of a sequence is a sample; here one pass trains
+all positions, equivalent except for dropout. Text vectors are scaled to channels of variance 1, about the scale of
+BERT's.
 
 Contrastive pre-training, on text alone and on the training part of the same corpus:
 
@@ -29,7 +28,7 @@ uniformly and without replacement.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -41,24 +40,18 @@ from torch.nn import functional
 from baselines.learning.encoder import INIT_STD, init_weights, last_states
 from baselines.learning.interactions import Interactions
 from baselines.learning.network import Network, Trainable
-from baselines.learning.objectives import catalogue_loss
-from baselines.learning.sequences import Windows, batches, ends_of_histories, padded, windows
+from baselines.learning.sequences import Windows, batches, padded
 from baselines.learning.training import Outcome
 from baselines.selection.selectors import SelectingRanker
-from baselines.sequential.next_item import (
-    HistoryEncoder,
-    TransformerSettings,
-    end_states,
-    inputs_and_targets,
-    pretrain,
-)
+from baselines.sequential.content import ContentNetwork, InductiveRanker
+from baselines.sequential.next_item import HistoryEncoder, TransformerSettings, pretrain
 from baselines.sequential.objectives import SampledSettings, SampledSoftmax
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.features.text import LSA, NO_TEXT, item_texts, text_vectors
 from unimp_bench.errors import UsageError
 from unimp_bench.kinds.early_stopping import Scores
-from unimp_bench.records import Examples, FloatArray, IntArray
+from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.settings import Count, Number, Rate, Share, Weight, added
 
 _MIN_NOISE = 1e-2
@@ -139,15 +132,7 @@ class Adaptor(nn.Module):
         return logits.softmax(dim=1)
 
 
-class Batch(NamedTuple):
-    """Item rows, (B, N), right-padded; the item after each real position, (positions,); negatives, (samples,)."""
-
-    items: Tensor
-    targets: Tensor
-    negatives: Tensor
-
-
-class UniSRecNetwork(Network):
+class UniSRecNetwork(ContentNetwork):
     """Adaptor, transformer, and in the transductive form item embeddings.
 
     Args:
@@ -155,87 +140,24 @@ class UniSRecNetwork(Network):
         text: (I, inputs) text vectors of its items.
         with_ids: whether items have embeddings in addition to text.
         config: the settings.
-
-    Attributes:
-        targets: (A,) rows of the items with a training interaction.
     """
 
     text: Tensor
-    targets: Tensor
-    _target_of: Tensor
 
     def __init__(self, interactions: Interactions, text: FloatArray, with_ids: bool, config: UniSRecConfig) -> None:
-        super().__init__()
-        self.interactions, self.config = interactions, config
-        self.padding = len(interactions.items)
+        sampled = SampledSoftmax(interactions, config) if config.form == "sampled" else None
+        super().__init__(interactions, config.max_length, config.batch_size, config.temperature, sampled)
+        self.config = config
         self.adaptor = Adaptor(text.shape[1], config.width, config.experts, config.adaptor_dropout)
         self.history = HistoryEncoder(config, causal=True)
         self.ids = nn.Embedding(self.padding, config.width) if with_ids else None
         self.apply(init_weights)
         scaled = torch.from_numpy(text * np.float32(np.sqrt(text.shape[1])))
-        targets, target_of = np.unique(interactions.sequences.values), np.zeros(self.padding + 1, dtype=np.int64)
-        target_of[targets] = np.arange(len(targets))
-        for name, values in {"text": scaled, "targets": targets, "_target_of": target_of}.items():
-            self.register_buffer(name, torch.as_tensor(values), persistent=False)
-        self._windows = windows(interactions, config.max_length)
-        self._table, self._directions = scaled, scaled
-        self._sampled = SampledSoftmax(interactions, config) if config.form == "sampled" else None
-
-    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        for rows in batches(self._windows, self.config.batch_size, rng, by_items=True):
-            items, targets = inputs_and_targets(self.interactions, self._windows.take(rows))
-            negatives = targets[:0] if self._sampled is None else self._sampled.draw(rng)
-            yield Batch(*map(self.tensor, (items, targets, negatives)))
-
-    def loss(self, batch: Batch) -> Tensor:
-        if self._sampled is not None:
-            return self._sampled_loss(batch, self._sampled)
-        table = self.vectors(self.targets)
-        states = self.history(functional.embedding(self._target_of[batch.items], table))[batch.items != self.padding]
-        directions = functional.normalize(states, dim=1) / self.config.temperature
-        return catalogue_loss(directions, functional.normalize(table, dim=1), self._target_of[batch.targets])
-
-    def _sampled_loss(self, batch: Batch, objective: SampledSoftmax) -> Tensor:
-        real = batch.items != self.padding
-        parts = (batch.items[real], batch.targets, batch.negatives)
-        different, indices = torch.unique(torch.cat(parts), return_inverse=True)
-        table = self.vectors(different)
-        histories, targets, negatives = indices.split([len(part) for part in parts])
-        inputs = torch.zeros_like(batch.items).masked_scatter(real, histories)  # padding is not attended to
-        states = self.history(functional.embedding(inputs, table))[real]
-        scaled, directions = functional.normalize(states, dim=1), functional.normalize(table, dim=1)
-        scaled = scaled / self.config.temperature
-        wanted = (scaled * functional.embedding(targets, directions)).sum(dim=1)
-        others = scaled @ functional.embedding(negatives, directions).T
-        return objective.compare(wanted, others, batch.targets, batch.negatives)
+        self.register_buffer("text", scaled, persistent=False)
 
     def vectors(self, rows: Tensor) -> Tensor:
-        """Item vectors ``t``, (n, width)."""
         adapted: Tensor = self.adaptor(self.text[rows])
         return adapted if self.ids is None else adapted + self.ids(rows)
-
-    def prepare(self) -> None:
-        self._table = self.vectors(torch.arange(self.padding, device=self.device))
-        self._directions = functional.normalize(self._table, dim=1)
-
-    def score(self, examples: Examples) -> Tensor:
-        return self.ends(examples) @ self._directions.T
-
-    def score_among(self, examples: Examples, rows: IntArray) -> Tensor:
-        """Scores of the given items, (examples, rows)."""
-        return self.ends(examples) @ self._directions[self.tensor(rows)].T
-
-    def ends(self, examples: Examples) -> Tensor:
-        """Normalised last states of the histories divided by tau, (examples, width)."""
-        items, lengths = ends_of_histories(examples, self.interactions, self.config.max_length)
-        items = np.where(items == self.padding, 0, items)  # padding on the right is not attended to
-
-        def encode(ids: Tensor) -> Tensor:
-            states: Tensor = self.history(functional.embedding(ids, self._table))
-            return states
-
-        states = end_states(self, items, lengths, self._table.shape[1], encode)
-        return functional.normalize(states, dim=1) / self.config.temperature
 
 
 class Pairs(NamedTuple):
@@ -341,20 +263,11 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
         return outcome
 
 
-class InductiveUniSRec(UniSRec):
-    """Inductive: text alone. The catalogue is the whole corpus, so rows are corpus numbers."""
+class InductiveUniSRec(InductiveRanker[UniSRecConfig], UniSRec):
+    """Inductive: text alone."""
 
     name = "unisrec-inductive"
     with_ids = False
-
-    def fit(self, data: FitData) -> None:
-        super().fit(replace(data, catalogue=np.arange(len(data.items))))
-
-    def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
-        network = self.prepared()
-        assert isinstance(network, UniSRecNetwork)
-        with torch.no_grad():
-            return network.score_among(examples, np.asarray(catalogue, dtype=np.int64)).cpu().numpy()
 
 
 def in_batch_loss(states: Tensor, partners: Tensor, targets: Tensor, temperature: float) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from unimp_bench.machine import device
 from unimp_bench.pretrained import PACKAGES, decoder_place, hub_folder
 from unimp_bench.records import FloatArray
 from unimp_bench.torch_setup import make_torchvision_importable, own_chance
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Pooling = Literal["mean", "cls", "last"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
@@ -105,9 +108,8 @@ class SentenceEncoder:
         self, folder: Path, form: Form, prefix: str = "", batch: int = BATCH, precision: Precision = "float32"
     ) -> None:
         self.form, self._prefix, self._batch = form, prefix, batch
-        self._tokenizer, self._model = _load(folder, precision)
+        self._tokenizer, self._model = load_text_model(folder, precision)
         self._model.to(device())
-        self._longest = min(form.longest, self._tokenizer.model_max_length)
 
     @property
     def width(self) -> int:
@@ -126,8 +128,7 @@ class SentenceEncoder:
 
     def _encoded(self, texts: list[str]) -> FloatArray:
         """Vectors of some texts, tokenised together and encoded in batches of like length: little is padding."""
-        told = [f"{self._prefix}{text}" for text in texts]
-        tokens = self._tokenizer(told, truncation=True, max_length=self._longest)
+        tokens = tokens_of(self._tokenizer, [f"{self._prefix}{text}" for text in texts], self.form.longest)
         lengths = np.array([len(ids) for ids in tokens["input_ids"]])
         vectors = np.empty((len(texts), self.width), dtype=np.float32)
         by_length = np.argsort(lengths, kind="stable")
@@ -138,26 +139,46 @@ class SentenceEncoder:
 
     def _pooled(self, tokens: dict[str, Any]) -> FloatArray:
         import torch
-        from torch.nn import functional
 
         self._tokenizer.padding_side = "right"
         batch = self._tokenizer.pad(tokens, return_tensors="pt").to(self._model.device)
         with torch.inference_mode():
             states = self._model(**batch).last_hidden_state.float()
-            mask = batch["attention_mask"]
-            if self.form.pooling == "mean":
-                pooled = (states * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
-            elif self.form.pooling == "last":
-                pooled = states[torch.arange(len(states), device=states.device), mask.sum(1) - 1]
-            else:
-                pooled = states[:, 0]
-            if self.form.normalised:
-                pooled = functional.normalize(pooled, dim=1)
-        vectors: FloatArray = pooled.cpu().numpy()
+            vectors: FloatArray = pooled(states, batch["attention_mask"], self.form).cpu().numpy()
         return vectors
 
 
-def _load(folder: Path, precision: Precision) -> tuple[Any, Any]:
+def tokens_of(tokenizer: Any, texts: list[str], longest: int) -> Any:
+    """The tokens of texts, the first ``longest`` of those that the model can read, without padding."""
+    return tokenizer(texts, truncation=True, max_length=min(longest, tokenizer.model_max_length))
+
+
+def pooled(states: Tensor, mask: Tensor, form: Form) -> Tensor:
+    """The vectors of texts, (B, width), of the states of their tokens.
+
+    Args:
+        states: (B, N, width), padded on the right.
+        mask: (B, N), 1 at tokens, 0 at padding.
+        form: of the vectors.
+    """
+    import torch
+    from torch.nn import functional
+
+    if form.pooling == "mean":
+        vectors = (states * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True)
+    elif form.pooling == "last":
+        vectors = states[torch.arange(len(states), device=states.device), mask.sum(1) - 1]
+    else:
+        vectors = states[:, 0]
+    return functional.normalize(vectors, dim=1) if form.normalised else vectors
+
+
+def load_text_model(folder: Path, precision: Precision = "float32") -> tuple[Any, Any]:
+    """The tokenizer and the model of a folder of transformers, in eval mode; of two stacks the one that reads.
+
+    Raises:
+        UsageError: they cannot be read.
+    """
     make_torchvision_importable()
     import torch
     from transformers import AutoModel, AutoTokenizer

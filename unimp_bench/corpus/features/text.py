@@ -113,14 +113,23 @@ def _lsa(texts: list[str]) -> TextEncoder:
 
 
 def _transformer(encoder: str) -> TextEncoder:
-    """A model of transformers by name or folder, as its settings of the models name it."""
+    return SentenceEncoder(*form_of(encoder))
+
+
+def form_of(encoder: str) -> tuple[Path, Form]:
+    """The folder and the form of a model of transformers, by name or folder, as settings of the models name it.
+
+    Raises:
+        UsageError: there is no such model.
+        DependencyError: its package is not installed.
+    """
     name = encoder.removesuffix(_MEAN)
     try:
         folder = encoder_folder(name)
     except UsageError as error:
         raise UsageError(f"text encoder {name!r} cannot be read: {error}") from None
     if encoder.endswith(_MEAN):
-        return SentenceEncoder(folder, Form("mean"))
+        return folder, Form("mean")
     if name in PACKAGES:  # a decoder's first token has read nothing
-        return SentenceEncoder(folder, Form.of(folder) if (folder / "modules.json").is_file() else Form("mean"))
-    return SentenceEncoder(folder, Form("cls"))
+        return folder, Form.of(folder) if (folder / "modules.json").is_file() else Form("mean")
+    return folder, Form("cls")

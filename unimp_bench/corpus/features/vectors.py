@@ -97,7 +97,7 @@ def kept_vectors(path: Path, name: str, compute: Callable[[], tuple[FloatArray, 
     def fill(partial: Path) -> None:
         vectors, known = compute()
         values = np.zeros((len(known), vectors.shape[1]), dtype=np.float32)
-        values[known] = _standardised(vectors)
+        values[known] = Channels.of(vectors)(vectors)
         np.save(partial, values, allow_pickle=False)
 
     values = kept_array(path, fill)
@@ -105,9 +105,29 @@ def kept_vectors(path: Path, name: str, compute: Callable[[], tuple[FloatArray, 
     return ItemVectors(values, present, name) if present.any() else None
 
 
-def _standardised(vectors: FloatArray) -> FloatArray:
-    """Channels of mean 0 and variance 1 / width; a channel that says the same of everything is 0."""
-    centred: FloatArray = vectors - vectors.mean(axis=0, dtype=np.float64)
-    spread = centred.std(axis=0)
-    silent = spread <= _SILENT * spread.max(initial=0)
-    return np.where(silent, 0, centred / (np.where(silent, 1, spread) * np.sqrt(vectors.shape[1])))
+@dataclass(frozen=True)
+class Channels:
+    """How the channels of vectors are brought to mean 0 and variance 1 / width; one that is the same everywhere to 0.
+
+    Attributes:
+        mean: (width,) of each channel.
+        spread: (width,) standard deviation, 1 for silent ones.
+        silent: (width,) bool, whether it says the same of everything.
+    """
+
+    mean: FloatArray
+    spread: FloatArray
+    silent: BoolArray
+
+    @classmethod
+    def of(cls, vectors: FloatArray) -> Channels:
+        """The channels of some vectors, (n, width)."""
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        spread = (vectors - mean).std(axis=0)
+        silent = spread <= _SILENT * spread.max(initial=0)
+        return cls(mean, np.where(silent, 1, spread), silent)
+
+    def __call__(self, vectors: FloatArray) -> FloatArray:
+        """Standardised vectors, (n, width)."""
+        scaled: FloatArray = (vectors - self.mean) / (self.spread * np.sqrt(vectors.shape[1]))
+        return np.where(self.silent, 0, scaled)
