@@ -122,4 +122,16 @@ CARDS: tuple[ModelCard, ...] = (
         new_users=True,
         new_items=True,
     ),
+    ModelCard(
+        name="transrec",
+        factory="baselines.sequential.transrec:TransRec",
+        tasks=("recommendation",),
+        reads=("order", "text"),
+        about="causal transformer over the texts of items, by a pre-trained encoder that is trained with it: through "
+        "adapters (default), by low-rank updates, as a whole, or not at all; no training on another corpus before",
+        source="Fu et al., WSDM 2024",
+        new_users=True,
+        new_items=True,
+        features=("text",),
+    ),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,10 @@ from baselines.learning.sequences import batches, ends_of_histories, windows
 from baselines.sequential.next_item import HistoryEncoder, end_states, inputs_and_targets
 from baselines.sequential.objectives import SampledSoftmax
 from unimp_bench.contracts import FitData
+from unimp_bench.corpus import Items
+from unimp_bench.corpus.features.text import NO_TEXT, item_texts, text_vectors
+from unimp_bench.corpus.features.vectors import ItemVectors
+from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, FloatArray, IntArray
 
 
@@ -143,3 +148,17 @@ class InductiveRanker(LearnedRanker[SettingsT]):
         assert isinstance(network, ContentNetwork)
         with torch.no_grad():
             return network.score_among(examples, np.asarray(catalogue, dtype=np.int64)).cpu().numpy()
+
+
+def required_vectors(items: Items, encoder: str, cache: Path, name: str) -> ItemVectors:
+    """The text vectors of items (``text_vectors``) for a model that needs some.
+
+    Raises:
+        UsageError: there are none, with the reason; or the encoder cannot be read.
+    """
+    vectors = text_vectors(items, encoder, cache)
+    if vectors is None:
+        reason = "the texts of all items have equal vectors" if any(item_texts(items)) else NO_TEXT
+        reason = "text=none leaves no text features" if items.features.get("text", True) is None else reason
+        raise UsageError(f"{reason}, and {name} reads texts; run sasrec instead")
+    return vectors

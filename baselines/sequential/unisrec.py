@@ -43,13 +43,12 @@ from baselines.learning.network import Network, Trainable
 from baselines.learning.sequences import Windows, batches, padded
 from baselines.learning.training import Outcome
 from baselines.selection.selectors import SelectingRanker
-from baselines.sequential.content import ContentNetwork, InductiveRanker
+from baselines.sequential.content import ContentNetwork, InductiveRanker, required_vectors
 from baselines.sequential.next_item import HistoryEncoder, TransformerSettings, pretrain
 from baselines.sequential.objectives import SampledSettings, SampledSoftmax
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
-from unimp_bench.corpus.features.text import LSA, NO_TEXT, item_texts, text_vectors
-from unimp_bench.errors import UsageError
+from unimp_bench.corpus.features.text import LSA
 from unimp_bench.kinds.early_stopping import Scores
 from unimp_bench.records import FloatArray, IntArray
 from unimp_bench.settings import Count, Number, Rate, Share, Weight, added
@@ -235,11 +234,7 @@ class UniSRec(SelectingRanker[UniSRecConfig]):
     with_ids: ClassVar[bool] = True
 
     def build(self, interactions: Interactions, items: Items, cache: Path) -> UniSRecNetwork:
-        vectors = text_vectors(items, self.config.text, cache)
-        if vectors is None:
-            reason = "the texts of all items have equal vectors" if any(item_texts(items)) else NO_TEXT
-            reason = "text=none leaves no text features" if items.features.get("text", True) is None else reason
-            raise UsageError(f"{reason}, and {self.name} reads texts; run sasrec instead")
+        vectors = required_vectors(items, self.config.text, cache, self.name)
         return UniSRecNetwork(interactions, vectors.values[interactions.items], self.with_ids, self.config)
 
     def learn(self, network: Network, data: FitData, validate: Callable[[], Scores]) -> Outcome:
