@@ -11,7 +11,7 @@ Items without training interactions are scored by their texts. ``text=lsa`` read
 weights, and ``text=none`` has an embedding per item instead of ``x``, the same recommender without texts.
 
 Variants are made for comparison: at one seed they begin with the same vectors and weights, see the same batches, and
-take the same number of steps, as the default patience covers all epochs. The best epoch is chosen on validation.
+take the same number of steps: none stops early by default. The best epoch is chosen on validation.
 
 Differences from the authors' program: their encoder and transformer are first trained as a whole on another corpus, and
 on the target corpus both are frozen but for adapters in both; here the encoder is that of its publishers, and the
@@ -58,6 +58,7 @@ class TransRecConfig(EncoderSettings, SampledSettings, TransformerSettings):
     """Settings.
 
     Attributes:
+        patience: as of all models; the default ends no training early, so that variants take equal steps.
         batch_size: windows of users' sequences per step.
         text: ``minilm``, or the name or folder of a text encoder; ``lsa``; ``none``, an embedding per item.
         temperature: tau, of all cosines.
@@ -65,7 +66,7 @@ class TransRecConfig(EncoderSettings, SampledSettings, TransformerSettings):
 
     epochs: Count = 50
     validate_every: Count = 5
-    patience: Count = 10
+    patience: Count = 1000
     batch_size: Count = 256
     text: str = "minilm"
     temperature: Rate = 0.07
@@ -155,7 +156,6 @@ class TransRec(InductiveRanker[TransRecConfig]):
 
     Config = TransRecConfig
     name = "transrec"
-    presets: ClassVar[Mapping[str, Any]] = {"adapters": TransRecConfig()}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 3e-3, 5e-4),
         "encoder_rate": (1e-4, 1e-3, 3e-5),

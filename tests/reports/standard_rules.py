@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from unimp_bench.reports.printed import IMPOSSIBLE
 from unimp_bench.reports.standard import LEVEL, MIN_EXAMPLES, MIN_SEEDS, MIN_STEPS, ONE_QUERY
 from unimp_bench.reports.table import Details, Page, Row, Table
-from unimp_bench.runs.suite import SUBJECT
 
 BUDGET_WORDS = ("epochs=", "steps=", "patience=", " seeds")
 
@@ -52,7 +51,8 @@ def _of_table(table: Table) -> Iterator[Violation]:
         yield broken("a confirmed row that is not best by time")
     if table.split == "loo" and table.clock and table.best and not table.by_time and "unconfirmed" not in table.verdict:
         yield broken("a best row without a word on the missing temporal split")
-    steps = {row.steps for row in table.filled if row.steps is not None and _model(row) == SUBJECT}
+    of_subject = [row for row in table.filled if _model(row) == _model(table.filled[0])]
+    steps = {row.steps for row in of_subject if row.steps is not None}
     if table.equal_steps and len(steps) > 1:
         yield broken("unequal steps")
     labels = [row.label for row in table.rows]

@@ -37,9 +37,13 @@ EXECUTORS = ("processes", "ray")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Number of seeds, counted from 0.")
 @click.option("--task", "tasks", multiple=True, help="Task, instead of the suite's own; repeatable.")
 @click.option("--row", "rows", multiple=True, metavar="LABEL", help="Run only this row; repeatable.")
-@click.option("--preset", help="UniMP preset for all rows (default: its first), or 'tuned'.")
+@click.option("--preset", help="Preset for all rows of the suite's own model, mostly UniMP, or 'tuned'.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of UniMP in all rows; repeatable."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting for all rows of the suite's own model, mostly UniMP; repeatable.",
 )
 @features_option
 @click.option(
@@ -95,7 +99,7 @@ def command(
     opened = Corpus.open(folder)
     store = opened.name
     suite.check_corpus(store, pictures=opened.manifest.counts.pictures > 0)
-    budget = Budget(preset, changed)
+    budget = Budget(preset, changed, suite.subject)
     budget.check()
     found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace, features_named(features))
     board = Board([cell for cell in found if not rows or cell.row.label in rows], workspace)

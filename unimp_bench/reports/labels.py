@@ -254,19 +254,19 @@ def viewed_as(row: SuiteRow, name: str, fingerprint: str) -> tuple[str, str]:
 def left_over(suite: Suite, row: SuiteRow, result: Result) -> dict[str, str]:
     """The settings of a result that are not set by its row.
 
-    In a suite of equal steps those of the subject are the total of its stages, so that rows of one total agree.
+    In a suite of a total of steps those of the subject are the total of its stages, so that rows of one total agree.
     """
     left = {key: value for key, value in settings_of(result).items() if key not in row.settings}
     if suite.grouped:
         left = {key: value for key, value in left.items() if not key.startswith(GIVEN)}
-    if suite.equal_steps and row.budgeted and (steps := _steps(result)):
+    if suite.steps and suite.budgets(row) and (steps := _steps(result)):
         left["steps"] = str(steps * row.stages)
     return left
 
 
 def has_equal_steps(suite: Suite, result: Result) -> bool:
-    """Whether a result of the subject can be in a suite's tables: those of equal steps need a number of them."""
-    return not suite.equal_steps or _steps(result) > 0
+    """Whether a result of the subject can be in a suite's tables: those of a total of steps need a number of them."""
+    return not suite.steps or _steps(result) > 0
 
 
 def _steps(result: Result) -> int:
@@ -278,7 +278,7 @@ def _steps(result: Result) -> int:
 def budget_words(suite: Suite, result: Result) -> str:
     """The budget of a suite's section, from a result of its first row: the preset, and settings that no row sets."""
     left = left_over(suite, suite.rows[0], result)
-    total = [f"{int(left.pop('steps')):,} steps in total"] if suite.equal_steps else []
+    total = [f"{int(left.pop('steps')):,} steps in total"] if suite.steps else []
     return ", ".join([f"preset {result.model.preset}", *total, *settings_words(left)])
 
 

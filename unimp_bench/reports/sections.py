@@ -409,8 +409,8 @@ def _lines(
         if not (row.model and at_home and claims(suite, row, result)):
             continue
         left = left_over(suite, row, result)
-        if suite.grouped or not row.budgeted:
-            groups.setdefault(_extended(row, result.model.preset, left) + older_mark(result), []).append(result)
+        if suite.grouped or not suite.budgets(row):
+            groups.setdefault(_extended(suite, row, result.model.preset, left) + older_mark(result), []).append(result)
         elif (result.model.preset, left) == wanted:
             groups.setdefault(row.label + older_mark(result), []).append(result)
     if not groups:
@@ -418,8 +418,8 @@ def _lines(
     return [(row, Scored.of(label, group, kind)) for label, group in sorted(groups.items())]
 
 
-def _extended(row: SuiteRow, preset: str, left: dict[str, str]) -> str:
-    usual = "" if row.budgeted else usual_preset(row.model)
+def _extended(suite: Suite, row: SuiteRow, preset: str, left: dict[str, str]) -> str:
+    usual = "" if suite.budgets(row) else usual_preset(row.model)
     parts = [preset] if row.preset is None and preset not in ("default", usual) else []
     parts += settings_words(left)
     return f"{row.label} ({', '.join(parts)})" if parts else row.label

@@ -18,8 +18,8 @@ from unimp_bench.runs.suites import CATALOGUE
 SURVEY = "survey.md"
 HEADS = ("Row", "Why it is here", "Task: corpus", "Value ±", "In its table", "Strongest rule", "Seeds", "Flags")
 LEGEND = (
-    "Rows: the best row of a system in the main table of each task and real corpus, and rows of suites of variants of "
-    "UniMP; where a system has none, those on the generated sample, marked *generated*. In its table: the place by the "
+    "Rows: the best row of a system in the main table of each task and real corpus, and rows of suites of variants; "
+    "where a system has none, those on the generated sample, marked *generated*. In its table: the place by the "
     "main metric (*=*: not different from the first row), or the difference to the first row of the suite. Strongest "
     "rule: the best other row without gradient steps on the same test examples. Under fusion only rows count that read "
     "pictures. Values of different corpora do not compare."

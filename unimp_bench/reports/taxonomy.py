@@ -15,7 +15,7 @@ _PREDICTIONS = ("recommendation", "search", "preference", "selection")
 
 @dataclass(frozen=True)
 class Member:
-    """A system, or one row of a suite of variants of UniMP.
+    """A system, or one row of a suite of variants.
 
     Attributes:
         model: registered name.
@@ -58,6 +58,10 @@ class Leaf:
 
 def _variant(suite: str, row: str, why: str) -> Member:
     return Member(SUBJECT, why, suite=suite, row=row)
+
+
+def _encoded(row: str, why: str, named: bool = False) -> Member:
+    return Member("transrec", why, named, suite="text_adaptation", row=row)
 
 
 TAXONOMY: tuple[Leaf, ...] = (
@@ -110,6 +114,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             Member("causalrec", "the same, with their direct effect removed"),
             Member("dense", "texts, compared with the query"),
             Member("unisrec-inductive", "texts in the place of item embeddings"),
+            _encoded("Frozen encoder", "texts in the place of item embeddings"),
             Member("rpg", "texts, as semantic tokens"),
             Member("tiger", "texts, as semantic tokens", named=True),
         ),
@@ -181,6 +186,7 @@ TAXONOMY: tuple[Leaf, ...] = (
             _variant("learning_strategy", "Multi-task + Full", "all parameters, after all six tasks"),
             _variant("new_domain", "UniMP, all adapted", "all parameters, in another domain"),
             Member("recformer", "all parameters, then all but the item vectors", named=True, without=_UNTRAINED),
+            _encoded("Full fine-tuning", "all weights of a text encoder, with the recommender"),
         ),
         absent=("MINER",),
     ),
@@ -193,8 +199,10 @@ TAXONOMY: tuple[Leaf, ...] = (
             Member("unisrec", "a mixture of experts over frozen texts", named=True),
             Member("unisrec-inductive", "a mixture of experts over frozen texts, without item embeddings", named=True),
             Member("vip5", "adapters in each layer", named=True),
+            _encoded("Adapters", "adapters in each layer of a text encoder", named=True),
+            _encoded("Low-rank updates (LoRA)", "low-rank updates of the attention of a text encoder"),
         ),
-        absent=("TransRec", "ONCE", "M3SRec", "EM3"),
+        absent=("ONCE", "M3SRec", "EM3"),
     ),
     Leaf(
         name="Prompts",

@@ -27,10 +27,11 @@ _Drawn = tuple[str, str, Split, Part]
 
 @dataclass(frozen=True)
 class Budget:
-    """Preset and settings chosen by the user for all rows of the subject."""
+    """Preset and settings chosen by the user for all rows of the subject of a suite."""
 
     preset: str | None = None
     settings: Mapping[str, str] | None = None
+    subject: str = SUBJECT
 
     def check(self) -> None:
         """Reject settings that the suites compare or that the subject does not have.
@@ -39,7 +40,7 @@ class Budget:
             UsageError: with the reason.
         """
         for key in self.settings or {}:
-            if key in VARIED[SUBJECT]:
+            if key in VARIED[self.subject]:
                 raise UsageError(f"{key} is compared by suites and cannot be set for all rows; use --preset")
         self.model()
 
@@ -49,7 +50,7 @@ class Budget:
         Raises:
             UsageError: it has no such preset or setting.
         """
-        return registry.make_model(SUBJECT, None if self.preset == TUNED else self.preset, self.settings)
+        return registry.make_model(self.subject, None if self.preset == TUNED else self.preset, self.settings)
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,12 @@ def cells(
     protocols = {task: kind_of(registry.task_cards()[task].kind).under(suite.protocol) for task in tasks}
     if budget.preset == TUNED:
         for task, protocol in protocols.items():
-            tuned_search(workspace, task, SUBJECT, opened, protocol)
+            tuned_search(workspace, task, suite.subject, opened, protocol)
 
     split = suite.split_on(default_split(opened))
 
     def chosen(row: SuiteRow, task: str) -> Budget:
-        if row.budgeted:
+        if suite.budgets(row):
             return replace(budget, settings=_with_steps(row, budget, total))
         tunable = row.preset is None and learned_from(split) in MAIN_SPLITS
         tuned = tunable and find_tuned(workspace, task, row.model, opened, protocols[task]) is not None
@@ -154,13 +155,13 @@ def total_steps(suite: Suite, budget: Budget) -> int:
     Raises:
         UsageError: epochs are set, or the total cannot be divided equally among the stages of each row.
     """
-    if not suite.equal_steps:
+    if not suite.steps:
         return 0
     settings = budget.settings or {}
     if "epochs" in settings:
         raise UsageError(f"suite {suite.name} holds the optimizer steps of its rows equal; set steps, not epochs")
     total = budget.model().config.steps or suite.steps
-    stages = math.lcm(*(row.stages for row in suite.rows if row.budgeted))
+    stages = math.lcm(*(row.stages for row in suite.rows if suite.budgets(row)))
     if total % stages:
         raise UsageError(
             f"steps={total} cannot be divided equally among the up to {max(row.stages for row in suite.rows)} fits of "

@@ -9,7 +9,7 @@ from unimp_bench.errors import UsageError
 from unimp_bench.records import MAIN_SPLITS, Protocol, Split
 
 SUBJECT = "unimp"
-"""The model that the suites are about: settings of a suite apply to its rows."""
+"""The model that most suites are about."""
 
 ALL_TASKS = ("recommendation", "search", "preference", "explanation", "selection", "image_generation")
 
@@ -52,11 +52,6 @@ class SuiteRow:
     lacks: str = ""
 
     @property
-    def budgeted(self) -> bool:
-        """Whether preset and further settings are chosen by the user, for all such rows of a table."""
-        return self.model == SUBJECT and self.preset is None
-
-    @property
     def stages(self) -> int:
         """Number of its fits, each initialised from the one before."""
         return len(self.after) + 1
@@ -79,8 +74,9 @@ class Suite:
         corpora: names of the only corpora that the table is about; empty for any.
         pictured: the rows differ by their use of pictures, so there is no table on a corpus without any.
         preset: of the subject's rows where the user names none; None for its first.
+        subject: the model whose rows share the user's preset and settings.
         equal_steps: the rows of the subject have the same total of optimizer steps, earlier stages included.
-        steps: that total, where the user sets none.
+        steps: that total, where the user sets none; 0 where rows of one budget take equal steps without it.
     """
 
     name: str
@@ -95,8 +91,13 @@ class Suite:
     corpora: tuple[str, ...] = ()
     pictured: bool = False
     preset: str | None = None
+    subject: str = SUBJECT
     equal_steps: bool = False
     steps: int = 0
+
+    def budgets(self, row: SuiteRow) -> bool:
+        """Whether preset and further settings of a row are chosen by the user, for all such rows of the table."""
+        return row.model == self.subject and row.preset is None
 
     @property
     def grouped(self) -> bool:

@@ -1,7 +1,7 @@
 """The suites: the rows of each topic's table, as data. A new row is one line of its suite."""
 
 from unimp_bench.runs.suite import ALL_TASKS, EQUAL_STEPS, PROMPTED, SUBJECT, Suite, SuiteRow, popularity, refused
-from unimp_bench.runs.survey import ADAPTATION, ENCODERS, PRETRAINING
+from unimp_bench.runs.survey import ADAPTATION, ENCODERS, PRETRAINING, TEXT_ADAPTATION
 from unimp_bench.runs.variants import ABLATION, BACKBONES, FUSION, RECIPE
 
 RECOMMENDATION = Suite(
@@ -31,6 +31,7 @@ RECOMMENDATION = Suite(
         SuiteRow("BERT4Rec", model="bert4rec", system="BERT4Rec"),
         SuiteRow("UniSRec", model="unisrec", system="UniSRec"),
         SuiteRow("Recformer", model="recformer"),
+        SuiteRow("TransRec", model="transrec"),
         SuiteRow("TIGER", model="tiger"),
         SuiteRow("RPG", model="rpg"),
         SuiteRow("P5", model="p5", system="P5"),
@@ -361,6 +362,7 @@ CATALOGUE = (
     BACKBONES,
     IMAGE_GENERATION,
     ADAPTATION,
+    TEXT_ADAPTATION,
     PRETRAINING,
     GLOBAL_TIME,
     ENCODERS,

@@ -84,6 +84,27 @@ ADAPTATION = Suite(
 """The survey's axis of adaptation (section 3)."""
 
 
+TEXT_ADAPTATION = Suite(
+    name="text_adaptation",
+    title="Adaptation of a text encoder",
+    table="section 3 of the survey",
+    about="a recommender that reads a pre-trained text encoder: adapted, trained as a whole or frozen; and without it",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("Adapters", model="transrec"),
+        SuiteRow("Low-rank updates (LoRA)", model="transrec", settings={"trained": "lora"}),
+        SuiteRow("Full fine-tuning", model="transrec", settings={"trained": "full"}),
+        SuiteRow("Frozen encoder", model="transrec", settings={"trained": "frozen"}),
+        SuiteRow("LSA, no encoder", model="transrec", settings={"trained": "frozen", "text": "lsa"}),
+        SuiteRow("Id embeddings, no texts", model="transrec", settings={"trained": "frozen", "text": "none"}),
+    ),
+    variants=True,
+    subject="transrec",
+    equal_steps=True,
+)
+"""Representation transfer, adapters and fine-tuning (section 3) of one encoder in one recommender."""
+
+
 def _pretrained(label: str, pretraining: str) -> SuiteRow:
     return SuiteRow(label, settings={"pretraining": pretraining})
 

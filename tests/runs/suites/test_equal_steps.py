@@ -31,7 +31,7 @@ def test_rows_of_a_suite_of_equal_steps_have_one_total(planted: Corpus) -> None:
 
 
 def test_every_default_total_can_be_divided() -> None:
-    equal = {suite.name: total_steps(suite, Budget()) for suite in CATALOGUE if suite.equal_steps}
+    equal = {suite.name: total_steps(suite, Budget()) for suite in CATALOGUE if suite.steps}
     assert set(equal) == {"learning_strategy", "adaptation", "pretraining", "new_domain"} and all(equal.values())
 
 

@@ -25,7 +25,7 @@ LEADERBOARDS = Path(__file__).resolve().parents[3] / "leaderboards"
 @pytest.mark.parametrize("suite", CATALOGUE, ids=lambda suite: suite.name)
 def test_every_row_can_run_or_has_a_reason(suite: Suite, planted: Corpus) -> None:
     anywhere = replace(suite, corpora=())
-    found = cells(anywhere, planted.folder, suite.tasks, 2, Budget(), NOWHERE)
+    found = cells(anywhere, planted.folder, suite.tasks, 2, Budget(subject=suite.subject), NOWHERE)
     assert {cell.refused for cell in found if cell.row.model != "oracle" and not cell.row.features} <= {""}
     keys = [(cell.row.group, cell.key) for cell in found if cell.key]
     assert len(set(keys)) == len(keys)
@@ -34,7 +34,7 @@ def test_every_row_can_run_or_has_a_reason(suite: Suite, planted: Corpus) -> Non
     assert {cell.row.label for cell in found} == {row.label for row in served if not row.lacks}
     for row in suite.rows:
         assert row.lacks or row.model in registry.model_cards()
-    assert suite.rows[0].budgeted and not suite.rows[0].lacks and not suite.rows[0].views
+    assert suite.budgets(suite.rows[0]) and not suite.rows[0].lacks and not suite.rows[0].views
     assert len({row.label for row in suite.rows}) == len(suite.rows)
 
 
