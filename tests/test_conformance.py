@@ -50,6 +50,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
         **{"epochs": 1, "fixed_epochs": 1, "pretraining_epochs": 3, "width": 16, "inner": 32, "layers": 1},
         **{"pretraining_rate": 1e-2, "pretraining_batch_size": 16},
     },
+    "transrec": {"epochs": 1, "text": "lsa", "trained": "frozen"},
     "tiger": {"epochs": 1, "width": 16, "inner": 32, "layers": 1, "heads": 2, "head_width": 8, "codes": 8},
     "rpg": {"epochs": 1, "width": 16, "inner": 32, "layers": 1},
     "hem": {"epochs": 1},

@@ -140,8 +140,8 @@ class ContentNetwork(Network):
 class InductiveRanker(LearnedRanker[SettingsT]):
     """Scores items unseen in training: the catalogue of its network is the whole corpus, so rows are corpus numbers."""
 
-    def fit(self, data: FitData) -> None:
-        super().fit(replace(data, catalogue=np.arange(len(data.items))))
+    def gather(self, data: FitData) -> Interactions:
+        return super().gather(replace(data, catalogue=np.arange(len(data.items))))
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         network = self.prepared()

@@ -43,10 +43,10 @@ def dense_neighbours(table: np.ndarray, count: int) -> np.ndarray:
     return kept
 
 
-def sparse_store(make_corpus: Callable[..., Corpus], shuffled: bool) -> Corpus:
+def sparse_store(make_corpus: Callable[..., Corpus], shuffled: bool, numbered: bool = False) -> Corpus:
     """160 users with four of 160 items each, nearly all of one look: buyers of an item say little, its look says much.
 
-    With ``shuffled`` titles, looks say nothing.
+    With ``shuffled`` titles, looks say nothing. ``numbered`` titles differ, else items of a look have one title.
     """
     rng = np.random.default_rng(0)
     look_of = np.arange(len(LOOKS) * ITEMS_PER_LOOK) % len(LOOKS)
@@ -56,15 +56,20 @@ def sparse_store(make_corpus: Callable[..., Corpus], shuffled: bool) -> Corpus:
         weights = np.where(liked, 0.95 / liked.sum(), 0.05 / (~liked).sum())
         histories.append(rng.choice(len(look_of), size=4, replace=False, p=weights).tolist())
     titles = rng.permutation(look_of) if shuffled else look_of
-    return make_corpus(histories, {"title": pa.array([f"{LOOKS[look]} thing" for look in titles])})
+    ends = [f" {row}" if numbered else "" for row in range(len(titles))]
+    return make_corpus(
+        histories, {"title": pa.array([f"{LOOKS[look]} thing{end}" for look, end in zip(titles, ends, strict=True)])}
+    )
 
 
-def features_help(name: str, make_corpus: Callable[..., Corpus], folder: Path, **settings: Any) -> None:
+def features_help(
+    name: str, make_corpus: Callable[..., Corpus], folder: Path, *, numbered: bool = False, **settings: Any
+) -> None:
     """The model finds more with true than with shuffled titles, and more than popularity."""
     rates = []
     settings = {"epochs": 60, "width": 32, "batch_size": 256, "learning_rate": 1e-2} | settings
     for shuffled in (False, True):
-        corpus = sparse_store(make_corpus, shuffled)
+        corpus = sparse_store(make_corpus, shuffled, numbered)
         work = folder / f"{name}-{shuffled}"
         rates.append(hit_rate(fitted(name, corpus, work, **settings), corpus))
     floor = hit_rate(fitted("popularity", corpus, folder / "popularity"), corpus)
