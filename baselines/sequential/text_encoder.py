@@ -211,7 +211,7 @@ class TrainedEncoder(nn.Module):
 
     def _parts(self, numbers: Tensor) -> tuple[Tensor, ...]:
         """Batches of a limited number of tokens."""
-        return numbers.split(max(1, _TOKENS // int(self.lengths[numbers].max())))
+        return torch.split(numbers, max(1, _TOKENS // int(self.lengths[numbers].max())))
 
     def _encoded(self, numbers: Tensor) -> Tensor:
         states, mask = self._states(numbers)
