@@ -14,6 +14,7 @@ _LOOKS = {"EfficientNet-Lite0, no text": {"text": NONE, "pictures": PICTURES}}
 _WORDS = {"MiniLM, no pictures": {"text": TEXT, "pictures": NONE}}
 _TEXTS, _PICTURED = {"MiniLM": {"text": TEXT}}, {"EfficientNet-Lite0": {"pictures": PICTURES}}
 _BLIND = {"no pictures": {"pictures": NONE}}
+_BARE = {"no pictures, no text": {"text": NONE, "pictures": NONE}}
 
 
 def _group(name: str, model: str, features: dict[str, dict[str, str]], without: str = "") -> Iterator[SuiteRow]:
@@ -39,7 +40,7 @@ ENCODERS = Suite(
     about="encoders of texts and pictures, and none, in the models that read them",
     tasks=("recommendation", "search"),
     rows=(
-        *_group("UniMP", SUBJECT, _PICTURED | _BLIND),
+        *_group("UniMP", SUBJECT, _PICTURED | _BLIND | _BARE),
         *_group("UniSRec", "unisrec", _TEXTS, without="SASRec"),
         *_group("UniSRec, text alone", "unisrec-inductive", _TEXTS),
         *_group("VBPR", "vbpr", _LOOKS | _WORDS, without="MF"),
