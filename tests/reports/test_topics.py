@@ -171,6 +171,20 @@ def test_a_suite_of_equal_steps_has_no_section_of_epochs() -> None:
     assert topic_sections(SUITES["learning_strategy"], by_epochs) == []
 
 
+def test_a_suite_about_another_model_has_a_budget_of_that_model() -> None:
+    """Rows of one budget make a section; variants are on its page alone, the first row also on that of its task."""
+
+    def adapted(**settings: str) -> Result:
+        return make_result("transrec", RANKS, task="recommendation", preset="default", settings=settings)
+
+    frozen = {"trained": "frozen"}
+    results = [adapted(), adapted(**frozen), adapted(**frozen, text="none"), adapted(**frozen, epochs="9")]
+    (section,) = topic_sections(SUITES["text_adaptation"], results)
+    assert section.title == "toy, recommendation, preset default"
+    assert labels(section) == ["Adapters", "Frozen encoder", "Id embeddings, no texts"]
+    assert [only_in_topics(each) for each in results] == [False, True, True, True]
+
+
 def test_a_topic_needs_two_comparable_rows() -> None:
     assert topic_sections(SUITES["ablation"], [ranked(), ranked(seed=1)]) == []
     assert topic_sections(SUITES["ablation"], [ranked(settings={"gamma": "0"}), ranked(settings={"context": ""})]) == []

@@ -98,6 +98,17 @@ def test_a_budget_applies_to_the_subject_only_and_to_no_compared_setting(planted
         Budget("huge").check()
 
 
+def test_a_budget_is_of_the_model_that_a_suite_is_about(planted: Corpus) -> None:
+    suite = SUITES["text_adaptation"]
+    budget = Budget(settings={"epochs": "7", "top_layers": "2"}, subject=suite.subject)
+    budget.check()
+    found = cells(suite, planted.folder, suite.tasks, 1, budget, NOWHERE)
+    assert len(found) == len(suite.rows)
+    assert all(cell.request.settings.items() >= {"epochs": "7", "top_layers": "2"}.items() for cell in found)
+    with pytest.raises(UsageError, match="trained is compared by suites"):
+        Budget(settings={"trained": "full"}, subject=suite.subject).check()
+
+
 def test_an_impossible_row_is_refused_with_the_reason(planted: Corpus) -> None:
     rows = (SuiteRow("UniMP"), SuiteRow("BM25", model="bm25"), SuiteRow("Later", lacks="not yet"))
     suite = Suite("s", "S", "none", "", ("recommendation",), rows)
