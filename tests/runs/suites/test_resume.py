@@ -123,5 +123,5 @@ def test_trainings_killed_twice_equal_uninterrupted_ones(planted: Corpus, tmp_pa
         with suite(killed, planted, *LEARNED, "--jobs", "2") as (process, _):
             until(trained, process)
     finish(killed, planted, *LEARNED)
-    assert "sasrec" in tables(killed)[f"recommendation/{planted.name}_details.md"]
+    assert "SASRec" in tables(killed)[f"recommendation/{planted.name}_details.md"]
     assert tables(killed) == tables(undisturbed) and predictions(killed) == predictions(undisturbed)
