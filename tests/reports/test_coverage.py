@@ -56,3 +56,12 @@ def test_cells_count_with_all_their_seeds(tmp_path: Path) -> None:
     assert "1 of 6 planned cells (row, task and corpus) have all their seeds, 1 have some, 4 are open" in page
     assert 'unimp-bench suite search --corpus toy --seeds 3 --row "Popularity" --row "HEM"\n' in page
     assert "* no result yet: UniMP; Popularity" in page
+
+
+def test_unimp_counts_under_any_preset(tmp_path: Path) -> None:
+    for seed in range(3):
+        place(tmp_path, make_result("unimp", np.array([1, 2, 300]), preset="long", seed=seed))
+    tasks, topics = boards(Contents.published(tmp_path))
+    shown = [board for page in tasks for board in boards_of(page)]
+    block = Block("UniMP?", "search", ("toy",), ("UniMP",))
+    assert campaign_cells(block, shown, topics) == [Cell("UniMP", "search", "toy", 3, enough=True)]

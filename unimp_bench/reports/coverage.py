@@ -10,6 +10,7 @@ from unimp_bench.reports.brief import GENERATED, Board
 from unimp_bench.reports.sections import NO_RESULT
 from unimp_bench.reports.table import Page, Row, Table
 from unimp_bench.runs.campaign import CAMPAIGN, Block
+from unimp_bench.runs.suite import SUBJECT, SuiteRow
 
 COVERAGE = "coverage.md"
 
@@ -38,13 +39,19 @@ def campaign_cells(block: Block, boards: Sequence[Board], topics: Sequence[Page]
         for task in block.asked:
             table = _table(block, task, corpus, boards, topics)
             for wanted in block.wanted:
-                rows = [] if table is None else [row for row in table.rows if row.name == wanted.label]
+                rows = [] if table is None else [row for row in table.rows if _is_of(row, wanted)]
                 if any(row.details is None and row.reason != NO_RESULT for row in rows):
                     continue
                 seeds = max((row.seeds for row in rows), default=0)
                 enough = any(_enough(row, block) for row in rows)
                 found.append(Cell(wanted.label, task, corpus, seeds, enough))
     return found
+
+
+def _is_of(row: Row, wanted: SuiteRow) -> bool:
+    """Whether a row of a table is a suite's; a row of UniMP on the page of a task is named by its preset and size."""
+    plain = wanted.model == SUBJECT and not (wanted.settings or wanted.fit_on or wanted.after or wanted.views)
+    return row.name == wanted.label or (plain and row.name.startswith(f"{wanted.label}-"))
 
 
 def _enough(row: Row, block: Block) -> bool:
