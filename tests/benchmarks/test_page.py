@@ -124,7 +124,7 @@ def test_the_page_imports_nothing_heavy() -> None:
 
 
 def test_the_number_of_threads_is_applied() -> None:
-    code = "import benchmarks.__main__\nfrom threadpoolctl import threadpool_info as pools\n"
+    code = "import benchmarks.__main__, numpy\nfrom threadpoolctl import threadpool_info as pools\n"
     code += "print({pool['num_threads'] for pool in pools()})"
     assert in_python(code) == "{1}"
     assert in_python(code, OMP_NUM_THREADS="2") == "{2}"

@@ -70,7 +70,7 @@ def test_a_cold_and_a_warm_cache_give_one_model(
     workspace = Workspace(tmp_path)
     cold = fitted(name, settings, planted, workspace)
     kept = [*workspace.cache.rglob("*vectors-*.npy"), *workspace.cache.rglob("pictures-*.npy")]
-    assert kept or name in {"dense", "tiger", "rpg"}, "which read the texts at each fit"
+    assert kept or name in {"dense", "tiger", "rpg", "transrec"}, "which read the texts at each fit"
     assert identical(cold, fitted(name, settings, planted, workspace))
 
 
