@@ -38,7 +38,7 @@ def _of_table(table: Table) -> Iterator[Violation]:
     if table.best:
         for row in table.filled:
             p_value = table.cell(row, "p").value
-            enough = "few seeds" not in row.flags
+            enough = not {"few seeds", "unstable"} & {*row.flags}
             if row.place and not row.mark and enough and (p_value is None or p_value >= LEVEL):
                 yield broken("not called best though no test tells it from the first row", row)
             if row.mark == "tied" and p_value is not None and p_value < LEVEL:
@@ -86,6 +86,8 @@ def _of_row(row: Row, details: Details, table: Table) -> Iterator[str]:
             yield "best with few seeds"
         if any(cell.strong for cell in row.cells):
             yield "significant with few seeds"
+    if "unstable" in flags and row.mark == "tied":
+        yield "called best though its seeds are unstable"
     if any(run.older for run in runs) and "earlier version" not in flags:
         yield "an earlier version without a flag"
     if "earlier version" in flags and table.ranked and (row.place is not None or row.mark in ("best", "tied")):

@@ -24,7 +24,9 @@ from tests.reports.published import HOSTILE
 from unimp_bench.reports.store import load_results
 
 TABLE = "#search-toy-split-loo-protocol-masked"
-MARK = re.compile(r" (best|upper bound|= not different|first of .*|first here|few seeds|undertrained\?|constant)+$")
+MARK = re.compile(
+    r" (best|upper bound|= not different|first of .*|first here|few seeds|unstable|undertrained\?|constant)+$"
+)
 MINUS = "\u2212"
 Browser = webdriver.Chrome
 

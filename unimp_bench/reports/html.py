@@ -231,6 +231,7 @@ _SHOWN_FLAGS: dict[Flag, str] = {
     "budget": "undertrained?",
     "few steps": "few steps",
     "few seeds": "few seeds",
+    "unstable": "unstable",
     "constant": "constant",
     "as another row": "as another row",
     "leak": "leak",

@@ -46,6 +46,7 @@ Flag = Literal[
     "budget",
     "few steps",
     "few seeds",
+    "unstable",
     "constant",
     "trials",
     "crowded",
@@ -61,6 +62,8 @@ FLAGS: dict[Flag, str] = {
     "budget": "training was ended by its budget of epochs or steps, not by early stopping: possibly undertrained",
     "few steps": f"early stopping ended the training before {MIN_STEPS} optimizer steps: possibly undertrained",
     "few seeds": f"fewer than {MIN_SEEDS} seeds of a model with random choices: never best, no difference significant",
+    "unstable": "the standard deviation over seeds exceeds half of the interval over examples: never called equal to "
+    "the best, as the test can hardly tell it from any row",
     "constant": "(nearly) the same answer to all examples",
     "as another row": "(nearly) the answers of another row of the table",
     "trials": "settings chosen by more trials than those of other trained rows",
@@ -82,6 +85,15 @@ def is_seeded(result: Result) -> bool:
 def has_few_seeds(row: Scored) -> bool:
     """Whether a row has fewer seeds than the standard wants."""
     return len(row.results) < MIN_SEEDS and is_seeded(row.results[0])
+
+
+def is_unstable(row: Scored) -> bool:
+    """Whether seeds move a row's main metric by more than its 95% interval over examples leaves open."""
+    spread = row.spread()
+    if spread is None or not row.has_main:
+        return False
+    estimate = row.metrics()[row.kind.main]
+    return spread > (estimate.high - estimate.low) / 2
 
 
 def is_older(row: Scored) -> bool:
@@ -111,6 +123,7 @@ def flags_of(rows: Sequence[Scored], warned: Mapping[str, Degenerate]) -> dict[s
             "budget": any(each.training and each.training.stopped == "budget" for each in row.results),
             "few steps": any(map(_stopped_early, row.results)),
             "few seeds": has_few_seeds(row) and not row.is_ceiling,
+            "unstable": is_unstable(row),
             "constant": bool(warned[row.label].constant),
             "as another row": bool(warned[row.label].repeated),
             "trials": bool(trained) and trials_of(row.results) > fewest,
@@ -126,7 +139,7 @@ def _stopped_early(result: Result) -> bool:
 
 
 def best_of(ranked: Sequence[Scored], tests: Mapping[str, PairedTest]) -> dict[str, Best]:
-    """The best rows by label: the first one, and those of enough seeds that do not differ significantly from it.
+    """The best rows by label: the first one, and those of enough stable seeds that do not differ significantly from it.
 
     None where the first row has too few seeds.
 
@@ -138,6 +151,8 @@ def best_of(ranked: Sequence[Scored], tests: Mapping[str, PairedTest]) -> dict[s
         return {}
     first, *others = ranked
     tied: dict[str, Best] = {
-        row.label: "tied" for row in others if tests[row.label].p_value >= LEVEL and not has_few_seeds(row)
+        row.label: "tied"
+        for row in others
+        if tests[row.label].p_value >= LEVEL and not has_few_seeds(row) and not is_unstable(row)
     }
     return {first.label: "first", **tied}
