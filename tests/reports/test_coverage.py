@@ -58,6 +58,18 @@ def test_cells_count_with_all_their_seeds(tmp_path: Path) -> None:
     assert "* no result yet: UniMP; Popularity" in page
 
 
+def test_rows_of_another_split_count_without_the_compared_model(tmp_path: Path) -> None:
+    """A suite's page has no table of a corpus without a row of UniMP."""
+    ranks = np.array([1, 2, 300])
+    place(tmp_path, make_result("ease", ranks, task="recommendation", split="global-time", protocol="masked"))
+    place(tmp_path, make_result("itemknn", ranks, task="recommendation", protocol="masked"))
+    tasks, topics = boards(Contents.published(tmp_path))
+    shown = [board for page in tasks for board in boards_of(page)]
+    block = Block("By the clock?", "global_time", ("toy",), ("ItemKNN", "EASE"))
+    found = {cell.label: cell.enough for cell in campaign_cells(block, shown, topics)}
+    assert found == {"ItemKNN": False, "EASE": True}
+
+
 def test_unimp_counts_under_any_preset(tmp_path: Path) -> None:
     for seed in range(3):
         place(tmp_path, make_result("unimp", np.array([1, 2, 300]), preset="long", seed=seed))

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from unimp_bench.markdown import table_head, table_row
+from unimp_bench.records import MAIN_SPLITS
 from unimp_bench.reports.brief import GENERATED, Board
 from unimp_bench.reports.sections import NO_RESULT
 from unimp_bench.reports.table import Page, Row, Table
 from unimp_bench.runs.campaign import CAMPAIGN, Block
 from unimp_bench.runs.suite import SUBJECT, SuiteRow
+from unimp_bench.runs.suites import SUITES
 
 COVERAGE = "coverage.md"
 
@@ -37,9 +39,9 @@ def campaign_cells(block: Block, boards: Sequence[Board], topics: Sequence[Page]
     found = []
     for corpus in block.corpora:
         for task in block.asked:
-            table = _table(block, task, corpus, boards, topics)
+            tables = list(_tables(block, task, corpus, boards, topics))
             for wanted in block.wanted:
-                rows = [] if table is None else [row for row in table.rows if _is_of(row, wanted)]
+                rows = [row for table in tables for row in table.rows if _is_of(row, wanted)]
                 if any(row.details is None and row.reason != NO_RESULT for row in rows):
                     continue
                 seeds = max((row.seeds for row in rows), default=0)
@@ -58,12 +60,22 @@ def _enough(row: Row, block: Block) -> bool:
     return row.details is not None and row.seeds >= (block.seeds if row.seeded else 1)
 
 
-def _table(block: Block, task: str, corpus: str, boards: Sequence[Board], topics: Sequence[Page]) -> Table | None:
-    """The table of a block's suite: the main one of a task, or the one on a suite's page."""
-    if block.suite == task:
-        return next((board.main for board in boards if (board.page.name, board.corpus) == (task, corpus)), None)
-    tables = (table for page in topics if page.name == block.suite for table in page.tables)
-    return next((table for table in tables if (table.task, table.corpus) == (task, corpus)), None)
+def _tables(block: Block, task: str, corpus: str, boards: Sequence[Board], topics: Sequence[Page]) -> Iterator[Table]:
+    """The tables with a block's rows: the main one of a task, or that on a suite's page.
+
+    A suite's page has a corpus from its first row of the compared model on. Rows of a suite with another split alone
+    also stand in the task's table of that split.
+    """
+    split = SUITES[block.suite].split
+    for board in boards:
+        if (board.page.name, board.corpus) == (task, corpus):
+            if block.suite == task:
+                yield board.main
+            elif split not in MAIN_SPLITS:
+                yield from (table for table in board.brief if table.split == split and table.corpus == corpus)
+    for page in topics:
+        if page.name == block.suite:
+            yield from (table for table in page.tables if (table.task, table.corpus) == (task, corpus))
 
 
 def coverage_markdown(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequence[Block] = CAMPAIGN) -> str:
