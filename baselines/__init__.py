@@ -103,5 +103,17 @@ CATALOGUE: tuple[ModelCard, ...] = (
         validated=False,
         seeded=False,
     ),
+    ModelCard(
+        name="expanded-picture",
+        factory="baselines.expanded:ExpandedPicture",
+        tasks=("image_generation",),
+        reads=("order", "text", "pictures", "query", "popularity"),
+        about="the picture of the first item by BM25 for the query and keywords of the user: words of the history's "
+        "titles by tf-idf, or those of a language model; the weight of the keywords is chosen on validation",
+        source="after PMG (Shen et al., WWW 2024), without its generator; own prompts",
+        new_users=True,
+        new_items=True,
+        seeded=False,
+    ),
     *oracle.CARDS,
 )

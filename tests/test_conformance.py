@@ -67,6 +67,7 @@ SMALL: dict[str, Mapping[str, Any]] = {
         **{"attribute_words": 1, "beams": 2, "text_tokens": 4},
     },
     "llm": {"model": "tiny", "history": 2, "depth": 3, "validated": 20, "sentence_tokens": 8, "title_words": 2},
+    "expanded-picture": {"keywords": "llm", "model": "tiny", "history": 2, "title_words": 2, "count": 2},
     "unimp": {"epochs": 1, "width": 32, "layers": 2, "heads": 2},
 }
 ALIKE: dict[str, tuple[str, ...]] = {

@@ -116,10 +116,10 @@ class LLM(Ranker[LLMConfig], Rater[LLMConfig], Writer[LLMConfig], Selector[LLMCo
 
     def remarks(self) -> tuple[str, ...]:
         """What was chosen, and what the predictions took and were like."""
-        config, identity = self.config, self._asked.backend.identity
-        place = identity.get("address") or f"weights {identity['weights']}"
+        config = self.config
         bases = [f"orders {config.depth} items of {config.base or USUAL[task]} in {task}" for task in self._bases]
-        told = [f"{config.model} ({place}), prompts {config.template}", *bases, *self._state.notes.values()]
+        place = config.described(self._asked.backend)
+        told = [f"{place}, prompts {config.template}", *bases, *self._state.notes.values()]
         if self._tally.examples:
             told += [self._asked.words(self._tally.examples), *self._tally.words(), *self._positions.words()]
         return ("; ".join(told), *(note for base in self._bases.values() for note in base.remarks()))

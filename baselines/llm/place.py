@@ -55,6 +55,11 @@ class Place:
         limits = Limits(self.at_once, self.attempts, self.timeout)
         return ServedModel(self.server, self.model, chat=self.chat, key_variable=self.key_variable, limits=limits)
 
+    def described(self, backend: Backend) -> str:
+        """The model and where it is, for remarks."""
+        identity = backend.identity
+        return f"{self.model} ({identity.get('address') or 'weights ' + identity['weights']})"
+
 
 def kept_answers(backend: Backend, cache: Path) -> KeptAnswers:
     """The model with its answers kept in the cache of a corpus."""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from baselines.llm.backend import Prompt
 from unimp_bench.corpus import Items
 from unimp_bench.corpus.reader import PATH_SEPARATOR
-from unimp_bench.errors import find
+from unimp_bench.errors import UsageError, find
 
 Way = Literal["likelihood", "generation"]
 
@@ -65,8 +65,23 @@ class Template:
         return "".join(self.candidate.format(number=number, item=name) for number, name in enumerate(names, start=1))
 
 
-def templates(name: str) -> Mapping[tuple[str, Way], Template]:
+class Templates(dict[tuple[str, Way], Template]):
     """The templates of a file by task and way.
+
+    Raises:
+        UsageError: at reading, the file has none for a task and way.
+    """
+
+    def __init__(self, name: str, held: Mapping[tuple[str, Way], Template]) -> None:
+        super().__init__(held)
+        self._name = name
+
+    def __missing__(self, key: tuple[str, Way]) -> Template:
+        raise UsageError(f"prompt template {self._name!r} has no words for {key[0]} by {key[1]}; name another")
+
+
+def templates(name: str) -> Templates:
+    """The templates of a file.
 
     Raises:
         UsageError: there is no such file.
@@ -74,9 +89,10 @@ def templates(name: str) -> Mapping[tuple[str, Way], Template]:
     files = {path.stem: path for path in FOLDER.glob("*.toml")}
     content = tomllib.loads(find(files, name, "prompt template").read_text(encoding="utf-8"))
     system = content.pop("system", "")
-    return {
+    held = {
         (task, way): Template(**fields, system=system) for task, ways in content.items() for way, fields in ways.items()
     }
+    return Templates(name, held)
 
 
 def item_names(items: Items, words: int) -> list[str]:

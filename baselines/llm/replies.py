@@ -1,4 +1,4 @@
-"""What generated texts say: numbers or names of candidates, ratings, sentences; and how many say nothing usable."""
+"""What generated texts say: names of candidates, ratings, sentences, keywords; and how many say nothing usable."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from baselines.learning.vocabulary import stems
 from unimp_bench.records import FloatArray, IntArray
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -19,6 +20,7 @@ _PARTS = re.compile(r"[>\n]+")
 _NUMBERS = re.compile(r"[\[\]()#\d\s,;.]*\d[\[\]()#\d\s,;.]*")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _HEAD = re.compile(r"^(sure|certainly|of course|here)\b[^:]{0,80}:\s*", re.IGNORECASE)
+_INTRODUCTION = re.compile(r"^[^:\n]{0,80}:\s*")
 _WORDS = 30
 _QUOTES = "\"'\u201c\u201d\u2018\u2019` *_"
 
@@ -152,6 +154,57 @@ def first_sentence(reply: str, tally: Tally) -> str:
     tally.answers += 1
     tally.unparsable += not sentence
     return sentence
+
+
+@dataclass
+class KeywordTally:
+    """Counts over the keywords of predictions.
+
+    Attributes:
+        answers: generated answers that were read.
+        empty: of them, those without a word.
+        history: items in the histories of all prompts.
+        named: keywords in all answers.
+        unknown: of them, those that occur in no item's text.
+    """
+
+    answers: int = 0
+    empty: int = 0
+    history: int = 0
+    named: int = 0
+    unknown: int = 0
+
+    def words(self) -> list[str]:
+        """For a result's remarks."""
+        if not self.answers:
+            return []
+        told = [
+            f"{self.history / self.answers:.1f} history items in a prompt on average",
+            f"{_share(self.empty, self.answers)} of the answers empty",
+        ]
+        if self.named:
+            unknown = _share(self.unknown, self.named)
+            told.append(f"{self.named / self.answers:.1f} keywords an answer, {unknown} of them in no item's text")
+        return told
+
+
+def read_keywords(reply: str, most: int, known: Collection[str], tally: KeywordTally) -> list[str]:
+    """The first stems of a reply, at most ``most`` different ones, without stop words, numbers and an introduction.
+
+    Args:
+        reply: as generated.
+        most: keywords.
+        known: stems of the items' texts; others are counted and left out.
+        tally: counts grow.
+    """
+    words = (word for word in stems(_INTRODUCTION.sub("", reply.strip())) if not word.isdigit())
+    found = list(dict.fromkeys(words))[:most]
+    kept = [word for word in found if word in known]
+    tally.answers += 1
+    tally.empty += not found
+    tally.named += len(found)
+    tally.unknown += len(found) - len(kept)
+    return kept
 
 
 @dataclass

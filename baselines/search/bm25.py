@@ -10,6 +10,7 @@ A word that occurs twice in the query counts twice. Statistics are over all item
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -75,42 +76,51 @@ class BM25Index:
         return scores
 
 
+class ItemIndex:
+    """BM25 of the texts of all items, and the words that occur in them.
+
+    Raises:
+        UsageError: the corpus has none of the configured fields.
+    """
+
+    def __init__(self, items: Items, config: BM25Config) -> None:
+        fields = [field for field in config.fields if field in items.attributes]
+        if not fields:
+            known = ", ".join(config.fields)
+            raise UsageError(f"bm25 finds none of its fields ({known}) in this corpus; choose others with 'fields'")
+        documents = [stems(" ".join(texts)) for texts in zip(*map(items.text, fields), strict=True)]
+        self.columns = {word: column for column, word in enumerate(dict.fromkeys(chain.from_iterable(documents)))}
+        self.postings = BM25Index(self.counts(documents), config)
+
+    def counts(self, texts: Sequence[Sequence[str]]) -> sparse.csr_array:
+        """Counts of each known word in each text, (texts, words), from stems."""
+        words = Ragged.of_rows([[self.columns[word] for word in text if word in self.columns] for text in texts], int)
+        entries = np.ones(len(words.values)), (words.owners(), words.values)
+        return sparse.coo_array(entries, shape=(len(texts), len(self.columns))).tocsr()
+
+
 class BM25(Ranker[BM25Config]):
     """Scores items by their words; untrained, ignores the history."""
 
     Config = BM25Config
 
     def fit(self, data: FitData) -> None:
-        self._read(data.items)
+        self._index = ItemIndex(data.items, self.config)
 
     def save(self, folder: Path) -> None:
         """Nothing to save."""
 
     def load(self, folder: Path, items: Items, cache: Path) -> None:
-        self._read(items)
+        self._index = ItemIndex(items, self.config)
 
     def parameters(self) -> Parameters:
         """The postings."""
-        return Parameters(total=len(self._index))
+        return Parameters(total=len(self._index.postings))
 
     def remarks(self) -> tuple[str, ...]:
-        return () if self._columns else ("no item has a word: every item ties",)
+        return () if self._index.columns else ("no item has a word: every item ties",)
 
     def score(self, examples: Examples, catalogue: IntArray) -> FloatArray:
         queries, query_of_example = examples.distinct_queries()
-        return self._index.scores(self._counts(list(map(stems, queries))), catalogue)[query_of_example]
-
-    def _read(self, items: Items) -> None:
-        fields = [field for field in self.config.fields if field in items.attributes]
-        if not fields:
-            known = ", ".join(self.config.fields)
-            raise UsageError(f"bm25 finds none of its fields ({known}) in this corpus; choose others with 'fields'")
-        documents = [stems(" ".join(texts)) for texts in zip(*map(items.text, fields), strict=True)]
-        self._columns = {word: column for column, word in enumerate(dict.fromkeys(chain.from_iterable(documents)))}
-        self._index = BM25Index(self._counts(documents), self.config)
-
-    def _counts(self, texts: list[list[str]]) -> sparse.csr_array:
-        """Counts of each vocabulary word in each text, (texts, words)."""
-        words = Ragged.of_rows([[self._columns[word] for word in text if word in self._columns] for text in texts], int)
-        entries = np.ones(len(words.values)), (words.owners(), words.values)
-        return sparse.coo_array(entries, shape=(len(texts), len(self._columns))).tocsr()
+        counts = self._index.counts(list(map(stems, queries)))
+        return self._index.postings.scores(counts, catalogue)[query_of_example]

@@ -316,6 +316,8 @@ IMAGE_GENERATION = Suite(
         SuiteRow("UniMP, with search", fit_on=("search", "image_generation")),
         SuiteRow("Retrieved picture", model="retrieved-picture"),
         SuiteRow("Category's codes", model="category-picture"),
+        SuiteRow("Picture by keywords of the history", model="expanded-picture"),
+        SuiteRow("Picture by a language model's keywords", model="expanded-picture", preset="smollm2"),
         SuiteRow("Oracle", model="oracle"),
     ),
 )
