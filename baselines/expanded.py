@@ -102,7 +102,7 @@ class ExpandedPicture(Painter[ExpandedConfig]):
         self._open(data.items, data.cache)
         self._weights: dict[Protocol, float] = {}
         best: dict[Protocol, float] = {}
-        for weight in self.config.weights:
+        for weight in self.config.weights if self.config.keywords != "none" else (0.0,):
             self._weight = weight
             for protocol, score in data.validate(self, TASK).items():
                 if score > best.get(protocol, -np.inf):

@@ -305,6 +305,14 @@ def test_ties_go_to_the_popular_item(planted: Corpus, fitted: Fit) -> None:
         assert given[row] == min(shelf, key=lambda item: (-popularity[item], item))
 
 
+def test_without_keywords_the_query_counts_whole(planted: Corpus, fitted: Fit) -> None:
+    pictures = named_codes(planted)
+    examples = asked(planted, pictures).hidden()
+    given = fitted(planted, pictures, lambda weight: weight, keywords="none").paint(examples)
+    assert np.array_equal(given, fitted(planted, pictures, lambda weight: -weight).paint(examples))
+    assert not np.array_equal(given, fitted(planted, pictures, lambda weight: weight, history=0).paint(examples))
+
+
 @pytest.mark.parametrize("keywords", ["none", "history", "llm"])
 def test_loads_what_it_saved(
     keywords: str, styled: Corpus, fitted: Fit, reload: Callable[..., Model[Any]], one_who_reads: Book
