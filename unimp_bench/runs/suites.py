@@ -55,6 +55,8 @@ RECOMMENDATION = Suite(
         SuiteRow("PromptMM", model="promptmm"),
         SuiteRow("PromptMM, its teacher", model="promptmm", settings={"form": "teacher"}),
         SuiteRow("KDSR", model="kdsr"),
+        SuiteRow("SmolLM2 over EASE", model="llm", settings={"base": "ease"}),
+        SuiteRow("SmolLM2 over the transition graph", model="llm", settings={"base": "transition-graph"}),
     ),
 )
 """Table 1. Task suites have the name of their task, so their page is that of the task."""
@@ -78,6 +80,8 @@ EXPLANATION = Suite(
         SuiteRow("PETER", model="peter"),
         SuiteRow("PEPLER", model="pepler"),
         SuiteRow("PEPLER, SmolLM2", model="pepler", preset="smollm2"),
+        SuiteRow("SmolLM2, zero-shot", model="llm"),
+        SuiteRow("SmolLM2, few-shot", model="llm", preset="few-shot"),
     ),
 )
 """Table 2a."""
@@ -103,6 +107,7 @@ PREFERENCE = Suite(
         SuiteRow("P5", model="p5", system="P5"),
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
         SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
+        SuiteRow("SmolLM2, zero-shot", model="llm"),
     ),
 )
 """Table 2b."""
@@ -125,6 +130,7 @@ SELECTION = Suite(
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         SuiteRow("UniSRec", model="unisrec"),
         SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
+        SuiteRow("SmolLM2, zero-shot", model="llm"),
     ),
 )
 """Table 2c."""
@@ -148,6 +154,7 @@ SEARCH = Suite(
         SuiteRow("AEM, ZAM without the zero", model="zam", settings={"zero": "false"}),
         SuiteRow("RTM", model="rtm", system="RTM"),
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
+        SuiteRow("SmolLM2 over BM25", model="llm"),
     ),
 )
 """Table 2d."""
