@@ -107,7 +107,7 @@ PREFERENCE = Suite(
         SuiteRow("P5", model="p5", system="P5"),
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
         SuiteRow("VIP5⁺", model="vip5", system="VIP5⁺"),
-        SuiteRow("SmolLM2, zero-shot", model="llm"),
+        SuiteRow("SmolLM2, prompted", model="llm"),
     ),
 )
 """Table 2b."""
@@ -130,7 +130,7 @@ SELECTION = Suite(
         SuiteRow("S³-Rec", model="s3rec", system="S³-Rec"),
         SuiteRow("UniSRec", model="unisrec"),
         SuiteRow("MMSSL", model="mmssl", system="MMSSL"),
-        SuiteRow("SmolLM2, zero-shot", model="llm"),
+        SuiteRow("SmolLM2, prompted", model="llm"),
     ),
 )
 """Table 2c."""
