@@ -158,6 +158,13 @@ def test_a_best_row_of_a_corpus_with_clock_times_is_unconfirmed_without_temporal
     assert table.verdict == "Popularity; unconfirmed by time"
 
 
+def test_a_split_without_a_result_of_the_best_row_does_not_contradict_it() -> None:
+    clocked = [*seeds("sasrec", 0.6), result("popularity", 0.1), result("popularity", 0.6, split="global-time")]
+    made = [each.model_copy(update={"corpus": each.corpus.model_copy(update={"has_clock": True})}) for each in clocked]
+    (first, _) = page_of(made).tables
+    assert first.verdict == "SASRec; unconfirmed by time" and first.agrees is None and first.by_time is None
+
+
 def test_floors_that_are_missing_are_named() -> None:
     assert missing_floors(section_of([result("popularity", 0.1), result("ease", 0.2)])) == (
         "itemknn",

@@ -327,7 +327,8 @@ class Table:
         cold: targets without a training interaction; None without such items and where no result counted them.
         queries: statistics of the queries, in words; empty for tasks without queries.
         one_query: share of the examples with the most frequent query; None if unknown.
-        by_time: labels of the best rows under split ``global-time``; None without results of that split.
+        by_time: labels of the best rows under split ``global-time``; None without a result of that split
+            of one of the best rows.
         agrees: whether a row is best under both splits; None if either has no best row.
         clock: whether the corpus has clock times; None if unknown.
         lacks: missing untrained baselines of the standard.

@@ -62,6 +62,7 @@ from unimp_bench.reports.verdict import (
     missing_floors,
     queries_words,
     shown_rows,
+    tested_by_time,
     verdict,
 )
 from unimp_bench.runs.results import Cost, Estimate, Result
@@ -129,7 +130,7 @@ def table_of(section: Section, reported: Sequence[Reported], audits: Sequence[Co
         ),
         queries=queries_words(section),
         one_query=None if queries is None else queries.commonest,
-        by_time=None if section.global_time is None else best_labels(section.global_time),
+        by_time=None if (by_time := tested_by_time(section)) is None else best_labels(by_time),
         agrees=agrees(section),
         clock=corpus.has_clock,
         lacks=missing_floors(section) if ranked else (),

@@ -7,10 +7,18 @@ from unimp_bench.reports.sections import Section
 from unimp_bench.reports.standard import FLOORS, MIN_EXAMPLES, ONE_QUERY
 
 
+def tested_by_time(section: Section) -> Section | None:
+    """The section of the global temporal split; None without a result of a best row, as nothing contradicts it then."""
+    by_time = section.global_time
+    if by_time is None or {row.label for row in section.best}.isdisjoint(row.label for row in by_time.filled):
+        return None
+    return by_time
+
+
 def confirmed(section: Section) -> tuple[str, ...]:
     """The best rows as tables show them; of a leave-one-out section with clock times those that are best by a global
-    temporal split too, where that names any."""
-    rows, by_time = section.best, section.global_time
+    temporal split too, where that has any of them and names a best row."""
+    rows, by_time = section.best, tested_by_time(section)
     if by_time is not None and by_time.best:
         also = {row.label for row in by_time.best}
         rows = tuple(row for row in rows if row.label in also)
@@ -37,12 +45,15 @@ def _is_unconfirmed(section: Section) -> bool:
     """Whether a global temporal split could confirm the best rows, and has no result or no best row."""
     if section.split != "loo" or not section.corpus.has_clock:
         return False
-    return section.global_time is None or not section.global_time.best
+    by_time = tested_by_time(section)
+    return by_time is None or not by_time.best
 
 
 def agrees(section: Section) -> bool | None:
-    """Whether a row is best by leave-one-out and by a global temporal split; None where either names no best."""
-    if section.global_time is None or not section.best or not section.global_time.best:
+    """Whether a row is best by leave-one-out and by a global temporal split; None where either names no best, and where
+    no best row has a result of both."""
+    by_time = tested_by_time(section)
+    if by_time is None or not section.best or not by_time.best:
         return None
     return bool(confirmed(section))
 

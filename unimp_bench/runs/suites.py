@@ -155,6 +155,7 @@ SEARCH = Suite(
         SuiteRow("RTM", model="rtm", system="RTM"),
         SuiteRow("P5, of all its tasks", model="p5", fit_on=PROMPTED),
         SuiteRow("SmolLM2 over BM25", model="llm"),
+        SuiteRow("SmolLM2 over the transition graph", model="llm", settings={"base": "transition-graph"}),
     ),
 )
 """Table 2d."""
