@@ -47,8 +47,8 @@ class Scored:
         return [result.estimates()[self.kind.main].value for result in self.results]
 
     def spread(self) -> float | None:
-        """Standard deviation of the main metric over seeds; None for one seed."""
-        return float(np.std(self.main_by_seed(), ddof=1)) if len(self.results) > 1 else None
+        """Standard deviation of the main metric over seeds; None for one seed, and without the main metric."""
+        return float(np.std(self.main_by_seed(), ddof=1)) if len(self.results) > 1 and self.has_main else None
 
     def main_values(self) -> FloatArray:
         """The compared metric per example, averaged over seeds."""
