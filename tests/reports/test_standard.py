@@ -151,6 +151,12 @@ def test_only_rows_that_are_best_by_both_splits_are_named() -> None:
     assert first.verdict == "GRU4Rec; SASRec is first here, not by a global temporal split"
 
 
+def test_a_first_row_without_a_temporal_result_is_not_said_to_lose_by_it() -> None:
+    loo = [*seeds("sasrec", 0.60), *seeds("gru4rec", 0.59), result("popularity", 0.1)]
+    (first, _) = page_of([*loo, *seeds("gru4rec", 0.6, split="global-time")]).tables
+    assert first.verdict == "GRU4Rec; SASRec is first here, without a result of a global temporal split"
+
+
 def test_a_best_row_of_a_corpus_with_clock_times_is_unconfirmed_without_temporal_results() -> None:
     made = [each.model_copy(update={"corpus": each.corpus.model_copy(update={"has_clock": True})})
             for each in (result("popularity", 0.6), result("itemknn", 0.2))]  # fmt: skip

@@ -32,12 +32,15 @@ def verdict(section: Section) -> str:
         return f"none: {section.units:,} examples, fewer than {MIN_EXAMPLES}"
     if not section.best:
         return "none: too few seeds of the first row" if any(row.place for row in section.rows) else "none"
-    leader, rows = shown_rows(section)[section.best[0].label], confirmed(section)
+    first, rows = section.best[0].label, confirmed(section)
+    leader = shown_rows(section)[first]
     if not rows:
         return f"none: another order by a global temporal split (here {leader})"
     words = rows[0] + (f" (= {', '.join(rows[1:])})" if rows[1:] else "")
     if leader != rows[0]:
-        words += f"; {leader} is first here, not by a global temporal split"
+        by_time = tested_by_time(section)
+        has_run = by_time is not None and any(row.label == first for row in by_time.filled)
+        words += f"; {leader} is first here, {'not by' if has_run else 'without a result of'} a global temporal split"
     return f"{words}; unconfirmed by time" if _is_unconfirmed(section) else words
 
 
