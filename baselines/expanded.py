@@ -71,7 +71,7 @@ class ExpandedConfig(Place):
     """
 
     keywords: Literal["history", "llm", "none"] = "history"
-    template: str = "keywords-1"
+    template: str = "keywords-2"
     history: Number = 5
     title_words: Count = 12
     count: Count = 8

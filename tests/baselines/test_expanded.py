@@ -208,7 +208,7 @@ def test_a_language_model_finds_what_is_meant(styled: Corpus, fitted: Fit, one_w
     print(f"\nlanguage model {mine:.3f}, none {alone:.3f}")
     assert mine > alone + 0.15
     (told,) = model.remarks()
-    assert "x (http://127.0.0.1" in told and "prompts keywords-1" in told and "validation gave the keywords" in told
+    assert "x (http://127.0.0.1" in told and "prompts keywords-2" in told and "validation gave the keywords" in told
     assert "0.0% of the answers empty" in told and "2.0 keywords an answer, 50.0% of them in no item's text" in told
     assert model.usage().requests <= len(examples)
 
@@ -223,8 +223,8 @@ def test_the_prompt_holds_the_last_titles_and_the_query(styled: Corpus, fitted: 
     names = item_names(styled.items, 12)
     past = [names[item] for item in examples.history(0)[-2:]]
     assert examples.queries is not None
-    assert f"oldest first:\n- {past[0]}\n- {past[1]}\nNow" in content
-    assert f"looks for: {examples.query_texts[int(examples.queries[0])]}\n" in content
+    query = examples.query_texts[int(examples.queries[0])]
+    assert f"Someone chose:\n- {past[0]}\n- {past[1]}\nLooking for: {query}" in content
 
 
 def test_answers_are_kept(styled: Corpus, fitted: Fit, one_who_reads: Book) -> None:
