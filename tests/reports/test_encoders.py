@@ -125,9 +125,11 @@ def test_pairs_differ_in_one_encoder() -> None:
         ("UniSRec", "text", "LSA", "none (SASRec)"),
         ("UniSRec", "text", "MiniLM", "LSA"),
         ("UniSRec", "text", "MiniLM", "none (SASRec)"),
+        ("MMGCL", "both", "LSA, random", "none (LightGCN)"),
         ("MMGCL", "text", "MiniLM", "none"),
         ("MMGCL", "pictures", "EfficientNet-Lite0", "none"),
         ("MMGCL", "both", "MiniLM, EfficientNet-Lite0", "LSA, random"),
+        ("MMGCL", "both", "MiniLM, EfficientNet-Lite0", "none (LightGCN)"),
         ("MMGCL", "pictures", "EfficientNet-Lite0", "none (LightGCN)"),
         ("MMGCL", "text", "MiniLM", "none (LightGCN)"),
     ]

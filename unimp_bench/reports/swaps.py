@@ -56,7 +56,7 @@ def swaps(suite: Suite, lines: Iterable[tuple[SuiteRow, Scored]]) -> list[Swap]:
 
     Rows of a pair have the same other settings and agree in the other modality; stored features of both modalities are
     compared with both own encoders as well. A model that cannot run without features is compared with the one that its
-    group names for that.
+    group names for that, a row that reads both modalities too.
     """
     groups: dict[str, list[tuple[SuiteRow, Scored]]] = {}
     for row, scored in lines:
@@ -88,14 +88,22 @@ def _of_group(suite: Suite, name: str, group: Sequence[tuple[SuiteRow, Scored]])
                 yield Swap(name, modality, reads, instead, line.scored.label, other.scored.label)
             alone = all(line.reads(each) == NOTHING for each in MODALITIES if each != modality)
             if alone and not none and without:
-                label = without[0].label
-                words = f"none ({label.rpartition(': ')[2]})"
-                yield Swap(name, modality, _named(line.reads(modality)), words, line.scored.label, label)
-        for other in own:
-            both = other.own and other.budget == line.budget and line.differs_from(other) == MODALITIES
-            if both and NOTHING not in (line.reads("text"), line.reads("pictures")):
-                reads, instead = (", ".join(_named(each.reads(m)) for m in MODALITIES) for each in (line, other))
-                yield Swap(name, "both", reads, instead, line.scored.label, other.scored.label)
+                reads = _named(line.reads(modality))
+                yield Swap(name, modality, reads, _none_but(without[0]), line.scored.label, without[0].label)
+        if NOTHING not in map(line.reads, MODALITIES):
+            for other in own:
+                if other.own and other.budget == line.budget and line.differs_from(other) == MODALITIES:
+                    yield Swap(name, "both", _both(line), _both(other), line.scored.label, other.scored.label)
+            if without:
+                yield Swap(name, "both", _both(line), _none_but(without[0]), line.scored.label, without[0].label)
+
+
+def _both(line: _Line) -> str:
+    return ", ".join(_named(line.reads(each)) for each in MODALITIES)
+
+
+def _none_but(without: Scored) -> str:
+    return f"none ({without.label.rpartition(': ')[2]})"
 
 
 def _line(suite: Suite, row: SuiteRow, scored: Scored) -> _Line:
