@@ -256,9 +256,12 @@ def _filled(
 
 
 def _lacking(results: list[Result], suite: Suite | None, kind: Kind) -> list[Row]:
-    """Rows of the task's suite without a result, where the section has the suite's split and protocol."""
+    """Rows of the task's suite without a result, where the section has the suite's split and protocol.
+
+    None on a view of a corpus: the suite's rows are of the corpus itself.
+    """
     corpus, spec = results[0].corpus.name, results[0].spec
-    if suite is None or spec.options:
+    if suite is None or spec.options or spec.views:
         return []
     if spec.protocol != kind.under(suite.protocol) or not suite.has_split(spec.split):
         return []
