@@ -171,6 +171,12 @@ def test_a_split_without_a_result_of_the_best_row_does_not_contradict_it() -> No
     assert first.verdict == "SASRec; unconfirmed by time" and first.agrees is None and first.by_time is None
 
 
+def test_a_view_has_no_empty_rows_of_the_corpus_itself() -> None:
+    made = result("popularity", 0.1)
+    viewed = made.model_copy(update={"spec": made.spec.model_copy(update={"views": ("XT:1.0:0",)})})
+    assert section_of([made]).empty and not section_of([viewed]).empty
+
+
 def test_floors_that_are_missing_are_named() -> None:
     assert missing_floors(section_of([result("popularity", 0.1), result("ease", 0.2)])) == (
         "itemknn",
