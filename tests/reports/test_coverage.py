@@ -54,7 +54,7 @@ def test_cells_count_with_all_their_seeds(tmp_path: Path) -> None:
     ]
     page = coverage_markdown(shown, topics, [SEARCHED])
     assert "1 of 6 planned cells (row, task and corpus) have all their seeds, 1 have some, 4 are open" in page
-    assert 'unimp-bench suite search --corpus toy --seeds 3 --row "Popularity" --row "HEM"\n' in page
+    assert 'unimp-bench suite search --corpus toy --seeds 3 --unpublished --row "Popularity" --row "HEM"\n' in page
     assert "* no result yet: UniMP; Popularity" in page
 
 

@@ -14,6 +14,7 @@ from unimp_bench import registry
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
+from unimp_bench.reports.controls import controls_words
 from unimp_bench.reports.labels import claims, only_in_topics
 from unimp_bench.reports.sections import NO_RESULT, Section, sections, topic_sections
 from unimp_bench.reports.store import Contents
@@ -197,6 +198,21 @@ def test_noisy_views_belong_to_their_corpus() -> None:
     (section,) = topic_sections(SUITES["robustness"], [ranked(), noisy, of_another])
     assert labels(section) == ["UniMP", "UniMP with NT"]
     assert {row.reason for row in section.rows if not row.results} == {NO_RESULT}
+
+
+def test_an_exchange_without_loss_is_said() -> None:
+    """The control of the suite of views: a row that keeps its ranks does not use what was exchanged."""
+
+    def on(view: str, ranks: np.ndarray) -> Result:
+        name, fingerprint = viewed("toy", "f" * 64, View.parse(view))
+        return make_result("vbpr", ranks, task="recommendation", preset="small", corpus=name, fingerprint=fingerprint)
+
+    clean = make_result("vbpr", RANKS, task="recommendation", preset="small")
+    for ranks, hurt in ((RANKS, False), (RANKS + 20, True)):
+        found = topic_sections(SUITES["robustness"], [ranked(), clean, on("XV:1@test", ranks)])
+        (said,) = controls_words(found)
+        assert said.startswith("Control on toy: pictures exchanged") and "VBPR" in said and "p " in said
+        assert ("No loss is shown for VBPR" in said) != hurt
 
 
 def test_a_topic_of_views_needs_a_row_on_one() -> None:

@@ -145,6 +145,13 @@ def earlier_results(workspace: Workspace) -> list[Result]:
     return [run.result for run in stored_runs(workspace) if run.result] + load_results(workspace.leaderboards)
 
 
+def published_keys(workspace: Workspace) -> frozenset[str]:
+    """Keys of the runs with a published result."""
+    from unimp_bench.reports.store import load_results
+
+    return frozenset(result.spec.key for result in load_results(workspace.leaderboards))
+
+
 def echo_result(result: Result, ending: str) -> None:
     """Print model, task, corpus and split, then one line per metric of the main table and per remark.
 

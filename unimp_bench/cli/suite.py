@@ -16,6 +16,7 @@ from unimp_bench.cli.common import (
     features_named,
     features_option,
     pairs,
+    published_keys,
 )
 from unimp_bench.errors import BenchError, UsageError, find
 from unimp_bench.files import Workspace
@@ -46,6 +47,7 @@ EXECUTORS = ("processes", "ray")
     help="Setting for all rows of the suite's own model, mostly UniMP; repeatable.",
 )
 @features_option
+@click.option("--unpublished", is_flag=True, help="Leave out runs with a published result in leaderboards/.")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Number of parallel runs (default: 1, or the capacity of the Ray cluster)."
 )
@@ -67,6 +69,7 @@ def command(
     preset: str | None,
     settings: tuple[str, ...],
     features: tuple[str, ...],
+    unpublished: bool,
     jobs: int | None,
     executor: str,
     address: str | None,
@@ -102,7 +105,12 @@ def command(
     budget = Budget(preset, changed, suite.subject)
     budget.check()
     found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace, features_named(features))
-    board = Board([cell for cell in found if not rows or cell.row.label in rows], workspace)
+    published = published_keys(workspace) if unpublished else frozenset()
+    wanted = [cell for cell in found if (not rows or cell.row.label in rows) and cell.key not in published]
+    if not wanted:
+        click.echo(f"{name} on {corpus}: all runs are published")
+        return
+    board = Board(wanted, workspace)
     click.echo(f"{name} on {corpus}: {len(board.standings)} runs, {board.counts()}")
     if dry_run:
         echo_standings(board.standings)

@@ -124,7 +124,7 @@ def _campaign(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequenc
 def _command(block: Block, corpus: str, lacking: Sequence[Cell]) -> str:
     labels = dict.fromkeys(cell.label for cell in lacking)
     every = len(labels) == len(block.wanted) and not block.rows
-    parts = [f"unimp-bench suite {block.suite} --corpus {corpus} --seeds {block.seeds}"]
+    parts = [f"unimp-bench suite {block.suite} --corpus {corpus} --seeds {block.seeds} --unpublished"]
     parts += [f"--task {task}" for task in block.tasks]
     parts += [f"--features {modality}={name}" for modality, name in block.features]
     parts += [] if every else [f'--row "{label}"' for label in labels]

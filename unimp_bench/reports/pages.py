@@ -8,6 +8,7 @@ from dataclasses import replace
 from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import kind_of
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
+from unimp_bench.reports.controls import controls_words
 from unimp_bench.reports.encoders import exchanges_words
 from unimp_bench.reports.figures import section_plot, topic_plot
 from unimp_bench.reports.labels import OLDER
@@ -81,6 +82,8 @@ def topic_page(
     """The page of one suite; arguments as for ``task_page``."""
     command = f"unimp-bench suite {suite.name}"
     base = f"the first row, {suite.rows[0].label}" if not suite.grouped else "the same model with its own encoders"
+    if any(row.views for row in suite.rows):
+        base += ", or, of a row on a changed corpus, the same model without the change"
     printed = [table for table in reported if table.topic == suite.name]
     unseen = [name for name in suite.corpora if name not in {section.corpus.name for section in found}]
     notes = [] if found else [f"No result has been published yet: `{command}`."]
@@ -104,7 +107,7 @@ def topic_page(
             notes=tuple(notes),
             tables=tables,
             reported=tuple(map(printed_table, printed)),
-            findings=tuple(exchanges_words(tables)),
+            findings=(*exchanges_words(tables), *controls_words(found)),
         ),
         found,
         topic_plot,

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from data_prep.build import build_corpus
+from tests.reports.pretended import place
 from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace, locked
 from unimp_bench.runs.execution.executor import Processes, State, execute, is_done, log_of
 from unimp_bench.runs.plan import Budget, Cell, cells
+from unimp_bench.runs.results import Result
 from unimp_bench.runs.suites import SUITES
 
 NOWHERE = Workspace(Path("nowhere"))
@@ -148,6 +150,22 @@ def test_the_command_runs_shows_and_resumes(
     pages = workspace.runs / "leaderboards"
     details = (pages / "recommendation" / f"{planted.name}_details.md").read_text()
     assert "transition-graph" in details and (pages / "coverage.md").is_file()
+
+
+def test_published_runs_can_be_left_out(
+    planted: Corpus, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    popularity = ("suite", "new_user", "--corpus", str(planted.folder), "--row", "Popularity")
+    with pytest.raises(SystemExit):
+        main([*popularity])
+    (path,) = workspace.runs.glob("*/result.json")
+    place(workspace.leaderboards, Result.read(path))
+    path.unlink()
+    capsys.readouterr()
+    for options, said in (((), "1 left"), (("--unpublished",), "all runs are published")):
+        with pytest.raises(SystemExit) as caught:
+            main([*popularity, "--dry-run", *options])
+        assert caught.value.code == 0 and said in capsys.readouterr().out
 
 
 def test_only_publishing_touches_the_leaderboards(
