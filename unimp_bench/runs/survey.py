@@ -117,7 +117,7 @@ PRETRAINING = Suite(
     about="objectives of pre-training on item pictures and texts",
     tasks=("recommendation",),
     rows=(
-        SuiteRow("None"),
+        SuiteRow("No pre-training"),
         _pretrained("Reconstructive", "reconstructive"),
         _pretrained("Contrastive", "contrastive"),
         _pretrained("Autoregressive", "autoregressive"),
