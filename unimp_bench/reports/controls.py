@@ -1,4 +1,8 @@
-"""The control of a suite of views: a model that uses its texts or pictures loses when they are exchanged at test."""
+"""The controls of a suite of views: exchanged texts or pictures must cost a model that uses them.
+
+An exchange at test costs a model that reads them when it scores. A model that only learned from them, such as one whose
+graph of similar items has shaped its ids, may lose nothing by it; the exchange in the fit too costs it what it learned.
+"""
 
 from __future__ import annotations
 
@@ -12,34 +16,44 @@ _EXCHANGED: dict[ViewKind, str] = {"XT": "texts", "XV": "pictures"}
 
 
 def controls_words(found: Sequence[Section]) -> Iterator[str]:
-    """A sentence per section and modality: what the exchange costs each model, and which show no loss by it."""
+    """A sentence per section and modality: what the exchanges cost each model, and which show no loss by any."""
     for section in found:
-        for kind, modality in _EXCHANGED.items():
-            rows = [row for row in section.filled if row.test is not None and _is_exchange(row, kind)]
-            if rows:
-                yield _sentence(section, rows, modality)
+        for kind in _EXCHANGED:
+            models: dict[str, list[Row]] = {}
+            for row in section.filled:
+                if row.test is not None and _views(row, kind):
+                    models.setdefault(row.base, []).append(row)
+            if models:
+                yield _sentence(section, models, kind)
 
 
-def _sentence(section: Section, rows: Sequence[Row], modality: str) -> str:
-    main = section.kind.column(section.kind.main)
-    sign = 1 if main is None or main.higher_is_better else -1
-    told, unhurt = [], []
-    for row in rows:
-        assert row.test is not None
-        sure = row.test.p_value < LEVEL
-        few = ", few seeds" if "few seeds" in row.flags else ""
-        told.append(f"{row.base} {row.test.difference:+.4f} (p {'<' if sure else '≥'} {LEVEL:g}{few})")
-        if not sure or sign * row.test.difference > 0:
-            unhurt.append(row.base)
+def _sentence(section: Section, models: dict[str, list[Row]], kind: ViewKind) -> str:
+    modality = _EXCHANGED[kind]
+    told = [f"{model} {', '.join(_change(row, kind) for row in rows)}" for model, rows in models.items()]
+    unhurt = [model for model, rows in models.items() if not any(_is_loss(row, section) for row in rows)]
     words = (
-        f"Control on {section.corpus.name}: {modality} exchanged between the items at test must cost a model that uses "
-        f"them. Change of {section.kind.main}: {'; '.join(told)}."
+        f"Control on {section.corpus.name}: {modality} exchanged between the items must cost a model that uses them. "
+        f"Change of {section.kind.main}: {'; '.join(told)}."
     )
     if unhurt:
-        words += f" No loss is shown for {', '.join(unhurt)}, so rows with missing {modality} show no robustness there."
+        words += f" No loss is shown for {', '.join(unhurt)}: rows with missing {modality} show no robustness of it."
     return words
 
 
-def _is_exchange(row: Row, kind: ViewKind) -> bool:
+def _change(row: Row, kind: ViewKind) -> str:
+    assert row.test is not None
+    where = "at test" if any(view.at_test for view in _views(row, kind)) else "in the fit too"
+    few = ", few seeds" if "few seeds" in row.flags else ""
+    sign = "<" if row.test.p_value < LEVEL else "≥"
+    return f"{row.test.difference:+.4f} {where} (p {sign} {LEVEL:g}{few})"
+
+
+def _is_loss(row: Row, section: Section) -> bool:
+    main = section.kind.column(section.kind.main)
+    assert row.test is not None and main is not None
+    return row.test.p_value < LEVEL and (row.test.difference < 0) == main.higher_is_better
+
+
+def _views(row: Row, kind: ViewKind) -> list[View]:
     views = () if row.of is None else tuple(map(View.parse, row.of.views))
-    return any(view.kind == kind and view.at_test for view in views)
+    return [view for view in views if view.kind == kind]
