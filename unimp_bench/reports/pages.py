@@ -90,6 +90,7 @@ def topic_page(
     if unseen:
         notes.append(f"Without results: {', '.join(unseen)} (sources: docs/data.md).")
     tables = tuple(table_of(section, printed, audits) for section in found)
+    controls = dict.fromkeys(controls_words(found))  # sections of different budgets of UniMP share the other rows
     return _page(
         Page(
             name=suite.name,
@@ -107,7 +108,7 @@ def topic_page(
             notes=tuple(notes),
             tables=tables,
             reported=tuple(map(printed_table, printed)),
-            findings=(*exchanges_words(tables), *controls_words(found)),
+            findings=(*exchanges_words(tables), *controls),
         ),
         found,
         topic_plot,
