@@ -126,7 +126,11 @@ def test_the_page_has_rows_of_suites_and_says_what_makes_those_of_an_empty_leaf(
     page, index = made["survey.md"], made["README.md"]
     assert "](survey.md)" in index
     (line,) = (line for line in page.splitlines() if line.startswith("| Contrastive |"))
-    assert "[recommendation: toy](pretraining.md)" in line and " to None |" in line and "| Popularity 0." in line
+    assert (
+        "[recommendation: toy](pretraining.md)" in line
+        and " to No pre-training |" in line
+        and "| Popularity 0." in line
+    )
     (summary,) = (line for line in page.splitlines() if line.startswith("| Prompts |"))
     assert summary == "| Prompts | 3.4 | 5 | 0 | 0 | 5 |"
     section = page.partition("## Prompts\n")[2].partition("\n## ")[0]
