@@ -10,6 +10,7 @@ import pytest
 
 from tests.reports.pretended import make_result, place
 from unimp_bench import registry
+from unimp_bench.contracts import Training
 from unimp_bench.metrics.paired import seeded_test
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.reports.labels import claims, encoders_of, label_of, only_in_topics
@@ -160,7 +161,10 @@ def test_the_page(tmp_path: Path) -> None:
         *seeds("unisrec", WORSE),
         *(with_features(result, pictures="none", text=TEXT) for result in seeds("vbpr")),
         *seeds("vbpr")[:1],
-        *(with_features(result, pictures=PICTURES) for result in seeds("vbpr", WORSE)),
+        *(
+            with_features(result, pictures=PICTURES).model_copy(update={"training": Training(steps, 9, 5, "converged")})
+            for steps, result in zip((1000, 3000, 5000), seeds("vbpr", WORSE), strict=True)
+        ),
     ):
         place(tmp_path, result)
     made = pages(tmp_path)
@@ -168,7 +172,7 @@ def test_the_page(tmp_path: Path) -> None:
     (line,) = (line for line in page.splitlines() if line.startswith("| UniSRec | text: MiniLM | LSA |"))
     assert "(**<0.001**) | 3 |" in line
     (few,) = (line for line in page.splitlines() if line.startswith("| VBPR | pictures: EfficientNet-Lite0 | random |"))
-    assert "| 3, 1 | few seeds |" in few and "**" not in few
+    assert "| 3, 1 | 3,000; none | few seeds" in few and "**" not in few
     said = "Encoders of text, MiniLM instead of LSA, in 1 comparison: better in 1 (UniSRec on toy, recommendation)."
     assert said in page and said in index and "](encoders.md)" in index
     unsaid = "EfficientNet-Lite0 instead of random, in 1 comparison: no difference shown in 1."

@@ -105,13 +105,12 @@ def command(
     budget = Budget(preset, changed, suite.subject)
     budget.check()
     found = cells(suite, folder, tasks or suite.tasks, seeds, budget, workspace, features_named(features))
+    asked = [cell for cell in found if not rows or cell.row.label in rows]
     published = published_keys(workspace) if unpublished else frozenset()
-    wanted = [cell for cell in found if (not rows or cell.row.label in rows) and cell.key not in published]
-    if not wanted:
-        click.echo(f"{name} on {corpus}: all runs are published")
-        return
-    board = Board(wanted, workspace)
-    click.echo(f"{name} on {corpus}: {len(board.standings)} runs, {board.counts()}")
+    board = Board([cell for cell in asked if cell.key not in published], workspace)
+    left_out = len(asked) - len(board.standings)
+    said = f", {left_out} left out as published" if unpublished else ""
+    click.echo(f"{name} on {corpus}: {len(board.standings)} runs, {board.counts()}{said}")
     if dry_run:
         echo_standings(board.standings)
         _echo_times(board, Corpus.open(folder), workspace)
@@ -128,7 +127,7 @@ def command(
     failed = board.of(State.FAILED)
     if failed:
         raise BenchError(f"{len(failed)} of {len(board.standings)} runs failed; the same command retries them")
-    if not done:
+    if not (done or left_out):
         raise UsageError(f"no requested row of {name} can run on {corpus}; see the reasons above")
 
 

@@ -18,7 +18,8 @@ EXCHANGES = (
     "the corpus's own texts; *random*: a layer that was never trained; *none*: the same model without the texts or the "
     "pictures, or, where it cannot run without any, the model in brackets. Δ: difference on the same "
     "examples, with the p-value of its paired test over examples and seeds, Holm-corrected within the table; bold "
-    "where both rows have enough seeds. ±: half of the 95% interval over examples."
+    "where both rows have enough seeds. Steps: optimizer steps of both, means over seeds; where validation stopped one "
+    "much earlier, Δ compares how far they got as well. ±: half of the 95% interval over examples."
 )
 """How to read the table."""
 
@@ -39,7 +40,7 @@ def exchange_of(swap: Swap, section: Section, p_cell: Callable[..., Cell]) -> Ex
 def exchanges_table(table: Table) -> list[str]:
     """The comparisons of a table, with a heading."""
     rows = {row.label: row for row in table.filled}
-    heads = ("Model", "Encoder", "Instead of", f"{table.main} ±", "Instead ±", "Δ (p)", "Seeds", "Flags")
+    heads = ("Model", "Encoder", "Instead of", f"{table.main} ±", "Instead ±", "Δ (p)", "Seeds", "Steps", "Flags")
     lines = [f"## {table.title}", "", table.facts, "", *table_head(heads)]
     return [*lines, *(table_row(_line(each, rows[each.row], rows[each.base], table)) for each in table.exchanges)]
 
@@ -52,7 +53,9 @@ def _line(exchange: Exchange, row: Row, base: Row, table: Table) -> list[str]:
     difference = f"{exchange.difference.text} ({p})" if exchange.p.text else ""
     flags = dict.fromkeys(flag for each in (row, base) for flag in each.flags if flag not in _OF_COST)
     values = [with_half(each, table) for each in (row, base)]
-    return [f"{exchange.model}{settings}", encoder, exchange.instead, *values, difference, seeds, ", ".join(flags)]
+    steps = "; ".join(dict.fromkeys(table.cell(each, "Steps").text or "none" for each in (row, base)))
+    words = (f"{exchange.model}{settings}", encoder, exchange.instead)
+    return [*words, *values, difference, seeds, steps, ", ".join(flags)]
 
 
 def exchanges_words(tables: Sequence[Table]) -> Iterator[str]:

@@ -13,6 +13,8 @@ from tests.baselines.multimodal.visual import LOOKS, fitted, hit_rate
 from unimp_bench.corpus import Corpus
 
 ITEMS_PER_LOOK = 20
+QUICK: dict[str, Any] = {"epochs": 60, "width": 32, "batch_size": 256, "learning_rate": 1e-2}
+"""Settings by which recommenders with item graphs learn the store in seconds."""
 
 
 def dense_adjacency(edges: np.ndarray) -> np.ndarray:
@@ -67,7 +69,7 @@ def features_help(
 ) -> None:
     """The model finds more with true than with shuffled titles, and more than popularity."""
     rates = []
-    settings = {"epochs": 60, "width": 32, "batch_size": 256, "learning_rate": 1e-2} | settings
+    settings = QUICK | settings
     for shuffled in (False, True):
         corpus = sparse_store(make_corpus, shuffled, numbered)
         work = folder / f"{name}-{shuffled}"

@@ -12,6 +12,7 @@ import torch
 
 from baselines.multimodal.freedom import FreedomConfig, FreedomNetwork
 from tests.baselines.multimodal.planted import (
+    QUICK,
     dense_adjacency,
     dense_mean,
     dense_neighbours,
@@ -109,9 +110,8 @@ def test_features_help(make_corpus: Callable[..., Corpus], tmp_path: Path, setti
 def test_ids_keep_what_the_item_graph_taught_them(make_corpus: Callable[..., Corpus], tmp_path: Path) -> None:
     """Exchanging titles at test costs little: neighbours at random average to nearly nothing, and the table of ids has
     learned the looks through the true ones. Exchanging them in the fit too costs what the features bring."""
-    quick = {"epochs": 60, "width": 32, "batch_size": 256, "learning_rate": 1e-2}
     corpus = sparse_store(make_corpus, shuffled=False)
-    model = fitted("freedom", corpus, tmp_path / "true", **quick)
+    model = fitted("freedom", corpus, tmp_path / "true", **QUICK)
     model.save(tmp_path / "true")
     tested = view_of(corpus, View.parse("XT@test")).tested
     assert tested is not None
@@ -123,5 +123,5 @@ def test_ids_keep_what_the_item_graph_taught_them(make_corpus: Callable[..., Cor
 
     assert from_the_graph(shown.network) < 0.5 * from_the_graph(model.network)
     shuffled = sparse_store(make_corpus, shuffled=True)
-    taught = fitted("freedom", shuffled, tmp_path / "exchanged", **quick)
+    taught = fitted("freedom", shuffled, tmp_path / "exchanged", **QUICK)
     assert hit_rate(shown, corpus) > hit_rate(taught, shuffled) + 0.15
