@@ -1,4 +1,21 @@
 
+/** The data of the page, where values that repeat stand as their number among "shared", with those values. */
+function unpacked(data) {
+  const { shared, flags } = data;
+  for (const sheet of data.sheets) {
+    for (const each of sheet.parts) each.about = shared[each.about];
+  }
+  for (const detail of data.details) {
+    for (const name of ["about", "source", "reads"]) detail[name] = shared[detail[name]];
+    detail.flags = Object.fromEntries(detail.flags.map((flag) => [flag, flags[flag]]));
+  }
+  for (const run of Object.values(data.runs)) {
+    run.versions = shared[run.versions];
+    for (const stage of run.stages) stage.config = shared[stage.config];
+  }
+  return data;
+}
+
 /** A definition list; entries without a value are omitted. */
 function definitions(entries) {
   const list = element("dl");
@@ -29,8 +46,9 @@ function number(value) {
   return value.toFixed(4);
 }
 
-function interval(each) {
-  return `${number(each.low)} to ${number(each.high)}`;
+/** Cells of a value and its interval, of a list of the value and both ends. */
+function estimateCells([value, low, high]) {
+  return [number(value), `${number(low)} to ${number(high)}`];
 }
 
 /** A setting as text, without quotes where possible. */
@@ -169,8 +187,8 @@ function bullets(lines) {
   return lines.length ? [element("ul", {}, ...lines.map((line) => element("li", {}, line)))] : [];
 }
 
-function metricsPart(detail) {
-  const rows = detail.metrics.map((each) => [each.name, number(each.value), interval(each)]);
+function metricsPart(detail, sheet) {
+  const rows = detail.metrics.flatMap((each, at) => (each ? [[sheet.metrics[at], ...estimateCells(each)]] : []));
   const missing = Object.entries(detail.missing).map(([name, reason]) => `${name} is empty: ${reason}`);
   const answers = Object.entries(detail.answers).map(([name, words]) => `${name}: ${words}`);
   return part(
@@ -192,12 +210,12 @@ function slicesPart(detail, sheet) {
   return part("Parts of the examples", textTable("Parts of the examples", ["Part", "Examples", sheet.main], rows), about);
 }
 
-function tiesPart(detail) {
+function tiesPart(detail, sheet) {
   if (!detail.ties) return [];
   const { seeds, stored, shuffled } = detail.ties;
-  const rows = [["as stored", number(stored.value), interval(stored)], ["shuffled", number(shuffled.value), interval(shuffled)]];
+  const rows = [["as stored", ...estimateCells(stored)], ["shuffled", ...estimateCells(shuffled)]];
   const about = `Simultaneous interactions of a user in random order; models fitted and scored again. Seeds available for both: ${seeds}.`;
-  return part("Time ties", element("p", { class: "facts" }, about), textTable("Time ties", ["Order", stored.name, "95% interval"], rows));
+  return part("Time ties", element("p", { class: "facts" }, about), textTable("Time ties", ["Order", sheet.main, "95% interval"], rows));
 }
 
 function quotedPart(detail) {
@@ -218,9 +236,9 @@ function detailChildren(detail, sheet, runs, compare) {
     ...part("Remarks", ...bullets(remarks)),
     ...compare,
     ...commandsPart(runs),
-    ...metricsPart(detail),
+    ...metricsPart(detail, sheet),
     ...slicesPart(detail, sheet),
-    ...tiesPart(detail),
+    ...tiesPart(detail, sheet),
     ...quotedPart(detail),
     ...part(runs.length > 1 ? "Runs" : "Run", ...runs.map((run, at) => runBlock(run, at === 0))),
   ];
@@ -268,4 +286,4 @@ function startDetails(dialog, data) {
 
 document.querySelectorAll("main table").forEach(makeSortable);
 startDownloads();
-startFilters(document.getElementById("filters"), startDetails(document.getElementById("details"), JSON.parse(document.getElementById("data").textContent)));
+startFilters(document.getElementById("filters"), startDetails(document.getElementById("details"), unpacked(JSON.parse(document.getElementById("data").textContent))));
