@@ -12,7 +12,7 @@ from tests.cli.test_cli import call
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace, locked
 from unimp_bench.interchange.personal_page import personal_page
-from unimp_bench.runs.estimate import estimate
+from unimp_bench.runs.estimate import Wanted, estimate
 from unimp_bench.runs.personal import Recommended, ShownItem
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, run
@@ -199,12 +199,13 @@ def test_estimates_prefer_equal_settings_and_scale_by_interactions(home: Workspa
     other = result.model_copy(update={"cost": cost, "corpus": half})
     facts = result.model.model_copy(update={"settings": {"neighbours": "7"}})
     changed = result.model_copy(update={"model": facts})
-    request = RunRequest("recommendation", "itemknn", corpus.folder)
-    found = estimate(request, corpus, [changed, other])
+    wanted = Wanted("recommendation", "itemknn")
+    interactions = corpus.manifest.counts.interactions
+    found = estimate(wanted, interactions, [changed, other])
     assert found is not None and found.same and found.seconds == pytest.approx(20, rel=0.01)
-    found = estimate(request, corpus, [changed])
+    found = estimate(wanted, interactions, [changed])
     assert found is not None and not found.same
-    assert estimate(request, corpus, []) is None
+    assert estimate(wanted, interactions, []) is None
 
 
 def test_top_is_the_list_of_the_predictions(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

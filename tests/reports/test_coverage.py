@@ -10,7 +10,7 @@ import pytest
 from tests.reports.pretended import make_result, place
 from unimp_bench import registry
 from unimp_bench.reports.brief import boards_of
-from unimp_bench.reports.coverage import Cell, campaign_cells, coverage_markdown
+from unimp_bench.reports.coverage import Cell, campaign_cells, coverage_markdown, seconds_left
 from unimp_bench.reports.store import Contents
 from unimp_bench.reports.write import boards
 from unimp_bench.runs.campaign import CAMPAIGN, Block
@@ -44,7 +44,8 @@ def test_cells_count_with_all_their_seeds(tmp_path: Path) -> None:
     place(tmp_path, make_result("bm25", ranks))
     for seed in range(2):
         place(tmp_path, make_result("hem", ranks, seed=seed))
-    tasks, topics = boards(Contents.published(tmp_path))
+    published = Contents.published(tmp_path)
+    tasks, topics = boards(published)
     shown = [board for page in tasks for board in boards_of(page)]
     assert campaign_cells(SEARCHED, shown, topics) == [
         Cell("Popularity", "search", "toy", 0, enough=False),
@@ -52,7 +53,7 @@ def test_cells_count_with_all_their_seeds(tmp_path: Path) -> None:
         Cell("HEM", "search", "toy", 2, enough=False),
         *(Cell(label, "search", "none", 0, enough=False) for label in SEARCHED.rows),
     ]
-    page = coverage_markdown(shown, topics, [SEARCHED])
+    page = coverage_markdown(shown, topics, published.results, [SEARCHED])
     assert "1 of 6 planned cells (row, task and corpus) have all their seeds, 1 have some, 4 are open" in page
     assert 'unimp-bench suite search --corpus toy --seeds 3 --unpublished --row "Popularity" --row "HEM"\n' in page
     assert "* no result yet: UniMP; Popularity" in page
@@ -77,3 +78,27 @@ def test_unimp_counts_under_any_preset(tmp_path: Path) -> None:
     shown = [board for page in tasks for board in boards_of(page)]
     block = Block("UniMP?", "search", ("toy",), ("UniMP",))
     assert campaign_cells(block, shown, topics) == [Cell("UniMP", "search", "toy", 3, enough=True)]
+
+
+def test_the_time_of_missing_runs(tmp_path: Path) -> None:
+    """Of the missing seeds alone, from the result with the same settings, in proportion to interactions."""
+    ranks = np.array([1, 2, 300])
+    hem = make_result("hem", ranks)
+    assert hem.cost is not None
+    hem = hem.model_copy(update={"cost": hem.cost.model_copy(update={"fit_seconds": 3600.0, "predict_seconds": 0.0})})
+    large = hem.corpus.model_copy(update={"name": "large", "interactions": 10 * hem.corpus.interactions})
+    results = [hem, make_result("bm25", ranks).model_copy(update={"corpus": large})]
+    block = Block("Who finds?", "search", ("toy", "large", "none"), ("BM25", "HEM", "ZAM"), seeds=3)
+    cells = [Cell("HEM", "search", "toy", 1, enough=False), Cell("HEM", "search", "large", 0, enough=False)]
+    assert [seconds_left(block, each, results) for each in cells] == pytest.approx([2 * 3600, 3 * 36000])
+    assert seconds_left(block, Cell("ZAM", "search", "toy", 0, enough=False), results) is None, "never run"
+    assert seconds_left(block, Cell("HEM", "search", "none", 0, enough=False), results) is None, "of unknown size"
+
+    for seed in range(2):
+        place(tmp_path, make_result("hem", ranks, seed=seed))
+    published = Contents.published(tmp_path)
+    tasks, topics = boards(published)
+    shown = [board for page in tasks for board in boards_of(page)]
+    page = coverage_markdown(shown, topics, [hem], [block])
+    assert "| Who finds? | search | toy, large, none | 9 | 0 | 1 | 8 | ≥ 1.0 |" in page
+    assert "roughly ≥ 1.0 core hours" in page and "Not counted (≥): 8 cells" in page

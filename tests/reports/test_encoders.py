@@ -143,16 +143,32 @@ def test_pairs_differ_in_one_encoder() -> None:
     assert swap.test.difference > 0.02 and expected.p_value <= swap.test.p_value < 0.01  # after Holm
 
 
+def with_settings(results: list[Result], **settings: str) -> list[Result]:
+    def changed(result: Result) -> Result:
+        model = result.model.model_copy(update={"settings": {**result.model.settings, **settings}})
+        return result.model_copy(update={"model": model})
+
+    return [changed(result) for result in results]
+
+
 def test_other_settings_are_compared_apart() -> None:
-    tuned = [
-        result.model_copy(
-            update={"model": result.model.model_copy(update={"settings": {**result.model.settings, "dropout": "0.1"}})}
-        )
-        for result in seeds("unisrec", WORSE)
-    ]
+    tuned = with_settings(seeds("unisrec", WORSE), dropout="0.1")
     assert topic_sections(SUITE, [*seeds("unisrec", text=TEXT), *tuned]) == []
     (section,) = topic_sections(SUITE, [*seeds("unisrec", text=TEXT), *tuned, *seeds("unisrec")])
     assert [swap.base for swap in section.swaps] == ["UniSRec"]
+
+
+def test_the_model_without_features_has_the_same_settings_if_possible() -> None:
+    looks = [with_features(result, pictures=PICTURES) for result in seeds("vbpr")]
+    rows = [*looks, *with_settings(looks, patience="40"), *with_settings(looks, width="8")]
+    models = [*seeds("mf"), *with_settings(seeds("mf"), patience="40")]
+    (section,) = topic_sections(SUITE, [*rows, *models])
+    row, base = "VBPR, EfficientNet-Lite0, no text", "VBPR without features: MF"
+    assert [(swap.row, swap.instead, swap.base) for swap in section.swaps] == [
+        (row, "none (MF)", base),
+        (f"{row} (patience=40)", "none (MF)", f"{base} (patience=40)"),
+        (f"{row} (width=8)", "none (MF)", base),
+    ]
 
 
 def test_the_page(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def command(
 
 def _announce(request: RunRequest, workspace: Workspace) -> None:
     """Print the run of a request, which of its parts exist, and its time as far as earlier results tell."""
-    from unimp_bench.runs.estimate import estimate
+    from unimp_bench.runs.estimate import Wanted, estimate
     from unimp_bench.runs.fitting import FIT_NAME
     from unimp_bench.runs.results import RESULT_NAME
     from unimp_bench.runs.runner import command_of, planned
@@ -158,7 +158,8 @@ def _announce(request: RunRequest, workspace: Workspace) -> None:
         click.echo(f"  fit       {folder}: {state}")
     for key, value in sorted(spec.fit.config.items()):
         click.echo(f"  setting   {key} = {value}")
-    found = estimate(request, plan.corpus, earlier_results(workspace))
+    interactions = plan.corpus.manifest.counts.interactions
+    found = estimate(Wanted.of(request), interactions, earlier_results(workspace))
     if found is None:
         click.echo(f"  estimate  none: no earlier result of {request.model}")
     else:

@@ -133,11 +133,12 @@ def command(
 
 def _echo_times(board: Board, corpus: Corpus, workspace: Workspace) -> None:
     """Print the time of the remaining runs, one after another, as far as earlier results tell."""
-    from unimp_bench.runs.estimate import estimate
+    from unimp_bench.runs.estimate import Wanted, estimate
 
     left = board.left()
     results = earlier_results(workspace) if left else []
-    found = {cell.name: estimate(cell.request, corpus, results) for cell in left}
+    interactions = corpus.manifest.counts.interactions
+    found = {cell.name: estimate(Wanted.of(cell.request), interactions, results) for cell in left}
     known = {name: each for name, each in found.items() if each is not None}
     for name, each in known.items():
         click.echo(f"  estimate   {name}: {duration(each.seconds)}, from {each.origin}")

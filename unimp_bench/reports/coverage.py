@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from unimp_bench import registry
 from unimp_bench.markdown import table_head, table_row
 from unimp_bench.records import MAIN_SPLITS
 from unimp_bench.reports.brief import GENERATED, Board
 from unimp_bench.reports.sections import NO_RESULT
 from unimp_bench.reports.table import Page, Row, Table
 from unimp_bench.runs.campaign import CAMPAIGN, Block
+from unimp_bench.runs.estimate import Wanted, estimate
+from unimp_bench.runs.results import Result
 from unimp_bench.runs.suite import SUBJECT, SuiteRow
 from unimp_bench.runs.suites import SUITES
 
@@ -78,9 +81,26 @@ def _tables(block: Block, task: str, corpus: str, boards: Sequence[Board], topic
             yield from (table for table in page.tables if (table.task, table.corpus) == (task, corpus))
 
 
-def coverage_markdown(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequence[Block] = CAMPAIGN) -> str:
+def seconds_left(block: Block, cell: Cell, results: Sequence[Result]) -> float | None:
+    """Roughly the time of a cell's missing runs on one core; None without a published cost of its model.
+
+    Published costs of the model on the corpus most like it, scaled by interactions, as in ``suite --dry-run``.
+    """
+    sizes = [result.corpus.interactions for result in results if result.corpus.name == cell.corpus]
+    row = next(each for each in block.wanted if each.label == cell.label)
+    card = registry.model_card(row.model)
+    given = row.features or {name: value for name, value in block.features if name in card.features}
+    wanted = Wanted(cell.task, row.model, row.preset, row.settings, given)
+    found = estimate(wanted, sizes[0], results) if sizes else None
+    runs = block.seeds - cell.seeds if card.seeded else 1
+    return None if found is None else found.seconds * runs
+
+
+def coverage_markdown(
+    boards: Sequence[Board], topics: Sequence[Page], results: Sequence[Result], campaign: Sequence[Block] = CAMPAIGN
+) -> str:
     """The page of coverage."""
-    lines = [GENERATED, "# Coverage", "", *_campaign(boards, topics, campaign)]
+    lines = [GENERATED, "# Coverage", "", *_campaign(boards, topics, results, campaign)]
     lines += ["", "## Rows without results", ""]
     lines += ["Rows of the suite of each task that have no result in its main table, by reason."]
     for board in boards:
@@ -96,7 +116,9 @@ def coverage_markdown(boards: Sequence[Board], topics: Sequence[Page], campaign:
     return "\n".join(lines) + "\n"
 
 
-def _campaign(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequence[Block]) -> Iterator[str]:
+def _campaign(
+    boards: Sequence[Board], topics: Sequence[Page], results: Sequence[Result], campaign: Sequence[Block]
+) -> Iterator[str]:
     """Counts of the blocks, then the open cells of each with a command."""
     counted = [(block, campaign_cells(block, boards, topics)) for block in campaign]
     cells = [cell for _, own in counted for cell in own]
@@ -106,12 +128,23 @@ def _campaign(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequenc
         f"{enough:,} of {len(cells):,} planned cells (row, task and corpus) have all their seeds, {filled - enough:,} "
         f"have some, {len(cells) - filled:,} are open (`unimp_bench/runs/campaign.py`)."
     )
+    left = {
+        block.question: [seconds_left(block, cell, results) for cell in own if not cell.enough]
+        for block, own in counted
+    }
+    unknown = sum(each is None for found in left.values() for each in found)
+    yield (
+        f"The missing runs take roughly {_hours([each for found in left.values() for each in found])} core hours, from "
+        "the published costs of the same models, scaled by interactions; a single estimate may be several times too "
+        f"high or too low. Not counted (≥): {unknown:,} cells of models without a published cost."
+    )
     yield ""
-    yield from table_head(("Question", "Suite", "Corpora", "Cells", "Complete", "Fewer seeds", "Open"))
+    yield from table_head(("Question", "Suite", "Corpora", "Cells", "Complete", "Fewer seeds", "Open", "Core hours"))
     for block, own in counted:
         done, some = sum(cell.enough for cell in own), sum(bool(cell.seeds) and not cell.enough for cell in own)
         numbers = (len(own), done, some, len(own) - done - some)
-        yield table_row((block.question, block.suite, ", ".join(block.corpora), *map(str, numbers)))
+        hours = _hours(left[block.question])
+        yield table_row((block.question, block.suite, ", ".join(block.corpora), *map(str, numbers), hours))
     yield from ("", "Commands for what is open or has fewer seeds:", "", "```sh")
     for block, own in counted:
         for corpus in block.corpora:
@@ -119,6 +152,13 @@ def _campaign(boards: Sequence[Board], topics: Sequence[Page], campaign: Sequenc
             if lacking:
                 yield _command(block, corpus, lacking)
     yield "```"
+
+
+def _hours(seconds: Sequence[float | None]) -> str:
+    """Hours in words; empty without any, and a lower bound where some are unknown."""
+    known = sum(each for each in seconds if each is not None) / 3600
+    amount = f"{known:,.0f}" if known >= 10 else f"{known:.1f}"
+    return f"{'≥ ' if None in seconds else ''}{amount}" if seconds else ""
 
 
 def _command(block: Block, corpus: str, lacking: Sequence[Cell]) -> str:

@@ -56,7 +56,7 @@ def swaps(suite: Suite, lines: Iterable[tuple[SuiteRow, Scored]]) -> list[Swap]:
 
     Rows of a pair have the same other settings and agree in the other modality; stored features of both modalities are
     compared with both own encoders as well. A model that cannot run without features is compared with the one that its
-    group names for that, a row that reads both modalities too.
+    group names for that, if possible with the same settings, a row that reads both modalities too.
     """
     groups: dict[str, list[tuple[SuiteRow, Scored]]] = {}
     for row, scored in lines:
@@ -75,7 +75,7 @@ def default_of(suite: Suite, row: SuiteRow, scored: Scored, lines: Sequence[tupl
 def _of_group(suite: Suite, name: str, group: Sequence[tuple[SuiteRow, Scored]]) -> Iterator[Swap]:
     model = _model(suite, name)
     own = [_line(suite, row, scored) for row, scored in group if row.model == model]
-    without = [scored for row, scored in group if row.model != model]
+    without = [(row, scored) for row, scored in group if row.model != model]
     for line in own:
         for modality in MODALITIES:
             if line.reads(modality) == NOTHING:
@@ -88,22 +88,27 @@ def _of_group(suite: Suite, name: str, group: Sequence[tuple[SuiteRow, Scored]])
                 yield Swap(name, modality, reads, instead, line.scored.label, other.scored.label)
             alone = all(line.reads(each) == NOTHING for each in MODALITIES if each != modality)
             if alone and not none and without:
-                reads = _named(line.reads(modality))
-                yield Swap(name, modality, reads, _none_but(without[0]), line.scored.label, without[0].label)
+                reads, (instead, label) = _named(line.reads(modality)), _none_but(suite, line, without)
+                yield Swap(name, modality, reads, instead, line.scored.label, label)
         if NOTHING not in map(line.reads, MODALITIES):
             for other in own:
                 if other.own and other.budget == line.budget and line.differs_from(other) == MODALITIES:
                     yield Swap(name, "both", _both(line), _both(other), line.scored.label, other.scored.label)
             if without:
-                yield Swap(name, "both", _both(line), _none_but(without[0]), line.scored.label, without[0].label)
+                instead, label = _none_but(suite, line, without)
+                yield Swap(name, "both", _both(line), instead, line.scored.label, label)
 
 
 def _both(line: _Line) -> str:
     return ", ".join(_named(line.reads(each)) for each in MODALITIES)
 
 
-def _none_but(without: Scored) -> str:
-    return f"none ({without.label.rpartition(': ')[2]})"
+def _none_but(suite: Suite, line: _Line, without: Sequence[tuple[SuiteRow, Scored]]) -> tuple[str, str]:
+    """The row without features for a row, in words and by its label; its settings are only named if they differ."""
+    same = [(row, each) for row, each in without if _budget(suite, row, each)[1:] == line.budget[1:]]
+    row, scored = (same or without)[0]
+    label = row.label if same else scored.label
+    return f"none ({label.rpartition(': ')[2]})", scored.label
 
 
 def _line(suite: Suite, row: SuiteRow, scored: Scored) -> _Line:

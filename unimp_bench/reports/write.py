@@ -92,7 +92,7 @@ def pages_of(board: Contents) -> dict[str, str]:
         made[SYSTEMS] = systems_markdown(listed)
     if shown:
         made[SURVEY] = survey_markdown(measured(shown, topics))
-    made[COVERAGE] = coverage_markdown(shown, topics)
+    made[COVERAGE] = coverage_markdown(shown, topics, board.results)
     if audits:
         made[CORPORA] = corpora_markdown(audits)
     if generated:

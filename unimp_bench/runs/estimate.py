@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from unimp_bench import registry
-from unimp_bench.corpus import Corpus
 from unimp_bench.runs.results import GIVEN, Result
-from unimp_bench.runs.runner import RunRequest
+
+if TYPE_CHECKING:
+    from unimp_bench.runs.runner import RunRequest
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the time of a run depends on, besides its corpus; as in ``RunRequest``."""
+
+    task: str
+    model: str
+    preset: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    features: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: RunRequest) -> Wanted:
+        return cls(request.task, request.model, request.preset, request.settings, request.features)
 
 
 @dataclass(frozen=True)
@@ -34,29 +51,29 @@ class TimeEstimate:
         return f"{spec.task} on {corpus.name}{changed}, {corpus.interactions:,} interactions"
 
 
-def estimate(request: RunRequest, corpus: Corpus, results: Iterable[Result]) -> TimeEstimate | None:
+def estimate(wanted: Wanted, interactions: int, results: Iterable[Result]) -> TimeEstimate | None:
     """The time of a run on this machine or one like that of the results; None without a result of the model.
 
-    Of the results of the model, those of the same preset and settings come first, then those of the same task, then the
-    corpus of the most similar size, then the latest. Costs grow faster than linearly in some models: an estimate from a
-    much smaller corpus is too low.
+    Of the results of the model, those of the same preset and settings come first, then those of the same preset, then
+    those of the same task, then the corpus of the most similar size, then the latest. Costs grow faster than linearly
+    in some models: an estimate from a much smaller corpus is too low.
     """
-    preset = request.preset or registry.default_preset(request.model)
-    settings = {key: str(value) for key, value in request.settings.items()}
-    settings |= {f"{GIVEN}{modality}": name for modality, name in request.features.items()}
-    size = corpus.manifest.counts.interactions
+    preset = wanted.preset or registry.default_preset(wanted.model)
+    settings = {key: str(value) for key, value in wanted.settings.items()}
+    settings |= {f"{GIVEN}{modality}": name for modality, name in wanted.features.items()}
 
     def is_same(result: Result) -> bool:
         return result.model.preset == preset and result.model.settings == settings
 
-    def order(result: Result) -> tuple[bool, bool, float, str]:
-        distance = -abs(math.log(size / max(1, result.corpus.interactions)))
-        return is_same(result), result.spec.task == request.task, distance, result.provenance.time
+    def order(result: Result) -> tuple[bool, bool, bool, float, str]:
+        distance = -abs(math.log(max(1, interactions) / max(1, result.corpus.interactions)))
+        same_preset, same_task = result.model.preset == preset, result.spec.task == wanted.task
+        return is_same(result), same_preset, same_task, distance, result.provenance.time
 
-    known = [each for each in results if each.model.name == request.model and each.cost is not None]
+    known = [each for each in results if each.model.name == wanted.model and each.cost is not None]
     if not known:
         return None
     best = max(known, key=order)
     assert best.cost is not None
-    seconds = (best.cost.fit_seconds + best.cost.predict_seconds) * size / max(1, best.corpus.interactions)
+    seconds = (best.cost.fit_seconds + best.cost.predict_seconds) * interactions / max(1, best.corpus.interactions)
     return TimeEstimate(seconds, best, is_same(best))
