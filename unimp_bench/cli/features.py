@@ -1,4 +1,4 @@
-"""``unimp-bench features``: compute, list, import and export stored features of items."""
+"""``unimp-bench features``: compute, list, reduce, import and export stored features of items."""
 
 from __future__ import annotations
 
@@ -104,6 +104,22 @@ def listed(corpus: str) -> None:
         click.echo(f"{opened.name} has no stored features; 'unimp-bench features {corpus} --text lsa' computes some")
     for record in known.values():
         click.echo(f"{record.modality}={record.name}  {record.words}")
+
+
+@command.command("reduce")
+@click.argument("source", metavar="NAME")
+@corpus_option
+@click.option("--components", type=click.IntRange(1), required=True, help="Numbers of a vector that are kept.")
+@click.option("--name", help="Name of the new features. [default: NAME-pcaN]")
+def reduced(source: str, corpus: str, components: int, name: str | None) -> None:
+    """Store the first principal components of the features NAME, for models as wide as what they read."""
+    opened = _opened(corpus)
+
+    from unimp_bench.corpus.features.components import reduce
+
+    record = reduce(opened, source, components, name or f"{source}-pca{components}")
+    click.echo(f"{record.modality} features {record.name} of {opened.name}: {record.words}")
+    click.echo(f"  unimp-bench run --corpus {corpus} --features {record.modality}={record.name} ...")
 
 
 @command.command("import")

@@ -69,13 +69,14 @@ class FeatureSet(Strict):
     """What is known of a stored set.
 
     Attributes:
-        key: hash over the recipe and the part of the corpus that it was applied to, or of the imported values.
+        key: hash over the recipe and the part of the corpus that it was applied to, or of the imported values, or of
+            what was done with which other set.
         items: number of items of the corpus; ``names`` is the hash of their names.
         known: number of items that have features.
         shape: of the features of an item: (width,), or (regions, width).
-        recipe: None for imported sets.
+        recipe: of an encoder's own sets.
         part: fingerprint of the part of the corpus that the encoder read; empty for imported sets.
-        source: name and hash of the imported file; empty for computed sets.
+        source: name and hash of the imported file, or what was done with which other set; empty for an encoder's own.
         place: where the encoder is found again: its name, folder or file.
         seconds: that the computation took.
     """
@@ -284,8 +285,11 @@ def write_set(
     known: BoolArray,
     source: str,
     rows: IntArray | None = None,
+    *,
+    key: str = "",
+    part: str = "",
 ) -> FeatureSet:
-    """Store imported features of a corpus, also of one that is being built.
+    """Store features of a corpus that were imported or made of other features, also of one that is being built.
 
     Args:
         corpus: its folder.
@@ -296,6 +300,8 @@ def write_set(
         known: (items,) bool.
         source: where the values are from, such as the name of a file.
         rows: (items,) the row of each item; None for the items' own numbers.
+        key: of the set, instead of a hash of the values.
+        part: fingerprint of the part of the corpus that they are made of, if known.
 
     Raises:
         UsageError: the name is taken or not allowed, or the modality is no word.
@@ -327,11 +333,12 @@ def write_set(
         record = FeatureSet(
             name=name,
             modality=modality,
-            key=digest_of(digest.hexdigest(), names_hash(names)),
+            key=key or digest_of(digest.hexdigest(), names_hash(names)),
             items=len(names),
             names=names_hash(names),
             known=int(known.sum()),
             shape=tuple(values.shape[1:]),
+            part=part,
             source=source,
         )
         finish(partial, folder, record, known)
