@@ -158,6 +158,21 @@ def test_other_settings_are_compared_apart() -> None:
     assert [swap.base for swap in section.swaps] == ["UniSRec"]
 
 
+def test_an_encoder_replaces_the_models_own_also_where_the_other_modality_is_left_out() -> None:
+    """UniMP without pictures reads LSA of the texts, MiniLM, or neither."""
+
+    def blind(ranks: Any = RANKS, **text: str) -> list[Result]:
+        results = seeds("unimp", ranks)
+        return [with_features(configured(each, item_texts="lsa"), pictures="none", **text) for each in results]
+
+    (section,) = topic_sections(SUITE, [*blind(), *blind(WORSE, text=TEXT), *blind(text="none")])
+    assert exchanged(section) == [
+        ("UniMP", "text", "LSA", "none"),
+        ("UniMP", "text", "MiniLM", "LSA"),
+        ("UniMP", "text", "MiniLM", "none"),
+    ]
+
+
 def test_the_model_without_features_has_the_same_settings_if_possible() -> None:
     looks = [with_features(result, pictures=PICTURES) for result in seeds("vbpr")]
     rows = [*looks, *with_settings(looks, patience="40"), *with_settings(looks, width="8")]

@@ -23,7 +23,13 @@ from unimp_bench.unimp.config import FROM_SCRATCH
 OLDER = "‡"
 """Mark of rows of an earlier version of model, features, task or selection rule."""
 
-ENCODERS = {"minilm": "MiniLM", "efficientnet-lite0": "EfficientNet-Lite0", "lsa": "LSA", "tiny": "random"}
+ENCODERS = {
+    "minilm": "MiniLM",
+    "efficientnet-lite0": "EfficientNet-Lite0",
+    "efficientnet-lite0-pca128": "EfficientNet-Lite0, 128 components",
+    "lsa": "LSA",
+    "tiny": "random",
+}
 """Encoders as tables name them; others as the user does."""
 
 DECODERS = {"smollm2": "SmolLM2"}

@@ -37,11 +37,15 @@ class Swap:
 
 @dataclass(frozen=True)
 class _Line:
-    """A row with results: its encoders, without modalities that are not read, and its other settings."""
+    """A row with results: its encoders, without modalities that are not read, and its other settings.
+
+    Attributes:
+        given: modalities in which it does not read its model's own encoder.
+    """
 
     encoders: Mapping[str, str]
     budget: tuple[object, ...]
-    own: bool
+    given: frozenset[str]
     scored: Scored
 
     def reads(self, modality: str) -> str:
@@ -81,7 +85,7 @@ def _of_group(suite: Suite, name: str, group: Sequence[tuple[SuiteRow, Scored]])
             if line.reads(modality) == NOTHING:
                 continue
             others = [o for o in own if o.budget == line.budget and line.differs_from(o) == (modality,)]
-            default = [other for other in others if other.own and not line.own]
+            default = [other for other in others if modality in line.given - other.given]
             none = [other for other in others if other.reads(modality) == NOTHING]
             for other in (*default, *none):
                 reads, instead = _named(line.reads(modality)), _named(other.reads(modality))
@@ -92,7 +96,7 @@ def _of_group(suite: Suite, name: str, group: Sequence[tuple[SuiteRow, Scored]])
                 yield Swap(name, modality, reads, instead, line.scored.label, label)
         if NOTHING not in map(line.reads, MODALITIES):
             for other in own:
-                if other.own and other.budget == line.budget and line.differs_from(other) == MODALITIES:
+                if not other.given and other.budget == line.budget and line.differs_from(other) == MODALITIES:
                     yield Swap(name, "both", _both(line), _both(other), line.scored.label, other.scored.label)
             if without:
                 instead, label = _none_but(suite, line, without)
@@ -112,7 +116,7 @@ def _none_but(suite: Suite, line: _Line, without: Sequence[tuple[SuiteRow, Score
 
 
 def _line(suite: Suite, row: SuiteRow, scored: Scored) -> _Line:
-    return _Line(encoders_of(scored.results[0]), _budget(suite, row, scored), not row.features, scored)
+    return _Line(encoders_of(scored.results[0]), _budget(suite, row, scored), frozenset(row.features), scored)
 
 
 def _budget(suite: Suite, row: SuiteRow, scored: Scored) -> tuple[object, ...]:

@@ -8,6 +8,8 @@ from unimp_bench.runs.suite import EQUAL_STEPS, SUBJECT, Suite, SuiteRow
 
 TEXT, PICTURES, NONE = "minilm", "efficientnet-lite0", "none"
 """Names of stored features, as ``unimp-bench features`` gives them to those of packaged encoders."""
+_NARROW = {"EfficientNet-Lite0, 128 components": {"pictures": f"{PICTURES}-pca128"}}
+"""For UniMP, which is as wide as what it reads, after ``unimp-bench features reduce``."""
 
 _BOTH = {"EfficientNet-Lite0 and MiniLM": {"text": TEXT, "pictures": PICTURES}}
 _LOOKS = {"EfficientNet-Lite0, no text": {"text": NONE, "pictures": PICTURES}}
@@ -40,7 +42,7 @@ ENCODERS = Suite(
     about="encoders of texts and pictures, and none, in the models that read them",
     tasks=("recommendation", "search"),
     rows=(
-        *_group("UniMP", SUBJECT, _PICTURED | _BLIND | _BARE),
+        *_group("UniMP", SUBJECT, _NARROW | _BLIND | _BARE | _WORDS),
         *_group("UniSRec", "unisrec", _TEXTS, without="SASRec"),
         *_group("UniSRec, text alone", "unisrec-inductive", _TEXTS),
         *_group("VBPR", "vbpr", _LOOKS | _WORDS, without="MF"),
