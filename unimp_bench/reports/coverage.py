@@ -128,23 +128,20 @@ def _campaign(
         f"{enough:,} of {len(cells):,} planned cells (row, task and corpus) have all their seeds, {filled - enough:,} "
         f"have some, {len(cells) - filled:,} are open (`unimp_bench/runs/campaign.py`)."
     )
-    left = {
-        block.question: [seconds_left(block, cell, results) for cell in own if not cell.enough]
-        for block, own in counted
-    }
-    unknown = sum(each is None for found in left.values() for each in found)
+    left = [[seconds_left(block, cell, results) for cell in own if not cell.enough] for block, own in counted]
+    unknown = sum(found.count(None) for found in left)
     yield (
-        f"The missing runs take roughly {_hours([each for found in left.values() for each in found])} core hours, from "
-        "the published costs of the same models, scaled by interactions; a single estimate may be several times too "
-        f"high or too low. Not counted (≥): {unknown:,} cells of models without a published cost."
+        f"The missing runs take roughly {_hours([each for found in left for each in found])} core hours, from the "
+        "published costs of the same models, scaled by interactions; a single estimate may be several times too high "
+        f"or too low. Not counted (≥): {unknown:,} cells of models without a published cost."
     )
     yield ""
     yield from table_head(("Question", "Suite", "Corpora", "Cells", "Complete", "Fewer seeds", "Open", "Core hours"))
-    for block, own in counted:
+    for (block, own), seconds in zip(counted, left, strict=True):
         done, some = sum(cell.enough for cell in own), sum(bool(cell.seeds) and not cell.enough for cell in own)
         numbers = (len(own), done, some, len(own) - done - some)
-        hours = _hours(left[block.question])
-        yield table_row((block.question, block.suite, ", ".join(block.corpora), *map(str, numbers), hours))
+        corpora = ", ".join(block.corpora)
+        yield table_row((block.question, block.suite, corpora, *map(str, numbers), _hours(seconds)))
     yield from ("", "Commands for what is open or has fewer seeds:", "", "```sh")
     for block, own in counted:
         for corpus in block.corpora:
