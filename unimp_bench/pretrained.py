@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from unimp_bench.files import Workspace, storing
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin")
 """Endings of files of weights."""
+
+UNTRAINED = "-untrained"
+"""After the name of a package: the same architecture and tokenizer with random weights, to compare training with."""
 
 _GGUF = ".gguf"
 
@@ -99,19 +102,49 @@ def decoder_place(name: str) -> str:
     path = packaged(name)
     if path.suffix != _GGUF:
         return str(path)
-    folder = Workspace.here().cache / "weights" / f"{name}-{weights_hash(path)}"
+    return str(_kept(f"{name}-{weights_hash(path)}", lambda partial: _unpack(path, partial)))
+
+
+def untrained(name: str) -> Path:
+    """The folder of a package's transformer with random weights, those of its initialisation at seed 0.
+
+    Written once to the cache of the workspace.
+
+    Raises:
+        DependencyError: the package is not installed.
+    """
+    source = Path(decoder_place(name))
+    return _kept(f"{name}{UNTRAINED}-{weights_hash(source)}", lambda partial: _without_training(source, partial))
+
+
+def _kept(name: str, write: Callable[[Path], None]) -> Path:
+    """A folder of weights in the cache of the workspace, written whole if it is not there."""
+    folder = Workspace.here().cache / "weights" / name
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             with storing(folder):
-                _unpack(path, partial)
+                write(partial)
             partial.chmod(0o755)  # mkdtemp's are the owner's alone
             if not folder.is_dir():  # another process may have been faster
                 partial.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return str(folder)
+    return folder
+
+
+def _without_training(source: Path, folder: Path) -> None:
+    """Write a folder of transformers with random weights in the place of the trained ones."""
+    from unimp_bench.torch_setup import make_torchvision_importable, own_chance
+
+    make_torchvision_importable()
+    from transformers import AutoConfig, AutoModel
+
+    leave = shutil.ignore_patterns(*(f"*{ending}" for ending in CHECKPOINTS))
+    shutil.copytree(source, folder, ignore=leave, dirs_exist_ok=True)
+    with own_chance():
+        AutoModel.from_config(AutoConfig.from_pretrained(source, local_files_only=True)).save_pretrained(folder)
 
 
 def _unpack(path: Path, folder: Path) -> None:

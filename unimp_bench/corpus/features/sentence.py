@@ -11,7 +11,7 @@ import numpy as np
 
 from unimp_bench.errors import UsageError
 from unimp_bench.machine import device
-from unimp_bench.pretrained import PACKAGES, decoder_place, hub_folder
+from unimp_bench.pretrained import PACKAGES, UNTRAINED, decoder_place, hub_folder, untrained
 from unimp_bench.records import FloatArray
 from unimp_bench.torch_setup import make_torchvision_importable, own_chance
 
@@ -76,12 +76,16 @@ class Form:
 def encoder_folder(name: str) -> Path:
     """The folder of a text encoder: a folder, the name of a package of weights, or of a model of the hub.
 
+    A package's name with ``-untrained`` behind it is its architecture with random weights.
+
     Raises:
         DependencyError: the package is not installed.
         UsageError: there is no such model.
     """
     if name in PACKAGES:
         return Path(decoder_place(name))
+    if name.endswith(UNTRAINED) and (package := name.removesuffix(UNTRAINED)) in PACKAGES:
+        return untrained(package)
     if Path(name).is_dir():
         return Path(name)
     if Path(name).is_absolute() or name.startswith("."):

@@ -14,7 +14,7 @@ from unimp_bench.corpus.features import VERSIONS
 from unimp_bench.corpus.features.sentence import Form, SentenceEncoder, encoder_folder
 from unimp_bench.corpus.features.vectors import ItemVectors, given_vectors, kept_vectors, moved
 from unimp_bench.errors import UsageError
-from unimp_bench.pretrained import PACKAGES
+from unimp_bench.pretrained import PACKAGES, UNTRAINED
 from unimp_bench.records import BoolArray, FloatArray
 
 TextEncoder = Callable[[list[str]], FloatArray]
@@ -130,6 +130,6 @@ def form_of(encoder: str) -> tuple[Path, Form]:
         raise UsageError(f"text encoder {name!r} cannot be read: {error}") from None
     if encoder.endswith(_MEAN):
         return folder, Form("mean")
-    if name in PACKAGES:  # a decoder's first token has read nothing
+    if name.removesuffix(UNTRAINED) in PACKAGES:  # a decoder's first token has read nothing
         return folder, Form.of(folder) if (folder / "modules.json").is_file() else Form("mean")
     return folder, Form("cls")
