@@ -80,6 +80,12 @@ def test_unimp_counts_under_any_preset(tmp_path: Path) -> None:
     assert campaign_cells(block, shown, topics) == [Cell("UniMP", "search", "toy", 3, enough=True)]
 
 
+def test_models_of_another_task_are_no_cells() -> None:
+    """A suite of encoders compares models of several tasks."""
+    block = Block("Which encoders?", "encoders", ("toy",), ("VBPR", "Dense retrieval", "SANCL"), ("recommendation",))
+    assert [cell.label for cell in campaign_cells(block, [], [])] == ["VBPR"]
+
+
 def test_the_time_of_missing_runs(tmp_path: Path) -> None:
     """Of the missing seeds alone, from the result with the same settings, in proportion to interactions."""
     ranks = np.array([1, 2, 300])

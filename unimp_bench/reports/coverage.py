@@ -38,12 +38,14 @@ class Cell:
 
 
 def campaign_cells(block: Block, boards: Sequence[Board], topics: Sequence[Page]) -> list[Cell]:
-    """The cells of a block; without those that cannot run there, as their table says."""
+    """The cells of a block; without models of other tasks, and those that cannot run there, as their table says."""
     found = []
     for corpus in block.corpora:
         for task in block.asked:
             tables = list(_tables(block, task, corpus, boards, topics))
             for wanted in block.wanted:
+                if task not in registry.model_card(wanted.model).tasks:
+                    continue
                 rows = [row for table in tables for row in table.rows if _is_of(row, wanted)]
                 if any(row.details is None and row.reason != NO_RESULT for row in rows):
                     continue
