@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache, lru_cache
@@ -105,6 +105,11 @@ ALTERNATIVES = (
 TOLERANCE = Fraction(1, 10**6)
 """In units of the last digit: smaller misses are ignored, and the two bounds never differ by more."""
 
+_METHODS = ("highs-ds", "highs-ipm")
+"""The second where the first ends too far from the optimum: any point and any weights of either give valid bounds."""
+_EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+"""Of HiGHS, its smallest: its usual ones are too coarse for values of seven digits, which are whole numbers here."""
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -202,15 +207,21 @@ def nearest(cells: tuple[Cell, ...], definition: Definition = STANDARD) -> Fit:
     cost = np.zeros(matrix.shape[1] + 1)
     cost[-1] = 1
     bounds = [(0, None)] * matrix.shape[1] + [(None, None)]
-    found = linprog(cost, A_ub=np.hstack([matrix, slack]), b_ub=limits, bounds=bounds, method="highs")
-    if found.status:
-        raise ArithmeticError(f"HiGHS did not solve the program of {', '.join(map(str, cells))}: {found.message}")
-    duals = -found.ineqlin.marginals
-    proven, weights = program.proven(duals[: len(cells)], duals[len(cells) : 2 * len(cells)])
-    reached = program.reached(found.x[:-1])
-    if reached - proven > TOLERANCE:
-        raise ArithmeticError(f"HiGHS left a gap of {float(reached - proven)} at {', '.join(map(str, cells))}")
-    return Fit(proven, reached, weights)
+    tried = []
+    for method in _METHODS:
+        found = linprog(
+            cost, A_ub=np.hstack([matrix, slack]), b_ub=limits, bounds=bounds, method=method, options=_EXACT
+        )
+        if found.status:
+            raise ArithmeticError(f"HiGHS did not solve the program of {', '.join(map(str, cells))}: {found.message}")
+        duals = -found.ineqlin.marginals
+        proven, weights = program.proven(duals[: len(cells)], duals[len(cells) : 2 * len(cells)])
+        tried.append(Fit(proven, program.reached(found.x[:-1]), weights))
+        best = max(tried, key=lambda fit: fit.proven)
+        fit = replace(best, reached=min(each.reached for each in tried))
+        if fit.reached - fit.proven <= TOLERANCE:
+            return fit
+    raise ArithmeticError(f"HiGHS left a gap of {float(fit.reached - fit.proven)} at {', '.join(map(str, cells))}")
 
 
 def span(cell: Cell, others: tuple[Cell, ...]) -> tuple[float, float]:
@@ -219,7 +230,9 @@ def span(cell: Cell, others: tuple[Cell, ...]) -> tuple[float, float]:
     matrix, limits = program.inequalities()
     gains = matrix[len(others)]
     rows = [row for row in range(len(limits)) if row not in (len(others), 2 * len(others) + 1)]
-    ends = (linprog(sign * gains, A_ub=matrix[rows], b_ub=limits[rows], method="highs") for sign in (1, -1))
+    ends = (
+        linprog(sign * gains, A_ub=matrix[rows], b_ub=limits[rows], method="highs", options=_EXACT) for sign in (1, -1)
+    )
     low, high = (float(gains @ end.x) / program.scale for end in ends)
     return low, high
 
