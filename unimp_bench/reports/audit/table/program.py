@@ -207,13 +207,15 @@ def nearest(cells: tuple[Cell, ...], definition: Definition = STANDARD) -> Fit:
     cost = np.zeros(matrix.shape[1] + 1)
     cost[-1] = 1
     bounds = [(0, None)] * matrix.shape[1] + [(None, None)]
-    tried = []
+    tried: list[Fit] = []
+    reason = ""
     for method in _METHODS:
         found = linprog(
             cost, A_ub=np.hstack([matrix, slack]), b_ub=limits, bounds=bounds, method=method, options=_EXACT
         )
         if found.status:
-            raise ArithmeticError(f"HiGHS did not solve the program of {', '.join(map(str, cells))}: {found.message}")
+            reason = found.message
+            continue
         duals = -found.ineqlin.marginals
         proven, weights = program.proven(duals[: len(cells)], duals[len(cells) : 2 * len(cells)])
         tried.append(Fit(proven, program.reached(found.x[:-1]), weights))
@@ -221,7 +223,8 @@ def nearest(cells: tuple[Cell, ...], definition: Definition = STANDARD) -> Fit:
         fit = replace(best, reached=min(each.reached for each in tried))
         if fit.reached - fit.proven <= TOLERANCE:
             return fit
-    raise ArithmeticError(f"HiGHS left a gap of {float(fit.reached - fit.proven)} at {', '.join(map(str, cells))}")
+        reason = f"a gap of {float(fit.reached - fit.proven)} is left"
+    raise ArithmeticError(f"HiGHS did not solve the program of {', '.join(map(str, cells))}: {reason}")
 
 
 def span(cell: Cell, others: tuple[Cell, ...]) -> tuple[float, float]:
