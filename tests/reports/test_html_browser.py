@@ -38,6 +38,7 @@ def browser(chromium: Browser, address: str) -> Iterator[Browser]:
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
     chromium.get(f"{address}#real=0&empty=1")
+    chromium.execute_async_script("unpacked.then(arguments[0])")  # the details are unpacked after the page is shown
     yield chromium
     assert chromium.get_log("browser") == []
     assert {url.partition(":")[0] for url in requested(chromium)} <= {"file", "data", "about"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 from collections import Counter
@@ -130,7 +131,7 @@ def html_page(board: Contents) -> str:
         audit_columns=_AUDIT_COLUMNS,
         cuts=CUTS,
         galleries=galleries(board.home, {each.corpus_id for each in board.results if each.corpus.synthetic}),
-        data=_data([each for found in shown.values() for each in found]),
+        data=_packed(_data([each for found in shown.values() for each in found])),
         choices={
             "task": [page.name for page in tasks],
             **{
@@ -283,52 +284,37 @@ def _key(cell: Cell) -> str:
     return "" if key == cell.text and cell.interval is None else key
 
 
-class _Shared:
-    """Values that many rows and runs have in common, each stored once; calling it with a value gives its number."""
+def _packed(data: Mapping[str, Any]) -> str:
+    """JSON, compressed by gzip, in base64: much of what rows say repeats, in other tables and other runs.
 
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._numbers: dict[str, int] = {}
-
-    def __call__(self, value: Any) -> int:
-        number = self._numbers.setdefault(json.dumps(value), len(self.values))
-        if number == len(self.values):
-            self.values.append(value)
-        return number
+    ``read`` of ``details.js`` is the inverse.
+    """
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
 
 
 def _data(tables: Sequence[Shown]) -> dict[str, Any]:
-    """The details of all rows as JSON; what repeats (a run in several tables, texts, configurations) is stored once.
-
-    ``unpacked`` of ``details.js`` is the inverse.
-    """
-    shared = _Shared()
+    """The details of all rows; a run in several tables is stored once."""
     runs: dict[str, dict[str, Any]] = {}
     details: list[dict[str, Any]] = []
-    sheets = []
     for number, each in enumerate(tables):
-        sheet = _sheet(each, shared)
-        sheets.append(sheet)
         table, sides = each.table, each.table.slices.sides if each.table.slices else []
         ties = {found.label: found for found in table.ties}
         for at, row in enumerate(table.filled):
             found = row.details
             assert found is not None
             for run in found.runs:
-                if run.key not in runs:
-                    runs[run.key] = _run(run, shared)
+                runs.setdefault(run.key, _run(run))
             both = ties.get(row.label)
             details.append(
                 {
                     "label": row.label,
                     "sheet": number,
-                    "about": shared(found.about),
-                    "source": shared(found.source),
-                    "reads": shared(row.reads),
-                    "flags": [flag for flag in FLAGS if flag in row.flags],
-                    "metrics": [
-                        _numbers(found.metrics[name]) if name in found.metrics else None for name in sheet["metrics"]
-                    ],
+                    "about": found.about,
+                    "source": found.source,
+                    "reads": row.reads,
+                    "flags": {flag: FLAGS[flag] for flag in FLAGS if flag in row.flags},
+                    "metrics": [_metric(name, estimate) for name, estimate in found.metrics.items()],
                     "missing": found.missing,
                     "warnings": found.warnings,
                     "answers": found.answers,
@@ -337,31 +323,29 @@ def _data(tables: Sequence[Shown]) -> dict[str, Any]:
                     "ties": both
                     and {
                         "seeds": len(both.runs),
-                        "stored": _numbers(both.stored),
-                        "shuffled": _numbers(both.shuffled),
+                        "stored": _metric(table.main, both.stored),
+                        "shuffled": _metric(table.main, both.shuffled),
                     },
                     "runs": [run.key for run in found.runs],
                 }
             )
-    return {"sheets": sheets, "details": details, "runs": runs, "flags": FLAGS, "shared": shared.values}
+    return {"sheets": [_sheet(each) for each in tables], "details": details, "runs": runs}
 
 
-def _sheet(each: Shown, shared: _Shared) -> dict[str, Any]:
+def _sheet(each: Shown) -> dict[str, Any]:
     """What the details of all rows of a table have in common."""
     table, slices = each.table, each.table.slices
-    columns = {column.name: column for column in table.columns}
-    rows = (row.details for row in table.filled)
+    (main,) = (column for column in table.columns if column.name == table.main)
     return {
         "title": each.heading,
         "main": table.main,
-        "metrics": list(dict.fromkeys(name for found in rows if found for name in found.metrics)),
         "parts": [
-            {"name": side.name, "examples": side.examples, "about": shared(about)}
+            {"name": side.name, "examples": side.examples, "about": about}
             for side, about in (slices.sides if slices else [])
         ],
         "begin": each.begin,
         "compared": compared_metric(table),
-        "better": 1 if columns[table.main].first == "descending" else -1,
+        "better": 1 if main.first == "descending" else -1,
         "units": table.units,
         "pairs": [_pair(pair) for pair in each.pairs],
     }
@@ -378,16 +362,13 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
-def _numbers(estimate: Estimate) -> list[float]:
-    """Value and both ends of the interval."""
-    return [round(number, 6) for number in (estimate.value, estimate.low, estimate.high)]
+def _metric(name: str, estimate: Estimate) -> dict[str, Any]:
+    numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {"name": name, **{end: round(number, 6) for end, number in numbers.items()}}
 
 
-def _run(run: Run, shared: _Shared) -> dict[str, Any]:
-    found = asdict(run)
-    stages = [{**stage, "config": shared(stage["config"])} for stage in found["stages"]]
-    commit = (run.commit or "unknown") + ("" if run.clean else ", with changes")
-    return {**found, "stages": stages, "versions": shared(found["versions"]), "commit": commit}
+def _run(run: Run) -> dict[str, Any]:
+    return {**asdict(run), "commit": (run.commit or "unknown") + ("" if run.clean else ", with changes")}
 
 
 _AUDIT_COLUMNS = (

@@ -1,19 +1,9 @@
 
-/** The data of the page, where values that repeat stand as their number among "shared", with those values. */
-function unpacked(data) {
-  const { shared, flags } = data;
-  for (const sheet of data.sheets) {
-    for (const each of sheet.parts) each.about = shared[each.about];
-  }
-  for (const detail of data.details) {
-    for (const name of ["about", "source", "reads"]) detail[name] = shared[detail[name]];
-    detail.flags = Object.fromEntries(detail.flags.map((flag) => [flag, flags[flag]]));
-  }
-  for (const run of Object.values(data.runs)) {
-    run.versions = shared[run.versions];
-    for (const stage of run.stages) stage.config = shared[stage.config];
-  }
-  return data;
+/** The data of the page: JSON, compressed by gzip, in base64. */
+async function read(text) {
+  const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
 }
 
 /** A definition list; entries without a value are omitted. */
@@ -46,9 +36,8 @@ function number(value) {
   return value.toFixed(4);
 }
 
-/** Cells of a value and its interval, of a list of the value and both ends. */
-function estimateCells([value, low, high]) {
-  return [number(value), `${number(low)} to ${number(high)}`];
+function interval(each) {
+  return `${number(each.low)} to ${number(each.high)}`;
 }
 
 /** A setting as text, without quotes where possible. */
@@ -187,8 +176,8 @@ function bullets(lines) {
   return lines.length ? [element("ul", {}, ...lines.map((line) => element("li", {}, line)))] : [];
 }
 
-function metricsPart(detail, sheet) {
-  const rows = detail.metrics.flatMap((each, at) => (each ? [[sheet.metrics[at], ...estimateCells(each)]] : []));
+function metricsPart(detail) {
+  const rows = detail.metrics.map((each) => [each.name, number(each.value), interval(each)]);
   const missing = Object.entries(detail.missing).map(([name, reason]) => `${name} is empty: ${reason}`);
   const answers = Object.entries(detail.answers).map(([name, words]) => `${name}: ${words}`);
   return part(
@@ -210,12 +199,12 @@ function slicesPart(detail, sheet) {
   return part("Parts of the examples", textTable("Parts of the examples", ["Part", "Examples", sheet.main], rows), about);
 }
 
-function tiesPart(detail, sheet) {
+function tiesPart(detail) {
   if (!detail.ties) return [];
   const { seeds, stored, shuffled } = detail.ties;
-  const rows = [["as stored", ...estimateCells(stored)], ["shuffled", ...estimateCells(shuffled)]];
+  const rows = [["as stored", number(stored.value), interval(stored)], ["shuffled", number(shuffled.value), interval(shuffled)]];
   const about = `Simultaneous interactions of a user in random order; models fitted and scored again. Seeds available for both: ${seeds}.`;
-  return part("Time ties", element("p", { class: "facts" }, about), textTable("Time ties", ["Order", sheet.main, "95% interval"], rows));
+  return part("Time ties", element("p", { class: "facts" }, about), textTable("Time ties", ["Order", stored.name, "95% interval"], rows));
 }
 
 function quotedPart(detail) {
@@ -236,16 +225,18 @@ function detailChildren(detail, sheet, runs, compare) {
     ...part("Remarks", ...bullets(remarks)),
     ...compare,
     ...commandsPart(runs),
-    ...metricsPart(detail, sheet),
+    ...metricsPart(detail),
     ...slicesPart(detail, sheet),
-    ...tiesPart(detail, sheet),
+    ...tiesPart(detail),
     ...quotedPart(detail),
     ...part(runs.length > 1 ? "Runs" : "Run", ...runs.map((run, at) => runBlock(run, at === 0))),
   ];
 }
 
 /** Open the details of a row, compared with another one if its id is given; closing them returns the focus. */
-function openDetails(dialog, data, row, other) {
+async function openDetails(dialog, row, other) {
+  const data = await unpacked;
+  if (dialog.open) return;
   const detail = data.details[Number(row.dataset.detail)];
   const close = element("button", { type: "button", class: "close" }, "Close");
   close.addEventListener("click", () => dialog.close());
@@ -263,11 +254,11 @@ function openDetails(dialog, data, row, other) {
 }
 
 /** Make rows with results open their details, by the button or a click anywhere; return how to open one by its id. */
-function startDetails(dialog, data) {
+function startDetails(dialog) {
   for (const row of document.querySelectorAll("tr[data-detail]")) {
     intoButton(row.cells[0], { "aria-haspopup": "dialog" });
     row.addEventListener("click", () => {
-      if (getSelection().isCollapsed) openDetails(dialog, data, row);
+      if (getSelection().isCollapsed) openDetails(dialog, row);
     });
   }
   dialog.addEventListener("click", (event) => {
@@ -280,10 +271,11 @@ function startDetails(dialog, data) {
   });
   return (id, other) => {
     const row = document.getElementById(id);
-    if (row && "detail" in row.dataset && !dialog.open) openDetails(dialog, data, row, other);
+    if (row && "detail" in row.dataset) openDetails(dialog, row, other);
   };
 }
 
+const unpacked = read(document.getElementById("data").textContent);
 document.querySelectorAll("main table").forEach(makeSortable);
 startDownloads();
-startFilters(document.getElementById("filters"), startDetails(document.getElementById("details"), unpacked(JSON.parse(document.getElementById("data").textContent))));
+startFilters(document.getElementById("filters"), startDetails(document.getElementById("details")));
