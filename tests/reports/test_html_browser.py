@@ -37,12 +37,18 @@ def browser(chromium: Browser, address: str) -> Iterator[Browser]:
     chromium.get("about:blank")
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
-    chromium.get(f"{address}#real=0&empty=1")
-    chromium.execute_async_script("unpacked.then(arguments[0])")  # the details are unpacked after the page is shown
+    load(chromium, f"{address}#real=0&empty=1")
     yield chromium
     assert chromium.get_log("browser") == []
     assert {url.partition(":")[0] for url in requested(chromium)} <= {"file", "data", "about"}
     assert chromium.execute_script("return window.harmed") is None
+
+
+def load(browser: Browser, address: str) -> None:
+    """Load the page anew; the details of rows are unpacked after it is shown."""
+    browser.get("about:blank")
+    browser.get(address)
+    browser.execute_async_script("unpacked.then(() => setTimeout(arguments[0]))")
 
 
 def requested(browser: Browser) -> list[str]:
@@ -146,8 +152,7 @@ def test_filters_show_and_count_matching_rows(browser: Browser) -> None:
     find(browser, "button[type=reset]").click()
     WebDriverWait(browser, 5).until(lambda _: "#" not in browser.current_url)
     assert count(browser) != everything, "real data only, without empty rows"
-    browser.get("about:blank")
-    browser.get(view)
+    load(browser, view)
     assert count(browser) == everything
 
 
@@ -208,8 +213,7 @@ def test_rows_and_sorts_have_addresses(browser: Browser) -> None:
     order = column(browser, "HR@5")
     find(browser, f"{TABLE} tr[data-label='best'] button").click()
     view = browser.current_url
-    browser.get("about:blank")
-    browser.get(view)
+    load(browser, view)
     assert find(browser, "dialog h2").text == "best"
     assert head(browser, "HR@5").get_attribute("aria-sort") == "ascending"
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
@@ -241,8 +245,7 @@ def test_two_rows_are_compared_on_the_same_examples(browser: Browser, boards: Pa
     assert "best is better (p < 0.001)." in text
     assert find(browser, "dialog [role=status] thead").text == "Part Examples This row Other row Difference"
     view = browser.current_url
-    browser.get("about:blank")
-    browser.get(view)
+    load(browser, view)
     assert Select(find(browser, "dialog select")).first_selected_option.text == "worse"
     find(browser, ".close").click()
     find(browser, f"{TABLE} tr[data-label='worse'] button").click()
@@ -260,8 +263,7 @@ def test_columns_are_chosen_and_linked(browser: Browser) -> None:
     find(browser, "input[name=column][value=p]").click()
     assert "columns=p%2CParameters" in browser.current_url
     view = browser.current_url
-    browser.get("about:blank")
-    browser.get(view)
+    load(browser, view)
     assert head(browser, "Parameters").is_displayed()
     assert not find(browser, f"{TABLE} th[data-name=p]").is_displayed()
 
@@ -320,8 +322,7 @@ def test_a_linked_view_is_restored(browser: Browser, address: str) -> None:
     find(browser, "input[type=search]").send_keys("middle k=2")
     view, said = browser.current_url, count(browser)
     assert "reads=text" in view and said.startswith("1 of ")
-    browser.get("about:blank")
-    browser.get(view)
+    load(browser, view)
     assert count(browser) == said
     assert find(browser, "input[type=search]").get_attribute("value") == "middle k=2"
     browser.execute_script("location.hash = 'reads=nothing-like-it&task=search&strange=1'")
