@@ -64,11 +64,13 @@ class Ours:
         self.epochs += 1
         self.model._ready = False
 
-    def evaluate(self) -> None:
+    def evaluate(self) -> float:
+        """The NDCG of the ``TOP`` items."""
         from unimp_bench.kinds.ranks import rank_examples
         from unimp_bench.metrics.ranking import rank_metric_means
 
-        rank_metric_means(rank_examples(self.model, self.test, self.items, "masked", top=TOP, label="ours").ranks)
+        ranked = rank_examples(self.model, self.test, self.items, "masked", top=TOP, label="ours")
+        return rank_metric_means(ranked.ranks)[f"NDCG@{TOP}"]
 
 
 class RecBole:
@@ -192,15 +194,20 @@ def command(model: tuple[str, ...], corpus: str, users: int, rounds: int) -> Ite
             yield from compared(each, PAIRS[each], folder, rounds, Path(name) / each)
 
 
-def compared(case: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
-    """Epochs and evaluations of both sides in turns."""
+def both_sides(case: str, pair: Pair, folder: Path, scratch: Path) -> dict[str, Worker]:
+    """This project's model and its counterpart, not trained, each in a process."""
     places = [scratch / "ours", scratch / "theirs"]
     for place in places:
         place.mkdir(parents=True)
-    workers = {
+    return {
         "ours": Worker(Ours, pair.model or case, pair.ours, folder, places[0]),
         f"{pair.library.__name__}'s {pair.name}": Worker(pair.library, pair.name, pair.settings, folder, places[1]),
     }
+
+
+def compared(case: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
+    """Epochs and evaluations of both sides in turns."""
+    workers = both_sides(case, pair, folder, scratch)
     sides = {side: (lambda worker=worker: _turn(worker)) for side, worker in workers.items()}
     in_turns(sides, 1)
     found = in_turns(sides, rounds)

@@ -4,7 +4,8 @@ SASRec and eSASRec of this project beside those of RecTools, as in *Recommenders
 an evaluation each in turns, on the same interactions with the same width, layers, heads, dropout, length of histories,
 batch and loss. RecTools' evaluation is `recommend` with `filter_viewed`, for the ten best items, and its own NDCG and
 hit rate. Of the negatives of sampled softmax RecTools draws its own for each position, this project shares those of a
-batch. RecTools is not a dependency of the project:
+batch. `--epochs` compares quality as well: the NDCG of each side, of its own code, after as many epochs at the same
+learning rate, without selection. RecTools is not a dependency of the project:
 
     pip install --target DIR --no-deps rectools==0.19.0 pytorch-lightning==2.5.2 lightning-utilities==0.15.3 \\
         'attrs<24' typeguard pm-implicit==0.7.3
@@ -25,7 +26,7 @@ import click
 import numpy as np
 
 from benchmarks.harness import Measure, benchmark
-from benchmarks.recommenders import HISTORY, TASK, TOP, Pair, compared, some_users
+from benchmarks.recommenders import HISTORY, TASK, TOP, Pair, both_sides, compared, some_users
 from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.splits import target_examples
 from unimp_bench.errors import UsageError
@@ -56,14 +57,16 @@ class RecTools:
     def epoch(self) -> None:
         self.model.fit_partial(self.train, min_epochs=1, max_epochs=1)
 
-    def evaluate(self) -> None:
+    def evaluate(self) -> float:
+        """The NDCG of the ``TOP`` items."""
         import pandas as pd
         from rectools import Columns
         from rectools.metrics import NDCG, HitRate, calc_metrics
 
         lists = self.model.recommend(self.users, self.known, k=TOP, filter_viewed=True, on_unsupported_targets="ignore")
         truth = pd.DataFrame({Columns.User: self.users, Columns.Item: self.targets})
-        calc_metrics({"hit rate": HitRate(TOP), "NDCG": NDCG(TOP)}, lists, truth)
+        metrics = {"hit rate": HitRate(TOP), "NDCG": NDCG(TOP, divide_by_achievable=True)}
+        return float(calc_metrics(metrics, lists, truth)["NDCG"])
 
 
 def _table(examples: Examples) -> Any:
@@ -114,7 +117,8 @@ PAIRS = {
 @click.option("--corpus", default="beauty", help="A built corpus, by name.")
 @click.option("--users", default=22_363, help="Users of the corpus, evenly spaced.")
 @click.option("--rounds", default=3)
-def command(model: tuple[str, ...], corpus: str, users: int, rounds: int) -> Iterator[Measure]:
+@click.option("--epochs", default=0, help="Epochs after which the quality is compared; 0: it is not.")
+def command(model: tuple[str, ...], corpus: str, users: int, rounds: int, epochs: int) -> Iterator[Measure]:
     """See the docstring of the module."""
     if importlib.util.find_spec("rectools") is None:
         raise UsageError("RecTools is not installed; the docstring of benchmarks/rectools_models.py says how")
@@ -123,3 +127,16 @@ def command(model: tuple[str, ...], corpus: str, users: int, rounds: int) -> Ite
         some_users(Corpus.open(Workspace.here().data / corpus), users, folder)
         for each in model:
             yield from compared(each, PAIRS[each], folder, rounds, Path(name) / each)
+            if epochs:
+                yield quality(each, folder, epochs, Path(name) / f"{each} trained")
+
+
+def quality(case: str, folder: Path, epochs: int, scratch: Path) -> Measure:
+    """NDCG of both sides after some epochs, on the test part."""
+    found = {}
+    for side, worker in both_sides(case, PAIRS[case], folder, scratch).items():
+        for _ in range(epochs):
+            worker.timed("epoch")
+        found[side] = [worker.value("evaluate")]
+        worker.end()
+    return Measure.of(case, f"NDCG@{TOP} after {epochs} epochs", "", found, compared=True)

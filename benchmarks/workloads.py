@@ -60,7 +60,11 @@ class Worker:
 
     def timed(self, method: str) -> Seconds:
         """The time of a call of a method."""
-        return self._pool.submit(_call, method).result()
+        return self._pool.submit(_call, method).result()[1]
+
+    def value(self, method: str) -> Any:
+        """What a method returns."""
+        return self._pool.submit(_call, method).result()[0]
 
     def end(self) -> float:
         """End the process; return its peak in MiB."""
@@ -80,8 +84,8 @@ def _keep(make: Callable[..., object], arguments: Sequence[object]) -> None:
     _kept.append(make(*arguments))
 
 
-def _call(method: str) -> Seconds:
-    return timed(getattr(_kept[0], method))[1]
+def _call(method: str) -> tuple[Any, Seconds]:
+    return timed(getattr(_kept[0], method))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ SLOW = {
     "footprint": "--items 1000",
     "recbole_adapter": "--users 30 --items 20 --epochs 1 --rounds 1",
     "recommenders": "--model mf --corpus planted --users 40 --rounds 1",
-    "rectools_models": "--model sasrec --model esasrec --corpus planted --users 40 --rounds 1",
+    "rectools_models": "--model sasrec --model esasrec --corpus planted --users 40 --rounds 1 --epochs 1",
     "main_job": "",
     "all_positions": "--model sasrec --users 100 --minutes 0.02",
     "picture_tokens": "--corpus planted",
