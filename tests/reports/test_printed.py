@@ -17,6 +17,7 @@ from unimp_bench.reports.printed import (
     ReportedRow,
     load_reported,
     nearest,
+    of_model,
     of_system,
     printed_rows,
     same_system,
@@ -83,6 +84,12 @@ def test_a_row_may_override_its_table() -> None:
     assert [cell([mixed], protocol="masked", system=name) for name in "ab"] == ["0.1000", "0.1000§"]
 
 
+def test_a_row_may_be_of_one_preset() -> None:
+    row = ReportedRow(system="a", models=("sasrec", "hgn"), presets={"sasrec": "original"}, metrics={"HR@5": 0.1})
+    assert of_model("sasrec", "original")(row) and of_model("hgn", "default")(row)
+    assert not of_model("sasrec", "ce")(row) and not of_model("mf", "original")(row)
+
+
 def test_kinds_without_rankings_have_no_protocol() -> None:
     row = ReportedRow(system="P5", metrics={"RMSE": 1.0})
     printed = table("", 0, "unknown", task="preference").model_copy(update={"rows": (row,)})
@@ -119,6 +126,7 @@ def test_reported_numbers_have_source_and_protocol() -> None:
         assert said["TIGER", ordered, "TIGER"] == said["TIGER", ordered, "P5"] == "unknown"
         assert said["TIGER", ordered, "S3-Rec"] == said["TIGER", ordered, "SASRec"] == "masked"
         assert said["eSASRec", ordered, "eSASRec"] == "masked"
+        assert said["RPG", ordered, "RPG (paper)"] == "kept"
         assert said["Cornac, README of its TIGER", corpus, "TIGER (rqvae)"] == "kept"
     kept = {system for (source, _, system), history in said.items() if source == "UniMP" and history == "kept"}
     assert {"UniMP", "w/o Vision", "UniMP-Small", "Multi-task"} <= kept and not {"SASRec", "S³-Rec", "P5"} & kept
@@ -126,7 +134,7 @@ def test_reported_numbers_have_source_and_protocol() -> None:
 
 NAMES = {
     "hgn": "HGN",
-    "sasrec": "SASRec",
+    "sasrec": "SASRec, original loss",
     "s3rec": "S³-Rec",
     "mf": "MF",
     "p5": "P5",
@@ -153,7 +161,8 @@ def test_every_model_of_a_system_has_its_reported_number(
     """On the same corpus if reported, else marked from Table 1; in Markdown and HTML."""
     (tmp_path / "reported").symlink_to(COMMITTED / "reported")
     for model in expected:
-        result = make_result(model, np.array([1, 2, 300]), task="recommendation", corpus=corpus)
+        preset = "original" if model == "sasrec" else "default"
+        result = make_result(model, np.array([1, 2, 300]), task="recommendation", corpus=corpus, preset=preset)
         spec = result.spec.model_copy(update={"protocol": protocol})
         place(tmp_path, result.model_copy(update={"spec": spec}))
     shown = {NAMES.get(model, model): number for model, number in expected.items()}

@@ -10,7 +10,7 @@ from unimp_bench.reports.plots import Plot, Point, Role
 from unimp_bench.reports.printed import Printed, Reported, nearest, of_model, printed_rows
 from unimp_bench.reports.scored import Scored
 from unimp_bench.reports.sections import Row, Section
-from unimp_bench.runs.results import Result
+from unimp_bench.runs.results import ModelFacts, Result
 
 MOST_ROWS = 25
 """Maximum number of rows of a plot, without floors."""
@@ -89,7 +89,7 @@ def topic_plot(section: Section) -> Plot | None:
 
 def _point(number: int, row: Row, section: Section, reported: Sequence[Reported]) -> Point:
     estimate, first = row.metrics[section.kind.main], row.results[0]
-    printed = _printed(first.model.name, section, reported)
+    printed = _printed(first.model, section, reported)
     return Point(
         row=number,
         label=row.label,
@@ -121,10 +121,10 @@ def _role(result: Result) -> Role:
     return "floor" if set(result.model.reads) <= {"popularity"} and result.cost is not None else "row"
 
 
-def _printed(model: str, section: Section, reported: Sequence[Reported]) -> Printed | None:
+def _printed(model: ModelFacts, section: Section, reported: Sequence[Reported]) -> Printed | None:
     """The reported row of a model on this corpus; other data would need another axis."""
     same = [table for table in reported if (table.corpus, table.split) == (section.corpus.name, section.split)]
-    found = printed_rows(same, of_model(model), section.kind, section.corpus.name, section.protocol)
+    found = printed_rows(same, of_model(model.name, model.preset), section.kind, section.corpus.name, section.protocol)
     return nearest(found, section.kind.main)
 
 

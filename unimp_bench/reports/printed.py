@@ -32,6 +32,7 @@ class ReportedRow(Strict):
     Attributes:
         system: name in the paper.
         models: names of the corresponding models of this project.
+        presets: of a model, the one preset that corresponds, by the model's name; without an entry all do.
         metrics: the cells.
         history: where it is another than that of the table.
         impossible: no ranking of one target per example gives its cells; found by the audit, never printed in a file.
@@ -39,6 +40,7 @@ class ReportedRow(Strict):
 
     system: str
     models: tuple[str, ...] = ()
+    presets: dict[str, str] = Field(default={})
     metrics: dict[str, float]
     history: History | None = None
     impossible: bool = Field(default=False, exclude=True)
@@ -162,9 +164,9 @@ class Printed:
         return f"{self.row.metrics[metric]:.4f}{self.marks}"
 
 
-def of_model(model: str) -> Callable[[ReportedRow], bool]:
-    """A predicate for reported rows of a model of this project."""
-    return lambda row: model in row.models
+def of_model(model: str, preset: str) -> Callable[[ReportedRow], bool]:
+    """A predicate for reported rows of a model of this project with a preset."""
+    return lambda row: model in row.models and row.presets.get(model, preset) == preset
 
 
 def of_system(system: str) -> Callable[[ReportedRow], bool]:

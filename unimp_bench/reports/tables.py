@@ -169,7 +169,11 @@ def _columns(section: Section, reported: str, judging: Judging) -> tuple[Column,
 
 def _printed(row: Scores, section: Section, printed: Sequence[Reported]) -> list[Printed]:
     """Reported rows of a row's model, or of the system of a suite's row."""
-    wanted = of_model(row.results[0].model.name) if row.of is None else of_system(row.of.system)
+    if row.of is None:
+        model = row.results[0].model
+        wanted = of_model(model.name, model.preset)
+    else:
+        wanted = of_system(row.of.system)
     if section.suite is None and row.of is not None:
         printed = [table for table in printed if table.topic in ("", table.task)]
     return printed_rows(printed, wanted, section.kind, section.corpus.name, section.protocol)

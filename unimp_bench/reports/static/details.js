@@ -207,9 +207,17 @@ function tiesPart(detail) {
   return part("Time ties", element("p", { class: "facts" }, about), textTable("Time ties", ["Order", stored.name, "95% interval"], rows));
 }
 
+/** How far the row is from a published number that it can be compared with, in percent of that. */
+function distance(detail, quoted, name) {
+  const own = detail.metrics.find((each) => each.name === name);
+  if (!own || quoted.differs || !quoted.metrics[name]) return "";
+  const percent = Math.round((100 * (own.value - quoted.metrics[name])) / quoted.metrics[name]);
+  return ` (here ${percent < 0 ? "\u2212" : "+"}${Math.abs(percent)}%)`;
+}
+
 function quotedPart(detail) {
   const lines = detail.quoted.map((each) => {
-    const cells = Object.entries(each.metrics).map(([name, value]) => `${name} ${number(value)}`);
+    const cells = Object.entries(each.metrics).map(([name, value]) => `${name} ${number(value)}${distance(detail, each, name)}`);
     return `${each.source}, ${each.system}${each.differs ? ` (${each.differs})` : ""}: ${cells.join(", ")}`;
   });
   return part("Reported in papers", ...bullets(lines));
