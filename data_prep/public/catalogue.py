@@ -34,9 +34,10 @@ PAPERS_CITE = (
     "GRLM: keywords per item, written by a language model",
 )
 TIMES_CITE = ("TiCoSeRec (Dang et al., TKDE 2024): times", "IDGenRec (Tan et al., SIGIR 2024): names of its users")
+KEYWORDS = "keywords, written by a language model from title and description"
 PAPERS_TEXTS = (
-    "keywords, written by a language model from title and description; brand and category path, which search needs, "
-    "come from the optional metadata of 2014, by a rule that was not compared with the published ones"
+    f"{KEYWORDS}; brand and category path, which search needs, come from the optional metadata of 2014, by a rule that "
+    "was not compared with the published ones"
 )
 PAPERS_MISSING = "titles, descriptions, prices, pictures, ratings and reviews"
 
@@ -55,6 +56,12 @@ BEAUTY_TEXTS = PublicPart(
 )
 SPORTS_TEXTS = PublicPart(
     "texts", "35f1e0cf27109e24cc707721027b16ae7ba242e83b7344cef31b590975bbadde", False, PAPERS_TEXTS
+)
+BEAUTY_KEYWORDS = PublicPart(
+    "texts", "120a717bac9434fed4bb7ad52c0e6ae326b657c3f9b3195f3a96b784dafe88fd", True, KEYWORDS
+)
+SPORTS_KEYWORDS = PublicPart(
+    "texts", "202481518f4ce9261e62dea2be36e325c9cba1e87f1b869cc60aa536869502c6", True, KEYWORDS
 )
 BEAUTY_PICTURES = "d448a63a89d4e73c73fcef832e2e584abd709dce4295766e3f9a5f94465f6e49"
 SPORTS_PICTURES = "6318f4ad207e68d627f190d175ba00c124f80037f74bad958239e669729f8c25"
@@ -96,7 +103,9 @@ PUBLIC: tuple[PublicCorpus, ...] = (
         users=22_363,
         items=12_101,
         interactions=198_502,
-        parts=_parts("130ed2adb2238e3ab6380b19ef813c9ad68b5c0d5be9666cdca3b7136b37b55b", BEAUTY_TEXTS, BEAUTY_PICTURES),
+        parts=_parts(
+            "130ed2adb2238e3ab6380b19ef813c9ad68b5c0d5be9666cdca3b7136b37b55b", BEAUTY_KEYWORDS, BEAUTY_PICTURES
+        ),
         order=BY_FILE,
         missing=f"times, {PAPERS_MISSING}",
         ties="file",
@@ -127,7 +136,9 @@ PUBLIC: tuple[PublicCorpus, ...] = (
         users=35_598,
         items=18_357,
         interactions=296_337,
-        parts=_parts("1466449958dea9b8be48cc089c868c073634e4ac15ea6804ef1f231f59a1b0a4", SPORTS_TEXTS, SPORTS_PICTURES),
+        parts=_parts(
+            "1466449958dea9b8be48cc089c868c073634e4ac15ea6804ef1f231f59a1b0a4", SPORTS_KEYWORDS, SPORTS_PICTURES
+        ),
         order=BY_FILE,
         missing=f"times, {PAPERS_MISSING}",
         ties="file",
