@@ -173,16 +173,16 @@ class Dense(Ranker[DenseConfig]):
     def _encoder(self) -> TextEncoder:
         """Loaded at first use: a fitted model stores its item vectors and encodes only queries."""
         if self._encode is None:
-            texts = [text for text in item_texts(self._items) if text]
             stored = features_of(self._items, "text") if "text" in self._items.features else None
             if stored is None:
+                texts = [text for text in item_texts(self._items) if text]
                 self._encode = text_encoder(self.config.encoder, texts)
             elif stored.record.recipe is None:
                 raise UsageError(
                     f"dense compares queries with items, and features {stored.record.name!r} have no encoder of queries"
                 )
             else:
-                self._encode = encoder_of(stored.record.recipe, stored.record.place, texts)
+                self._encode = encoder_of(stored.record.recipe, stored.record.place, self._items)
         return self._encode
 
 

@@ -44,9 +44,14 @@ def command() -> None:
     help="tiny (random weights); efficientnet-lite0 (a package); a model of timm; ARCHITECTURE/TAG of open_clip; or a "
     "folder of either.",
 )
-@click.option("--name", help="Name of the features (default: that of the encoder).")
+@click.option("--name", help="Name of the features (default: that of the encoder, with --attributes).")
 @click.option("--pooling", type=click.Choice(["mean", "cls", "last"]), help="Instead of the text model's own.")
 @click.option("--prefix", default="", help="In front of every text, such as 'passage: '.")
+@click.option(
+    "--attributes",
+    metavar="NAME,NAME",
+    help="Attributes of an item that make up its text. [default: title,category,brand,description]",
+)
 @click.option("--dtype", default="float32", type=click.Choice(["float32", "bfloat16", "float16"]), show_default=True)
 @click.option("--weights", type=FILE, help="File of a picture model's weights (.safetensors or .pth).")
 @click.option(
@@ -62,6 +67,7 @@ def compute(
     name: str | None,
     pooling: Pooling | None,
     prefix: str,
+    attributes: str | None,
     dtype: Precision,
     weights: Path | None,
     regions: int,
@@ -74,18 +80,27 @@ def compute(
         raise UsageError("name one encoder: --text ENCODER or --pictures ENCODER")
     if text and (weights or regions):
         raise UsageError("--weights and --regions are of pictures")
-    if pictures and (pooling or prefix or dtype != "float32"):
-        raise UsageError("--pooling, --prefix and --dtype are of texts")
+    if pictures and (pooling or prefix or attributes or dtype != "float32"):
+        raise UsageError("--pooling, --prefix, --attributes and --dtype are of texts")
+    chosen = tuple(filter(None, map(str.strip, (attributes or "").split(","))))
     opened = _opened(corpus)
 
     from unimp_bench.corpus.features.computing import compute as computed
     from unimp_bench.corpus.features.computing import picture_job, text_job
 
     if text:
-        job = text_job(opened.items, text, pooling=pooling, prefix=prefix, precision=dtype, batch=batch)
+        job = text_job(
+            opened.items,
+            text,
+            pooling=pooling,
+            prefix=prefix,
+            precision=dtype,
+            attributes=chosen,
+            batch=batch,
+        )
     else:
         job = picture_job(opened.items, encoder, weights=weights, regions=regions, batch=batch)
-    record, there = computed(opened, name or _name_of(encoder), job, fresh=fresh)
+    record, there = computed(opened, name or "-".join([_name_of(encoder), *chosen]), job, fresh=fresh)
     state = "exist already" if there else f"computed in {record.seconds:.1f} s"
     click.echo(f"{record.modality} features {record.name} of {opened.name} {state}: {record.words}")
     click.echo(f"  unimp-bench run --corpus {corpus} --features {record.modality}={record.name} ...")

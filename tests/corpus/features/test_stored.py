@@ -11,16 +11,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.workloads import write_corpus
 from unimp_bench.corpus import Corpus, CorpusWriter
 from unimp_bench.corpus.features import computing
 from unimp_bench.corpus.features.computing import Encode, Job, compute, picture_job, text_job
 from unimp_bench.corpus.features.formats import Export, placed, read, write
 from unimp_bench.corpus.features.pictures import picture_features, picture_vectors
-from unimp_bench.corpus.features.stored import FeatureSet, all_sets, chosen_sets, open_set, use, write_set
-from unimp_bench.corpus.features.text import encoded_texts, text_vectors
+from unimp_bench.corpus.features.stored import (
+    FeatureSet,
+    Recipe,
+    all_sets,
+    chosen_sets,
+    computed_key,
+    open_set,
+    use,
+    write_set,
+)
+from unimp_bench.corpus.features.text import encoded_texts, item_texts, text_encoder, text_vectors
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import BenchError, DataError, UsageError
-from unimp_bench.records import IntArray
+from unimp_bench.records import FloatArray, Histories, IntArray
 from unimp_bench.testing.planted import write_planted_corpus
 
 
@@ -52,6 +62,33 @@ def test_a_set_is_what_models_read(corpus: Corpus, tmp_path: Path) -> None:
     np.testing.assert_allclose(given.values, own.values, atol=1e-5)
     use(corpus.items, chosen_sets(corpus, {"text": "none"}))
     assert text_vectors(corpus.items, "lsa", tmp_path) is None
+
+
+def test_the_attributes_of_a_text_are_chosen(corpus: Corpus) -> None:
+    usual, _ = compute(corpus, "usual", text_job(corpus.items, "lsa"))
+    titles, _ = compute(corpus, "titles", text_job(corpus.items, "lsa", attributes=("title",)))
+    assert titles.words.startswith("lsa, of title; ") and titles.key != usual.key
+    first = lsa_of([text for text in item_texts(corpus.items, ("title",)) if text])
+    np.testing.assert_allclose(open_set(corpus, "titles").values, first, atol=1e-5)
+    with pytest.raises(UsageError, match=r"no attribute 'titel'; its items have .*title"):
+        text_job(corpus.items, "lsa", attributes=("titel",))
+
+
+def lsa_of(texts: list[str]) -> FloatArray:
+    return text_encoder("lsa", texts)(texts)
+
+
+def test_keys_of_usual_texts_are_those_of_before_attributes_could_be_chosen() -> None:
+    assert computed_key(Recipe(encoder="lsa", library="lsa"), "part", "names") == "ff057928abcb8791"
+
+
+def test_a_corpus_of_other_attributes_says_how_to_read_them(tmp_path: Path) -> None:
+    histories = Histories(np.array([0, 2]), np.array([0, 1]), np.array([1.0, 2.0]), np.array([0, 1]))
+    words = pa.array([["red", "shoe"], ["red", "hat"]])
+    items = write_corpus(tmp_path / "corpus", histories, ["a", "b"], {"words": words}).items
+    with pytest.raises(UsageError, match=r"no item .* has a title, category, brand or description; --attributes words"):
+        text_job(items, "lsa")
+    assert len(text_job(items, "lsa", attributes=("words",)).order) == 2
 
 
 def test_pictures_of_a_set_are_tokens_and_vectors(corpus: Corpus, tmp_path: Path) -> None:

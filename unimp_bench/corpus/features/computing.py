@@ -26,7 +26,7 @@ from unimp_bench.corpus.features.stored import (
     read_record,
     set_folder,
 )
-from unimp_bench.corpus.features.text import LSA, TextEncoder, item_texts, text_encoder
+from unimp_bench.corpus.features.text import ATTRIBUTES, LSA, TextEncoder, item_texts, text_encoder
 from unimp_bench.corpus.features.towers import PictureEncoder, find_tower, library_of
 from unimp_bench.corpus.pictures import picture_files
 from unimp_bench.errors import UsageError
@@ -70,6 +70,7 @@ def text_job(
     pooling: Pooling | None = None,
     prefix: str = "",
     precision: Precision = "float32",
+    attributes: tuple[str, ...] = (),
     batch: int | None = None,
 ) -> Job:
     """The features of the texts of items (``item_texts``).
@@ -80,21 +81,28 @@ def text_job(
         pooling: instead of the one that the model's configuration says, ``mean`` where it says none.
         prefix: in front of every text.
         precision: of weights and states.
+        attributes: of the items that make up their text; none for the usual ones.
         batch: texts that are encoded at once.
 
     Raises:
-        UsageError: no item has a text, or there is no such encoder.
+        UsageError: no item has a text, or there is no such attribute or encoder.
         DependencyError: a package is not installed.
     """
-    texts = item_texts(items)
+    for name in attributes:
+        if name not in items.attributes:
+            has = f"its items have {', '.join(items.attributes)}" if items.attributes else "its items have none"
+            raise UsageError(f"this corpus has no attribute {name!r}; {has}")
+    texts = _texts(items, attributes)
     order = np.array(sorted((row for row, text in enumerate(texts) if text), key=lambda row: len(texts[row])), np.int64)
     if not len(order):
-        raise UsageError("no item of this corpus has a text")
+        others = [name for name in items.attributes if name not in ATTRIBUTES]
+        advice = f"; --attributes {','.join(others)} reads what they have" if others else ""
+        raise UsageError(f"no item of this corpus has a {', '.join(ATTRIBUTES[:-1])} or {ATTRIBUTES[-1]}{advice}")
     if encoder == LSA:
         if pooling or prefix or precision != "float32":
             raise UsageError("lsa has no pooling, prefix or precision; omit them")
-        recipe = Recipe(encoder=LSA, library="lsa", version=VERSIONS["text"])
-        return Job("text", recipe, order, lambda: _of_texts(recipe, LSA, texts), LSA, whole=True)
+        recipe = Recipe(encoder=LSA, library="lsa", attributes=attributes, version=VERSIONS["text"])
+        return Job("text", recipe, order, lambda: _of_texts(recipe, LSA, items), LSA, whole=True)
     folder = encoder_folder(encoder)
     described = (folder / "modules.json").is_file()
     form = Form(pooling or "mean") if not described else Form.of(folder, pooling)
@@ -107,26 +115,31 @@ def text_job(
         longest=form.longest,
         prefix=prefix,
         precision=precision,
+        attributes=attributes,
         version=VERSIONS["text"],
     )
     place = str(folder.resolve()) if Path(encoder).is_dir() else encoder
-    return Job("text", recipe, order, lambda: _of_texts(recipe, place, texts, batch), place)
+    return Job("text", recipe, order, lambda: _of_texts(recipe, place, items, batch), place)
 
 
-def encoder_of(recipe: Recipe, place: str, texts: list[str], batch: int | None = None) -> TextEncoder:
+def _texts(items: Items, attributes: tuple[str, ...]) -> list[str]:
+    return item_texts(items, attributes or ATTRIBUTES)
+
+
+def encoder_of(recipe: Recipe, place: str, items: Items, batch: int | None = None) -> TextEncoder:
     """The encoder of a text set, for other texts than those of its items.
 
     Args:
         recipe: of the set.
         place: where the encoder is.
-        texts: of the items.
+        items: of the set.
         batch: texts that are encoded at once.
 
     Raises:
         UsageError: it cannot be read, or is another one now.
     """
     if recipe.library == "lsa":
-        return text_encoder(LSA, [text for text in texts if text])
+        return text_encoder(LSA, [text for text in _texts(items, recipe.attributes) if text])
     folder = encoder_folder(place)
     if weights_hash(folder) != recipe.weights:
         raise UsageError(f"the text encoder {place} has other weights than the features were computed with")
@@ -260,6 +273,6 @@ def _seconds(partial: Path) -> float:
     return 0.0
 
 
-def _of_texts(recipe: Recipe, place: str, texts: list[str], batch: int | None = None) -> Encode:
-    encode = encoder_of(recipe, place, texts, batch)
+def _of_texts(recipe: Recipe, place: str, items: Items, batch: int | None = None) -> Encode:
+    encode, texts = encoder_of(recipe, place, items, batch), _texts(items, recipe.attributes)
     return lambda rows: encode([texts[row] for row in rows])

@@ -49,6 +49,7 @@ class Recipe(Strict):
         library: what reads it: ``lsa``, ``transformers``, ``timm``, ``open_clip`` or ``tiny``.
         weights: hash of its files, or the published tag.
         pooling, normalised, longest, prefix, precision: of texts, see ``SentenceEncoder``.
+        attributes: that make up the text of an item; empty for ``corpus.features.text.ATTRIBUTES``.
         regions: side of the square of regions a picture is divided into; 0 for one vector a picture.
         version: of the extraction.
     """
@@ -61,6 +62,7 @@ class Recipe(Strict):
     longest: int = 0
     prefix: str = ""
     precision: Precision = "float32"
+    attributes: tuple[str, ...] = ()
     regions: int = 0
     version: int = 1
 
@@ -103,6 +105,7 @@ class FeatureSet(Strict):
         if self.recipe is not None:
             recipe = self.recipe
             told = [recipe.encoder, recipe.pooling or "", f"prefix {recipe.prefix!r}" if recipe.prefix else ""]
+            told += [f"of {' '.join(recipe.attributes)}"] if recipe.attributes else []
             origin = ", ".join(word for word in told if word)
         return f"{origin}; {' x '.join(map(str, self.shape))}, {self.known:,} of {self.items:,} items"
 
@@ -373,7 +376,8 @@ def finish(partial: Path, folder: Path, record: FeatureSet, known: BoolArray) ->
 
 def computed_key(recipe: Recipe, part: str, names: str) -> str:
     """The key of a computed set: of its recipe, the part of the corpus that is read, and the order of the items."""
-    return digest_of(json.dumps(recipe.model_dump(mode="json"), sort_keys=True), part, names)
+    usual = set() if recipe.attributes else {"attributes"}  # that earlier keys do not have
+    return digest_of(json.dumps(recipe.model_dump(mode="json", exclude=usual), sort_keys=True), part, names)
 
 
 def _damaged(folder: Path, reason: object) -> DataError:
