@@ -9,7 +9,7 @@ import pytest
 
 from tests.reports.pretended import make_result
 from unimp_bench import registry
-from unimp_bench.reports.anchors import HEADS, anchors_of, anchors_table
+from unimp_bench.reports.anchors import HEADS, anchors_of, anchors_section
 from unimp_bench.reports.pages import task_page
 from unimp_bench.reports.sections import sections
 from unimp_bench.reports.table import Quoted, Table
@@ -36,15 +36,15 @@ def table_with(*quoted: Quoted) -> Table:
 
 def test_the_distance_is_a_share_of_the_published_number() -> None:
     published = {"HR@10": 0.25, "NDCG@10": 0.505, "MRR@10": 0.0, "Recall@7": 0.5}
-    lines = anchors_table(table_with(Quoted("a paper", "SASRec", published, "")))
+    lines = anchors_section([table_with(Quoted("a paper", "SASRec", published, ""))])
     assert "within the interval" in lines[3]
     assert [line.strip("| ").split(" | ") for line in lines[7:]] == [
-        ["SASRec", "SASRec (a paper)", "HR@10", "0.5000", "0.2500", "+100%"],
-        ["SASRec", "SASRec (a paper)", "NDCG@10", "0.5000", "0.5050", "-1%, within the interval"],
+        ["SASRec", "SASRec in a paper", "masked", "HR@10", "0.5000", "0.2500", "+100%"],
+        ["SASRec", "SASRec in a paper", "masked", "NDCG@10", "0.5000", "0.5050", "-1%, within the interval"],
     ], "nothing is far from zero in percent, and a metric that is not measured has no distance"
     assert lines[5].count("|") == len(HEADS) + 1
 
 
 def test_numbers_of_other_data_or_protocols_are_no_anchors() -> None:
     table = table_with(Quoted("a paper", "SASRec", {"HR@10": 0.4}, "seen items kept"))
-    assert list(anchors_of(table)) == [] and anchors_table(table) == []
+    assert list(anchors_of(table)) == [] and anchors_section([table]) == []

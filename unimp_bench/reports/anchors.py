@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from unimp_bench.markdown import table_head, table_row
+from unimp_bench.reports.printed import HISTORY
 from unimp_bench.reports.table import Row, Table
 from unimp_bench.runs.results import Estimate
 
-HEADS = ("Model", "Published", "Metric", "Here", "There", "Distance")
+HEADS = ("Model", "Published", "Seen items", "Metric", "Here", "There", "Distance")
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,21 @@ def anchors_of(table: Table) -> Iterator[Anchor]:
                     yield Anchor(row, quoted.source, quoted.system, name, here, there)
 
 
-def anchors_table(table: Table) -> list[str]:
-    """A section with the anchors of a table; empty without one."""
+def anchors_section(tables: Iterable[Table]) -> list[str]:
+    """A section with the anchors of some tables; empty without one."""
     lines = [
         table_row(
             (
                 each.row.marked,
-                f"{each.system} ({each.source})",
+                f"{each.system} in {each.source}",
+                HISTORY.get(table.protocol, ""),
                 each.metric,
                 f"{each.here.value:.4f}",
                 f"{each.there:.4f}",
                 each.distance,
             )
         )
+        for table in tables
         for each in anchors_of(table)
     ]
     if not lines:
@@ -66,4 +69,4 @@ def anchors_table(table: Table) -> list[str]:
         "come near. *Distance*: of the row from the printed number; *within the interval*: the printed number lies "
         "within the row's 95% interval. Settings and item texts may differ from theirs."
     )
-    return ["", "### Beside published numbers", "", about, "", *table_head(HEADS), *lines]
+    return ["", "## Beside published numbers", "", about, "", *table_head(HEADS), *lines]

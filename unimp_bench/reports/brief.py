@@ -9,7 +9,7 @@ from pathlib import Path
 from unimp_bench import registry
 from unimp_bench.kinds import kind_of
 from unimp_bench.markdown import generated, table_head, table_row
-from unimp_bench.reports.anchors import anchors_table
+from unimp_bench.reports.anchors import anchors_section
 from unimp_bench.reports.audit.corpus.record import CorpusAudit, published_path
 from unimp_bench.reports.standard import FLAGS
 from unimp_bench.reports.table import Cell, Page, Row, Table
@@ -87,10 +87,11 @@ def board_markdown(board: Board, audits: Sequence[CorpusAudit]) -> str:
         lines += ["*Generated corpus, for tests and demonstrations: its numbers say nothing about real data.*", ""]
     lines += [table.facts, "", " · ".join(links)]
     for each in board.brief:
-        lines += ["", *brief_table(each), *anchors_table(each)]
+        lines += ["", *brief_table(each)]
     shown = {flag for each in board.brief for row in each.filled for flag in row.flags}
     flags = "; ".join(f"*{flag}*: {about}" for flag, about in FLAGS.items() if flag in shown)
-    return "\n".join([*lines, "", LEGEND + (f" Flags: {flags}." if flags else "")]) + "\n"
+    lines += ["", LEGEND + (f" Flags: {flags}." if flags else ""), *anchors_section(board.tables)]
+    return "\n".join(lines) + "\n"
 
 
 def brief_table(table: Table) -> list[str]:
