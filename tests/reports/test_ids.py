@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,20 @@ def test_records_are_published_with_a_page(home: Workspace, capsys: pytest.Captu
     assert f"| mine | 1 | 2 | 1.00 | 100.0% | 2 | {items} |" in page
     assert f"| theirs | 2 | 1 | 0.00 |  | 2 | {items} |" in page
     assert "[semantic ids](ids.md)" in (home.leaderboards / "README.md").read_text()
-    code, _, _ = call(capsys, "ids", "publish", "planted", "mine")
-    assert code == 0 and [each.name for each in load_ids(home.leaderboards)[0].sets] == ["mine"]
+
+
+def test_ids_of_names_join_the_published_ones(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    def names() -> list[str]:
+        return [each.name for each in load_ids(home.leaderboards)[0].sets]
+
+    assert call(capsys, "ids", "publish", "planted", "theirs")[0] == 0 and names() == ["theirs"]
+    assert call(capsys, "ids", "publish", "planted", "mine")[0] == 0 and names() == ["mine", "theirs"]
+    shutil.rmtree(home.data / "planted" / "ids" / "theirs")
+    assert call(capsys, "ids", "publish", "planted", "mine")[0] == 0 and names() == ["mine", "theirs"]
+    assert call(capsys, "ids", "publish", "planted")[0] == 0 and names() == ["mine"], "all stored ids, and no others"
+    (published,) = load_ids(home.leaderboards)
+    other = published.model_copy(update={"fingerprint": "0" * 64})
+    assert other.beside_others(home.leaderboards) == other, "another build of the corpus"
 
 
 def test_only_records_of_this_form_are_read(

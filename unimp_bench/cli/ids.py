@@ -144,7 +144,10 @@ def exported(name: str, file: Path, corpus: str, form: Form) -> None:
 @click.argument("corpus")
 @click.argument("names", nargs=-1)
 def published(corpus: str, names: tuple[str, ...]) -> None:
-    """Copy the records of the ids NAMES of CORPUS, or of all, into leaderboards/, and write the pages."""
+    """Copy the records of ids of CORPUS into leaderboards/, and write the pages.
+
+    Those of NAMES join what is published of the same build of the corpus; without NAMES all stored ids replace it.
+    """
     workspace, opened = Workspace.here(), _opened(corpus)
 
     from unimp_bench.corpus.features.ids import all_ids, open_ids
@@ -155,7 +158,8 @@ def published(corpus: str, names: tuple[str, ...]) -> None:
     if not chosen:
         raise UsageError(f"{opened.name} has no stored ids; 'unimp-bench ids {corpus} --features NAME' makes some")
     sets = tuple(open_ids(opened, name).record for name in chosen)
-    path = PublishedIds(corpus=opened.name, fingerprint=opened.fingerprint, sets=sets).write(workspace.leaderboards)
+    new = PublishedIds(corpus=opened.name, fingerprint=opened.fingerprint, sets=sets)
+    path = (new.beside_others(workspace.leaderboards) if names else new).write(workspace.leaderboards)
     for each in (path, *write_all(workspace.leaderboards)):
         click.echo(f"wrote {each}")
 

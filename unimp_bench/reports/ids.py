@@ -55,9 +55,25 @@ class PublishedIds(Strict):
         """
         if Path(self.corpus).name != self.corpus or self.corpus.startswith("."):
             raise DataError(f"ids are of corpus {self.corpus!r}, which is not a plain name")
-        path = folder / IDS / f"{self.corpus}.json"
+        path = self._path(folder)
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
         return path
+
+    def beside_others(self, folder: Path) -> PublishedIds:
+        """With what is published of other names for the same build of the corpus.
+
+        Raises:
+            DataError: the published file is damaged.
+        """
+        path = self._path(folder)
+        before = PublishedIds.read(path) if path.is_file() else self
+        if before.fingerprint != self.fingerprint:
+            return self
+        sets = {each.name: each for each in (*before.sets, *self.sets)}
+        return self.model_copy(update={"sets": tuple(sets[name] for name in sorted(sets))})
+
+    def _path(self, folder: Path) -> Path:
+        return folder / IDS / f"{self.corpus}.json"
 
 
 def load_ids(folder: Path) -> list[PublishedIds]:
