@@ -108,3 +108,18 @@ def test_the_time_of_missing_runs(tmp_path: Path) -> None:
     page = coverage_markdown(shown, topics, [hem], [block])
     assert "| Who finds? | search | toy, large, none | 9 | 0 | 1 | 8 | ≥ 1.0 |" in page
     assert "roughly ≥ 1.0 core hours" in page and "Not counted (≥): 8 cells" in page
+
+
+def test_rows_with_the_features_of_the_block_count(tmp_path: Path) -> None:
+    given = {"features.text": "minilm", "features.pictures": "none"}
+    for model, settings in (("freedom", given), ("bm3", {"features.text": "lsa"})):
+        for seed in range(3):
+            made = make_result(
+                model, np.array([1, 2, 300]), task="recommendation", protocol="masked", settings=settings, seed=seed
+            )
+            place(tmp_path, made)
+    tasks, topics = boards(Contents.published(tmp_path))
+    shown = [board for page in tasks for board in boards_of(page)]
+    features = (("text", "minilm"), ("pictures", "none"))
+    block = Block("With features?", "recommendation", ("toy",), ("FREEDOM", "BM3"), features=features)
+    assert {cell.label: cell.seeds for cell in campaign_cells(block, shown, topics)} == {"FREEDOM": 3, "BM3": 0}

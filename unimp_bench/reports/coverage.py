@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from unimp_bench import registry
 from unimp_bench.markdown import table_head, table_row
 from unimp_bench.records import MAIN_SPLITS
 from unimp_bench.reports.brief import GENERATED, Board
+from unimp_bench.reports.labels import features_words
 from unimp_bench.reports.sections import NO_RESULT
 from unimp_bench.reports.table import Page, Row, Table
 from unimp_bench.runs.campaign import CAMPAIGN, Block
@@ -46,7 +47,7 @@ def campaign_cells(block: Block, boards: Sequence[Board], topics: Sequence[Page]
             for wanted in block.wanted:
                 if task not in registry.model_card(wanted.model).tasks:
                     continue
-                rows = [row for table in tables for row in table.rows if _is_of(row, wanted)]
+                rows = [row for table in tables for row in table.rows if _is_of(row, wanted, block)]
                 if any(row.details is None and row.reason != NO_RESULT for row in rows):
                     continue
                 seeds = max((row.seeds for row in rows), default=0)
@@ -55,10 +56,21 @@ def campaign_cells(block: Block, boards: Sequence[Board], topics: Sequence[Page]
     return found
 
 
-def _is_of(row: Row, wanted: SuiteRow) -> bool:
-    """Whether a row of a table is a suite's; a row of UniMP on the page of a task is named by its preset and size."""
+def _is_of(row: Row, wanted: SuiteRow, block: Block) -> bool:
+    """Whether a row of a table is a suite's.
+
+    Its name on the page of a task may end with the features that the block names; UniMP's is that of preset and size.
+    """
     plain = wanted.model == SUBJECT and not (wanted.settings or wanted.fit_on or wanted.after or wanted.views)
-    return row.name == wanted.label or (plain and row.name.startswith(f"{wanted.label}-"))
+    given = features_words(_given(wanted, block))
+    names = (wanted.label, f"{wanted.label}, {given}" if given else wanted.label)
+    return row.name in names or (plain and row.name.startswith(f"{wanted.label}-"))
+
+
+def _given(row: SuiteRow, block: Block) -> Mapping[str, str]:
+    """The stored features that a row reads, by modality: its own, else those of the block that its model can read."""
+    readable = registry.model_card(row.model).features
+    return row.features or {name: value for name, value in block.features if name in readable}
 
 
 def _enough(row: Row, block: Block) -> bool:
@@ -91,8 +103,7 @@ def seconds_left(block: Block, cell: Cell, results: Sequence[Result]) -> float |
     sizes = [result.corpus.interactions for result in results if result.corpus.name == cell.corpus]
     row = next(each for each in block.wanted if each.label == cell.label)
     card = registry.model_card(row.model)
-    given = row.features or {name: value for name, value in block.features if name in card.features}
-    wanted = Wanted(cell.task, row.model, row.preset, row.settings, given)
+    wanted = Wanted(cell.task, row.model, row.preset, row.settings, _given(row, block))
     found = estimate(wanted, sizes[0], results) if sizes else None
     runs = block.seeds - cell.seeds if card.seeded else 1
     return None if found is None else found.seconds * runs
