@@ -182,7 +182,8 @@ class Dense(Ranker[DenseConfig]):
                     f"dense compares queries with items, and features {stored.record.name!r} have no encoder of queries"
                 )
             else:
-                self._encode = encoder_of(stored.record.recipe, stored.record.place, self._items)
+                texts = item_texts(self._items, stored.record.recipe.attributes)
+                self._encode = encoder_of(stored.record.recipe, stored.record.place, texts)
         return self._encode
 
 

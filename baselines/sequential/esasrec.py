@@ -8,7 +8,7 @@
 ``*`` is elementwise; the last block has no norm behind it. All positions predict their next item, against negatives
 drawn uniformly over the items of the training part. Here all positions of a batch share them, and a negative that is
 the target is left out; in the authors' program every position has 256 of its own, which may be the target. As shared
-ones are fewer in all, there are 2,048 of them, with which the network needs less than half of the epochs (Beauty).
+ones are fewer in all, ``small`` has 2,048 of them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ESASRecConfig(SampledSettings, TransformerSettings):
     log_q: bool = False
 
 
-PAPER = ESASRecConfig(width=256, inner=1024, validate_every=1, patience=50)
+PAPER = ESASRecConfig(width=256, inner=1024, samples=256, validate_every=1, patience=50)
 
 
 class LiGRBlock(nn.Module):

@@ -53,8 +53,6 @@ class PublishedIds(Strict):
         Raises:
             DataError: the corpus is not a plain name.
         """
-        if Path(self.corpus).name != self.corpus or self.corpus.startswith("."):
-            raise DataError(f"ids are of corpus {self.corpus!r}, which is not a plain name")
         path = self._path(folder)
         write_atomically(path, self.model_dump_json(indent=1) + "\n")
         return path
@@ -63,7 +61,7 @@ class PublishedIds(Strict):
         """With what is published of other names for the same build of the corpus.
 
         Raises:
-            DataError: the published file is damaged.
+            DataError: the corpus is not a plain name, or the published file is damaged.
         """
         path = self._path(folder)
         before = PublishedIds.read(path) if path.is_file() else self
@@ -73,6 +71,8 @@ class PublishedIds(Strict):
         return self.model_copy(update={"sets": tuple(sets[name] for name in sorted(sets))})
 
     def _path(self, folder: Path) -> Path:
+        if Path(self.corpus).name != self.corpus or self.corpus.startswith("."):
+            raise DataError(f"ids are of corpus {self.corpus!r}, which is not a plain name")
         return folder / IDS / f"{self.corpus}.json"
 
 

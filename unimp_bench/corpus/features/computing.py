@@ -92,7 +92,7 @@ def text_job(
         if name not in items.attributes:
             has = f"its items have {', '.join(items.attributes)}" if items.attributes else "its items have none"
             raise UsageError(f"this corpus has no attribute {name!r}; {has}")
-    texts = _texts(items, attributes)
+    texts = item_texts(items, attributes)
     order = np.array(sorted((row for row, text in enumerate(texts) if text), key=lambda row: len(texts[row])), np.int64)
     if not len(order):
         others = [name for name in items.attributes if name not in ATTRIBUTES]
@@ -102,7 +102,7 @@ def text_job(
         if pooling or prefix or precision != "float32":
             raise UsageError("lsa has no pooling, prefix or precision; omit them")
         recipe = Recipe(encoder=LSA, library="lsa", attributes=attributes, version=VERSIONS["text"])
-        return Job("text", recipe, order, lambda: _of_texts(recipe, LSA, items), LSA, whole=True)
+        return Job("text", recipe, order, lambda: _of_texts(recipe, LSA, texts), LSA, whole=True)
     folder = encoder_folder(encoder)
     described = (folder / "modules.json").is_file()
     form = Form(pooling or "mean") if not described else Form.of(folder, pooling)
@@ -119,27 +119,23 @@ def text_job(
         version=VERSIONS["text"],
     )
     place = str(folder.resolve()) if Path(encoder).is_dir() else encoder
-    return Job("text", recipe, order, lambda: _of_texts(recipe, place, items, batch), place)
+    return Job("text", recipe, order, lambda: _of_texts(recipe, place, texts, batch), place)
 
 
-def _texts(items: Items, attributes: tuple[str, ...]) -> list[str]:
-    return item_texts(items, attributes or ATTRIBUTES)
-
-
-def encoder_of(recipe: Recipe, place: str, items: Items, batch: int | None = None) -> TextEncoder:
+def encoder_of(recipe: Recipe, place: str, texts: list[str], batch: int | None = None) -> TextEncoder:
     """The encoder of a text set, for other texts than those of its items.
 
     Args:
         recipe: of the set.
         place: where the encoder is.
-        items: of the set.
+        texts: of the set's items.
         batch: texts that are encoded at once.
 
     Raises:
         UsageError: it cannot be read, or is another one now.
     """
     if recipe.library == "lsa":
-        return text_encoder(LSA, [text for text in _texts(items, recipe.attributes) if text])
+        return text_encoder(LSA, [text for text in texts if text])
     folder = encoder_folder(place)
     if weights_hash(folder) != recipe.weights:
         raise UsageError(f"the text encoder {place} has other weights than the features were computed with")
@@ -273,6 +269,6 @@ def _seconds(partial: Path) -> float:
     return 0.0
 
 
-def _of_texts(recipe: Recipe, place: str, items: Items, batch: int | None = None) -> Encode:
-    encode, texts = encoder_of(recipe, place, items, batch), _texts(items, recipe.attributes)
+def _of_texts(recipe: Recipe, place: str, texts: list[str], batch: int | None = None) -> Encode:
+    encode = encoder_of(recipe, place, texts, batch)
     return lambda rows: encode([texts[row] for row in rows])

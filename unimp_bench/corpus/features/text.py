@@ -83,13 +83,13 @@ def text_encoder(encoder: str, texts: list[str]) -> TextEncoder:
     return _lsa(texts) if encoder == LSA else _transformer(encoder)
 
 
-def item_texts(items: Items, attributes: Sequence[str] = ATTRIBUTES) -> list[str]:
+def item_texts(items: Items, attributes: Sequence[str] = ()) -> list[str]:
     """The text of each item on one line, without character references; empty for an item that has none.
 
     Args:
-        attributes: whose values are the text, in this order, those that the corpus has.
+        attributes: whose values are the text, in this order, those that the corpus has; none for ``ATTRIBUTES``.
     """
-    columns = [items.text(name) for name in attributes if name in items.attributes]
+    columns = [items.text(name) for name in attributes or ATTRIBUTES if name in items.attributes]
     if not columns:
         return [""] * len(items)
     return [" ".join(html.unescape(" ".join(values)).split()) for values in zip(*columns, strict=True)]
