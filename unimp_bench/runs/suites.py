@@ -272,11 +272,14 @@ _STAGES = (
 )
 """The authors' continual training: one more task per stage, earlier ones subsampled to the model's rehearsal."""
 
+_ANSWERED = ("recommendation", "search", "preference", "selection")
+"""The tasks of a corpus without reviews or without pictures, where the joint training of all six is impossible."""
+
 LEARNING_STRATEGY = Suite(
     name="learning_strategy",
     title="Learning strategy",
     table="Table 7 of the UniMP paper",
-    about="one task alone, one more task per stage, all six jointly, and jointly then fine-tuned on one",
+    about="one task alone, one more task per stage, all six or four jointly, and jointly then fine-tuned on one",
     tasks=("recommendation", "search"),
     rows=(
         SuiteRow("Single task"),
@@ -286,6 +289,9 @@ LEARNING_STRATEGY = Suite(
         SuiteRow(
             "Multi-task + Efficient", after=(ALL_TASKS,), tune={"trained": "output"}, system="Multi-task+Efficient"
         ),
+        SuiteRow("Four tasks", fit_on=_ANSWERED),
+        SuiteRow("Four tasks + Full", after=(_ANSWERED,), tune={"trained": "all"}),
+        SuiteRow("Four tasks + Efficient", after=(_ANSWERED,), tune={"trained": "output"}),
     ),
     equal_steps=True,
     steps=EQUAL_STEPS,
