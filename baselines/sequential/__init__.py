@@ -49,6 +49,7 @@ CARDS: tuple[ModelCard, ...] = (
         source="Tikhonovich et al., RecSys 2025",
         new_users=True,
         new_items=False,
+        version=2,
     ),
     ModelCard(
         name="hstu",

@@ -76,7 +76,11 @@ class LiGRBlock(nn.Module):
 
 
 class ESASRecNetwork(NextItemNetwork):
-    """LiGR blocks over item and position embeddings; all matrices are xavier-normal initially."""
+    """LiGR blocks over item and position embeddings.
+
+    All matrices are xavier-normal initially, with those of queries, keys and values as one, as in the authors' program;
+    biases of attention are 0.
+    """
 
     adam_options: ClassVar[Mapping[str, Any]] = {"betas": (0.9, 0.98), "fused": True}
 
@@ -89,6 +93,11 @@ class ESASRecNetwork(NextItemNetwork):
         for weight in self.parameters():
             if weight.dim() == 2:
                 nn.init.xavier_normal_(weight)
+        for block in self.blocks:
+            for each in block.widen.weight.chunk(2):  # W_1 and W_3
+                nn.init.xavier_normal_(each)
+            for linear in (block.attend, block.gather):
+                nn.init.zeros_(linear.bias)
         nn.init.zeros_(self.items.weight[self.padding])
 
     def encode(self, items: Tensor) -> Tensor:

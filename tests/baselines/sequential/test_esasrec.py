@@ -59,6 +59,16 @@ def test_positions_count_from_the_newest_item() -> None:
     np.testing.assert_allclose(scores[0], scores[1])
 
 
+def test_matrices_are_xavier_normal_initially() -> None:
+    """``W_1`` and ``W_3`` each on their own, though they are stored as one."""
+    torch.manual_seed(0)
+    network = ESASRecNetwork(interactions(), ESASRecConfig(width=64, inner=256))
+    block = network.blocks[0]
+    for matrix in (*block.widen.weight.chunk(2), block.narrow.weight, block.gate.weight, network.places.weight):
+        assert matrix.std().item() == pytest.approx((2 / sum(matrix.shape)) ** 0.5, rel=0.05)
+    assert not block.attend.bias.any() and not block.gather.bias.any()
+
+
 def test_a_chain_is_learned_up_to_its_chance() -> None:
     """The next item is the successor in four of five cases: after training, the share of successors at rank 1."""
     rng = np.random.default_rng(0)
