@@ -4,8 +4,9 @@ SASRec and eSASRec of this project beside those of RecTools, as in *Recommenders
 an evaluation each in turns, on the same interactions with the same width, layers, heads, dropout, length of histories,
 batch and loss. RecTools' evaluation is `recommend` with `filter_viewed`, for the ten best items, and its own NDCG and
 hit rate. Of the negatives of sampled softmax RecTools draws its own for each position, this project shares those of a
-batch. `--epochs` compares quality as well: the NDCG of each side, of its own code, after as many epochs at the same
-learning rate, without selection. RecTools is not a dependency of the project:
+batch. This project never attends to padding; RecTools does by default, but not in the settings that the authors of
+eSASRec publish, which are taken for LiGR. `--epochs` compares quality as well: the NDCG of each side, of its own code,
+after as many epochs at the same learning rate, without selection. RecTools is not a dependency of the project:
 
     pip install --target DIR --no-deps rectools==0.19.0 pytorch-lightning==2.5.2 lightning-utilities==0.15.3 \\
         'attrs<24' typeguard pm-implicit==0.7.3
@@ -106,7 +107,7 @@ PAIRS = {
     "esasrec": Pair(
         "LiGR",
         RecTools,
-        {**_SIZES, **_SAMPLED, "n_blocks": 1, "n_heads": 1},
+        {**_SIZES, **_SAMPLED, "n_blocks": 1, "n_heads": 1, "use_key_padding_mask": True},
         {**_OURS, "inner": 4 * WIDTH, "samples": NEGATIVES},
     ),
 }
