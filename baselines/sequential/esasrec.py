@@ -89,11 +89,12 @@ class ESASRecNetwork(NextItemNetwork):
         super().__init__(interactions, config.width, config.max_length, config.batch_size, objective)
         self.places = nn.Embedding(config.max_length, config.width)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(LiGRBlock(config) for _ in range(config.layers))
+        blocks = [LiGRBlock(config) for _ in range(config.layers)]
+        self.blocks = nn.ModuleList(blocks)
         for weight in self.parameters():
             if weight.dim() == 2:
                 nn.init.xavier_normal_(weight)
-        for block in self.blocks:
+        for block in blocks:
             for each in block.widen.weight.chunk(2):  # W_1 and W_3
                 nn.init.xavier_normal_(each)
             for linear in (block.attend, block.gather):
