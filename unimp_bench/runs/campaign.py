@@ -107,7 +107,7 @@ CAMPAIGN = (
     ),
     # Nearly all searches on Gift Cards have one query, so the standard has no table of them.
     Block("One model for all tasks?", "learning_strategy", ("gift_cards",), tasks=("recommendation",)),
-    Block("One model for all tasks, and searches?", "learning_strategy", ("movielens",)),
+    Block("The same with searches", "learning_strategy", ("movielens",)),
     *(
         Block(f"Does the sample show what was planted: {SUITES[name].title.lower()}?", name, ("sample",))
         for name in (
