@@ -174,12 +174,10 @@ class RPGNetwork(Network):
 
     def score(self, examples: Examples) -> Tensor:
         items, lengths = ends_of_histories(examples, self.interactions, self.config.max_length)
-        scores = self.code_scores(end_states(self, items, lengths, self.config.width, self.encode))
-        total = torch.zeros((len(items), self.padding), device=self.device)
-        codes = self.code_of[:-1] - self.tensor(self.bounds[:-1])
-        for level, found in enumerate(scores):
-            total += found[:, codes[:, level]]
-        return total / len(scores)
+        codes = self.code_scores(end_states(self, items, lengths, self.config.width, self.encode))
+        # A row per code, so that the means run along memory.
+        means = functional.embedding_bag(self.code_of[:-1], torch.cat(codes, dim=1).T.contiguous(), mode="mean")
+        return means.T.contiguous()
 
 
 class RPG(LearnedRanker[RPGConfig]):
