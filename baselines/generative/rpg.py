@@ -59,12 +59,12 @@ class RPGConfig(TransformerSettings):
     epochs: Count = 60
     patience: Count = 5
     validate_every: Count = 2
-    learning_rate: Rate = 3e-3
-    batch_size: Count = 256
+    learning_rate: Rate = 1e-3
+    batch_size: Count = 64
     width: Count = 128
     inner: Count = 256
-    dropout: Share = 0.3
-    attention_dropout: Share = 0.3
+    dropout: Share = 0.1
+    attention_dropout: Share = 0.1
     temperature: Rate = 0.03
     levels: Count = 16
     codes: Count = 256
@@ -75,6 +75,7 @@ PAPER = RPGConfig(
     patience=20,
     validate_every=1,
     learning_rate=1e-2,
+    batch_size=256,
     width=448,
     inner=1024,
     heads=4,
@@ -189,7 +190,7 @@ class RPG(LearnedRanker[RPGConfig]):
     presets: ClassVar[Mapping[str, Any]] = {"small": RPGConfig(), "paper": PAPER}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 3e-3, 1e-2),
-        "dropout": (0.3, 0.5),
+        "dropout": (0.1, 0.3, 0.5),
         "temperature": (0.03, 0.07),
     }
 
