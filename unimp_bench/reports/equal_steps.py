@@ -9,7 +9,7 @@ from unimp_bench.reports.standard import LEVEL
 
 
 def equal_steps_words(found: Sequence[Section]) -> Iterator[str]:
-    """A sentence per section of a suite whose rows have equal steps: the first row, and the difference of each other."""
+    """A sentence per section of a suite whose rows have equal steps: the first row, and the changes by the others."""
     for section in found:
         suite = section.suite
         if suite is None or not suite.equal_steps or section.corpus.synthetic or not section.filled:

@@ -9,8 +9,8 @@ from unimp_bench.contracts import TaskCard
 from unimp_bench.kinds import kind_of
 from unimp_bench.reports.audit.corpus.record import CorpusAudit
 from unimp_bench.reports.controls import controls_words
-from unimp_bench.reports.equal_steps import equal_steps_words
 from unimp_bench.reports.encoders import exchanges_words
+from unimp_bench.reports.equal_steps import equal_steps_words
 from unimp_bench.reports.figures import section_plot, topic_plot
 from unimp_bench.reports.labels import OLDER
 from unimp_bench.reports.plots import Plot
