@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from unimp_bench.cli.main import main
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import DataError
 from unimp_bench.files import Workspace
+from unimp_bench.runs import fitting
 from unimp_bench.runs.runner import RunRequest, planned, run
 from unimp_bench.runs.tuning import Question, Space, search
 
@@ -68,6 +70,20 @@ def test_damaged_files_of_an_interrupted_fit_are_reported(
         with pytest.raises(DataError, match="--fresh"):
             run(request, workspace)
     assert run(replace(request, fresh=True), workspace)[0].examples > 0
+
+
+def test_the_time_of_a_killed_fit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the clock has stored while a fit runs, from which the next part goes on."""
+    monkeypatch.setattr(fitting, "_KEPT_EVERY", 0.01)
+    stored, kept = tmp_path / "work" / "seconds", tmp_path / "killed"
+    with fitting._stopwatch(stored):
+        for _ in range(1000):
+            if stored.is_file() and float(stored.read_text()) > 0.05:
+                break
+            time.sleep(0.01)
+        kept.write_bytes(stored.read_bytes())
+    with fitting._stopwatch(kept) as elapsed:
+        assert elapsed() > 0.05
 
 
 @pytest.fixture

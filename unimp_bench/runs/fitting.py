@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -111,6 +112,8 @@ _LEAKED = "leaked"
 
 LOG_NAME = "log"
 """The folder in ``work`` that is kept when a fit has finished."""
+
+_KEPT_EVERY = 10.0
 
 
 class FitCost(Strict):
@@ -383,17 +386,26 @@ def _clear(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _stopwatch(record: Path) -> Iterator[Callable[[], float]]:
-    """Wall seconds of a fit, including its interrupted parts (stored in ``record``, unless it was killed)."""
+    """Wall seconds of a fit, including its interrupted parts: ``record`` has them up to ``_KEPT_EVERY`` seconds ago."""
     try:
         before = float(record.read_text(encoding="utf-8")) if record.is_file() else 0.0
     except ValueError as error:
         raise damaged(record, error) from None
-    started = time.perf_counter()
+    started, over = time.perf_counter(), threading.Event()
 
     def elapsed() -> float:
         return before + time.perf_counter() - started
 
+    def keep() -> None:  # a killed process writes nothing at its end
+        while not over.wait(_KEPT_EVERY):
+            with contextlib.suppress(OSError, BenchError):
+                write_atomically(record, str(elapsed()))
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
     try:
         yield elapsed
     finally:
+        over.set()
+        keeper.join()
         write_atomically(record, str(elapsed()))
