@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from unimp_bench.corpus.views import View, ViewKind
 from unimp_bench.reports.sections import Row, Section
-from unimp_bench.reports.standard import LEVEL
+from unimp_bench.reports.standard import LEVEL, verdict_words
 
 _EXCHANGED: dict[ViewKind, str] = {"XT": "texts", "XV": "pictures"}
 
@@ -44,8 +44,7 @@ def _change(row: Row, kind: ViewKind) -> str:
     assert row.test is not None
     where = "at test" if any(view.at_test for view in _views(row, kind)) else "in the fit too"
     few = ", few seeds" if "few seeds" in row.flags else ""
-    sign = "<" if row.test.p_value < LEVEL else "≥"
-    return f"{row.test.difference:+.4f} {where} (p {sign} {LEVEL:g}{few})"
+    return f"{row.test.difference:+.4f} {where} ({verdict_words(row.test)}{few})"
 
 
 def _is_loss(row: Row, section: Section) -> bool:

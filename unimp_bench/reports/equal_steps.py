@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from unimp_bench.reports.sections import Row, Section
-from unimp_bench.reports.standard import LEVEL
+from unimp_bench.reports.standard import verdict_words
 
 
 def equal_steps_words(found: Sequence[Section]) -> Iterator[str]:
@@ -29,5 +29,4 @@ def _is_settled(row: Row) -> bool:
 
 def _change(row: Row) -> str:
     assert row.test is not None
-    sign = "<" if row.test.p_value < LEVEL else "≥"
-    return f"{row.label} {row.test.difference:+.4f} (p {sign} {LEVEL:g})"
+    return f"{row.label} {row.test.difference:+.4f} ({verdict_words(row.test)})"

@@ -73,6 +73,11 @@ FLAGS: dict[Flag, str] = {
 """What a flag means."""
 
 
+def verdict_words(test: PairedTest) -> str:
+    """On which side of ``LEVEL`` a test is: ``p < 0.05``."""
+    return f"p {'<' if test.p_value < LEVEL else '≥'} {LEVEL:g}"
+
+
 def is_seeded(result: Result) -> bool:
     """Whether chance enters a result; of models that are not registered here nobody knows that it does not."""
     names = [part.model for part in result.spec.fit.parts] or [result.model.name]

@@ -114,6 +114,7 @@ LOG_NAME = "log"
 """The folder in ``work`` that is kept when a fit has finished."""
 
 _KEPT_EVERY = 10.0
+"""Seconds between the notes of a fit's time, from which it goes on after it was killed."""
 
 
 class FitCost(Strict):
