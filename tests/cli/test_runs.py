@@ -203,6 +203,7 @@ def test_estimates_prefer_equal_settings_and_scale_by_interactions(home: Workspa
     interactions = corpus.manifest.counts.interactions
     found = estimate(wanted, interactions, [changed, other])
     assert found is not None and found.same and found.seconds == pytest.approx(20, rel=0.01)
+    assert found.fit_seconds == pytest.approx(18, rel=0.01)
     found = estimate(wanted, interactions, [changed])
     assert found is not None and not found.same
     assert estimate(wanted, interactions, []) is None

@@ -96,9 +96,9 @@ def test_the_time_of_missing_runs(tmp_path: Path) -> None:
     results = [hem, make_result("bm25", ranks).model_copy(update={"corpus": large})]
     block = Block("Who finds?", "search", ("toy", "large", "none"), ("BM25", "HEM", "ZAM"), seeds=3)
     cells = [Cell("HEM", "search", "toy", 1, enough=False), Cell("HEM", "search", "large", 0, enough=False)]
-    assert [seconds_left(block, each, results) for each in cells] == pytest.approx([2 * 3600, 3 * 36000])
-    assert seconds_left(block, Cell("ZAM", "search", "toy", 0, enough=False), results) is None, "never run"
-    assert seconds_left(block, Cell("HEM", "search", "none", 0, enough=False), results) is None, "of unknown size"
+    assert seconds_left([(block, cells)], results)[0] == pytest.approx([2 * 3600, 3 * 36000])
+    unknown = [Cell("ZAM", "search", "toy", 0, enough=False), Cell("HEM", "search", "none", 0, enough=False)]
+    assert seconds_left([(block, unknown)], results) == [[None, None]], "never run; of a corpus of unknown size"
 
     for seed in range(2):
         place(tmp_path, make_result("hem", ranks, seed=seed))
@@ -108,6 +108,18 @@ def test_the_time_of_missing_runs(tmp_path: Path) -> None:
     page = coverage_markdown(shown, topics, [hem], [block])
     assert "| Who finds? | search | toy, large, none | 9 | 0 | 1 | 8 | ≥ 1.0 |" in page
     assert "roughly ≥ 1.0 core hours" in page and "Not counted (≥): 8 cells" in page
+
+
+def test_cells_of_one_fit_count_its_time_once() -> None:
+    """Views at test leave the fit as it is, those of the fit do not; a table of the same rows has the same fits."""
+    made = make_result("unisrec", np.array([1, 2, 300]), task="recommendation", protocol="masked")
+    assert made.cost is not None
+    cost = made.cost.model_copy(update={"fit_seconds": 3600.0, "predict_seconds": 60.0})
+    labels = ("UniSRec", "UniSRec, all texts missing at test", "UniSRec, texts exchanged")
+    blocks = [Block("", "robustness", ("toy",), labels), Block("", "recommendation", ("toy",), labels[:1])]
+    cells = [[Cell(label, "recommendation", "toy", 0, enough=False) for label in block.rows] for block in blocks]
+    left = seconds_left(list(zip(blocks, cells, strict=True)), [made.model_copy(update={"cost": cost})])
+    assert left == [pytest.approx([3 * 3660, 3 * 60, 3 * 3660]), pytest.approx([3 * 60])]
 
 
 def test_rows_with_the_features_of_the_block_count(tmp_path: Path) -> None:

@@ -134,20 +134,30 @@ def command(
 def _echo_times(board: Board, corpus: Corpus, workspace: Workspace) -> None:
     """Print the time of the remaining runs, one after another, as far as earlier results tell."""
     from unimp_bench.runs.estimate import Wanted, estimate
+    from unimp_bench.runs.fitting import FIT_NAME
 
     left = board.left()
     results = earlier_results(workspace) if left else []
     interactions = corpus.manifest.counts.interactions
-    found = {cell.name: estimate(Wanted.of(cell.request), interactions, results) for cell in left}
-    known = {name: each for name, each in found.items() if each is not None}
-    for name, each in known.items():
-        click.echo(f"  estimate   {name}: {duration(each.seconds)}, from {each.origin}")
-    if unknown := [name for name in found if name not in known]:
+    fitted = {path.parent.name for path in workspace.fits.glob(f"*/{FIT_NAME}")}
+    unknown, total = [], 0.0
+    for cell in left:
+        found = estimate(Wanted.of(cell.request), interactions, results)
+        if found is None:
+            unknown.append(cell.name)
+            continue
+        shared = cell.fits[-1] in fitted
+        fitted.update(cell.fits)
+        seconds = found.predict_seconds if shared else found.seconds
+        total += seconds
+        said = ", of an earlier fit" if shared else ""
+        click.echo(f"  estimate   {cell.name}: {duration(seconds)}{said}, from {found.origin}")
+    if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         click.echo(f"  no estimate, as there is no earlier result: {'; '.join(unknown[:3])}{more}")
-    if known:
-        total = sum(each.seconds for each in known.values())
-        click.echo(f"{len(known)} of {len(left)} remaining runs may take {duration(total)}, one at a time")
+    if len(unknown) < len(left):
+        count = f"{len(left) - len(unknown)} of {len(left)}"
+        click.echo(f"{count} remaining runs may take {duration(total)}, one at a time")
 
 
 def _executor(kind: str, address: str | None, jobs: int | None) -> Executor:

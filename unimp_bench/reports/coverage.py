@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from unimp_bench import registry
+from unimp_bench.corpus.views import View
 from unimp_bench.markdown import table_head, table_row
-from unimp_bench.records import MAIN_SPLITS
+from unimp_bench.records import MAIN_SPLITS, learned_from
 from unimp_bench.reports.brief import GENERATED, Board
 from unimp_bench.reports.labels import features_words
 from unimp_bench.reports.sections import NO_RESULT
@@ -95,18 +96,39 @@ def _tables(block: Block, task: str, corpus: str, boards: Sequence[Board], topic
             yield from (table for table in page.tables if (table.task, table.corpus) == (task, corpus))
 
 
-def seconds_left(block: Block, cell: Cell, results: Sequence[Result]) -> float | None:
-    """Roughly the time of a cell's missing runs on one core; None without a published cost of its model.
+def seconds_left(counted: Sequence[tuple[Block, Sequence[Cell]]], results: Sequence[Result]) -> list[list[float | None]]:
+    """Roughly the time of the missing runs of each block's cells, in order, on one core; None without a published cost.
 
-    Published costs of the model on the corpus most like it, scaled by interactions, as in ``suite --dry-run``.
+    Published costs of the model on the corpus most like it, scaled by interactions, as in ``suite --dry-run``. Of cells
+    that share a fit, such as those of views at test, the first one has its time.
     """
-    sizes = [result.corpus.interactions for result in results if result.corpus.name == cell.corpus]
-    row = next(each for each in block.wanted if each.label == cell.label)
-    card = registry.model_card(row.model)
-    wanted = Wanted(cell.task, row.model, row.preset, row.settings, _given(row, block))
-    found = estimate(wanted, sizes[0], results) if sizes else None
-    runs = block.seeds - cell.seeds if card.seeded else 1
-    return None if found is None else found.seconds * runs
+    sizes = {result.corpus.name: result.corpus.interactions for result in results}
+    fitted: set[Hashable] = set()
+    left: list[list[float | None]] = []
+    for block, cells in counted:
+        left.append([])
+        for cell in (cell for cell in cells if not cell.enough):
+            row = next(each for each in block.wanted if each.label == cell.label)
+            wanted = Wanted(cell.task, row.model, row.preset, row.settings, _given(row, block))
+            found = estimate(wanted, sizes[cell.corpus], results) if cell.corpus in sizes else None
+            if found is None:
+                left[-1].append(None)
+                continue
+            seconds = found.predict_seconds if (fit := _fit(block, cell, row)) in fitted else found.seconds
+            fitted.add(fit)
+            left[-1].append(seconds * (block.seeds - cell.seeds if registry.model_card(row.model).seeded else 1))
+    return left
+
+
+def _fit(block: Block, cell: Cell, row: SuiteRow) -> Hashable:
+    """What tells the fit of a cell from others."""
+    suite = SUITES[block.suite]
+    own = (suite.preset, suite.steps) if suite.budgets(row) else ()
+    tasks = row.fit_on or (cell.task,)
+    seen = tuple(view for view in row.views if not View.parse(view).at_test)
+    changed = tuple(tuple(sorted(each.items())) for each in (row.settings, row.tune, _given(row, block)))
+    split = row.fit_split or learned_from(suite.split)
+    return cell.corpus, row.model, row.preset, changed, tasks, row.after, split, seen, own
 
 
 def coverage_markdown(
@@ -141,7 +163,7 @@ def _campaign(
         f"{enough:,} of {len(cells):,} planned cells (row, task and corpus) have all their seeds, {filled - enough:,} "
         f"have some, {len(cells) - filled:,} are open (`unimp_bench/runs/campaign.py`)."
     )
-    left = [[seconds_left(block, cell, results) for cell in own if not cell.enough] for block, own in counted]
+    left = seconds_left(counted, results)
     unknown = sum(found.count(None) for found in left)
     yield (
         f"The missing runs take roughly {_hours([each for found in left for each in found])} core hours, from the "

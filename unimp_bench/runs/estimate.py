@@ -34,14 +34,20 @@ class TimeEstimate:
     """Estimated wall time.
 
     Attributes:
-        seconds: of fit and prediction.
+        fit_seconds, predict_seconds: of the two parts of a run; the first is nothing where the fit is there already.
         source: the result it is scaled from, by the ratio of interactions.
         same: the result is of the same preset and settings.
     """
 
-    seconds: float
+    fit_seconds: float
+    predict_seconds: float
     source: Result
     same: bool
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole run."""
+        return self.fit_seconds + self.predict_seconds
 
     @property
     def origin(self) -> str:
@@ -75,5 +81,5 @@ def estimate(wanted: Wanted, interactions: int, results: Iterable[Result]) -> Ti
         return None
     best = max(known, key=order)
     assert best.cost is not None
-    seconds = (best.cost.fit_seconds + best.cost.predict_seconds) * interactions / max(1, best.corpus.interactions)
-    return TimeEstimate(seconds, best, is_same(best))
+    scale = interactions / max(1, best.corpus.interactions)
+    return TimeEstimate(best.cost.fit_seconds * scale, best.cost.predict_seconds * scale, best, is_same(best))

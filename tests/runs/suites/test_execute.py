@@ -166,7 +166,9 @@ def test_published_runs_can_be_left_out(
     for options, said in ((("--dry-run",), "1 runs, 1 left\n"), (("--unpublished",), left_out)):
         with pytest.raises(SystemExit) as caught:
             main([*popularity, *options])
-        assert caught.value.code == 0 and said in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert caught.value.code == 0 and said in out
+        assert (", of an earlier fit, from recommendation" in out) == ("--dry-run" in options)
 
 
 def test_only_publishing_touches_the_leaderboards(
