@@ -96,7 +96,9 @@ def _tables(block: Block, task: str, corpus: str, boards: Sequence[Board], topic
             yield from (table for table in page.tables if (table.task, table.corpus) == (task, corpus))
 
 
-def seconds_left(counted: Sequence[tuple[Block, Sequence[Cell]]], results: Sequence[Result]) -> list[list[float | None]]:
+def seconds_left(
+    counted: Sequence[tuple[Block, Sequence[Cell]]], results: Sequence[Result]
+) -> list[list[float | None]]:
     """Roughly the time of the missing runs of each block's cells, in order, on one core; None without a published cost.
 
     Published costs of the model on the corpus most like it, scaled by interactions, as in ``suite --dry-run``. Of cells
@@ -195,7 +197,7 @@ def _hours(seconds: Sequence[float | None]) -> str:
 
 def _command(block: Block, corpus: str, lacking: Sequence[Cell]) -> str:
     labels = dict.fromkeys(cell.label for cell in lacking)
-    every = len(labels) == len(block.wanted) and not block.rows
+    every = len(labels) == len(block.wanted) and not (block.rows or block.without)
     parts = [f"unimp-bench suite {block.suite} --corpus {corpus} --seeds {block.seeds} --unpublished"]
     parts += [f"--task {task}" for task in block.tasks]
     parts += [f"--features {modality}={name}" for modality, name in block.features]
