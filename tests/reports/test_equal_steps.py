@@ -36,6 +36,7 @@ def test_the_first_row_and_the_differences_to_it() -> None:
     results = row(alone, 3) + row(joint, 3, fit_on=FOUR)
     (sentence,) = said(results + row(further, 1, steps=50, after=(FOUR,), tune={"trained": "all"}))
     difference = NDCG.values(joint).mean() - NDCG.values(alone).mean()
+    assert "on toy, recommendation (preset tiny, 100 steps in total): " in sentence
     assert f"NDCG@10 of Single task {NDCG.values(alone).mean():.4f};" in sentence
     assert f"Four tasks {difference:+.4f} (p < 0.05)" in sentence
     assert "Four tasks + Full" not in sentence, "a row of one seed"

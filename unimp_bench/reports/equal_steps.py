@@ -18,8 +18,9 @@ def equal_steps_words(found: Sequence[Section]) -> Iterator[str]:
         others = [row for row in section.filled if row.test and row.base == base.label and _is_settled(row)]
         if others and _is_settled(base):
             yield (
-                f"{suite.title} at equal steps on {section.corpus.name}, {section.task.replace('_', ' ')}: {main} of "
-                f"{base.label} {base.metrics[main].value:.4f}; changes: {', '.join(map(_change, others))}."
+                f"{suite.title} at equal steps on {section.corpus.name}, {section.task.replace('_', ' ')} "
+                f"({section.budget}): {main} of {base.label} {base.metrics[main].value:.4f}; changes: "
+                f"{', '.join(map(_change, others))}."
             )
 
 
