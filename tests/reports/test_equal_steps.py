@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tests.reports.pretended import make_result
+from unimp_bench.contracts import Training
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
 from unimp_bench.reports.equal_steps import equal_steps_words
@@ -22,8 +23,12 @@ FOUR = ("preference", "recommendation", "search", "selection")
 def row(ranks: IntArray, seeds: int, *, synthetic: bool = False, steps: int = 100, **changes: Any) -> list[Result]:
     fixed: dict[str, Any] = {"task": "recommendation", "preset": "tiny", "config": {"steps": steps}}
     found = [make_result("unimp", ranks, seed=seed, **fixed, **changes) for seed in range(seeds)]
+    training = Training(steps=100, examples=800, epochs=2, stopped="budget")
     return [
-        each.model_copy(update={"corpus": each.corpus.model_copy(update={"synthetic": synthetic})}) for each in found
+        each.model_copy(
+            update={"corpus": each.corpus.model_copy(update={"synthetic": synthetic}), "training": training}
+        )
+        for each in found
     ]
 
 
@@ -36,7 +41,7 @@ def test_the_first_row_and_the_differences_to_it() -> None:
     results = row(alone, 3) + row(joint, 3, fit_on=FOUR)
     (sentence,) = said(results + row(further, 1, steps=50, after=(FOUR,), tune={"trained": "all"}))
     difference = NDCG.values(joint).mean() - NDCG.values(alone).mean()
-    assert "on toy, recommendation (preset tiny, 100 steps in total): " in sentence
+    assert "at 100 steps of each row on toy, recommendation: " in sentence
     assert f"NDCG@10 of Single task {NDCG.values(alone).mean():.4f};" in sentence
     assert f"Four tasks {difference:+.4f} (p < 0.05)" in sentence
     assert "Four tasks + Full" not in sentence, "a row of one seed"

@@ -16,10 +16,10 @@ def equal_steps_words(found: Sequence[Section]) -> Iterator[str]:
             continue
         base, main = section.base, section.kind.main
         others = [row for row in section.filled if row.test and row.base == base.label and _is_settled(row)]
-        if others and _is_settled(base):
+        if others and _is_settled(base) and base.steps is not None:
             yield (
-                f"{suite.title} at equal steps on {section.corpus.name}, {section.task.replace('_', ' ')} "
-                f"({section.budget}): {main} of {base.label} {base.metrics[main].value:.4f}; changes: "
+                f"{suite.title} at {base.steps:,} steps of each row on {section.corpus.name}, "
+                f"{section.task.replace('_', ' ')}: {main} of {base.label} {base.metrics[main].value:.4f}; changes: "
                 f"{', '.join(map(_change, others))}."
             )
 

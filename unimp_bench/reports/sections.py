@@ -84,6 +84,12 @@ class Row:
         """Whether it is an upper bound."""
         return bool(self.results) and self.results[0].model.is_ceiling
 
+    @property
+    def steps(self) -> int | None:
+        """Optimizer steps of all fits that led to the row, the mean over seeds; None without a training."""
+        known = [result.training.steps for result in self.results if result.training is not None]
+        return round(sum(known) / len(known)) if known else None
+
 
 @dataclass(frozen=True)
 class Section:

@@ -204,7 +204,7 @@ def _row(
     if not row.results:
         reads: tuple[str, ...] = registry.model_card(row.of.model).reads if row.of and row.of.model else ()
         return Row(label, name, place, "empty", reads, _aligned(cells, columns), reason=row.reason)
-    seeds, steps = len(row.results), _steps(row)
+    seeds, steps = len(row.results), row.steps
     cells["Seeds"] = Cell(f"{seeds}" + ("" if row.spread is None else f" ± {row.spread:.4f}"), seeds)
     cells["Steps"] = Cell("" if steps is None else f"{steps:,}", steps)
     cells["Flags"] = Cell(", ".join(row.flags))
@@ -227,12 +227,6 @@ def _row(
 
 
 _MARKS: dict[Best, Mark] = {"first": "best", "tied": "tied", "": ""}
-
-
-def _steps(row: Scores) -> int | None:
-    """Optimizer steps of all fits that led to a row, the mean over seeds."""
-    known = [result.training.steps for result in row.results if result.training is not None]
-    return round(sum(known) / len(known)) if known else None
 
 
 def _by_time(row: Scores, section: Section) -> Cell:
