@@ -24,20 +24,20 @@ class Block:
         suite: name of the suite.
         corpora: names.
         rows: labels of the suite's rows; empty for all that the suite runs.
-        without: labels of rows that the corpora cannot have.
         tasks: of the rows; empty for the suite's own.
         features: stored features by modality that the rows read where they can.
         seeds: number of seeds of rows with random choices.
+        without: labels of rows that the corpora cannot have.
     """
 
     question: str
     suite: str
     corpora: tuple[str, ...]
     rows: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     features: tuple[tuple[str, str], ...] = ()
     seeds: int = SEEDS
+    without: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> list[SuiteRow]:
@@ -60,6 +60,8 @@ _SEQUENCES = ("SASRec, sampled softmax", "eSASRec", "GRU4Rec", "UniSRec", "UniMP
 _COLLABORATIVE = ("MF", "LightGCN", "UltraGCN")
 _GRAPHS = ("MMGCL", "MMSSL", "MMGCN", "BM3", "FREEDOM", "LATTICE", "MGCN", "SMORE")
 _MULTIMODAL = ("VBPR", "CausalRec", "CLCRec", *_GRAPHS)
+_SMALL_STORES = (*_RULES, *_COLLABORATIVE, *_SEQUENCES, "BERT4Rec", "HGN")
+_READERS = ("UniSRec", "MMSSL")  # need texts or pictures
 _FOUR_TASKS = ("Four tasks", "Four tasks + Full", "Four tasks + Efficient")
 # Nearly all searches on Gift Cards have one query: no table of them.
 _NOT_SEARCH = ("recommendation", "preference", "explanation", "selection")
@@ -81,11 +83,13 @@ CAMPAIGN = (
         ("beauty", "sports", "grocery", "gift_cards", "movielens"),
         (*_RULES, "MF", "LightGCN", "GRU4Rec", "SASRec", "UniSRec", "UniMP"),
     ),
+    Block("The same on smaller stores", "recommendation", ("grocery", "gift_cards"), _SMALL_STORES),
     Block(
-        "The same on smaller stores",
+        "The same on a store without texts",
         "recommendation",
-        ("grocery", "gift_cards", "musical_instruments"),
-        (*_RULES, *_COLLABORATIVE, *_SEQUENCES, "BERT4Rec", "HGN"),
+        ("musical_instruments",),
+        _SMALL_STORES,
+        without=_READERS,
     ),
     Block(
         "Does it carry over to short videos?",
@@ -109,7 +113,8 @@ CAMPAIGN = (
     Block("Explanations", "explanation", ("gift_cards",)),
     Block("Explanations", "explanation", ("musical_instruments",), without=_ALL_TASKS),
     Block("Selections", "selection", ("gift_cards",)),
-    Block("Selections", "selection", ("musical_instruments", "movielens"), without=_ALL_TASKS),
+    Block("Selections", "selection", ("musical_instruments",), without=(*_ALL_TASKS, *_READERS)),
+    Block("Selections", "selection", ("movielens",), without=_ALL_TASKS),
     Block(
         "What does a pre-trained decoder bring?",
         "backbones",
