@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unimp_bench.records import Examples, IntArray
-from unimp_bench.settings import Count, Rate
+from unimp_bench.settings import Count, Number, Rate, added
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class TrainingSettings:
         validate_every: epochs from one validation to the next; the best epoch is one of those validated.
         learning_rate: of the optimizer.
         batch_size: training samples per step.
+        least_steps: optimizer steps without a better score before patience may end the training: on a small corpus
+            the epochs of large batches are few steps.
     """
 
     epochs: Count = 300
@@ -32,6 +34,7 @@ class TrainingSettings:
     validate_every: Count = 1
     learning_rate: Rate = 1e-3
     batch_size: Count = 2048
+    least_steps: Number = added(0)
 
 
 class Trainable(nn.Module, ABC):

@@ -228,7 +228,7 @@ def train(
     metric: str = "validation",
     earlier: Path | None = None,
 ) -> Outcome:
-    """Train until no protocol has improved in ``settings.patience`` validations in a row; keep the best epochs.
+    """Train until no protocol has improved for as long as the settings say; keep the best epochs.
 
     The model is left with the weights of the last epoch; ``best_weights`` reads the best ones.
 
@@ -249,7 +249,8 @@ def train(
     log = folder.parent / LOG / f"{folder.name}.jsonl"
     log.parent.mkdir(exist_ok=True)
     latest_path = folder / _LATEST
-    done, steps, examples, stopping = 0, 0, 0, EarlyStopping(settings.patience)
+    done, steps, examples = 0, 0, 0
+    stopping = EarlyStopping(settings.patience, least_steps=settings.least_steps)
     latest = Snapshot.read(latest_path) if latest_path.is_file() else None
     if latest is not None and "steps" in latest.notes:  # else of a version that did not count: it begins again
         trainer.restore(Snapshot(latest.below("network"), latest.notes.get("network", {})))
@@ -260,7 +261,7 @@ def train(
         before = Snapshot.read(earlier / _LATEST).notes
         done, steps, examples = (before[name] for name in ("epoch", "steps", "examples"))
         for protocol, best in EarlyStopping.parse(before["stopping"]).best.items():
-            stopping.best[protocol] = BestEpoch(best.score, best.epoch)
+            stopping.best[protocol] = BestEpoch(best.score, best.epoch, steps=steps)
             best_weights(earlier, protocol).write(_best_path(folder, protocol))
     early = validate is not None
     with training(label, settings.epochs, metric=metric, done=done, best=stopping.scores, early=early) as shown:
@@ -278,7 +279,7 @@ def train(
             improved: list[Protocol] = []
             if validate is not None:
                 scores = validate()
-                improved = stopping.update(done, scores, label)
+                improved = stopping.update(done, scores, label, steps)
             weights = trainer.weights()
             for protocol in improved:
                 weights.write(_best_path(folder, protocol))

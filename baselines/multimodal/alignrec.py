@@ -48,7 +48,7 @@ class AlignRecConfig(MGCNConfig):
     similarity: Weight = 0.1
 
 
-PUBLISHED = AlignRecConfig(epochs=1000, patience=30, validate_every=1)
+PUBLISHED = AlignRecConfig(epochs=1000, patience=30, validate_every=1, least_steps=0)
 
 
 class AlignRecNetwork(MGCNNetwork):

@@ -48,7 +48,7 @@ class BM3Config(ItemGraphConfig):
     l2: Weight = 0.1
 
 
-PUBLISHED = BM3Config(epochs=1000, patience=20, validate_every=1)
+PUBLISHED = BM3Config(epochs=1000, patience=20, validate_every=1, least_steps=0)
 
 
 class Pairs(NamedTuple):

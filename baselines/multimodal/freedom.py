@@ -61,7 +61,7 @@ class FreedomConfig(ItemGraphConfig):
     modal: Weight = 1e-3
 
 
-PUBLISHED = FreedomConfig(epochs=1000, patience=20, validate_every=1)
+PUBLISHED = FreedomConfig(epochs=1000, patience=20, validate_every=1, least_steps=0)
 
 
 class FreedomNetwork(FeatureNetwork):

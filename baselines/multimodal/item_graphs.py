@@ -24,7 +24,7 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.objectives import PairwiseNetwork
 from baselines.multimodal.features import VisualSettings
 from baselines.multimodal.graph import BLOCK_BYTES
-from unimp_bench.settings import Count
+from unimp_bench.settings import Count, Number, added
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class ItemGraphConfig(VisualSettings):
         batch_size: interactions per step.
         width: of the vectors.
         layers: hops of the propagation between users and items.
+        least_steps: some of these models first lose on validation for hundreds of steps, or gain late.
     """
 
     validate_every: Count = 5
     patience: Count = 5
     width: Count = 64
     layers: Count = 2
+    least_steps: Number = added(1000)
 
 
 class ProjectingNetwork(PairwiseNetwork):

@@ -61,7 +61,7 @@ class LatticeConfig(ItemGraphConfig):
     l2: Weight = 1e-4
 
 
-PUBLISHED = LatticeConfig(epochs=1000, patience=20, validate_every=1)
+PUBLISHED = LatticeConfig(epochs=1000, patience=20, validate_every=1, least_steps=0)
 
 
 class Edges(NamedTuple):

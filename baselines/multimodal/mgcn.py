@@ -61,7 +61,7 @@ class MGCNConfig(ItemGraphConfig):
     l2: Weight = 1e-4
 
 
-PUBLISHED = MGCNConfig(epochs=1000, patience=20, validate_every=1)
+PUBLISHED = MGCNConfig(epochs=1000, patience=20, validate_every=1, least_steps=0)
 
 
 class MGCNNetwork(FeatureNetwork):

@@ -36,13 +36,10 @@ class SMOREConfig(MGCNConfig):
     """Settings of MGCN, and others.
 
     Attributes:
-        patience: four times that of MGCN: at first the contrastive losses lead and validation falls, on small corpora
-            for dozens of epochs.
         picture_neighbours: edges of an item in the pictures' graph; ``neighbours`` are those of the text's.
         dropout: share of the channels of the gates ``H`` set to zero.
     """
 
-    patience: Count = 20
     layers: Number = 3
     contrast: Weight = 0.03
     picture_neighbours: Count = 10
@@ -51,7 +48,9 @@ class SMOREConfig(MGCNConfig):
 
 BABY = SMOREConfig(
     epochs=1000,
+    patience=20,
     validate_every=1,
+    least_steps=0,
     layers=4,
     neighbours=15,
     picture_neighbours=40,

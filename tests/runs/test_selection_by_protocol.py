@@ -113,6 +113,19 @@ def test_early_stopping_round_trips_and_refuses_what_is_not_finite() -> None:
         stopping.update(6, {"paper": float("nan"), "masked": 0.1}, "x")
 
 
+def test_patience_waits_for_the_least_number_of_steps() -> None:
+    """Ten steps between validations: two without a better score are twenty, fewer than forty."""
+    stopping = EarlyStopping(patience=2, least_steps=40)
+    for epoch, score in enumerate((0.5, 0.1, 0.2, 0.3), start=1):
+        stopping.update(epoch, {"masked": score}, "x", steps=10 * epoch)
+        assert not stopping.is_over
+    assert stopping.update(5, {"masked": 0.6}, "x", steps=50) == ["masked"], "a late gain"
+    for epoch in range(6, 10):
+        assert not stopping.is_over and EarlyStopping.parse(stopping.dump()) == stopping
+        stopping.update(epoch, {"masked": 0.4}, "x", steps=10 * epoch)
+    assert stopping.is_over and stopping.best["masked"].epoch == 5
+
+
 def test_the_score_of_several_tasks_is_their_mean_under_each_protocol() -> None:
     assert mean_scores([{"paper": 0.25, "masked": 0.5}, {"paper": 0.75, "masked": 0.0}]) == {
         "paper": 0.5,

@@ -36,11 +36,13 @@ class BestEpoch:
         score: its validation score; None before the first.
         epoch: its number, counted from 1.
         waited: validations since.
+        steps: optimizer steps that led to it; 0 where they do not count.
     """
 
     score: float | None = None
     epoch: int = 0
     waited: int = 0
+    steps: int = 0
 
 
 @dataclass
@@ -50,10 +52,14 @@ class EarlyStopping:
     Attributes:
         patience: validations without a better score after which a protocol is decided; None for never.
         best: by protocol, those that have been validated.
+        least_steps: optimizer steps without a better score that must have passed as well.
+        steps: optimizer steps so far, where these count.
     """
 
     patience: int | None = None
     best: dict[Protocol, BestEpoch] = field(default_factory=dict)
+    least_steps: int = 0
+    steps: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -67,15 +73,18 @@ class EarlyStopping:
 
     def is_decided(self, protocol: Protocol) -> bool:
         """Whether the best epoch under a protocol can no longer change."""
-        return self.patience is not None and self.best[protocol].waited >= self.patience
+        best = self.best[protocol]
+        out_of_patience = self.patience is not None and best.waited >= self.patience
+        return out_of_patience and self.steps - best.steps >= self.least_steps
 
-    def update(self, epoch: int, scores: Scores, label: str) -> list[Protocol]:
+    def update(self, epoch: int, scores: Scores, label: str, steps: int = 0) -> list[Protocol]:
         """Record the scores of an epoch; returns the protocols under which it is the best, to save its weights.
 
         Args:
             epoch: counted from 1.
             scores: what ``FitData.validate`` gave.
             label: the model's name, for the error.
+            steps: optimizer steps so far.
 
         Raises:
             ModelError: a score is not finite.
@@ -88,10 +97,11 @@ class EarlyStopping:
             if self.is_decided(protocol):
                 continue
             if best.score is None or score > best.score:
-                self.best[protocol] = BestEpoch(score, epoch)
+                self.best[protocol] = BestEpoch(score, epoch, steps=steps)
                 improved.append(protocol)
             else:
                 best.waited += 1
+        self.steps = steps
         return improved
 
     def dump(self) -> str:
