@@ -209,8 +209,10 @@ def test_an_exchange_without_loss_is_said() -> None:
 
     clean = make_result("vbpr", RANKS, task="recommendation", preset="small")
     for ranks, hurt in ((RANKS, False), (RANKS + 20, True)):
-        found = topic_sections(SUITES["robustness"], [ranked(), clean, on("XV:1@test", ranks)])
+        budgets = ranked(), ranked(settings={"epochs": "9"})
+        found = topic_sections(SUITES["robustness"], [*budgets, clean, on("XV:1@test", ranks)])
         (said,) = controls_words(found)
+        assert len(found) == len(budgets), "with the rows of VBPR in both"
         assert said.startswith("Control on toy: pictures exchanged") and "VBPR" in said and "p " in said
         assert ("No loss is shown for VBPR" in said) != hurt
 

@@ -16,15 +16,22 @@ _EXCHANGED: dict[ViewKind, str] = {"XT": "texts", "XV": "pictures"}
 
 
 def controls_words(found: Sequence[Section]) -> Iterator[str]:
-    """A sentence per section and modality: what the exchanges cost each model, and which show no loss by any."""
+    """A sentence per corpus, task and modality: what the exchanges cost each model, and which show no loss by any.
+
+    Of the sections of several budgets, which share the rows without one, the one of the most models is told.
+    """
+    largest: dict[tuple[str, str, ViewKind], tuple[Section, dict[str, list[Row]]]] = {}
     for section in found:
         for kind in _EXCHANGED:
             models: dict[str, list[Row]] = {}
             for row in section.filled:
                 if row.test is not None and _views(row, kind):
                     models.setdefault(row.base, []).append(row)
-            if models:
-                yield _sentence(section, models, kind)
+            key = (section.corpus.name, section.task, kind)
+            if len(models) > (len(largest[key][1]) if key in largest else 0):
+                largest[key] = section, models
+    for (_, _, kind), (section, models) in largest.items():
+        yield _sentence(section, models, kind)
 
 
 def _sentence(section: Section, models: dict[str, list[Row]], kind: ViewKind) -> str:
@@ -36,7 +43,7 @@ def _sentence(section: Section, models: dict[str, list[Row]], kind: ViewKind) ->
         f"Change of {section.kind.main}: {'; '.join(told)}."
     )
     if unhurt:
-        words += f" No loss is shown for {', '.join(unhurt)}: rows with missing {modality} show no robustness of it."
+        words += f" No loss is shown for {', '.join(unhurt)}: their rows with missing {modality} prove no robustness."
     return words
 
 
