@@ -25,8 +25,7 @@ class TrainingSettings:
         validate_every: epochs from one validation to the next; the best epoch is one of those validated.
         learning_rate: of the optimizer.
         batch_size: training samples per step.
-        least_steps: optimizer steps without a better score before patience may end the training: on a small corpus
-            the epochs of large batches are few steps.
+        least_steps: optimizer steps without a better score that patience lasts at least.
     """
 
     epochs: Count = 300

@@ -84,7 +84,7 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     run(tmp_path / "a" / "t", short, [0.1, 0.9], epochs=2)
     outcome = run(tmp_path / "b" / "t", long, [0.1, 0.9, 0.2, 0.3], epochs=4)
     assert torch.equal(short.weight, long.weight)
-    assert (outcome.epochs, outcome.stopping.best["paper"]) == (4, BestEpoch(0.9, 2, 2))
+    assert (outcome.epochs, outcome.stopping.best["paper"]) == (4, BestEpoch(0.9, 2, 2, steps=8))
 
 
 def test_each_protocol_keeps_its_own_best_epoch_whatever_else_is_validated(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_later_stage_goes_on_from_the_best_epochs_of_an_earlier_one(tmp_path: 
     """These stay until others are better, epochs and steps go on, and patience begins anew."""
     first, later = fresh(), fresh()
     run(tmp_path / "t", first, [0.5, 0.4, 0.3], epochs=3, patience=3)
-    for scores, best in (([0.4, 0.4], BestEpoch(0.5, 1, 2)), ([0.4, 0.6], BestEpoch(0.6, 5, 0))):
+    for scores, best in (([0.4, 0.4], BestEpoch(0.5, 1, 2, 12)), ([0.4, 0.6], BestEpoch(0.6, 5, 0, 20))):
         folder = tmp_path / f"{best.epoch}"
         for names in (scores[:1], scores[1:]):  # interrupted in between
             try:
