@@ -15,8 +15,9 @@ import pytest
 
 from tests.reports.pretended import make_result, place
 from unimp_bench import registry
-from unimp_bench.cli.main import main
+from unimp_bench.cli.main import main, root
 from unimp_bench.corpus import Corpus
+from unimp_bench.errors import BenchError
 from unimp_bench.reports import store
 from unimp_bench.reports.sections import sections
 
@@ -235,6 +236,21 @@ def test_descriptions(capsys: pytest.CaptureFixture[str], planted: Corpus) -> No
     assert code == 0 and planted.fingerprint in out and "match their hashes" in out
     code, _, err = call(capsys, "describe", "task", "search", "--example", "9999", "--corpus", str(planted.folder))
     assert code == 2 and "numbered from 0" in err
+
+
+@pytest.mark.parametrize("error", [SystemError("of an extension"), BenchError("of a wrapped import")])
+def test_an_interrupt_that_a_library_turns_into_its_own_error_is_one(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise error from None
+
+    monkeypatch.setattr(root, "main", interrupted)
+    code, _, err = call(capsys, "list")
+    assert (code, err) == (130, "error: interrupted; the same command resumes\n")
 
 
 def test_an_interrupt_leaves_one_line_and_no_result(planted: Corpus, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -91,6 +92,12 @@ MADE = "UNIMP_BENCH_MAKE"
 _OF_MAKE = re.compile(r"--(corpus|raw|name|held-out|core|domain|mirror|pictures)\b( <)?")
 
 
+_RESUMES = "interrupted; the same command resumes"
+
+_asked_to_end = threading.Event()
+"""Set once the process was asked to terminate."""
+
+
 class _Commands(Group):
     """Subcommands by name, each in a module that is imported when the command runs."""
 
@@ -122,6 +129,7 @@ def root() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script; always calls ``sys.exit``."""
+    _asked_to_end.clear()
     signal.signal(signal.SIGTERM, _terminated)
     if helping():
         sys.stdout = io.StringIO()  # the main process prints the same
@@ -139,12 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(" ".join(error.format_message().split()), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted; the same command resumes", INTERRUPTED)
+        _fail(_RESUMES, INTERRUPTED)
     except Exception as error:
         message = _of_system(error)
-        if message is None:
+        if message is None and not _asked_to_end.is_set():
             raise
-        _fail(message, 3)
+        _fail(message or _RESUMES, 3)
     sys.exit(0)
 
 
@@ -168,6 +176,8 @@ def _of_system(error: Exception) -> str | None:
 
 
 def _fail(message: str, code: int) -> None:
+    if _asked_to_end.is_set():  # a library that is interrupted, as in an import, may fail by an error of its own
+        message, code = _RESUMES, INTERRUPTED
     if MADE in os.environ:
         message = _OF_MAKE.sub(lambda found: found[1].upper().replace("-", "_") + ("=<" if found[2] else ""), message)
     nothing_goes_on()
@@ -176,6 +186,7 @@ def _fail(message: str, code: int) -> None:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
+    _asked_to_end.set()
     raise KeyboardInterrupt
 
 
