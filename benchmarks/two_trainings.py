@@ -1,8 +1,9 @@
 """Two concurrent trainings.
 
-`unimp-bench run` of SASRec on the sample, alone and concurrently with a second run. Waiting threads **spin** for some
-milliseconds, the default of GCC's OpenMP, or **sleep** at once, the setting of `unimp-bench`
-(`unimp_bench/machine.py`). Times are wall seconds of a fit, for two runs their mean.
+`unimp-bench run` of SASRec on the sample with a thread per core (`OMP_NUM_THREADS`), alone and concurrently with a
+second such run. Waiting threads **spin** for some milliseconds, the default of GCC's OpenMP, **sleep** at once, or spin
+**briefly** and then sleep, the setting of `unimp-bench` (`unimp_bench/machine.py`). Times are wall seconds of a fit, for
+two runs their mean.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import click
 from benchmarks.harness import WALL, Measure, benchmark, in_turns
 from benchmarks.workloads import run_command
 from data_prep.build import build_corpus
-from unimp_bench.machine import WAITING
+from unimp_bench.errors import UsageError
+from unimp_bench.machine import COUNT, WAITING
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.testing.planted import write_planted_corpus
 
-SIDES = {"spin": {"GOMP_SPINCOUNT": "300000"}, "sleep": dict(WAITING)}
+SIDES = {"spin": {"GOMP_SPINCOUNT": "300000"}, "sleep": {"GOMP_SPINCOUNT": "0"}, "briefly": dict(WAITING)}
 CASES = {"one training": 1, "two at once": 2}
 
 
@@ -53,6 +55,8 @@ def at_once(count: int, corpus: Path, epochs: int, environment: dict[str, str]) 
 @click.option("--rounds", default=3)
 def command(corpus: str, epochs: int, rounds: int) -> Iterator[Measure]:
     """See the docstring of the module."""
+    if os.environ[COUNT] == "1":
+        raise UsageError(f"set {COUNT} to the number of cores: a single thread never waits")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / corpus
         if corpus == "planted":
