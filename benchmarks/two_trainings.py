@@ -1,9 +1,9 @@
 """Two concurrent trainings.
 
 `unimp-bench run` of SASRec on the sample with a thread per core (`OMP_NUM_THREADS`), alone and concurrently with a
-second such run. Waiting threads **spin** for some milliseconds, the default of GCC's OpenMP, **sleep** at once, or spin
-**briefly** and then sleep, the setting of `unimp-bench` (`unimp_bench/machine.py`). Times are wall seconds of a fit, for
-two runs their mean.
+second such run. Waiting threads **spin** for some milliseconds, the default of GCC's OpenMP, **sleep** at once, or
+spin **briefly** and then sleep, the setting of `unimp-bench` (`unimp_bench/machine.py`). Times are wall seconds of a
+fit, for two runs their mean.
 """
 
 from __future__ import annotations

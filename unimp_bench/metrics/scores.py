@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unimp_bench.records import FloatArray
+from unimp_bench.records import FloatArray, IntArray
 
 RESAMPLES = 10_000
 TAILS = (0.025, 0.975)
@@ -105,21 +105,27 @@ def bootstrap_interval(values: FloatArray, *, seed: int, level: float = 0.95, re
 
 
 def bootstrap_intervals(columns: Sequence[FloatArray], *, seed: int) -> list[Interval]:
-    """``bootstrap_interval`` of several metrics (n,) over the same examples, with the plain draws made once for all.
+    """``bootstrap_interval`` of several metrics (n,) over the same examples, all on the same resamples.
+
+    Metrics of one ranking are functions of the same ranks, so they have hardly more distinct rows together than
+    distinct values alone.
 
     Raises:
         ValueError: a metric has no values, not as many as the others, or some that are not finite.
     """
-    drawn = [at for at, values in enumerate(columns) if len(np.unique(values)) * _DRAWS_PER_COUNT >= len(values)]
-    if len(drawn) < 2:
-        return [bootstrap_interval(values, seed=seed) for values in columns]
-    ordered = np.stack([np.sort(columns[at]) for at in drawn], axis=1)
-    if not np.isfinite(ordered).all():
-        raise ValueError("an interval needs finite values")
-    means = np.concatenate([weights @ ordered for weights in resampled(len(ordered), RESAMPLES, seed=seed)])
-    low, high = np.quantile(means / len(ordered), TAILS, axis=0)
-    found = {at: Interval(float(low[place]), float(high[place])) for place, at in enumerate(drawn)}
-    return [found.get(at) or bootstrap_interval(values, seed=seed) for at, values in enumerate(columns)]
+    table = np.stack(columns, axis=1).astype(np.float64)
+    if not len(table) or not np.isfinite(table).all():
+        raise ValueError("an interval needs at least one value, all of them finite")
+    rows, counts = np.unique(table, axis=0, return_counts=True)
+    weights: Iterator[FloatArray] | Iterator[IntArray]
+    if len(rows) * _DRAWS_PER_COUNT < len(table):
+        generator, shares = np.random.default_rng(seed), counts / len(table)
+        weights = (generator.multinomial(len(table), shares, size) for size in _steps(RESAMPLES, len(rows)))
+    else:
+        rows = np.repeat(rows, counts, axis=0)
+        weights = resampled(len(table), RESAMPLES, seed=seed)
+    ends = np.quantile(np.concatenate([each @ rows for each in weights]) / len(table), TAILS, axis=0)
+    return [Interval(float(low), float(high)) for low, high in ends.T]
 
 
 def _steps(resamples: int, width: int) -> list[int]:
