@@ -71,7 +71,7 @@ COUNT = "OMP_NUM_THREADS"
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
 """The standard's variable, and that of GCC's OpenMP, which PyPI's torch brings.
 
-A thread spins for a few microseconds and then sleeps: a sleeping thread is slow to wake, which costs a run alone on the
+A thread spins for some microseconds and then sleeps: a sleeping thread is slow to wake, which costs a run alone on the
 machine, and a spinning one holds a core that another run could use.
 """
 
