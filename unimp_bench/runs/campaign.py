@@ -108,12 +108,7 @@ CAMPAIGN = (
     Block("Which encoders?", "encoders", ("movielens",), tasks=("recommendation",)),
     Block("Which parts of UniMP?", "ablation", ("movielens",)),
     Block("Where to join the modalities?", "fusion", ("movielens",)),
-    Block(
-        "What does a decoder need to recommend from a history?",
-        "recipe",
-        ("grocery",),
-        without=("w/o texts in the tokens",),  # its items have no texts
-    ),
+    Block("What does a decoder need to recommend from a history?", "recipe", ("grocery",)),
     Block("Ratings", "preference", ("gift_cards",)),
     Block("Ratings", "preference", ("musical_instruments", "movielens"), without=_ALL_TASKS),
     Block("Ratings", "preference", ("office", "baby"), without=(*_ALL_TASKS, *_KNOWN_USERS)),
