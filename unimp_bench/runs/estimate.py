@@ -61,8 +61,9 @@ def estimate(wanted: Wanted, interactions: int, results: Iterable[Result]) -> Ti
     """The time of a run on this machine or one like that of the results; None without a result of the model.
 
     Of the results of the model, those of the same preset and settings come first, then those of the same preset, then
-    those of the same task, then the corpus of the most similar size, then the latest. Costs grow faster than linearly
-    in some models: an estimate from a much smaller corpus is too low.
+    the corpus of the most similar size, then those of the same task, then the latest. Size tells more than the
+    task: published fits, each estimated from the rest, come out nearer so than in the other order. Costs grow faster
+    than linearly in some models: an estimate from a much smaller corpus is too low.
     """
     preset = wanted.preset or registry.default_preset(wanted.model)
     settings = {key: str(value) for key, value in wanted.settings.items()}
@@ -71,10 +72,10 @@ def estimate(wanted: Wanted, interactions: int, results: Iterable[Result]) -> Ti
     def is_same(result: Result) -> bool:
         return result.model.preset == preset and result.model.settings == settings
 
-    def order(result: Result) -> tuple[bool, bool, bool, float, str]:
+    def order(result: Result) -> tuple[bool, bool, float, bool, str]:
         distance = -abs(math.log(max(1, interactions) / max(1, result.corpus.interactions)))
         same_preset, same_task = result.model.preset == preset, result.spec.task == wanted.task
-        return is_same(result), same_preset, same_task, distance, result.provenance.time
+        return is_same(result), same_preset, distance, same_task, result.provenance.time
 
     known = [each for each in results if each.model.name == wanted.model and each.cost is not None]
     if not known:
