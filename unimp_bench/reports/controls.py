@@ -16,7 +16,7 @@ _EXCHANGED: dict[ViewKind, str] = {"XT": "texts", "XV": "pictures"}
 
 
 def controls_words(found: Sequence[Section]) -> Iterator[str]:
-    """A sentence per corpus, task and modality: what the exchanges cost each model, and which show no loss by any.
+    """A sentence per corpus, task and modality: what the exchanges cost each model, which lose by none, which gain.
 
     Of the sections of several budgets, which share the rows without one, the one of the most models is told.
     """
@@ -37,13 +37,16 @@ def controls_words(found: Sequence[Section]) -> Iterator[str]:
 def _sentence(section: Section, models: dict[str, list[Row]], kind: ViewKind) -> str:
     modality = _EXCHANGED[kind]
     told = [f"{model} {', '.join(_change(row, kind) for row in rows)}" for model, rows in models.items()]
-    unhurt = [model for model, rows in models.items() if not any(_is_loss(row, section) for row in rows)]
+    unhurt = [model for model, rows in models.items() if not any(_is_shown(row, section, -1) for row in rows)]
+    helped = [model for model, rows in models.items() if any(_is_shown(row, section, 1) for row in rows)]
     words = (
         f"Control on {section.corpus.name}: {modality} exchanged between the items must cost a model that uses them. "
         f"Change of {section.kind.main}: {'; '.join(told)}."
     )
     if unhurt:
         words += f" No loss is shown for {', '.join(unhurt)}: their rows with missing {modality} prove no robustness."
+    if helped:
+        words += f" Exchanged {modality} serve {', '.join(helped)} better than the true ones."
     return words
 
 
@@ -54,10 +57,12 @@ def _change(row: Row, kind: ViewKind) -> str:
     return f"{row.test.difference:+.4f} {where} ({verdict_words(row.test)}{few})"
 
 
-def _is_loss(row: Row, section: Section) -> bool:
+def _is_shown(row: Row, section: Section, sign: int) -> bool:
+    """Whether the paired test shows a gain (sign 1) or a loss (-1)."""
     main = section.kind.column(section.kind.main)
     assert row.test is not None and main is not None
-    return row.test.p_value < LEVEL and (row.test.difference < 0) == main.higher_is_better
+    better = row.test.difference if main.higher_is_better else -row.test.difference
+    return row.test.p_value < LEVEL and sign * better > 0
 
 
 def _views(row: Row, kind: ViewKind) -> list[View]:
