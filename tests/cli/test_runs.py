@@ -190,7 +190,7 @@ def test_a_dry_run_estimates_from_earlier_runs(home: Workspace, capsys: pytest.C
     assert sorted(home.runs.iterdir()) == before
 
 
-def test_estimates_prefer_equal_settings_and_scale_by_interactions(home: Workspace) -> None:
+def test_estimates_prefer_equal_settings_then_size_and_scale_by_interactions(home: Workspace) -> None:
     corpus = Corpus.open(next(home.data.iterdir()))
     result = next(run.result for run in stored_runs(home) if run.spec.fit.model == "itemknn")
     assert result is not None and result.cost is not None
@@ -206,6 +206,9 @@ def test_estimates_prefer_equal_settings_and_scale_by_interactions(home: Workspa
     assert found.fit_seconds == pytest.approx(18, rel=0.01)
     found = estimate(wanted, interactions, [changed])
     assert found is not None and not found.same
+    search = result.model_copy(update={"spec": result.spec.model_copy(update={"task": "search"})})
+    found = estimate(wanted, interactions, [other, search])
+    assert found is not None and found.source is search, "the same size rather than the same task"
     assert estimate(wanted, interactions, []) is None
 
 

@@ -201,21 +201,20 @@ def test_noisy_views_belong_to_their_corpus() -> None:
 
 
 def test_an_exchange_without_loss_is_said() -> None:
-    """The control of the suite of views: a row that keeps its ranks does not use what was exchanged; one may gain."""
+    """The control of the suite of views: a row that keeps its ranks does not use what was exchanged."""
 
     def on(view: str, ranks: np.ndarray) -> Result:
         name, fingerprint = viewed("toy", "f" * 64, View.parse(view))
         return make_result("vbpr", ranks, task="recommendation", preset="small", corpus=name, fingerprint=fingerprint)
 
     clean = make_result("vbpr", RANKS, task="recommendation", preset="small")
-    for ranks, hurt, helped in ((RANKS, False, False), (RANKS + 20, True, False), (np.ones_like(RANKS), False, True)):
+    for ranks, hurt in ((RANKS, False), (RANKS + 20, True)):
         budgets = ranked(), ranked(settings={"epochs": "9"})
         found = topic_sections(SUITES["robustness"], [*budgets, clean, on("XV:1@test", ranks)])
         (said,) = controls_words(found)
         assert len(found) == len(budgets), "with the rows of VBPR in both"
         assert said.startswith("Control on toy: pictures exchanged") and "VBPR" in said and "p " in said
         assert ("No loss is shown for VBPR" in said) != hurt
-        assert ("better than the true ones" in said) == helped
 
 
 def test_a_topic_of_views_needs_a_row_on_one() -> None:

@@ -61,9 +61,8 @@ def estimate(wanted: Wanted, interactions: int, results: Iterable[Result]) -> Ti
     """The time of a run on this machine or one like that of the results; None without a result of the model.
 
     Of the results of the model, those of the same preset and settings come first, then those of the same preset, then
-    the corpus of the most similar size, then those of the same task, then the latest. Size tells more than the
-    task: published fits, each estimated from the rest, come out nearer so than in the other order. Costs grow faster
-    than linearly in some models: an estimate from a much smaller corpus is too low.
+    the corpus of the most similar size, then those of the same task, then the latest. Costs grow faster than linearly
+    in some models: an estimate from a much smaller corpus is too low.
     """
     preset = wanted.preset or registry.default_preset(wanted.model)
     settings = {key: str(value) for key, value in wanted.settings.items()}
