@@ -74,7 +74,7 @@ class UniSRecConfig(SampledSettings, TransformerSettings):
         frozen: whether the transformer and position embeddings are frozen after pre-training.
     """
 
-    epochs: Count = 100
+    epochs: Count = 300
     validate_every: Count = 5
     patience: Count = 5
     batch_size: Count = 512
