@@ -82,7 +82,7 @@ CAMPAIGN = (
         "Does the order of the rows survive the clock?",
         "global_time",
         ("beauty", "sports", "grocery", "gift_cards", "movielens"),
-        (*_RULES, "MF", "LightGCN", "GRU4Rec", "SASRec", "UniSRec", "UniMP"),
+        (*_RULES, "MF", "LightGCN", "GRU4Rec", "SASRec, sampled softmax", "UniSRec", "UniMP"),
     ),
     Block("The same on smaller stores", "recommendation", ("grocery", "gift_cards"), _SMALL_STORES),
     Block(

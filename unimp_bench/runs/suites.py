@@ -355,6 +355,7 @@ GLOBAL_TIME = Suite(
         SuiteRow("LightGCN", model="lightgcn"),
         SuiteRow("GRU4Rec", model="gru4rec"),
         SuiteRow("SASRec", model="sasrec"),
+        SuiteRow("SASRec, sampled softmax", model="sasrec", preset="sampled"),
         SuiteRow("BERT4Rec", model="bert4rec"),
         SuiteRow("UniSRec", model="unisrec"),
         SuiteRow("VBPR", model="vbpr"),
