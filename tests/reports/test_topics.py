@@ -103,10 +103,7 @@ def test_runs_of_a_row_belong_to_no_other_row_of_its_suite() -> None:
             result = result.model_copy(update={"corpus": facts})
             group = [other for other in suite.rows if other.group == row.group]
             claimed = [other.label for other in group if other.model and claims(suite, other, result)]
-            if row.preset is None:
-                assert claimed == [row.label], suite.name
-            else:
-                assert row.label in claimed
+            assert claimed == [row.label], suite.name
 
 
 def test_rows_are_compared_with_the_first_one_within_a_budget(tmp_path: Path) -> None:

@@ -227,10 +227,14 @@ def describes(row: SuiteRow, result: Result) -> bool:
 
 
 def claims(suite: Suite, row: SuiteRow, result: Result) -> bool:
-    """Whether a result is one of a row's, on whatever corpus and budget."""
+    """Whether a result is one of a row's, on whatever corpus and budget.
+
+    A result of a preset that another row of the suite names is only that row's.
+    """
     spec = result.spec
     return (
         describes(row, result)
+        and (row.preset is not None or not any(each.preset and describes(each, result) for each in suite.rows))
         and suite.has_split(spec.split)
         and spec.protocol == _kind(result).under(suite.protocol)
         and not spec.options
