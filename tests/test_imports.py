@@ -22,6 +22,9 @@ LAYERS = (
 )
 """A package imports from its own layer and those above it in this list."""
 
+REPORTS = ("rows", "tables", "store", "pages")
+"""Within ``unimp_bench.reports`` the same: results become rows, rows tables, and tables pages."""
+
 MODULES = [path for top in ("unimp_bench", "tasks", "baselines", "data_prep") for path in (ROOT / top).rglob("*.py")]
 
 
@@ -57,3 +60,13 @@ def test_imports_run_one_way(path: Path) -> None:
         own, allowed = LAYERS.index({"unimp_bench.registry"}), {"data_prep"}
     above = [name for name in imported(path) if own < (layer(name) or 0) and name.partition(".")[0] not in allowed]
     assert not above, f"{module} imports {', '.join(above)}"
+
+
+@pytest.mark.parametrize("place", range(len(REPORTS)), ids=REPORTS)
+def test_reports_import_one_way(place: int) -> None:
+    top = ROOT / "unimp_bench" / "reports"
+    own = [top / f"{REPORTS[place]}.py", *(top / REPORTS[place]).rglob("*.py")]
+    names = {name for path in own if path.exists() for name in imported(path)}
+    assert any(name.startswith("unimp_bench.runs.") for name in names)
+    later = tuple(f"unimp_bench.reports.{name}." for name in REPORTS[place + 1 :])
+    assert not [name for name in names if name.startswith(later)]

@@ -19,7 +19,7 @@ from unimp_bench.cli.main import main, root
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import BenchError
 from unimp_bench.reports import store
-from unimp_bench.reports.sections import sections
+from unimp_bench.reports.rows.sections import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,8 +16,8 @@ import pytest
 from tests.cli.test_cli import call
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
+from unimp_bench.reports.pages.write import write_all
 from unimp_bench.reports.store import place_of
-from unimp_bench.reports.write import write_all
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, run
 

@@ -16,7 +16,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
 from unimp_bench.interchange.ensemble import NAME, VALIDATION, mix_runs, parts_of
 from unimp_bench.kinds.fusion import Mix
-from unimp_bench.reports.standard import is_seeded
+from unimp_bench.reports.rows.standard import is_seeded
 from unimp_bench.reports.store import load_results
 from unimp_bench.runs.results import LEAK_REMARK, Result
 from unimp_bench.runs.runner import RunRequest, run

@@ -22,9 +22,9 @@ from unimp_bench.interchange.contributed import check_files
 from unimp_bench.interchange.judging import judge_run
 from unimp_bench.kinds.base import spaced
 from unimp_bench.kinds.judging import Case, Judge, JudgeFacts, Opinions
-from unimp_bench.reports.judges import judging_of
+from unimp_bench.reports.pages.write import pages_of
 from unimp_bench.reports.store import Contents, place_of
-from unimp_bench.reports.write import pages_of
+from unimp_bench.reports.tables.judges import judging_of
 from unimp_bench.runs.results import PREDICTIONS_NAME, RESULT_NAME, Result
 from unimp_bench.runs.runner import RunRequest, run
 from unimp_bench.runs.stored import StoredRun, find_run, stored_runs

@@ -12,7 +12,7 @@ from selenium.webdriver.chrome.service import Service
 
 from tests.reports.pretended import small_tables
 from tests.reports.published import publish
-from unimp_bench.reports.html import HTML_NAME, html_page
+from unimp_bench.reports.pages.html import HTML_NAME, html_page
 from unimp_bench.reports.store import Contents
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

@@ -15,7 +15,7 @@ from unimp_bench.errors import UsageError
 from unimp_bench.kinds import kind_of
 from unimp_bench.metrics.ranking import RANK_METRICS
 from unimp_bench.records import IntArray, Protocol, Split, learned_from
-from unimp_bench.reports import sections, standard, verdict
+from unimp_bench.reports.rows import sections, standard, verdict
 from unimp_bench.runs.packed import pack_ranks
 from unimp_bench.runs.provenance import Provenance
 from unimp_bench.runs.results import CorpusFacts, Cost, Estimate, ModelFacts, Result

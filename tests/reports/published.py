@@ -11,7 +11,7 @@ from tests.reports.pretended import make_result, place
 from unimp_bench.records import IntArray
 from unimp_bench.reports.audit.corpus.record import CorpusAudit, ExampleSet, pack_mask
 from unimp_bench.reports.gallery.page import RECORD_NAME, Record
-from unimp_bench.reports.printed import Reported, ReportedRow
+from unimp_bench.reports.tables.printed import Reported, ReportedRow
 from unimp_bench.runs.results import Estimate, Result
 
 HOSTILE = "</script><script>window.harmed=1</script><!--<img src=x onerror=window.harmed=1>\"'&\u2028"

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from unimp_bench.reports.printed import IMPOSSIBLE
-from unimp_bench.reports.standard import LEVEL, MIN_EXAMPLES, MIN_SEEDS, MIN_STEPS, ONE_QUERY
-from unimp_bench.reports.table import Details, Page, Row, Table
+from unimp_bench.reports.rows.standard import LEVEL, MIN_EXAMPLES, MIN_SEEDS, MIN_STEPS, ONE_QUERY
+from unimp_bench.reports.tables.printed import IMPOSSIBLE
+from unimp_bench.reports.tables.table import Details, Page, Row, Table
 
 BUDGET_WORDS = ("epochs=", "steps=", "patience=", " seeds")
 

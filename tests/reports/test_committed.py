@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from unimp_bench.reports.pages.write import stale_pages
 from unimp_bench.reports.store import Contents
-from unimp_bench.reports.write import stale_pages
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboards"
 

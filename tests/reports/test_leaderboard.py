@@ -15,17 +15,17 @@ from unimp_bench import registry
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.kinds import kind_of
-from unimp_bench.reports.brief import Board
-from unimp_bench.reports.labels import label_of, shown_labels
-from unimp_bench.reports.markdown import details_markdown
-from unimp_bench.reports.pages import task_page
-from unimp_bench.reports.printed import load_reported
-from unimp_bench.reports.scored import Scored
-from unimp_bench.reports.sections import NO_RESULT, sections
+from unimp_bench.reports.pages.brief import Board
+from unimp_bench.reports.pages.markdown import details_markdown
+from unimp_bench.reports.pages.topic import task_page
+from unimp_bench.reports.pages.write import pages, show, stale_pages, tables_of, write_all, write_pages
+from unimp_bench.reports.rows.labels import label_of, shown_labels
+from unimp_bench.reports.rows.scored import Scored
+from unimp_bench.reports.rows.sections import NO_RESULT, sections
 from unimp_bench.reports.store import Contents, load_results, publish
-from unimp_bench.reports.table import Row
-from unimp_bench.reports.text import tables_csv
-from unimp_bench.reports.write import pages, show, stale_pages, tables_of, write_all, write_pages
+from unimp_bench.reports.tables.printed import load_reported
+from unimp_bench.reports.tables.table import Row
+from unimp_bench.reports.tables.text import tables_csv
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suite import ALL_TASKS
 from unimp_bench.runs.suites import SUITES

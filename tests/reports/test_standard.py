@@ -14,12 +14,12 @@ from tests.reports.standard_rules import violations
 from unimp_bench import registry
 from unimp_bench.contracts import Training
 from unimp_bench.records import IntArray
-from unimp_bench.reports.pages import task_page
-from unimp_bench.reports.sections import Section, sections
+from unimp_bench.reports.pages.topic import task_page
+from unimp_bench.reports.pages.write import boards
+from unimp_bench.reports.rows.sections import Section, sections
+from unimp_bench.reports.rows.verdict import missing_floors, verdict
 from unimp_bench.reports.store import Contents
-from unimp_bench.reports.table import Page, Quoted, Row, Table
-from unimp_bench.reports.verdict import missing_floors, verdict
-from unimp_bench.reports.write import boards
+from unimp_bench.reports.tables.table import Page, Quoted, Row, Table
 from unimp_bench.runs.results import Cost, Queries, Result, Tuning
 from unimp_bench.runs.suite import SUBJECT
 

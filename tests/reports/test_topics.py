@@ -14,11 +14,11 @@ from unimp_bench import registry
 from unimp_bench.corpus.views import View, viewed
 from unimp_bench.metrics.ranking import RankMetric
 from unimp_bench.records import IntArray
-from unimp_bench.reports.controls import controls_words
-from unimp_bench.reports.labels import claims, only_in_topics
-from unimp_bench.reports.sections import NO_RESULT, Section, sections, topic_sections
+from unimp_bench.reports.pages.controls import controls_words
+from unimp_bench.reports.pages.write import pages, show
+from unimp_bench.reports.rows.labels import claims, only_in_topics
+from unimp_bench.reports.rows.sections import NO_RESULT, Section, sections, topic_sections
 from unimp_bench.reports.store import Contents
-from unimp_bench.reports.write import pages, show
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.suite import ALL_TASKS
 from unimp_bench.runs.suites import CATALOGUE, SUITES

@@ -17,7 +17,7 @@ from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.interchange.dataset import ExportRequest, export_datasets
-from unimp_bench.reports.labels import only_in_topics
+from unimp_bench.reports.rows.labels import only_in_topics
 from unimp_bench.runs.reproduction import request_of
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, planned, run

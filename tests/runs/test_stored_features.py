@@ -19,7 +19,7 @@ from unimp_bench.corpus.features.computing import compute, text_job
 from unimp_bench.corpus.features.stored import write_set
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.reports.labels import label_of
+from unimp_bench.reports.rows.labels import label_of
 from unimp_bench.runs.plan import Budget, cells
 from unimp_bench.runs.reproduction import request_of
 from unimp_bench.runs.results import Result

@@ -12,8 +12,8 @@ from tests.reports.pretended import make_result
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus, features
 from unimp_bench.files import Workspace
-from unimp_bench.reports.sections import sections
-from unimp_bench.reports.tables import remarks_of
+from unimp_bench.reports.rows.sections import sections
+from unimp_bench.reports.tables.build import remarks_of
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, planned, run
 from unimp_bench.runs.spec import FitSpec

@@ -30,7 +30,7 @@ def audit_corpus_command(corpus: str, publish: bool) -> None:
     from unimp_bench.reports.audit.corpus.measure import audit_corpus
     from unimp_bench.reports.audit.corpus.page import audit_page, file_order_words, percent
     from unimp_bench.reports.audit.corpus.record import AUDIT_NAME, PAGE_NAME, published_path
-    from unimp_bench.reports.write import write_all
+    from unimp_bench.reports.pages.write import write_all
 
     audit = audit_corpus(Corpus.open(folder))
     published = published_path(workspace.leaderboards, audit.name)

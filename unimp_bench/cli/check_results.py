@@ -91,8 +91,8 @@ def _scored_again(path: Path, result: Result, workspace: Workspace, given: Path 
 
 def _pages(home: Path, *, complete: bool) -> Iterator[Finding]:
     from unimp_bench.interchange.contributed import Finding
+    from unimp_bench.reports.pages.write import stale_pages
     from unimp_bench.reports.store import Contents
-    from unimp_bench.reports.write import stale_pages
 
     if not complete:
         yield Finding(home, "the pages are not checked, as there are problems with results", is_problem=False)

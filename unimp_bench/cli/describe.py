@@ -13,9 +13,9 @@ from unimp_bench.contracts import Model, Task, TaskCard
 from unimp_bench.errors import UsageError, find
 from unimp_bench.files import Workspace, write_atomically
 from unimp_bench.records import Split
-from unimp_bench.reports.columns import columns, paragraphs
-from unimp_bench.reports.describing import class_words, model_facts, task_facts
+from unimp_bench.reports.documentation.describing import class_words, model_facts, task_facts
 from unimp_bench.reports.documentation.docstrings import differences, settings_of, typed
+from unimp_bench.reports.tables.columns import columns, paragraphs
 
 if TYPE_CHECKING:
     from data_prep.public import PublicCorpus

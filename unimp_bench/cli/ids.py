@@ -152,7 +152,7 @@ def published(corpus: str, names: tuple[str, ...]) -> None:
 
     from unimp_bench.corpus.features.ids import all_ids, open_ids
     from unimp_bench.reports.ids import PublishedIds
-    from unimp_bench.reports.write import write_all
+    from unimp_bench.reports.pages.write import write_all
 
     chosen = sorted(set(names) or all_ids(opened.folder))
     if not chosen:

@@ -56,7 +56,7 @@ def command(
     workspace = Workspace.here()
 
     from unimp_bench.interchange.judging import check_judgeable, judge_run
-    from unimp_bench.reports.judges import judging_of
+    from unimp_bench.reports.tables.judges import judging_of
     from unimp_bench.runs.stored import find_run
 
     runs = {run.key: run for run in (find_run(workspace, key) for key in keys)}

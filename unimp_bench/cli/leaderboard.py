@@ -45,9 +45,9 @@ def command(topic: str | None, corpus: str | None, runs: bool, as_csv: bool, wri
         raise UsageError("--csv shows the tables of a TOPIC; name one")
     shown = None if topic is None else find({**SUITES, **registry.task_cards()}, topic, "leaderboard")
 
+    from unimp_bench.reports.pages.write import show, tables_of, write_pages
     from unimp_bench.reports.store import Contents
-    from unimp_bench.reports.text import tables_csv
-    from unimp_bench.reports.write import show, tables_of, write_pages
+    from unimp_bench.reports.tables.text import tables_csv
 
     workspace = Workspace.here()
     contents = Contents.of_runs(workspace) if runs else Contents.published(workspace.leaderboards)
@@ -61,7 +61,7 @@ def command(topic: str | None, corpus: str | None, runs: bool, as_csv: bool, wri
 
 
 def _write_page(page: str) -> None:
-    from unimp_bench.reports.html import HTML_NAME, write_page
+    from unimp_bench.reports.pages.html import HTML_NAME, write_page
 
     folder = Workspace.here().leaderboards
     path = folder / HTML_NAME if page == DEFAULT else Path(page)

@@ -8,8 +8,8 @@ from unimp_bench import registry
 from unimp_bench.cli.common import built
 from unimp_bench.errors import find
 from unimp_bench.files import Workspace
-from unimp_bench.reports.columns import columns
-from unimp_bench.reports.describing import served_splits
+from unimp_bench.reports.documentation.describing import served_splits
+from unimp_bench.reports.tables.columns import columns
 from unimp_bench.runs.suites import CATALOGUE
 
 KINDS = ("tasks", "models", "corpora", "suites")

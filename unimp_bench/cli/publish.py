@@ -18,8 +18,8 @@ def command(runs: tuple[str, ...], everything: bool, replace: bool, dirty: bool)
     if bool(runs) == everything:
         raise UsageError("give the keys of the runs to publish, or --all")
 
+    from unimp_bench.reports.pages.write import write_all
     from unimp_bench.reports.store import publish
-    from unimp_bench.reports.write import write_all
 
     workspace = Workspace.here()
     published = publish(workspace, runs or None, replace=replace, dirty=dirty)

@@ -145,7 +145,7 @@ def _echo_cost(result: Result) -> None:
 
 
 def _echo_judges(result: Result) -> None:
-    from unimp_bench.reports.judges import judging_of
+    from unimp_bench.reports.tables.judges import judging_of
 
     found = judging_of({result.model.name: [result]})
     for column in found.columns:
@@ -183,7 +183,7 @@ def compare_runs(first: str, second: str, metric: str | None, count: int) -> Non
     Example: unimp-bench runs compare 3f9a2c 81d0e7 --metric HR@10
     """
     from unimp_bench.kinds import kind_of
-    from unimp_bench.reports.standard import is_seeded
+    from unimp_bench.reports.rows.standard import is_seeded
     from unimp_bench.runs.stored import compare, find_run
 
     workspace = Workspace.here()

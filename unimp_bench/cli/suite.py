@@ -183,8 +183,8 @@ def _run(board: Board, workspace: Workspace, machine: Executor) -> None:
 
 def _show(suite: Suite, corpus: str, workspace: Workspace) -> None:
     """Write the pages of the workspace's runs, and show the suite's tables of the corpus."""
+    from unimp_bench.reports.pages.write import show, write_pages
     from unimp_bench.reports.store import Contents
-    from unimp_bench.reports.write import show, write_pages
 
     contents = Contents.of_runs(workspace)
     write_pages(contents)

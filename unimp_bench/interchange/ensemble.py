@@ -26,7 +26,7 @@ from unimp_bench.kinds.ranking import LISTED, RankingKind
 from unimp_bench.kinds.ranks import Ranking, seen_columns
 from unimp_bench.metrics.resources import Resources
 from unimp_bench.records import Examples, learned_from
-from unimp_bench.reports.labels import label_of
+from unimp_bench.reports.rows.labels import label_of
 from unimp_bench.runs.fitting import FIT_NAME, check_selectable, corpus_cache, fit_or_load, unknown_users
 from unimp_bench.runs.provenance import provenance
 from unimp_bench.runs.reproduction import corpus_of, request_of

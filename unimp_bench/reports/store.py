@@ -16,9 +16,9 @@ from unimp_bench.files import Workspace
 from unimp_bench.reports.audit.corpus.record import CorpusAudit, load_audits
 from unimp_bench.reports.audit.table.report import TableAudit, audit_reported, marked
 from unimp_bench.reports.ids import PublishedIds, load_ids
-from unimp_bench.reports.labels import settings_of
-from unimp_bench.reports.printed import Reported, load_reported
-from unimp_bench.reports.sections import Section, sections, topic_sections
+from unimp_bench.reports.rows.labels import settings_of
+from unimp_bench.reports.rows.sections import Section, sections, topic_sections
+from unimp_bench.reports.tables.printed import Reported, load_reported
 from unimp_bench.runs.identity import parts_read
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.runs.spec import KEY_LENGTH

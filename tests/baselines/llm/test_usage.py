@@ -15,10 +15,10 @@ from unimp_bench.contracts import Usage
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
 from unimp_bench.registry import task_cards
-from unimp_bench.reports.sections import sections
+from unimp_bench.reports.pages.write import pages_of
+from unimp_bench.reports.rows.sections import sections
 from unimp_bench.reports.store import Contents
-from unimp_bench.reports.tables import USAGE, table_of
-from unimp_bench.reports.write import pages_of
+from unimp_bench.reports.tables.build import USAGE, table_of
 from unimp_bench.runs.results import RESULT_NAME, Result
 from unimp_bench.runs.runner import RunRequest, run
 

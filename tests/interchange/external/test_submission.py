@@ -21,9 +21,9 @@ from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
 from unimp_bench.generative.picture_tokens.tokenizer import PRESETS
 from unimp_bench.interchange.submission import REMARK, Submission, score
+from unimp_bench.reports.pages.write import pages
 from unimp_bench.reports.store import publish
-from unimp_bench.reports.table import DEGENERATE as MARK
-from unimp_bench.reports.write import pages
+from unimp_bench.reports.tables.table import DEGENERATE as MARK
 from unimp_bench.runs.results import Result
 from unimp_bench.runs.runner import RunRequest, run
 

@@ -9,7 +9,7 @@ import pytest
 
 from unimp_bench.errors import DataError
 from unimp_bench.markdown import anchor
-from unimp_bench.reports.excerpt import EXCERPT, excerpt, with_excerpts
+from unimp_bench.reports.pages.excerpt import EXCERPT, excerpt, with_excerpts
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"

@@ -9,7 +9,7 @@ import pytest
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.reports.sections import topic_sections
+from unimp_bench.reports.rows.sections import topic_sections
 from unimp_bench.runs.plan import Budget, cells, total_steps
 from unimp_bench.runs.runner import run
 from unimp_bench.runs.suites import CATALOGUE, SUITES

@@ -16,7 +16,7 @@ import pytest
 from tests.reports.pretended import place
 from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
-from unimp_bench.reports.write import write_all
+from unimp_bench.reports.pages.write import write_all
 from unimp_bench.runs.provenance import Provenance
 from unimp_bench.runs.results import RESULT_NAME, Cost, Result
 

@@ -13,7 +13,7 @@ from unimp_bench import registry
 from unimp_bench.corpus import Corpus
 from unimp_bench.errors import UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.reports.printed import load_reported
+from unimp_bench.reports.tables.printed import load_reported
 from unimp_bench.runs.plan import Budget, cells
 from unimp_bench.runs.suite import Suite, SuiteRow
 from unimp_bench.runs.suites import CATALOGUE, SUITES, VARIED

@@ -14,7 +14,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.corpus.views import View, view_of
 from unimp_bench.errors import DataError, UsageError
 from unimp_bench.files import Workspace
-from unimp_bench.reports.labels import label_of
+from unimp_bench.reports.rows.labels import label_of
 from unimp_bench.runs.identity import fit_fingerprint
 from unimp_bench.runs.plan import Budget, cells
 from unimp_bench.runs.results import Result

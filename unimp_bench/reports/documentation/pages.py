@@ -17,7 +17,7 @@ from unimp_bench.contracts import Model, ModelCard, Task, TaskCard
 from unimp_bench.errors import DataError
 from unimp_bench.kinds import Column, Kind, MetricCard, kind_of, metric_cards
 from unimp_bench.markdown import anchor
-from unimp_bench.reports.describing import ELSEWHERE, model_facts, task_facts
+from unimp_bench.reports.documentation.describing import ELSEWHERE, model_facts, task_facts
 from unimp_bench.reports.documentation.docstrings import (
     code,
     differences,

@@ -14,9 +14,9 @@ from tests.reports.audit.table.prints import cell, rounded
 from unimp_bench.reports.audit.table.program import nearest
 from unimp_bench.reports.audit.table.reading import Cell, metric_named
 from unimp_bench.reports.audit.table.report import PAGE, audit_reported, table_audit_page
-from unimp_bench.reports.printed import load_reported
+from unimp_bench.reports.pages.write import pages
 from unimp_bench.reports.store import load_results
-from unimp_bench.reports.write import pages
+from unimp_bench.reports.tables.printed import load_reported
 
 ROOT = Path(__file__).resolve().parents[4]
 LEADERBOARDS = ROOT / "leaderboards"

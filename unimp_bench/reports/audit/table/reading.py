@@ -13,7 +13,7 @@ from pathlib import Path
 
 from unimp_bench.errors import DataError
 from unimp_bench.metrics.ranking import Measure, RankMetric
-from unimp_bench.reports.printed import read_reported
+from unimp_bench.reports.tables.printed import read_reported
 
 
 @dataclass(frozen=True)

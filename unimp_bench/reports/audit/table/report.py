@@ -14,7 +14,7 @@ from pathlib import Path
 from unimp_bench.markdown import anchor, generated, table_head, table_row
 from unimp_bench.reports.audit.table.program import ALTERNATIVES, STANDARD, Definition, Fit, nearest, span
 from unimp_bench.reports.audit.table.reading import Cell, PrintedRow, PrintedTable, read_table
-from unimp_bench.reports.printed import REPORTED, Reported
+from unimp_bench.reports.tables.printed import REPORTED, Reported
 
 SEARCHED = 3
 """Maximum size of conflicts found by exhaustive search; larger ones are found by removing cells one by one."""
