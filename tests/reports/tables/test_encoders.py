@@ -204,9 +204,9 @@ def test_the_page(tmp_path: Path) -> None:
     assert "(**<0.001**) | 3 |" in line
     (few,) = (line for line in page.splitlines() if line.startswith("| VBPR | pictures: EfficientNet-Lite0 | random |"))
     assert "| 3, 1 | 3,000; none | few seeds" in few and "**" not in few
-    said = "Encoders of text, MiniLM instead of LSA, in 1 comparison: better in 1 (UniSRec on toy, recommendation)."
+    said = "MiniLM instead of LSA 1 / 0 / 0 (better: UniSRec on toy, recommendation)"
     assert said in page and said in index and "](encoders.md)" in index
-    unsaid = "EfficientNet-Lite0 instead of random, in 1 comparison: no difference shown in 1."
+    unsaid = "EfficientNet-Lite0 instead of random 0 / 0 / 1"
     assert unsaid in page
     assert "| UniSRec, MiniLM |" in table and "| VBPR, EfficientNet-Lite0 |" in table
     assert "no pictures" not in table, "what leaves a modality out is on the page of encoders alone"

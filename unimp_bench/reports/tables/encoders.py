@@ -12,6 +12,7 @@ from unimp_bench.reports.tables.table import Cell, Exchange, Row, Table
 _NONE = Cell()
 _OF_COST = ("crowded",)
 """Flags that say nothing of what an encoder is worth."""
+_OUTCOMES = ((True, "better"), (False, "worse"))
 EXCHANGES = (
     "Each line compares two rows of *Details*, which differ in the encoder named. *LSA*: latent semantic analysis of "
     "the corpus's own texts; *random*: a layer that was never trained; *none*: the same model without the texts or the "
@@ -58,22 +59,23 @@ def _line(exchange: Exchange, row: Row, base: Row, table: Table) -> list[str]:
 
 
 def exchanges_words(tables: Sequence[Table]) -> Iterator[str]:
-    """How often an encoder did better or worse than another or than none, on real corpora."""
-    kinds: dict[tuple[str, str, str], list[tuple[str, Exchange]]] = {}
+    """How often an encoder did better or worse than another or than none, on real corpora: a sentence per modality."""
+    found: dict[str, dict[str, list[tuple[str, Exchange]]]] = {}
     for table in tables:
-        if not table.generated:
-            for each in table.exchanges:
-                key = (each.modality, each.reads, each.instead.partition(" (")[0])
-                kinds.setdefault(key, []).append((f"{table.corpus}, {table.task}", each))
-    for (modality, reads, instead), found in kinds.items():
-        words = {True: "better", False: "worse"}
-        named = [
-            f"{word} in {len(told)} ({'; '.join(told)})"
-            for better, word in words.items()
-            if (told := [f"{each.model} on {place}" for place, each in found if each.better is better])
-        ]
-        known = sum(each.better is not None for _, each in found)
-        rest = [f"no difference shown in {len(found) - known}"] if known < len(found) else []
+        for each in () if table.generated else table.exchanges:
+            pair = f"{each.reads} instead of {each.instead.partition(' (')[0]}"
+            found.setdefault(each.modality, {}).setdefault(pair, []).append((f"{table.corpus}, {table.task}", each))
+    for modality, pairs in found.items():
         what = "Encoders of both modalities" if modality == "both" else f"Encoders of {modality}"
-        count = f"{len(found)} comparison{'s' if len(found) > 1 else ''}"
-        yield f"{what}, {reads} instead of {instead}, in {count}: {', '.join([*named, *rest])}."
+        counts = "; ".join(f"{pair} {_counted(exchanges)}" for pair, exchanges in pairs.items())
+        yield f"{what}, comparisons that are better / worse / not told apart: {counts}."
+
+
+def _counted(exchanges: Sequence[tuple[str, Exchange]]) -> str:
+    """The numbers of comparisons by outcome, and those that are told apart by name."""
+    by_outcome: dict[bool | None, list[str]] = {True: [], False: [], None: []}
+    for place, each in exchanges:
+        by_outcome[each.better].append(f"{each.model} on {place}")
+    named = [f"{word}: {'; '.join(by_outcome[better])}" for better, word in _OUTCOMES if by_outcome[better]]
+    numbers = " / ".join(str(len(told)) for told in by_outcome.values())
+    return f"{numbers} ({'; '.join(named)})" if named else numbers
