@@ -158,6 +158,24 @@ def test_other_settings_are_compared_apart() -> None:
     assert [swap.base for swap in section.swaps] == ["UniSRec"]
 
 
+def test_other_budgets_are_not_compared() -> None:
+    """A default of epochs may have changed between the fits of two rows; the settings do not tell."""
+
+    def limited(results: list[Result], epochs: int) -> list[Result]:
+        fits = [
+            each.spec.fit.model_copy(update={"config": each.spec.fit.config | {"epochs": epochs}}) for each in results
+        ]
+        return [
+            each.model_copy(update={"spec": each.spec.model_copy(update={"fit": fit})})
+            for each, fit in zip(results, fits, strict=True)
+        ]
+
+    longer = limited(seeds("unisrec", WORSE), 300)
+    assert topic_sections(SUITE, [*limited(seeds("unisrec", text=TEXT), 100), *longer]) == []
+    (section,) = topic_sections(SUITE, [*limited(seeds("unisrec", text=TEXT), 300), *longer])
+    assert [swap.base for swap in section.swaps] == ["UniSRec"]
+
+
 def test_an_encoder_replaces_the_models_own_also_where_the_other_modality_is_left_out() -> None:
     """UniMP without pictures reads LSA of the texts, MiniLM, or neither."""
 

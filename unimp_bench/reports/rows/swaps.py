@@ -40,16 +40,23 @@ class _Line:
     """A row with results: its encoders, without modalities that are not read, and its other settings.
 
     Attributes:
+        settings: preset and settings besides features.
+        budget: epochs at most, which a default of before may have set otherwise.
         given: modalities in which it does not read its model's own encoder.
     """
 
     encoders: Mapping[str, str]
-    budget: tuple[object, ...]
+    settings: tuple[object, ...]
+    budget: object
     given: frozenset[str]
     scored: Scored
 
     def reads(self, modality: str) -> str:
         return self.encoders.get(modality, NOTHING)
+
+    def is_like(self, other: _Line) -> bool:
+        """Whether the two can differ in encoders alone."""
+        return (self.settings, self.budget) == (other.settings, other.budget)
 
     def differs_from(self, other: _Line) -> tuple[str, ...]:
         return tuple(each for each in MODALITIES if self.reads(each) != other.reads(each))
@@ -58,9 +65,9 @@ class _Line:
 def swaps(suite: Suite, lines: Iterable[tuple[SuiteRow, Scored]]) -> list[Swap]:
     """The pairs of a suite of features, untested: stored features against the model's own encoders, and against none.
 
-    Rows of a pair have the same other settings and agree in the other modality; stored features of both modalities are
-    compared with both own encoders as well. A model that cannot run without features is compared with the one that its
-    group names for that, if possible with the same settings, a row that reads both modalities too.
+    Rows of a pair have the same other settings and budgets and agree in the other modality; stored features of both
+    modalities are compared with both own encoders as well. A model that cannot run without features is compared with
+    the one that its group names for that, if possible with the same settings, a row that reads both modalities too.
     """
     groups: dict[str, list[tuple[SuiteRow, Scored]]] = {}
     for row, scored in lines:
@@ -72,7 +79,7 @@ def default_of(suite: Suite, row: SuiteRow, scored: Scored, lines: Sequence[tupl
     """The row that reads its model's own encoders, in the group and of the settings of another row; else that row."""
     group = [(other, each) for other, each in lines if other.group == row.group]
     found = [each for other, each in group if not other.features and other.model == _model(suite, row.group)]
-    same = [each for each in found if _budget(suite, row, each) == _budget(suite, row, scored)]
+    same = [each for each in found if _settings(suite, row, each) == _settings(suite, row, scored)]
     return next(iter(same or (found if row.model != _model(suite, row.group) else [])), scored)
 
 
@@ -84,7 +91,7 @@ def _of_group(suite: Suite, name: str, group: Sequence[tuple[SuiteRow, Scored]])
         for modality in MODALITIES:
             if line.reads(modality) == NOTHING:
                 continue
-            others = [o for o in own if o.budget == line.budget and line.differs_from(o) == (modality,)]
+            others = [other for other in own if line.is_like(other) and line.differs_from(other) == (modality,)]
             default = [other for other in others if modality in line.given - other.given]
             none = [other for other in others if other.reads(modality) == NOTHING]
             for other in (*default, *none):
@@ -96,7 +103,7 @@ def _of_group(suite: Suite, name: str, group: Sequence[tuple[SuiteRow, Scored]])
                 yield Swap(name, modality, reads, instead, line.scored.label, label)
         if NOTHING not in map(line.reads, MODALITIES):
             for other in own:
-                if not other.given and other.budget == line.budget and line.differs_from(other) == MODALITIES:
+                if not other.given and line.is_like(other) and line.differs_from(other) == MODALITIES:
                     yield Swap(name, "both", _both(line), _both(other), line.scored.label, other.scored.label)
             if without:
                 instead, label = _none_but(suite, line, without)
@@ -109,17 +116,19 @@ def _both(line: _Line) -> str:
 
 def _none_but(suite: Suite, line: _Line, without: Sequence[tuple[SuiteRow, Scored]]) -> tuple[str, str]:
     """The row without features for a row, in words and by its label; its settings are only named if they differ."""
-    same = [(row, each) for row, each in without if _budget(suite, row, each)[1:] == line.budget[1:]]
+    same = [(row, each) for row, each in without if _settings(suite, row, each)[1:] == line.settings[1:]]
     row, scored = (same or without)[0]
     label = row.label if same else scored.label
     return f"none ({label.rpartition(': ')[2]})", scored.label
 
 
 def _line(suite: Suite, row: SuiteRow, scored: Scored) -> _Line:
-    return _Line(encoders_of(scored.results[0]), _budget(suite, row, scored), frozenset(row.features), scored)
+    result = scored.results[0]
+    budget = result.spec.fit.config.get("epochs")
+    return _Line(encoders_of(result), _settings(suite, row, scored), budget, frozenset(row.features), scored)
 
 
-def _budget(suite: Suite, row: SuiteRow, scored: Scored) -> tuple[object, ...]:
+def _settings(suite: Suite, row: SuiteRow, scored: Scored) -> tuple[object, ...]:
     """Preset and settings besides features: rows that differ in them do not compare encoders."""
     result = scored.results[0]
     return (result.model.name, result.model.preset, *left_over(suite, row, result).items())
