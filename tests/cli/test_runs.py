@@ -174,6 +174,12 @@ def test_unknown_runs_and_states_are_named(home: Workspace, capsys: pytest.Captu
         assert code == 2 and message in error and error.count("\n") == 1
 
 
+def test_no_run_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIMP_BENCH_HOME", str(tmp_path))
+    code, _, error = call(capsys, "runs", "list")
+    assert code == 2 and "no run yet" in error and error.count("\n") == 1
+
+
 def test_a_dry_run_estimates_from_earlier_runs(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = next(home.data.iterdir()).name
     before = sorted(home.runs.iterdir())
