@@ -46,7 +46,10 @@ def _sentence(section: Section, models: dict[str, list[Row]], kind: ViewKind) ->
         f"Change of {section.kind.main}: {'; '.join(told)}."
     )
     if unhurt:
-        words += f" No loss is shown for {', '.join(unhurt)}: their rows with missing {modality} prove no robustness."
+        words += (
+            f" No loss is shown for {' and '.join(unhurt)}: rows with missing {modality} say nothing of robustness "
+            "there."
+        )
     return words
 
 
