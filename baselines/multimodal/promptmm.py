@@ -59,7 +59,7 @@ from baselines.sequential.next_item import pretrain
 from unimp_bench.contracts import FitData
 from unimp_bench.corpus import Items
 from unimp_bench.kinds.early_stopping import Scores
-from unimp_bench.settings import Count, Rate, Share, Weight
+from unimp_bench.settings import Count, Number, Rate, Share, Weight, added
 
 _SHORTEST = 1e-12
 
@@ -81,6 +81,7 @@ class PromptMMConfig(ItemGraphConfig):
         pairs, lists, content: weights of the distilled order of pairs, order of lists, and item vectors.
         others: weight of the order of the negatives in a list.
         temperature: t.
+        least_steps: 0, as the published rows were fitted; a longer fit on small corpora was not tried.
     """
 
     form: Literal["student", "teacher"] = "student"
@@ -99,6 +100,7 @@ class PromptMMConfig(ItemGraphConfig):
     content: Weight = 0.1
     others: Weight = 1.0
     temperature: Rate = 2.0
+    least_steps: Number = added(0)
 
 
 @dataclass(frozen=True)
