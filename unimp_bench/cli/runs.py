@@ -57,8 +57,9 @@ def list_runs(task: str | None, model: str | None, corpus: str | None, state: st
         and (corpus is None or (run.result is not None and run.result.corpus.name == corpus))
     ]
     if not rows:
-        asked = any((task, model, state, corpus))
-        raise UsageError(f"there is no {'such run' if asked else 'run yet'} in {workspace.runs}")
+        if any((task, model, state, corpus)):
+            raise UsageError(f"there is no such run in {workspace.runs}")
+        raise UsageError(f"there is no run yet in {workspace.runs}; 'unimp-bench run' makes one")
     head = ("KEY", "STATE", "TASK", "MODEL", "CORPUS", "SPLIT", "SEED", "MAIN METRIC", "AGE", "SIZE")
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:

@@ -47,7 +47,7 @@ class _Line:
 
     encoders: Mapping[str, str]
     settings: tuple[object, ...]
-    budget: object
+    budget: int | None
     given: frozenset[str]
     scored: Scored
 
