@@ -20,7 +20,8 @@ CARDS: tuple[ModelCard, ...] = (
         tasks=("recommendation",),
         reads=("order",),
         about="a GRU with full backpropagation through time and cross-entropy over the catalogue (the papers train "
-        "session-parallel, without gradients through time); preset bpr-max has the authors' later loss",
+        "session-parallel, without gradients through time); preset bpr-max has the authors' later loss, preset sampled "
+        "is trained against sampled items",
         source="Hidasi et al., ICLR 2016; Hidasi and Karatzoglou, CIKM 2018",
         new_users=True,
         new_items=False,
@@ -67,7 +68,8 @@ CARDS: tuple[ModelCard, ...] = (
         factory="baselines.sequential.bert4rec:BERT4Rec",
         tasks=("recommendation",),
         reads=("order",),
-        about="a bidirectional transformer that predicts masked items; masks redrawn in every epoch",
+        about="a bidirectional transformer that predicts masked items; masks redrawn in every epoch; preset sampled is "
+        "trained against sampled items",
         source="Sun et al., CIKM 2019",
         new_users=True,
         new_items=False,

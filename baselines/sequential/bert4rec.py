@@ -4,7 +4,8 @@
     P(item at a masked position t) = softmax(E LN(GELU(W h_t + c)) + b),   E the item embeddings
     L = mean over masked positions of  -log P(the original item)
 
-To score, a [MASK] is appended to the history.
+To score, a [MASK] is appended to the history. With loss ``sampled``, the softmax is over the original item and some
+items that the masked positions of a batch share, as in form ``sampled`` of ``sasrec``.
 
 Differences from the authors' code: masks are redrawn in every epoch, instead of ten copies written beforehand; only the
 last item is masked with probability ``last_share``, where theirs adds one such copy to the ten; long sequences are cut
@@ -28,15 +29,15 @@ from baselines.learning.encoder import NORM_EPSILON, init_weights
 from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import Network
-from baselines.learning.objectives import catalogue_loss
 from baselines.learning.sequences import batches, ends_of_histories, padded, windows
 from baselines.sequential.next_item import HistoryEncoder, TransformerSettings, end_states
+from baselines.sequential.objectives import Loss, SampledSettings, objective_of
 from unimp_bench.records import Examples
-from unimp_bench.settings import Count, Share, Weight
+from unimp_bench.settings import Count, Share, Weight, added
 
 
 @dataclass(frozen=True)
-class BERT4RecConfig(TransformerSettings):
+class BERT4RecConfig(SampledSettings, TransformerSettings):
     """Settings.
 
     Attributes:
@@ -44,6 +45,7 @@ class BERT4RecConfig(TransformerSettings):
         mask_share: share of masked items per window, rho of the paper; one or more.
         last_share: share of the windows in which only the last item is masked, as in scoring.
         weight_decay: decoupled, not on biases and norms.
+        loss: ``ce``, cross-entropy over the catalogue, or ``sampled``, sampled softmax.
     """
 
     epochs: Count = 300
@@ -54,6 +56,7 @@ class BERT4RecConfig(TransformerSettings):
     mask_share: Annotated[float, Field(gt=0, lt=1)] = 0.6
     last_share: Annotated[float, Field(ge=0, le=1)] = 0.2
     weight_decay: Weight = 0.01
+    loss: Loss = added("ce")
 
 
 class Cloze(NamedTuple):
@@ -63,11 +66,13 @@ class Cloze(NamedTuple):
         items: (B, N) int64 item rows, masked ones replaced by the mask id, right-padded.
         hidden: (m,) int64 positions of the masked items.
         targets: (m,) int64 rows of the masked items.
+        negatives: (samples,) int64 rows of drawn items; none where the softmax is over the catalogue.
     """
 
     items: Tensor
     hidden: Tensor
     targets: Tensor
+    negatives: Tensor
 
 
 class BERT4RecNetwork(Network):
@@ -80,6 +85,7 @@ class BERT4RecNetwork(Network):
     def __init__(self, interactions: Interactions, config: BERT4RecConfig) -> None:
         super().__init__()
         self.interactions, self.config, self.weight_decay = interactions, config, config.weight_decay
+        self.objective = objective_of(config.loss, interactions, config)
         self.padding = len(interactions.items)
         self.mask = self.padding + 1
         self.items = nn.Embedding(self.mask + 1, config.width)
@@ -94,9 +100,11 @@ class BERT4RecNetwork(Network):
     def batches(self, rng: np.random.Generator) -> Iterator[Cloze]:
         for rows in batches(self._windows, self.config.batch_size, rng, by_items=True):
             starts, stops = self._windows.starts[rows], self._windows.stops[rows]
-            yield self.cloze(self.tensor(padded(self.interactions.sequences.values, starts, stops, self.padding)))
+            items = padded(self.interactions.sequences.values, starts, stops, self.padding)
+            negatives = self.objective.negatives(self._windows.users[rows], rng)
+            yield self.cloze(*map(self.tensor, (items, negatives)))
 
-    def cloze(self, items: Tensor) -> Cloze:
+    def cloze(self, items: Tensor, negatives: Tensor) -> Cloze:
         """Mask some items of each row, or only its last one; (B, N) item rows, right-padded."""
         real = items != self.padding
         lengths = real.sum(dim=1, keepdim=True)
@@ -104,11 +112,12 @@ class BERT4RecNetwork(Network):
         last = torch.arange(items.shape[1], device=items.device) == lengths - 1
         last_alone = torch.rand(lengths.shape, device=items.device) < self.config.last_share
         hidden = torch.where(last_alone, last, share & real)
-        return Cloze(items.masked_fill(hidden, self.mask), hidden.flatten().nonzero()[:, 0], items[hidden])
+        return Cloze(items.masked_fill(hidden, self.mask), hidden.flatten().nonzero()[:, 0], items[hidden], negatives)
 
     def loss(self, batch: Cloze) -> Tensor:
         hidden = self.states(batch.items).flatten(0, 1)[batch.hidden]
-        return catalogue_loss(self.head(hidden), self.items.weight[: self.padding], batch.targets, self.bias)
+        table = self.items.weight[: self.padding]
+        return self.objective.loss(self.head(hidden), table, self.bias, batch.targets, batch.negatives)
 
     def states(self, items: Tensor) -> Tensor:
         """States (B, N, width) of ids (B, N), right-padded."""
@@ -139,6 +148,7 @@ class BERT4Rec(LearnedRanker[BERT4RecConfig]):
     Config = BERT4RecConfig
     network_class = BERT4RecNetwork
     name = "bert4rec"
+    presets: ClassVar[Mapping[str, Any]] = {"default": BERT4RecConfig(), "sampled": BERT4RecConfig(loss="sampled")}
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "mask_share": (0.2, 0.4, 0.6),
         "last_share": (0.2, 0.5),

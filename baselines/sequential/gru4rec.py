@@ -7,6 +7,7 @@ through time. Here a history is one sequence with full backpropagation through t
 complete histories are available.
 
 Loss ``ce``: cross-entropy over the whole catalogue. Loss ``bpr-max``: the authors' later one, against sampled items.
+Loss ``sampled``: sampled softmax, as in form ``sampled`` of ``sasrec``, so that the two differ by the network alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from baselines.learning.interactions import Interactions
 from baselines.learning.model import LearnedRanker
 from baselines.learning.network import TrainingSettings
 from baselines.sequential.next_item import NextItemNetwork
-from baselines.sequential.objectives import BprMax, CatalogueEntropy, Objective
+from baselines.sequential.objectives import BprMax, Objective, SampledSettings, objective_of
 from unimp_bench.settings import Count, Share, Weight
 
 INIT_STD = 0.05
@@ -34,12 +35,12 @@ class GRU4RecConfig(TrainingSettings):
 
     Attributes:
         batch_size: windows of users' sequences per step.
-        loss: ``ce``, cross-entropy over the catalogue, or ``bpr-max``, against sampled items.
+        loss: ``ce``, cross-entropy over the catalogue, or ``bpr-max`` or ``sampled``, against sampled items.
         max_length: maximum number of items of a history, the last ones.
         width: of embeddings and of the hidden state.
         layers: of the GRU.
         dropout: of embeddings and hidden states.
-        samples: negatives per batch in bpr-max.
+        samples: negatives per batch in bpr-max and sampled.
         sample_power: exponent of popularity in the sampling probability of negatives.
         score_penalty: weight of the squared scores of negatives.
     """
@@ -47,7 +48,7 @@ class GRU4RecConfig(TrainingSettings):
     batch_size: Count = 256
     validate_every: Count = 5
     patience: Count = 5
-    loss: Literal["ce", "bpr-max"] = "ce"
+    loss: Literal["ce", "bpr-max", "sampled"] = "ce"
     max_length: Count = 50
     width: Count = 128
     layers: Count = 1
@@ -57,13 +58,18 @@ class GRU4RecConfig(TrainingSettings):
     score_penalty: Weight = 1.0
 
 
+SAMPLED = SampledSettings()
+
+
 class GRU4RecNetwork(NextItemNetwork):
     """A GRU with tied item embeddings."""
 
     def __init__(self, interactions: Interactions, config: GRU4RecConfig) -> None:
-        objective: Objective = CatalogueEntropy()
+        objective: Objective
         if config.loss == "bpr-max":
             objective = BprMax(interactions, config.samples, config.sample_power, config.score_penalty, ELU_SLOPE)
+        else:
+            objective = objective_of(config.loss, interactions, SampledSettings(config.samples, config.sample_power))
         super().__init__(interactions, config.width, config.max_length, config.batch_size, objective, bias=True)
         self.gru = nn.GRU(config.width, config.width, config.layers, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
@@ -81,7 +87,11 @@ class GRU4Rec(LearnedRanker[GRU4RecConfig]):
     Config = GRU4RecConfig
     network_class = GRU4RecNetwork
     name = "gru4rec"
-    presets: ClassVar[Mapping[str, Any]] = {"ce": GRU4RecConfig(), "bpr-max": GRU4RecConfig(loss="bpr-max")}
+    presets: ClassVar[Mapping[str, Any]] = {
+        "ce": GRU4RecConfig(),
+        "bpr-max": GRU4RecConfig(loss="bpr-max"),
+        "sampled": GRU4RecConfig(loss="sampled", samples=SAMPLED.samples, sample_power=SAMPLED.sample_power),
+    }
     space: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "learning_rate": (1e-3, 5e-4, 2e-3),
         "dropout": (0.1, 0.3, 0.5),

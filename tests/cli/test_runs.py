@@ -215,6 +215,11 @@ def test_estimates_prefer_equal_settings_then_size_and_scale_by_interactions(hom
     search = result.model_copy(update={"spec": result.spec.model_copy(update={"task": "search"})})
     found = estimate(wanted, interactions, [other, search])
     assert found is not None and found.source is search, "the same size rather than the same task"
+    busy = {"cores": 2, "threads": 1, "cpu_seconds": 3.0}
+    for load, seconds in ((5.0, 3), (2.0, 9)):
+        crowded = result.model_copy(update={"cost": cost.model_copy(update=busy | {"load": load})})
+        found = estimate(wanted, interactions, [crowded])
+        assert found is not None and found.fit_seconds == seconds, "on a crowded machine by processor time"
     assert estimate(wanted, interactions, []) is None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from unimp_bench import registry
-from unimp_bench.runs.results import GIVEN, Result
+from unimp_bench.runs.results import GIVEN, Cost, Result
 
 if TYPE_CHECKING:
     from unimp_bench.runs.runner import RunRequest
@@ -62,7 +62,8 @@ def estimate(wanted: Wanted, interactions: int, results: Iterable[Result]) -> Ti
 
     Of the results of the model, those of the same preset and settings come first, then those of the same preset, then
     the corpus of the most similar size, then those of the same task, then the latest. Costs grow faster than linearly
-    in some models: an estimate from a much smaller corpus is too low.
+    in some models: an estimate from a much smaller corpus is too low. A fit beside other processes of a crowded machine
+    counts by its processor time, since its wall time says as much of the others.
     """
     preset = wanted.preset or registry.default_preset(wanted.model)
     settings = {key: str(value) for key, value in wanted.settings.items()}
@@ -82,4 +83,11 @@ def estimate(wanted: Wanted, interactions: int, results: Iterable[Result]) -> Ti
     best = max(known, key=order)
     assert best.cost is not None
     scale = interactions / max(1, best.corpus.interactions)
-    return TimeEstimate(best.cost.fit_seconds * scale, best.cost.predict_seconds * scale, best, is_same(best))
+    return TimeEstimate(_alone(best.cost) * scale, best.cost.predict_seconds * scale, best, is_same(best))
+
+
+def _alone(cost: Cost) -> float:
+    """About the seconds that a fit takes with its threads to itself."""
+    if not cost.is_crowded or cost.cpu_seconds is None or cost.threads is None:
+        return cost.fit_seconds
+    return min(cost.fit_seconds, cost.cpu_seconds / cost.threads)

@@ -18,6 +18,7 @@ HISTORIES = ((0, 1, 2, 4), (1, 2), (0, 2, 3, 5, 1), (3, 4), (5, 3, 2))
 ITEMS = 7
 """The last one is in no history."""
 LENGTH = 4
+NONE = torch.zeros(0, dtype=torch.int64)
 
 
 def network(**settings: Any) -> BERT4RecNetwork:
@@ -47,7 +48,7 @@ def test_scores_are_the_logits_at_a_mask_appended_to_the_history() -> None:
 
 def test_the_loss_is_the_mean_over_hidden_positions() -> None:
     made = network()
-    batch = made.cloze(torch.tensor([[0, 1, 2, 4], [3, 5, ITEMS, ITEMS], [6, ITEMS, ITEMS, ITEMS]]))
+    batch = made.cloze(torch.tensor([[0, 1, 2, 4], [3, 5, ITEMS, ITEMS], [6, ITEMS, ITEMS, ITEMS]]), NONE)
     expected, targets = [], batch.targets.tolist()
     for row in batch.items.tolist():
         ids = [item for item in row if item != ITEMS]
@@ -57,12 +58,29 @@ def test_the_loss_is_the_mean_over_hidden_positions() -> None:
     assert made.loss(batch).item() == pytest.approx(np.mean(expected), rel=1e-4)
 
 
+def test_the_sampled_loss_compares_with_the_drawn_items() -> None:
+    """Each drawn item counts by the inverse of its expected number of draws; one that is the target does not count."""
+    made = network(loss="sampled", samples=3)
+    drawn, seen = torch.tensor([0, 5, 5]), len({item for history in HISTORIES for item in history})
+    batch = made.cloze(torch.tensor([[0, 1, 2, 4], [3, 5, ITEMS, ITEMS]]), drawn)
+    expected, targets = [], batch.targets.tolist()
+    for row in batch.items.tolist():
+        ids = [item for item in row if item != ITEMS]
+        told = logits(made, ids)
+        for t in (t for t, item in enumerate(ids) if item > ITEMS):
+            target = targets.pop(0)
+            others = sum(math.exp(told[t][j]) * seen / 3 for j in drawn.tolist() if j != target)
+            expected.append(math.log(math.exp(told[t][target]) + others) - told[t][target])
+    assert not targets
+    assert made.loss(batch).item() == pytest.approx(np.mean(expected), rel=1e-4)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.6])
 def test_the_loss_of_zero_weights_is_that_of_chance(share: float) -> None:
     made = network(mask_share=share)
     torch.nn.init.zeros_(made.items.weight)
     torch.nn.init.zeros_(made.bias)
-    batch = made.cloze(torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS]]))
+    batch = made.cloze(torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS]]), NONE)
     assert made.loss(batch).item() == pytest.approx(math.log(ITEMS), rel=1e-5)
 
 
@@ -70,7 +88,7 @@ def test_a_share_of_each_row_is_masked() -> None:
     """At a share of 1/2, two of three and of four items, and the only item of a single one."""
     made = network(mask_share=0.5, last_share=0.0)
     rows = torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS], [6, ITEMS, ITEMS, ITEMS]]).repeat(50, 1)
-    batch = made.cloze(rows)
+    batch = made.cloze(rows, NONE)
     hidden = batch.items == made.mask
     assert hidden.sum(dim=1).tolist() == [2, 2, 1] * 50
     assert torch.equal(batch.items[~hidden], rows[~hidden])
@@ -80,9 +98,9 @@ def test_a_share_of_each_row_is_masked() -> None:
 
 def test_a_share_of_the_rows_masks_only_the_last_item() -> None:
     rows = torch.tensor([[0, 1, 2, 4], [3, 5, 1, ITEMS]]).repeat(500, 1)
-    always = network(mask_share=0.9, last_share=1.0).cloze(rows)
+    always = network(mask_share=0.9, last_share=1.0).cloze(rows, NONE)
     assert ((always.items == ITEMS + 1) == torch.tensor([[0, 0, 0, 1], [0, 0, 1, 0]]).repeat(500, 1)).all()
-    some = network(mask_share=0.9, last_share=0.25).cloze(rows)
+    some = network(mask_share=0.9, last_share=0.25).cloze(rows, NONE)
     alone = ((some.items == ITEMS + 1).sum(dim=1) == 1).float().mean()
     assert 0.2 < float(alone) < 0.3
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.sequential.gru4rec import GRU4RecConfig, GRU4RecNetwork
-from baselines.sequential.objectives import BprMax, CatalogueEntropy
+from baselines.sequential.gru4rec import GRU4Rec, GRU4RecConfig, GRU4RecNetwork
+from baselines.sequential.objectives import BprMax, CatalogueEntropy, SampledSoftmax
+from baselines.sequential.sasrec import CatalogueSASRec, SASRec
 from tests.baselines.sequential.small import ITEMS, array, examples_after, interactions, large, sigmoid
 
 WIDTH = 4
@@ -37,7 +38,21 @@ def test_a_gradient_goes_through_the_whole_history() -> None:
     assert network.items.weight.grad[HISTORY[0]].abs().max() > 1e-4
 
 
-@pytest.mark.parametrize(("loss", "objective"), [("ce", CatalogueEntropy), ("bpr-max", BprMax)])
+@pytest.mark.parametrize(
+    ("loss", "objective"),
+    [("ce", CatalogueEntropy), ("bpr-max", BprMax), ("sampled", SampledSoftmax)],
+)
 def test_the_loss_is_the_chosen_one(loss: str, objective: type) -> None:
     network = GRU4RecNetwork(interactions(), GRU4RecConfig(width=WIDTH, loss=loss))  # type: ignore[arg-type]
     assert isinstance(network.objective, objective)
+
+
+def test_presets_with_sampled_softmax_draw_as_those_of_sasrec() -> None:
+    """At equal drawn items the two differ by the network alone."""
+    gru, sasrec = GRU4Rec.presets["sampled"], SASRec.presets["sampled"]
+    assert (gru.samples, gru.sample_power, gru.batch_size) == (sasrec.samples, sasrec.sample_power, sasrec.batch_size)
+    shifts = [
+        made.objective.compare(torch.zeros(1), torch.zeros(1, 1), torch.tensor([0]), torch.tensor([1])).item()
+        for made in (GRU4RecNetwork(interactions(), gru), CatalogueSASRec(interactions(), sasrec))
+    ]
+    assert shifts[0] == shifts[1]
