@@ -13,6 +13,7 @@ BENCHMARKS = (
     "merged_catalogue",
     "recbole_adapter",
     "all_positions",
+    "sampled_softmax",
     "two_trainings",
     "text_metrics",
     "export",

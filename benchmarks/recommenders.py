@@ -41,13 +41,15 @@ METHODS = {"an epoch": "epoch", "an evaluation": "evaluate"}
 class Ours:
     """A network of this project, without selection of epochs."""
 
-    def __init__(self, name: str, settings: dict[str, Any], folder: Path, work: Path) -> None:
+    def __init__(
+        self, name: str, settings: dict[str, Any], folder: Path, work: Path, preset: str | None = None
+    ) -> None:
         from baselines.learning.interactions import Interactions
         from baselines.learning.training import NetworkTrainer
         from unimp_bench import registry
 
         corpus = Corpus.open(folder)
-        model: Any = registry.make_model(name, settings=settings)
+        model: Any = registry.make_model(name, preset, settings)
         self.model = model
         self.items = catalogue(corpus, "loo")
         self.test = target_examples(corpus, "loo", "test", TASK)
@@ -208,7 +210,7 @@ def both_sides(case: str, pair: Pair, folder: Path, scratch: Path) -> dict[str, 
 def compared(case: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
     """Epochs and evaluations of both sides in turns."""
     workers = both_sides(case, pair, folder, scratch)
-    sides = {side: (lambda worker=worker: _turn(worker)) for side, worker in workers.items()}
+    sides = {side: (lambda worker=worker: turn(worker)) for side, worker in workers.items()}
     in_turns(sides, 1)
     found = in_turns(sides, rounds)
     for what in METHODS:
@@ -217,5 +219,6 @@ def compared(case: str, pair: Pair, folder: Path, rounds: int, scratch: Path) ->
     yield Measure.of(case, "peak", "MiB", peaks, compared=True)
 
 
-def _turn(worker: Worker) -> dict[str, Any]:
+def turn(worker: Worker) -> dict[str, Any]:
+    """The seconds of an epoch and of an evaluation."""
     return {what: worker.timed(method) for what, method in METHODS.items()}

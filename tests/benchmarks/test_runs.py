@@ -34,6 +34,7 @@ SLOW = {
     "recommenders": "--model mf --corpus planted --users 40 --rounds 1",
     "rectools_models": "--model sasrec --model esasrec --corpus planted --users 40 --rounds 1 --epochs 1",
     "main_job": "",
+    "sampled_softmax": "--model gru4rec --corpus planted --rounds 1",
     "all_positions": "--model sasrec --users 100 --minutes 0.02",
     "picture_tokens": "--corpus planted",
     "two_trainings": "--corpus planted --epochs 1 --rounds 1",

@@ -55,8 +55,7 @@ class Block:
         return SUITES[self.suite]
 
 
-# At one loss sequential recommenders differ by the network alone, and over sampled items an epoch of GRU4Rec costs an
-# eighth on Beauty.
+# At one loss sequential recommenders differ by the network alone, and over sampled items their epochs are cheap.
 _GRU, _BERT = "GRU4Rec, sampled softmax", "BERT4Rec, sampled softmax"
 _RULES = ("Popularity", "Transition graph", "ItemKNN", "EASE")
 _SEQUENCES = ("SASRec, sampled softmax", "eSASRec", _GRU, "UniSRec", "UniMP")

@@ -1,0 +1,43 @@
+"""Softmax over the catalogue, and over drawn items.
+
+An epoch and an evaluation of sequential recommenders with either loss, in turns, on the same interactions; all else is
+equal. The drawn items are those of the preset `sampled`. What this costs in quality is in the tables, which have both
+as rows.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from benchmarks.harness import Measure, benchmark, in_turns, times
+from benchmarks.recommenders import METHODS, Ours, turn
+from benchmarks.workloads import Worker
+from unimp_bench import registry
+from unimp_bench.files import Workspace
+
+MODELS = ("sasrec", "gru4rec", "bert4rec")
+DRAWN = "sampled"
+
+
+@benchmark("torch")
+@click.option("--model", multiple=True, type=click.Choice(MODELS), default=MODELS)
+@click.option("--corpus", default="beauty", help="A built corpus, by name.")
+@click.option("--rounds", default=3)
+def command(model: tuple[str, ...], corpus: str, rounds: int) -> Iterator[Measure]:
+    """See the docstring of the module."""
+    folder = Workspace.here().data / corpus
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in model:
+            presets = {"over the catalogue": registry.default_preset(name), "over drawn items": DRAWN}
+            workers = {side: Worker(Ours, name, {}, folder, Path(scratch), preset) for side, preset in presets.items()}
+            sides = {side: (lambda worker=worker: turn(worker)) for side, worker in workers.items()}
+            in_turns(sides, 1)
+            found = in_turns(sides, rounds)
+            for what in METHODS:
+                yield from times(name, what, {side: [each[what] for each in turns] for side, turns in found.items()})
+            for worker in workers.values():
+                worker.end()
