@@ -36,7 +36,8 @@ from unimp_bench.unimp.adaptation import adapt
 from unimp_bench.unimp.batches import Batch, collate, drawn_starts, plan_batches, window_ends
 from unimp_bench.unimp.config import SMOL, UniMPConfig
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.model import Objective, UniMPModel
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.pieces import catalogue_pieces
 from unimp_bench.unimp.published import read_tokenizer
 from unimp_bench.unimp.sentences import Sentences, answered, sentences

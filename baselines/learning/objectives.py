@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,13 +11,8 @@ from torch import Tensor, nn
 
 from baselines.learning.interactions import Interactions, NegativeSampler
 from baselines.learning.network import Network, shuffled
+from unimp_bench.cross_entropy import cross_entropies
 from unimp_bench.records import Examples
-
-ROWS_ON_CPU = 64
-"""Positions with logits in memory at once: 3 MB at 12,000 items, which fits into a core's cache."""
-
-ROWS_ON_GPU = 2048
-"""The same where one large product is faster than many small ones: 1 GB at 124,000 items."""
 
 
 class Triples(NamedTuple):
@@ -79,50 +74,5 @@ def penalty(*rows: Tensor) -> Tensor:
 
 
 def catalogue_loss(states: Tensor, table: Tensor, targets: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Mean over positions of ``-log softmax(states @ table.T + bias)[target]``, a scalar.
-
-    Logits are computed in blocks of positions, their gradients in the same pass.
-
-    Args:
-        states: (positions, width).
-        table: (items, width).
-        targets: (positions,) int64 rows of ``table``.
-        bias: (items,) or None.
-    """
-    if bias is None:
-        bias = states.new_zeros(len(table))
-    return _CatalogueLoss.apply(states, table, bias, targets)  # type: ignore[no-any-return, no-untyped-call]
-
-
-class _CatalogueLoss(torch.autograd.Function):
-    """The gradient with respect to the logits is softmax minus 1 at the target. The two terms are added separately,
-    and the softmax is normalised through the small factors of the products, to read each block few times."""
-
-    @staticmethod
-    def forward(context: Any, states: Tensor, table: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
-        states_gradient = -table[targets]
-        table_gradient = torch.zeros_like(table).index_add_(0, targets, states, alpha=-1)
-        bias_gradient = -torch.bincount(targets, minlength=len(table)).to(bias.dtype)
-        total = states.new_zeros(())
-        rows = ROWS_ON_CPU if states.device.type == "cpu" else ROWS_ON_GPU
-        block = states.new_empty(min(rows, len(states)), len(table))
-        for begin in range(0, len(states), rows):
-            some = slice(begin, begin + rows)
-            logits = torch.addmm(bias, states[some], table.T, out=block[: len(states) - begin])
-            total -= logits.gather(1, targets[some, None]).sum()
-            highest = logits.amax(dim=1, keepdim=True)
-            shares = logits.sub_(highest).exp_()
-            sums = shares.sum(dim=1, keepdim=True)
-            total += (highest + sums.log()).sum()
-            states_gradient[some] += (shares @ table).div_(sums)
-            table_gradient.addmm_(shares.T, states[some] / sums)
-            if context.needs_input_grad[2]:
-                bias_gradient.addmv_(shares.T, 1 / sums[:, 0])
-        context.save_for_backward(states_gradient, table_gradient, bias_gradient)
-        return total / len(states)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        states, table, bias = context.saved_tensors
-        scale = gradients[0] / len(states)
-        return states * scale, table * scale, bias * scale, None
+    """Mean over positions of ``-log softmax(states @ table.T + bias)[target]``, a scalar; see ``cross_entropies``."""
+    return cross_entropies(states, table, targets, bias)[0] / len(states)

@@ -27,7 +27,8 @@ from unimp_bench.unimp.batches import Batch, collate, plan_batches
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.decoding import EncodedQueries
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.model import Objective, UniMPModel
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.pieces import Pieces, build_vocabulary, catalogue_pieces
 from unimp_bench.unimp.sentences import Sentences, answered, last_starts, sentences, unanswered
 from unimp_bench.unimp.tokens import Vocabulary

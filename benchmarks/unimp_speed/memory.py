@@ -26,7 +26,7 @@ from unimp_bench.machine import device
 from unimp_bench.unimp.batches import Batch
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.model import Objective
+from unimp_bench.unimp.objective import Objective
 
 _IMG, _EOC, _FIRST_WORD = 1, 2, 3
 _PATCHES = 49  # of ViT-B/32

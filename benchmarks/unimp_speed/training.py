@@ -34,7 +34,8 @@ from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, IntArray
 from unimp_bench.unimp.batches import Batch, collate, drawn_starts, plan_batches
 from unimp_bench.unimp.fusions import InclusiveMedia
-from unimp_bench.unimp.model import Objective, PictureFusion, UniMPModel, focal_losses
+from unimp_bench.unimp.model import PictureFusion, UniMPModel
+from unimp_bench.unimp.objective import Objective, focal_losses
 from unimp_bench.unimp.sentences import Sentences, answered, sentences
 from unimp_bench.unimp.training import parameter_groups
 

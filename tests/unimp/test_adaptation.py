@@ -23,7 +23,8 @@ from unimp_bench.unimp.batches import Batch, collate
 from unimp_bench.unimp.config import Trained, UniMPConfig
 from unimp_bench.unimp.decoding import EncodedQueries, Free, generate
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.model import ExclusiveMedia, Objective, UniMPModel
+from unimp_bench.unimp.model import ExclusiveMedia, UniMPModel
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.pieces import Pieces
 from unimp_bench.unimp.published import extend_tables
 from unimp_bench.unimp.sentences import answered, last_starts, sentences, unanswered

@@ -14,7 +14,8 @@ from unimp_bench.errors import UsageError
 from unimp_bench.records import Examples, Shown
 from unimp_bench.unimp.batches import Batch, TrainingExamples, collate, drawn_examples, drawn_starts
 from unimp_bench.unimp.config import Fusion
-from unimp_bench.unimp.model import Objective, PictureFusion, UniMPModel
+from unimp_bench.unimp.model import PictureFusion, UniMPModel
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.pieces import answer_names, kind_of, ratings_of
 from unimp_bench.unimp.sentences import Sentences, answered, last_starts, sentences
 from unimp_bench.unimp.tokens import attribute_values

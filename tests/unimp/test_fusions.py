@@ -17,7 +17,8 @@ from unimp_bench.unimp.backbones import FusedLayer
 from unimp_bench.unimp.batches import Batch, collate, drawn_starts
 from unimp_bench.unimp.config import Fusion
 from unimp_bench.unimp.fusions import Early, InclusiveMedia, Late, Summed
-from unimp_bench.unimp.model import UniMPModel, focal_losses
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.objective import focal_losses
 from unimp_bench.unimp.sentences import answered, sentences
 from unimp_bench.unimp.unimp import UniMP
 

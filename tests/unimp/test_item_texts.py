@@ -48,6 +48,7 @@ def test_rows_are_those_of_the_tables_plus_projected_texts(parts: Parts, tied: b
     assert (texts.read is texts.predicted) == tied
     states = torch.randn(3, 32)
     torch.testing.assert_close(model.decoder.logits(states), states @ model.decoder.output_rows(tokens[0]).T)
+    torch.testing.assert_close(model.decoder.output_table(), model.decoder.output_rows(tokens[0]))
 
 
 def test_their_projection_is_trained_like_what_fuses_pictures(parts: Parts) -> None:

@@ -16,7 +16,8 @@ from unimp_bench.torch_setup import seed_everything
 from unimp_bench.unimp.backbones import FusedLayer
 from unimp_bench.unimp.batches import Batch, collate
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.model import GatedCrossAttention, Media, PictureFusion, UniMPModel, focal_losses
+from unimp_bench.unimp.model import GatedCrossAttention, Media, PictureFusion, UniMPModel
+from unimp_bench.unimp.objective import focal_losses
 from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE
 
 

@@ -14,7 +14,7 @@ from unimp_bench.corpus import Corpus
 from unimp_bench.unimp.batches import Batch, TrainingExamples, collate
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.model import Objective, focal_losses
+from unimp_bench.unimp.objective import Objective, focal_losses
 from unimp_bench.unimp.pieces import catalogue_pieces
 from unimp_bench.unimp.sentences import answered, last_starts, sentences, unanswered
 from unimp_bench.unimp.unimp import UniMP
@@ -94,6 +94,21 @@ def test_losses_against_drawn_items(parts: Parts) -> None:
             logits, label = torch.stack([logits[label], *others]), torch.tensor(0)
         expected = expected + weight * focal_losses(logits[None], label[None], 2.0)[0]
     assert torch.allclose(loss, expected / batch.readers.sum(), rtol=1e-4)
+
+
+def test_plain_cross_entropy_in_blocks_is_that_of_all_logits(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses and gradients, with words and items as labels, and texts in the table."""
+    vectors = np.random.default_rng(0).standard_normal((len(parts.corpus.items), 5)).astype(np.float32)
+    config = replace(AT_ITEM, read="prompt", tied=True)
+    model = build_model(config, len(parts.vocabulary), None, vectors).eval()
+    batch = drawn(parts, config, "recommendation", "search")
+    assert len({*batch.weights.tolist()}) > 1
+    found = []
+    for table in (model.decoder.output_table, lambda: None):
+        monkeypatch.setattr(model.decoder, "output_table", table)
+        losses = Objective(model, config)(batch)
+        found.append((losses, torch.autograd.grad(losses.whole, list(model.parameters()))))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-6)
 
 
 def test_settings_that_contradict_each_other() -> None:

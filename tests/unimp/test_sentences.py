@@ -16,7 +16,7 @@ from unimp_bench.errors import DataError, UsageError
 from unimp_bench.generative.item_ids import ItemIds
 from unimp_bench.unimp.batches import Batch, TrainingExamples, collate, drawn_starts, plan_batches
 from unimp_bench.unimp.config import Context, UniMPConfig
-from unimp_bench.unimp.model import Objective
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.pieces import catalogue_pieces
 from unimp_bench.unimp.sentences import Sentences, answered, last_starts, sentences
 from unimp_bench.unimp.tokens import Vocabulary, attribute_values, phrases, segments

@@ -24,7 +24,8 @@ from unimp_bench.unimp.backbones import Backbone
 from unimp_bench.unimp.batches import Batch, collate
 from unimp_bench.unimp.config import PRESETS, UniMPConfig
 from unimp_bench.unimp.fusions import build_model
-from unimp_bench.unimp.model import Objective, UniMPModel
+from unimp_bench.unimp.model import UniMPModel
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.pieces import FIRST_ITEM_PIECE, Pieces, catalogue_pieces
 from unimp_bench.unimp.published import read_tokenizer
 from unimp_bench.unimp.sentences import answered, sentences

@@ -159,6 +159,13 @@ class Backbone(nn.Module):
         logits: Tensor = self.model.get_output_embeddings()(states)
         return logits if self.item_texts is None else logits + self.item_texts.logits(states)
 
+    def output_table(self) -> Tensor | None:
+        """The matrix of ``logits``, (vocabulary, width); None where it is of several parts or has a bias."""
+        layer = self.model.get_output_embeddings()
+        if not isinstance(layer, nn.Linear) or [name for name, _ in layer.named_parameters()] != ["weight"]:
+            return None
+        return layer.weight if self.item_texts is None else layer.weight + self.item_texts.output_table()
+
     def tables(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Parameters of the input embeddings and of the output layer; the same ones if they are tied."""
         model = self.model

@@ -60,6 +60,10 @@ class ItemTexts(nn.Module):
         of_items = states @ self.predicted.weight @ self.vectors.T
         return functional.pad(of_items, (self.first, 0))
 
+    def output_table(self) -> Tensor:
+        """The texts' part of all output rows, (vocabulary, width)."""
+        return functional.pad(self.predicted(self.vectors), (0, 0, self.first, 0))
+
     def _rows(self, tokens: Tensor, project: nn.Linear) -> Tensor:
         items = tokens >= self.first
         rows: Tensor = project(self.vectors[tokens[items] - self.first])

@@ -21,7 +21,7 @@ from unimp_bench.machine import helping, peak_memory_mib
 from unimp_bench.records import Protocol
 from unimp_bench.unimp.batches import Batch
 from unimp_bench.unimp.checkpoint import Progress
-from unimp_bench.unimp.model import Losses
+from unimp_bench.unimp.objective import Losses
 
 LOG_NAME = "training.jsonl"
 EVERY = 20

@@ -23,7 +23,8 @@ from unimp_bench.unimp.adaptation import set_trained
 from unimp_bench.unimp.batches import Batch, collate, plan_batches
 from unimp_bench.unimp.checkpoint import load_weights, save_weights
 from unimp_bench.unimp.config import UniMPConfig
-from unimp_bench.unimp.model import Attention, Objective, UniMPModel
+from unimp_bench.unimp.model import Attention, UniMPModel
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.pieces import Pieces
 from unimp_bench.unimp.sentences import Sentences, item_sentences
 from unimp_bench.unimp.tokens import Vocabulary

@@ -34,7 +34,8 @@ from unimp_bench.unimp.checkpoint import (
 )
 from unimp_bench.unimp.config import UniMPConfig
 from unimp_bench.unimp.log import TrainingLog
-from unimp_bench.unimp.model import GatedCrossAttention, Objective, UniMPModel
+from unimp_bench.unimp.model import GatedCrossAttention, UniMPModel
+from unimp_bench.unimp.objective import Objective
 from unimp_bench.unimp.sentences import Sentences
 from unimp_bench.unimp.tokens import Vocabulary
 

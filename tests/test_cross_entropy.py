@@ -1,4 +1,4 @@
-"""The catalogue softmax against torch's own, which holds all logits."""
+"""Cross-entropy in blocks against torch's own, which holds all logits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baselines.learning import objectives
 from baselines.learning.objectives import catalogue_loss
+from unimp_bench import cross_entropy
+from unimp_bench.cross_entropy import cross_entropies
 
 
 def drawn(positions: int, items: int = 37, width: int = 8) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -23,16 +24,29 @@ def drawn(positions: int, items: int = 37, width: int = 8) -> tuple[Tensor, Tens
 
 @pytest.mark.parametrize("positions", [1, 5, 6, 17])
 @pytest.mark.parametrize("biased", [True, False])
-def test_equals_cross_entropy_and_its_gradients(monkeypatch: pytest.MonkeyPatch, positions: int, biased: bool) -> None:
-    """In one block, several, and with a remainder; scaling the loss also tests the incoming gradient."""
-    monkeypatch.setattr(objectives, "ROWS_ON_CPU", 5)
+@pytest.mark.parametrize("weighted", [True, False])
+def test_equals_cross_entropy_and_its_gradients(
+    monkeypatch: pytest.MonkeyPatch, positions: int, biased: bool, weighted: bool
+) -> None:
+    """In one block, several, and with a remainder; a weight of 0; scaling the sum also tests the incoming gradient."""
+    monkeypatch.setattr(cross_entropy, "ROWS_ON_CPU", 5)
     states, table, bias, targets = drawn(positions)
+    weights = torch.arange(positions).double() if weighted else None
     sources = [states, table, bias] if biased else [states, table]
-    wanted = functional.cross_entropy(states @ table.T + (bias if biased else 0), targets)
+    terms = functional.cross_entropy(states @ table.T + (bias if biased else 0), targets, reduction="none")
+    wanted = (terms if weights is None else weights * terms).sum()
     gradients = torch.autograd.grad(3 * wanted, sources)
-    loss = catalogue_loss(states, table, targets, bias if biased else None)
-    torch.testing.assert_close(loss, wanted)
-    torch.testing.assert_close(torch.autograd.grad(3 * loss, sources), gradients)
+    total, found = cross_entropies(states, table, targets, bias if biased else None, weights)
+    torch.testing.assert_close(total, wanted)
+    torch.testing.assert_close(found, terms.detach())
+    assert not found.requires_grad
+    torch.testing.assert_close(torch.autograd.grad(3 * total, sources), gradients)
+
+
+def test_the_loss_of_a_catalogue_is_the_mean() -> None:
+    states, table, bias, targets = drawn(7)
+    wanted = functional.cross_entropy(states @ table.T + bias, targets)
+    torch.testing.assert_close(catalogue_loss(states, table, targets, bias), wanted)
 
 
 def test_gradients_reach_a_part_of_a_table() -> None:
