@@ -2,7 +2,7 @@
 
 from unimp_bench.runs.suite import ALL_TASKS, EQUAL_STEPS, PROMPTED, SUBJECT, Suite, SuiteRow, popularity, refused
 from unimp_bench.runs.survey import ADAPTATION, ENCODERS, PRETRAINING, TEXT_ADAPTATION
-from unimp_bench.runs.variants import ABLATION, BACKBONES, FUSION, RECIPE
+from unimp_bench.runs.variants import ABLATION, BACKBONES, FUSION, LOSSES, RECIPE
 
 RECOMMENDATION = Suite(
     name="recommendation",
@@ -388,6 +388,7 @@ CATALOGUE = (
     GLOBAL_TIME,
     ENCODERS,
     RECIPE,
+    LOSSES,
 )
 SUITES: dict[str, Suite] = {suite.name: suite for suite in CATALOGUE}
 

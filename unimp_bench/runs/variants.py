@@ -82,3 +82,22 @@ RECIPE = Suite(
     preset="long",
 )
 """The other presets lack most of these parts."""
+
+
+LOSSES = Suite(
+    name="losses",
+    title="Losses",
+    table="beyond the papers",
+    about="what a loss over drawn items costs a sequential recommender, beside that over the whole catalogue",
+    tasks=("recommendation",),
+    rows=(
+        SuiteRow("SASRec", model="sasrec"),
+        SuiteRow("SASRec, sampled softmax", model="sasrec", preset="sampled"),
+        SuiteRow("2,048 drawn items", model="sasrec", preset="sampled", settings={"samples": "2048"}),
+        SuiteRow("Drawn by popularity", model="sasrec", preset="sampled", settings={"sample_power": "0.5"}),
+        SuiteRow("Without correction", model="sasrec", preset="sampled", settings={"log_q": "false"}),
+    ),
+    variants=True,
+    subject="sasrec",
+)
+"""The second row draws 256 items uniformly and corrects for it; the others change one of that."""
