@@ -17,6 +17,7 @@ from benchmarks.harness import Measure, benchmark, in_turns, times
 from benchmarks.recommenders import METHODS, Ours, turn
 from benchmarks.workloads import Worker
 from unimp_bench import registry
+from unimp_bench.corpus import Corpus
 from unimp_bench.files import Workspace
 
 MODELS = ("sasrec", "gru4rec", "bert4rec")
@@ -29,7 +30,7 @@ DRAWN = "sampled"
 @click.option("--rounds", default=3)
 def command(model: tuple[str, ...], corpus: str, rounds: int) -> Iterator[Measure]:
     """See the docstring of the module."""
-    folder = Workspace.here().data / corpus
+    folder = Corpus.open(Workspace.here().data / corpus).folder
     with tempfile.TemporaryDirectory() as scratch:
         for name in model:
             presets = {"over the catalogue": registry.default_preset(name), "over drawn items": DRAWN}
