@@ -204,6 +204,13 @@ def test_the_model_without_features_has_the_same_settings_if_possible() -> None:
     ]
 
 
+def test_of_models_with_other_settings_that_of_most_seeds_is_compared() -> None:
+    """As UniSRec of one loss beside SASRec of both, whose first row has one seed."""
+    models = [seeds("sasrec", WORSE)[0], *with_settings(seeds("sasrec", WORSE), width="8")]
+    (section,) = topic_sections(SUITE, [*with_settings(seeds("unisrec"), form="sampled"), *models])
+    assert [swap.base for swap in section.swaps] == ["UniSRec without features: SASRec (width=8)"]
+
+
 def test_the_page(tmp_path: Path) -> None:
     for result in (
         *seeds("unisrec", text=TEXT),

@@ -115,9 +115,12 @@ def _both(line: _Line) -> str:
 
 
 def _none_but(suite: Suite, line: _Line, without: Sequence[tuple[SuiteRow, Scored]]) -> tuple[str, str]:
-    """The row without features for a row, in words and by its label; its settings are only named if they differ."""
+    """The row without features for a row, in words and by its label; its settings are only named if they differ.
+
+    Of several with the settings of the row, or of all if none has them, the first of those with the most results.
+    """
     same = [(row, each) for row, each in without if _settings(suite, row, each)[1:] == line.settings[1:]]
-    row, scored = (same or without)[0]
+    row, scored = max(same or without, key=lambda found: len(found[1].results))
     label = row.label if same else scored.label
     return f"none ({label.rpartition(': ')[2]})", scored.label
 
