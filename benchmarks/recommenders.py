@@ -209,8 +209,12 @@ def both_sides(case: str, pair: Pair, folder: Path, scratch: Path) -> dict[str, 
 
 def compared(case: str, pair: Pair, folder: Path, rounds: int, scratch: Path) -> Iterator[Measure]:
     """Epochs and evaluations of both sides in turns."""
-    workers = both_sides(case, pair, folder, scratch)
-    sides = {side: (lambda worker=worker: turn(worker)) for side, worker in workers.items()}
+    yield from measured(case, both_sides(case, pair, folder, scratch), rounds)
+
+
+def measured(case: str, workers: dict[str, Worker], rounds: int) -> Iterator[Measure]:
+    """Epochs and evaluations of workers in turns, after a warm-up round, and their memory; ends them."""
+    sides = {side: (lambda worker=worker: _turn(worker)) for side, worker in workers.items()}
     in_turns(sides, 1)
     found = in_turns(sides, rounds)
     for what in METHODS:
@@ -219,6 +223,5 @@ def compared(case: str, pair: Pair, folder: Path, rounds: int, scratch: Path) ->
     yield Measure.of(case, "peak", "MiB", peaks, compared=True)
 
 
-def turn(worker: Worker) -> dict[str, Any]:
-    """The seconds of an epoch and of an evaluation."""
+def _turn(worker: Worker) -> dict[str, Any]:
     return {what: worker.timed(method) for what, method in METHODS.items()}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.harness import Measure, benchmark, in_turns, times
-from benchmarks.recommenders import METHODS, Ours, turn
+from benchmarks.harness import Measure, benchmark
+from benchmarks.recommenders import Ours, measured
 from benchmarks.workloads import Worker
 from unimp_bench import registry
 from unimp_bench.corpus import Corpus
@@ -35,10 +35,4 @@ def command(model: tuple[str, ...], corpus: str, rounds: int) -> Iterator[Measur
         for name in model:
             presets = {"over the catalogue": registry.default_preset(name), "over drawn items": DRAWN}
             workers = {side: Worker(Ours, name, {}, folder, Path(scratch), preset) for side, preset in presets.items()}
-            sides = {side: (lambda worker=worker: turn(worker)) for side, worker in workers.items()}
-            in_turns(sides, 1)
-            found = in_turns(sides, rounds)
-            for what in METHODS:
-                yield from times(name, what, {side: [each[what] for each in turns] for side, turns in found.items()})
-            for worker in workers.values():
-                worker.end()
+            yield from measured(name, workers, rounds)
